@@ -1,0 +1,210 @@
+//! A request to run a function, and what happened. Plain data at the seam between HTTP, executor and store.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use serde::{Deserialize, Serialize};
+
+pub use crate::clock::ExecutionId;
+use crate::{
+    deployment::DeploymentId,
+    function::{FilePath, FunctionName, Position, Version},
+};
+
+/// What asked for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// A request to the function's route.
+    Http,
+    /// A request to `/api/execute/{id}`.
+    Execute,
+    /// `picloud invoke`.
+    Cli,
+    /// A recorded request, run again.
+    Replay,
+}
+
+impl Trigger {
+    /// Returns the word that scripts and tables see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Execute => "execute",
+            Self::Cli => "cli",
+            Self::Replay => "replay",
+        }
+    }
+}
+
+/// The value of one path parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Param {
+    /// An optional parameter that the path left out.
+    Absent,
+    /// One decoded segment, or the part of one.
+    One(String),
+    /// The decoded segments of a catch-all.
+    Many(Vec<String>),
+}
+
+/// Parameters by name, in the order of the path.
+pub type Params = Vec<(Arc<str>, Param)>;
+
+/// A request to run a function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Names the execution that this becomes.
+    pub execution_id: ExecutionId,
+    /// The live deployment that the request met.
+    pub deployment: DeploymentId,
+    /// What asked.
+    pub trigger: Trigger,
+    /// The caller's id for the request; without one it is the execution's.
+    pub request_id: Option<HeaderValue>,
+    /// As sent.
+    pub method: Method,
+    /// Path and query as sent.
+    pub uri: Uri,
+    /// From the path.
+    pub params: Params,
+    /// As sent.
+    pub headers: HeaderMap,
+    /// Whole.
+    pub body: Bytes,
+    /// The peer, or who a trusted proxy says it is.
+    pub remote_addr: Option<IpAddr>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The script returned a response.
+    Ok,
+    /// The script threw, failed, or returned what is not a response.
+    Failed,
+    /// It ran past its time limit.
+    TimedOut,
+    /// It ran past its limit of operations.
+    OperationsExceeded,
+    /// It ran past its memory budget.
+    MemoryExceeded,
+    /// A value, the response or the call stack grew past its limit.
+    SizeExceeded,
+    /// The client went away, or the node stopped.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Every outcome, in the order of their numbers.
+    pub const ALL: [Self; 7] =
+        [Self::Ok, Self::Failed, Self::TimedOut, Self::OperationsExceeded, Self::MemoryExceeded, Self::SizeExceeded, Self::Cancelled];
+
+    /// Returns the word that tables and listings show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::OperationsExceeded => "operations_exceeded",
+            Self::MemoryExceeded => "memory_exceeded",
+            Self::SizeExceeded => "size_exceeded",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// How grave a log line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// `log::trace`
+    Trace,
+    /// `log::info`
+    Info,
+    /// `log::warn`
+    Warn,
+    /// `log::error`
+    Error,
+}
+
+/// One line that a script logged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogLine {
+    /// Microseconds since the run began.
+    pub at_us: u64,
+    /// How grave.
+    pub level: LogLevel,
+    /// What it said.
+    pub message: String,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Safe to show to the function's author; not for the caller.
+    pub message: String,
+    /// The file that failed: the function's own, or a module's.
+    pub file: FilePath,
+    /// Where in it.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// The calls that led there, outermost first: `total at orders.rhai:3:5`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<String>,
+}
+
+/// What happened when a function ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its time part is when the run was asked for.
+    pub id: ExecutionId,
+    /// Which function.
+    pub function: FunctionName,
+    /// With which content.
+    pub version: Version,
+    /// Which deployment was live for it.
+    pub deployment: DeploymentId,
+    /// What asked.
+    pub trigger: Trigger,
+    /// The caller's id for the request; none means the execution's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// `GET`, `POST` …
+    pub method: String,
+    /// Without the query.
+    pub path: String,
+    /// What the caller got.
+    pub status: u16,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From the start of the run to its result, in microseconds.
+    pub duration_us: u64,
+    /// Ticks of the engine.
+    pub operations: u64,
+    /// The most memory that it held at once, in bytes.
+    pub peak_memory_bytes: u64,
+    /// What it logged, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogLine>,
+    /// Lines that did not fit the log limit.
+    #[serde(default)]
+    pub logs_dropped: u32,
+    /// Why it failed, if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What a run sends back to its caller.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// 100 to 999, checked.
+    pub status: http::StatusCode,
+    /// Checked names and values; a name may repeat.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Whole.
+    pub body: Bytes,
+}

@@ -1,0 +1,180 @@
+//! What is wrong with a file, where, and what to do about it; printed as a good compiler would.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::FilePath;
+
+/// Whether a finding stops the file from going live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The file cannot go live.
+    Error,
+    /// It can, and probably should not.
+    Warning,
+}
+
+/// A place in a file as its author sees it: both count from 1, columns in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl Position {
+    /// Returns the position of the byte at this offset; past the end it is the end.
+    pub fn of_offset(text: &str, offset: usize) -> Self {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let before = &text[..offset];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        Self { line: before.matches('\n').count() as u32 + 1, column: before[line_start..].chars().count() as u32 + 1 }
+    }
+}
+
+/// One finding about one file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// The file, below the root.
+    pub file: FilePath,
+    /// Where in it, if it has a place.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub position: Option<Position>,
+    /// Error or warning.
+    pub severity: Severity,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// What to do, if we know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// The line of the file that `position` names, for the caret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_line: Option<String>,
+}
+
+/// Longest part of a source line that is shown, in characters.
+const SHOWN_LINE: usize = 160;
+
+impl Diagnostic {
+    /// Reports an error in a file; add where and what to do with the methods below.
+    pub fn error(file: impl Into<FilePath>, message: impl Into<String>) -> Self {
+        Self { file: file.into(), position: None, severity: Severity::Error, message: message.into(), hint: None, source_line: None }
+    }
+
+    /// Reports a warning about a file.
+    pub fn warning(file: impl Into<FilePath>, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(file, message) }
+    }
+
+    /// Says where, and keeps the line of `text` that it names.
+    #[must_use]
+    pub fn at(mut self, text: &str, position: Position) -> Self {
+        self.source_line =
+            text.split('\n').nth(position.line as usize - 1).map(|line| line.trim_end_matches('\r').chars().take(SHOWN_LINE).collect());
+        self.position = Some(position);
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says what to do, if there is something to say.
+    #[must_use]
+    pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+
+    /// Returns whether this stops its file from going live.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, ": {severity}: {}", self.message)?;
+        if let (Some(position), Some(line)) = (self.position, &self.source_line) {
+            // Tabs stay tabs below the line too, so that the caret stands where the terminal shows the character.
+            let indent: String = line
+                .chars()
+                .chain(std::iter::repeat(' '))
+                .take(position.column as usize - 1)
+                .map(|c| if c == '\t' { '\t' } else { ' ' })
+                .collect();
+            write!(f, "\n  {:>4} | {line}\n       | ", position.line)?;
+            if (position.column as usize) <= SHOWN_LINE {
+                write!(f, "{indent}^")?;
+            }
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the candidate that a misspelt word probably meant.
+pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let nearest = candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .min_by_key(|(distance, _)| *distance)?;
+    // A third of the letters may differ: `metods` finds `methods`, `x` finds nothing.
+    (nearest.0 > 0 && nearest.0 * 3 <= word.chars().count().max(3)).then_some(nearest.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_counts_lines_and_characters() {
+        let text = "aé\nb\tc";
+        let at = |offset| {
+            let Position { line, column } = Position::of_offset(text, offset);
+            (line, column)
+        };
+        assert_eq!([at(0), at(1), at(2), at(3), at(4), at(6), at(99)], [(1, 1), (1, 2), (1, 2), (1, 3), (2, 1), (2, 3), (2, 4)]);
+    }
+
+    #[test]
+    fn the_caret_stands_below_the_place() {
+        let text = "one\n\tlet x = ;\n";
+        let diagnostic =
+            Diagnostic::error("a/b.rhai", "expected a value").at(text, Position { line: 2, column: 10 }).hint("write something before `;`");
+        insta::assert_snapshot!(diagnostic, @r"
+        a/b.rhai:2:10: error: expected a value
+             2 | 	let x = ;
+               | 	        ^
+          hint: write something before `;`
+        ");
+    }
+
+    #[test]
+    fn a_near_miss_is_near() {
+        let words = ["methods", "timeout", "limits"];
+        assert_eq!(near_miss("metods", words), Some("methods"));
+        assert_eq!(near_miss("timeuot", words), Some("timeout"));
+        assert_eq!(near_miss("colour", words), None);
+        assert_eq!(near_miss("x", words), None);
+    }
+}

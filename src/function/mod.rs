@@ -1,0 +1,42 @@
+//! What a function is: its name, manifest, route and version, and what can be wrong with them. Pure: no I/O, nothing of ours beside it.
+
+pub mod diagnostic;
+pub mod digest;
+pub mod manifest;
+pub mod name;
+pub mod route;
+pub mod toml_text;
+pub mod tree;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use diagnostic::{Diagnostic, Position, Severity};
+pub use digest::{Digest, Revision, Version};
+pub use manifest::Manifest;
+pub use name::{FunctionName, ScriptId};
+pub use route::Route;
+pub use tree::{Content, FilePath, Tree};
+
+/// One `.rhai` file that serves requests, with everything that decides how it behaves. Immutable: another content is another version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Path below the root without `.rhai`.
+    pub name: FunctionName,
+    /// The same for this name everywhere and for ever.
+    pub script_id: ScriptId,
+    /// Names the content of `files`.
+    pub version: Version,
+    /// What the front-matter says, defaults filled in.
+    pub manifest: Manifest,
+    /// Where it answers.
+    pub route: Route,
+    /// Guards that run before it, outermost folder first; keys of `files`.
+    pub guards: Vec<FilePath>,
+    /// The function's own file, its guards, and every module that they import, directly or not, with their contents.
+    pub files: Tree,
+}
+
+/// A function shared between the live table, the executor and the requests that run it.
+pub type SharedFunction = Arc<Function>;

@@ -1,0 +1,72 @@
+//! Reads TOML that people write, so that front-matter and `picloud.toml` complain alike: place, reason, near miss.
+
+use serde::de::DeserializeOwned;
+
+use super::{Position, diagnostic::near_miss};
+
+/// What is wrong with a TOML text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TomlProblem {
+    /// Where, counted from the text's own first character.
+    pub position: Position,
+    /// What is wrong: lower case, no full stop.
+    pub message: String,
+    /// What to do, if we know.
+    pub hint: Option<String>,
+}
+
+/// Parses TOML into `T`, whose `deny_unknown_fields` gives the hints their words.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
+    toml::from_str(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let (message, hint) = explain(error.message());
+        TomlProblem { position: Position::of_offset(text, offset), message, hint }
+    })
+}
+
+/// Turns the reader's sentence into ours. `serde` words an unknown key as
+/// "unknown field `x`, expected one of `a`, `b`" (or "expected `a`"); everything else is passed on.
+fn explain(message: &str) -> (String, Option<String>) {
+    let message = message.trim().replace('\n', ", ");
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        return (message, None);
+    };
+    let mut words = rest.split('`').step_by(2);
+    let key = words.next().unwrap_or_default();
+    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let hint = match near_miss(key, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "no keys are known here".into(),
+        None => format!("the keys here are {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+    };
+    (format!("unknown key `{key}`"), Some(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        #[expect(dead_code, reason = "read by nobody: the test is about what does not parse")]
+        methods: Option<Vec<String>>,
+        #[expect(dead_code, reason = "as above")]
+        timeout: Option<String>,
+    }
+
+    #[test]
+    fn every_mistake_says_where_and_what() {
+        let cases = ["metods = []", "\ncolour = 1", "timeout = 3", "timeout = ", "timeout = \"a\"\ntimeout = \"b\"", "[x"];
+        let found: Vec<String> = cases
+            .iter()
+            .map(|text| {
+                let problem = parse::<Example>(text).unwrap_err();
+                let Position { line, column } = problem.position;
+                format!("{line}:{column}: {problem} ({})", problem.hint.as_deref().unwrap_or_default())
+            })
+            .collect();
+        insta::assert_snapshot!(found.join("\n"));
+    }
+}

@@ -1,0 +1,55 @@
+//! A whole state of the source in memory: paths and contents. Every check, version and rollback works on one of these.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, Revision};
+
+/// Path of a file below the root, `/` between folders, never absolute, with no `.` or `..` in it.
+pub type FilePath = Arc<str>;
+
+/// Every file of one state of the source that matters to functions: all `.rhai` files, routed or not.
+pub type Tree = BTreeMap<FilePath, Content>;
+
+/// A file's bytes and their digest. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// SHA-256 of `bytes`.
+    pub digest: Digest,
+    /// As they are in the source; not necessarily UTF-8.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Content {
+    /// Takes these bytes and computes their digest.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { digest: Digest::of(&bytes), bytes }
+    }
+}
+
+/// Returns the digest of a tree: equal if and only if paths and contents are equal.
+pub fn digest(tree: &Tree) -> Digest {
+    Digest::of_parts(tree.iter().flat_map(|(path, content)| [path.as_bytes(), &content.digest.as_bytes()[..]]))
+}
+
+/// Returns the revision that names the state of a directory.
+pub fn directory_revision(tree: &Tree) -> Revision {
+    Revision(format!("dir-{}", &digest(tree).to_string()[..32]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_follows_paths_and_contents() {
+        let tree =
+            |files: &[(&str, &str)]| -> Tree { files.iter().map(|(path, text)| ((*path).into(), Content::new(text.as_bytes()))).collect() };
+        let base = directory_revision(&tree(&[("a.rhai", "1"), ("b.rhai", "2")]));
+        assert_eq!(base, directory_revision(&tree(&[("b.rhai", "2"), ("a.rhai", "1")])));
+        assert_ne!(base, directory_revision(&tree(&[("a.rhai", "2"), ("b.rhai", "1")])));
+        assert_ne!(base, directory_revision(&tree(&[("a.rhai", "1")])));
+    }
+}

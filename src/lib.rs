@@ -1,0 +1,6 @@
+//! PiCloud turns a folder of `.rhai` files into live HTTP endpoints.
+
+pub mod clock;
+pub mod deployment;
+pub mod execution;
+pub mod function;
