@@ -1,10 +1,165 @@
-//! What a function's front-matter says.
+//! A function's front-matter: TOML between two `+++` lines at the very top of its file.
 
 use serde::{Deserialize, Serialize};
 
-/// The front-matter of one function, defaults filled in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+use super::{
+    Diagnostic, FilePath, Position,
+    limits::{LimitOverrides, LimitPolicy, Limits, Span},
+    route::Method,
+    toml_text,
+};
+
+/// What one function's front-matter says, defaults filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// One line about what it does.
     pub description: Option<String>,
+    /// The methods that it answers; none means those that its file name says.
+    pub methods: Option<Vec<Method>>,
+    /// What one run may use.
+    pub limits: Limits,
+}
+
+/// The keys of the front-matter, as written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FrontMatter {
+    description: Option<String>,
+    methods: Option<Vec<Method>>,
+    timeout: Option<Span>,
+    #[serde(default)]
+    limits: LimitOverrides,
+}
+
+/// A function file taken apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    /// What the front-matter says.
+    pub manifest: Manifest,
+    /// The script with the front-matter's lines left blank, so that positions in it are positions in the file.
+    pub script: String,
+}
+
+/// The line that opens and closes the front-matter.
+const FENCE: &str = "+++";
+
+impl Parsed {
+    /// Takes a function file apart. The error says where in the file, and why.
+    pub fn parse(file: &FilePath, text: &str, policy: &LimitPolicy) -> Result<Self, Box<Diagnostic>> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let fail = |position: Position, message: String| Box::new(Diagnostic::error(file.clone(), message).at(text, position));
+        let Some((toml, script)) = split(text).map_err(|at| {
+            let error = fail(at, "the front-matter is not closed".into());
+            Box::new(error.hint(format!("end it with a line that holds only `{FENCE}`")))
+        })?
+        else {
+            return Ok(Self { manifest: FrontMatter::default().resolve(policy), script: text.into() });
+        };
+        let front_matter: FrontMatter = toml_text::parse(toml).map_err(|problem| {
+            // The TOML begins on the file's second line.
+            let position = Position { line: problem.position.line + 1, ..problem.position };
+            let message = match problem.message.as_str() {
+                unknown if unknown.starts_with("unknown key") => format!("{unknown} in front-matter"),
+                other => format!("front-matter: {other}"),
+            };
+            Box::new(fail(position, message).maybe_hint(problem.hint))
+        })?;
+        let key_position = |key: &str| {
+            let line = toml.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0);
+            Position { line: line as u32 + 2, column: 1 }
+        };
+        if front_matter.timeout.is_some() && front_matter.limits.timeout.is_some() {
+            return Err(fail(key_position("timeout"), "`timeout` is given twice".into()));
+        }
+        if front_matter.methods.as_ref().is_some_and(Vec::is_empty) {
+            let error = fail(key_position("methods"), "`methods` is empty: the function would never answer".into());
+            return Err(Box::new(error.hint("leave `methods` out to answer any method")));
+        }
+        let manifest = front_matter.resolve(policy);
+        if let Some((key, value, ceiling)) = manifest.limits.first_above(&policy.ceiling) {
+            let error = fail(key_position(key), format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
+            return Err(Box::new(error.hint(format!("lower it, or raise `{key}` below `[ceilings]` in picloud.toml"))));
+        }
+        if manifest.limits.concurrency == 0 || manifest.limits.timeout.0.is_zero() {
+            let key = if manifest.limits.concurrency == 0 { "concurrency" } else { "timeout" };
+            return Err(fail(key_position(key), format!("`{key}` is zero: the function could never run")));
+        }
+        let blank = "\n".repeat(toml.matches('\n').count() + 2);
+        Ok(Self { manifest, script: blank + script })
+    }
+}
+
+impl FrontMatter {
+    fn resolve(self, policy: &LimitPolicy) -> Manifest {
+        let overrides = LimitOverrides { timeout: self.timeout.or(self.limits.timeout), ..self.limits };
+        Manifest { description: self.description, methods: self.methods, limits: policy.default.with(&overrides) }
+    }
+}
+
+/// Splits a file into its front-matter and its script; `None` if it has no front-matter, the end's position if it is not closed.
+fn split(text: &str) -> Result<Option<(&str, &str)>, Position> {
+    let is_fence = |line: &str| line.trim_end() == FENCE;
+    let Some((first, rest)) = text.split_once('\n') else {
+        return if is_fence(text) { Err(Position { line: 1, column: 1 }) } else { Ok(None) };
+    };
+    if !is_fence(first) {
+        return Ok(None);
+    }
+    let mut start = 0;
+    for line in rest.split_inclusive('\n') {
+        if is_fence(line) {
+            return Ok(Some((&rest[..start], &rest[start + line.len()..])));
+        }
+        start += line.len();
+    }
+    Err(Position { line: 1, column: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Parsed, String> {
+        Parsed::parse(&"f.rhai".into(), text, &LimitPolicy::default()).map_err(|diagnostic| diagnostic.to_string())
+    }
+
+    #[test]
+    fn a_file_without_front_matter_has_the_defaults() {
+        let parsed = parse("\"hi\"").unwrap();
+        assert_eq!((parsed.manifest.limits, parsed.script.as_str()), (Limits::DEFAULT, "\"hi\""));
+    }
+
+    #[test]
+    fn front_matter_sets_what_it_names_and_keeps_the_lines() {
+        let parsed = parse("+++\r\ndescription = \"d\"\nmethods = [\"GET\"]\ntimeout = \"2s\"\n[limits]\nmemory = \"16MiB\"\n+++\nlet x = 1;").unwrap();
+        assert_eq!(parsed.manifest.limits.timeout, Span::seconds(2));
+        assert_eq!(parsed.manifest.limits.memory, Size::mib(16));
+        assert_eq!(parsed.manifest.methods, Some(vec![Method::Get]));
+        assert_eq!(parsed.script, "\n\n\n\n\n\n\nlet x = 1;");
+    }
+
+    use super::super::limits::Size;
+
+    #[test]
+    fn an_empty_front_matter_is_fine() {
+        assert_eq!(parse("+++\n+++\n1").unwrap().script, "\n\n1");
+        assert_eq!(parse("+++\n+++").unwrap().script, "\n\n");
+    }
+
+    #[test]
+    fn every_mistake_names_its_place() {
+        let cases = [
+            "+++\nmetods = []\n+++\n",
+            "+++",
+            "+++\ntimeout = \"2s\"\n",
+            "+++\n\nmethods = [\"FETCH\"]\n+++\n",
+            "+++\n[limits]\nmemory = \"2GiB\"\n+++\n",
+            "+++\nmethods = []\n+++\n",
+            "+++\ntimeout = \"1s\"\n[limits]\ntimeout = \"1s\"\n+++\n",
+            "+++\n[limits]\nconcurrency = 0\n+++\n",
+            "+++\ntimeout = \"soon\"\n+++\n",
+        ];
+        let found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
+        insta::assert_snapshot!(found.join("\n\n"));
+    }
 }

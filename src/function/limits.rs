@@ -1,0 +1,198 @@
+//! What one run of a function may use, and how far its front-matter may raise that.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes as people write it: `64KiB`, `16 MiB`, or a plain number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// Returns `n` times 1,024 bytes.
+    pub const fn kib(n: u64) -> Self {
+        Self(n * 1024)
+    }
+    /// Returns `n` times 1,048,576 bytes.
+    pub const fn mib(n: u64) -> Self {
+        Self(n * 1024 * 1024)
+    }
+    /// Returns the number of bytes.
+    pub const fn bytes(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n >= 1 << 20 && n % (1 << 20) == 0 => write!(f, "{} MiB", n >> 20),
+            n if n >= 1 << 10 && n % (1 << 10) == 0 => write!(f, "{} KiB", n >> 10),
+            n => write!(f, "{n} bytes"),
+        }
+    }
+}
+
+/// TOML's two ways to write a quantity.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a size such as \"16MiB\" or a number of bytes")]
+enum SizeText {
+    Bytes(u64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match SizeText::deserialize(deserializer)? {
+            SizeText::Bytes(bytes) => Ok(Self(bytes)),
+            SizeText::Text(text) => text
+                .parse::<bytesize::ByteSize>()
+                .map(|size| Self(size.as_u64()))
+                .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a size; write it like \"16MiB\" or \"64KiB\""))),
+        }
+    }
+}
+
+/// A span of time as people write it: `2s`, `250ms`, `1m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// Returns `n` seconds.
+    pub const fn seconds(n: u64) -> Self {
+        Self(Duration::from_secs(n))
+    }
+    /// Returns `n` milliseconds.
+    pub const fn ms(n: u64) -> Self {
+        Self(Duration::from_millis(n))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text)
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a time; write it like \"2s\" or \"250ms\"")))
+    }
+}
+
+/// Writes the struct of limits, the struct of overrides (all optional) and what joins them, from one list.
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, ceiling $ceiling:expr;)*) => {
+        /// What one run of a function may use. Every number is an upper bound.
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub struct Limits { $($(#[$doc])* pub $name: $type,)* }
+
+        /// Some limits, as a front-matter's or a configuration's `[limits]` gives them.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct LimitOverrides { $($(#[$doc])* pub $name: Option<$type>,)* }
+
+        impl Limits {
+            /// What holds where nobody says otherwise.
+            pub const DEFAULT: Self = Self { $($name: $default,)* };
+            /// The most that a front-matter may ask for where the configuration does not say otherwise.
+            pub const CEILING: Self = Self { $($name: $ceiling,)* };
+
+            /// Returns these limits with the overrides in place of what they name.
+            pub fn with(&self, overrides: &LimitOverrides) -> Self {
+                Self { $($name: overrides.$name.unwrap_or(self.$name),)* }
+            }
+
+            /// Returns the first limit that is above its ceiling: its key, the value, the ceiling.
+            pub fn first_above(&self, ceiling: &Self) -> Option<(&'static str, String, String)> {
+                $(if self.$name > ceiling.$name {
+                    return Some((stringify!($name), self.$name.to_string(), ceiling.$name.to_string()));
+                })*
+                None
+            }
+        }
+    };
+}
+
+limits! {
+    /// Wall-clock time of a run.
+    timeout: Span = Span::seconds(10), ceiling Span::seconds(300);
+    /// Operations of the engine.
+    operations: u64 = 50_000_000, ceiling 5_000_000_000;
+    /// Bytes of memory that a run may hold at once.
+    memory: Size = Size::mib(64), ceiling Size::mib(64);
+    /// Calls inside calls.
+    call_depth: u32 = 64, ceiling 128;
+    /// Expressions inside expressions.
+    expression_depth: u32 = 64, ceiling 128;
+    /// Bytes of one string.
+    string: Size = Size::mib(1), ceiling Size::mib(16);
+    /// Elements of one array, those of arrays inside it counted too; bytes of one blob.
+    array: u32 = 32_000, ceiling 100_000;
+    /// Entries of one map, those of maps inside it counted too.
+    map: u32 = 5_000, ceiling 100_000;
+    /// Bytes of a request's body.
+    body: Size = Size::mib(1), ceiling Size::mib(16);
+    /// Bytes of a response's body.
+    response: Size = Size::mib(8), ceiling Size::mib(64);
+    /// Lines that a run may log.
+    log_lines: u32 = 1_000, ceiling 10_000;
+    /// Bytes that a run may log.
+    log_size: Size = Size::kib(64), ceiling Size::mib(1);
+    /// Runs of one function at the same time.
+    concurrency: u32 = 64, ceiling 1_024;
+}
+
+/// The limits in force on a node: what holds by default, and how far a front-matter may go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitPolicy {
+    /// Where a front-matter is silent.
+    pub default: Limits,
+    /// At most.
+    pub ceiling: Limits,
+    /// Bytes of one function file. A front-matter cannot raise it.
+    pub file: Size,
+}
+
+/// Bytes of one function file: the compiler is quadratic in the worst case and cannot be interrupted.
+pub const DEFAULT_FILE_SIZE: Size = Size::kib(256);
+
+impl Default for LimitPolicy {
+    fn default() -> Self {
+        Self { default: Limits::DEFAULT, ceiling: Limits::CEILING, file: DEFAULT_FILE_SIZE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Sample {
+        size: Option<Size>,
+        span: Option<Span>,
+    }
+
+    #[test]
+    fn sizes_and_times_are_read_as_people_write_them() {
+        let size = |text: &str| toml::from_str::<Sample>(&format!("size = {text}")).map(|sample| sample.size.unwrap().0);
+        assert_eq!(size("\"16MiB\"").unwrap(), 16 << 20);
+        assert_eq!(size("\"64 KiB\"").unwrap(), 64 << 10);
+        assert_eq!(size("1024").unwrap(), 1024);
+        assert!(size("\"much\"").unwrap_err().message().contains("16MiB"));
+        let span = |text: &str| toml::from_str::<Sample>(&format!("span = {text}")).map(|sample| sample.span.unwrap().0);
+        assert_eq!(span("\"2s\"").unwrap(), Duration::from_secs(2));
+        assert_eq!(span("\"250ms\"").unwrap(), Duration::from_millis(250));
+        assert!(span("\"soon\"").unwrap_err().message().contains("250ms"));
+    }
+
+    #[test]
+    fn no_default_is_above_its_ceiling() {
+        assert_eq!(Limits::DEFAULT.first_above(&Limits::CEILING), None);
+        let raised = Limits::DEFAULT.with(&LimitOverrides { map: Some(100_001), ..Default::default() });
+        assert_eq!(raised.first_above(&Limits::CEILING), Some(("map", "100001".into(), "100000".into())));
+    }
+}
