@@ -2,5 +2,9 @@
 
 pub mod clock;
 pub mod deployment;
+pub mod engine;
 pub mod execution;
 pub mod function;
+
+#[global_allocator]
+static ALLOCATOR: engine::memory::CountingAllocator = engine::memory::CountingAllocator;

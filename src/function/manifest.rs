@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn front_matter_sets_what_it_names_and_keeps_the_lines() {
-        let parsed = parse("+++\r\ndescription = \"d\"\nmethods = [\"GET\"]\ntimeout = \"2s\"\n[limits]\nmemory = \"16MiB\"\n+++\nlet x = 1;").unwrap();
+        let parsed =
+            parse("+++\r\ndescription = \"d\"\nmethods = [\"GET\"]\ntimeout = \"2s\"\n[limits]\nmemory = \"16MiB\"\n+++\nlet x = 1;")
+                .unwrap();
         assert_eq!(parsed.manifest.limits.timeout, Span::seconds(2));
         assert_eq!(parsed.manifest.limits.memory, Size::mib(16));
         assert_eq!(parsed.manifest.methods, Some(vec![Method::Get]));

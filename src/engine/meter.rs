@@ -1,0 +1,172 @@
+//! Counts what the run on this thread uses and stops it at its limits.
+//!
+//! Rhai's own counter of operations goes backwards inside native callbacks, and `sort` swallows the error of a comparator. So the count
+//! is ours, and a stop is sticky: every later tick stops again, and the result is looked at only after asking [`finish`].
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rhai::Dynamic;
+
+use super::memory;
+use crate::clock::monotonic;
+
+/// Why a run was stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// Its time is over.
+    Deadline,
+    /// Its operations are used up.
+    Operations,
+    /// It holds more memory than it may.
+    Memory,
+    /// Nobody waits for its result any more.
+    Cancelled,
+}
+
+/// Set by whoever no longer wants the result of a run.
+pub type CancelFlag = Arc<AtomicBool>;
+
+/// What a run may use.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    /// Wall-clock time.
+    pub time: Duration,
+    /// Ticks of the engine.
+    pub operations: u64,
+    /// Bytes held at once beyond what the thread held at the start.
+    pub memory: usize,
+    /// Stops the run when set.
+    pub cancel: Option<CancelFlag>,
+    /// Called once when the run turns out to be slow, so that the executor can free the thread that it stands on.
+    pub on_slow: Option<fn()>,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage {
+    /// Why it was stopped, if it was.
+    pub stop: Option<Stop>,
+    /// Ticks of the engine.
+    pub operations: u64,
+    /// Since [`start`].
+    pub duration: Duration,
+    /// The most that it held at once, in bytes.
+    pub peak_memory: u64,
+}
+
+/// A run with more ticks than this is slow: about half a millisecond of work.
+pub const SLOW_TICKS: u64 = 10_000;
+/// The clock is read once in so many ticks; a tick is some 50 ns, more where values are large.
+const TICKS_PER_LOOK: u64 = 32;
+/// It is also read when the run has grown or shrunk by this much since: one operation on a large value can take milliseconds.
+const BYTES_PER_LOOK: usize = 256 * 1024;
+
+struct Meter {
+    ticks: Cell<u64>,
+    max_ticks: Cell<u64>,
+    base: Cell<isize>,
+    budget: Cell<isize>,
+    held_at_look: Cell<isize>,
+    stop: Cell<Option<Stop>>,
+    started: Cell<Option<Instant>>,
+    time: Cell<Duration>,
+    cancel: RefCell<Option<CancelFlag>>,
+    on_slow: Cell<Option<fn()>>,
+}
+
+thread_local! {
+    static METER: Meter = const {
+        Meter {
+            ticks: Cell::new(0),
+            max_ticks: Cell::new(0),
+            base: Cell::new(0),
+            budget: Cell::new(0),
+            held_at_look: Cell::new(0),
+            stop: Cell::new(None),
+            started: Cell::new(None),
+            time: Cell::new(Duration::ZERO),
+            cancel: RefCell::new(None),
+            on_slow: Cell::new(None),
+        }
+    };
+}
+
+/// Begins to count for a run on this thread.
+pub fn start(allowance: &Allowance) {
+    METER.with(|meter| {
+        meter.ticks.set(0);
+        meter.max_ticks.set(allowance.operations);
+        meter.base.set(memory::reset_peak());
+        meter.held_at_look.set(meter.base.get());
+        meter.budget.set(allowance.memory as isize);
+        meter.stop.set(None);
+        meter.started.set(Some(monotonic()));
+        meter.time.set(allowance.time);
+        *meter.cancel.borrow_mut() = allowance.cancel.clone();
+        meter.on_slow.set(allowance.on_slow);
+    });
+}
+
+/// Returns what the run on this thread has used so far.
+pub fn usage() -> Usage {
+    METER.with(|meter| Usage {
+        stop: meter.stop.get(),
+        operations: meter.ticks.get(),
+        duration: meter.started.get().map_or(Duration::ZERO, |started| started.elapsed()),
+        peak_memory: (memory::peak() - meter.base.get()).max(0) as u64,
+    })
+}
+
+/// Counts one operation; `Some` stops the script. This is the engine's progress callback.
+pub fn tick() -> Option<Dynamic> {
+    METER.with(|meter| {
+        if meter.stop.get().is_some() {
+            return Some(Dynamic::UNIT);
+        }
+        let ticks = meter.ticks.get() + 1;
+        meter.ticks.set(ticks);
+        let held = memory::held();
+        if held - meter.base.get() > meter.budget.get() {
+            return meter.end(Stop::Memory);
+        }
+        if ticks > meter.max_ticks.get() {
+            return meter.end(Stop::Operations);
+        }
+        if ticks.is_multiple_of(TICKS_PER_LOOK) || held.abs_diff(meter.held_at_look.get()) > BYTES_PER_LOOK {
+            meter.held_at_look.set(held);
+            return meter.look(ticks);
+        }
+        None
+    })
+}
+
+impl Meter {
+    #[cold]
+    fn end(&self, stop: Stop) -> Option<Dynamic> {
+        self.stop.set(Some(stop));
+        Some(Dynamic::UNIT)
+    }
+
+    #[inline(never)]
+    fn look(&self, ticks: u64) -> Option<Dynamic> {
+        if self.cancel.borrow().as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            return self.end(Stop::Cancelled);
+        }
+        if self.started.get().is_some_and(|started| started.elapsed() > self.time.get()) {
+            return self.end(Stop::Deadline);
+        }
+        if ticks > SLOW_TICKS
+            && let Some(on_slow) = self.on_slow.take()
+        {
+            on_slow();
+        }
+        None
+    }
+}

@@ -1,0 +1,152 @@
+//! How a function runs: compile, limits, values in and out. CPU only: it knows no server, store or file system.
+
+mod body;
+mod context;
+mod failure;
+mod guards;
+mod lint;
+pub mod memory;
+pub mod meter;
+pub mod module;
+pub mod program;
+mod reply;
+mod run;
+pub mod script;
+mod value;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+
+pub use body::MalformedBody;
+pub use meter::CancelFlag;
+pub use program::Program;
+pub use run::{Control, Finished};
+
+use self::{
+    lint::KnownFunctions,
+    program::LinkedModule,
+    script::{OPTIMIZATION, Script},
+};
+use crate::function::{Diagnostic, Digest, FilePath, LimitPolicy, Limits, SharedFunction, Tree, Version};
+
+/// Compiles and runs functions. One for the whole node.
+pub struct Engine {
+    policy: LimitPolicy,
+    /// Rhai keeps some limits in its engine: one for each set of them that functions ask for. Nearly always there is just one.
+    classes: Mutex<HashMap<ClassKey, Arc<Class>>>,
+    /// What compiling each content gave, while a tree holds it.
+    scripts: Mutex<ScriptCache>,
+    modules: Mutex<HashMap<Version, Weak<LinkedModule>>>,
+    programs: Mutex<HashMap<Version, Weak<Program>>>,
+}
+
+type ScriptCache = HashMap<(FilePath, Digest), Arc<Result<Arc<Script>, Vec<Diagnostic>>>>;
+
+#[derive(PartialEq, Eq, Hash)]
+struct ClassKey {
+    call_depth: u32,
+    expression_depth: u32,
+    string: usize,
+    array: u32,
+    map: u32,
+}
+
+/// One configuration of Rhai, shared by every function that has these limits.
+struct Class {
+    rhai: rhai::Engine,
+    known: KnownFunctions,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic while a cache is held leaves it whole: entries are inserted complete.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// Makes an engine for these limits.
+    pub fn new(policy: LimitPolicy) -> Self {
+        Self { policy, classes: Mutex::default(), scripts: Mutex::default(), modules: Mutex::default(), programs: Mutex::default() }
+    }
+
+    /// Returns the limits that it was made for.
+    pub fn policy(&self) -> &LimitPolicy {
+        &self.policy
+    }
+
+    /// Returns the function's program, compiled now or before. The errors are about any of its files.
+    pub fn program(&self, function: &SharedFunction) -> Result<Arc<Program>, Vec<Diagnostic>> {
+        if let Some(program) = lock(&self.programs).get(&function.version).and_then(Weak::upgrade) {
+            return Ok(program);
+        }
+        let program = Arc::new(program::link(self, function)?);
+        lock(&self.programs).insert(function.version, Arc::downgrade(&program));
+        Ok(program)
+    }
+
+    /// Forgets what none of these trees and no program that is still held needs.
+    pub fn forget_all_but(&self, trees: &[&Tree]) {
+        let kept: HashSet<(&FilePath, Digest)> =
+            trees.iter().flat_map(|tree| tree.iter()).map(|(path, content)| (path, content.digest)).collect();
+        lock(&self.scripts).retain(|(path, digest), _| kept.contains(&(path, *digest)));
+        lock(&self.modules).retain(|_, module| module.strong_count() > 0);
+        lock(&self.programs).retain(|_, program| program.strong_count() > 0);
+    }
+
+    fn scripts(&self) -> MutexGuard<'_, ScriptCache> {
+        lock(&self.scripts)
+    }
+
+    fn cached_module(&self, key: Version) -> Option<Arc<LinkedModule>> {
+        lock(&self.modules).get(&key).and_then(Weak::upgrade)
+    }
+
+    fn cache_module(&self, key: Version, module: &Arc<LinkedModule>) {
+        lock(&self.modules).insert(key, Arc::downgrade(module));
+    }
+
+    fn class(&self, limits: &Limits) -> Arc<Class> {
+        let key = ClassKey {
+            call_depth: limits.call_depth,
+            expression_depth: limits.expression_depth,
+            string: limits.string.bytes(),
+            array: limits.array,
+            map: limits.map,
+        };
+        lock(&self.classes).entry(key).or_insert_with(|| Arc::new(Class::new(limits))).clone()
+    }
+}
+
+/// Variables of one scope, functions of one file, imports of one run.
+const MAX_VARIABLES: usize = 256;
+const MAX_FUNCTIONS: usize = 256;
+const MAX_MODULES: usize = 32;
+
+impl Class {
+    /// Sets every limit that Rhai has: its defaults differ between debug and release builds.
+    fn new(limits: &Limits) -> Self {
+        let mut rhai = rhai::Engine::new();
+        // The interner is one lock for all threads, waited for in steps of 10 ms.
+        rhai.set_max_strings_interned(0)
+            .set_optimization_level(OPTIMIZATION)
+            .set_strict_variables(true)
+            .set_max_operations(0)
+            .set_max_call_levels(limits.call_depth as usize)
+            .set_max_expr_depths(limits.expression_depth as usize, limits.expression_depth as usize)
+            .set_max_string_size(limits.string.bytes())
+            .set_max_array_size(limits.array as usize)
+            .set_max_map_size(limits.map as usize)
+            .set_max_variables(MAX_VARIABLES)
+            .set_max_functions(MAX_FUNCTIONS)
+            .set_max_modules(MAX_MODULES)
+            .set_module_resolver(module::Checked)
+            .on_print(|_| {})
+            .on_debug(|_, _, _| {})
+            .on_progress(|_| meter::tick());
+        guards::register(&mut rhai, guards::Sizes { string: limits.string.bytes(), array: limits.array as usize });
+        context::register(&mut rhai);
+        let known = KnownFunctions::of(&rhai);
+        Self { rhai, known }
+    }
+}

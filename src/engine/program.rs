@@ -1,0 +1,253 @@
+//! A function with everything that it imports, ready to run.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use rhai::{Module, Scope, Shared};
+
+use super::{
+    Class, Engine, failure,
+    lint::{self, OpenMethods},
+    meter,
+    module::{self, Imports},
+    script::Script,
+};
+use crate::function::{Content, Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
+
+/// A function compiled, with its guards and modules.
+pub struct Program {
+    /// What it was compiled from.
+    pub function: SharedFunction,
+    /// Run in order before the function; the first that returns something but `()` answers the request.
+    pub(super) guards: Vec<Arc<Script>>,
+    pub(super) script: Arc<Script>,
+    pub(super) imports: Option<Arc<Imports>>,
+    pub(super) class: Arc<Class>,
+    /// Keeps the engine's cache of modules alive as long as a program uses them.
+    _modules: Vec<Arc<LinkedModule>>,
+}
+
+/// A module that ran once, to be called from many programs.
+#[derive(Debug)]
+pub struct LinkedModule {
+    module: Shared<Module>,
+    script: Arc<Script>,
+}
+
+/// Returns the files that a file needs, itself included: imports of imports too. Files that do not compile are in it and end their branch.
+pub fn closure(engine: &Engine, tree: &Tree, roots: impl IntoIterator<Item = FilePath>) -> Tree {
+    let mut files = Tree::new();
+    let mut open: Vec<FilePath> = roots.into_iter().collect();
+    while let Some(file) = open.pop() {
+        let Some((file, content)) = tree.get_key_value(&file) else { continue };
+        if files.insert(file.clone(), content.clone()).is_some() {
+            continue;
+        }
+        if let Ok(script) = engine.script(file, content).as_ref() {
+            for import in &script.references.imports {
+                if let Ok(path) = module::resolve(file, &import.path, |path| tree.contains_key(path)) {
+                    open.push(path.into());
+                }
+            }
+        }
+    }
+    files
+}
+
+/// Returns the name of a function's content: its own path first, then every file that it needs.
+pub fn version(name: &FilePath, files: &Tree) -> Version {
+    let parts = files.iter().flat_map(|(path, content)| [path.as_bytes(), &content.digest.as_bytes()[..]]);
+    Digest::of_parts([name.as_bytes()].into_iter().chain(parts)).into()
+}
+
+/// Joins a function with its modules. The errors are about any of its files.
+pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<Diagnostic>> {
+    let file: FilePath = format!("{}.rhai", function.name).into();
+    let mut linker = Linker { engine, tree: &function.files, imports: Imports::default(), modules: HashMap::new(), found: BTreeSet::new() };
+    let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
+    let script = linker.root(&file);
+    match script {
+        Some(script) if linker.found.is_empty() => Ok(Program {
+            function: function.clone(),
+            guards,
+            script,
+            class: engine.class(&function.manifest.limits),
+            imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
+            _modules: linker.modules.into_values().flatten().collect(),
+        }),
+        _ => Err(linker.found.into_iter().collect()),
+    }
+}
+
+struct Linker<'a> {
+    engine: &'a Engine,
+    tree: &'a Tree,
+    imports: Imports,
+    /// `None` while a module is being linked, or after it failed: what imports it then is not linked again.
+    modules: HashMap<FilePath, Option<Arc<LinkedModule>>>,
+    found: BTreeSet<Diagnostic>,
+}
+
+impl Linker<'_> {
+    fn script(&mut self, file: &FilePath) -> Option<Arc<Script>> {
+        let content = self.tree.get(file)?;
+        match self.engine.script(file, content).as_ref() {
+            Ok(script) => Some(script.clone()),
+            Err(diagnostics) => {
+                self.found.extend(diagnostics.iter().cloned());
+                None
+            }
+        }
+    }
+
+    /// Links a file that is run, not imported.
+    fn root(&mut self, file: &FilePath) -> Option<Arc<Script>> {
+        let script = self.script(file)?;
+        self.link_imports(&script, &mut vec![file.clone()]);
+        Some(script)
+    }
+
+    /// Links what a script imports, depth first, and checks its calls into them. `path` is the chain of imports that led here.
+    fn link_imports(&mut self, script: &Arc<Script>, path: &mut Vec<FilePath>) {
+        let mut by_alias: HashMap<&str, Option<Arc<LinkedModule>>> = HashMap::new();
+        for import in &script.references.imports {
+            let report = |message: String| lint::place(Diagnostic::error(script.file.clone(), message), &script.text, import.position);
+            let file: FilePath = match module::resolve(&script.file, &import.path, |path| self.tree.contains_key(path)) {
+                Ok(file) => file.into(),
+                // Reported once for the whole tree, where the files that are not in this function's closure are known too.
+                Err(_) => {
+                    by_alias.insert(import.alias.as_deref().unwrap_or_default(), None);
+                    self.found.insert(report(format!("the import `{}` cannot be resolved", import.path)));
+                    continue;
+                }
+            };
+            if let Some(start) = path.iter().position(|step| *step == file) {
+                let cycle = path[start..].iter().chain([&file]).map(|step| format!("`{step}`")).collect::<Vec<_>>().join(" imports ");
+                self.found.insert(
+                    report(format!("modules import each other in a circle: {cycle}")).hint("move what both need into a third module"),
+                );
+                continue;
+            }
+            let module = self.module(&file, path);
+            if let Some(module) = &module {
+                self.imports.0.entry(script.file.clone()).or_default().insert(import.path.clone(), module.module.clone());
+            }
+            if let Some(alias) = &import.alias {
+                by_alias.insert(alias, module);
+            }
+        }
+        self.check_calls(script, &by_alias);
+    }
+
+    fn module(&mut self, file: &FilePath, path: &mut Vec<FilePath>) -> Option<Arc<LinkedModule>> {
+        if let Some(done) = self.modules.get(file) {
+            return done.clone();
+        }
+        self.modules.insert(file.clone(), None);
+        let script = self.script(file)?;
+        path.push(file.clone());
+        let before = self.found.len();
+        self.link_imports(&script, path);
+        path.pop();
+        if self.found.len() > before {
+            return None;
+        }
+        let key = version(file, &closure(self.engine, self.tree, [file.clone()]));
+        let module = match self.engine.cached_module(key) {
+            Some(module) => module,
+            None => {
+                let module = self.evaluate(script)?;
+                self.engine.cache_module(key, &module);
+                module
+            }
+        };
+        self.modules.insert(file.clone(), Some(module.clone()));
+        Some(module)
+    }
+
+    /// Runs a module's top level once, under the limits that hold by default.
+    fn evaluate(&mut self, script: Arc<Script>) -> Option<Arc<LinkedModule>> {
+        let limits = &self.engine.policy.default;
+        let class = self.engine.class(limits);
+        let imports = self.imports.0.get(&script.file).map(|own| Imports([(script.file.clone(), own.clone())].into()));
+        module::enter(imports.map(Arc::new));
+        meter::start(&meter::Allowance {
+            time: limits.timeout.0,
+            operations: limits.operations,
+            memory: limits.memory.bytes(),
+            cancel: None,
+            on_slow: None,
+        });
+        let run =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &script.ast, &class.rhai)));
+        module::enter(None);
+        let failed = match (meter::usage().stop, run) {
+            (Some(stop), _) => (failure::stopped(stop, limits).1, None),
+            (None, Ok(Ok(mut module))) => {
+                module.build_index();
+                return Some(Arc::new(LinkedModule { module: module.into(), script }));
+            }
+            (None, Ok(Err(error))) => {
+                let failure = failure::explain(*error, &script.file).1;
+                (failure.message, failure.position.filter(|_| failure.file == script.file))
+            }
+            (None, Err(_)) => ("the engine failed".into(), None),
+        };
+        let diagnostic = Diagnostic::error(script.file.clone(), format!("the module fails while it is loaded: {}", failed.0));
+        self.found.insert(match failed.1 {
+            Some(position) => diagnostic.at(&script.text, position),
+            None => diagnostic,
+        });
+        None
+    }
+
+    fn check_calls(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
+        for call in &script.references.calls {
+            let report = |message: String| lint::place(Diagnostic::error(script.file.clone(), message), &script.text, call.position);
+            let exported = match by_alias.get(call.alias.as_str()) {
+                Some(Some(module)) => module.script.references.exported.clone(),
+                // The module itself is reported.
+                Some(None) => continue,
+                None if call.alias == "log" => LOG_FUNCTIONS.iter().map(|name| ((*name).to_owned(), 1)).collect(),
+                // The compiler knows the namespace; `global` is one.
+                None => continue,
+            };
+            let counts: Vec<usize> = exported.iter().filter(|(name, _)| *name == call.name).map(|(_, count)| *count).collect();
+            if counts.is_empty() {
+                let near = crate::function::diagnostic::near_miss(&call.name, exported.iter().map(|(name, _)| name.as_str()));
+                let diagnostic = report(format!("the module `{}` has no function `{}`", call.alias, call.name));
+                self.found.insert(diagnostic.maybe_hint(near.map(|near| format!("did you mean `{near}`?"))));
+            } else if !counts.contains(&call.arguments) {
+                let takes = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+                self.found.insert(report(format!("`{}::{}` takes {takes} argument(s), not {}", call.alias, call.name, call.arguments)));
+            }
+        }
+        let explained = |name: &str| {
+            by_alias.values().flatten().any(|module| {
+                let references = &module.script.references;
+                references.properties.contains(name) || references.exported.iter().any(|(exported, _)| exported == name)
+            })
+        };
+        let open: OpenMethods = script.methods.iter().filter(|(name, _)| !explained(name)).cloned().collect();
+        let known = &self.engine.class(&self.engine.policy.default).known;
+        self.found.extend(open.iter().map(|(name, at)| lint::unknown_method(known, &script.file, &script.text, name, *at)));
+    }
+}
+
+/// The functions of the module `log`.
+const LOG_FUNCTIONS: [&str; 4] = ["trace", "info", "warn", "error"];
+
+impl Engine {
+    /// Compiles one file by itself, or returns what that gave the last time.
+    pub fn script(&self, file: &FilePath, content: &Content) -> Arc<Result<Arc<Script>, Vec<Diagnostic>>> {
+        let key = (file.clone(), content.digest);
+        if let Some(compiled) = self.scripts().get(&key) {
+            return compiled.clone();
+        }
+        let compiled = Arc::new(super::script::compile(self, file, content).map(Arc::new));
+        self.scripts().insert(key, compiled.clone());
+        compiled
+    }
+}

@@ -1,0 +1,122 @@
+//! From what a script returned to what its caller gets.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use rhai::{Dynamic, Map};
+
+use super::value::{self, ToJsonError};
+use crate::{execution::Reply, function::diagnostic::near_miss};
+
+/// Why what a script returned is not a response.
+#[derive(Debug, thiserror::Error)]
+pub enum BadReply {
+    /// It is wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// It is too large.
+    #[error("the response is larger than {limit} bytes")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+}
+
+/// Headers that say how the message travels; the server writes them from what it sends.
+const OURS: [&str; 8] = ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// Turns a script's result into a response: a map with `statusCode` says all of it, everything else is a body with status 200.
+pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
+    let Some(map) = result.as_map_ref().ok().filter(|map| map.contains_key("statusCode")) else {
+        let (content_type, body) = body(result, limit)?;
+        return Ok(Reply { status: StatusCode::OK, headers: vec![(CONTENT_TYPE, content_type)], body });
+    };
+    let status = status(&map)?;
+    let mut headers = Vec::new();
+    if let Some(given) = map.get("headers") {
+        let given = given.as_map_ref().map_err(|_| invalid(format!("`headers` must be a map, not {}", value::type_word(given))))?;
+        for (name, value) in given.iter() {
+            add_header(&mut headers, name, value)?;
+        }
+    }
+    let Some(value) = map.get("body") else {
+        return Ok(Reply { status, headers, body: Bytes::new() });
+    };
+    let (content_type, body) = body(value, limit)?;
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+        return Ok(Reply { status, headers, body: Bytes::new() });
+    }
+    if !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
+        headers.push((CONTENT_TYPE, content_type));
+    }
+    Ok(Reply { status, headers, body })
+}
+
+fn invalid(message: impl Into<String>) -> BadReply {
+    BadReply::Invalid(message.into())
+}
+
+fn status(map: &Map) -> Result<StatusCode, BadReply> {
+    const KEYS: [&str; 3] = ["statusCode", "headers", "body"];
+    if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        let hint = near_miss(unknown, KEYS).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        return Err(invalid(format!("unknown key `{unknown}` in a response, which has `statusCode`, `headers` and `body`{hint}")));
+    }
+    let given = &map["statusCode"];
+    given
+        .as_int()
+        .ok()
+        .and_then(|code| u16::try_from(code).ok())
+        .filter(|code| (200..=599).contains(code))
+        .and_then(|code| StatusCode::from_u16(code).ok())
+        .ok_or_else(|| invalid(format!("`statusCode` must be a whole number from 200 to 599, not {}", value::to_text(given, 40))))
+}
+
+fn add_header(headers: &mut Vec<(HeaderName, HeaderValue)>, name: &str, value: &Dynamic) -> Result<(), BadReply> {
+    let header =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a header name", value::cut(name, 60))))?;
+    if OURS.contains(&header.as_str()) || header.as_str().starts_with("x-picloud-") {
+        return Err(invalid(format!("the header `{header}` is set by PiCloud; leave it out")));
+    }
+    if let Ok(values) = value.as_array_ref() {
+        for value in values.iter() {
+            headers.push((header.clone(), header_value(&header, value)?));
+        }
+    } else {
+        headers.push((header.clone(), header_value(&header, value)?));
+    }
+    Ok(())
+}
+
+fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, BadReply> {
+    let text = match value.as_immutable_string_ref() {
+        Ok(text) => text.to_string(),
+        Err(_) if value.is_int() || value.is_float() || value.is_bool() || value.is_char() => value.to_string(),
+        Err(_) => return Err(invalid(format!("the header `{name}` must be a string, not {}", value::type_word(value)))),
+    };
+    HeaderValue::from_str(&text)
+        .or_else(|_| HeaderValue::from_bytes(text.as_bytes()))
+        .map_err(|_| invalid(format!("the header `{name}` holds a line break or another control character")))
+}
+
+fn body(value: &Dynamic, limit: usize) -> Result<(HeaderValue, Bytes), BadReply> {
+    const JSON: HeaderValue = HeaderValue::from_static("application/json");
+    const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+    const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
+    let within = |length: usize| if length > limit { Err(BadReply::TooLarge { limit }) } else { Ok(()) };
+    if let Ok(text) = value.as_immutable_string_ref() {
+        within(text.len())?;
+        return Ok((TEXT, Bytes::copy_from_slice(text.as_bytes())));
+    }
+    if let Ok(blob) = value.as_blob_ref() {
+        within(blob.len())?;
+        return Ok((BYTES, Bytes::copy_from_slice(&blob)));
+    }
+    if let Ok(character) = value.as_char() {
+        return Ok((TEXT, character.to_string().into()));
+    }
+    match value::to_json(value, limit) {
+        Ok(json) => Ok((JSON, json.into())),
+        Err(ToJsonError::TooLarge { limit }) => Err(BadReply::TooLarge { limit }),
+        Err(ToJsonError::NotJson(why)) => Err(invalid(format!("the result cannot be sent as JSON: {why}"))),
+    }
+}

@@ -1,0 +1,133 @@
+//! One run: the invocation in, the reply and the record of it out.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rhai::{Dynamic, EvalAltResult, Scope};
+
+use super::{
+    CancelFlag, Engine, MalformedBody, Program, body,
+    context::{self, Current},
+    failure, meter, module,
+    reply::{self, BadReply},
+    script::Script,
+};
+use crate::{
+    execution::{Execution, Failure, Invocation, Outcome, Reply},
+    function::FilePath,
+};
+
+/// How the executor holds on to a run.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    /// Stops the run when set.
+    pub cancel: Option<CancelFlag>,
+    /// Called once when the run turns out to be slow.
+    pub on_slow: Option<fn()>,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the function answers; none if it failed.
+    pub reply: Option<Reply>,
+    /// What happened. Its `status` is the reply's, and 0 where there is none: whoever answers the caller sets it.
+    pub execution: Execution,
+}
+
+/// What the script part of a run came to, before the limits have spoken.
+enum Ran {
+    Replied(Reply),
+    Failed(Outcome, Failure),
+}
+
+impl Engine {
+    /// Runs a program on this thread, which needs a stack of at least four times the memory limit: a script can build a chain of values
+    /// as deep as its memory allows, and dropping that recurses.
+    pub fn run(&self, program: &Program, invocation: Invocation, control: Control) -> Result<Finished, MalformedBody> {
+        let limits = &program.function.manifest.limits;
+        meter::start(&meter::Allowance {
+            time: limits.timeout.0,
+            operations: limits.operations,
+            memory: limits.memory.bytes(),
+            cancel: control.cancel,
+            on_slow: control.on_slow,
+        });
+        let body = body::read(&invocation.headers, &invocation.body)?;
+        context::enter(Current::new(invocation, program.function.clone(), body));
+        module::enter(program.imports.clone());
+        let file = &program.script.file;
+        // Rhai has panicked on odd input before; one more must not take the server with it.
+        let ran = catch_unwind(AssertUnwindSafe(|| self.answer(program)))
+            .unwrap_or_else(|_| Ran::Failed(Outcome::Failed, failed_in(file, "the engine failed on this script; please report it".into())));
+        let usage = meter::usage();
+        module::enter(None);
+        let Current { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
+        // A script can swallow the error of a stop, the stop itself it cannot.
+        let (outcome, reply, failure) = match (usage.stop, ran) {
+            (Some(stop), ran) => {
+                let (outcome, message) = failure::stopped(stop, limits);
+                let failure = match ran {
+                    Ran::Failed(_, failure) => Failure { message, ..failure },
+                    Ran::Replied(_) => failed_in(file, message),
+                };
+                (outcome, None, Some(failure))
+            }
+            (None, Ran::Replied(reply)) => (Outcome::Ok, Some(reply), None),
+            (None, Ran::Failed(outcome, failure)) => (outcome, None, Some(failure)),
+        };
+        let execution = Execution {
+            id: invocation.execution_id,
+            function: program.function.name.clone(),
+            version: program.function.version,
+            deployment: invocation.deployment,
+            trigger: invocation.trigger,
+            request_id: invocation.request_id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()),
+            method: invocation.method.as_str().into(),
+            path: invocation.uri.path().into(),
+            status: reply.as_ref().map_or(0, |reply| reply.status.as_u16()),
+            outcome,
+            duration_us: usage.duration.as_micros() as u64,
+            operations: usage.operations,
+            peak_memory_bytes: usage.peak_memory,
+            logs: log.lines,
+            logs_dropped: log.dropped,
+            failure,
+        };
+        Ok(Finished { reply, execution })
+    }
+
+    fn answer(&self, program: &Program) -> Ran {
+        for guard in &program.guards {
+            match self.evaluate(program, guard) {
+                Ok(result) if result.is_unit() => {}
+                Ok(result) => return reply_of(program, &guard.file, &result),
+                Err(error) => return failed(*error, &guard.file),
+            }
+        }
+        match self.evaluate(program, &program.script) {
+            Ok(result) => reply_of(program, &program.script.file, &result),
+            Err(error) => failed(*error, &program.script.file),
+        }
+    }
+
+    fn evaluate(&self, program: &Program, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
+        program.class.rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
+    }
+}
+
+fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Ran {
+    match reply::from_value(result, program.function.manifest.limits.response.bytes()) {
+        Ok(reply) => Ran::Replied(reply),
+        Err(why @ BadReply::TooLarge { .. }) => Ran::Failed(Outcome::SizeExceeded, failed_in(file, why.to_string())),
+        Err(why @ BadReply::Invalid(_)) => Ran::Failed(Outcome::Failed, failed_in(file, why.to_string())),
+    }
+}
+
+fn failed(error: EvalAltResult, file: &FilePath) -> Ran {
+    let (outcome, failure) = failure::explain(error, file);
+    Ran::Failed(outcome, failure)
+}
+
+fn failed_in(file: &FilePath, message: String) -> Failure {
+    Failure { message, file: file.clone(), position: None, calls: Vec::new() }
+}

@@ -1,0 +1,79 @@
+//! One file, compiled by itself: front-matter, syntax, and everything that can be known without the other files.
+
+use rhai::{AST, OptimizationLevel, Scope};
+
+use super::{
+    Engine,
+    context::{self, CTX},
+    failure,
+    lint::{self, OpenMethods, References},
+};
+use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, manifest::Parsed};
+
+/// A file that compiled.
+#[derive(Debug)]
+pub struct Script {
+    /// Which.
+    pub file: FilePath,
+    /// Its text, for the source lines of findings that come later.
+    pub text: String,
+    /// What its front-matter says.
+    pub manifest: Manifest,
+    /// What to run.
+    pub ast: AST,
+    /// What it says about other files.
+    pub references: References,
+    /// Methods that only an imported file can explain.
+    pub methods: OpenMethods,
+}
+
+/// What compiling one file gave.
+pub type Compiled = Result<Script, Vec<Diagnostic>>;
+
+/// Compiles one file by itself.
+pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled {
+    let limit = engine.policy.file;
+    if content.bytes.len() > limit.bytes() {
+        let message = format!("the file has {} bytes, above the limit of {limit}", content.bytes.len());
+        return Err(vec![Diagnostic::error(file.clone(), message).hint("split it into modules, or raise `file` below `[limits]`")]);
+    }
+    let text = std::str::from_utf8(&content.bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&content.bytes[..error.valid_up_to()]);
+        let position = Position::of_offset(&valid, valid.len());
+        vec![Diagnostic::error(file.clone(), "the file is not UTF-8 text").at(&valid, position).hint("save it as UTF-8")]
+    })?;
+    let parsed = Parsed::parse(file, text, &engine.policy).map_err(|diagnostic| vec![*diagnostic])?;
+    let class = engine.class(&parsed.manifest.limits);
+    if let Some((at, message)) = lint::endless_list(&class.rhai, &parsed.script) {
+        return Err(vec![lint::place(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")]);
+    }
+    // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.
+    let mut scope = Scope::new();
+    scope.push(CTX, ());
+    let mut ast = class.rhai.compile_with_scope(&scope, &parsed.script).map_err(|error| vec![syntax(file, text, &error)])?;
+    ast.set_source(file.as_ref());
+    let (references, methods, found) = lint::lint(&ast, &class.known, file, text);
+    if found.is_empty() {
+        Ok(Script { file: file.clone(), text: text.into(), manifest: parsed.manifest, ast, references, methods })
+    } else {
+        Err(found)
+    }
+}
+
+fn syntax(file: &FilePath, text: &str, error: &rhai::ParseError) -> Diagnostic {
+    let message = error.err_type().to_string();
+    // A place past the end is where something is missing.
+    let position = failure::position(error.position()).unwrap_or_else(|| Position::of_offset(text, text.trim_end().len()));
+    if let Some((name, hint)) = ["print", "debug", "eval"]
+        .iter()
+        .find_map(|name| message.contains(&format!("'{name}' is disabled")).then(|| (name, context::unavailable(name).unwrap_or_default())))
+    {
+        return Diagnostic::error(file.clone(), format!("`{name}` is not available here")).at(text, position).hint(hint);
+    }
+    let mut letters = message.chars();
+    let message: String = letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();
+    Diagnostic::error(file.clone(), message).at(text, position)
+}
+
+/// Rhai's optimiser takes dead branches out, and mistakes in them with them; what it gains is within 1 %.
+pub const OPTIMIZATION: OptimizationLevel = OptimizationLevel::None;

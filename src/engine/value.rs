@@ -1,0 +1,167 @@
+//! Values between JSON and the engine. Depth is bounded both ways: a closure can hold the map that holds it.
+
+use std::io;
+
+use rhai::{Array, Blob, Dynamic, FLOAT, INT, ImmutableString, Map};
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+/// Values inside values, in either direction; `serde_json` reads no deeper.
+pub const MAX_DEPTH: usize = 128;
+
+/// Why a value cannot go out as JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum ToJsonError {
+    /// It is larger than the caller takes.
+    #[error("it is larger than {limit} bytes as JSON")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// It holds something that JSON has no word for, or too much nesting.
+    #[error("{0}")]
+    NotJson(String),
+}
+
+/// Writes a value as JSON, at most `limit` bytes.
+pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
+    let mut writer = Bounded { bytes: Vec::with_capacity(128.min(limit)), limit };
+    match serde_json::to_writer(&mut writer, &Json { value, depth: 0 }) {
+        Ok(()) => Ok(writer.bytes),
+        Err(error) if error.is_io() => Err(ToJsonError::TooLarge { limit }),
+        Err(error) => Err(ToJsonError::NotJson(error.to_string())),
+    }
+}
+
+/// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`.
+pub fn from_json(bytes: &[u8]) -> Result<Dynamic, serde_json::Error> {
+    serde_json::from_slice(bytes)
+}
+
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + part.len() > self.limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(part.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Json<'a> {
+    value: &'a Dynamic,
+    depth: usize,
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, depth } = *self;
+        if depth > MAX_DEPTH {
+            return Err(S::Error::custom(format!("it is nested deeper than {MAX_DEPTH}, or holds itself")));
+        }
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return serializer.serialize_str(text.as_str());
+        }
+        if let Ok(number) = value.as_int() {
+            return serializer.serialize_i64(number);
+        }
+        if let Ok(map) = value.as_map_ref() {
+            let mut out = serializer.serialize_map(Some(map.len()))?;
+            for (key, value) in map.iter() {
+                out.serialize_entry(key.as_str(), &Json { value, depth: depth + 1 })?;
+            }
+            return out.end();
+        }
+        if let Ok(array) = value.as_array_ref() {
+            let mut out = serializer.serialize_seq(Some(array.len()))?;
+            for value in array.iter() {
+                out.serialize_element(&Json { value, depth: depth + 1 })?;
+            }
+            return out.end();
+        }
+        if let Ok(truth) = value.as_bool() {
+            return serializer.serialize_bool(truth);
+        }
+        if let Ok(number) = value.as_float() {
+            return serializer.serialize_f64(number);
+        }
+        if value.is_unit() {
+            return serializer.serialize_unit();
+        }
+        if let Ok(character) = value.as_char() {
+            return serializer.serialize_char(character);
+        }
+        if let Ok(blob) = value.as_blob_ref() {
+            let mut out = serializer.serialize_seq(Some(blob.len()))?;
+            for byte in blob.iter() {
+                out.serialize_element(byte)?;
+            }
+            return out.end();
+        }
+        let name = value.type_name().rsplit("::").next().unwrap_or_default();
+        Err(S::Error::custom(format!("a value of type `{name}` has no form in JSON")))
+    }
+}
+
+/// Returns text for a log line or an error: strings as they are, everything else as JSON, cut at `limit` bytes.
+pub fn to_text(value: &Dynamic, limit: usize) -> String {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return cut(text.as_str(), limit).into();
+    }
+    match to_json(value, limit) {
+        Ok(json) => String::from_utf8_lossy(&json).into_owned(),
+        Err(ToJsonError::TooLarge { .. }) => format!("({}, too large to show)", value.type_name()),
+        Err(ToJsonError::NotJson(_)) => format!("({})", value.type_name()),
+    }
+}
+
+/// Returns the longest start of a text that is at most `limit` bytes and ends between characters.
+pub fn cut(text: &str, limit: usize) -> &str {
+    &text[..text.floor_char_boundary(limit)]
+}
+
+/// The types that scripts know, by the names that messages use.
+pub fn type_word(value: &Dynamic) -> &'static str {
+    match () {
+        () if value.is::<ImmutableString>() => "a string",
+        () if value.is::<INT>() || value.is::<FLOAT>() => "a number",
+        () if value.is::<bool>() => "a boolean",
+        () if value.is::<Map>() => "a map",
+        () if value.is::<Array>() => "an array",
+        () if value.is::<Blob>() => "a blob",
+        () if value.is_unit() => "()",
+        () => "a value of another type",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_goes_through_unchanged() {
+        for json in [r#"{"a":[1,2.5,true,null,"x"],"b":{}}"#, "[]", "\"\"", "-9223372036854775808", "null"] {
+            assert_eq!(String::from_utf8(to_json(&from_json(json.as_bytes()).unwrap(), 1000).unwrap()).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn what_has_no_json_says_so() {
+        let mut deep = Dynamic::UNIT;
+        for _ in 0..200 {
+            deep = Dynamic::from_array(vec![deep]);
+        }
+        assert!(to_json(&deep, 10_000).unwrap_err().to_string().contains("nested deeper than 128"));
+        assert!(matches!(to_json(&"x".repeat(100).into(), 50), Err(ToJsonError::TooLarge { limit: 50 })));
+        let pointer = Dynamic::from(rhai::FnPtr::new("f").unwrap());
+        assert_eq!(to_json(&pointer, 50).unwrap_err().to_string(), "a value of type `Fn` has no form in JSON");
+        assert_eq!(to_json(&Dynamic::from_float(f64::NAN), 50).unwrap(), b"null");
+    }
+}

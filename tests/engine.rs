@@ -1,0 +1,221 @@
+//! What a script sees, what it returns, and what is found in it before it runs.
+
+mod support;
+
+use picloud::execution::Param;
+use support::*;
+
+#[test]
+fn ctx_is_the_same_everywhere_in_a_script() {
+    for script in [
+        "ctx.request.query.name",
+        "fn f() { ctx.request.query.name } f()",
+        "fn f() { g() } fn g() { ctx.request.query.name } f()",
+        "let f = || ctx.request.query.name; f.call()",
+        "let f = || { let g = || ctx.request.query.name; g.call() }; f.call()",
+        "fn f() { let g = || ctx.request.query.name; g.call() } f()",
+        "[1].map(|x| ctx.request.query.name)[0]",
+        "let c = ctx; c.request.query.name",
+        "let r = ctx.request; r.query[\"name\"]",
+        "let name = ctx.request.query.name ?? \"world\"; name",
+        "if true { ctx.request.query.name }",
+    ] {
+        assert_eq!(answer(script), "Ada", "{script}");
+    }
+}
+
+#[test]
+fn ctx_has_what_the_contract_says() {
+    let script = r#"[ctx.execution_id.len(), ctx.script_name, ctx.script_id.len(), ctx.version.len(), ctx.deployment.len(),
+        ctx.request_id == ctx.execution_id, ctx.invocation_type, ctx.request.method, ctx.request.path, ctx.request.query_all,
+        ctx.request.headers["x-one"], ctx.request.body, ctx.request.raw_body.len(), ctx.request.remote_addr, ctx.request.params]"#;
+    assert_eq!(answer(script), r#"[13,"f",36,32,13,true,"http","GET","/f",{"name":["Ada"],"tag":["a","b"]},"1",null,0,null,{}]"#);
+}
+
+#[test]
+fn ctx_cannot_be_changed() {
+    for script in ["ctx = 1;", "ctx.request = 1;", "ctx.request.query.name = 1;", "fn f() { ctx.request.headers[\"a\"] = 1; } f()"] {
+        let found = findings(&[("f.rhai", script)]);
+        assert!(found[0].contains("`ctx` cannot be changed"), "{script} {found:?}");
+    }
+    assert_eq!(answer("let q = ctx.request.query; q.name = \"Eve\"; ctx.request.query.name"), "Ada");
+    let json = [("content-type", "application/json")];
+    let script = "let b = ctx.request.body; b.a = 2; ctx.request.body.a";
+    let finished = run_tree(&[("f.rhai", script)], invocation("/", &json, r#"{"a":1}"#));
+    assert_eq!(finished.reply.unwrap().body, "1");
+}
+
+#[test]
+fn path_parameters_are_strings_arrays_or_absent() {
+    let mut invocation = invocation("/", &[], "");
+    invocation.params = vec![
+        ("id".into(), Param::One("7".into())),
+        ("path".into(), Param::Many(vec!["a".into(), "b".into()])),
+        ("lang".into(), Param::Absent),
+    ];
+    let finished = run_tree(&[("f.rhai", "ctx.request.params")], invocation);
+    assert_eq!(finished.reply.unwrap().body, r#"{"id":"7","lang":null,"path":["a","b"]}"#);
+}
+
+#[test]
+fn what_a_script_returns_is_what_goes_out() {
+    for (script, status, content_type, body) in [
+        ("#{a: 1}", 200, "application/json", r#"{"a":1}"#),
+        ("[1, 2.5, true, ()]", 200, "application/json", "[1,2.5,true,null]"),
+        ("()", 200, "application/json", "null"),
+        ("42", 200, "application/json", "42"),
+        ("\"hi\"", 200, "text/plain; charset=utf-8", "hi"),
+        ("'h'", 200, "text/plain; charset=utf-8", "h"),
+        ("blob(2, 0x41)", 200, "application/octet-stream", "AA"),
+        ("#{statusCode: 201, body: #{id: 1}}", 201, "application/json", r#"{"id":1}"#),
+        ("#{statusCode: 204}", 204, "", ""),
+        ("#{statusCode: 204, body: 1}", 204, "", ""),
+        ("#{statusCode: 302, headers: #{location: \"/x\"}}", 302, "", ""),
+        ("#{statusCode: 200, headers: #{\"Content-Type\": \"text/html\"}, body: \"<p>\"}", 200, "text/html", "<p>"),
+        ("return #{statusCode: 404, body: \"no\"};", 404, "text/plain; charset=utf-8", "no"),
+    ] {
+        let reply = run(script).reply.unwrap_or_else(|| panic!("{script}"));
+        let found = reply.headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value.to_str().unwrap());
+        assert_eq!((reply.status.as_u16(), found, &reply.body[..]), (status, content_type, body.as_bytes()), "{script}");
+    }
+}
+
+#[test]
+fn a_header_given_as_an_array_is_sent_repeatedly() {
+    let reply = run("#{statusCode: 200, headers: #{\"set-cookie\": [\"a=1\", \"b=2\"], \"x-n\": 5}, body: ()}").reply.unwrap();
+    let sent: Vec<_> = reply.headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
+    assert_eq!(sent, ["set-cookie=a=1", "set-cookie=b=2", "x-n=5", "content-type=application/json"]);
+}
+
+#[test]
+fn a_reply_that_is_none_is_a_failure_that_says_why() {
+    let cases = [
+        "#{statusCode: 99}",
+        "#{statusCode: \"200\"}",
+        "#{statusCode: 200, header: #{}}",
+        "#{statusCode: 200, headers: []}",
+        "#{statusCode: 200, headers: #{\"a b\": \"c\"}}",
+        "#{statusCode: 200, headers: #{a: \"b\\r\\nc: d\"}}",
+        "#{statusCode: 200, headers: #{\"content-length\": \"5\"}}",
+        "#{statusCode: 200, headers: #{a: #{}}}",
+        "|x| x",
+        "#{f: Fn(\"f\")}",
+        "ctx",
+    ];
+    let found: Vec<String> = cases.iter().map(|script| format!("{script}\n  {}", failure(script).failure.unwrap().message)).collect();
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_failure_names_its_place_and_the_calls_that_led_there() {
+    let script = "fn inner(x) {\n  10 / x\n}\nfn outer(x) {\n  inner(x)\n}\n\nouter(0)";
+    let execution = failure(script);
+    let failure = execution.failure.unwrap();
+    insta::assert_snapshot!(format!("{:?} {failure:#?}", execution.outcome));
+}
+
+#[test]
+fn a_failure_in_a_module_names_the_module() {
+    let files = [("f.rhai", "import \"m\" as m;\nm::half(\"x\")"), ("_lib/m.rhai", "fn half(x) {\n  throw \"not a number\"\n}")];
+    let failure = run_tree(&files, invocation("/", &[], "")).execution.failure.unwrap();
+    assert_eq!((&*failure.file, failure.position.unwrap().line, failure.message.as_str()), ("_lib/m.rhai", 2, "not a number"));
+}
+
+#[test]
+fn log_lines_are_kept_up_to_their_limit() {
+    let execution = run("log::info(\"a\"); log::warn(#{b: 1}); log::error(1.5); log::trace([()]); 0").execution;
+    let lines: Vec<_> = execution.logs.iter().map(|line| format!("{:?} {}", line.level, line.message)).collect();
+    assert_eq!(lines, ["Info a", "Warn {\"b\":1}", "Error 1.5", "Trace [null]"]);
+    let execution = run("for i in 0..1500 { log::info(i); } 0").execution;
+    assert_eq!((execution.logs.len(), execution.logs_dropped), (1000, 500));
+    let execution = run("let s = \"\"; s.pad(40_000, \"x\"); log::info(s); log::info(s); log::info(\"small\"); 0").execution;
+    assert_eq!((execution.logs.len(), execution.logs_dropped), (2, 1));
+}
+
+#[test]
+fn modules_are_called_from_scripts_functions_and_closures() {
+    let files = [
+        (
+            "f.rhai",
+            "import \"m\" as m; import \"_lib/n\" as n; fn g() { import \"m\" as inner; inner::two() } [m::two(), n::three(), g(), m::name(), m::K]",
+        ),
+        ("_lib/m.rhai", "export const K = 7; fn two() { 2 } fn name() { ctx.script_name }"),
+        ("_lib/n.rhai", "fn three() { import \"m\" as m; m::two() + 1 }"),
+    ];
+    let finished = run_tree(&files, invocation("/", &[], ""));
+    assert_eq!(finished.reply.expect("it answers").body, r#"[2,3,2,"f",7]"#);
+}
+
+#[test]
+fn a_guard_answers_in_place_of_the_function_or_lets_it_run() {
+    let guard = "if ctx.request.headers[\"x-key\"] != \"open\" { return #{statusCode: 401, body: \"closed\"}; }";
+    let files = [("f.rhai", "\"in\""), ("_middleware.rhai", guard)];
+    let ask = |key: &str| run_tree(&files, invocation("/", &[("x-key", key)], "")).reply.unwrap();
+    assert_eq!((ask("open").status.as_u16(), ask("shut").status.as_u16()), (200, 401));
+}
+
+#[test]
+fn every_mistake_is_found_before_the_run() {
+    let cases: Vec<Vec<(&str, &str)>> = vec![
+        vec![("f.rhai", "let x = ;")],
+        vec![("f.rhai", "let x = 1;\nlet y = (2 + ")],
+        vec![("f.rhai", "undefined_variable + 1")],
+        vec![("f.rhai", "fn f() {\n  nowhere + 1\n}\nf()")],
+        vec![("f.rhai", "unknwon(1)")],
+        vec![("f.rhai", "\"a\".to_uper()")],
+        vec![("f.rhai", "fn f(a, b) { a + b } f(1)")],
+        vec![("f.rhai", "print(\"x\")")],
+        vec![("f.rhai", "sleep(1); timestamp(); eval(\"1\")")],
+        vec![("f.rhai", "ctx.reqest.path")],
+        vec![("f.rhai", "ctx.request.qurey.name")],
+        vec![("f.rhai", "log::inof(\"x\")")],
+        vec![("f.rhai", "import \"nothing\" as n;")],
+        vec![("f.rhai", "if false { import \"nothing\" as n; }")],
+        vec![("f.rhai", "let p = \"m\"; import p as m;")],
+        vec![("f.rhai", "import \"m\" as m; m::tow()"), ("_lib/m.rhai", "fn two() { 2 }")],
+        vec![("f.rhai", "import \"m\" as m; m::two(1)"), ("_lib/m.rhai", "fn two() { 2 }")],
+        vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "import \"n\" as n;"), ("_lib/n.rhai", "import \"m\" as m;")],
+        vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "let x = 1;\nthrow \"broken\"")],
+        vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "loop {}")],
+        vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "let x = ctx.script_name;")],
+        vec![("f.rhai", "let a = 1;\nlet a = 2;\nb::c()")],
+        vec![("f.rhai", "+++\nfoo = 1\n+++\n1")],
+        vec![("f.rhai", "#{a: 1, a: 2}")],
+        vec![("f.rhai", "const x = 1; x = 2;")],
+        vec![("f.rhai", "let s = \"abc")],
+    ];
+    let found: Vec<String> = cases
+        .iter()
+        .map(|files| {
+            let found = findings(files);
+            assert!(!found.is_empty(), "nothing was found in {files:?}");
+            found.join("\n")
+        })
+        .collect();
+    insta::assert_snapshot!(found.join("\n\n"));
+}
+
+#[test]
+fn what_is_right_is_not_complained_about() {
+    for script in [
+        "let o = #{inc: |x| x + 1}; o.inc(1)",
+        "let o = #{}; o.twice = |x| x * 2; o.twice(2)",
+        "fn double(x) { x * 2 } 3.double()",
+        "fn f() { this + 1 } let x = 1; x.f()",
+        "let f = Fn(\"g\"); fn g() { 1 } f.call()",
+        "let f = |x, y| x + y; f.curry(1).call(2)",
+        "[3, 1].sort(); [1, 2].map(|x| x * 2).filter(|x| x > 2).reduce(|a, b| a + b, 0)",
+        "let s = `a ${1 + 1} b`; s.to_upper().trim().split(' ').len()",
+        "switch 1 { 1 => 2, _ => 3 }",
+        "let x = parse_json(\"[1]\"); x.to_json()",
+        "type_of(1) + \"x\".type_of()",
+        "if is_def_fn(\"f\", 1) { 1 } else { 2 }",
+        "const A = 1; fn f() { global::A } f()",
+        "let a = [1]; a[0] += 1; a.push(2); a.contains(2) && 2 in a",
+        "try { throw 1 } catch (e) { e }",
+        "let b = blob(); b.push(1); b.len",
+    ] {
+        let found = findings(&[("f.rhai", script)]);
+        assert!(found.is_empty(), "{script}\n{}", found.join("\n"));
+    }
+}
