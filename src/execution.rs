@@ -201,10 +201,19 @@ pub struct Execution {
 /// What a run sends back to its caller.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// 100 to 999, checked.
+    /// 200 to 599, checked.
     pub status: http::StatusCode,
     /// Checked names and values; a name may repeat.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Whole.
     pub body: Bytes,
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub struct Finished {
+    /// What the function answers; none if it failed.
+    pub reply: Option<Reply>,
+    /// What happened. Its `status` is the reply's, and 0 where there is none: whoever answers the caller sets it.
+    pub execution: Execution,
 }

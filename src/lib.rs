@@ -4,6 +4,7 @@ pub mod clock;
 pub mod deployment;
 pub mod engine;
 pub mod execution;
+pub mod executor;
 pub mod function;
 
 #[global_allocator]

@@ -22,7 +22,7 @@ use std::{
 pub use body::MalformedBody;
 pub use meter::CancelFlag;
 pub use program::Program;
-pub use run::{Control, Finished};
+pub use run::Control;
 
 use self::{
     lint::KnownFunctions,

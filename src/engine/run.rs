@@ -12,7 +12,7 @@ use super::{
     script::Script,
 };
 use crate::{
-    execution::{Execution, Failure, Invocation, Outcome, Reply},
+    execution::{Execution, Failure, Finished, Invocation, Outcome, Reply},
     function::FilePath,
 };
 
@@ -23,15 +23,6 @@ pub struct Control {
     pub cancel: Option<CancelFlag>,
     /// Called once when the run turns out to be slow.
     pub on_slow: Option<fn()>,
-}
-
-/// A run that is over.
-#[derive(Debug)]
-pub struct Finished {
-    /// What the function answers; none if it failed.
-    pub reply: Option<Reply>,
-    /// What happened. Its `status` is the reply's, and 0 where there is none: whoever answers the caller sets it.
-    pub execution: Execution,
 }
 
 /// What the script part of a run came to, before the limits have spoken.

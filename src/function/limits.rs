@@ -93,7 +93,11 @@ macro_rules! limits {
         /// Some limits, as a front-matter's or a configuration's `[limits]` gives them.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct LimitOverrides { $($(#[$doc])* pub $name: Option<$type>,)* }
+        pub struct LimitOverrides {
+            $($(#[$doc])* pub $name: Option<$type>,)*
+            /// Bytes of one function file; a configuration's to say, not a front-matter's.
+            pub file: Option<Size>,
+        }
 
         impl Limits {
             /// What holds where nobody says otherwise.

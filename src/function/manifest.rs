@@ -71,6 +71,10 @@ impl Parsed {
         if front_matter.timeout.is_some() && front_matter.limits.timeout.is_some() {
             return Err(fail(key_position("timeout"), "`timeout` is given twice".into()));
         }
+        if front_matter.limits.file.is_some() {
+            let error = fail(key_position("file"), "`file` cannot be set in the file that it is about".into());
+            return Err(Box::new(error.hint("it is a key of `[limits]` in picloud.toml")));
+        }
         if front_matter.methods.as_ref().is_some_and(Vec::is_empty) {
             let error = fail(key_position("methods"), "`methods` is empty: the function would never answer".into());
             return Err(Box::new(error.hint("leave `methods` out to answer any method")));
@@ -160,6 +164,7 @@ mod tests {
             "+++\ntimeout = \"1s\"\n[limits]\ntimeout = \"1s\"\n+++\n",
             "+++\n[limits]\nconcurrency = 0\n+++\n",
             "+++\ntimeout = \"soon\"\n+++\n",
+            "+++\n[limits]\nfile = \"1MiB\"\n+++\n",
         ];
         let found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
         insta::assert_snapshot!(found.join("\n\n"));

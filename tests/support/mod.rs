@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use picloud::{
     deployment::DeploymentId,
-    engine::{Control, Engine, Finished, program},
-    execution::{Execution, ExecutionId, Invocation, Trigger},
+    engine::{Control, Engine, program},
+    execution::{Execution, ExecutionId, Finished, Invocation, Trigger},
     function::{Content, Diagnostic, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
 };
 

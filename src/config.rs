@@ -1,0 +1,371 @@
+//! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+
+use crate::{
+    executor::local,
+    function::{
+        Diagnostic, LimitPolicy, Limits,
+        limits::{DEFAULT_FILE_SIZE, LimitOverrides, Size, Span},
+        toml_text,
+    },
+    http,
+    store::{journal, retention},
+};
+
+/// The name of the configuration file that is taken where none is named.
+pub const FILE_NAME: &str = "picloud.toml";
+
+/// Why the node cannot be configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read the configuration `{}`", path.display())]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// It says something that it cannot say.
+    #[error("{0}")]
+    Wrong(Box<Diagnostic>),
+    /// Two settings do not go together, or one makes no sense.
+    #[error("{message}\n  hint: {hint}")]
+    Impossible {
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// How a node is set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Where function files come from.
+    pub source: Source,
+    /// The folder that the node keeps its own files in.
+    pub data: PathBuf,
+    /// `sqlite` (a file in `data`), `sqlite:PATH`, or `postgres://…`. May hold a password: never shown.
+    pub database_url: String,
+    /// What a run may use.
+    pub limits: LimitPolicy,
+    /// How functions run.
+    pub executor: local::Settings,
+    /// How requests come in.
+    pub server: http::Settings,
+    /// How long running work may take to end when the node is told to stop.
+    pub grace: Span,
+    /// Which executions are recorded.
+    pub record: Record,
+    /// How executions get to the store.
+    pub journal: journal::Settings,
+    /// How long they stay there.
+    pub retention: retention::Settings,
+    /// How the node speaks about itself.
+    pub log: Log,
+}
+
+/// Where function files come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A folder that is watched.
+    Directory {
+        /// The root.
+        path: PathBuf,
+    },
+}
+
+/// Which executions are recorded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Record {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that failed.
+    Failed,
+    /// None.
+    None,
+}
+
+/// The form of the node's own log on stderr.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Readable on a terminal, JSON lines elsewhere.
+    #[default]
+    Auto,
+    /// Readable.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How the node speaks about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The form.
+    pub format: LogFormat,
+    /// A level (`info`), or directives of `tracing-subscriber` (`info,picloud::sync=debug`).
+    pub level: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        File::default().resolve(Path::new(""))
+    }
+}
+
+/// The file as it is written: every key may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data: Option<PathBuf>,
+    source: SourceFile,
+    database: DatabaseFile,
+    server: ServerFile,
+    limits: LimitOverrides,
+    ceilings: LimitOverrides,
+    executor: ExecutorFile,
+    journal: JournalFile,
+    retention: RetentionFile,
+    log: LogFile,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct SourceFile {
+    kind: SourceKind,
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SourceKind {
+    #[default]
+    Directory,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct DatabaseFile {
+    url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ServerFile {
+    listen: Option<SocketAddr>,
+    dev: Option<bool>,
+    max_connections: Option<usize>,
+    max_head: Option<Size>,
+    header_timeout: Option<Span>,
+    body_timeout: Option<Span>,
+    write_timeout: Option<Span>,
+    grace: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExecutorFile {
+    max_running: Option<usize>,
+    stack: Option<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct JournalFile {
+    record: Option<Record>,
+    queue: Option<usize>,
+    batch: Option<usize>,
+    flush_interval: Option<Span>,
+    spool: Option<Size>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RetentionFile {
+    max_age: Option<Span>,
+    max_count: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LogFile {
+    format: LogFormat,
+    level: Option<String>,
+}
+
+/// What flags and the environment say; each wins over the file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--functions`
+    pub functions: Option<PathBuf>,
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--data`
+    pub data: Option<PathBuf>,
+    /// `--database`
+    pub database_url: Option<String>,
+    /// `--dev`
+    pub dev: bool,
+}
+
+impl Config {
+    /// Reads the named file, else `picloud.toml` in the working folder if there is one, and applies what wins over it.
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
+        let path = file.unwrap_or(Path::new(FILE_NAME));
+        let mut config = match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text)?,
+            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => Self::default(),
+            Err(source) => return Err(ConfigError::Unreadable { path: path.into(), source }),
+        };
+        if let Some(path) = overrides.functions {
+            config.source = Source::Directory { path };
+        }
+        config.server.listen = overrides.listen.unwrap_or(config.server.listen);
+        config.data = overrides.data.unwrap_or(config.data);
+        config.database_url = overrides.database_url.unwrap_or(config.database_url);
+        config.server.dev |= overrides.dev;
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Reads a configuration's text; paths in it are relative to its file.
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let file: File = toml_text::parse(text).map_err(|problem| {
+            let diagnostic = Diagnostic::error(path.display().to_string(), problem.message).at(text, problem.position);
+            ConfigError::Wrong(Box::new(diagnostic.maybe_hint(problem.hint)))
+        })?;
+        Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
+    }
+
+    fn validate(&self) -> Result<(), ConfigError> {
+        let impossible = |message: String, hint: &str| Err(ConfigError::Impossible { message, hint: hint.into() });
+        if let Some((key, value, ceiling)) = self.limits.default.first_above(&self.limits.ceiling) {
+            let message = format!("`{key}` below `[limits]` is {value}, above the ceiling of {ceiling}");
+            return impossible(message, "raise it below `[ceilings]` as well");
+        }
+        let stack = Size(self.executor.stack_bytes as u64);
+        if stack.0 < self.limits.ceiling.memory.0.saturating_mul(4) {
+            let message = format!("`stack` is {stack}, less than four times the memory ceiling of {}", self.limits.ceiling.memory);
+            return impossible(message, "a script can build values as deep as its memory allows; raise `stack` below `[executor]`, or lower `memory`");
+        }
+        let deepest = u64::from(self.limits.ceiling.array.max(self.limits.ceiling.map)) * STACK_PER_LEVEL;
+        if stack.0 < deepest {
+            let message = format!("`stack` is {stack}, and arrays or maps may nest so deep that {} are needed", Size(deepest));
+            return impossible(message, "lower `array` and `map` below `[ceilings]`, or raise `stack` below `[executor]`");
+        }
+        if self.executor.max_running == 0 || self.server.max_connections == 0 {
+            return impossible("`max_running` and `max_connections` must be at least 1".into(), "leave them out for the defaults");
+        }
+        Ok(())
+    }
+}
+
+/// Stack that comparing two values takes for each value inside a value, in bytes; measured at 1.8 KiB.
+const STACK_PER_LEVEL: u64 = 2_048;
+
+impl File {
+    fn resolve(self, folder: &Path) -> Config {
+        let SourceKind::Directory = self.source.kind;
+        let server = http::Settings::default();
+        let executor = local::Settings::default();
+        let journal = journal::Settings::default();
+        let retention = retention::Settings::default();
+        Config {
+            source: Source::Directory { path: folder.join(self.source.path.unwrap_or_else(|| "functions".into())) },
+            data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
+            database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
+            limits: LimitPolicy {
+                default: Limits::DEFAULT.with(&self.limits),
+                ceiling: Limits::CEILING.with(&self.ceilings),
+                file: self.limits.file.unwrap_or(DEFAULT_FILE_SIZE),
+            },
+            executor: local::Settings {
+                max_running: self.executor.max_running.unwrap_or(executor.max_running),
+                stack_bytes: self.executor.stack.map_or(executor.stack_bytes, Size::bytes),
+            },
+            server: http::Settings {
+                listen: self.server.listen.unwrap_or(server.listen),
+                dev: self.server.dev.unwrap_or(server.dev),
+                max_connections: self.server.max_connections.unwrap_or(server.max_connections),
+                max_head_bytes: self.server.max_head.map_or(server.max_head_bytes, Size::bytes),
+                header_timeout: self.server.header_timeout.map_or(server.header_timeout, |span| span.0),
+                body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.0),
+                write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.0),
+            },
+            grace: self.server.grace.unwrap_or(Span::seconds(20)),
+            record: self.journal.record.unwrap_or_default(),
+            journal: journal::Settings {
+                queue: self.journal.queue.unwrap_or(journal.queue),
+                batch: self.journal.batch.unwrap_or(journal.batch),
+                flush_interval: self.journal.flush_interval.map_or(journal.flush_interval, |span| span.0),
+                spool_bytes: self.journal.spool.map_or(journal.spool_bytes, |size| size.0),
+            },
+            retention: retention::Settings {
+                max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
+                max_count: self.retention.max_count.unwrap_or(retention.max_count),
+            },
+            log: Log { format: self.log.format, level: self.log.level.unwrap_or_else(|| "info".into()) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, String> {
+        let config = Config::parse(Path::new("etc/picloud.toml"), text).map_err(|error| error.to_string())?;
+        config.validate().map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    #[test]
+    fn the_repository_s_own_file_says_the_defaults() {
+        let text = include_str!("../picloud.toml");
+        assert_eq!(Config::parse(Path::new(FILE_NAME), text).unwrap(), Config::default());
+        // Every key is there: what the defaults are made of names each of them.
+        for key in [
+            "listen", "dev", "max_connections", "max_head", "header_timeout", "body_timeout", "write_timeout", "grace", "kind", "path", "url",
+            "data", "timeout", "operations", "memory", "call_depth", "expression_depth", "string", "array", "map", "body", "response",
+            "log_lines", "log_size", "concurrency", "file", "max_running", "stack", "record", "queue", "batch", "flush_interval", "spool",
+            "max_age", "max_count", "format", "level",
+        ] {
+            assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "`{key}` is not in picloud.toml");
+        }
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let config = parse("data = \"var\"\n[source]\npath = \"fns\"").unwrap();
+        assert_eq!((config.data, config.source), ("etc/var".into(), Source::Directory { path: "etc/fns".into() }));
+    }
+
+    #[test]
+    fn every_mistake_says_where_and_what_to_do() {
+        let cases = [
+            "[server]\nlisen = \"1\"",
+            "[server]\nlisten = \"here\"",
+            "[limits]\nmemory = \"65MiB\"",
+            "[ceilings]\nmemory = \"128MiB\"",
+            "[ceilings]\narray = 1_000_000",
+            "[source]\nkind = \"svn\"",
+            "[executor]\nmax_running = 0",
+            "server = 1",
+            "[server",
+        ];
+        let found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
+        insta::assert_snapshot!(found.join("\n\n"));
+    }
+}

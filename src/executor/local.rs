@@ -1,0 +1,192 @@
+//! Runs functions in this process. A function that is known to be fast runs on the thread that read its request: handing it over would
+//! cost more than the run. Every other runs on the pool.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicI8, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use tokio::sync::oneshot;
+
+use super::{
+    Executor, Refused,
+    pool::{Full, Pool},
+};
+use crate::{
+    engine::{CancelFlag, Control, Engine, MalformedBody, Program, meter::SLOW_TICKS},
+    execution::{Finished, Invocation},
+    function::{Diagnostic, Function, SharedFunction, Version},
+};
+
+/// How the local executor is set up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Runs on the pool at the same time, over all functions.
+    pub max_running: usize,
+    /// Stack of every thread that may run a script, in bytes; at least four times the memory limit.
+    pub stack_bytes: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_running: 128, stack_bytes: 256 << 20 }
+    }
+}
+
+/// Runs functions in this process.
+pub struct LocalExecutor {
+    engine: Arc<Engine>,
+    pool: Pool,
+    max_running: usize,
+    loaded: ArcSwap<HashMap<Version, Arc<Loaded>>>,
+}
+
+struct Loaded {
+    /// While someone holds the function, its program stays.
+    function: Weak<Function>,
+    program: Arc<Program>,
+    running: AtomicU32,
+    history: History,
+}
+
+/// What a function's last runs say about its next.
+struct History(AtomicI8);
+
+/// Fast runs that a function needs in a row, on the pool, before it may run where connections are served.
+const PROBATION: i8 = 16;
+/// A byte that is parsed or written weighs as much as this part of a tick.
+const BYTES_PER_TICK: usize = 16;
+/// A request this large goes to the pool whatever the function's history: reading it is work before the first tick.
+const LARGE_BODY: usize = 64 * 1024;
+
+impl History {
+    /// Nothing is known: one fast run is enough.
+    fn unknown() -> Self {
+        Self(AtomicI8::new(-1))
+    }
+
+    fn is_fast(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= 0
+    }
+
+    fn record(&self, finished: &Finished) {
+        let bytes = finished.reply.as_ref().map_or(0, |reply| reply.body.len());
+        let ticks = finished.execution.operations + (bytes / BYTES_PER_TICK) as u64;
+        let seen = self.0.load(Ordering::Relaxed);
+        if ticks > SLOW_TICKS {
+            if seen != -PROBATION {
+                self.0.store(-PROBATION, Ordering::Relaxed);
+            }
+        } else if seen < 0 {
+            self.0.store(seen + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Gives a place back when the run is over, however it ends.
+struct Place(Arc<Loaded>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Stops a run whose result nobody waits for any more.
+struct CancelOnDrop(CancelFlag);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Lets another thread take over the connections of this one: the run on it is not the fast one that it was taken for. The nap makes sure
+/// that the other takes over; without it this thread would often take its work straight back.
+fn hand_off() {
+    tokio::task::block_in_place(|| std::thread::sleep(Duration::from_micros(50)));
+}
+
+impl LocalExecutor {
+    /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `settings.stack_bytes`.
+    pub fn new(engine: Arc<Engine>, settings: &Settings) -> Self {
+        let pool = Pool::new(settings.max_running, settings.stack_bytes);
+        Self { engine, pool, max_running: settings.max_running, loaded: ArcSwap::default() }
+    }
+
+    fn enter(&self, function: &SharedFunction) -> Result<Place, Refused> {
+        let loaded = self.loaded.load().get(&function.version).cloned().ok_or(Refused::NotLoaded)?;
+        let limit = function.manifest.limits.concurrency;
+        let place = {
+            let before = loaded.running.fetch_add(1, Ordering::Relaxed);
+            let place = Place(loaded);
+            if before >= limit {
+                return Err(Refused::FunctionBusy { limit });
+            }
+            place
+        };
+        Ok(place)
+    }
+
+    async fn on_pool(&self, place: Place, invocation: Invocation) -> Result<Finished, Refused> {
+        let cancel = CancelFlag::new(AtomicBool::new(false));
+        let _stop_with_us = CancelOnDrop(cancel.clone());
+        let (sender, receiver) = oneshot::channel();
+        let engine = self.engine.clone();
+        let job = move || {
+            let result = run(&engine, &place.0, invocation, Control { cancel: Some(cancel), on_slow: None });
+            drop(place);
+            // Nobody listening means that the client went away.
+            let _ = sender.send(result);
+        };
+        self.pool.run(Box::new(job)).map_err(|Full| Refused::NodeBusy { limit: self.max_running })?;
+        receiver.await.unwrap_or(Err(Refused::NotLoaded))
+    }
+}
+
+fn run(engine: &Engine, loaded: &Loaded, invocation: Invocation, control: Control) -> Result<Finished, Refused> {
+    let finished =
+        engine.run(&loaded.program, invocation, control).map_err(|why: MalformedBody| Refused::MalformedBody(why.to_string()))?;
+    loaded.history.record(&finished);
+    Ok(finished)
+}
+
+#[async_trait]
+impl Executor for LocalExecutor {
+    async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>> {
+        let before = self.loaded.load();
+        let mut loaded = HashMap::with_capacity(functions.len());
+        for function in functions {
+            let entry = match before.get(&function.version) {
+                Some(entry) if entry.function.as_ptr() == Arc::as_ptr(function) => entry.clone(),
+                _ => Arc::new(Loaded {
+                    function: Arc::downgrade(function),
+                    program: self.engine.program(function)?,
+                    running: AtomicU32::new(0),
+                    history: History::unknown(),
+                }),
+            };
+            loaded.insert(function.version, entry);
+        }
+        // Requests that began with an older version still hold its function, and find its program here. The program itself holds it once.
+        for (version, entry) in before.iter().filter(|(_, entry)| entry.function.strong_count() > 1) {
+            loaded.entry(*version).or_insert_with(|| entry.clone());
+        }
+        self.loaded.store(Arc::new(loaded));
+        Ok(())
+    }
+
+    async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused> {
+        let place = self.enter(function)?;
+        if place.0.history.is_fast() && invocation.body.len() < LARGE_BODY {
+            return run(&self.engine, &place.0, invocation, Control { cancel: None, on_slow: Some(hand_off) });
+        }
+        self.on_pool(place, invocation).await
+    }
+}

@@ -1,0 +1,49 @@
+//! Seam 3: who runs functions. In this process today; elsewhere later, so everything that crosses is plain data.
+
+pub mod local;
+mod pool;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::{
+    execution::{Finished, Invocation},
+    function::{Diagnostic, SharedFunction},
+};
+
+/// Why a run did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The body is not what its content type says.
+    #[error("{0}")]
+    MalformedBody(String),
+    /// As many runs of the function as it may have are under way.
+    #[error("the function already runs {limit} times at once")]
+    FunctionBusy {
+        /// Its limit `concurrency`.
+        limit: u32,
+    },
+    /// As many runs as the node may have are under way.
+    #[error("the node already runs {limit} functions at once")]
+    NodeBusy {
+        /// The node's `max_running`.
+        limit: usize,
+    },
+    /// The executor does not know this version, or gave up on it.
+    #[error("the function is not loaded")]
+    NotLoaded,
+}
+
+/// Runs functions.
+#[async_trait]
+pub trait Executor: Send + Sync {
+    /// Makes these functions ready to run. Those of before stay ready as long as someone holds them. The errors are about their files.
+    async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>>;
+
+    /// Runs one that is loaded. Dropping the future stops the run where that is possible.
+    async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused>;
+}
+
+/// An executor shared by the parts of a node.
+pub type SharedExecutor = Arc<dyn Executor>;

@@ -1,0 +1,74 @@
+//! The reserved URLs: health, readiness, and running a function by its script id.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    routing::get,
+};
+use http::{Request, StatusCode};
+use http_body_util::Either;
+use hyper::body::Incoming;
+use serde_json::json;
+use tower_service::Service;
+
+use super::{Answer, App, Problem, function};
+use crate::{execution::Trigger, function::ScriptId};
+
+/// What begins so belongs to the node, whatever files there are.
+pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", "/functions.git"];
+
+/// Returns whether a path belongs to the node.
+pub fn is_reserved(path: &str) -> bool {
+    // Nearly every request fails the first test.
+    matches!(path.as_bytes(), [b'/', b'_' | b'a' | b'f', ..])
+        && RESERVED.iter().any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+/// Answers a request to a reserved path.
+pub async fn answer(app: Arc<App>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    if let Some(id) = request.uri().path().strip_prefix("/api/execute/") {
+        return execute(&app, id.to_owned(), request, peer).await;
+    }
+    let mut router = Router::new()
+        .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
+        .route("/_picloud/ready", get(ready))
+        .fallback(|| async { Problem::NotFound.answer(None, false).map(Body::new) })
+        .with_state(app);
+    match router.call(request.map(Body::new)).await {
+        Ok(response) => response.map(Either::Right),
+        Err(never) => match never {},
+    }
+}
+
+/// Runs a function by its script id, with whatever method and body.
+async fn execute(app: &App, id: String, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    let table = app.live.table();
+    let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
+    match function {
+        Some(function) => function::run(app, &table, function, Vec::new(), Trigger::Execute, request, peer).await,
+        None => Problem::UnknownScript.answer(None, app.settings.dev),
+    }
+}
+
+/// Says whether functions are loaded, and what is not as it should be.
+async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
+    let table = app.live.table();
+    let status = app.live.status();
+    let degraded = status.degraded(app.journal.stats());
+    let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let word = match (table.is_loaded(), degraded.is_empty()) {
+        (false, _) => "starting",
+        (true, true) => "ready",
+        (true, false) => "degraded",
+    };
+    let body = json!({
+        "status": word,
+        "deployment": table.is_loaded().then_some(table.deployment),
+        "functions": table.len(),
+        "degraded": degraded,
+    });
+    (code, Json(body))
+}

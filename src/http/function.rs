@@ -1,0 +1,156 @@
+//! The data plane: a request to a function's URL.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::body::Incoming;
+
+use super::{Answer, App, Problem, REQUEST_ID, Recording, problem::allow_header, request_id};
+use crate::{
+    execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
+    live::{Entry, LiveFunction, Match, Table},
+};
+
+const EXECUTION: HeaderName = HeaderName::from_static("x-picloud-execution");
+const VERSION: HeaderName = HeaderName::from_static("x-picloud-version");
+const DEPLOYMENT: HeaderName = HeaderName::from_static("x-picloud-deployment");
+
+/// Answers a request to a path that is not reserved.
+pub async fn answer(app: &App, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    // Kept to the end: the request finishes on what it began with.
+    let table = app.live.table();
+    if !table.is_loaded() {
+        return Problem::NotReady.answer(None, app.settings.dev);
+    }
+    match table.find(request.method().as_str(), request.uri().path()) {
+        Match::Found { value: Entry::Ready(function), params, .. } => {
+            let function = function.clone();
+            run(app, &table, &function, params, Trigger::Http, request, peer).await
+        }
+        Match::Found { value: Entry::Broken(diagnostics), .. } => Problem::Broken(diagnostics.to_vec()).answer(None, app.settings.dev),
+        Match::Options { allow } => {
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response.headers_mut().insert(header::ALLOW, allow_header(&allow));
+            response
+        }
+        Match::MethodNotAllowed { allow } => Problem::MethodNotAllowed(allow).answer(None, app.settings.dev),
+        Match::BadPath(why) => Problem::BadPath(why.to_string()).answer(None, app.settings.dev),
+        Match::NotFound => Problem::NotFound.answer(None, app.settings.dev),
+    }
+}
+
+/// Runs a function for a request, and records it.
+pub async fn run(
+    app: &App,
+    table: &Table,
+    function: &Arc<LiveFunction>,
+    params: Params,
+    trigger: Trigger,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Answer {
+    let execution_id = ExecutionId(app.ids.next());
+    let id = crate::clock::id_text(execution_id.0);
+    let id_text = std::str::from_utf8(&id).unwrap_or_default();
+    let id_header = HeaderValue::from_str(id_text).expect("ids are ASCII");
+    let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+    let request_id = request_id(&headers);
+    let request_id_header = request_id.clone().unwrap_or_else(|| id_header.clone());
+    let mut response = match read_body(app, function, &headers, body).await {
+        Err(problem) => problem.answer(Some(id_text), app.settings.dev),
+        Ok(body) => {
+            let invocation = Invocation {
+                execution_id,
+                deployment: table.deployment,
+                trigger,
+                request_id,
+                method,
+                uri,
+                params,
+                headers,
+                body,
+                remote_addr: Some(peer.ip()),
+            };
+            match app.executor.execute(&function.function, invocation).await {
+                Ok(finished) => finish(app, finished, id_text),
+                Err(refused) => Problem::Refused(refused).answer(Some(id_text), app.settings.dev),
+            }
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(EXECUTION, id_header);
+    headers.insert(VERSION, function.version_header.clone());
+    headers.insert(DEPLOYMENT, table.deployment_header.clone());
+    headers.insert(REQUEST_ID, request_id_header);
+    response
+}
+
+async fn read_body(app: &App, function: &LiveFunction, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    let limit = function.function.manifest.limits.body.bytes();
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(Problem::BodyTooLarge { limit });
+    }
+    match tokio::time::timeout(app.settings.body_timeout, Limited::new(body, limit).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
+        Ok(Err(_)) => Err(Problem::BodyBroken),
+        Err(_) => Err(Problem::BodyTimeout),
+    }
+}
+
+/// Turns what happened into the response, and hands the record on.
+fn finish(app: &App, Finished { reply, mut execution }: Finished, id: &str) -> Answer {
+    let response = match reply {
+        Some(reply) => {
+            let mut response = Response::new(Either::Left(Full::new(reply.body)));
+            *response.status_mut() = reply.status;
+            let headers = response.headers_mut();
+            headers.reserve(reply.headers.len() + 5);
+            for (name, value) in reply.headers {
+                headers.append(name, value);
+            }
+            response
+        }
+        None => Problem::Ended(execution.outcome, execution.failure.clone()).answer(Some(id), app.settings.dev),
+    };
+    execution.status = response.status().as_u16();
+    log(&execution);
+    let is_recorded = match app.recording {
+        Recording::All => true,
+        Recording::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
+        Recording::None => false,
+    };
+    if is_recorded {
+        app.journal.record(execution);
+    }
+    response
+}
+
+/// Writes one line for a run that failed. Those that went well are in the store.
+fn log(execution: &Execution) {
+    let Some(failure) = &execution.failure else {
+        tracing::debug!(execution.id = %execution.id, function.name = %execution.function, status = execution.status, duration_us = execution.duration_us, "ran");
+        return;
+    };
+    let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+    tracing::warn!(
+        execution.id = %execution.id,
+        function.name = %execution.function,
+        function.version = %execution.version,
+        status = execution.status,
+        outcome = execution.outcome.as_str(),
+        "{} {}: {} at {}{place}",
+        execution.method,
+        execution.path,
+        failure.message,
+        failure.file,
+    );
+}

@@ -1,0 +1,104 @@
+//! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
+
+mod connection;
+mod control;
+mod function;
+mod problem;
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+
+pub use connection::serve;
+use problem::Problem;
+
+use crate::{
+    clock::Ids,
+    executor::SharedExecutor,
+    live::Live,
+    store::journal::Journal,
+};
+
+/// How requests come in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Shows authors what went wrong in their script, in the response.
+    pub dev: bool,
+    /// Connections at the same time; those beyond wait to be accepted.
+    pub max_connections: usize,
+    /// Bytes of a request's line and headers.
+    pub max_head_bytes: usize,
+    /// From the first byte of a connection, or the end of its last response, to the end of the next request's headers.
+    pub header_timeout: Duration,
+    /// From the headers to the end of the body.
+    pub body_timeout: Duration,
+    /// For a client to take the next part of a response.
+    pub write_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            dev: false,
+            max_connections: 4_096,
+            max_head_bytes: 64 * 1024,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Which executions are handed to the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recording {
+    /// Every one.
+    All,
+    /// Those that failed.
+    Failed,
+    /// None.
+    None,
+}
+
+/// What requests need of the node.
+pub struct App {
+    /// How requests come in.
+    pub settings: Settings,
+    /// What is live.
+    pub live: Arc<Live>,
+    /// Who runs functions.
+    pub executor: SharedExecutor,
+    /// Where executions are recorded.
+    pub journal: Journal,
+    /// Which of them.
+    pub recording: Recording,
+    /// Makes execution ids.
+    pub ids: Arc<Ids>,
+}
+
+/// An answer: whole bytes from functions, anything from the reserved URLs.
+pub type Answer = Response<Either<Full<Bytes>, Body>>;
+
+const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("x-request-id");
+
+impl App {
+    /// Answers one request.
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Result<Answer, Infallible> {
+        let path = request.uri().path();
+        if control::is_reserved(path) { Ok(control::answer(self, request, peer).await) } else { Ok(function::answer(&self, request, peer).await) }
+    }
+}
+
+/// Returns the caller's id for the request if it sent a sane one: up to 128 visible ASCII characters.
+fn request_id(headers: &http::HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(&REQUEST_ID)?;
+    let sane = (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    sane.then(|| id.clone())
+}
