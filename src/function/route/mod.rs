@@ -1,78 +1,26 @@
 //! From a file's path to where it answers, as the routing contract says (`docs/routing.md`).
 
-use std::fmt;
+pub mod conflicts;
+pub mod file;
+pub mod matcher;
+pub mod methods;
+pub mod precedence;
+mod problem;
+mod segment;
+
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-/// A method that a file name or a manifest can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Method {
-    /// `GET`
-    Get,
-    /// `HEAD`
-    Head,
-    /// `POST`
-    Post,
-    /// `PUT`
-    Put,
-    /// `PATCH`
-    Patch,
-    /// `DELETE`
-    Delete,
-    /// `OPTIONS`
-    Options,
-}
+pub use conflicts::conflicts;
+pub use file::{Classified, Role, classify};
+pub use matcher::Matcher;
+pub use methods::{Method, Methods};
 
-impl Method {
-    /// Every method, in the order of `Allow` headers.
-    pub const ALL: [Self; 7] = [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
-
-    /// Returns the method as HTTP writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Get => "GET",
-            Self::Head => "HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-            Self::Patch => "PATCH",
-            Self::Delete => "DELETE",
-            Self::Options => "OPTIONS",
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Which methods a function answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Methods {
-    /// No suffix and no `methods`: whatever comes, known to [`Method`] or not.
-    Any,
-    /// Those of the front-matter's `methods`, or the one of the file's suffix. Never empty.
-    Only(Vec<Method>),
-}
-
-/// What a parameter's text must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Matcher {
-    /// Decimal digits.
-    Int,
-    /// 8-4-4-4-12 hexadecimal digits.
-    Uuid,
-    /// Lower-case letters, digits, single `-` between them.
-    Slug,
-    /// `2026-11-23`, a day that exists.
-    Date,
-    /// Hexadecimal digits.
-    Hex,
-}
+/// Most segments of a route: bounds the depth of every walk over routes.
+pub const MAX_SEGMENTS: usize = 32;
+/// Most `[[optional]]` segments of a route: each doubles the paths that it stands for.
+pub const MAX_OPTIONALS: usize = 4;
 
 /// One segment of a route's path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,7 +31,7 @@ pub enum Segment {
     /// One parameter with an optional literal before and after it: `[id]`, `[id=int]`, `[name].json`.
     Param {
         /// As the script sees it.
-        name: String,
+        name: Arc<str>,
         /// Literal text before the parameter.
         prefix: String,
         /// Literal text after it.
@@ -94,27 +42,80 @@ pub enum Segment {
     /// `[[name]]`: one segment or none.
     Optional {
         /// As the script sees it.
-        name: String,
+        name: Arc<str>,
         /// What it must look like when it is there.
         matcher: Option<Matcher>,
     },
     /// `[...name]`: one segment or more, at the end.
     CatchAll {
         /// As the script sees it.
-        name: String,
+        name: Arc<str>,
     },
     /// `[[...name]]`: any number of segments, at the end.
     OptionalCatchAll {
         /// As the script sees it.
-        name: String,
+        name: Arc<str>,
     },
 }
 
-/// Where a function answers.
+impl Segment {
+    /// Returns the parameter's name, if there is one.
+    pub fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Static(_) => None,
+            Self::Param { name, .. } | Self::Optional { name, .. } | Self::CatchAll { name } | Self::OptionalCatchAll { name } => {
+                Some(name)
+            }
+        }
+    }
+
+    /// Returns whether it takes all that is left of a path.
+    pub fn is_catch_all(&self) -> bool {
+        matches!(self, Self::CatchAll { .. } | Self::OptionalCatchAll { .. })
+    }
+}
+
+impl fmt::Display for Segment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let write_matcher = |f: &mut fmt::Formatter<'_>, matcher: &Option<Matcher>| match matcher {
+            Some(matcher) => write!(f, "={matcher}"),
+            None => Ok(()),
+        };
+        match self {
+            Self::Static(text) => segment::write_literal(f, text),
+            Self::Param { name, prefix, suffix, matcher } => {
+                segment::write_literal(f, prefix)?;
+                write!(f, "[{name}")?;
+                write_matcher(f, matcher)?;
+                f.write_str("]")?;
+                segment::write_literal(f, suffix)
+            }
+            Self::Optional { name, matcher } => {
+                write!(f, "[[{name}")?;
+                write_matcher(f, matcher)?;
+                f.write_str("]]")
+            }
+            Self::CatchAll { name } => write!(f, "[...{name}]"),
+            Self::OptionalCatchAll { name } => write!(f, "[[...{name}]]"),
+        }
+    }
+}
+
+/// Where a function answers. Cheap to clone: a function, the live table and its listings share the segments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// Empty for `/`.
-    pub segments: Vec<Segment>,
+    pub segments: Arc<[Segment]>,
     /// Which methods.
     pub methods: Methods,
+}
+
+impl fmt::Display for Route {
+    /// Writes the path as its file is named: `/users/[id=int]/[...path]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.segments.is_empty() {
+            return f.write_str("/");
+        }
+        self.segments.iter().try_for_each(|segment| write!(f, "/{segment}"))
+    }
 }

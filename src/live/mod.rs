@@ -1,0 +1,4 @@
+//! The table of what is live.
+
+pub mod explain;
+pub mod router;
