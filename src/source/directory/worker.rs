@@ -206,9 +206,8 @@ impl Worker {
 
     /// Returns whether a path that is no function file can have some below it, or lead to some.
     fn is_or_was_folder(&self, path: &str) -> bool {
-        let is_folder = |place: &Place| {
-            fs::symlink_metadata(place.real.join(path)).is_ok_and(|metadata| metadata.is_dir() || metadata.is_symlink())
-        };
+        let is_folder =
+            |place: &Place| fs::symlink_metadata(place.real.join(path)).is_ok_and(|metadata| metadata.is_dir() || metadata.is_symlink());
         self.state.has_below(path) || self.place.as_ref().is_some_and(is_folder)
     }
 
@@ -232,10 +231,11 @@ impl Worker {
             files.extend(soon.files);
             everything |= soon.everything;
         }
-        if everything {
+        files.extend(self.state.due_by(now).cloned());
+        // Whether a folder can be looked into shows only by looking.
+        if everything || files.iter().any(|path| self.last.closed.iter().any(|closed| **closed == **path)) {
             self.look_everywhere();
         } else {
-            files.extend(self.state.due_by(now).cloned());
             self.look_at(files);
         }
     }

@@ -11,7 +11,7 @@ fn release(base: &Path, name: &str, text: &str) {
 
 /// Replaces a link as deployment tools do: the new one takes the old one's name in one step.
 fn relink(target: &str, link: &Path) {
-    let new = link.with_extension("tmp");
+    let new = link.with_file_name("..new_link");
     symlink(target, &new).unwrap();
     fs::rename(new, link).unwrap();
 }
@@ -33,7 +33,8 @@ async fn a_root_made_again_is_watched_again() {
         fs::remove_dir_all(&watched.root).unwrap();
         fs::create_dir(&watched.root).unwrap();
         ["a.rhai", "b.rhai"].iter().for_each(|path| watched.write(path, round));
-        let is_whole = |seen: &Result<Snapshot, String>| seen.as_ref().is_ok_and(|snapshot| text_of(snapshot, "b.rhai").as_deref() == Some(round));
+        let is_whole =
+            |seen: &Result<Snapshot, String>| seen.as_ref().is_ok_and(|snapshot| text_of(snapshot, "b.rhai").as_deref() == Some(round));
         let mut seen = watched.next().await;
         while !is_whole(&seen) {
             assert!(seen.as_ref().is_err() || seen.as_ref().is_ok_and(|snapshot| snapshot.tree.len() == 2), "{seen:?}");
