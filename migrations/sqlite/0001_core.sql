@@ -1,0 +1,74 @@
+-- File contents, once each, by the SHA-256 of their bytes.
+CREATE TABLE contents (
+    digest TEXT NOT NULL PRIMARY KEY,
+    bytes  BLOB NOT NULL
+) STRICT;
+
+-- Immutable contents of functions. `files` is a JSON object: path -> digest.
+CREATE TABLE versions (
+    version          TEXT    NOT NULL,
+    function         TEXT    NOT NULL,
+    script_id        TEXT    NOT NULL,
+    manifest         TEXT    NOT NULL,
+    files            TEXT    NOT NULL,
+    first_deployment INTEGER NOT NULL,
+    PRIMARY KEY (version, function)
+) STRICT, WITHOUT ROWID;
+
+-- One row for each sync. An id holds the time at which it was decided.
+CREATE TABLE deployments (
+    id          INTEGER NOT NULL PRIMARY KEY,
+    revision    TEXT    NOT NULL,
+    cause       TEXT    NOT NULL,
+    author      TEXT,
+    status      TEXT    NOT NULL,
+    diagnostics TEXT    NOT NULL,
+    functions   INTEGER NOT NULL,
+    took_us     INTEGER NOT NULL
+) STRICT;
+
+-- The functions that a deployment added (no `from_version`), changed, or removed (no `to_version`).
+CREATE TABLE deployment_functions (
+    function     TEXT    NOT NULL,
+    deployment   INTEGER NOT NULL REFERENCES deployments (id),
+    from_version TEXT,
+    to_version   TEXT,
+    PRIMARY KEY (function, deployment)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX deployment_functions_by_deployment ON deployment_functions (deployment);
+
+-- The files that are different from the live deployment before; no digest: gone.
+CREATE TABLE deployment_files (
+    path       TEXT    NOT NULL,
+    deployment INTEGER NOT NULL REFERENCES deployments (id),
+    digest     TEXT    REFERENCES contents (digest),
+    PRIMARY KEY (path, deployment)
+) STRICT, WITHOUT ROWID;
+
+-- Names of functions and versions, so that an execution holds two small numbers. Rows are never removed: nodes keep the keys in memory.
+CREATE TABLE words (
+    key  INTEGER NOT NULL PRIMARY KEY,
+    word TEXT    NOT NULL UNIQUE
+) STRICT;
+
+-- What happened. There is no index by function on purpose: with 10,000 functions it makes a row 16 times dearer to write.
+-- An id holds the time at which the run was asked for.
+CREATE TABLE executions (
+    id                INTEGER NOT NULL PRIMARY KEY,
+    function_key      INTEGER NOT NULL, -- words
+    version_key       INTEGER NOT NULL, -- words
+    deployment        INTEGER NOT NULL,
+    invoked_by        TEXT,             -- none: http
+    request_id        TEXT,
+    method            TEXT,             -- none: GET
+    path              TEXT    NOT NULL,
+    status            INTEGER NOT NULL,
+    outcome           INTEGER NOT NULL, -- 0: ok
+    duration_us       INTEGER NOT NULL,
+    operations        INTEGER NOT NULL,
+    peak_memory_bytes INTEGER NOT NULL,
+    logs              TEXT,             -- [[microseconds since the start, level, message], ...]
+    logs_dropped      INTEGER NOT NULL,
+    failure           TEXT              -- JSON
+) STRICT;
+CREATE INDEX executions_in_trouble ON executions (id) WHERE status >= 400 OR outcome <> 0;

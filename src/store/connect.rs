@@ -1,0 +1,215 @@
+//! From a database URL to open pools with up-to-date tables. Nothing here wakes up by itself: an idle node is idle.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, SqliteConnection,
+    migrate::{Migrate, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Database, StoreError};
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long an attempt to connect, or the wait for a free connection, may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a statement waits for another process that writes to the same SQLite file.
+const BUSY_LIMIT: Duration = Duration::from_secs(5);
+/// Readers beside SQLite's one writer; they serve listings, not requests.
+const SQLITE_READERS: u32 = 4;
+/// A node writes executions through one connection and deployments through another; the rest is for listings.
+const POSTGRES_CONNECTIONS: u32 = 6;
+/// Long, because sqlx wakes up once in this time to look for connections to close.
+const POSTGRES_IDLE: Duration = Duration::from_secs(3600);
+
+/// A database that a URL names.
+pub(super) enum Place {
+    Postgres(Box<PgConnectOptions>),
+    Sqlite(PathBuf),
+}
+
+impl Place {
+    pub(super) fn parse(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
+        if url == "sqlite" {
+            return Ok(Self::Sqlite(data_dir.join("picloud.db")));
+        }
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return match path {
+                "" => Err(StoreError::Url { reason: ": the path is missing".into() }),
+                ":memory:" => Err(StoreError::Url { reason: ": a database in memory would not be one database".into() }),
+                path => Ok(Self::Sqlite(path.into())),
+            };
+        }
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Url { reason: String::new() });
+        }
+        match url.parse::<PgConnectOptions>() {
+            Ok(options) => Ok(Self::Postgres(Box::new(options.application_name("picloud").disable_statement_logging()))),
+            // What the parser says may quote a part of the URL, and that part may be the password.
+            Err(_) => Err(StoreError::Url { reason: ": it does not parse (special characters in a password are written as `%XX`)".into() }),
+        }
+    }
+
+    /// Names the database in messages, without user and password.
+    fn describe(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("`{}`", path.display()),
+            Self::Postgres(options) => {
+                let host = options.get_socket().map_or_else(|| options.get_host().into(), |socket| socket.display().to_string());
+                format!("`{}` on postgres at {host}:{}", options.get_database().unwrap_or("postgres"), options.get_port())
+            }
+        }
+    }
+
+    /// Makes what is missing, and opens.
+    pub(super) async fn open(self) -> Result<Database, StoreError> {
+        match &self {
+            Self::Sqlite(path) => {
+                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+                    std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
+                }
+                let options = sqlite_options(path)
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Normal);
+                let mut connection = self.connect_sqlite(&options).await?;
+                SQLITE.run(&mut connection).await.map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+                let writer = sqlite_pool(1).connect_lazy_with(options.optimize_on_close(true, None));
+                let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
+                // The write-ahead log would be folded in and made anew, if this connection were the last to go.
+                writer.acquire().await.map_err(|source| StoreError::Connect { place: self.describe(), source })?;
+                close(connection).await;
+                Ok(Database::Sqlite { writer, readers })
+            }
+            Self::Postgres(options) => {
+                let mut connection = self.connect_postgres(options).await?;
+                POSTGRES.run(&mut connection).await.map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+                close(connection).await;
+                Ok(Database::Postgres(postgres_pool(options)))
+            }
+        }
+    }
+
+    /// Opens what is there, for reading.
+    pub(super) async fn open_read_only(self) -> Result<Database, StoreError> {
+        match &self {
+            Self::Sqlite(path) => {
+                if !path.exists() {
+                    return Err(StoreError::NoDatabase { place: self.describe() });
+                }
+                let options = sqlite_options(path).read_only(true);
+                let mut connection = self.connect_sqlite(&options).await?;
+                self.check_schema(&SQLITE, &mut connection).await?;
+                close(connection).await;
+                let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(options);
+                Ok(Database::Sqlite { writer: readers.clone(), readers })
+            }
+            Self::Postgres(options) => {
+                let options = (**options).clone().options([("default_transaction_read_only", "on")]);
+                let mut connection = self.connect_postgres(&options).await?;
+                self.check_schema(&POSTGRES, &mut connection).await?;
+                close(connection).await;
+                Ok(Database::Postgres(postgres_pool(&options)))
+            }
+        }
+    }
+
+    /// Connects once outside any pool: a pool would hide a refusal and try until its time limit.
+    async fn connect_postgres(&self, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+        self.in_time(PgConnection::connect_with(options)).await
+    }
+
+    async fn connect_sqlite(&self, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+        self.in_time(SqliteConnection::connect_with(options)).await
+    }
+
+    async fn in_time<T>(&self, connecting: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+        match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+            Ok(connected) => connected.map_err(|source| StoreError::Connect { place: self.describe(), source }),
+            Err(_) => {
+                Err(StoreError::TimedOut { what: format!("cannot connect to {}", self.describe()), seconds: CONNECT_LIMIT.as_secs() })
+            }
+        }
+    }
+
+    async fn check_schema(&self, migrator: &Migrator, connection: &mut impl Migrate) -> Result<(), StoreError> {
+        let needed = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
+        // The table of migrations is missing in a database that no node has used.
+        let applied = connection.list_applied_migrations(&migrator.table_name).await.unwrap_or_default();
+        match applied.iter().map(|migration| migration.version).max() {
+            None => Err(StoreError::NoDatabase { place: self.describe() }),
+            Some(found) if found == needed => Ok(()),
+            Some(found) => {
+                let hint = if found < needed { "restart the node with this program" } else { "use the program that the node runs" };
+                Err(StoreError::OtherSchema { place: self.describe(), found, needed, hint })
+            }
+        }
+    }
+}
+
+fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_LIMIT).foreign_keys(true).disable_statement_logging()
+}
+
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(CONNECT_LIMIT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+fn postgres_pool(options: &PgConnectOptions) -> sqlx::PgPool {
+    PgPoolOptions::new()
+        .max_connections(POSTGRES_CONNECTIONS)
+        .acquire_timeout(CONNECT_LIMIT)
+        .idle_timeout(POSTGRES_IDLE)
+        .max_lifetime(None)
+        .connect_lazy_with(options.clone())
+}
+
+/// Says goodbye; that it may fail changes nothing for us.
+async fn close(connection: impl Connection) {
+    if let Err(error) = connection.close().await {
+        tracing::debug!(%error, "a database connection did not close cleanly");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(url: &str) -> String {
+        match Place::parse(url, Path::new("data")) {
+            Ok(place) => place.describe(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_url_names_a_place_and_never_shows_a_password() {
+        for (url, shown) in [
+            ("sqlite", "`data/picloud.db`"),
+            ("sqlite:a/b.db", "`a/b.db`"),
+            ("sqlite:///a/b.db", "`/a/b.db`"),
+            ("postgres://ann:hunter2@db.example:5433/cloud", "`cloud` on postgres at db.example:5433"),
+            ("postgres:///cloud?host=/run/pg&user=ann&password=hunter2", "`cloud` on postgres at /run/pg:5432"),
+        ] {
+            assert_eq!(message(url), shown);
+        }
+        let wrong = "the database URL is none of `sqlite`, `sqlite:PATH` and `postgres://USER@HOST/NAME`";
+        assert_eq!(message("mysql://ann:hunter2@db"), wrong);
+        assert_eq!(message("sqlite:"), format!("{wrong}: the path is missing"));
+        assert_eq!(message("sqlite::memory:"), format!("{wrong}: a database in memory would not be one database"));
+        let unparsed = format!("{wrong}: it does not parse (special characters in a password are written as `%XX`)");
+        assert_eq!(message("postgres://ann:hunt/er2@db.example:x"), unparsed);
+    }
+}

@@ -1,0 +1,166 @@
+//! Why the store could not do something, and whether waiting helps.
+
+use std::path::PathBuf;
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The text does not name a database. It may hold a password, so it is not repeated here.
+    #[error("the database URL is none of `sqlite`, `sqlite:PATH` and `postgres://USER@HOST/NAME`{reason}")]
+    Url {
+        /// What is wrong with it, if that can be said.
+        reason: String,
+    },
+    /// The data folder cannot be made.
+    #[error("cannot make the folder `{path}`")]
+    Folder {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Nobody has made the database yet.
+    #[error("there is no database at {place} yet\n  hint: `picloud serve` makes it")]
+    NoDatabase {
+        /// Where we looked.
+        place: String,
+    },
+    /// Another version of PiCloud made or changed the database.
+    #[error("the database at {place} has schema {found}, this program needs {needed}\n  hint: {hint}")]
+    OtherSchema {
+        /// Which database.
+        place: String,
+        /// Its last migration.
+        found: i64,
+        /// Ours.
+        needed: i64,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The database does not answer, or does not let us in.
+    #[error("cannot connect to {place}")]
+    Connect {
+        /// Where, without the password.
+        place: String,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database did not answer in time.
+    #[error("{what}: no answer within {seconds} s")]
+    TimedOut {
+        /// What we wanted.
+        what: String,
+        /// How long we waited.
+        seconds: u64,
+    },
+    /// The tables could not be brought up to date.
+    #[error("cannot bring the tables at {place} up to date")]
+    Migrate {
+        /// Which database.
+        place: String,
+        /// Why not.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A statement failed.
+    #[error("cannot {what}")]
+    Query {
+        /// What it was for.
+        what: &'static str,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// A row holds what we never write.
+    #[error("table `{table}`, row `{id}`: {reason}")]
+    BadRow {
+        /// Which table.
+        table: &'static str,
+        /// Which row.
+        id: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// Returns a function that says what a failed statement was for.
+    pub(super) fn query(what: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |source| Self::Query { what, source }
+    }
+
+    /// Reports a row that does not read back.
+    pub(super) fn bad_row(table: &'static str, id: impl ToString, reason: impl ToString) -> Self {
+        Self::BadRow { table, id: id.to_string(), reason: reason.to_string() }
+    }
+
+    /// Returns whether the same request may succeed later, when the database is back; if not, the request itself is refused.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } | Self::Query { source, .. } => is_outage(source),
+            Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source), .. } => is_outage(source),
+            Self::TimedOut { .. } => true,
+            Self::Url { .. }
+            | Self::Folder { .. }
+            | Self::NoDatabase { .. }
+            | Self::OtherSchema { .. }
+            | Self::Migrate { .. }
+            | Self::BadRow { .. } => false,
+        }
+    }
+}
+
+fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            if error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().is_some() {
+                is_postgres_outage(&code)
+            } else {
+                code.parse().is_ok_and(is_sqlite_outage)
+            }
+        }
+        // A connection that dies in the middle of a message is a protocol error to the driver.
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Classes of SQLSTATE that speak of the server, not of the statement: connection, refused login, missing database, transaction rolled
+/// back, out of resources, object in use, operator intervention, system error; and a server that is a read-only standby just now.
+fn is_postgres_outage(code: &str) -> bool {
+    code == "25006" || ["08", "28", "3D", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
+}
+
+/// SQLite's primary codes speak of the file or of other users of it, but for these: error in the statement, too big, constraint,
+/// mismatch, misuse, range.
+fn is_sqlite_outage(code: i32) -> bool {
+    !matches!(code & 0xff, 1 | 18 | 19 | 20 | 21 | 25)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_from_a_mistake() {
+        for (code, outage) in
+            [("57P01", true), ("08006", true), ("53300", true), ("25006", true), ("23505", false), ("22021", false), ("42P01", false)]
+        {
+            assert_eq!(is_postgres_outage(code), outage, "{code}");
+        }
+        // BUSY, BUSY_SNAPSHOT, LOCKED, IOERR_FSYNC, FULL; a constraint, a primary key, an error in the statement.
+        for (code, outage) in [(5, true), (517, true), (6, true), (1034, true), (13, true), (19, false), (1555, false), (1, false)] {
+            assert_eq!(is_sqlite_outage(code), outage, "{code}");
+        }
+        assert!(is_outage(&sqlx::Error::PoolTimedOut));
+        assert!(!is_outage(&sqlx::Error::RowNotFound));
+    }
+}

@@ -1,0 +1,371 @@
+//! Takes finished executions from the request path and brings them to the store in batches.
+//!
+//! A request only pushes onto a list. One task takes the list away at most every `flush_interval`; with nothing to do it sleeps without a
+//! timer. While the store is away batches wait in the [`spool`](super::spool), and what comes later waits behind them, so order is kept;
+//! the store ignores ids that it has, so a batch that arrived although its answer was lost is not there twice.
+
+use std::{
+    mem,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Store, StoreError,
+    spool::{Batch, Spool},
+};
+use crate::{clock::monotonic, execution::Execution};
+
+/// How the journal works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Executions held in memory; beyond it new ones are dropped and counted.
+    pub queue: usize,
+    /// Executions in one statement.
+    pub batch: usize,
+    /// The longest that an execution waits for others to go with it.
+    pub flush_interval: Duration,
+    /// Bytes on disk for executions while the database is away; beyond it the oldest are dropped and counted.
+    pub spool_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { queue: 20_000, batch: 1_000, flush_interval: Duration::from_millis(100), spool_bytes: 64 << 20 }
+    }
+}
+
+/// What the journal has done, and what waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// In memory.
+    pub queued: u64,
+    /// On disk, because the database is or was away.
+    pub spooled_bytes: u64,
+    /// In the store.
+    pub written: u64,
+    /// Lost, because the queue or the spool was full.
+    pub dropped: u64,
+    /// Refused by the store, each for itself.
+    pub refused: u64,
+    /// Lines of the spool that a killed process left unfinished.
+    pub torn: u64,
+}
+
+/// Shortest and longest wait between two attempts to reach a store that is away.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// How long the store may take for a batch that is nowhere else yet. Longer, and the batch goes to the spool, so that neither it nor the
+/// queue behind it has to wait in memory.
+const FIRST_LIMIT: Duration = Duration::from_millis(500);
+/// How long the store may take for a batch that is in the spool.
+const REPLAY_LIMIT: Duration = Duration::from_secs(10);
+
+/// The journal of executions: a cheap handle to be cloned.
+#[derive(Clone)]
+pub struct Journal(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
+    queue: Mutex<Vec<Execution>>,
+    /// The queue is no longer empty.
+    filled: Notify,
+    /// The queue holds a whole batch.
+    batch_is_full: Notify,
+    /// A store came, perhaps after the spool had something.
+    connected: Notify,
+    store: Mutex<Option<Store>>,
+    /// Held by whoever brings executions away, so that batches go one after the other.
+    writer: tokio::sync::Mutex<Writer>,
+    /// Blocking: used on the blocking pool only.
+    spool: Mutex<Spool>,
+    spool_has_rows: AtomicBool,
+    spooled_bytes: AtomicU64,
+    spool_dropped: AtomicU64,
+    spool_torn: AtomicU64,
+    overflowed: AtomicU64,
+    refused: AtomicU64,
+    written: watch::Sender<u64>,
+}
+
+/// When to try the store again while it is away.
+struct Writer {
+    retry_at: Option<Instant>,
+    delay: Duration,
+}
+
+impl Writer {
+    fn wait_longer(&mut self) {
+        self.retry_at = Some(monotonic() + self.delay);
+        self.delay = (self.delay * 2).min(RETRY.1);
+    }
+}
+
+impl Journal {
+    /// Opens the journal with what an earlier process left in the spool of this data folder.
+    pub fn open(data_dir: &Path, settings: Settings) -> std::io::Result<Self> {
+        let spool = Spool::open(data_dir.join("spool"), settings.spool_bytes)?;
+        Ok(Self(Arc::new(Shared {
+            settings,
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            batch_is_full: Notify::new(),
+            connected: Notify::new(),
+            store: Mutex::default(),
+            writer: tokio::sync::Mutex::new(Writer { retry_at: None, delay: RETRY.0 }),
+            spool_has_rows: AtomicBool::new(!spool.is_empty()),
+            spooled_bytes: AtomicU64::new(spool.bytes()),
+            spool_dropped: AtomicU64::new(spool.lost().dropped),
+            spool_torn: AtomicU64::new(0),
+            spool: Mutex::new(spool),
+            overflowed: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            written: watch::Sender::new(0),
+        })))
+    }
+
+    /// Takes one execution. Never blocks; when the queue is full the execution is dropped and counted.
+    pub fn record(&self, execution: Execution) {
+        let length = {
+            let mut queue = self.0.queue.lock().expect("nothing panics while it holds the queue");
+            if queue.len() >= self.0.settings.queue {
+                self.0.overflowed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            queue.push(execution);
+            queue.len()
+        };
+        if length == 1 {
+            self.0.filled.notify_one();
+        }
+        if length == self.0.settings.batch {
+            self.0.batch_is_full.notify_one();
+        }
+    }
+
+    /// Gives the journal its store. Until then executions go to the spool.
+    pub fn connect(&self, store: Store) {
+        *self.0.store.lock().expect("nothing panics while it holds the store") = Some(store);
+        self.0.connected.notify_one();
+    }
+
+    /// Returns how many executions reached the store, and says when it becomes more.
+    pub fn written(&self) -> watch::Receiver<u64> {
+        self.0.written.subscribe()
+    }
+
+    /// Returns what has been done and what waits.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").len() as u64,
+            spooled_bytes: self.0.spooled_bytes.load(Ordering::Relaxed),
+            written: *self.0.written.borrow(),
+            dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),
+            refused: self.0.refused.load(Ordering::Relaxed),
+            torn: self.0.spool_torn.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Brings executions away until the node stops, and then the last ones.
+    pub async fn run(self, shutdown: CancellationToken) {
+        loop {
+            let retry_at = self.0.writer.lock().await.retry_at.map(tokio::time::Instant::from_std);
+            let retry = async {
+                match retry_at {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = shutdown.cancelled() => break,
+                () = self.0.connected.notified() => {}
+                () = retry => {}
+                () = self.0.filled.notified() => tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    () = self.0.batch_is_full.notified() => {}
+                    () = tokio::time::sleep(self.0.settings.flush_interval) => {}
+                },
+            }
+            self.0.bring_away().await;
+        }
+        self.flush().await;
+    }
+
+    /// Brings everything to the store now, or to the spool if the store is away.
+    pub async fn flush(&self) {
+        self.0.writer.lock().await.retry_at = None;
+        self.0.bring_away().await;
+    }
+}
+
+impl Shared {
+    async fn bring_away(self: &Arc<Self>) {
+        let mut writer = self.writer.lock().await;
+        let store = self.store.lock().expect("nothing panics while it holds the store").clone();
+        let Some(store) = store else { return self.spool(self.take_queue()).await };
+        if self.spool_has_rows.load(Ordering::Relaxed) && !self.replay(&store, &mut writer).await {
+            return self.spool(self.take_queue()).await;
+        }
+        let mut executions = self.take_queue();
+        while !executions.is_empty() {
+            let rest = executions.split_off(executions.len().min(self.settings.batch));
+            if let Err((error, mut unwritten)) = self.append(&store, executions, FIRST_LIMIT).await {
+                self.put_off(&mut writer, &error);
+                unwritten.extend(rest);
+                return self.spool(unwritten).await;
+            }
+            executions = rest;
+        }
+    }
+
+    /// Brings the spool to the store, and what comes meanwhile behind it. Returns whether the spool is empty.
+    async fn replay(self: &Arc<Self>, store: &Store, writer: &mut Writer) -> bool {
+        if writer.retry_at.is_some_and(|at| monotonic() < at) {
+            return false;
+        }
+        let limit = self.settings.batch;
+        loop {
+            let mut batch = match self.on_spool(move |spool| spool.oldest(limit)).await {
+                Ok(Some(batch)) => batch,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(%error, "cannot read the spool of executions; they stay there for now");
+                    writer.wait_longer();
+                    return false;
+                }
+            };
+            let append = self.append(store, mem::take(&mut batch.executions), REPLAY_LIMIT);
+            if let Err((error, _)) = self.spooling_meanwhile(append).await {
+                self.put_off(writer, &error);
+                return false;
+            }
+            self.advance(batch).await;
+            self.spool(self.take_queue()).await;
+        }
+        if writer.retry_at.take().is_some() {
+            tracing::info!("the database is back; all spooled executions are in it");
+        }
+        writer.delay = RETRY.0;
+        true
+    }
+
+    /// Waits for a batch of the spool; the queue goes behind it at the usual pace.
+    async fn spooling_meanwhile<T>(self: &Arc<Self>, append: impl Future<Output = T>) -> T {
+        let mut append = std::pin::pin!(append);
+        loop {
+            tokio::select! {
+                appended = &mut append => return appended,
+                () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue()).await,
+            }
+        }
+    }
+
+    fn put_off(&self, writer: &mut Writer, outage: &Outage) {
+        if writer.retry_at.is_none() {
+            tracing::warn!(error = %outage, "the database is away; executions wait in the spool");
+        }
+        writer.wait_longer();
+    }
+
+    /// Appends to the store. After an outage returns what is not known to be there; rows that the store refuses for themselves are gone.
+    async fn append(&self, store: &Store, executions: Vec<Execution>, limit: Duration) -> Result<(), (Outage, Vec<Execution>)> {
+        match self.try_append(store, &executions, limit).await {
+            Ok(()) => return Ok(()),
+            Err(Failed::Outage(outage)) => return Err((outage, executions)),
+            Err(Failed::Refused(_)) => {}
+        }
+        let mut executions = executions.into_iter();
+        while let Some(execution) = executions.next() {
+            match self.try_append(store, std::slice::from_ref(&execution), limit).await {
+                Ok(()) => {}
+                Err(Failed::Outage(outage)) => return Err((outage, std::iter::once(execution).chain(executions).collect())),
+                Err(Failed::Refused(error)) => self.refuse(&execution, &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, execution: &Execution, error: &StoreError) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let (id, function) = (execution.id, &execution.function);
+        let error = with_causes(error);
+        tracing::error!(execution.id = %id, function.name = %function, error, "the database refuses execution `{id}`; it is not recorded");
+    }
+
+    async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), Failed> {
+        match tokio::time::timeout(limit, store.append_executions(executions)).await {
+            Ok(Ok(())) => {
+                self.written.send_modify(|written| *written += executions.len() as u64);
+                Ok(())
+            }
+            Ok(Err(error)) if error.is_outage() => Err(Failed::Outage(Outage::Store(error))),
+            Ok(Err(error)) => Err(Failed::Refused(error)),
+            Err(_) => Err(Failed::Outage(Outage::TimedOut(limit))),
+        }
+    }
+
+    fn take_queue(&self) -> Vec<Execution> {
+        mem::take(&mut *self.queue.lock().expect("nothing panics while it holds the queue"))
+    }
+
+    async fn spool(self: &Arc<Self>, executions: Vec<Execution>) {
+        if executions.is_empty() {
+            return;
+        }
+        if let Err(error) = self.on_spool(move |spool| spool.append(&executions)).await {
+            tracing::error!(%error, "cannot write the spool; executions are lost");
+        }
+    }
+
+    async fn advance(self: &Arc<Self>, batch: Batch) {
+        if let Err(error) = self.on_spool(move |spool| spool.advance(&batch)).await {
+            tracing::error!(%error, "cannot remove a file of the spool that is in the database already");
+        }
+    }
+
+    /// Works on the spool's files on a thread that may block.
+    async fn on_spool<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&mut Spool) -> T + Send + 'static) -> T {
+        let shared = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let mut spool = shared.spool.lock().expect("nothing panics while it holds the spool");
+            let done = work(&mut spool);
+            shared.spool_has_rows.store(!spool.is_empty(), Ordering::Relaxed);
+            shared.spooled_bytes.store(spool.bytes(), Ordering::Relaxed);
+            shared.spool_dropped.store(spool.lost().dropped, Ordering::Relaxed);
+            shared.spool_torn.store(spool.lost().torn, Ordering::Relaxed);
+            done
+        });
+        done.await.expect("work on the spool does not panic, and nobody aborts it")
+    }
+}
+
+/// Why the store could not take anything just now.
+#[derive(Debug, thiserror::Error)]
+enum Outage {
+    #[error("{}", with_causes(.0))]
+    Store(StoreError),
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+}
+
+enum Failed {
+    Outage(Outage),
+    Refused(StoreError),
+}
+
+/// Writes an error and its causes in one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,79 @@
+//! Seam 2: where deployments, versions and executions are kept. One SQL text for Postgres and for the SQLite inside.
+//!
+//! Executions arrive through the [`journal`], which never blocks a request and keeps them in the [`spool`] while the database is away.
+
+mod connect;
+mod deployments;
+mod error;
+mod executions;
+pub mod journal;
+pub mod retention;
+pub mod spool;
+mod words;
+
+use std::{path::Path, sync::Arc};
+
+use sqlx::{PgPool, SqlitePool};
+
+pub use deployments::FunctionVersion;
+pub use error::StoreError;
+pub use executions::{ExecutionFilter, StatusFilter};
+pub use journal::Journal;
+
+/// Runs one query on a pool for reading: the same text on both databases, each with its own driver.
+macro_rules! read {
+    ($store:expr, $pool:ident => $query:expr) => {
+        match &$store.database {
+            $crate::store::Database::Postgres($pool) => $query.await,
+            $crate::store::Database::Sqlite { readers: $pool, .. } => $query.await,
+        }
+    };
+}
+pub(crate) use read;
+
+/// The store: a cheap handle to be cloned.
+#[derive(Debug, Clone)]
+pub struct Store {
+    database: Database,
+    words: Arc<words::Words>,
+}
+
+#[derive(Debug, Clone)]
+enum Database {
+    Postgres(PgPool),
+    /// SQLite has one writer at a time; a pool of one lets writers queue here instead of failing there.
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
+}
+
+impl Store {
+    /// Connects, makes the database or brings it up to date.
+    ///
+    /// `url` is `sqlite` (a file `picloud.db` in the data folder), `sqlite:PATH`, or `postgres://…`.
+    pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self::on(connect::Place::parse(url, data_dir)?.open().await?))
+    }
+
+    /// Connects to a database that a node has made, without changing anything.
+    pub async fn open_read_only(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
+        Ok(Self::on(connect::Place::parse(url, data_dir)?.open_read_only().await?))
+    }
+
+    fn on(database: Database) -> Self {
+        Self { database, words: Arc::default() }
+    }
+
+    /// Waits until what runs has ended, and closes every connection.
+    pub async fn close(&self) {
+        match &self.database {
+            Database::Postgres(pool) => pool.close().await,
+            Database::Sqlite { writer, readers } => {
+                // Readers first: the last connection to close folds the write-ahead log into the file, which only the writer may do.
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! Where executions wait while the database is away: append-only files in the data folder, one JSON line an execution.
+//!
+//! The files are bounded in bytes; when they are full the oldest goes, and its rows are counted as lost.
+
+use std::{
+    collections::VecDeque,
+    fs::{self, File, OpenOptions},
+    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    path::PathBuf,
+};
+
+use crate::execution::Execution;
+
+/// Files that share the spool's bytes, so that dropping the oldest loses an eighth.
+const SEGMENTS: u64 = 8;
+
+/// Executions on disk, oldest first.
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    max_bytes: u64,
+    /// Oldest first; rows go to the end of the last one.
+    segments: VecDeque<Segment>,
+    /// The last segment, if this process began it. An older process's may end in half a line, so nothing is added to it.
+    tail: Option<File>,
+    next_number: u64,
+    lost: Lost,
+}
+
+#[derive(Debug)]
+struct Segment {
+    number: u64,
+    bytes: u64,
+    /// Lines not read yet.
+    rows: u64,
+    /// Where the next unread line begins.
+    read: u64,
+}
+
+/// What the spool could not keep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Executions dropped because the spool was full.
+    pub dropped: u64,
+    /// Lines that did not read back: the last one of a process that was killed.
+    pub torn: u64,
+}
+
+/// The oldest executions of the spool; [`Spool::advance`] removes them.
+#[derive(Debug)]
+pub struct Batch {
+    /// In the order in which they came.
+    pub executions: Vec<Execution>,
+    number: u64,
+    read: u64,
+    rows: u64,
+    torn: u64,
+}
+
+impl Spool {
+    /// Opens the spool in this folder, with what an earlier process left in it.
+    pub fn open(folder: impl Into<PathBuf>, max_bytes: u64) -> io::Result<Self> {
+        let folder = folder.into();
+        fs::create_dir_all(&folder)?;
+        let mut numbers = Vec::new();
+        for entry in fs::read_dir(&folder)? {
+            let name = entry?.file_name();
+            numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".jsonl")).and_then(|number| number.parse::<u64>().ok()));
+        }
+        numbers.sort_unstable();
+        let mut spool = Self {
+            folder,
+            max_bytes,
+            segments: VecDeque::new(),
+            tail: None,
+            next_number: numbers.last().map_or(1, |last| last + 1),
+            lost: Lost::default(),
+        };
+        for number in numbers {
+            let (mut rows, mut bytes) = (0, 0);
+            for line in BufReader::new(File::open(spool.path(number))?).split(b'\n') {
+                rows += 1;
+                bytes += line?.len() as u64 + 1;
+            }
+            spool.segments.push_back(Segment { number, bytes, rows, read: 0 });
+        }
+        spool.drop_beyond_limit()?;
+        Ok(spool)
+    }
+
+    /// Returns whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Returns the bytes on disk.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    /// Returns what was lost since the spool was opened.
+    pub fn lost(&self) -> Lost {
+        self.lost
+    }
+
+    /// Adds executions at the end. Those that an error kept out count as dropped.
+    pub fn append(&mut self, executions: &[Execution]) -> io::Result<()> {
+        let mut unwritten = executions.len() as u64;
+        let appended = self.append_counting(executions, &mut unwritten);
+        self.lost.dropped += unwritten;
+        appended.and_then(|()| self.drop_beyond_limit())
+    }
+
+    fn append_counting(&mut self, executions: &[Execution], unwritten: &mut u64) -> io::Result<()> {
+        let (mut lines, mut rows) = (Vec::new(), 0);
+        for execution in executions {
+            serde_json::to_writer(&mut lines, execution)?;
+            lines.push(b'\n');
+            rows += 1;
+            let begun = self.tail.as_ref().and(self.segments.back()).map_or(0, |segment| segment.bytes);
+            let is_full = begun + lines.len() as u64 >= self.max_bytes / SEGMENTS;
+            if is_full || rows == *unwritten {
+                self.write(&lines, rows)?;
+                *unwritten -= rows;
+                lines.clear();
+                rows = 0;
+            }
+            if is_full {
+                self.tail = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the oldest executions, at most so many; it may be fewer though more wait. None: the spool is empty.
+    pub fn oldest(&mut self, limit: usize) -> io::Result<Option<Batch>> {
+        while let Some(segment) = self.segments.front() {
+            let mut file = match File::open(self.path(segment.number)) {
+                // Somebody removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    self.drop_oldest()?;
+                    continue;
+                }
+                file => file?,
+            };
+            file.seek(SeekFrom::Start(segment.read))?;
+            let mut batch = Batch { executions: Vec::new(), number: segment.number, read: segment.read, rows: 0, torn: 0 };
+            let (mut reader, mut line) = (BufReader::new(file), Vec::new());
+            while batch.executions.len() < limit {
+                line.clear();
+                let length = reader.read_until(b'\n', &mut line)? as u64;
+                if length == 0 {
+                    break;
+                }
+                batch.read += length;
+                batch.rows += 1;
+                match serde_json::from_slice(&line) {
+                    Ok(execution) => batch.executions.push(execution),
+                    Err(_) => batch.torn += 1,
+                }
+            }
+            if !batch.executions.is_empty() {
+                return Ok(Some(batch));
+            }
+            self.lost.torn += batch.torn;
+            self.remove_oldest()?;
+        }
+        Ok(None)
+    }
+
+    /// Removes the executions of the batch that was read last.
+    pub fn advance(&mut self, batch: &Batch) -> io::Result<()> {
+        let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == batch.number) else { return Ok(()) };
+        segment.read = batch.read;
+        segment.rows = segment.rows.saturating_sub(batch.rows);
+        self.lost.torn += batch.torn;
+        if segment.rows == 0 {
+            self.remove_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{number:08}.jsonl"))
+    }
+
+    /// Writes whole lines to the last segment, or to a new one.
+    fn write(&mut self, lines: &[u8], rows: u64) -> io::Result<()> {
+        if self.tail.is_none() {
+            let number = self.next_number;
+            self.tail = Some(OpenOptions::new().append(true).create_new(true).open(self.path(number))?);
+            self.next_number += 1;
+            self.segments.push_back(Segment { number, bytes: 0, rows: 0, read: 0 });
+        }
+        let (Some(file), Some(segment)) = (&mut self.tail, self.segments.back_mut()) else { return Ok(()) };
+        if let Err(error) = file.write_all(lines) {
+            // Half a line must not stay before whole ones.
+            file.set_len(segment.bytes)?;
+            return Err(error);
+        }
+        segment.bytes += lines.len() as u64;
+        segment.rows += rows;
+        Ok(())
+    }
+
+    fn drop_beyond_limit(&mut self) -> io::Result<()> {
+        while self.segments.len() > 1 && self.bytes() > self.max_bytes {
+            self.drop_oldest()?;
+        }
+        Ok(())
+    }
+
+    fn drop_oldest(&mut self) -> io::Result<()> {
+        self.lost.dropped += self.segments.front().map_or(0, |segment| segment.rows);
+        self.remove_oldest()
+    }
+
+    fn remove_oldest(&mut self) -> io::Result<()> {
+        let Some(segment) = self.segments.pop_front() else { return Ok(()) };
+        if self.segments.is_empty() {
+            self.tail = None;
+        }
+        match fs::remove_file(self.path(segment.number)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        clock::ExecutionId,
+        deployment::DeploymentId,
+        execution::{Outcome, Trigger},
+        function::{Digest, FunctionName},
+    };
+
+    fn executions(ids: std::ops::Range<i64>) -> Vec<Execution> {
+        let execution = |id| Execution {
+            id: ExecutionId(id),
+            function: FunctionName::new("hello"),
+            version: Digest::of(b"hello").into(),
+            deployment: DeploymentId(1),
+            trigger: Trigger::Http,
+            request_id: None,
+            method: "GET".into(),
+            path: "/hello".into(),
+            status: 200,
+            outcome: Outcome::Ok,
+            duration_us: 1,
+            operations: 1,
+            peak_memory_bytes: 1,
+            logs: Vec::new(),
+            logs_dropped: 0,
+            failure: None,
+        };
+        ids.map(execution).collect()
+    }
+
+    fn read_all(spool: &mut Spool, limit: usize) -> Vec<i64> {
+        let mut ids = Vec::new();
+        while let Some(batch) = spool.oldest(limit).unwrap() {
+            ids.extend(batch.executions.iter().map(|execution| execution.id.0));
+            spool.advance(&batch).unwrap();
+        }
+        ids
+    }
+
+    #[test]
+    fn what_goes_in_comes_out_in_order_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 8 * 1000).unwrap();
+        for part in [0..7, 7..8, 8..20] {
+            spool.append(&executions(part)).unwrap();
+        }
+        assert!(fs::read_dir(folder.path()).unwrap().count() > 1);
+        assert_eq!(read_all(&mut spool, 3), (0..20).collect::<Vec<_>>());
+        assert!(spool.is_empty() && spool.bytes() == 0 && spool.lost() == Lost::default());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_read_but_not_advanced_over_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 20).unwrap();
+        spool.append(&executions(0..5)).unwrap();
+        let batch = spool.oldest(2).unwrap().unwrap();
+        assert_eq!(spool.oldest(2).unwrap().unwrap().executions, batch.executions);
+        spool.advance(&batch).unwrap();
+        spool.append(&executions(5..7)).unwrap();
+        assert_eq!(read_all(&mut spool, 2), [2, 3, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_full_spool_drops_the_oldest_and_counts_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let limit = 8 * 1000;
+        let mut spool = Spool::open(folder.path(), limit).unwrap();
+        spool.append(&executions(0..100)).unwrap();
+        assert!(spool.bytes() <= limit, "{}", spool.bytes());
+        let dropped = spool.lost().dropped as i64;
+        assert!(dropped > 0);
+        assert_eq!(read_all(&mut spool, 10), (dropped..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_torn_last_line_is_skipped_and_counted_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        Spool::open(folder.path(), 1 << 20).unwrap().append(&executions(0..3)).unwrap();
+        let path = folder.path().join("00000001.jsonl");
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 10]).unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 20).unwrap();
+        spool.append(&executions(3..5)).unwrap();
+        assert_eq!(read_all(&mut spool, 10), [0, 1, 3, 4]);
+        assert_eq!(spool.lost(), Lost { dropped: 0, torn: 1 });
+    }
+
+    #[test]
+    fn files_that_are_empty_garbage_or_gone_stop_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("00000001.jsonl"), "").unwrap();
+        fs::write(folder.path().join("00000002.jsonl"), [0xff, b'\n', b'{']).unwrap();
+        fs::write(folder.path().join("00000003.jsonl"), "").unwrap();
+        fs::write(folder.path().join("notes.txt"), "not ours").unwrap();
+        let mut spool = Spool::open(folder.path(), 1 << 20).unwrap();
+        spool.append(&executions(0..2)).unwrap();
+        fs::remove_file(folder.path().join("00000003.jsonl")).unwrap();
+        assert_eq!(read_all(&mut spool, 10), [0, 1]);
+        assert_eq!(spool.lost(), Lost { dropped: 0, torn: 2 });
+    }
+}

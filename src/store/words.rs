@@ -1,0 +1,135 @@
+//! Numbers for the names that executions repeat: functions and versions. Kept in memory, so that a known name costs no query.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Mutex,
+};
+
+use super::{Database, Store, StoreError, read};
+use crate::{
+    execution::Execution,
+    function::{FunctionName, Version},
+};
+
+/// Names kept in memory; past it all are forgotten and asked for again. Ten thousand functions with six versions each.
+const REMEMBERED: usize = 70_000;
+
+/// The numbers that this process knows.
+#[derive(Debug, Default)]
+pub(super) struct Words(Mutex<Keys>);
+
+#[derive(Debug, Default, Clone)]
+pub(super) struct Keys {
+    functions: HashMap<FunctionName, i64>,
+    versions: HashMap<Version, i64>,
+}
+
+impl Keys {
+    /// Returns the numbers of an execution's function and version.
+    pub(super) fn of(&self, execution: &Execution) -> Option<(i64, i64)> {
+        Some((*self.functions.get(&execution.function)?, *self.versions.get(&execution.version)?))
+    }
+}
+
+impl Store {
+    /// Returns the numbers of all functions and versions in these executions, giving new names a number first.
+    pub(super) async fn keys_of(&self, executions: &[Execution]) -> Result<Keys, StoreError> {
+        let mut keys = Keys::default();
+        let (mut functions, mut versions) = (BTreeSet::new(), BTreeSet::new());
+        {
+            let mut known = self.words.0.lock().expect("nothing panics while it holds the lock");
+            if known.functions.len() + known.versions.len() > REMEMBERED {
+                *known = Keys::default();
+            }
+            for execution in executions {
+                match known.functions.get(&execution.function) {
+                    Some(key) if !keys.functions.contains_key(&execution.function) => {
+                        keys.functions.insert(execution.function.clone(), *key);
+                    }
+                    Some(_) => {}
+                    None => {
+                        functions.insert(&execution.function);
+                    }
+                }
+                match known.versions.get(&execution.version) {
+                    Some(key) => {
+                        keys.versions.insert(execution.version, *key);
+                    }
+                    None => {
+                        versions.insert(execution.version);
+                    }
+                }
+            }
+        }
+        if functions.is_empty() && versions.is_empty() {
+            return Ok(keys);
+        }
+        let words = functions.iter().map(|function| function.to_string()).chain(versions.iter().map(Version::to_string)).collect();
+        let numbers: HashMap<String, i64> = self.intern(words).await?.into_iter().collect();
+        let number = |word: String| {
+            numbers.get(&word).copied().ok_or_else(|| StoreError::bad_row("words", &word, "it was written and is not there"))
+        };
+        for function in functions {
+            keys.functions.insert(function.clone(), number(function.to_string())?);
+        }
+        for version in versions {
+            keys.versions.insert(version, number(version.to_string())?);
+        }
+        let mut known = self.words.0.lock().expect("nothing panics while it holds the lock");
+        known.functions.extend(keys.functions.iter().map(|(function, key)| (function.clone(), *key)));
+        known.versions.extend(keys.versions.iter().map(|(version, key)| (*version, *key)));
+        Ok(keys)
+    }
+
+    /// Forgets every number: after an error the database may be another one.
+    pub(super) fn forget_keys(&self) {
+        *self.words.0.lock().expect("nothing panics while it holds the lock") = Keys::default();
+    }
+
+    /// Returns the number of a function's name, or none if it never ran.
+    pub(super) async fn function_key(&self, function: &FunctionName) -> Result<Option<i64>, StoreError> {
+        read!(self, pool => sqlx::query_scalar("SELECT key FROM words WHERE word = $1").bind(function.as_str()).fetch_optional(pool))
+            .map_err(StoreError::query("look up a function"))
+    }
+
+    /// Gives these words numbers and returns them. Sorted, so that two nodes with the same new words cannot lock each other out.
+    async fn intern(&self, words: BTreeSet<String>) -> Result<Vec<(String, i64)>, StoreError> {
+        let words = serde_json::Value::from_iter(words).to_string();
+        match &self.database {
+            Database::Postgres(pool) => {
+                sqlx::query(
+                    "INSERT INTO words (word)
+                     SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value
+                     ON CONFLICT (word) DO NOTHING",
+                )
+                .bind(&words)
+                .execute(pool)
+                .await
+                .map_err(StoreError::query("record names"))?;
+                sqlx::query_as(
+                    "SELECT word, key FROM words
+                     WHERE word IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value)",
+                )
+                .bind(&words)
+                .fetch_all(pool)
+                .await
+            }
+            Database::Sqlite { writer, .. } => {
+                sqlx::query(
+                    "INSERT INTO words (word)
+                     SELECT value FROM json_each($1) WHERE true
+                     ON CONFLICT (word) DO NOTHING",
+                )
+                .bind(&words)
+                .execute(writer)
+                .await
+                .map_err(StoreError::query("record names"))?;
+                sqlx::query_as("SELECT word, key FROM words WHERE word IN (SELECT value FROM json_each($1))")
+                    .bind(&words)
+                    .fetch_all(writer)
+                    .await
+            }
+        }
+        .map_err(StoreError::query("read names"))
+    }
+}

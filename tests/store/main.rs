@@ -1,0 +1,7 @@
+//! The store and its journal, on SQLite and on Postgres, through their public edge.
+
+mod deployments;
+mod executions;
+mod journal;
+mod kit;
+mod opening;
