@@ -258,7 +258,10 @@ impl Config {
         let stack = Size(self.executor.stack_bytes as u64);
         if stack.0 < self.limits.ceiling.memory.0.saturating_mul(4) {
             let message = format!("`stack` is {stack}, less than four times the memory ceiling of {}", self.limits.ceiling.memory);
-            return impossible(message, "a script can build values as deep as its memory allows; raise `stack` below `[executor]`, or lower `memory`");
+            return impossible(
+                message,
+                "a script can build values as deep as its memory allows; raise `stack` below `[executor]`, or lower `memory`",
+            );
         }
         let deepest = u64::from(self.limits.ceiling.array.max(self.limits.ceiling.map)) * STACK_PER_LEVEL;
         if stack.0 < deepest {
@@ -337,10 +340,43 @@ mod tests {
         assert_eq!(Config::parse(Path::new(FILE_NAME), text).unwrap(), Config::default());
         // Every key is there: what the defaults are made of names each of them.
         for key in [
-            "listen", "dev", "max_connections", "max_head", "header_timeout", "body_timeout", "write_timeout", "grace", "kind", "path", "url",
-            "data", "timeout", "operations", "memory", "call_depth", "expression_depth", "string", "array", "map", "body", "response",
-            "log_lines", "log_size", "concurrency", "file", "max_running", "stack", "record", "queue", "batch", "flush_interval", "spool",
-            "max_age", "max_count", "format", "level",
+            "listen",
+            "dev",
+            "max_connections",
+            "max_head",
+            "header_timeout",
+            "body_timeout",
+            "write_timeout",
+            "grace",
+            "kind",
+            "path",
+            "url",
+            "data",
+            "timeout",
+            "operations",
+            "memory",
+            "call_depth",
+            "expression_depth",
+            "string",
+            "array",
+            "map",
+            "body",
+            "response",
+            "log_lines",
+            "log_size",
+            "concurrency",
+            "file",
+            "max_running",
+            "stack",
+            "record",
+            "queue",
+            "batch",
+            "flush_interval",
+            "spool",
+            "max_age",
+            "max_count",
+            "format",
+            "level",
         ] {
             assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "`{key}` is not in picloud.toml");
         }

@@ -1,3 +1,7 @@
 //! Parses the command line, runs, reports.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    picloud::cli::run()
+}

@@ -113,13 +113,12 @@ impl Linker<'_> {
     fn link_imports(&mut self, script: &Arc<Script>, path: &mut Vec<FilePath>) {
         let mut by_alias: HashMap<&str, Option<Arc<LinkedModule>>> = HashMap::new();
         for import in &script.references.imports {
-            let report = |message: String| lint::place(Diagnostic::error(script.file.clone(), message), &script.text, import.position);
+            let report = |message: String| script.at(import.position, message);
             let file: FilePath = match module::resolve(&script.file, &import.path, |path| self.tree.contains_key(path)) {
                 Ok(file) => file.into(),
-                // Reported once for the whole tree, where the files that are not in this function's closure are known too.
-                Err(_) => {
+                Err(error) => {
                     by_alias.insert(import.alias.as_deref().unwrap_or_default(), None);
-                    self.found.insert(report(format!("the import `{}` cannot be resolved", import.path)));
+                    self.found.insert(report(error.to_string()));
                     continue;
                 }
             };
@@ -205,7 +204,7 @@ impl Linker<'_> {
 
     fn check_calls(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
         for call in &script.references.calls {
-            let report = |message: String| lint::place(Diagnostic::error(script.file.clone(), message), &script.text, call.position);
+            let report = |message: String| script.at(call.position, message);
             let exported = match by_alias.get(call.alias.as_str()) {
                 Some(Some(module)) => module.script.references.exported.clone(),
                 // The module itself is reported.

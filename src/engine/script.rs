@@ -27,6 +27,13 @@ pub struct Script {
     pub methods: OpenMethods,
 }
 
+impl Script {
+    /// Reports an error at a place in it.
+    pub fn at(&self, position: rhai::Position, message: String) -> Diagnostic {
+        lint::place(Diagnostic::error(self.file.clone(), message), &self.text, position)
+    }
+}
+
 /// What compiling one file gave.
 pub type Compiled = Result<Script, Vec<Diagnostic>>;
 

@@ -2,12 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{
-    Json, Router,
-    body::Body,
-    extract::State,
-    routing::get,
-};
+use axum::{Json, Router, body::Body, extract::State, routing::get};
 use http::{Request, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
@@ -57,7 +52,11 @@ async fn execute(app: &App, id: String, request: Request<Incoming>, peer: Socket
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
     let table = app.live.table();
     let status = app.live.status();
-    let degraded = status.degraded(app.journal.stats());
+    let mut degraded = status.degraded();
+    let journal = app.journal.stats();
+    if journal.spooled_bytes > 0 {
+        degraded.push(format!("{} bytes of executions wait on disk for the database", journal.spooled_bytes));
+    }
     let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = match (table.is_loaded(), degraded.is_empty()) {
         (false, _) => "starting",

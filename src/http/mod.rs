@@ -16,12 +16,7 @@ use hyper::body::Incoming;
 pub use connection::serve;
 use problem::Problem;
 
-use crate::{
-    clock::Ids,
-    executor::SharedExecutor,
-    live::Live,
-    store::journal::Journal,
-};
+use crate::{clock::Ids, executor::SharedExecutor, live::Live, store::journal::Journal};
 
 /// How requests come in.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,7 +87,11 @@ impl App {
     /// Answers one request.
     async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Result<Answer, Infallible> {
         let path = request.uri().path();
-        if control::is_reserved(path) { Ok(control::answer(self, request, peer).await) } else { Ok(function::answer(&self, request, peer).await) }
+        if control::is_reserved(path) {
+            Ok(control::answer(self, request, peer).await)
+        } else {
+            Ok(function::answer(&self, request, peer).await)
+        }
     }
 }
 

@@ -1,4 +1,175 @@
-//! The table of what is live.
+//! What is live: one immutable table, swapped whole. A request keeps the table that it began with.
 
 pub mod explain;
 pub mod router;
+
+use std::{collections::HashMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use http::HeaderValue;
+use serde::Serialize;
+
+pub use router::Match;
+use router::Router;
+
+use crate::{
+    deployment::DeploymentId,
+    function::{Diagnostic, FilePath, Revision, Route, ScriptId, SharedFunction},
+};
+
+/// A function that requests can meet.
+#[derive(Debug)]
+pub struct LiveFunction {
+    /// What it is.
+    pub function: SharedFunction,
+    /// Its version, as every response names it.
+    pub version_header: HeaderValue,
+}
+
+/// What a route leads to.
+#[derive(Debug)]
+pub enum Entry {
+    /// A function.
+    Ready(Arc<LiveFunction>),
+    /// A file that is broken and never was good.
+    Broken(Arc<[Diagnostic]>),
+}
+
+/// A file that is broken and never was good.
+#[derive(Debug, Clone)]
+pub struct BrokenFile {
+    /// Which.
+    pub file: FilePath,
+    /// What its name alone says.
+    pub route: Route,
+    /// What is wrong with it.
+    pub diagnostics: Arc<[Diagnostic]>,
+}
+
+/// Every route of one deployment.
+pub struct Table {
+    /// Which.
+    pub deployment: DeploymentId,
+    /// The same, as every response names it.
+    pub deployment_header: HeaderValue,
+    router: Router<Entry>,
+    by_id: HashMap<ScriptId, Arc<LiveFunction>>,
+}
+
+/// The deployment of a table before anything is loaded.
+const NOTHING_LOADED: DeploymentId = DeploymentId(0);
+
+impl Table {
+    /// Makes the table of a deployment. Where a broken file's route is also a function's, the function answers.
+    pub fn new<'a>(deployment: DeploymentId, functions: impl Iterator<Item = &'a SharedFunction>, broken: &[BrokenFile]) -> Self {
+        let ready: Vec<Arc<LiveFunction>> = functions
+            .map(|function| {
+                let version_header = header(&function.version.to_string());
+                Arc::new(LiveFunction { function: function.clone(), version_header })
+            })
+            .collect();
+        let routes = ready.iter().map(|live| (live.function.route.clone(), Entry::Ready(live.clone())));
+        let broken = broken.iter().map(|file| (file.route.clone(), Entry::Broken(file.diagnostics.clone())));
+        Self {
+            deployment,
+            deployment_header: header(&deployment.to_string()),
+            router: Router::new(routes.chain(broken)),
+            by_id: ready.iter().map(|live| (live.function.script_id, live.clone())).collect(),
+        }
+    }
+
+    /// Returns whether a deployment made this table.
+    pub fn is_loaded(&self) -> bool {
+        self.deployment != NOTHING_LOADED
+    }
+
+    /// Returns what a request with this method and path meets.
+    pub fn find(&self, method: &str, path: &str) -> Match<'_, Entry> {
+        self.router.find(method, path)
+    }
+
+    /// Returns the function of this script id.
+    pub fn by_id(&self, id: ScriptId) -> Option<&Arc<LiveFunction>> {
+        self.by_id.get(&id)
+    }
+
+    /// Returns the number of functions.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Returns whether there are no functions.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+fn header(id: &str) -> HeaderValue {
+    HeaderValue::from_str(id).expect("ids are ASCII letters and digits")
+}
+
+/// What keeps a node from being as it should be.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Status {
+    /// What the source holds, if it could be read.
+    pub wanted: Option<Revision>,
+    /// Why the source cannot be read, or is read in a poorer way.
+    pub source: Option<String>,
+    /// Why the database does not answer.
+    pub database: Option<String>,
+    /// A deployment that waits for the database.
+    pub waiting: Option<String>,
+    /// What is wrong in the source; those files are live as they last were, or not at all.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Status {
+    /// Returns what is not as it should be, a sentence each; empty if all is well.
+    pub fn degraded(&self) -> Vec<String> {
+        let mut found: Vec<String> = [&self.source, &self.database, &self.waiting].into_iter().flatten().cloned().collect();
+        let broken = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
+        if broken > 0 {
+            found.push(format!("{broken} mistake(s) in the source; `picloud status` shows them"));
+        }
+        found
+    }
+}
+
+/// The live table and the node's status: one writer, the sync loop; as many readers as there are requests.
+pub struct Live {
+    table: ArcSwap<Table>,
+    status: ArcSwap<Status>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let nothing = Table::new(NOTHING_LOADED, std::iter::empty(), &[]);
+        Self { table: ArcSwap::from_pointee(nothing), status: ArcSwap::default() }
+    }
+}
+
+impl Live {
+    /// Returns the table that is live now.
+    pub fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// Makes a table live, at once and whole. Returns the one before: dropping 10,000 routes takes time that a request should not pay.
+    pub fn swap(&self, table: Table) -> Arc<Table> {
+        self.table.swap(Arc::new(table))
+    }
+
+    /// Returns what keeps the node from being as it should be.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.load_full()
+    }
+
+    /// Changes the status.
+    pub fn set_status(&self, change: impl Fn(&mut Status)) {
+        self.status.rcu(|status| {
+            let mut status = Status::clone(status);
+            change(&mut status);
+            status
+        });
+    }
+}

@@ -80,7 +80,10 @@ impl Place {
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal);
                 let mut connection = self.connect_sqlite(&options).await?;
-                SQLITE.run(&mut connection).await.map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+                SQLITE
+                    .run_direct(None, &mut connection, false)
+                    .await
+                    .map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
                 let writer = sqlite_pool(1).connect_lazy_with(options.optimize_on_close(true, None));
                 let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
                 // The write-ahead log would be folded in and made anew, if this connection were the last to go.
@@ -90,7 +93,10 @@ impl Place {
             }
             Self::Postgres(options) => {
                 let mut connection = self.connect_postgres(options).await?;
-                POSTGRES.run(&mut connection).await.map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+                POSTGRES
+                    .run_direct(None, &mut connection, false)
+                    .await
+                    .map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
                 close(connection).await;
                 Ok(Database::Postgres(postgres_pool(options)))
             }

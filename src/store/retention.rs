@@ -34,8 +34,8 @@ pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut writt
     let mut pruned_at = *written.borrow();
     let rounds = async {
         // An error says that the journal is gone.
-        while written.wait_for(|written| *written > pruned_at).await.is_ok() {
-            let enough = written.wait_for(|written| *written >= pruned_at + many);
+        while written.wait_for(|written: &u64| *written > pruned_at).await.is_ok() {
+            let enough = written.wait_for(|written: &u64| *written >= pruned_at + many);
             // Both ways it is time to look.
             let _ = tokio::time::timeout(PERIOD, enough).await;
             pruned_at = *written.borrow();

@@ -1,0 +1,256 @@
+//! Composition: a configuration becomes parts, wired and started. The only place that names implementations.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{Read, Write},
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::{Ids, SharedClock, SystemClock},
+    config::{Config, Record, Source as SourceConfig},
+    engine::Engine,
+    executor::{SharedExecutor, local::LocalExecutor},
+    http::{self, App, Recording},
+    live::Live,
+    shutdown,
+    source::{
+        Source,
+        directory::{self, DirectorySource},
+    },
+    store::{Store, journal::Journal, retention},
+    sync::{Parts, Sync},
+    telemetry,
+};
+
+/// How long the start waits for the database before it goes on without.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
+/// Shortest and longest wait between two attempts to reach a database that was away at the start.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Runs a node until a signal stops it.
+pub fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::start(&config.log)?;
+    // Scripts run on these threads: a chain of values as deep as the memory limit allows is dropped by recursion.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_name("serve")
+        .thread_stack_size(config.executor.stack_bytes)
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve")?;
+    let stop = CancellationToken::new();
+    let signals = runtime.spawn(shutdown::on_signal(stop.clone()));
+    let served = runtime.block_on(runtime.spawn(run(config, stop))).context("the node failed")?;
+    signals.abort();
+    // Scripts that outlast the grace period end with the process.
+    runtime.shutdown_background();
+    served
+}
+
+/// Runs a node until `stop` is cancelled.
+async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    let data = DataFolder::open(&config.data)?;
+    let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let address = listener.local_addr()?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let ids = Arc::new(Ids::new(clock.clone()));
+    let live = Arc::new(Live::default());
+    let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
+    let engine = Arc::new(Engine::new(config.limits.clone()));
+    let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor));
+
+    // Ends after the requests, so that the last of them are recorded.
+    let last = CancellationToken::new();
+    let background = TaskTracker::new();
+    background.spawn(journal.clone().run(last.clone()));
+    let (reached, store) = watch::channel(None);
+    let database = Database {
+        config: config.clone(),
+        journal: journal.clone(),
+        live: live.clone(),
+        clock: clock.clone(),
+        reached,
+        stop: last.clone(),
+    };
+    let mut known = store.clone();
+    background.spawn(database.reach());
+    let _ = tokio::time::timeout(DATABASE_PATIENCE, known.wait_for(Option::is_some)).await;
+
+    let mut sync = Sync::new(Parts {
+        source: source(&config),
+        engine,
+        executor: executor.clone(),
+        store,
+        live: live.clone(),
+        ids: ids.clone(),
+        stack_bytes: config.executor.stack_bytes,
+    });
+    sync.start().await;
+    let followed = background.spawn(sync.follow(stop.clone()));
+
+    let recording = match config.record {
+        Record::All => Recording::All,
+        Record::Failed => Recording::Failed,
+        Record::None => Recording::None,
+    };
+    let app = Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids });
+    let connections = TaskTracker::new();
+    data.announce(address)?;
+    tracing::info!("listening on http://{address}");
+    let serving = background.spawn(http::serve(listener, app, stop.clone(), connections.clone()));
+
+    let early = tokio::select! {
+        () = stop.cancelled() => None,
+        ended = followed => Some(("sync", ended)),
+        ended = serving => Some(("serving", ended)),
+    };
+    let early = early.filter(|_| !stop.is_cancelled());
+    stop.cancel();
+    connections.close();
+    if tokio::time::timeout(config.grace.0, connections.wait()).await.is_err() {
+        tracing::warn!("{} connection(s) did not end within {}", connections.len(), config.grace);
+    }
+    journal.flush().await;
+    last.cancel();
+    background.close();
+    background.wait().await;
+    tracing::info!("stopped");
+    match early {
+        Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
+        None => Ok(()),
+    }
+}
+
+fn source(config: &Config) -> Arc<dyn Source> {
+    match &config.source {
+        SourceConfig::Directory { path } => {
+            let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
+            Arc::new(DirectorySource::new(path.clone(), settings))
+        }
+    }
+}
+
+/// Gets the database when it is there, and gives it to whoever needs it.
+struct Database {
+    config: Config,
+    journal: Journal,
+    live: Arc<Live>,
+    clock: SharedClock,
+    reached: watch::Sender<Option<Store>>,
+    stop: CancellationToken,
+}
+
+impl Database {
+    async fn reach(self) {
+        let mut wait = RETRY.0;
+        let store = loop {
+            match Store::open(&self.config.database_url, &self.config.data).await {
+                Ok(store) => break store,
+                Err(error) => {
+                    let message = format!("{:#}", anyhow::Error::new(error));
+                    if self.live.status().database.as_deref() != Some(&message) {
+                        tracing::error!("the database is not there: {message}; serving without it");
+                    }
+                    self.live.set_status(|status| status.database = Some(message.clone()));
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY.1),
+            }
+        };
+        self.live.set_status(|status| status.database = None);
+        self.journal.connect(store.clone());
+        self.reached.send_replace(Some(store.clone()));
+        retention::run(store, self.config.retention, self.clock, self.journal.written(), self.stop).await;
+    }
+}
+
+/// What a running node says about itself in its data folder.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Announcement {
+    /// Its process.
+    pub pid: u32,
+    /// Where it answers.
+    pub url: String,
+}
+
+/// The folder that a node keeps its own files in, held by this process.
+#[derive(Debug)]
+struct DataFolder {
+    path: PathBuf,
+    /// Locked until the process ends, however it ends.
+    _lock: File,
+}
+
+const ANNOUNCEMENT: &str = "node.json";
+const LOCK: &str = "node.lock";
+const ADMIN_TOKEN: &str = "admin-token";
+
+impl DataFolder {
+    /// Makes the folder if it is not there, and takes hold of it.
+    fn open(path: &Path) -> anyhow::Result<Self> {
+        let cannot = || format!("cannot use the data folder `{}`", path.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(cannot)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK)).with_context(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                bail!("another node uses the data folder `{}`\n  hint: stop it, or name another folder with `--data`", path.display())
+            }
+            Err(fs::TryLockError::Error(error)) => return Err(error).with_context(cannot),
+        }
+        let folder = Self { path: path.into(), _lock: lock };
+        folder.admin_token().with_context(cannot)?;
+        Ok(folder)
+    }
+
+    /// Writes an admin token at the first start, for its owner alone, and says where it is.
+    fn admin_token(&self) -> std::io::Result<()> {
+        let path = self.path.join(ADMIN_TOKEN);
+        let mut file = match OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut secret = [0; 32];
+        File::open("/dev/urandom")?.read_exact(&mut secret)?;
+        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(file, "picloud_{secret}")?;
+        tracing::info!("an admin token is in `{}`", path.display());
+        Ok(())
+    }
+
+    /// Tells commands where this node answers.
+    fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let announcement = Announcement { pid: std::process::id(), url: format!("http://{address}") };
+        let path = self.path.join(ANNOUNCEMENT);
+        let next = self.path.join(format!("{ANNOUNCEMENT}.next"));
+        fs::write(&next, serde_json::to_vec(&announcement)?).and_then(|()| fs::rename(&next, &path))?;
+        Ok(())
+    }
+}
+
+impl Drop for DataFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(self.path.join(ANNOUNCEMENT));
+    }
+}
+
+/// Returns what the node that uses this data folder says about itself; `None` if none runs.
+pub fn running(data: &Path) -> Option<Announcement> {
+    let lock = File::open(data.join(LOCK)).ok()?;
+    match lock.try_lock_shared() {
+        Err(fs::TryLockError::WouldBlock) => serde_json::from_slice(&fs::read(data.join(ANNOUNCEMENT)).ok()?).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,25 @@
+//! Signals: the first asks the node to end what it is at, the second ends it at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// The exit code of a process that a second signal ended: 128 and SIGINT, as shells count.
+const INTERRUPTED: i32 = 130;
+
+/// Cancels the token at the first SIGTERM or SIGINT, and ends the process at the second.
+pub async fn on_signal(stop: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut next = async || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    next().await;
+    tracing::info!("stopping: running requests may end; a second signal stops at once");
+    stop.cancel();
+    next().await;
+    tracing::warn!("stopped at once");
+    std::process::exit(INTERRUPTED)
+}
