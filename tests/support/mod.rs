@@ -30,7 +30,7 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
         version: program::version(&file, &files),
         name,
         manifest: script.manifest.clone(),
-        route: Route { segments: Vec::new(), methods: Methods::Any },
+        route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards,
         files,
     }))

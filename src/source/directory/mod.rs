@@ -1,10 +1,11 @@
 //! A directory as a source: whatever `.rhai` files are below it now are the functions.
 //!
-//! A thread owns all of it ([`worker`]): reports of the system are turned into hints of where to look ([`hint`], [`watch`]), looks at the
-//! disk ([`scan`]) into changes ([`state`]), and changes into one whole view that [`Source::snapshot`] copies ([`view`]).
+//! A thread owns all of it (`worker`): reports of the system are turned into hints of where to look (`watch`, `hint`, `inbox`), looks at
+//! the disk (`scan`) into changes (`state`), and changes into one whole view that [`Source::snapshot`] copies (`view`).
 
 mod fault;
 mod hint;
+mod inbox;
 mod scan;
 mod state;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::watch as channel;
 
-use self::{hint::Hint, view::View, worker::Inbox};
+use self::{hint::Hint, inbox::Inbox, view::View};
 use super::{Source, SourceError};
 use crate::{deployment::Snapshot, function::tree::directory_revision};
 

@@ -42,6 +42,14 @@ impl From<&fs::Metadata> for Signature {
     }
 }
 
+#[cfg(test)]
+impl Signature {
+    /// Returns what `stat` would say of a file changed at this time.
+    pub fn changed_at(changed_us: i64) -> Self {
+        Self { device: 1, inode: 1, size_bytes: 1, modified_ns: 0, changed_ns: changed_us * 1000 }
+    }
+}
+
 /// What a path is, before anything is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
@@ -114,8 +122,12 @@ fn follow(root: &Path, link: &Path) -> Result<PathBuf, Fault> {
     }
 }
 
-/// Returns what a path below the root is, however it was learnt of: no link on the way to it may lead out.
+/// Returns what a path below the root is, however it was learnt of: no link on the way to it may lead out, and what the walk would not
+/// reach is not there.
 pub(super) fn see_below(root: &Path, below: &str, max_file_bytes: u64) -> Seen {
+    if below.matches('/').count() > MAX_DEPTH {
+        return Seen::Missing;
+    }
     let path = root.join(below);
     match path.parent().unwrap_or(root).canonicalize().map_err(Fault::unreadable) {
         Ok(folder) if folder.starts_with(root) => see(root, &path, max_file_bytes),

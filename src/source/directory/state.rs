@@ -319,3 +319,161 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state and the time that it is told, in milliseconds since it began.
+    struct Told {
+        state: State,
+        began: Now,
+    }
+
+    impl Told {
+        fn new() -> Self {
+            Self { state: State::new(Settings::default()), began: Now::read() }
+        }
+
+        fn at(&self, ms: u64) -> Now {
+            Now { instant: self.began.instant + Duration::from_millis(ms), wall_us: self.began.wall_us + ms as i64 * 1000 }
+        }
+
+        fn file(&self, changed_at_ms: i64, text: &str) -> Look {
+            Look::Read(self.signature(changed_at_ms), Content::new(text.as_bytes()))
+        }
+
+        fn signature(&self, changed_at_ms: i64) -> Signature {
+            Signature::changed_at(self.began.wall_us + changed_at_ms * 1000)
+        }
+
+        fn look(&mut self, ms: u64, looks: &[(&str, Look)]) -> Vec<String> {
+            let looks = looks.iter().map(|(path, look)| ((*path).into(), look.clone())).collect();
+            let now = self.at(ms);
+            let changes = self.state.apply(looks, now);
+            assert!(self.state.next_due().is_none_or(|due| due > now.instant), "what is due has been done");
+            changes.iter().map(in_words).collect()
+        }
+
+        fn due_in_ms(&self, ms: u64) -> Option<u128> {
+            self.state.next_due().map(|due| due.duration_since(self.at(ms).instant).as_millis())
+        }
+    }
+
+    fn in_words(change: &Change) -> String {
+        match change {
+            Change::Content(path, Some(content)) => format!("{path} = {}", String::from_utf8_lossy(&content.bytes)),
+            Change::Content(path, None) => format!("{path} gone"),
+            Change::Unsettled(path) => format!("{path} unsettled"),
+            Change::Settled(path) => format!("{path} settled"),
+            Change::Problem(path, Some(diagnostic)) => format!("{path}: {}", diagnostic.message),
+            Change::Problem(path, None) => format!("{path} mended"),
+        }
+    }
+
+    fn too_large(size_bytes: u64) -> Look {
+        Look::Fault(Fault::TooLarge { size_bytes, limit_bytes: 10 })
+    }
+
+    #[test]
+    fn a_content_as_young_as_the_clock_is_coarse_is_read_twice() {
+        let mut told = Told::new();
+        let (young, old) = (told.signature(995), told.signature(0));
+        told.look(1000, &[("young", told.file(995, "1")), ("old", told.file(0, "1"))]);
+        assert!(told.state.must_read("young", &young) && !told.state.must_read("old", &old));
+        assert!(told.state.must_read("old", &young) && told.state.must_read("new", &old));
+        assert_eq!(told.due_in_ms(1000), Some(20));
+        assert_eq!(told.look(1020, &[("young", told.file(995, "2"))]), ["young = 2"]);
+        assert!(!told.state.must_read("young", &young));
+    }
+
+    #[test]
+    fn a_content_settles_by_its_age_whatever_the_files_clock_says() {
+        let mut told = Told::new();
+        assert_eq!(told.look(1000, &[("a", told.file(0, "1"))]), ["a = 1"]);
+        assert_eq!(told.look(2000, &[("a", told.file(1900, "2"))]), ["a = 2", "a unsettled"]);
+        assert_eq!(told.look(2050, &[("a", Look::Unchanged)]), ["a settled"]);
+        let in_an_hour = 3_600_000;
+        assert_eq!(told.look(3000, &[("a", told.file(in_an_hour, "3"))]), ["a = 3", "a unsettled"]);
+        assert_eq!(told.look(3150, &[("a", told.file(in_an_hour, "3"))]), ["a settled"]);
+        assert_eq!(told.state.next_due(), None);
+    }
+
+    #[test]
+    fn an_empty_file_waits_only_while_it_is_young_and_the_same() {
+        let mut told = Told::new();
+        told.look(1000, &[("a", told.file(0, "1"))]);
+        assert!(told.look(2000, &[("a", told.file(2000, ""))]).is_empty());
+        assert_eq!(told.due_in_ms(2000), Some(1000));
+        assert!(told.look(2900, &[("a", told.file(2900, ""))]).is_empty(), "truncated once more");
+        assert!(told.look(3100, &[("a", told.file(2900, ""))]).is_empty());
+        assert_eq!(told.look(3900, &[("a", told.file(2900, ""))]), ["a = "]);
+        assert_eq!(told.look(5000, &[("b", told.file(0, ""))]), ["b = "]);
+    }
+
+    #[test]
+    fn a_fault_takes_the_content_away_when_it_has_lasted_and_is_told_once() {
+        let mut told = Told::new();
+        assert_eq!(
+            told.look(0, &[("a", told.file(-5000, "1")), ("b", too_large(11))]),
+            ["a = 1", "b: the file has 11 bytes; the limit is 10"]
+        );
+        assert!(told.look(1000, &[("a", too_large(12)), ("b", too_large(11))]).is_empty());
+        assert_eq!(told.due_in_ms(1000), Some(150));
+        assert_eq!(told.look(1150, &[("a", too_large(13))]), ["a: the file has 13 bytes; the limit is 10", "a gone"]);
+        assert!(told.look(2000, &[("a", too_large(13))]).is_empty());
+        assert_eq!(told.look(2100, &[("a", too_large(14))]), ["a: the file has 14 bytes; the limit is 10"]);
+        assert_eq!(told.look(9000, &[("a", told.file(0, "1"))]), ["a mended", "a = 1"]);
+        assert!(told.look(9000, &[("b", Look::Missing)]).is_empty());
+        assert_eq!(told.look(9100, &[("b", Look::Missing)]), ["b mended"]);
+    }
+
+    #[test]
+    fn a_file_is_gone_only_when_it_is_missed_twice() {
+        let mut told = Told::new();
+        told.look(0, &[("a", told.file(-5000, "1")), ("b", told.file(-5000, "1"))]);
+        assert!(told.look(1000, &[("a", Look::Missing), ("never", Look::Missing)]).is_empty());
+        assert!(told.look(1050, &[("a", Look::Unchanged)]).is_empty());
+        assert!(told.look(1100, &[("a", Look::Missing)]).is_empty());
+        assert!(told.look(1199, &[("a", Look::Missing)]).is_empty());
+        assert_eq!(told.look(1200, &[("a", Look::Missing)]), ["a gone"]);
+        assert_eq!(told.state.next_due(), None);
+    }
+
+    #[test]
+    fn a_folder_that_is_emptied_slowly_goes_as_one() {
+        let mut told = Told::new();
+        let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+        let files: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        told.look(0, &files);
+        let missing: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), Look::Missing)).collect();
+        for (count, ms) in (1..=20).zip((1000..).step_by(90)) {
+            assert!(told.look(ms, &missing[..count]).is_empty(), "the last went less than 100 ms ago");
+        }
+        let last = 1000 + 19 * 90;
+        assert!(told.look(last + 8000, &missing).is_empty(), "all are missing, so it may be the disk that is");
+        assert_eq!(told.look(last + 10_000, &missing).len(), 20);
+    }
+
+    #[test]
+    fn more_than_half_of_ten_are_missed_for_longer() {
+        let mut told = Told::new();
+        let names: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+        let files: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        told.look(0, &files);
+        let missing: Vec<(&str, Look)> = names[..6].iter().map(|name| (name.as_str(), Look::Missing)).collect();
+        assert!(told.look(1000, &missing).is_empty());
+        assert!(told.look(1999, &missing).is_empty());
+        assert_eq!(told.look(2000, &missing).len(), 6);
+    }
+
+    #[test]
+    fn it_knows_what_is_below_a_folder() {
+        let mut told = Told::new();
+        told.look(0, &[("a/b/c", told.file(0, "1")), ("ab", told.file(0, "1"))]);
+        assert_eq!(
+            ["a", "a/b", "ab", "a/b/c", "b", ""].map(|folder| told.state.has_below(folder)),
+            [true, true, false, false, false, false]
+        );
+    }
+}

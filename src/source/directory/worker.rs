@@ -5,11 +5,7 @@ use std::{
     collections::BTreeSet,
     fs, io, mem,
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::mpsc::{Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
 };
@@ -20,6 +16,7 @@ use tokio::sync::watch as channel;
 use super::{
     Settings,
     hint::Hint,
+    inbox::{self, Inbox, Soon},
     scan::{self, Listing, Look, Seen},
     state::{Now, State},
     view::{Blocked, View},
@@ -27,77 +24,20 @@ use super::{
 };
 use crate::{clock::monotonic, function::FilePath};
 
-/// Hints that wait for the thread. When there are more, they are forgotten and everything is looked at instead: whoever puts one in must
-/// not wait, or the system's own queue overflows.
-const INBOX: usize = 4096;
-
 /// Linux keeps 15 characters.
 const THREAD_NAME: &str = "functions-watch";
 
-/// Where hints for the thread go.
-#[derive(Clone)]
-pub(super) struct Inbox {
-    hints: SyncSender<Hint>,
-    is_overfull: Arc<AtomicBool>,
-}
-
-impl Inbox {
-    /// Puts a hint in without waiting.
-    pub fn put(&self, hint: Hint) {
-        if self.hints.try_send(hint).is_err() {
-            self.is_overfull.store(true, Ordering::Release);
-        }
-    }
-}
-
 /// Starts a thread for a root. It ends with a [`Hint::Stop`] or when nobody holds the view any more.
 pub(super) fn start(root: PathBuf, settings: Settings) -> (Inbox, channel::Receiver<View>) {
-    let (hints, received) = sync_channel(INBOX);
-    let inbox = Inbox { hints, is_overfull: Arc::default() };
+    let (inbox, hints) = Inbox::new();
     let (view, shown) = channel::channel(View::default());
     let worker_inbox = inbox.clone();
-    let run = move || Worker::new(root, settings, worker_inbox, received, view).run();
+    let run = move || Worker::new(root, settings, worker_inbox, hints, view).run();
     if let Err(error) = thread::Builder::new().name(THREAD_NAME.into()).spawn(run) {
         // The view's sender went with the closure, and so every caller learns that nobody watches.
         tracing::error!("cannot start a thread to watch the functions folder: {error}");
     }
     (inbox, shown)
-}
-
-/// Paths that are being written, and since when.
-#[derive(Default)]
-struct Soon {
-    files: BTreeSet<FilePath>,
-    everything: bool,
-    /// When the first and the last hint of this burst came.
-    burst: Option<(Instant, Instant)>,
-}
-
-impl Soon {
-    fn add_file(&mut self, path: FilePath) {
-        self.extend_burst();
-        self.files.insert(path);
-    }
-
-    fn add_everything(&mut self) {
-        self.extend_burst();
-        self.everything = true;
-    }
-
-    fn extend_burst(&mut self) {
-        let now = monotonic();
-        let first = self.burst.filter(|_| self.is_waiting()).map_or(now, |(first, _)| first);
-        self.burst = Some((first, now));
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.everything || !self.files.is_empty()
-    }
-
-    fn due(&self, settings: &Settings) -> Option<Instant> {
-        let (first, last) = self.burst.filter(|_| self.is_waiting())?;
-        Some((last + settings.quiet).min(first + settings.quiet_at_most))
-    }
 }
 
 struct Worker {
@@ -110,17 +50,21 @@ struct Worker {
     state: State,
     /// Which folder is watched, if there is one.
     place: Option<Place>,
-    /// Dropping them ends their threads.
+    /// Report what happens on the way to the root and in it; dropping them ends their threads.
     watchers: [Option<RecommendedWatcher>; 2],
     watched_since: Instant,
+    /// Whether the root may be another folder than the one that is watched, by a name or number that is the same.
     must_watch_anew: bool,
     /// Why changes are not (all) reported.
     trouble: Option<String>,
-    /// What the last look at everything could not look into.
+    /// What the last look at everything met on its way; without the files, which are in `state`.
     last: Listing,
+    /// Files that somebody has finished writing.
     at_once: BTreeSet<FilePath>,
     soon: Soon,
+    /// When to look at everything once more, because hints have come and others may have been lost.
     follow_up: Option<Instant>,
+    /// When to look at everything although no hint has come.
     next_full_scan: Instant,
     is_stopped: bool,
 }
@@ -157,11 +101,11 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            for _ in 0..INBOX {
+            for _ in 0..inbox::CAPACITY {
                 let Ok(hint) = self.hints.try_recv() else { break };
                 self.take(hint);
             }
-            if self.inbox.is_overfull.swap(false, Ordering::Acquire) {
+            if self.inbox.was_overfull() {
                 self.take(Hint::All);
             }
         }
@@ -251,23 +195,23 @@ impl Worker {
         self.watched_since = monotonic();
         self.watchers = [None, None];
         self.place = None;
-        let mut trouble = None;
-        if !self.settings.force_polling {
-            self.watchers[0] = self.keep(watch::way(&self.root, self.sink()), &mut trouble);
-        }
-        let place = Place::of(&self.root)?;
-        if !self.settings.force_polling {
-            self.watchers[1] = self.keep(watch::files(&place, self.sink()), &mut trouble);
-        } else {
-            trouble = Some("so it is configured".into());
-        }
+        let way = self.reports(|| watch::way(&self.root, self.sink()));
+        let place = match Place::of(&self.root) {
+            Ok(place) => place,
+            Err(error) => {
+                self.watchers[0] = way.ok();
+                return Err(error);
+            }
+        };
+        let files = self.reports(|| watch::files(&place, self.sink()));
         self.place = Some(place);
-        self.set_trouble(trouble);
+        self.set_trouble(way.as_ref().err().or(files.as_ref().err()).cloned());
+        self.watchers = [way.ok(), files.ok()];
         Ok(true)
     }
 
-    fn keep(&self, watcher: Result<RecommendedWatcher, String>, trouble: &mut Option<String>) -> Option<RecommendedWatcher> {
-        watcher.map_err(|reason| *trouble = Some(reason)).ok()
+    fn reports(&self, watch: impl FnOnce() -> Result<RecommendedWatcher, String>) -> Result<RecommendedWatcher, String> {
+        if self.settings.force_polling { Err("so it is configured".into()) } else { watch() }
     }
 
     fn sink(&self) -> impl Fn(Hint) + Clone + Send + 'static {
@@ -311,14 +255,17 @@ impl Worker {
 
     fn look_everywhere(&mut self) {
         let Some(place) = self.place.clone() else { return };
-        let listing = match scan::list(&place.real, self.settings.max_file_bytes) {
+        let mut listing = match scan::list(&place.real, self.settings.max_file_bytes) {
             Ok(listing) => listing,
             Err(error) => return self.block(error),
         };
         let known = self.state.paths().filter(|path| !listing.found.contains_key(*path));
         let unseen = known.map(|path| (path.clone(), if listing.is_closed(path) { Look::Unchanged } else { Look::Missing }));
         let mut looks: Vec<(FilePath, Look)> = unseen.collect();
-        looks.extend(listing.found.iter().map(|(path, seen)| (path.clone(), self.look(&place, path, seen.clone()))));
+        for (path, seen) in mem::take(&mut listing.found) {
+            let look = self.look(&place, &path, seen);
+            looks.push((path, look));
+        }
         self.last = listing;
         let now = monotonic();
         self.follow_up = self.follow_up.filter(|due| *due > now);

@@ -4,6 +4,9 @@ use std::{fs, io::Write as _, thread, time::Duration};
 
 use super::*;
 
+/// Longer than any test.
+const NEVER: Duration = Duration::from_secs(3600);
+
 async fn saved(save: impl FnOnce(&Watched)) -> Vec<Snapshot> {
     let mut watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
@@ -134,7 +137,7 @@ async fn touching_and_reading_tell_nothing() {
 
 #[tokio::test]
 async fn a_write_through_a_hard_link_is_found_by_the_full_scan() {
-    let settings = Settings { full_scan: Duration::from_millis(200), ..Settings::default() };
+    let settings = Settings { full_scan: Duration::from_millis(200), follow_up: NEVER, ..Settings::default() };
     let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
     let outside = watched.base.path().join("outside");
     fs::hard_link(watched.path("a.rhai"), &outside).unwrap();
@@ -164,4 +167,47 @@ async fn a_change_between_two_waits_is_not_lost_and_waiting_can_be_given_up() {
     watched.write("a.rhai", "new");
     timeout(LIMIT, view.changed()).await.unwrap().unwrap();
     timeout(Duration::ZERO, watched.source.changed()).await.expect("it has been told before anybody waited");
+}
+
+/// Proves that this makes the source look at a file that was written in a way that is never reported.
+async fn looks_everywhere_after(hint: impl FnOnce(&DirectorySource)) -> DirectorySource {
+    let settings = Settings { poll_interval: Duration::from_millis(100), follow_up: NEVER, ..Settings::default() };
+    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let outside = watched.base.path().join("outside");
+    fs::hard_link(watched.path("a.rhai"), &outside).unwrap();
+    watched.until_settled().await;
+    fs::write(outside, "new").unwrap();
+    watched.nothing_until_a_marker().await;
+    hint(&watched.source);
+    watched.until(|snapshot| text_of(snapshot, "a.rhai").as_deref() == Some("new")).await;
+    watched.source
+}
+
+#[tokio::test]
+async fn an_error_of_the_watcher_begins_polling() {
+    let source = looks_everywhere_after(|source| source.inbox.put(Hint::Trouble("too many folders".into()))).await;
+    assert_eq!(source.health().as_deref(), Some("too many folders"));
+}
+
+#[tokio::test]
+async fn a_lost_report_makes_it_look_everywhere() {
+    looks_everywhere_after(|source| source.inbox.put(Hint::All)).await;
+}
+
+#[tokio::test]
+async fn more_hints_than_fit_make_it_look_everywhere() {
+    looks_everywhere_after(|source| {
+        source.inbox.overfill();
+        source.inbox.put(Hint::Hidden);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dropping_the_source_ends_its_thread() {
+    let watched = Watched::with(Settings::default(), &["a.rhai"]);
+    let mut view = watched.source.view.clone();
+    drop(watched.source);
+    let ended = async { while view.changed().await.is_ok() {} };
+    timeout(LIMIT, ended).await.expect("the thread lets go of the view");
 }
