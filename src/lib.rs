@@ -1,4 +1,27 @@
 //! PiCloud turns a folder of `.rhai` files into live HTTP endpoints.
+//!
+//! # Two paths
+//!
+//! ```text
+//! file change → source → sync: check (front-matter, routes, compile, cross-check) → executor loads → store records → live swaps
+//!
+//! request → http → live finds → executor runs (engine) → response
+//!                                └→ journal → store
+//! ```
+//!
+//! A file notice only says «look again»: [`sync`] compares whole states, so lost or doubled notices do no harm. What a deployment changes
+//! becomes visible in one swap of an immutable table ([`live`]), which cannot fail and so comes last; a request ends on the table that it
+//! began with.
+//!
+//! # Three seams
+//!
+//! [`source::Source`] (where files come from), [`executor::Executor`] (who runs functions) and [`store::Store`] (what is remembered). What
+//! crosses them is plain data: [`function`], [`deployment`], [`execution`].
+//!
+//! # One direction
+//!
+//! `function` uses nothing of ours; `engine` knows no server and no store; `http` knows no Rhai; only [`node`] names implementations; only
+//! [`cli`] prints. `tests/architecture.rs` holds the table.
 
 pub mod cli;
 pub mod clock;

@@ -20,6 +20,13 @@ pub struct Manifest {
     pub limits: Limits,
 }
 
+impl Default for Manifest {
+    /// What a file without front-matter says on a node without configuration.
+    fn default() -> Self {
+        FrontMatter::default().resolve(&LimitPolicy::default())
+    }
+}
+
 /// The keys of the front-matter, as written.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

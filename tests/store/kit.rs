@@ -114,7 +114,7 @@ pub fn function(path: &FilePath, content: &Content) -> Function {
         name,
         version: content.digest.into(),
         manifest: Manifest::default(),
-        route: Route { segments: Vec::new(), methods: Methods::Any },
+        route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards: Vec::new(),
         files: Tree::from([(path.clone(), content.clone())]),
     }
