@@ -4,3 +4,4 @@ pub mod clock;
 pub mod deployment;
 pub mod execution;
 pub mod function;
+pub mod source;

@@ -1,0 +1,150 @@
+//! A directory as a source: whatever `.rhai` files are below it now are the functions.
+//!
+//! A thread owns all of it (`worker`): reports of the system are turned into hints of where to look (`watch`, `hint`, `inbox`), looks at
+//! the disk (`scan`) into changes (`state`), and changes into one whole view that [`Source::snapshot`] copies (`view`).
+
+mod fault;
+mod hint;
+mod inbox;
+mod scan;
+mod state;
+#[cfg(test)]
+mod tests;
+mod view;
+mod watch;
+mod worker;
+
+use std::{
+    future, io,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::sync::watch as channel;
+
+use self::{hint::Hint, inbox::Inbox, view::View};
+use super::{Source, SourceError};
+use crate::{deployment::Snapshot, function::tree::directory_revision};
+
+/// How a directory is watched. The defaults suit people and their editors; tests shorten them.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A larger file is a problem and is not read.
+    pub max_file_bytes: u64,
+    /// Everything is looked at again this often, for what nobody reports: writes through hard links and to mapped memory.
+    pub full_scan: Duration,
+    /// The same where nobody reports anything: network file systems, or more folders than may be watched.
+    pub poll_interval: Duration,
+    /// Look again this often instead of watching, whatever the file system.
+    pub force_polling: bool,
+    /// A content that has stayed for this long is no half of a save.
+    pub settle: Duration,
+    /// A file that is being written is read when nothing was reported for this long,
+    pub quiet: Duration,
+    /// or when reports have not stopped for this long.
+    pub quiet_at_most: Duration,
+    /// Everything is looked at once more when nothing was reported for this long after a change: reports get lost.
+    pub follow_up: Duration,
+    /// An empty file is taken for half of a save until it is this old.
+    pub empty_after: Duration,
+    /// A file is deleted when it has been missing for this long.
+    pub gone_after: Duration,
+    /// The same when more than half of ten files or more are missing.
+    pub many_gone_after: Duration,
+    /// The same when all files are missing: more likely a mount than a wish.
+    pub all_gone_after: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_file_bytes: 256 * 1024,
+            full_scan: Duration::from_secs(300),
+            poll_interval: Duration::from_secs(2),
+            force_polling: false,
+            settle: Duration::from_millis(150),
+            quiet: Duration::from_millis(20),
+            quiet_at_most: Duration::from_millis(500),
+            follow_up: Duration::from_millis(500),
+            empty_after: Duration::from_secs(1),
+            gone_after: Duration::from_millis(100),
+            many_gone_after: Duration::from_secs(1),
+            all_gone_after: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A directory of function files. One consumer: a snapshot counts as seen, and [`Source::changed`] waits for what differs from it.
+pub struct DirectorySource {
+    root: PathBuf,
+    view: channel::Receiver<View>,
+    inbox: Inbox,
+    /// The number of the last view that was told of or copied.
+    seen: AtomicU64,
+}
+
+/// The number of no view: the thread has ended, and that has been told.
+const ENDED: u64 = u64::MAX;
+
+impl DirectorySource {
+    /// Begins to watch a directory, which may come to be later. The watching ends when this is dropped.
+    pub fn new(root: PathBuf, settings: Settings) -> Self {
+        let (inbox, view) = worker::start(root.clone(), settings);
+        Self { root, view, inbox, seen: AtomicU64::new(0) }
+    }
+
+    /// Returns why changes are found by looking every few seconds, if they are not reported.
+    pub fn health(&self) -> Option<String> {
+        self.view.borrow().polls_because.clone()
+    }
+
+    fn ended(&self) -> SourceError {
+        SourceError::Unreadable { path: self.root.clone(), source: io::Error::other("the thread that watches it has ended") }
+    }
+}
+
+#[async_trait]
+impl Source for DirectorySource {
+    fn describe(&self) -> String {
+        format!("directory {}", self.root.display())
+    }
+
+    async fn changed(&self) {
+        let mut view = self.view.clone();
+        let number = view.wait_for(|view| view.number > self.seen.load(Ordering::Relaxed)).await.map(|view| view.number);
+        match number {
+            Ok(number) => {
+                self.seen.fetch_max(number, Ordering::Relaxed);
+            }
+            Err(_) if self.seen.swap(ENDED, Ordering::Relaxed) != ENDED => {}
+            Err(_) => future::pending().await,
+        }
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, SourceError> {
+        let mut view = self.view.clone();
+        let (number, snapshot) = match view.wait_for(|view| view.number > 0).await {
+            Ok(view) => (view.number, view.files(&self.root)),
+            Err(_) => return Err(self.ended()),
+        };
+        let snapshot = match snapshot {
+            // The digest of 10,000 names and digests takes milliseconds, too long for a thread that serves requests.
+            Ok((tree, unsettled, problems)) => {
+                tokio::task::spawn_blocking(move || Snapshot { revision: directory_revision(&tree), tree, unsettled, problems })
+                    .await
+                    .map_err(|_| self.ended())
+            }
+            Err(error) => Err(error),
+        };
+        self.seen.fetch_max(number, Ordering::Relaxed);
+        snapshot
+    }
+}
+
+impl Drop for DirectorySource {
+    fn drop(&mut self) {
+        self.inbox.put(Hint::Stop);
+    }
+}

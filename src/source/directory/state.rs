@@ -1,0 +1,479 @@
+//! Decides what looks at the disk mean: what changed, what is only half saved, what is really gone. Does no I/O and asks nobody for the
+//! time, so that every rule can be tested as a table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Settings,
+    fault::Fault,
+    scan::{Look, Signature},
+};
+use crate::{
+    clock::{Clock as _, SystemClock, monotonic},
+    function::{Content, Diagnostic, Digest, FilePath},
+};
+
+/// A content read within this time of its last change is read again later even if `stat` stays the same: the next write may fall into
+/// the same tick of the file system's clock. (10 ms is the coarsest tick of Linux.)
+const RACY: Duration = Duration::from_millis(20);
+
+/// A mass of files starts here: fewer are deleted by hand.
+const MANY_FILES: usize = 10;
+
+/// A point in time, by both clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// For waiting.
+    pub instant: Instant,
+    /// For comparing with a file's times.
+    pub wall_us: i64,
+}
+
+impl Now {
+    /// Reads the machine's clocks: those of a file system cannot be held by a test either.
+    pub fn read() -> Self {
+        Self { instant: monotonic(), wall_us: SystemClock.now_us() }
+    }
+
+    /// Returns how long ago a file was changed, at most so long; a time in the future is now.
+    fn age(&self, signature: &Signature, at_most: Duration) -> Duration {
+        let age_us = self.wall_us.saturating_sub(signature.changed_ns / 1000).max(0);
+        Duration::from_micros(age_us as u64).min(at_most)
+    }
+}
+
+/// One difference that looks have made.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Change {
+    /// A file has this content now, or is gone.
+    Content(FilePath, Option<Content>),
+    /// A content began to be so new that it may be half of a save.
+    Unsettled(FilePath),
+    /// It has stayed.
+    Settled(FilePath),
+    /// Something is wrong with a path, or no longer.
+    Problem(FilePath, Option<Diagnostic>),
+}
+
+/// What is known of one path.
+#[derive(Debug, Default)]
+struct Entry {
+    /// What its content is, if it has one.
+    digest: Option<Digest>,
+    /// What `stat` said of the file when `digest` was read; none if the file has been something else since.
+    signature: Option<Signature>,
+    /// Until when the same signature does not prove the same content.
+    racy_until: Option<Instant>,
+    /// Until when the content may be half a save.
+    unsettled_until: Option<Instant>,
+    /// Whether others have been told that it may be.
+    is_unsettled: bool,
+    /// What others have been told is wrong with it; then it has no content.
+    problem: Option<Fault>,
+    /// Why the disk does not say what the content is, for now.
+    doubt: Option<Doubt>,
+    /// When to look again; its key in [`State::due`].
+    due: Option<Instant>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Doubt {
+    /// Empty, and so young that it may be the first half of a save.
+    Empty { signature: Signature, until: Instant },
+    /// Not there; a save by rename looks like this for a moment.
+    Missing { since: Instant },
+    /// There, and cannot be used.
+    Faulty { until: Instant },
+}
+
+/// Everything known of a root.
+#[derive(Debug)]
+pub(super) struct State {
+    settings: Settings,
+    entries: BTreeMap<FilePath, Entry>,
+    /// When to look at which path again, soonest first.
+    due: BTreeSet<(Instant, FilePath)>,
+    /// At the first look there is nothing to keep that a moment's patience would protect.
+    is_first: bool,
+}
+
+impl State {
+    /// Knows nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, entries: BTreeMap::new(), due: BTreeSet::new(), is_first: true }
+    }
+
+    /// Returns whether a file must be read to know its content.
+    pub fn must_read(&self, path: &str, signature: &Signature) -> bool {
+        self.entries.get(path).is_none_or(|entry| entry.signature != Some(*signature) || entry.racy_until.is_some())
+    }
+
+    /// Returns whether there is anything below this folder.
+    pub fn has_below(&self, folder: &str) -> bool {
+        let start: FilePath = format!("{folder}/").into();
+        self.entries.range(start.clone()..).next().is_some_and(|(path, _)| path.starts_with(&*start))
+    }
+
+    /// Returns all known paths.
+    pub fn paths(&self) -> impl Iterator<Item = &FilePath> {
+        self.entries.keys()
+    }
+
+    /// Returns when the next path wants to be looked at again.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// Returns the paths that want to be looked at again by now.
+    pub fn due_by(&self, now: Instant) -> impl Iterator<Item = &FilePath> {
+        self.due.iter().take_while(move |(due, _)| *due <= now).map(|(_, path)| path)
+    }
+
+    /// Takes in what was seen and returns what is different for it.
+    pub fn apply(&mut self, looks: Vec<(FilePath, Look)>, now: Now) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut missing = Vec::new();
+        for (path, look) in looks {
+            if look == Look::Missing {
+                missing.push(path);
+                continue;
+            }
+            let mut entry = match self.entries.get(&path) {
+                Some(entry) if look == Look::Unchanged && entry.due.is_none() && entry.doubt.is_none() => continue,
+                _ => self.take(&path),
+            };
+            match look {
+                Look::Missing => {}
+                Look::Unchanged => entry.confirm(),
+                Look::Read(signature, content) => self.settings.read(&mut entry, &path, signature, content, now, &mut changes),
+                Look::Fault(fault) => {
+                    let patience = if self.is_first { Duration::ZERO } else { self.settings.settle };
+                    entry.fault(&path, fault, patience, now.instant, &mut changes);
+                }
+            }
+            self.put(path, entry, None, now.instant, &mut changes);
+        }
+        self.miss(missing, now.instant, &mut changes);
+        self.is_first = false;
+        changes
+    }
+
+    /// Takes in that these paths are not there. They go when they have been missing long enough, all together.
+    fn miss(&mut self, paths: Vec<FilePath>, now: Instant, changes: &mut Vec<Change>) {
+        if paths.is_empty() {
+            return;
+        }
+        for path in &paths {
+            if let Some(entry) = self.entries.get_mut(path)
+                && !matches!(entry.doubt, Some(Doubt::Missing { .. }))
+            {
+                entry.doubt = Some(Doubt::Missing { since: now });
+            }
+        }
+        let (newest, delay) = self.patience_with_missing(now);
+        for path in paths {
+            let entry = self.take(&path);
+            let Some(Doubt::Missing { since }) = entry.doubt else { continue };
+            // However slowly a folder is emptied, no file outlives its own longest wait.
+            let until = (newest + delay).min(since + self.settings.all_gone_after);
+            if entry.is_known() && now < until {
+                self.put(path, entry, Some(until), now, changes);
+                continue;
+            }
+            if entry.is_unsettled {
+                changes.push(Change::Settled(path.clone()));
+            }
+            if entry.problem.is_some() {
+                changes.push(Change::Problem(path.clone(), None));
+            }
+            if entry.digest.is_some() {
+                changes.push(Change::Content(path, None));
+            }
+        }
+    }
+
+    /// Returns when the last of the missing files went, and how long to wait after that: the more are gone, the likelier it is that
+    /// nobody meant it.
+    fn patience_with_missing(&self, now: Instant) -> (Instant, Duration) {
+        let mut newest = None;
+        let (mut known, mut missing) = (0, 0);
+        for entry in self.entries.values().filter(|entry| entry.is_known()) {
+            known += 1;
+            if let Some(Doubt::Missing { since }) = entry.doubt {
+                missing += 1;
+                newest = newest.max(Some(since));
+            }
+        }
+        let delay = if known >= 2 && missing == known {
+            self.settings.all_gone_after
+        } else if known >= MANY_FILES && missing * 2 > known {
+            self.settings.many_gone_after
+        } else {
+            self.settings.gone_after
+        };
+        (newest.unwrap_or(now), delay)
+    }
+
+    fn take(&mut self, path: &FilePath) -> Entry {
+        let mut entry = self.entries.remove(path).unwrap_or_default();
+        if let Some(due) = entry.due.take() {
+            self.due.remove(&(due, path.clone()));
+        }
+        entry
+    }
+
+    /// Puts an entry back, says whether it is settled, and notes when to look again (a missing one: at `until`).
+    fn put(&mut self, path: FilePath, mut entry: Entry, until: Option<Instant>, now: Instant, changes: &mut Vec<Change>) {
+        entry.racy_until = entry.racy_until.filter(|until| *until > now);
+        let doubt_until = match entry.doubt {
+            Some(Doubt::Empty { until, .. } | Doubt::Faulty { until }) => Some(until),
+            _ => until,
+        };
+        if !matches!(entry.doubt, Some(Doubt::Empty { .. })) {
+            entry.unsettled_until = entry.unsettled_until.filter(|until| *until > now);
+        }
+        // While a save is under way, what was new before it has no chance to settle.
+        let is_unsettled = match entry.doubt {
+            Some(Doubt::Empty { .. }) => entry.is_unsettled || entry.digest.is_none(),
+            _ => entry.unsettled_until.is_some(),
+        };
+        if is_unsettled != entry.is_unsettled {
+            entry.is_unsettled = is_unsettled;
+            changes.push(if is_unsettled { Change::Unsettled(path.clone()) } else { Change::Settled(path.clone()) });
+        }
+        entry.due = [entry.racy_until, entry.unsettled_until.filter(|until| *until > now), doubt_until].into_iter().flatten().min();
+        if let Some(due) = entry.due {
+            self.due.insert((due, path.clone()));
+        }
+        self.entries.insert(path, entry);
+    }
+}
+
+impl Settings {
+    /// Takes in what a file holds.
+    fn read(&self, entry: &mut Entry, path: &FilePath, signature: Signature, content: Content, now: Now, changes: &mut Vec<Change>) {
+        let is_news = entry.digest != Some(content.digest);
+        if content.bytes.is_empty() && is_news {
+            let until = match entry.doubt {
+                Some(Doubt::Empty { signature: before, until }) if before == signature => until,
+                _ => now.instant + (self.empty_after - now.age(&signature, self.empty_after)),
+            };
+            if now.instant < until {
+                entry.signature = None;
+                entry.doubt = Some(Doubt::Empty { signature, until });
+                return;
+            }
+        }
+        entry.doubt = None;
+        if entry.problem.take().is_some() {
+            changes.push(Change::Problem(path.clone(), None));
+        }
+        if entry.signature != Some(signature) {
+            let is_racy = now.age(&signature, RACY) < RACY;
+            entry.racy_until = is_racy.then(|| now.instant + RACY);
+            entry.signature = Some(signature);
+        }
+        if is_news {
+            entry.digest = Some(content.digest);
+            entry.unsettled_until = Some(now.instant + (self.settle - now.age(&signature, self.settle)));
+            changes.push(Change::Content(path.clone(), Some(content)));
+        }
+    }
+}
+
+impl Entry {
+    /// Returns whether others know of it.
+    fn is_known(&self) -> bool {
+        self.digest.is_some() || self.problem.is_some()
+    }
+
+    /// Takes in that the file is as it was, or that nothing is known against it.
+    fn confirm(&mut self) {
+        self.racy_until = None;
+        self.doubt = None;
+    }
+
+    /// Takes in that the path cannot be used. Its content goes only when that has lasted, and never without a word.
+    fn fault(&mut self, path: &FilePath, fault: Fault, patience: Duration, now: Instant, changes: &mut Vec<Change>) {
+        self.signature = None;
+        self.racy_until = None;
+        let until = match self.doubt {
+            _ if self.problem.is_some() => now,
+            Some(Doubt::Faulty { until }) => until,
+            _ => now + patience,
+        };
+        if now < until {
+            self.doubt = Some(Doubt::Faulty { until });
+            return;
+        }
+        self.doubt = None;
+        if self.problem.as_ref() != Some(&fault) {
+            changes.push(Change::Problem(path.clone(), Some(fault.diagnostic(path.clone()))));
+            self.problem = Some(fault);
+        }
+        if self.digest.take().is_some() {
+            changes.push(Change::Content(path.clone(), None));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A state and the time that it is told, in milliseconds since it began.
+    struct Told {
+        state: State,
+        began: Now,
+    }
+
+    impl Told {
+        fn new() -> Self {
+            Self { state: State::new(Settings::default()), began: Now::read() }
+        }
+
+        fn at(&self, ms: u64) -> Now {
+            Now { instant: self.began.instant + Duration::from_millis(ms), wall_us: self.began.wall_us + ms as i64 * 1000 }
+        }
+
+        fn file(&self, changed_at_ms: i64, text: &str) -> Look {
+            Look::Read(self.signature(changed_at_ms), Content::new(text.as_bytes()))
+        }
+
+        fn signature(&self, changed_at_ms: i64) -> Signature {
+            Signature::changed_at(self.began.wall_us + changed_at_ms * 1000)
+        }
+
+        fn look(&mut self, ms: u64, looks: &[(&str, Look)]) -> Vec<String> {
+            let looks = looks.iter().map(|(path, look)| ((*path).into(), look.clone())).collect();
+            let now = self.at(ms);
+            let changes = self.state.apply(looks, now);
+            assert!(self.state.next_due().is_none_or(|due| due > now.instant), "what is due has been done");
+            changes.iter().map(in_words).collect()
+        }
+
+        fn due_in_ms(&self, ms: u64) -> Option<u128> {
+            self.state.next_due().map(|due| due.duration_since(self.at(ms).instant).as_millis())
+        }
+    }
+
+    fn in_words(change: &Change) -> String {
+        match change {
+            Change::Content(path, Some(content)) => format!("{path} = {}", String::from_utf8_lossy(&content.bytes)),
+            Change::Content(path, None) => format!("{path} gone"),
+            Change::Unsettled(path) => format!("{path} unsettled"),
+            Change::Settled(path) => format!("{path} settled"),
+            Change::Problem(path, Some(diagnostic)) => format!("{path}: {}", diagnostic.message),
+            Change::Problem(path, None) => format!("{path} mended"),
+        }
+    }
+
+    fn too_large(size_bytes: u64) -> Look {
+        Look::Fault(Fault::TooLarge { size_bytes, limit_bytes: 10 })
+    }
+
+    #[test]
+    fn a_content_as_young_as_the_clock_is_coarse_is_read_twice() {
+        let mut told = Told::new();
+        let (young, old) = (told.signature(995), told.signature(0));
+        told.look(1000, &[("young", told.file(995, "1")), ("old", told.file(0, "1"))]);
+        assert!(told.state.must_read("young", &young) && !told.state.must_read("old", &old));
+        assert!(told.state.must_read("old", &young) && told.state.must_read("new", &old));
+        assert_eq!(told.due_in_ms(1000), Some(20));
+        assert_eq!(told.look(1020, &[("young", told.file(995, "2"))]), ["young = 2"]);
+        assert!(!told.state.must_read("young", &young));
+    }
+
+    #[test]
+    fn a_content_settles_by_its_age_whatever_the_files_clock_says() {
+        let mut told = Told::new();
+        assert_eq!(told.look(1000, &[("a", told.file(0, "1"))]), ["a = 1"]);
+        assert_eq!(told.look(2000, &[("a", told.file(1900, "2"))]), ["a = 2", "a unsettled"]);
+        assert_eq!(told.look(2050, &[("a", Look::Unchanged)]), ["a settled"]);
+        let in_an_hour = 3_600_000;
+        assert_eq!(told.look(3000, &[("a", told.file(in_an_hour, "3"))]), ["a = 3", "a unsettled"]);
+        assert_eq!(told.look(3150, &[("a", told.file(in_an_hour, "3"))]), ["a settled"]);
+        assert_eq!(told.state.next_due(), None);
+    }
+
+    #[test]
+    fn an_empty_file_waits_only_while_it_is_young_and_the_same() {
+        let mut told = Told::new();
+        told.look(1000, &[("a", told.file(0, "1"))]);
+        assert!(told.look(2000, &[("a", told.file(2000, ""))]).is_empty());
+        assert_eq!(told.due_in_ms(2000), Some(1000));
+        assert!(told.look(2900, &[("a", told.file(2900, ""))]).is_empty(), "truncated once more");
+        assert!(told.look(3100, &[("a", told.file(2900, ""))]).is_empty());
+        assert_eq!(told.look(3900, &[("a", told.file(2900, ""))]), ["a = "]);
+        assert_eq!(told.look(5000, &[("b", told.file(0, ""))]), ["b = "]);
+    }
+
+    #[test]
+    fn a_fault_takes_the_content_away_when_it_has_lasted_and_is_told_once() {
+        let mut told = Told::new();
+        assert_eq!(
+            told.look(0, &[("a", told.file(-5000, "1")), ("b", too_large(11))]),
+            ["a = 1", "b: the file has 11 bytes; the limit is 10"]
+        );
+        assert!(told.look(1000, &[("a", too_large(12)), ("b", too_large(11))]).is_empty());
+        assert_eq!(told.due_in_ms(1000), Some(150));
+        assert_eq!(told.look(1150, &[("a", too_large(13))]), ["a: the file has 13 bytes; the limit is 10", "a gone"]);
+        assert!(told.look(2000, &[("a", too_large(13))]).is_empty());
+        assert_eq!(told.look(2100, &[("a", too_large(14))]), ["a: the file has 14 bytes; the limit is 10"]);
+        assert_eq!(told.look(9000, &[("a", told.file(0, "1"))]), ["a mended", "a = 1"]);
+        assert!(told.look(9000, &[("b", Look::Missing)]).is_empty());
+        assert_eq!(told.look(9100, &[("b", Look::Missing)]), ["b mended"]);
+    }
+
+    #[test]
+    fn a_file_is_gone_only_when_it_is_missed_twice() {
+        let mut told = Told::new();
+        told.look(0, &[("a", told.file(-5000, "1")), ("b", told.file(-5000, "1"))]);
+        assert!(told.look(1000, &[("a", Look::Missing), ("never", Look::Missing)]).is_empty());
+        assert!(told.look(1050, &[("a", Look::Unchanged)]).is_empty());
+        assert!(told.look(1100, &[("a", Look::Missing)]).is_empty());
+        assert!(told.look(1199, &[("a", Look::Missing)]).is_empty());
+        assert_eq!(told.look(1200, &[("a", Look::Missing)]), ["a gone"]);
+        assert_eq!(told.state.next_due(), None);
+    }
+
+    #[test]
+    fn a_folder_that_is_emptied_slowly_goes_as_one() {
+        let mut told = Told::new();
+        let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+        let files: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        told.look(0, &files);
+        let missing: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), Look::Missing)).collect();
+        for (count, ms) in (1..=20).zip((1000..).step_by(90)) {
+            assert!(told.look(ms, &missing[..count]).is_empty(), "the last went less than 100 ms ago");
+        }
+        let last = 1000 + 19 * 90;
+        assert!(told.look(last + 8000, &missing).is_empty(), "all are missing, so it may be the disk that is");
+        assert_eq!(told.look(last + 10_000, &missing).len(), 20);
+    }
+
+    #[test]
+    fn more_than_half_of_ten_are_missed_for_longer() {
+        let mut told = Told::new();
+        let names: Vec<String> = (0..10).map(|number| number.to_string()).collect();
+        let files: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        told.look(0, &files);
+        let missing: Vec<(&str, Look)> = names[..6].iter().map(|name| (name.as_str(), Look::Missing)).collect();
+        assert!(told.look(1000, &missing).is_empty());
+        assert!(told.look(1999, &missing).is_empty());
+        assert_eq!(told.look(2000, &missing).len(), 6);
+    }
+
+    #[test]
+    fn it_knows_what_is_below_a_folder() {
+        let mut told = Told::new();
+        told.look(0, &[("a/b/c", told.file(0, "1")), ("ab", told.file(0, "1"))]);
+        assert_eq!(
+            ["a", "a/b", "ab", "a/b/c", "b", ""].map(|folder| told.state.has_below(folder)),
+            [true, true, false, false, false, false]
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! Many files and folders at once.
+
+use std::{fs, time::Duration};
+
+use super::*;
+
+#[tokio::test]
+async fn a_file_renamed_inside_moves() {
+    let mut watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai", "c.rhai"]);
+    watched.until_settled().await;
+    fs::create_dir(watched.path("x")).unwrap();
+    watched.rename("a.rhai", "x/new.rhai");
+    watched.until_files(&[("x/new.rhai", "a.rhai"), ("b.rhai", "b.rhai"), ("c.rhai", "c.rhai")]).await;
+}
+
+#[tokio::test]
+async fn a_folder_moves_in_with_its_files_and_out_again() {
+    let mut watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai", "c.rhai"]);
+    watched.until_settled().await;
+    let outside = watched.base.path().join("outside");
+    write(&outside.join("deep/d.rhai"), "d");
+    fs::rename(&outside, watched.path("in")).unwrap();
+    let files = [("in/deep/d.rhai", "d"), ("a.rhai", "a.rhai"), ("b.rhai", "b.rhai"), ("c.rhai", "c.rhai")];
+    watched.until_files(&files).await;
+    watched.write("in/deep/d.rhai", "new");
+    watched.until(|snapshot| text_of(snapshot, "in/deep/d.rhai").as_deref() == Some("new")).await;
+    fs::rename(watched.path("in"), &outside).unwrap();
+    watched.until_files(&files[1..]).await;
+}
+
+#[tokio::test]
+async fn a_file_in_folders_made_at_once_is_found() {
+    let mut watched = Watched::with(Settings::default(), &["a.rhai"]);
+    watched.until_settled().await;
+    watched.write("x/y/z/deep.rhai", "deep");
+    watched.until_files(&[("a.rhai", "a.rhai"), ("x/y/z/deep.rhai", "deep")]).await;
+}
+
+#[tokio::test]
+async fn every_one_of_10_000_files_in_new_folders_is_found() {
+    let mut watched = Watched::with(Settings::default(), &["a.rhai"]);
+    watched.until_settled().await;
+    for folder in 0..100 {
+        for file in 0..100 {
+            watched.write(&format!("new/{folder}/{file}.rhai"), "x");
+        }
+    }
+    let way = watched.until(|snapshot| snapshot.tree.len() == 10_001 && snapshot.unsettled.is_empty()).await;
+    assert!(way.iter().map(|snapshot| snapshot.tree.len()).is_sorted(), "files only come");
+}
+
+#[tokio::test]
+async fn most_files_gone_is_believed_later_than_one() {
+    let files: Vec<String> = (0..12).map(|number| format!("{number}.rhai")).collect();
+    let paths: Vec<&str> = files.iter().map(String::as_str).collect();
+    let settings = Settings { many_gone_after: Duration::from_millis(700), ..Settings::default() };
+    let mut watched = Watched::with(settings, &paths);
+    watched.until_settled().await;
+    let began = crate::clock::monotonic();
+    paths[..11].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
+    let way = watched.until_files(&[("11.rhai", "11.rhai")]).await;
+    assert!(began.elapsed() >= Duration::from_millis(700));
+    assert_eq!(way.len(), 1, "they go together");
+}
+
+#[tokio::test]
+async fn all_files_gone_is_believed_last() {
+    let settings = Settings { all_gone_after: Duration::from_millis(900), ..Settings::default() };
+    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    watched.until_settled().await;
+    let began = crate::clock::monotonic();
+    ["a.rhai", "b.rhai"].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
+    watched.until_files(&[]).await;
+    assert!(began.elapsed() >= Duration::from_millis(900));
+}
+
+#[tokio::test]
+async fn names_of_editors_and_version_control_are_not_functions() {
+    let others = [".hidden.rhai", ".git/a.rhai", "x~/a.rhai", "a.rhai___jb_tmp___", "a.rhai~", "notes.txt", "rhai"];
+    let mut watched = Watched::with(Settings::default(), &others);
+    watched.write(".well-known/a.rhai", "a");
+    fs::create_dir(watched.path("folder.rhai")).unwrap();
+    watched.until_files(&[(".well-known/a.rhai", "a")]).await;
+    others.iter().for_each(|path| watched.write(path, "new"));
+    watched.nothing_until_a_marker().await;
+}
