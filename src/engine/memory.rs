@@ -71,6 +71,14 @@ pub fn peak() -> isize {
     PEAK.get()
 }
 
+/// Gives memory that this thread has freed back to the system. The allocator would do so with its next allocations, of which an idle node
+/// has none.
+#[expect(unsafe_code, reason = "a call of a C function without arguments that matter")]
+pub fn give_back() {
+    // SAFETY: `mi_collect` takes a flag, may be called at any time on any thread, and frees only what is not in use.
+    unsafe { libmimalloc_sys::mi_collect(true) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

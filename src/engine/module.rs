@@ -62,7 +62,7 @@ pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Res
 }
 
 /// Returns whether a file is there to be imported: it, or a folder above it, begins with `_`. Guards and tests are not.
-fn is_module(file: &str) -> bool {
+pub fn is_module(file: &str) -> bool {
     file.split('/').any(|part| part.starts_with('_')) && !file.ends_with("_middleware.rhai")
 }
 

@@ -65,7 +65,8 @@ pub fn version(name: &FilePath, files: &Tree) -> Version {
 /// Joins a function with its modules. The errors are about any of its files.
 pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<Diagnostic>> {
     let file: FilePath = format!("{}.rhai", function.name).into();
-    let mut linker = Linker { engine, tree: &function.files, imports: Imports::default(), modules: HashMap::new(), found: BTreeSet::new() };
+    let tree = function.tree();
+    let mut linker = Linker { engine, tree: &tree, imports: Imports::default(), modules: HashMap::new(), found: BTreeSet::new() };
     let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
     let script = linker.root(&file);
     match script {
@@ -196,7 +197,7 @@ impl Linker<'_> {
         };
         let diagnostic = Diagnostic::error(script.file.clone(), format!("the module fails while it is loaded: {}", failed.0));
         self.found.insert(match failed.1 {
-            Some(position) => diagnostic.at(&script.text, position),
+            Some(position) => diagnostic.at(script.text(), position),
             None => diagnostic,
         });
         None
@@ -231,7 +232,7 @@ impl Linker<'_> {
         };
         let open: OpenMethods = script.methods.iter().filter(|(name, _)| !explained(name)).cloned().collect();
         let known = &self.engine.class(&self.engine.policy.default).known;
-        self.found.extend(open.iter().map(|(name, at)| lint::unknown_method(known, &script.file, &script.text, name, *at)));
+        self.found.extend(open.iter().map(|(name, at)| lint::unknown_method(known, &script.file, script.text(), name, *at)));
     }
 }
 

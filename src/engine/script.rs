@@ -1,5 +1,7 @@
 //! One file, compiled by itself: front-matter, syntax, and everything that can be known without the other files.
 
+use std::collections::HashSet;
+
 use rhai::{AST, OptimizationLevel, Scope};
 
 use super::{
@@ -7,6 +9,7 @@ use super::{
     context::{self, CTX},
     failure,
     lint::{self, OpenMethods, References},
+    module,
 };
 use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, manifest::Parsed};
 
@@ -15,8 +18,8 @@ use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, manifes
 pub struct Script {
     /// Which.
     pub file: FilePath,
-    /// Its text, for the source lines of findings that come later.
-    pub text: String,
+    /// Its bytes, for the source lines of findings that come later. They are UTF-8.
+    content: Content,
     /// What its front-matter says.
     pub manifest: Manifest,
     /// What to run.
@@ -28,9 +31,14 @@ pub struct Script {
 }
 
 impl Script {
+    /// Its text.
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.content.bytes).unwrap_or_default()
+    }
+
     /// Reports an error at a place in it.
     pub fn at(&self, position: rhai::Position, message: String) -> Diagnostic {
-        lint::place(Diagnostic::error(self.file.clone(), message), &self.text, position)
+        lint::place(Diagnostic::error(self.file.clone(), message), self.text(), position)
     }
 }
 
@@ -59,9 +67,14 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled 
     scope.push(CTX, ());
     let mut ast = class.rhai.compile_with_scope(&scope, &parsed.script).map_err(|error| vec![syntax(file, text, &error)])?;
     ast.set_source(file.as_ref());
-    let (references, methods, found) = lint::lint(&ast, &class.known, file, text);
+    let (mut references, methods, found) = lint::lint(&ast, &class.known, file, text);
+    if !module::is_module(file) {
+        // Nobody imports it: what an importer would ask is never asked, and ten thousand files add up.
+        references.exported = Vec::new();
+        references.properties = HashSet::new();
+    }
     if found.is_empty() {
-        Ok(Script { file: file.clone(), text: text.into(), manifest: parsed.manifest, ast, references, methods })
+        Ok(Script { file: file.clone(), content: content.clone(), manifest: parsed.manifest, ast, references, methods })
     } else {
         Err(found)
     }

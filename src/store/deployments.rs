@@ -283,7 +283,7 @@ impl Store {
 
 async fn record_contents(transaction: &mut Transaction, changes: &Changes) -> Result<(), StoreError> {
     let of_files = changes.files.values().flatten();
-    let of_functions = changes.functions.iter().flat_map(|function| function.files.values());
+    let of_functions = changes.functions.iter().flat_map(|function| function.files.iter().map(|(_, content)| content));
     let contents: BTreeMap<Digest, &Content> = of_files.chain(of_functions).map(|content| (content.digest, content)).collect();
     let mut contents = contents.into_values().peekable();
     while contents.peek().is_some() {

@@ -150,7 +150,15 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
             let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
             let route = Route { segments: segments.into(), methods };
             let script_id = ScriptId::of(&name);
-            Arc::new(Function { name, script_id, version, manifest: script.manifest.clone(), route, guards, files })
+            Arc::new(Function {
+                name,
+                script_id,
+                version,
+                manifest: script.manifest.clone(),
+                route,
+                guards,
+                files: files.into_iter().collect(),
+            })
         }
     };
     match engine.program(&function) {

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::{Ids, monotonic},
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange, Snapshot},
-    engine::Engine,
+    engine::{Engine, memory},
     executor::SharedExecutor,
     function::{Diagnostic, FilePath, Revision, SharedFunction, Tree, tree::directory_revision},
     live::{Live, Table},
@@ -145,6 +145,7 @@ impl Sync {
             let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
             let settled = settle(&mut checker, &snapshot, &live);
             checker.forget_all_but(&settled.tree);
+            memory::give_back();
             let _ = sender.send(settled);
         };
         let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(check);
@@ -280,6 +281,7 @@ impl Sync {
         self.tree = settled.tree;
         self.functions = settled.report.functions;
         drop(before);
+        memory::give_back();
     }
 
     fn announce(&self, settled: &Settled, deployment: &Deployment, what: &str) {

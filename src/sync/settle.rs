@@ -34,9 +34,14 @@ pub struct Settled {
 pub fn settle(checker: &mut Checker, snapshot: &Snapshot, live: &Tree) -> Settled {
     let mut candidate = Candidate { tree: snapshot.tree.clone(), live };
     for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
-        candidate.revert(&problem.file);
+        // A folder that cannot be read keeps what was below it.
+        let below: Vec<FilePath> = live.keys().filter(|path| is_below(path, &problem.file)).cloned().collect();
+        candidate.revert_all(below.iter().chain([&problem.file]));
     }
     let unsettled: BTreeSet<&FilePath> = snapshot.unsettled.iter().collect();
+    // A file that was emptied a moment ago is not in the tree, and not deleted.
+    let emptied: Vec<FilePath> = snapshot.unsettled.iter().filter(|path| !snapshot.tree.contains_key(*path)).cloned().collect();
+    candidate.revert_all(&emptied);
     let mut told = None;
     // Every pass but the last puts at least one file back or takes one out, and none ever returns.
     let report = loop {
@@ -69,6 +74,10 @@ pub fn settle(checker: &mut Checker, snapshot: &Snapshot, live: &Tree) -> Settle
 
 fn is_function(path: &str) -> bool {
     matches!(classify(path).role, Role::Function { .. })
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 struct Candidate<'a> {

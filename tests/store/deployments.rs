@@ -133,7 +133,7 @@ async fn a_version_has_its_files(fresh: Fresh) {
     let store = fresh.open().await;
     let after = tree(&[("a.rhai", "import"), ("_lib/x.rhai", "lib")]);
     let (made, mut changes) = deployment(1, &Tree::new(), &tree(&[("a.rhai", "import")]));
-    std::sync::Arc::get_mut(&mut changes.functions[0]).unwrap().files = after.clone();
+    std::sync::Arc::get_mut(&mut changes.functions[0]).unwrap().files = after.clone().into_iter().collect();
     store.record_deployment(&made, &changes).await.unwrap();
     assert_eq!(store.version_files(version("import")).await.unwrap(), Some(after));
 }

@@ -32,7 +32,7 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
         manifest: script.manifest.clone(),
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards,
-        files,
+        files: files.into_iter().collect(),
     }))
 }
 
