@@ -77,7 +77,7 @@ pub enum Match<'r, T> {
 }
 
 impl<T> Router<T> {
-    /// Builds the table. Where routes are in conflict the earlier one wins; [`conflicts`](crate::function::route::conflicts) finds those.
+    /// Builds the table. Where routes are in conflict the earlier one wins; [`conflicts`](crate::function::route::conflicts()) finds those.
     pub fn new(routes: impl IntoIterator<Item = (Route, T)>) -> Self {
         let entries: Vec<(Route, T)> = routes.into_iter().collect();
         let mut endpoints = Vec::with_capacity(entries.len());
