@@ -51,7 +51,7 @@ CREATE TABLE words (
     word TEXT    NOT NULL UNIQUE
 );
 
--- What happened. There is no index by function on purpose: with 10,000 functions it makes a row 16 times dearer to write.
+-- What happened. There is no index by function on purpose: with 10,000 functions a row costs 16 us to write instead of 0.8.
 -- An id holds the time at which the run was asked for.
 CREATE TABLE executions (
     id                BIGINT  NOT NULL PRIMARY KEY,

@@ -1,4 +1,4 @@
-//! Deployments, versions and the contents of files: written in one transaction, read back whole.
+//! Deployments, versions and the contents of files, read back whole. `record` writes them.
 //!
 //! A live deployment keeps only what it changed against the live one before it; a tree is the newest row of every path.
 
@@ -12,7 +12,7 @@ use sqlx::FromRow;
 
 use super::{Database, Store, StoreError, read};
 use crate::{
-    deployment::{Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
+    deployment::{Deployment, DeploymentId, DeploymentStatus, FunctionChange},
     function::{Content, Digest, FilePath, FunctionName, Revision, Tree, Version},
 };
 
@@ -27,87 +27,7 @@ pub struct FunctionVersion {
     pub deployment: DeploymentId,
 }
 
-/// One open transaction that may write.
-enum Transaction {
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-}
-
-/// Runs one statement in a transaction, and returns how many rows it wrote.
-macro_rules! write {
-    ($transaction:expr, $query:expr) => {
-        match &mut $transaction {
-            Transaction::Postgres(transaction) => $query.execute(&mut **transaction).await.map(|done| done.rows_affected()),
-            Transaction::Sqlite(transaction) => $query.execute(&mut **transaction).await.map(|done| done.rows_affected()),
-        }
-        .map_err(StoreError::query("record a deployment"))
-    };
-}
-
-/// Inserts many rows with one statement: `$1` is a JSON array with an array of texts for each row.
-macro_rules! write_many {
-    ($transaction:expr, $insert:literal, $rows:expr $(, $value:expr)*) => {{
-        let rows = serde_json::to_string($rows).expect("texts and numbers always are JSON");
-        match &mut $transaction {
-            Transaction::Postgres(transaction) => {
-                sqlx::query(concat!($insert, " FROM json_array_elements(CAST($1 AS json)) AS rows (value) ON CONFLICT DO NOTHING"))
-                    .bind(rows)$(.bind($value))*.execute(&mut **transaction).await.map(|_| ())
-            }
-            Transaction::Sqlite(transaction) => {
-                sqlx::query(concat!($insert, " FROM json_each($1) WHERE true ON CONFLICT DO NOTHING"))
-                    .bind(rows)$(.bind($value))*.execute(&mut **transaction).await.map(|_| ())
-            }
-        }
-        .map_err(StoreError::query("record a deployment"))
-    }};
-}
-
-/// Most bytes of contents in one statement.
-const CONTENTS_SLICE: usize = 16 << 20;
-
 impl Store {
-    /// Records a deployment and everything that it brings, or nothing of it. A second time with the same id changes nothing.
-    pub async fn record_deployment(&self, deployment: &Deployment, changes: &Changes) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        let id = deployment.id.0;
-        let written = write!(
-            transaction,
-            sqlx::query(
-                "INSERT INTO deployments (id, revision, cause, author, status, diagnostics, functions, took_us)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-                 ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(id)
-            .bind(&deployment.revision.0)
-            .bind(word(&deployment.cause))
-            .bind(&deployment.by)
-            .bind(word(&deployment.status))
-            .bind(json(&deployment.diagnostics))
-            .bind(i64::from(deployment.functions))
-            .bind(deployment.took_us)
-        )?;
-        if written == 0 {
-            return Ok(());
-        }
-        record_contents(&mut transaction, changes).await?;
-        record_versions(&mut transaction, id, changes).await?;
-        let files: Vec<_> = changes.files.iter().map(|(path, content)| (path, content.as_ref().map(|content| content.digest))).collect();
-        write_many!(transaction, "INSERT INTO deployment_files (deployment, path, digest) SELECT $2, value->>0, value->>1", &files, id)?;
-        let functions: Vec<_> = deployment.changes.iter().map(|change| (&change.function, change.from, change.to)).collect();
-        write_many!(
-            transaction,
-            "INSERT INTO deployment_functions (deployment, function, from_version, to_version)
-             SELECT $2, value->>0, value->>1, value->>2",
-            &functions,
-            id
-        )?;
-        match transaction {
-            Transaction::Postgres(transaction) => transaction.commit().await,
-            Transaction::Sqlite(transaction) => transaction.commit().await,
-        }
-        .map_err(StoreError::query("record a deployment"))
-    }
-
     /// Returns the last deployment that went live, and its whole tree.
     pub async fn live(&self) -> Result<Option<(Deployment, Tree)>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
@@ -218,15 +138,6 @@ impl Store {
         files.into_iter().map(file).collect::<Result<Tree, _>>().map(Some)
     }
 
-    async fn begin(&self) -> Result<Transaction, StoreError> {
-        match &self.database {
-            Database::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
-            // A deferred transaction that reads first fails at once when another process has written meanwhile.
-            Database::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
-        }
-        .map_err(StoreError::query("record a deployment"))
-    }
-
     async fn tree_at(&self, id: DeploymentId) -> Result<Tree, StoreError> {
         let rows: Vec<(String, String, Vec<u8>)> = read!(self, pool => sqlx::query_as(
             "SELECT path, digest, bytes
@@ -281,54 +192,12 @@ impl Store {
     }
 }
 
-async fn record_contents(transaction: &mut Transaction, changes: &Changes) -> Result<(), StoreError> {
-    let of_files = changes.files.values().flatten();
-    let of_functions = changes.functions.iter().flat_map(|function| function.files.iter().map(|(_, content)| content));
-    let contents: BTreeMap<Digest, &Content> = of_files.chain(of_functions).map(|content| (content.digest, content)).collect();
-    let mut contents = contents.into_values().peekable();
-    while contents.peek().is_some() {
-        // JSON has no bytes, so all go in one blob beside it, each named by its first byte (from 1) and its length.
-        let (mut rows, mut bytes) = (Vec::new(), Vec::new());
-        while let Some(content) = contents.next_if(|_| bytes.len() < CONTENTS_SLICE) {
-            rows.push((content.digest, bytes.len() + 1, content.bytes.len()));
-            bytes.extend_from_slice(&content.bytes);
-        }
-        write_many!(
-            *transaction,
-            "INSERT INTO contents (digest, bytes)
-             SELECT value->>0, substr($2, CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER))",
-            &rows,
-            bytes
-        )?;
-    }
-    Ok(())
-}
-
-async fn record_versions(transaction: &mut Transaction, id: i64, changes: &Changes) -> Result<(), StoreError> {
-    let rows: Vec<_> = (changes.functions.iter())
-        .map(|function| {
-            let files: BTreeMap<_, _> = function.files.iter().map(|(path, content)| (path, content.digest)).collect();
-            (function.version, &function.name, function.script_id, json(&function.manifest), json(&files))
-        })
-        .collect();
-    write_many!(
-        *transaction,
-        "INSERT INTO versions (first_deployment, version, function, script_id, manifest, files)
-         SELECT $2, value->>0, value->>1, value->>2, value->>3, value->>4",
-        &rows,
-        id
-    )
-}
-
-fn json(value: &impl Serialize) -> String {
+/// Writes what always is JSON: plain data with text keys.
+pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data with text keys always is JSON")
 }
 
-/// Returns the word by which a fieldless enum goes in JSON.
-fn word(value: &impl Serialize) -> String {
-    json(value).trim_matches('"').into()
-}
-
+/// Reads a fieldless enum from its word.
 fn parse_word<T: DeserializeOwned>(word: &str) -> Result<T, serde::de::value::Error> {
     T::deserialize(word.into_deserializer())
 }

@@ -213,14 +213,13 @@ impl Shared {
             return self.spool(self.take_queue()).await;
         }
         let mut executions = self.take_queue();
-        while !executions.is_empty() {
-            let rest = executions.split_off(executions.len().min(self.settings.batch));
-            if let Err((error, mut unwritten)) = self.append(&store, executions, FIRST_LIMIT).await {
-                self.put_off(&mut writer, &error);
-                unwritten.extend(rest);
-                return self.spool(unwritten).await;
+        let mut written = 0;
+        for batch in executions.chunks(self.settings.batch) {
+            if let Err((outage, before_it)) = self.append(&store, batch, FIRST_LIMIT).await {
+                self.put_off(&mut writer, &outage);
+                return self.spool(executions.split_off(written + before_it)).await;
             }
-            executions = rest;
+            written += batch.len();
         }
     }
 
@@ -231,7 +230,7 @@ impl Shared {
         }
         let limit = self.settings.batch;
         loop {
-            let mut batch = match self.on_spool(move |spool| spool.oldest(limit)).await {
+            let batch = match self.on_spool(move |spool| spool.oldest(limit)).await {
                 Ok(Some(batch)) => batch,
                 Ok(None) => break,
                 Err(error) => {
@@ -240,7 +239,7 @@ impl Shared {
                     return false;
                 }
             };
-            let append = self.append(store, mem::take(&mut batch.executions), REPLAY_LIMIT);
+            let append = self.append(store, &batch.executions, REPLAY_LIMIT);
             if let Err((error, _)) = self.spooling_meanwhile(append).await {
                 self.put_off(writer, &error);
                 return false;
@@ -273,19 +272,18 @@ impl Shared {
         writer.wait_longer();
     }
 
-    /// Appends to the store. After an outage returns what is not known to be there; rows that the store refuses for themselves are gone.
-    async fn append(&self, store: &Store, executions: Vec<Execution>, limit: Duration) -> Result<(), (Outage, Vec<Execution>)> {
-        match self.try_append(store, &executions, limit).await {
+    /// Appends to the store; rows that it refuses for themselves are gone. After an outage says how many are settled one way or the other.
+    async fn append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), (Outage, usize)> {
+        match self.try_append(store, executions, limit).await {
             Ok(()) => return Ok(()),
-            Err(Failed::Outage(outage)) => return Err((outage, executions)),
+            Err(Failed::Outage(outage)) => return Err((outage, 0)),
             Err(Failed::Refused(_)) => {}
         }
-        let mut executions = executions.into_iter();
-        while let Some(execution) = executions.next() {
-            match self.try_append(store, std::slice::from_ref(&execution), limit).await {
+        for (settled, execution) in executions.iter().enumerate() {
+            match self.try_append(store, std::slice::from_ref(execution), limit).await {
                 Ok(()) => {}
-                Err(Failed::Outage(outage)) => return Err((outage, std::iter::once(execution).chain(executions).collect())),
-                Err(Failed::Refused(error)) => self.refuse(&execution, &error),
+                Err(Failed::Outage(outage)) => return Err((outage, settled)),
+                Err(Failed::Refused(error)) => self.refuse(execution, &error),
             }
         }
         Ok(())
@@ -311,7 +309,10 @@ impl Shared {
     }
 
     fn take_queue(&self) -> Vec<Execution> {
-        mem::take(&mut *self.queue.lock().expect("nothing panics while it holds the queue"))
+        let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
+        // As much room as was needed this time, so that requests rarely wait for a list that grows.
+        let room = queue.len().min(self.settings.batch);
+        mem::replace(&mut *queue, Vec::with_capacity(room))
     }
 
     async fn spool(self: &Arc<Self>, executions: Vec<Execution>) {

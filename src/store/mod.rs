@@ -2,11 +2,13 @@
 //!
 //! Executions arrive through the [`journal`], which never blocks a request and keeps them in the [`spool`] while the database is away.
 
+mod append;
 mod connect;
 mod deployments;
 mod error;
 mod executions;
 pub mod journal;
+mod record;
 pub mod retention;
 pub mod spool;
 mod words;

@@ -74,7 +74,7 @@ async fn a_rejected_deployment_changes_nothing_that_is_live(fresh: Fresh) {
     assert_eq!(store.live().await.unwrap(), Some((first.0.clone(), after.clone())));
     assert_eq!(store.last_deployment().await.unwrap(), Some(rejected.clone()));
     assert_eq!(store.tree_of(rejected.id).await.unwrap(), Some(after));
-    assert_eq!(store.deployments(10, Some(rejected.id)).await.unwrap(), [first.0.clone()]);
+    assert_eq!(store.deployments(10, Some(rejected.id)).await.unwrap(), [first.0]);
     assert_eq!(store.deployments(1, None).await.unwrap(), [rejected]);
 }
 

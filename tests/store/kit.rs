@@ -116,7 +116,7 @@ pub fn function(path: &FilePath, content: &Content) -> Function {
         manifest: Manifest::default(),
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards: Vec::new(),
-        files: Tree::from([(path.clone(), content.clone())]),
+        files: Box::new([(path.clone(), content.clone())]),
     }
 }
 
