@@ -89,7 +89,15 @@ async fn deployment(database: &str, store: &Store) {
             let files = Tree::from([(path.clone(), content.clone())]);
             let (script_id, version) = (ScriptId::of(&name), content.digest.into());
             let route = Route { segments: Vec::new().into(), methods: Methods::Any };
-            Arc::new(Function { name, script_id, version, manifest: Manifest::default(), route, guards: Vec::new(), files: files.into_iter().collect() })
+            Arc::new(Function {
+                name,
+                script_id,
+                version,
+                manifest: Manifest::default(),
+                route,
+                guards: Vec::new(),
+                files: files.into_iter().collect(),
+            })
         })
         .collect();
     let changes = functions

@@ -80,7 +80,7 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     let snapshot = runtime.block_on(DirectorySource::new(path, settings).snapshot())?;
     let engine = Arc::new(Engine::new(config.limits.clone()));
     let check = {
-        let (engine, tree) = (engine.clone(), snapshot.tree.clone());
+        let (engine, tree) = (engine.clone(), Arc::new(snapshot.tree.clone()));
         move || Checker::new(engine).check(&tree)
     };
     let thread = std::thread::Builder::new().stack_size(config.executor.stack_bytes).spawn(check)?;

@@ -15,7 +15,7 @@ pub mod script;
 mod value;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
@@ -85,11 +85,9 @@ impl Engine {
         Ok(program)
     }
 
-    /// Forgets what none of these trees and no program that is still held needs.
-    pub fn forget_all_but(&self, trees: &[&Tree]) {
-        let kept: HashSet<(&FilePath, Digest)> =
-            trees.iter().flat_map(|tree| tree.iter()).map(|(path, content)| (path, content.digest)).collect();
-        lock(&self.scripts).retain(|(path, digest), _| kept.contains(&(path, *digest)));
+    /// Forgets what this tree and every program that is still held do not need.
+    pub fn forget_all_but(&self, tree: &Tree) {
+        lock(&self.scripts).retain(|(path, digest), _| tree.get(path).is_some_and(|content| content.digest == *digest));
         lock(&self.modules).retain(|_, module| module.strong_count() > 0);
         lock(&self.programs).retain(|_, program| program.strong_count() > 0);
     }

@@ -1,6 +1,6 @@
 //! A whole state of the source in memory: paths and contents. Every check, version and rollback works on one of these.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,13 +13,21 @@ pub type FilePath = Arc<str>;
 pub type Tree = BTreeMap<FilePath, Content>;
 
 /// A file's bytes and their digest. Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Content {
     /// SHA-256 of `bytes`.
     pub digest: Digest,
     /// As they are in the source; not necessarily UTF-8.
     pub bytes: Arc<[u8]>,
 }
+
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Content {}
 
 impl Content {
     /// Takes these bytes and computes their digest.
@@ -39,9 +47,40 @@ pub fn directory_revision(tree: &Tree) -> Revision {
     Revision(format!("dir-{}", &digest(tree).to_string()[..32]))
 }
 
+/// Returns the paths whose content differs between two trees.
+pub fn differences(before: &Tree, after: &Tree) -> Vec<FilePath> {
+    // Both are in order of path, so one walk over both is enough.
+    let (mut before, mut after) = (before.iter().peekable(), after.iter().peekable());
+    let mut changed = Vec::new();
+    loop {
+        let order = match (before.peek(), after.peek()) {
+            (None, None) => return changed,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+        };
+        let one = before.next_if(|_| order.is_le());
+        let other = after.next_if(|_| order.is_ge());
+        if one.map(|(_, content)| content) != other.map(|(_, content)| content) {
+            changed.extend(one.or(other).map(|(path, _)| path.clone()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn differences_are_what_came_went_or_changed() {
+        let tree =
+            |files: &[(&str, &str)]| -> Tree { files.iter().map(|(path, text)| ((*path).into(), Content::new(text.as_bytes()))).collect() };
+        let before = tree(&[("a", "1"), ("b", "1"), ("d", "1"), ("e", "1")]);
+        let after = tree(&[("a", "1"), ("b", "2"), ("c", "1"), ("e", "1"), ("f", "1")]);
+        let changed: Vec<_> = differences(&before, &after).iter().map(ToString::to_string).collect();
+        assert_eq!(changed, ["b", "c", "d", "f"]);
+        assert_eq!(differences(&after, &after), Vec::<FilePath>::new());
+    }
 
     #[test]
     fn a_revision_follows_paths_and_contents() {

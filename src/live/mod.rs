@@ -60,12 +60,24 @@ pub struct Table {
 const NOTHING_LOADED: DeploymentId = DeploymentId(0);
 
 impl Table {
-    /// Makes the table of a deployment. Where a broken file's route is also a function's, the function answers.
-    pub fn new<'a>(deployment: DeploymentId, functions: impl Iterator<Item = &'a SharedFunction>, broken: &[BrokenFile]) -> Self {
+    /// Makes the table of a node that has loaded nothing yet.
+    fn nothing() -> Self {
+        let deployment_header = header(&NOTHING_LOADED.to_string());
+        Self { deployment: NOTHING_LOADED, deployment_header, router: Router::new([]), by_id: HashMap::new() }
+    }
+
+    /// Makes the table of a deployment. Where a broken file's route is also a function's, the function answers. What is as it was in the
+    /// table `before` is taken from there.
+    pub fn new<'a>(
+        deployment: DeploymentId,
+        functions: impl Iterator<Item = &'a SharedFunction>,
+        broken: &[BrokenFile],
+        before: &Self,
+    ) -> Self {
         let ready: Vec<Arc<LiveFunction>> = functions
-            .map(|function| {
-                let version_header = header(&function.version.to_string());
-                Arc::new(LiveFunction { function: function.clone(), version_header })
+            .map(|function| match before.by_id.get(&function.script_id) {
+                Some(live) if Arc::ptr_eq(&live.function, function) => live.clone(),
+                _ => Arc::new(LiveFunction { function: function.clone(), version_header: header(&function.version.to_string()) }),
             })
             .collect();
         let routes = ready.iter().map(|live| (live.function.route.clone(), Entry::Ready(live.clone())));
@@ -143,8 +155,7 @@ pub struct Live {
 
 impl Default for Live {
     fn default() -> Self {
-        let nothing = Table::new(NOTHING_LOADED, std::iter::empty(), &[]);
-        Self { table: ArcSwap::from_pointee(nothing), status: ArcSwap::default() }
+        Self { table: ArcSwap::from_pointee(Table::nothing()), status: ArcSwap::default() }
     }
 }
 
@@ -154,9 +165,10 @@ impl Live {
         self.table.load_full()
     }
 
-    /// Makes a table live, at once and whole. Returns the one before: dropping 10,000 routes takes time that a request should not pay.
-    pub fn swap(&self, table: Table) -> Arc<Table> {
-        self.table.swap(Arc::new(table))
+    /// Makes a table live, at once and whole. Hold the one before until this returns: dropping 10,000 routes takes time that no request
+    /// should pay.
+    pub fn swap(&self, table: Table) {
+        self.table.store(Arc::new(table));
     }
 
     /// Returns what keeps the node from being as it should be.

@@ -3,28 +3,32 @@
 //! It remembers what it found for the tree before, so that one changed file among ten thousand costs one compilation.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
 use crate::{
     engine::{Engine, Program, module, module::ImportError, program},
     function::{
-        Content, Diagnostic, FilePath, Function, FunctionName, Route, ScriptId, SharedFunction, Tree,
+        Content, Diagnostic, FilePath, Function, FunctionName, Route, ScriptId, SharedFunction, Tree, Version,
         diagnostic::near_miss,
         route::{
             conflicts::conflicts,
             file::{Role, classify, guard_paths},
             methods::combine,
         },
+        tree::differences,
     },
 };
+
+/// The functions of a tree, by file.
+pub type Functions = BTreeMap<FilePath, SharedFunction>;
 
 /// What is in a tree.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The functions without errors of their own, by file. Conflicts between them are among the diagnostics.
-    pub functions: BTreeMap<FilePath, SharedFunction>,
+    /// The functions without errors of their own. Conflicts between them are among the diagnostics.
+    pub functions: Arc<Functions>,
     /// Everything that is wrong, in order of file and place.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -39,75 +43,90 @@ impl Report {
 /// Checks trees, each against the one before.
 pub struct Checker {
     engine: Arc<Engine>,
-    tree: Tree,
-    files: HashMap<FilePath, Checked>,
+    tree: Arc<Tree>,
+    functions: Arc<Functions>,
+    /// What is wrong with single files; those with nothing wrong are not in it.
+    found: BTreeMap<FilePath, Vec<Diagnostic>>,
+    /// What is wrong between routes.
+    conflicts: Vec<Diagnostic>,
+    /// Keeps what is compiled while it may be asked for again.
+    programs: HashMap<Version, Arc<Program>>,
 }
 
 /// What one file came to.
 #[derive(Default)]
 struct Checked {
-    function: Option<SharedFunction>,
-    /// Keeps the compiled function while it may be asked for again.
-    _program: Option<Arc<Program>>,
+    function: Option<(SharedFunction, Arc<Program>)>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Checker {
     /// Makes a checker that has seen nothing.
     pub fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, tree: Tree::new(), files: HashMap::new() }
+        Self {
+            engine,
+            tree: Arc::default(),
+            functions: Arc::default(),
+            found: BTreeMap::new(),
+            conflicts: Vec::new(),
+            programs: HashMap::new(),
+        }
     }
 
     /// Checks a tree. Scripts are compiled and modules run here: call it where 256 MiB of stack are.
-    pub fn check(&mut self, tree: &Tree) -> Report {
-        let changed = differences(&self.tree, tree);
+    pub fn check(&mut self, tree: &Arc<Tree>) -> Report {
+        let mut changed = differences(&self.tree, tree);
         // A module or a guard may matter to any file, by being there or by being gone.
-        let all = changed.iter().any(|path| !matches!(classify(path).role, Role::Function { .. } | Role::Ignored | Role::Test));
-        if all {
-            self.files.retain(|path, _| tree.contains_key(path));
-            for (path, content) in tree {
-                let before = self.files.get(path).and_then(|checked| checked.function.clone());
-                self.files.insert(path.clone(), check_file(&self.engine, tree, path, content, before.as_ref()));
+        if changed.iter().any(|path| !matches!(classify(path).role, Role::Function { .. } | Role::Ignored | Role::Test)) {
+            changed.retain(|path| !tree.contains_key(path));
+            changed.extend(tree.keys().cloned());
+        }
+        let mut routes_changed = false;
+        for path in &changed {
+            let before = self.functions.get(path).cloned();
+            let checked = match tree.get(path) {
+                Some(content) => check_file(&self.engine, tree, path, content, before.as_ref()),
+                None => Checked::default(),
+            };
+            if checked.diagnostics.is_empty() {
+                self.found.remove(path);
+            } else {
+                self.found.insert(path.clone(), checked.diagnostics);
             }
-        } else {
-            for path in &changed {
-                match tree.get(path) {
-                    Some(content) => {
-                        let checked = check_file(&self.engine, tree, path, content, None);
-                        self.files.insert(path.clone(), checked);
-                    }
-                    None => drop(self.files.remove(path)),
+            let route = checked.function.as_ref().map(|(function, _)| &function.route);
+            routes_changed |= route != before.as_ref().map(|function| &function.route);
+            let functions = Arc::make_mut(&mut self.functions);
+            match checked.function {
+                Some((function, program)) => {
+                    self.programs.insert(function.version, program);
+                    functions.insert(path.clone(), function);
                 }
+                None => drop(functions.remove(path)),
             }
+        }
+        if routes_changed {
+            self.conflicts = conflicts(self.functions.iter().map(|(path, function)| (path, &function.route)));
         }
         self.tree = tree.clone();
         self.report()
     }
 
     fn report(&self) -> Report {
-        let mut found: BTreeSet<Diagnostic> = self.files.values().flat_map(|file| file.diagnostics.iter().cloned()).collect();
-        let functions: BTreeMap<FilePath, SharedFunction> =
-            self.files.iter().filter_map(|(path, file)| Some((path.clone(), file.function.clone()?))).collect();
-        found.extend(conflicts(functions.iter().map(|(path, function)| (path, &function.route))));
-        let mut diagnostics: Vec<Diagnostic> = found.into_iter().collect();
+        let found: BTreeSet<&Diagnostic> = self.found.values().flatten().chain(&self.conflicts).collect();
+        let mut diagnostics: Vec<Diagnostic> = found.into_iter().cloned().collect();
         // What an importer and the file itself both tell is told once, with the hint, which sorts last.
         diagnostics.reverse();
         diagnostics.dedup_by(|again, kept| (&again.file, again.position, &again.message) == (&kept.file, kept.position, &kept.message));
         diagnostics.reverse();
-        Report { functions, diagnostics }
+        Report { functions: self.functions.clone(), diagnostics }
     }
 
-    /// Forgets what neither the last tree nor this one needs.
-    pub fn forget_all_but(&self, tree: &Tree) {
-        self.engine.forget_all_but(&[&self.tree, tree]);
+    /// Forgets what the last tree does not need.
+    pub fn forget_others(&mut self) {
+        let kept: HashSet<Version> = self.functions.values().map(|function| function.version).collect();
+        self.programs.retain(|version, _| kept.contains(version));
+        self.engine.forget_all_but(&self.tree);
     }
-}
-
-/// Returns the paths whose content differs between two trees.
-pub fn differences(before: &Tree, after: &Tree) -> Vec<FilePath> {
-    let mut changed: Vec<FilePath> = before.keys().filter(|path| !after.contains_key(*path)).cloned().collect();
-    changed.extend(after.iter().filter(|(path, content)| before.get(*path) != Some(content)).map(|(path, _)| path.clone()));
-    changed
 }
 
 fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, before: Option<&SharedFunction>) -> Checked {
@@ -163,13 +182,9 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
     };
     match engine.program(&function) {
         Ok(program) => {
-            checked._program = Some(program);
-            checked.function = Some(function);
+            checked.function = Some((function, program));
         }
-        Err(found) => {
-            // Its own imports that lead nowhere are told above, with a hint.
-            checked.diagnostics.extend(found);
-        }
+        Err(found) => checked.diagnostics.extend(found),
     }
     checked
 }

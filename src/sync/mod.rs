@@ -4,12 +4,11 @@ pub mod check;
 pub mod settle;
 
 use std::{
-    collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use check::{Checker, differences};
+use check::{Checker, Functions};
 use settle::{Settled, settle};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,10 @@ use crate::{
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange, Snapshot},
     engine::{Engine, memory},
     executor::SharedExecutor,
-    function::{Diagnostic, FilePath, Revision, SharedFunction, Tree, tree::directory_revision},
+    function::{
+        Diagnostic, FilePath, Revision, SharedFunction, Tree,
+        tree::{differences, directory_revision},
+    },
     live::{Live, Table},
     source::Source,
     store::Store,
@@ -51,8 +53,8 @@ pub struct Sync {
     parts: Parts,
     checker: Arc<Mutex<Checker>>,
     /// What is live, and what the store says is.
-    tree: Tree,
-    functions: BTreeMap<FilePath, SharedFunction>,
+    tree: Arc<Tree>,
+    functions: Arc<Functions>,
     deployment: Option<DeploymentId>,
     /// The last revision that was decided on, with everything that was wrong in it.
     decided: Option<(Revision, Vec<Diagnostic>)>,
@@ -64,7 +66,7 @@ impl Sync {
     /// Makes a loop that has done nothing.
     pub fn new(parts: Parts) -> Self {
         let checker = Arc::new(Mutex::new(Checker::new(parts.engine.clone())));
-        Self { parts, checker, tree: Tree::new(), functions: BTreeMap::new(), deployment: None, decided: None, unrecorded: None }
+        Self { parts, checker, tree: Arc::default(), functions: Arc::default(), deployment: None, decided: None, unrecorded: None }
     }
 
     /// Makes live what the source holds now, or what was live before if the source is not there.
@@ -98,7 +100,7 @@ impl Sync {
             Ok((live, last)) => {
                 if let Some((deployment, tree)) = live {
                     self.deployment = Some(deployment.id);
-                    self.tree = tree;
+                    self.tree = Arc::new(tree);
                     let remembered = self.settle(whole(&self.tree)).await;
                     self.functions = remembered.report.functions;
                 }
@@ -119,8 +121,9 @@ impl Sync {
             status.wanted = Some(snapshot.revision.clone());
             status.source = None;
         });
-        let settled = self.settle(snapshot.clone()).await;
-        self.decide(cause, snapshot.revision, settled, began).await
+        let revision = snapshot.revision.clone();
+        let settled = self.settle(snapshot).await;
+        self.decide(cause, revision, settled, began).await
     }
 
     /// Keeps what is live; at the start that is what the store remembers.
@@ -143,10 +146,11 @@ impl Sync {
         // A thread of its own: compiling ten thousand files takes half a second, and modules run while they are checked.
         let check = move || {
             let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
-            let settled = settle(&mut checker, &snapshot, &live);
-            checker.forget_all_but(&settled.tree);
+            let _ = sender.send(settle(&mut checker, snapshot, &live));
+            // Nobody waits for the rest.
+            drop(live);
+            checker.forget_others();
             memory::give_back();
-            let _ = sender.send(settled);
         };
         let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(check);
         thread.expect("the system gives one thread");
@@ -274,14 +278,13 @@ impl Sync {
     }
 
     fn swap(&mut self, deployment: DeploymentId, settled: Settled) {
-        let table = Table::new(deployment, settled.report.functions.values(), &settled.broken);
-        let before = self.parts.live.swap(table);
+        let before = self.parts.live.table();
+        self.parts.live.swap(Table::new(deployment, settled.report.functions.values(), &settled.broken, &before));
         self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics));
         self.deployment = Some(deployment);
         self.tree = settled.tree;
         self.functions = settled.report.functions;
         drop(before);
-        memory::give_back();
     }
 
     fn announce(&self, settled: &Settled, deployment: &Deployment, what: &str) {

@@ -21,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Settled {
     /// What can go live.
-    pub tree: Tree,
+    pub tree: Arc<Tree>,
     /// Its functions.
     pub report: Report,
     /// Everything that is wrong in the snapshot; nothing about files that were written a moment ago.
@@ -31,17 +31,17 @@ pub struct Settled {
 }
 
 /// Finds what of a snapshot can go live, where `live` is.
-pub fn settle(checker: &mut Checker, snapshot: &Snapshot, live: &Tree) -> Settled {
-    let mut candidate = Candidate { tree: snapshot.tree.clone(), live };
+pub fn settle(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Settled {
+    // A file that was emptied a moment ago is not in the tree, and not deleted.
+    let emptied: Vec<FilePath> = snapshot.unsettled.iter().filter(|path| !snapshot.tree.contains_key(*path)).cloned().collect();
+    let mut candidate = Candidate { tree: Arc::new(snapshot.tree), live };
+    candidate.revert_all(&emptied);
     for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
         // A folder that cannot be read keeps what was below it.
         let below: Vec<FilePath> = live.keys().filter(|path| is_below(path, &problem.file)).cloned().collect();
         candidate.revert_all(below.iter().chain([&problem.file]));
     }
     let unsettled: BTreeSet<&FilePath> = snapshot.unsettled.iter().collect();
-    // A file that was emptied a moment ago is not in the tree, and not deleted.
-    let emptied: Vec<FilePath> = snapshot.unsettled.iter().filter(|path| !snapshot.tree.contains_key(*path)).cloned().collect();
-    candidate.revert_all(&emptied);
     let mut told = None;
     // Every pass but the last puts at least one file back or takes one out, and none ever returns.
     let report = loop {
@@ -61,7 +61,7 @@ pub fn settle(checker: &mut Checker, snapshot: &Snapshot, live: &Tree) -> Settle
         // A file that is as it was when it was right is wrong because of a module or a guard.
         let others: Vec<FilePath> = candidate.tree.keys().chain(live.keys()).filter(|path| !is_function(path)).cloned().collect();
         if !candidate.revert_all(&wrong) && !candidate.revert_all(&others) {
-            candidate.tree.retain(|path, _| !wrong.contains(path));
+            Arc::make_mut(&mut candidate.tree).retain(|path, _| !wrong.contains(path));
         }
     };
     let mut diagnostics = told.unwrap_or_else(|| report.diagnostics.clone());
@@ -81,17 +81,22 @@ fn is_below(path: &str, folder: &str) -> bool {
 }
 
 struct Candidate<'a> {
-    tree: Tree,
+    tree: Arc<Tree>,
     live: &'a Tree,
 }
 
 impl Candidate<'_> {
     /// Puts a file back to its live content, or takes it out if it has none. Returns whether that changed anything.
     fn revert(&mut self, path: &FilePath) -> bool {
-        match self.live.get(path) {
-            Some(content) => self.tree.insert(path.clone(), content.clone()).as_ref() != Some(content),
-            None => self.tree.remove(path).is_some(),
+        if self.tree.get(path) == self.live.get(path) {
+            return false;
         }
+        let tree = Arc::make_mut(&mut self.tree);
+        match self.live.get(path) {
+            Some(content) => drop(tree.insert(path.clone(), content.clone())),
+            None => drop(tree.remove(path)),
+        }
+        true
     }
 
     fn revert_all<'a>(&mut self, paths: impl IntoIterator<Item = &'a FilePath>) -> bool {
