@@ -1,18 +1,22 @@
 //! The command line: what people type, and what they read. With `main.rs` the only place that prints.
 
 mod check;
+mod executions;
+mod history;
+mod init;
+mod invoke;
+mod output;
+mod routes;
 
-use std::{
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::{
-    config::{Config, Overrides},
+    config::{Config, ConfigError, Overrides, Source},
+    function::Diagnostic,
     node,
+    store::Store,
 };
 
 /// Turns a folder of .rhai files into live HTTP endpoints.
@@ -29,6 +33,27 @@ enum Command {
     Serve(Serve),
     /// Check every file, and show all that is wrong
     Check(check::Check),
+    /// List every route, or say which function answers a URL and why
+    Routes(routes::Routes),
+    /// Run a function without a server
+    Invoke(invoke::Invoke),
+    /// Show what is live, and what is wrong
+    Status(history::Status),
+    /// List deployments, the newest first
+    Deployments(history::Deployments),
+    /// List the versions of a function, the newest first
+    Versions(history::Versions),
+    /// List executions, the newest first
+    Executions(executions::Executions),
+    /// Show the log lines and failures of executions
+    Logs(executions::Logs),
+    /// Make a small working project
+    Init(init::Init),
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Where the configuration comes from.
@@ -60,6 +85,22 @@ impl Configured {
 
     fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(self.config.as_deref(), self.overrides())?)
+    }
+
+    /// Writes a finding with the path of its file as seen from here, for people and editors to follow.
+    fn finding(config: &Config, diagnostic: &Diagnostic) -> String {
+        let Source::Directory { path } = &config.source;
+        let file = path.join(&*diagnostic.file).display().to_string();
+        Diagnostic { file: file.into(), ..diagnostic.clone() }.to_string()
+    }
+
+    /// Reads from the database that the configuration names.
+    fn with_store<T>(&self, config: &Config, read: impl AsyncFnOnce(Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let store = Store::open_read_only(&config.database_url, &config.data).await?;
+            read(store).await
+        })
     }
 }
 
@@ -99,18 +140,31 @@ pub fn run() -> ExitCode {
                 .map(|()| Exit::Done)
         }
         Command::Check(check) => check.run(),
+        Command::Routes(routes) => routes.run(),
+        Command::Invoke(invoke) => invoke.run(),
+        Command::Status(status) => status.run(),
+        Command::Deployments(deployments) => deployments.run(),
+        Command::Versions(versions) => versions.run(),
+        Command::Executions(executions) => executions.run(),
+        Command::Logs(logs) => logs.run(),
+        Command::Init(init) => init.run(),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "picloud", &mut script);
+            output::raw(&script);
+            Ok(Exit::Done)
+        }
     };
     match done {
         Ok(Exit::Done) => ExitCode::SUCCESS,
         Ok(Exit::FunctionsWrong) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            match error.downcast_ref() {
+                // It begins with its place, as compilers do.
+                Some(ConfigError::Wrong(diagnostic)) => eprintln!("{diagnostic}"),
+                _ => eprintln!("error: {error:#}"),
+            }
             ExitCode::from(COULD_NOT)
         }
     }
-}
-
-/// Returns a path as its owner would write it.
-fn shown(path: &Path) -> String {
-    path.display().to_string()
 }

@@ -34,7 +34,8 @@ pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
     let mut headers = Vec::new();
     if let Some(given) = map.get("headers") {
         let given = given.as_map_ref().map_err(|_| invalid(format!("`headers` must be a map, not {}", value::type_word(given))))?;
-        for (name, value) in given.iter() {
+        // `()` is how scripts say that there is none.
+        for (name, value) in given.iter().filter(|(_, value)| !value.is_unit()) {
             add_header(&mut headers, name, value)?;
         }
     }

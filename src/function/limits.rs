@@ -110,6 +110,15 @@ macro_rules! limits {
                 Self { $($name: overrides.$name.unwrap_or(self.$name),)* }
             }
 
+            /// Returns the limits that are not as in another set: key and value.
+            pub fn differing(&self, other: &Self) -> Vec<(&'static str, String)> {
+                let mut differing = Vec::new();
+                $(if self.$name != other.$name {
+                    differing.push((stringify!($name), self.$name.to_string()));
+                })*
+                differing
+            }
+
             /// Returns the first limit that is above its ceiling: its key, the value, the ceiling.
             pub fn first_above(&self, ceiling: &Self) -> Option<(&'static str, String, String)> {
                 $(if self.$name > ceiling.$name {
