@@ -54,6 +54,8 @@ pub struct Sync {
     tree: Tree,
     functions: BTreeMap<FilePath, SharedFunction>,
     deployment: Option<DeploymentId>,
+    /// Files that answer that they are broken. One more is no news if it waits for a module or a guard that is known to be wrong.
+    broken: Vec<FilePath>,
     /// The last revision that was decided on, with everything that was wrong in it.
     decided: Option<(Revision, Vec<Diagnostic>)>,
     /// The deployment that is live without the store knowing, because the node began without its database.
@@ -64,7 +66,16 @@ impl Sync {
     /// Makes a loop that has done nothing.
     pub fn new(parts: Parts) -> Self {
         let checker = Arc::new(Mutex::new(Checker::new(parts.engine.clone())));
-        Self { parts, checker, tree: Tree::new(), functions: BTreeMap::new(), deployment: None, decided: None, unrecorded: None }
+        Self {
+            parts,
+            checker,
+            tree: Tree::new(),
+            functions: BTreeMap::new(),
+            deployment: None,
+            broken: Vec::new(),
+            decided: None,
+            unrecorded: None,
+        }
     }
 
     /// Makes live what the source holds now, or what was live before if the source is not there.
@@ -172,8 +183,11 @@ impl Sync {
         let is_same = files.is_empty() && self.deployment.is_some();
         self.load(&settled).await;
         if is_same && !news {
-            if !is_loaded && let Some(id) = self.deployment {
+            if !is_loaded {
                 self.announce(&settled, &deployment, "is live as before");
+            }
+            let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
+            if let Some(id) = self.deployment.filter(|_| !is_loaded || is_other) {
                 self.swap(id, settled);
             }
             return Done::Decided;
@@ -277,6 +291,7 @@ impl Sync {
         let before = self.parts.live.swap(table);
         self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics));
         self.deployment = Some(deployment);
+        self.broken = settled.broken.into_iter().map(|broken| broken.file).collect();
         self.tree = settled.tree;
         self.functions = settled.report.functions;
         drop(before);

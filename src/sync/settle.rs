@@ -2,7 +2,7 @@
 //!
 //! The result is a whole tree that checks. So a directory's deployment is like a commit's, and can be rebuilt and gone back to alike.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use super::check::{Checker, Report};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
         Diagnostic, FilePath, Route, Tree,
         route::{
             Methods,
-            file::{Role, classify},
+            file::{Role, classify, guard_paths},
         },
     },
     live::BrokenFile,
@@ -32,11 +32,15 @@ pub struct Settled {
 
 /// Finds what of a snapshot can go live, where `live` is.
 pub fn settle(checker: &mut Checker, snapshot: &Snapshot, live: &Tree) -> Settled {
-    let mut candidate = Candidate { tree: snapshot.tree.clone(), live };
+    let mut candidate = Candidate { tree: snapshot.tree.clone(), live, hopeless: BTreeSet::new() };
     for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
         candidate.revert(&problem.file);
     }
     let unsettled: BTreeSet<&FilePath> = snapshot.unsettled.iter().collect();
+    // Begun, and still without any content.
+    for path in unsettled.iter().filter(|path| !snapshot.tree.contains_key(**path)) {
+        candidate.revert(path);
+    }
     let mut told = None;
     // Every pass but the last puts at least one file back or takes one out, and none ever returns.
     let report = loop {
@@ -56,14 +60,14 @@ pub fn settle(checker: &mut Checker, snapshot: &Snapshot, live: &Tree) -> Settle
         // A file that is as it was when it was right is wrong because of a module or a guard.
         let others: Vec<FilePath> = candidate.tree.keys().chain(live.keys()).filter(|path| !is_function(path)).cloned().collect();
         if !candidate.revert_all(&wrong) && !candidate.revert_all(&others) {
-            candidate.tree.retain(|path, _| !wrong.contains(path));
+            candidate.give_up(wrong);
         }
     };
     let mut diagnostics = told.unwrap_or_else(|| report.diagnostics.clone());
     diagnostics.extend(snapshot.problems.iter().cloned());
     diagnostics.sort();
     diagnostics.dedup();
-    let broken = broken_files(&candidate.tree, &diagnostics);
+    let broken = broken_files(snapshot, &candidate.tree, &diagnostics);
     Settled { tree: candidate.tree, report, diagnostics, broken }
 }
 
@@ -74,32 +78,59 @@ fn is_function(path: &str) -> bool {
 struct Candidate<'a> {
     tree: Tree,
     live: &'a Tree,
+    /// Wrong even as they were live, since the rules changed: they stay out.
+    hopeless: BTreeSet<FilePath>,
 }
 
 impl Candidate<'_> {
     /// Puts a file back to its live content, or takes it out if it has none. Returns whether that changed anything.
     fn revert(&mut self, path: &FilePath) -> bool {
-        match self.live.get(path) {
+        match self.live.get(path).filter(|_| !self.hopeless.contains(path)) {
             Some(content) => self.tree.insert(path.clone(), content.clone()).as_ref() != Some(content),
-            None => self.tree.remove(path).is_some(),
+            None => self.tree.remove(path).is_some() | self.shut(path),
         }
     }
 
     fn revert_all<'a>(&mut self, paths: impl IntoIterator<Item = &'a FilePath>) -> bool {
         paths.into_iter().fold(false, |changed, path| self.revert(path) | changed)
     }
+
+    /// Without its guard a folder would be open to anyone. So what was live in it stays as it was, and nothing new goes live.
+    fn shut(&mut self, guard: &FilePath) -> bool {
+        let Role::Guard { .. } = classify(guard).role else { return false };
+        let below: Vec<FilePath> = self.tree.keys().filter(|path| is_below(path, guard)).cloned().collect();
+        self.revert_all(&below)
+    }
+
+    /// Takes out what is wrong as it was live, and the functions whose guard is.
+    fn give_up(&mut self, wrong: BTreeSet<FilePath>) {
+        self.hopeless.extend(wrong);
+        let unguarded: Vec<FilePath> =
+            self.tree.keys().filter(|path| self.hopeless.iter().any(|guard| is_below(path, guard))).cloned().collect();
+        self.hopeless.extend(unguarded);
+        self.tree.retain(|path, _| !self.hopeless.contains(path));
+    }
 }
 
-fn broken_files(tree: &Tree, diagnostics: &[Diagnostic]) -> Vec<BrokenFile> {
-    let files: BTreeSet<&FilePath> = diagnostics.iter().filter(|found| found.is_error()).map(|found| &found.file).collect();
+/// Returns whether a file is a guard of a function.
+fn is_below(function: &str, guard: &str) -> bool {
+    is_function(function) && guard_paths(function).any(|path| path == guard)
+}
+
+/// Finds the files that serve requests by their names and cannot: they are wrong, or a module or a guard of theirs is.
+fn broken_files(snapshot: &Snapshot, tree: &Tree, diagnostics: &[Diagnostic]) -> Vec<BrokenFile> {
+    let errors = || diagnostics.iter().filter(|found| found.is_error());
+    let settled = snapshot.tree.keys().filter(|path| !snapshot.unsettled.contains(path));
+    let files: BTreeSet<&FilePath> = errors().map(|found| &found.file).chain(settled).filter(|path| !tree.contains_key(*path)).collect();
     files
         .into_iter()
-        .filter(|file| !tree.contains_key(*file))
         .filter_map(|file| {
             let Role::Function { segments, method } = classify(file).role else { return None };
             let methods = method.map_or(Methods::Any, Methods::Suffix);
-            let own: Arc<[Diagnostic]> = diagnostics.iter().filter(|found| found.file == *file).cloned().collect();
-            Some(BrokenFile { file: file.clone(), route: Route { segments: segments.into(), methods }, diagnostics: own })
+            let own: Vec<Diagnostic> = diagnostics.iter().filter(|found| found.file == *file).cloned().collect();
+            let shared = || errors().filter(|found| !is_function(&found.file)).cloned().collect();
+            let diagnostics = if own.is_empty() { shared() } else { own };
+            Some(BrokenFile { file: file.clone(), route: Route { segments: segments.into(), methods }, diagnostics: diagnostics.into() })
         })
         .collect()
 }
