@@ -56,6 +56,8 @@ pub struct Sync {
     tree: Arc<Tree>,
     functions: Arc<Functions>,
     deployment: Option<DeploymentId>,
+    /// Files that answer that they are broken. One more is no news if it waits for a module or a guard that is known to be wrong.
+    broken: Vec<FilePath>,
     /// The last revision that was decided on, with everything that was wrong in it.
     decided: Option<(Revision, Vec<Diagnostic>)>,
     /// The deployment that is live without the store knowing, because the node began without its database.
@@ -66,7 +68,16 @@ impl Sync {
     /// Makes a loop that has done nothing.
     pub fn new(parts: Parts) -> Self {
         let checker = Arc::new(Mutex::new(Checker::new(parts.engine.clone())));
-        Self { parts, checker, tree: Arc::default(), functions: Arc::default(), deployment: None, decided: None, unrecorded: None }
+        Self {
+            parts,
+            checker,
+            tree: Arc::default(),
+            functions: Arc::default(),
+            deployment: None,
+            broken: Vec::new(),
+            decided: None,
+            unrecorded: None,
+        }
     }
 
     /// Makes live what the source holds now, or what was live before if the source is not there.
@@ -177,8 +188,11 @@ impl Sync {
         let is_same = files.is_empty() && self.deployment.is_some();
         self.load(&settled).await;
         if is_same && !news {
-            if !is_loaded && let Some(id) = self.deployment {
+            if !is_loaded {
                 self.announce(&settled, &deployment, "is live as before");
+            }
+            let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
+            if let Some(id) = self.deployment.filter(|_| !is_loaded || is_other) {
                 self.swap(id, settled);
             }
             return Done::Decided;
@@ -282,6 +296,7 @@ impl Sync {
         self.parts.live.swap(Table::new(deployment, settled.report.functions.values(), &settled.broken, &before));
         self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics));
         self.deployment = Some(deployment);
+        self.broken = settled.broken.into_iter().map(|broken| broken.file).collect();
         self.tree = settled.tree;
         self.functions = settled.report.functions;
         drop(before);

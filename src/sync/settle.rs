@@ -11,7 +11,7 @@ use crate::{
         Diagnostic, FilePath, Route, Tree,
         route::{
             Methods,
-            file::{Role, classify},
+            file::{Role, classify, guard_paths},
         },
     },
     live::BrokenFile,
@@ -32,16 +32,18 @@ pub struct Settled {
 
 /// Finds what of a snapshot can go live, where `live` is.
 pub fn settle(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Settled {
-    // A file that was emptied a moment ago is not in the tree, and not deleted.
-    let emptied: Vec<FilePath> = snapshot.unsettled.iter().filter(|path| !snapshot.tree.contains_key(*path)).cloned().collect();
-    let mut candidate = Candidate { tree: Arc::new(snapshot.tree), live };
-    candidate.revert_all(&emptied);
+    let wanted = Arc::new(snapshot.tree);
+    let mut candidate = Candidate { tree: wanted.clone(), live, hopeless: BTreeSet::new() };
     for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
         // A folder that cannot be read keeps what was below it.
-        let below: Vec<FilePath> = live.keys().filter(|path| is_below(path, &problem.file)).cloned().collect();
+        let below: Vec<FilePath> = live.keys().filter(|path| is_inside(path, &problem.file)).cloned().collect();
         candidate.revert_all(below.iter().chain([&problem.file]));
     }
     let unsettled: BTreeSet<&FilePath> = snapshot.unsettled.iter().collect();
+    // Begun, or emptied a moment ago, and not deleted.
+    for path in unsettled.iter().filter(|path| !wanted.contains_key(**path)) {
+        candidate.revert(path);
+    }
     let mut told = None;
     // Every pass but the last puts at least one file back or takes one out, and none ever returns.
     let report = loop {
@@ -61,14 +63,18 @@ pub fn settle(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Settled
         // A file that is as it was when it was right is wrong because of a module or a guard.
         let others: Vec<FilePath> = candidate.tree.keys().chain(live.keys()).filter(|path| !is_function(path)).cloned().collect();
         if !candidate.revert_all(&wrong) && !candidate.revert_all(&others) {
-            Arc::make_mut(&mut candidate.tree).retain(|path, _| !wrong.contains(path));
+            candidate.give_up(wrong);
         }
     };
     let mut diagnostics = told.unwrap_or_else(|| report.diagnostics.clone());
     diagnostics.extend(snapshot.problems.iter().cloned());
     diagnostics.sort();
     diagnostics.dedup();
-    let broken = broken_files(&candidate.tree, &diagnostics);
+    let broken = if Arc::ptr_eq(&wanted, &candidate.tree) && snapshot.problems.is_empty() {
+        Vec::new()
+    } else {
+        broken_files(&wanted, &unsettled, &candidate.tree, &diagnostics)
+    };
     Settled { tree: candidate.tree, report, diagnostics, broken }
 }
 
@@ -76,44 +82,72 @@ fn is_function(path: &str) -> bool {
     matches!(classify(path).role, Role::Function { .. })
 }
 
-fn is_below(path: &str, folder: &str) -> bool {
+fn is_inside(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
 struct Candidate<'a> {
     tree: Arc<Tree>,
     live: &'a Tree,
+    /// Wrong even as they were live, since the rules changed: they stay out.
+    hopeless: BTreeSet<FilePath>,
 }
 
 impl Candidate<'_> {
     /// Puts a file back to its live content, or takes it out if it has none. Returns whether that changed anything.
     fn revert(&mut self, path: &FilePath) -> bool {
-        if self.tree.get(path) == self.live.get(path) {
-            return false;
+        let live = self.live.get(path).filter(|_| !self.hopeless.contains(path));
+        let is_changed = self.tree.get(path) != live;
+        if is_changed {
+            let tree = Arc::make_mut(&mut self.tree);
+            match live {
+                Some(content) => drop(tree.insert(path.clone(), content.clone())),
+                None => drop(tree.remove(path)),
+            }
         }
-        let tree = Arc::make_mut(&mut self.tree);
-        match self.live.get(path) {
-            Some(content) => drop(tree.insert(path.clone(), content.clone())),
-            None => drop(tree.remove(path)),
-        }
-        true
+        is_changed | (live.is_none() && self.shut(path))
     }
 
     fn revert_all<'a>(&mut self, paths: impl IntoIterator<Item = &'a FilePath>) -> bool {
         paths.into_iter().fold(false, |changed, path| self.revert(path) | changed)
     }
+
+    /// Without its guard a folder would be open to anyone. So what was live in it stays as it was, and nothing new goes live.
+    fn shut(&mut self, guard: &FilePath) -> bool {
+        let Role::Guard { .. } = classify(guard).role else { return false };
+        let below: Vec<FilePath> = self.tree.keys().filter(|path| is_below(path, guard)).cloned().collect();
+        self.revert_all(&below)
+    }
+
+    /// Takes out what is wrong as it was live, and the functions whose guard is.
+    fn give_up(&mut self, wrong: BTreeSet<FilePath>) {
+        self.hopeless.extend(wrong);
+        let unguarded: Vec<FilePath> =
+            self.tree.keys().filter(|path| self.hopeless.iter().any(|guard| is_below(path, guard))).cloned().collect();
+        self.hopeless.extend(unguarded);
+        Arc::make_mut(&mut self.tree).retain(|path, _| !self.hopeless.contains(path));
+    }
 }
 
-fn broken_files(tree: &Tree, diagnostics: &[Diagnostic]) -> Vec<BrokenFile> {
-    let files: BTreeSet<&FilePath> = diagnostics.iter().filter(|found| found.is_error()).map(|found| &found.file).collect();
+/// Returns whether a file is a guard of a function.
+fn is_below(function: &str, guard: &str) -> bool {
+    is_function(function) && guard_paths(function).any(|path| path == guard)
+}
+
+/// Finds the files that serve requests by their names and cannot: they are wrong, or a module or a guard of theirs is.
+fn broken_files(wanted: &Tree, unsettled: &BTreeSet<&FilePath>, tree: &Tree, diagnostics: &[Diagnostic]) -> Vec<BrokenFile> {
+    let errors = || diagnostics.iter().filter(|found| found.is_error());
+    let settled = wanted.keys().filter(|path| !unsettled.contains(path));
+    let files: BTreeSet<&FilePath> = errors().map(|found| &found.file).chain(settled).filter(|path| !tree.contains_key(*path)).collect();
     files
         .into_iter()
-        .filter(|file| !tree.contains_key(*file))
         .filter_map(|file| {
             let Role::Function { segments, method } = classify(file).role else { return None };
             let methods = method.map_or(Methods::Any, Methods::Suffix);
-            let own: Arc<[Diagnostic]> = diagnostics.iter().filter(|found| found.file == *file).cloned().collect();
-            Some(BrokenFile { file: file.clone(), route: Route { segments: segments.into(), methods }, diagnostics: own })
+            let own: Vec<Diagnostic> = diagnostics.iter().filter(|found| found.file == *file).cloned().collect();
+            let shared = || errors().filter(|found| !is_function(&found.file)).cloned().collect();
+            let diagnostics = if own.is_empty() { shared() } else { own };
+            Some(BrokenFile { file: file.clone(), route: Route { segments: segments.into(), methods }, diagnostics: diagnostics.into() })
         })
         .collect()
 }

@@ -1,0 +1,10 @@
+//! Save a file, and the function behind the URL has changed: `picloud serve` on a folder that people work in.
+
+#[path = "../support/node.rs"]
+mod node;
+
+mod breaking;
+mod load;
+mod modules;
+mod restarts;
+mod saves;

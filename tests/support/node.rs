@@ -1,0 +1,438 @@
+//! A real node for stories: the built binary on a folder of its own, and a small HTTP/1.1 client that keeps its connection.
+
+#![allow(dead_code, reason = "each test binary uses its own part of this file")]
+
+use std::{
+    fs,
+    io::{self, BufRead, BufReader, ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use picloud::{
+    clock::monotonic,
+    execution::Execution,
+    store::{ExecutionFilter, Store},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for a condition; fails, saying for what, if it does not come to hold in time.
+#[track_caller]
+pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    let began = monotonic();
+    while !condition() {
+        assert!(began.elapsed() < limit, "waited {limit:?} for this: {what}");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// How a node is to be started.
+pub struct Setup {
+    folder: TempDir,
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+}
+
+/// Begins the description of a node with these function files.
+pub fn node(files: &[(&str, &str)]) -> Setup {
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("functions")).unwrap();
+    for (path, text) in files {
+        write(&folder.path().join("functions").join(path), text);
+    }
+    Setup { folder, arguments: Vec::new(), environment: Vec::new() }
+}
+
+/// Writes a file in place, and makes the folders above it.
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+impl Setup {
+    /// Adds a `picloud.toml`.
+    pub fn config(self, toml: &str) -> Self {
+        fs::write(self.folder.path().join("picloud.toml"), toml).unwrap();
+        self
+    }
+
+    /// Adds an argument of `serve`.
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The folder that it is started in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it, and waits until it says where it answers.
+    pub fn start(self) -> Node {
+        let mut node = Node { setup: self, child: None, address: ([127, 0, 0, 1], 0).into(), log: Arc::default() };
+        node.start();
+        node
+    }
+
+    /// Starts what cannot run, and returns how it ended and what it said.
+    pub fn fail(&self) -> (Option<i32>, String) {
+        let mut child = self.command().spawn().unwrap();
+        let mut said = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (child.wait().unwrap().code(), said)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PICLOUD_")) {
+            command.env_remove(name);
+        }
+        command.arg("serve").current_dir(self.folder.path());
+        if !self.arguments.iter().any(|argument| argument == "--listen") {
+            command.args(["--listen", "127.0.0.1:0"]);
+        }
+        command.args(&self.arguments).envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// A node that runs. It is killed when this is dropped.
+pub struct Node {
+    setup: Setup,
+    child: Option<Child>,
+    address: SocketAddr,
+    log: Arc<Mutex<String>>,
+}
+
+impl Node {
+    /// Starts a node with these function files.
+    pub fn start_with(files: &[(&str, &str)]) -> Self {
+        node(files).start()
+    }
+
+    /// Starts it on what is in its folder now.
+    pub fn start(&mut self) {
+        assert!(self.child.is_none(), "it runs already");
+        let mut child = self.setup.command().spawn().unwrap();
+        let (stderr, log) = (child.stderr.take().unwrap(), self.log.clone());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let pid = child.id();
+        let announcement = self.data().join("node.json");
+        self.child = Some(child);
+        let mut url = None;
+        wait_until("the node says where it answers", PATIENCE, || {
+            if let Some(ended) = self.child.as_mut().and_then(|child| child.try_wait().unwrap()) {
+                panic!("the node ended: {ended}\n{}", self.log());
+            }
+            let said: Option<Value> = fs::read(&announcement).ok().and_then(|said| serde_json::from_slice(&said).ok());
+            url = said.filter(|said| said["pid"] == pid).map(|said| said["url"].as_str().unwrap().to_owned());
+            url.is_some()
+        });
+        self.address = url.unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The folder that it was started in.
+    pub fn folder(&self) -> &Path {
+        self.setup.folder()
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> PathBuf {
+        self.folder().join(".picloud")
+    }
+
+    /// Returns the path of a function file.
+    pub fn file(&self, path: &str) -> PathBuf {
+        self.folder().join("functions").join(path)
+    }
+
+    /// Saves a function file in place.
+    pub fn write(&self, path: &str, text: &str) {
+        write(&self.file(path), text);
+    }
+
+    /// Saves a function file as careful editors do: another file, renamed over it.
+    pub fn replace(&self, path: &str, text: &str) {
+        let next = self.file(path).with_extension("next~");
+        write(&next, text);
+        fs::rename(next, self.file(path)).unwrap();
+    }
+
+    /// Deletes a function file.
+    pub fn remove(&self, path: &str) {
+        fs::remove_file(self.file(path)).unwrap();
+    }
+
+    /// What it said on stderr so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Opens a connection.
+    pub fn client(&self) -> Client {
+        Client::to(self.address)
+    }
+
+    /// Asks on a connection of its own.
+    pub fn get(&self, path: &str) -> Response {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// Asks on a connection of its own.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
+        self.client().send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
+    }
+
+    /// Waits until a function answers so.
+    #[track_caller]
+    pub fn wait_for(&self, path: &str, text: &str) {
+        let mut client = self.client();
+        let mut last = String::new();
+        wait_until(&format!("{path} answers `{text}`"), PATIENCE, || {
+            last = client.get(path).unwrap().text();
+            last == text
+        });
+    }
+
+    /// Waits until a path has this status.
+    #[track_caller]
+    pub fn wait_for_status(&self, path: &str, status: u16) {
+        let mut client = self.client();
+        wait_until(&format!("{path} has status {status}"), PATIENCE, || client.get(path).unwrap().status == status);
+    }
+
+    /// What `/_picloud/ready` says.
+    pub fn ready(&self) -> Value {
+        self.get("/_picloud/ready").json()
+    }
+
+    /// Waits until it calls itself so: `ready`, `degraded`, `starting`.
+    #[track_caller]
+    pub fn wait_for_state(&self, state: &str) {
+        wait_until(&format!("the node is {state}"), PATIENCE, || self.ready()["status"] == state);
+    }
+
+    /// Every execution in its database, newest first.
+    pub fn executions(&self) -> Vec<Execution> {
+        executions(&self.data())
+    }
+
+    /// Waits until its database has an execution like this, and returns it.
+    #[track_caller]
+    pub fn wait_for_execution(&self, what: &str, is_it: impl Fn(&Execution) -> bool) -> Execution {
+        let mut found = None;
+        wait_until(&format!("an execution is recorded: {what}"), PATIENCE, || {
+            found = self.executions().into_iter().find(&is_it);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_raw(self.pid() as i32).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn ended(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let mut status = None;
+        wait_until("the node ends", PATIENCE, || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Ends it in order; fails if it does not end well.
+    #[track_caller]
+    pub fn stop(&mut self) {
+        self.terminate();
+        let status = self.ended();
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+    }
+
+    /// Ends it without warning.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Ends it in order and starts it again on the same folders.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.start();
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the node's log\n{}---", self.log());
+        }
+    }
+}
+
+/// Every execution in a data folder's database, newest first; none while there is no database.
+pub fn executions(data: &Path) -> Vec<Execution> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Ok(store) = Store::open_read_only("sqlite", data).await else { return Vec::new() };
+        let found = store.executions(&ExecutionFilter { limit: u32::MAX, ..ExecutionFilter::default() }).await;
+        store.close().await;
+        found.unwrap()
+    })
+}
+
+/// One connection, kept between requests.
+pub struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Connects.
+    pub fn to(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        Self { stream: BufReader::new(stream) }
+    }
+
+    /// The socket beneath.
+    pub fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+
+    /// Asks with GET.
+    pub fn get(&mut self, path: &str) -> io::Result<Response> {
+        self.send("GET", path, &[], b"")
+    }
+
+    /// Asks, and reads the answer.
+    pub fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<Response> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
+        for (name, value) in headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        if !body.is_empty() {
+            request += &format!("content-length: {}\r\n", body.len());
+        }
+        let mut request = (request + "\r\n").into_bytes();
+        request.extend_from_slice(body);
+        self.write(&request)?;
+        self.read(method)
+    }
+
+    /// Sends these bytes as they are.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Reads the answer to a request with this method.
+    pub fn read(&mut self, method: &str) -> io::Result<Response> {
+        let first = self.line()?;
+        let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+        let status = status.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, format!("`{first}` is no status line")))?;
+        let mut response = Response { status, headers: Vec::new(), body: Vec::new() };
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            response.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        if method != "HEAD" && !matches!(status, 204 | 304) {
+            let length = response.header("content-length").map(|length| length.parse().unwrap());
+            response.body.resize(length.unwrap_or(0), 0);
+            self.stream.read_exact(&mut response.body)?;
+            assert!(length.is_some() || response.header("transfer-encoding").is_none(), "answers are whole: {first}");
+        }
+        Ok(response)
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line)? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+
+    /// Waits for the other side to end the connection, and returns what it still sent.
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        match self.stream.read_to_end(&mut rest) {
+            Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error),
+            _ => Ok(rest),
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Response {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// Returns the first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Returns every header of this name.
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.text()))
+    }
+}
