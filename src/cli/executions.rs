@@ -92,7 +92,7 @@ impl Executions {
                     output::micros(execution.duration_us),
                     execution.function.to_string(),
                     format!("{} {}", execution.method, execution.path),
-                    execution.failure.as_ref().map_or(String::new(), |failure| place_and_message(failure)),
+                    execution.failure.as_ref().map_or(String::new(), place_and_message),
                 ]
             })
             .collect();

@@ -1,7 +1,7 @@
 //! Counts what the run on this thread uses and stops it at its limits.
 //!
 //! Rhai's own counter of operations goes backwards inside native callbacks, and `sort` swallows the error of a comparator. So the count
-//! is ours, and a stop is sticky: every later tick stops again, and the result is looked at only after asking [`finish`].
+//! is ours, and a stop is sticky: every later tick stops again, and the result is looked at only after asking [`usage`].
 
 use std::{
     cell::{Cell, RefCell},
