@@ -1,0 +1,170 @@
+//! Requests a second, latency and CPU of the three functions F1 (hello), F2 (JSON of 50 objects) and F3 (fib(22)), beside bare axum doing the
+//! same work in the same run: `cargo bench --bench requests`. Needs `wrk`. Look at the ratios: they hold on a busy machine, figures do not.
+
+mod support;
+
+use std::{collections::HashMap, fs, path::Path, process::Command};
+
+use axum::{Json, Router, extract::Query, routing};
+use picloud::store::{ExecutionFilter, Store};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use support::{Load, Server, get, median, wrk};
+
+const FUNCTIONS: [(&str, &str); 4] = [
+    ("hello.rhai", "+++\nmethods = [\"GET\"]\n+++\nlet name = ctx.request.query.name ?? \"world\";\n#{ message: `hello ${name}` }\n"),
+    (
+        "transform.post.rhai",
+        "let items = ctx.request.body.items;\nlet sum = 0;\nfor item in items { sum += item.value; }\n#{ sum: sum, count: items.len(), first: items[0].name }\n",
+    ),
+    ("compute.get.rhai", "fn fib(n) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } }\n#{ fib: fib(22) }\n"),
+    ("slow.rhai", "let i = 0;\nwhile i < 400_000 { i += 1; }\ni\n"),
+];
+/// Says to this program that it is to be bare axum, and where to write its address.
+const BARE: &str = "PICLOUD_BENCH_BARE_AXUM";
+const ROUNDS: usize = 5;
+const SECONDS: u32 = 3;
+
+fn main() {
+    if let Ok(address_file) = std::env::var(BARE) {
+        return bare_axum(Path::new(&address_file));
+    }
+    // `cargo test --benches` only wants to see that it builds.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let functions = folder.path().join("functions");
+    fs::create_dir(&functions).unwrap();
+    for (file, text) in FUNCTIONS {
+        fs::write(functions.join(file), text).unwrap();
+    }
+    let script = folder.path().join("post.lua");
+    let items: Vec<Value> = (0..50).map(|n| json!({ "name": format!("item-{n:02}-padpad"), "value": 10 + n * 7 % 97 })).collect();
+    let body = json!({ "items": items }).to_string();
+    fs::write(&script, format!("wrk.method = \"POST\"\nwrk.body = [==[{body}]==]\nwrk.headers[\"content-type\"] = \"application/json\"\n"))
+        .unwrap();
+
+    let bare = bare(folder.path());
+    let start = |name: &str, record: &str| {
+        let folder = folder.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        Server::picloud(&folder, &functions, &format!("[journal]\nrecord = \"{record}\"\n"))
+    };
+    let (silent, recording) = (start("silent", "none"), start("recording", "all"));
+    let servers = [("bare axum", &bare), ("PiCloud, recording off", &silent), ("PiCloud, every run in SQLite", &recording)];
+
+    let mut recorded = 0;
+    println!("| function | server | req/s | × axum | p99 ms | CPU µs/req | × axum |\n|---|---|---:|---:|---:|---:|---:|");
+    for (function, path, script) in
+        [("F1", "/hello?name=Ada", None), ("F2", "/transform", Some(script.as_path())), ("F3", "/compute", None)]
+    {
+        let mut rounds: Vec<Vec<(Load, f64)>> = vec![Vec::new(); servers.len()];
+        for _ in 0..ROUNDS {
+            for (at, (name, server)) in servers.iter().enumerate() {
+                let url = format!("http://{}{path}", server.address);
+                let warm = wrk(&url, 64, 1, script);
+                let before = server.cpu_us();
+                let load = wrk(&url, 64, SECONDS, script);
+                let cpu = (server.cpu_us() - before) as f64 / load.requests as f64;
+                assert!(!load.errors || function == "F3", "{name} failed requests on {function}");
+                if at == 2 {
+                    recorded += warm.requests + load.requests;
+                }
+                rounds[at].push((load, cpu));
+            }
+        }
+        let figure = |at: usize, of: fn(&(Load, f64)) -> f64| median(rounds[at].iter().map(of).collect());
+        for (at, (name, _)) in servers.iter().enumerate() {
+            let (per_second, cpu) = (figure(at, |round| round.0.per_second), figure(at, |round| round.1));
+            println!(
+                "| {function} | {name} | {per_second:.0} | {:.2} | {:.2} | {cpu:.1} | {:.2} |",
+                per_second / figure(0, |round| round.0.per_second),
+                figure(at, |round| round.0.p99_ms),
+                cpu / figure(0, |round| round.1),
+            );
+        }
+    }
+    beside_slow(&recording);
+    recording.stop();
+    rows(&folder.path().join("recording/data"), recorded);
+}
+
+/// A fast function's latency while two clients keep a slow one running.
+fn beside_slow(node: &Server) {
+    let url = format!("http://{}/hello", node.address);
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        alone.push(wrk(&url, 1, SECONDS, None).p99_ms);
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                        get(&node.address, "/slow");
+                    }
+                });
+            }
+            beside.push(wrk(&url, 1, SECONDS, None).p99_ms);
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+    let (alone, beside) = (median(alone), median(beside));
+    println!(
+        "\np99 of F1 (1 connection): alone {alone:.2} ms, beside two clients of a 100 ms function {beside:.2} ms, × {:.2}",
+        beside / alone
+    );
+}
+
+/// Counts what was recorded against what was answered. Requests that `wrk` had under way at its end are recorded and not counted by it.
+fn rows(data: &Path, answered: u64) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let rows = runtime.block_on(async {
+        let store = Store::open_read_only("sqlite", data).await.unwrap();
+        store.executions(&ExecutionFilter { limit: u32::MAX, ..ExecutionFilter::default() }).await.unwrap().len()
+    });
+    println!("\n{answered} requests answered, {rows} rows recorded");
+    assert!(rows as u64 >= answered.min(1_000_000), "rows were lost");
+}
+
+fn bare(folder: &Path) -> Server {
+    let address = folder.join("address");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(BARE, &address);
+    Server::start(command, "/hello", move || fs::read_to_string(&address).ok().filter(|text| !text.is_empty()))
+}
+
+#[derive(Deserialize)]
+struct Item {
+    name: String,
+    value: i64,
+}
+
+#[derive(Deserialize)]
+struct Items {
+    items: Vec<Item>,
+}
+
+fn fib(n: u64) -> u64 {
+    if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
+}
+
+fn bare_axum(address_file: &Path) {
+    let hello = async |Query(query): Query<HashMap<String, String>>| {
+        Json(json!({ "message": format!("hello {}", query.get("name").map_or("world", String::as_str)) }))
+    };
+    let transform = async |Json(Items { items }): Json<Items>| {
+        let sum: i64 = items.iter().map(|item| item.value).sum();
+        Json(json!({ "sum": sum, "count": items.len(), "first": items[0].name }))
+    };
+    let compute = async || Json(json!({ "fib": fib(std::hint::black_box(22)) }));
+    let router = Router::new()
+        .route("/hello", routing::get(hello))
+        .route("/transform", routing::post(transform))
+        .route("/compute", routing::get(compute));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        fs::write(address_file, listener.local_addr().unwrap().to_string()).unwrap();
+        axum::serve(listener, router).await.unwrap();
+    });
+}
