@@ -28,7 +28,10 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
 /// Turns the reader's sentence into ours. `serde` words an unknown key as
 /// "unknown field `x`, expected one of `a`, `b`" (or "expected `a`"); everything else is passed on.
 fn explain(message: &str) -> (String, Option<String>) {
-    let message = message.trim().replace('\n', ", ");
+    let mut message = message.trim().replace('\n', ", ");
+    if let Some(at) = message.find("expected struct ") {
+        message.replace_range(at.., "expected a table");
+    }
     let Some(rest) = message.strip_prefix("unknown field `") else {
         return (message, None);
     };
