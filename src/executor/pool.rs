@@ -130,7 +130,7 @@ mod tests {
         let wait = Arc::new(Mutex::new(wait));
         for _ in 0..2 {
             let wait = wait.clone();
-            pool.run(Box::new(move || drop(wait.lock().unwrap().recv()))).unwrap();
+            pool.run(Box::new(move || wait.lock().unwrap().recv().unwrap())).unwrap();
         }
         assert!(pool.run(Box::new(|| {})).is_err());
         release.send(()).unwrap();
