@@ -6,7 +6,12 @@ use crate::node::Node;
 
 #[test]
 fn every_answer_of_a_function_names_its_execution_version_and_deployment() {
-    let files = [("ok.rhai", "1"), ("throw.rhai", "throw 1"), ("json.post.rhai", "1"), ("busy.rhai", "loop {}")];
+    let files = [
+        ("ok.rhai", "1"),
+        ("throw.rhai", "throw 1"),
+        ("json.post.rhai", "1"),
+        ("busy.rhai", "+++\n[limits]\noperations = 1_000\n+++\nloop {}"),
+    ];
     let node = Node::start_with(&files);
     let json = [("content-type", "application/json")];
     let answers = [

@@ -67,7 +67,7 @@ fn every_limit_of_a_run_has_its_status() {
         ("reply.rhai", "#{ statusCode: 99 }"),
         ("time.rhai", "+++\ntimeout = \"50ms\"\n[limits]\noperations = 5_000_000_000\n+++\nloop {}"),
         ("operations.rhai", "+++\n[limits]\noperations = 1_000\n+++\nloop {}"),
-        ("memory.rhai", "+++\n[limits]\nmemory = \"1MiB\"\narray = 100_000\n+++\nlet a = []; loop { a.push(1); }"),
+        ("memory.rhai", "+++\n[limits]\nmemory = \"1MiB\"\nstring = \"16MiB\"\n+++\nlet s = \"\"; s.pad(2_000_000, \"x\"); s"),
         ("size.rhai", "let s = \"x\"; loop { s += s; }"),
         ("depth.rhai", "fn f(n) { 1 + f(n + 1) } f(0)"),
         ("response.rhai", "+++\n[limits]\nresponse = \"1KiB\"\n+++\nlet s = \"\"; s.pad(2000, \"x\"); s"),
