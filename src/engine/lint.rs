@@ -17,6 +17,11 @@ const MAX_ARGUMENTS: usize = 256;
 /// Most commas directly between braces: the arms of a `switch`, or the parameters of a closure.
 const MAX_BETWEEN_BRACES: usize = 2_000;
 
+/// Most findings told of one file: nobody reads more, and finding the line of each takes time that grows with the file.
+const MAX_FINDINGS: usize = 100;
+/// Most imports of one file.
+pub const MAX_IMPORTS: usize = 32;
+
 /// The functions that every script can call.
 #[derive(Debug)]
 pub struct KnownFunctions(HashSet<String>);
@@ -90,6 +95,7 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> (
     });
     let Walk { references, mut methods, found, .. } = walk;
     methods.retain(|(name, _)| !references.properties.contains(name));
+    methods.truncate(MAX_FINDINGS);
     (references, methods, found)
 }
 
@@ -126,6 +132,9 @@ impl Walk<'_> {
             Stmt::Import(import, at) => {
                 let (path, alias) = &**import;
                 match path {
+                    _ if self.references.imports.len() == MAX_IMPORTS => {
+                        self.report(*at, format!("more than {MAX_IMPORTS} imports"), "let one module import several others");
+                    }
                     Expr::StringConstant(path, position) => self.references.imports.push(Import {
                         path: path.to_string(),
                         alias: (!alias.name.is_empty()).then(|| alias.name.to_string()),
@@ -175,14 +184,12 @@ impl Walk<'_> {
             Some(counts) if counts.contains(&call.args.len()) => {}
             Some(counts) => {
                 let takes = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-                let message = format!("`{name}` takes {takes} argument(s), not {}", call.args.len());
-                self.found.push(place(Diagnostic::error(self.file.clone(), message), self.text, at));
+                self.tell(at, format!("`{name}` takes {takes} argument(s), not {}", call.args.len()), None);
             }
             None => {
                 let names = self.known.0.iter().map(String::as_str).chain(self.own.keys().copied());
                 let near = near_miss(name, names).map(|near| format!("did you mean `{near}`?"));
-                let diagnostic = Diagnostic::error(self.file.clone(), format!("unknown function `{name}`")).maybe_hint(near);
-                self.found.push(place(diagnostic, self.text, at));
+                self.tell(at, format!("unknown function `{name}`"), near);
             }
         }
     }
@@ -242,7 +249,13 @@ impl Walk<'_> {
     }
 
     fn report(&mut self, at: Position, message: impl Into<String>, hint: impl Into<String>) {
-        self.found.push(place(Diagnostic::error(self.file.clone(), message), self.text, at).hint(hint));
+        self.tell(at, message, Some(hint.into()));
+    }
+
+    fn tell(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
+        if self.found.len() < MAX_FINDINGS {
+            self.found.push(place(Diagnostic::error(self.file.clone(), message), self.text, at).maybe_hint(hint));
+        }
     }
 }
 

@@ -116,10 +116,9 @@ impl Engine {
     }
 }
 
-/// Variables of one scope, functions of one file, imports of one run.
+/// Variables of one scope, functions of one file.
 const MAX_VARIABLES: usize = 256;
 const MAX_FUNCTIONS: usize = 256;
-const MAX_MODULES: usize = 32;
 
 impl Class {
     /// Sets every limit that Rhai has: its defaults differ between debug and release builds.
@@ -137,7 +136,7 @@ impl Class {
             .set_max_map_size(limits.map as usize)
             .set_max_variables(MAX_VARIABLES)
             .set_max_functions(MAX_FUNCTIONS)
-            .set_max_modules(MAX_MODULES)
+            .set_max_modules(lint::MAX_IMPORTS)
             .set_module_resolver(module::Checked)
             .on_print(|_| {})
             .on_debug(|_, _, _| {})

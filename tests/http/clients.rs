@@ -42,7 +42,8 @@ fn a_body_that_does_not_come_in_time_is_not_waited_for() {
 
 #[test]
 fn a_client_that_does_not_read_is_cut() {
-    let big = "+++\n[limits]\nstring = \"16MiB\"\nresponse = \"16MiB\"\nmemory = \"64MiB\"\n+++\nlet s = \"x\"; for i in 0..23 { s += s; } s";
+    let big =
+        "+++\n[limits]\nstring = \"16MiB\"\nresponse = \"16MiB\"\nmemory = \"64MiB\"\n+++\nlet s = \"x\"; for i in 0..23 { s += s; } s";
     let node = node(&[("big.rhai", big), ("a.rhai", "1")]).config("[server]\nwrite_timeout = \"300ms\"\nmax_connections = 1\n").start();
     let mut client = node.client();
     client.write(b"GET /big HTTP/1.1\r\nhost: t\r\n\r\nGET /big HTTP/1.1\r\nhost: t\r\n\r\n").unwrap();

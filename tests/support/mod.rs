@@ -54,13 +54,22 @@ pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> In
 
 /// Runs `f.rhai` of this tree on a thread with the stack that a node gives its threads.
 pub fn run_tree(files: &[(&str, &str)], invocation: Invocation) -> Finished {
+    on_big_stack(run_of_tree(files, invocation))
+}
+
+/// Returns what runs one script; to be called where there is stack enough.
+pub fn run_of(script: &str) -> impl FnOnce() -> Finished + Send + use<> {
+    run_of_tree(&[("f.rhai", script)], invocation("/f", &[], ""))
+}
+
+fn run_of_tree(files: &[(&str, &str)], invocation: Invocation) -> impl FnOnce() -> Finished + Send + use<> {
     let tree = tree(files);
-    on_big_stack(move || {
+    move || {
         let engine = Engine::new(LimitPolicy::default());
         let function = function(&engine, &tree).unwrap_or_else(|found| panic!("{}", found[0]));
         let program = engine.program(&function).unwrap_or_else(|found| panic!("{}", found[0]));
         engine.run(&program, invocation, Control::default()).unwrap()
-    })
+    }
 }
 
 /// Runs one script.
