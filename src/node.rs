@@ -19,6 +19,7 @@ use crate::{
     clock::{Ids, SharedClock, SystemClock},
     config::{Config, Record, Source as SourceConfig},
     engine::Engine,
+    execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
     http::{self, App, Recording},
     live::Live,
@@ -66,7 +67,16 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let live = Arc::new(Live::default());
     let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
     let engine = Arc::new(Engine::new(config.limits.clone()));
-    let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor));
+    let recording = match config.record {
+        Record::All => Recording::All,
+        Record::Failed => Recording::Failed,
+        Record::None => Recording::None,
+    };
+    let abandoned = {
+        let journal = journal.clone();
+        move |execution: Execution| http::record_abandoned(&journal, recording, execution)
+    };
+    let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)));
 
     // Ends after the requests, so that the last of them are recorded.
     let last = CancellationToken::new();
@@ -97,11 +107,6 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     sync.start().await;
     let followed = background.spawn(sync.follow(stop.clone()));
 
-    let recording = match config.record {
-        Record::All => Recording::All,
-        Record::Failed => Recording::Failed,
-        Record::None => Recording::None,
-    };
     let app = Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids });
     let connections = TaskTracker::new();
     data.announce(address)?;

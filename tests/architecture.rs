@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 16] = [
     ("config", &["executor", "function", "http", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
-    ("node", &["clock", "config", "engine", "executor", "http", "live", "shutdown", "source", "store", "sync", "telemetry"]),
+    ("node", &["clock", "config", "engine", "execution", "executor", "http", "live", "shutdown", "source", "store", "sync", "telemetry"]),
     ("cli", &["clock", "config", "deployment", "engine", "execution", "function", "live", "node", "source", "store", "sync"]),
 ];
 

@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "each benchmark uses its own part of this file")]
 
 use std::{
+    collections::BTreeMap,
+    ffi::OsString,
     fs,
     io::{Read, Write},
     net::TcpStream,
@@ -66,16 +68,16 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
-    /// Returns how often its threads gave up a core by themselves.
-    pub fn switches(&self) -> u64 {
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+    /// Returns how often each of its threads has given up a core by itself.
+    pub fn switches(&self) -> BTreeMap<OsString, u64> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().map(|task| task.unwrap());
         tasks
             .map(|task| {
-                let status = fs::read_to_string(task.unwrap().path().join("status")).unwrap_or_default();
+                let status = fs::read_to_string(task.path().join("status")).unwrap_or_default();
                 let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-                line.map_or(0, |count| count.trim().parse::<u64>().unwrap())
+                (task.file_name(), line.map_or(0, |count| count.trim().parse().unwrap()))
             })
-            .sum()
+            .collect()
     }
 
     /// Stops it as an operator would.

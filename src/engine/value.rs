@@ -1,9 +1,13 @@
 //! Values between JSON and the engine. Depth is bounded both ways: a closure can hold the map that holds it.
 
-use std::io;
+use std::{fmt, io};
 
-use rhai::{Array, Blob, Dynamic, FLOAT, INT, ImmutableString, Map};
-use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+use rhai::{Array, Blob, Dynamic, FLOAT, INT, Identifier, ImmutableString, Map};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+    ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer},
+};
 
 /// Values inside values, in either direction; `serde_json` reads no deeper.
 pub const MAX_DEPTH: usize = 128;
@@ -34,7 +38,77 @@ pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
 
 /// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`.
 pub fn from_json(bytes: &[u8]) -> Result<Dynamic, serde_json::Error> {
-    serde_json::from_slice(bytes)
+    serde_json::from_slice::<Value>(bytes).map(|Value(value)| value)
+}
+
+/// Reads a value as [`from_json`] says. Rhai's own reader builds every map twice.
+struct Value(Dynamic);
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ValueVisitor;
+        impl<'de> Visitor<'de> for ValueVisitor {
+            type Value = Dynamic;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_unit<E>(self) -> Result<Dynamic, E> {
+                Ok(Dynamic::UNIT)
+            }
+            fn visit_bool<E>(self, truth: bool) -> Result<Dynamic, E> {
+                Ok(Dynamic::from_bool(truth))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Dynamic, E> {
+                Ok(Dynamic::from_int(number))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Dynamic, E> {
+                // What an integer cannot hold is a float, as for every JSON reader without one of its own.
+                Ok(INT::try_from(number).map_or_else(|_| Dynamic::from_float(number as FLOAT), Dynamic::from_int))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Dynamic, E> {
+                Ok(Dynamic::from_float(number))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Dynamic, E> {
+                Ok(text.into())
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Dynamic, A::Error> {
+                let mut array = Array::new();
+                while let Some(Value(item)) = items.next_element()? {
+                    array.push(item);
+                }
+                Ok(Dynamic::from_array(array))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Dynamic, A::Error> {
+                let mut map = Map::new();
+                while let Some((Key(key), Value(value))) = entries.next_entry()? {
+                    map.insert(key, value);
+                }
+                Ok(Dynamic::from_map(map))
+            }
+        }
+        deserializer.deserialize_any(ValueVisitor).map(Value)
+    }
+}
+
+/// A map's key; short ones need no memory of their own.
+struct Key(Identifier);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            fn visit_str<E>(self, key: &str) -> Result<Key, E> {
+                Ok(Key(key.into()))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
 }
 
 struct Bounded {
@@ -150,6 +224,11 @@ mod tests {
         for json in [r#"{"a":[1,2.5,true,null,"x"],"b":{}}"#, "[]", "\"\"", "-9223372036854775808", "null"] {
             assert_eq!(String::from_utf8(to_json(&from_json(json.as_bytes()).unwrap(), 1000).unwrap()).unwrap(), json);
         }
+    }
+
+    #[test]
+    fn a_number_that_no_integer_holds_is_a_float() {
+        assert_eq!(from_json(b"18446744073709551615").unwrap().as_float(), Ok(18_446_744_073_709_551_615.0));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     engine::{CancelFlag, Control, Engine, MalformedBody, Program, meter::SLOW_TICKS},
-    execution::{Finished, Invocation},
+    execution::{Execution, Finished, Invocation},
     function::{Diagnostic, Function, SharedFunction, Version},
 };
 
@@ -39,11 +39,15 @@ impl Default for Settings {
     }
 }
 
+/// Takes the record of a run whose caller went away before it ended, so that nobody else can.
+pub type Abandoned = Arc<dyn Fn(Execution) + Send + Sync>;
+
 /// Runs functions in this process.
 pub struct LocalExecutor {
     engine: Arc<Engine>,
     pool: Pool,
     max_running: usize,
+    abandoned: Abandoned,
     loaded: ArcSwap<HashMap<Version, Arc<Loaded>>>,
 }
 
@@ -115,9 +119,9 @@ fn hand_off() {
 
 impl LocalExecutor {
     /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `settings.stack_bytes`.
-    pub fn new(engine: Arc<Engine>, settings: &Settings) -> Self {
+    pub fn new(engine: Arc<Engine>, settings: &Settings, abandoned: Abandoned) -> Self {
         let pool = Pool::new(settings.max_running, settings.stack_bytes);
-        Self { engine, pool, max_running: settings.max_running, loaded: ArcSwap::default() }
+        Self { engine, pool, max_running: settings.max_running, abandoned, loaded: ArcSwap::default() }
     }
 
     fn enter(&self, function: &SharedFunction) -> Result<Place, Refused> {
@@ -138,12 +142,14 @@ impl LocalExecutor {
         let cancel = CancelFlag::new(AtomicBool::new(false));
         let _stop_with_us = CancelOnDrop(cancel.clone());
         let (sender, receiver) = oneshot::channel();
-        let engine = self.engine.clone();
+        let (engine, abandoned) = (self.engine.clone(), self.abandoned.clone());
         let job = move || {
             let result = run(&engine, &place.0, invocation, Control { cancel: Some(cancel), on_slow: None });
             drop(place);
             // Nobody listening means that the client went away.
-            let _ = sender.send(result);
+            if let Err(Ok(finished)) = sender.send(result) {
+                abandoned(finished.execution);
+            }
         };
         self.pool.run(Box::new(job)).map_err(|Full| Refused::NodeBusy { limit: self.max_running })?;
         receiver.await.unwrap_or(Err(Refused::NotLoaded))

@@ -110,34 +110,31 @@ mod tests {
 
     use super::*;
 
+    /// Waits until the pool takes a job and has run it.
+    fn runs_again(pool: &Pool) {
+        let (ran, seen) = channel();
+        loop {
+            let ran = ran.clone();
+            match pool.run(Box::new(move || ran.send(()).unwrap())) {
+                Ok(()) => break,
+                Err(Full) => std::thread::yield_now(),
+            }
+        }
+        seen.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
+
     #[test]
     fn a_full_pool_refuses_and_takes_again_when_a_thread_is_free() {
         let pool = Pool::new(2, 1 << 20);
         let (release, wait) = channel::<()>();
         let wait = Arc::new(Mutex::new(wait));
-        let (done, finished) = channel();
         for _ in 0..2 {
-            let (wait, done) = (wait.clone(), done.clone());
-            let job = move || {
-                let _ = wait.lock().unwrap().recv();
-                done.send(()).unwrap();
-            };
-            pool.run(Box::new(job)).unwrap();
+            let wait = wait.clone();
+            pool.run(Box::new(move || wait.lock().unwrap().recv().unwrap())).unwrap();
         }
         assert!(pool.run(Box::new(|| {})).is_err());
         release.send(()).unwrap();
-        finished.recv_timeout(Duration::from_secs(10)).unwrap();
-        let (ran, seen) = channel();
-        while pool
-            .run(Box::new({
-                let ran = ran.clone();
-                move || ran.send(()).unwrap()
-            }))
-            .is_err()
-        {
-            std::thread::yield_now();
-        }
-        seen.recv_timeout(Duration::from_secs(10)).unwrap();
+        runs_again(&pool);
         release.send(()).unwrap();
     }
 
@@ -145,16 +142,6 @@ mod tests {
     fn a_job_that_panics_costs_no_thread() {
         let pool = Pool::new(1, 1 << 20);
         pool.run(Box::new(|| panic!("on purpose"))).unwrap();
-        let (ran, seen) = channel();
-        while pool
-            .run(Box::new({
-                let ran = ran.clone();
-                move || ran.send(()).unwrap()
-            }))
-            .is_err()
-        {
-            std::thread::yield_now();
-        }
-        seen.recv_timeout(Duration::from_secs(10)).unwrap();
+        runs_again(&pool);
     }
 }

@@ -31,8 +31,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(app.settings.header_timeout)
-        .max_buf_size(app.settings.max_head_bytes.max(8 * 1024))
-        .pipeline_flush(true);
+        // Without `pipeline_flush`: it would hold back the answer to a malformed head as long as the rest of it is not read.
+        .max_buf_size(app.settings.max_head_bytes.max(8 * 1024));
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,

@@ -12,6 +12,7 @@ use super::{Answer, App, Problem, REQUEST_ID, Recording, problem::allow_header, 
 use crate::{
     execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
     live::{Entry, LiveFunction, Match, Table},
+    store::Journal,
 };
 
 const EXECUTION: HeaderName = HeaderName::from_static("x-picloud-execution");
@@ -122,16 +123,28 @@ fn finish(app: &App, Finished { reply, mut execution }: Finished, id: &str) -> A
         None => Problem::Ended(execution.outcome, execution.failure.clone()).answer(Some(id), app.settings.dev),
     };
     execution.status = response.status().as_u16();
+    record(&app.journal, app.recording, execution);
+    response
+}
+
+fn record(journal: &Journal, recording: Recording, execution: Execution) {
     log(&execution);
-    let is_recorded = match app.recording {
+    let is_recorded = match recording {
         Recording::All => true,
         Recording::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
         Recording::None => false,
     };
     if is_recorded {
-        app.journal.record(execution);
+        journal.record(execution);
     }
-    response
+}
+
+/// The client closed the request: no status of HTTP's, but the one that servers write into their logs for this.
+const CLIENT_WENT_AWAY: u16 = 499;
+
+/// Hands on the record of a run whose client went away before it ended.
+pub fn record_abandoned(journal: &Journal, recording: Recording, execution: Execution) {
+    record(journal, recording, Execution { status: CLIENT_WENT_AWAY, ..execution });
 }
 
 /// Writes one line for a run that failed. Those that went well are in the store.

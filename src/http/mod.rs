@@ -14,6 +14,7 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 
 pub use connection::serve;
+pub use function::record_abandoned;
 use problem::Problem;
 
 use crate::{clock::Ids, executor::SharedExecutor, live::Live, store::journal::Journal};

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::node::{Node, PATIENCE, wait_until};
+use crate::node::Node;
 
 #[test]
 fn a_saved_file_is_live() {
@@ -102,7 +102,7 @@ fn of_two_files_for_one_route_the_live_one_stays() {
     node.write("users/index.rhai", "\"second\"");
     node.wait_for_state("degraded");
     assert_eq!(node.get("/users").text(), "first");
-    wait_until("the log names both", PATIENCE, || node.log().contains("users/index.rhai") && node.log().contains("users.rhai"));
+    node.wait_for_line(&["users/index.rhai", "users.rhai"]);
     node.remove("users.rhai");
     node.wait_for("/users", "second");
     node.wait_for_state("ready");

@@ -17,7 +17,8 @@ use picloud::{
     execution::Execution,
     store::{ExecutionFilter, Store},
 };
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -204,6 +205,17 @@ impl Node {
         Client::to(self.address)
     }
 
+    /// Waits until a line on stderr holds all of these, and returns it.
+    #[track_caller]
+    pub fn wait_for_line(&self, parts: &[&str]) -> String {
+        let mut found = None;
+        wait_until(&format!("a line with {parts:?} is in the log"), PATIENCE, || {
+            found = self.log().lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned);
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
     /// Asks on a connection of its own.
     pub fn get(&self, path: &str) -> Response {
         self.send("GET", path, &[], b"")
@@ -259,12 +271,13 @@ impl Node {
         found.unwrap()
     }
 
-    /// Sends SIGTERM.
+    /// Asks it to end.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    fn signal(&self, signal: Signal) {
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(self.pid() as i32).unwrap(), signal).unwrap();
     }
 
@@ -366,6 +379,22 @@ impl Client {
     /// Sends these bytes as they are.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)
+    }
+
+    /// Sends a GET and does not wait for its answer.
+    pub fn begin(&mut self, path: &str) {
+        self.write(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).unwrap();
+    }
+
+    /// Sends a GET again if it has been answered: another was faster.
+    pub fn begin_again(&mut self, path: &str) {
+        self.socket().set_nonblocking(true).unwrap();
+        let has_answer = matches!(self.socket().peek(&mut [0]), Ok(1));
+        self.socket().set_nonblocking(false).unwrap();
+        if has_answer {
+            self.read("GET").unwrap();
+            self.begin(path);
+        }
     }
 
     /// Reads the answer to a request with this method.

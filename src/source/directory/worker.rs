@@ -22,7 +22,10 @@ use super::{
     view::{Blocked, View},
     watch::{self, Place},
 };
-use crate::{clock::monotonic, function::FilePath};
+use crate::{
+    clock::monotonic,
+    function::{FilePath, route::file::guard_paths},
+};
 
 /// Linux keeps 15 characters.
 const THREAD_NAME: &str = "functions-watch";
@@ -273,8 +276,11 @@ impl Worker {
         self.decide(&place, looks);
     }
 
-    fn look_at(&mut self, files: BTreeSet<FilePath>) {
+    fn look_at(&mut self, mut files: BTreeSet<FilePath>) {
         let Some(place) = self.place.clone() else { return };
+        // In a new folder a function's report may come without that of the guard beside it, which was there before the watch.
+        let guards: Vec<FilePath> = files.iter().flat_map(|path| guard_paths(path)).map(FilePath::from).collect();
+        files.extend(guards.into_iter().filter(|guard| !self.last.is_closed(guard)));
         let mut looks = Vec::with_capacity(files.len());
         for path in files {
             let look = if self.last.is_closed(&path) {

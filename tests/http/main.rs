@@ -1,0 +1,9 @@
+//! The contract of the HTTP side: what callers outside the repository rely on.
+
+#[path = "../support/node.rs"]
+mod node;
+
+mod clients;
+mod contract;
+mod failures;
+mod reserved;

@@ -1,0 +1,97 @@
+//! Starting, refusing to start, and what is left on the disk.
+
+#[path = "support/node.rs"]
+mod node;
+
+use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+
+use node::{Node, node};
+
+#[test]
+fn a_data_folder_is_one_node_s_at_a_time() {
+    let first = Node::start_with(&[("a.rhai", "1")]);
+    let (code, said) = node(&[]).argument("--data").argument(first.data().to_str().unwrap()).fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("error: another node uses the data folder `") && said.contains("hint: stop it, or name another folder"),
+        "{said}"
+    );
+    // The one that runs feels nothing of it.
+    assert_eq!(first.get("/a").text(), "1");
+    assert!(first.data().join("node.json").exists());
+}
+
+#[test]
+fn a_killed_node_leaves_nothing_that_keeps_the_next_from_starting() {
+    let mut node = Node::start_with(&[("a.rhai", "1")]);
+    node.kill();
+    assert!(node.data().join("node.json").exists());
+    node.start();
+    assert_eq!(node.get("/a").text(), "1");
+    node.stop();
+    assert!(!node.data().join("node.json").exists());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (code, said) = node(&[]).argument("--listen").argument(&address).fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(&format!("error: cannot listen on {address}: ")), "{said}");
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_told_with_its_place_and_a_hint() {
+    let (code, said) = node(&[]).config("data = \"x\"\n\n[server]\nlisen = \"127.0.0.1:1\"\n").fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("picloud.toml:4:1: error: unknown key `lisen`"), "{said}");
+    assert!(said.contains("did you mean `listen`?"), "{said}");
+    let (code, said) = node(&[]).config("[limits]\ntimeout = \"soon\"\n").fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("picloud.toml:2:11: "), "{said}");
+    let (code, said) = node(&[]).argument("--config").argument("nowhere.toml").fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("cannot read the configuration `nowhere.toml`"), "{said}");
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let functions = |name: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("who.rhai"), format!("\"{name}\"")).unwrap();
+        folder
+    };
+    let (by_file, by_variable, by_flag) = (functions("file"), functions("variable"), functions("flag"));
+    let text = |folder: &tempfile::TempDir| folder.path().to_str().unwrap().to_owned();
+    let configured = || node(&[("who.rhai", "\"default\"")]).config(&format!("[source]\npath = \"{}\"\n", text(&by_file)));
+    assert_eq!(node(&[("who.rhai", "\"default\"")]).start().get("/who").text(), "default");
+    assert_eq!(configured().start().get("/who").text(), "file");
+    assert_eq!(configured().variable("PICLOUD_FUNCTIONS", &text(&by_variable)).start().get("/who").text(), "variable");
+    let all = configured().variable("PICLOUD_FUNCTIONS", &text(&by_variable)).argument("--functions").argument(&text(&by_flag));
+    assert_eq!(all.start().get("/who").text(), "flag");
+}
+
+#[test]
+fn the_admin_token_is_its_owner_s_alone_and_stays() {
+    let mut node = Node::start_with(&[("a.rhai", "1")]);
+    let file = node.data().join("admin-token");
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&file), mode(&node.data())), (0o600, 0o700));
+    let token = fs::read_to_string(&file).unwrap();
+    assert!(token.starts_with("picloud_") && token.trim().len() > 40, "its form");
+    node.wait_for_line(&["an admin token is in `", "admin-token`"]);
+    node.restart();
+    assert_eq!(fs::read_to_string(&file).unwrap(), token);
+    assert!(!node.log().contains(token.trim()), "the token is in the log");
+}
+
+#[test]
+fn a_folder_of_functions_may_come_after_the_node() {
+    let setup = node(&[]);
+    fs::remove_dir(setup.folder().join("functions")).unwrap();
+    let node = setup.start();
+    assert_eq!(node.get("/_picloud/health").status, 200);
+    node.write("a.rhai", "1");
+    node.wait_for("/a", "1");
+}
