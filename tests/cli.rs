@@ -161,7 +161,7 @@ fn check_counts_what_is_right_and_what_is_not() {
     let output = folder.run(&["check", "f"]);
     assert_eq!(output.status.code(), Some(1));
     let told = String::from_utf8(output.stdout).unwrap();
-    assert!(told.ends_with("\n\n1 error, 1 warning; 2 functions without\n"), "{told}");
+    assert!(told.ends_with("\n\n1 error, 1 warning; 2 functions without errors\n"), "{told}");
     let json = folder.json(&["check", "f", "--json"]);
     let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
     assert_eq!(keys, ["diagnostics", "functions", "ok"]);

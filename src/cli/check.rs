@@ -62,7 +62,7 @@ impl Check {
             output::line(match (is_good, found(&settled.diagnostics).as_str()) {
                 (true, "") => format!("{functions}, no errors"),
                 (true, warnings) => format!("{functions}, no errors, {warnings}"),
-                (false, errors) => format!("{errors}; {functions} without"),
+                (false, errors) => format!("{errors}; {functions} without errors"),
             });
         }
         Ok(if is_good { Exit::Done } else { Exit::FunctionsWrong })
