@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpStream,
-    path::Path,
     process::{Child, Command, Output, Stdio},
     time::Duration,
 };
@@ -117,12 +116,24 @@ fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 #[test]
 fn a_new_project_checks_and_answers() {
-    let folder = Folder::project();
+    let folder = Folder::empty();
+    insta::assert_snapshot!("init", folder.done(&["init"]));
     assert_eq!(folder.done(&["check"]), "2 functions, no errors\n");
-    assert_eq!(folder.done(&["invoke", "/hello?name=Ada"]), "{\"message\":\"hello Ada\"}\n");
-    assert_eq!(folder.done(&["invoke", "/users/7"]), "{\"id\":7,\"path\":\"/users/7\"}\n");
-    let second = folder.refused(2, &["init"]);
-    assert!(second.contains("`./picloud.toml` is there already") && second.contains("hint"), "{second}");
+    assert_eq!(folder.done(&["invoke", "/hello?name=Ada"]), "{\"message\":\"hello Ada\"}");
+    assert_eq!(folder.done(&["invoke", "/users/7"]), "{\"id\":7,\"path\":\"/users/7\"}");
+}
+
+#[test]
+fn init_overwrites_nothing() {
+    let folder = Folder::empty();
+    folder.write("shop/functions/hello.rhai", "\"mine\"");
+    insta::assert_snapshot!("init_in_the_way", folder.refused(2, &["init", "shop"]));
+    assert_eq!(fs::read_to_string(folder.0.path().join("shop/functions/hello.rhai")).unwrap(), "\"mine\"");
+    assert!(!folder.0.path().join("shop/picloud.toml").exists());
+    folder.write("new/shop/.gitignore", "/target\n");
+    assert!(folder.done(&["init", "new/shop"]).contains("  cd new/shop\n"));
+    assert_eq!(fs::read_to_string(folder.0.path().join("new/shop/.gitignore")).unwrap(), "/target\n");
+    assert!(folder.refused(2, &["init", "new/shop"]).contains("`new/shop/picloud.toml` is there already"));
 }
 
 #[test]
@@ -136,6 +147,25 @@ fn check_tells_every_mistake_and_exits_with_1() {
     insta::assert_snapshot!(String::from_utf8(output.stdout).unwrap());
     let json = folder.json(&["check", "--json"]);
     assert_eq!((&json["ok"], &json["functions"], &json["diagnostics"][0]["line"]), (&false.into(), &2.into(), &1.into()));
+}
+
+#[test]
+fn check_counts_what_is_right_and_what_is_not() {
+    let folder = Folder::empty();
+    folder.write("f/a.rhai", "1");
+    assert_eq!(folder.done(&["check", "f"]), "1 function, no errors\n");
+    folder.write("f/b.gett.rhai", "2");
+    let told = folder.done(&["check", "f"]);
+    assert!(told.starts_with("f/b.gett.rhai: warning: ") && told.ends_with("\n\n2 functions, no errors, 1 warning\n"), "{told}");
+    folder.write("f/c.rhai", "(");
+    let output = folder.run(&["check", "f"]);
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.ends_with("\n\n1 error, 1 warning; 2 functions without errors\n"), "{told}");
+    let json = folder.json(&["check", "f", "--json"]);
+    let keys: Vec<&String> = json.as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["diagnostics", "functions", "ok"]);
+    assert_eq!((&json["diagnostics"][0]["severity"], &json["diagnostics"][1]["file"]), (&"warning".into(), &"c.rhai".into()));
 }
 
 #[test]
@@ -160,7 +190,15 @@ fn routes_lists_and_explains() {
     insta::assert_snapshot!("routes_lists", folder.done(&["routes"]));
     insta::assert_snapshot!("routes_explains", folder.done(&["routes", "/users/me"]));
     assert_eq!(folder.json(&["routes", "/users/7", "--method", "POST", "--json"])["outcome"]["method_not_allowed"]["allow"][0], "GET");
+    assert_eq!(folder.done(&["routes", "http://x:1/users/me?y"]), folder.done(&["routes", "/users/me"]));
+    let me = &folder.json(&["routes", "--json"])[3];
+    assert_eq!((&me["route"], &me["limits"]["timeout"]), (&"/users/me".into(), &"1s".into()));
+    assert_eq!(me["guards"][0], "users/_middleware.rhai");
     folder.write("functions/broken.rhai", "(");
+    let explained = folder.run(&["routes", "/broken"]);
+    assert_eq!(explained.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&explained.stdout), "GET /broken: `broken.rhai (broken)` on /broken\n");
+    assert_eq!(String::from_utf8_lossy(&explained.stderr), "1 error; `picloud check` shows where\n");
     let listed = folder.run(&["routes", "--json"]);
     assert_eq!(listed.status.code(), Some(1));
     let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
@@ -177,20 +215,65 @@ fn invoke_sends_what_it_is_told_and_shows_what_happened() {
     folder.write("functions/fail.rhai", "fn f(x) {\n  1 / x\n}\nf(0)");
     folder.write("body.json", "{\"a\":[1]}");
     let output = folder.run(&["invoke", "/echo", "-i", "-d", "@body.json", "-H", "X-B: 7"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "201 Created\nx-a: 7\ncontent-type: application/json\n\n{\"a\":[1]}\n");
-    assert!(String::from_utf8_lossy(&output.stderr).contains("Info seen"));
-    assert_eq!(folder.done(&["invoke", "/echo", "-d", "plain"]), "plain\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "201 Created\nx-a: 7\ncontent-type: application/json\n\n{\"a\":[1]}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "info   seen\n");
+    assert_eq!(folder.done(&["invoke", "/echo", "-d", "plain"]), "plain");
+    assert_eq!(folder.done(&["invoke", "/echo", "-d", "-5"]), "-5");
+    assert_eq!(folder.done(&["invoke", "/echo", "-d", "[1"]), "[1");
+    assert_eq!(
+        folder.done(&["invoke", "/echo", "-d", "a=1&b=2", "-H", "content-type: application/x-www-form-urlencoded"]),
+        r#"{"a":"1","b":"2"}"#
+    );
+    assert!(folder.refused(2, &["invoke", "/echo", "-d", "{", "-H", "content-type: application/json"]).contains("the body is not JSON"));
+    let mut piped = folder.command(&["invoke", "/echo", "-d", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    piped.stdin.take().unwrap().write_all(b"from a pipe").unwrap();
+    assert_eq!(piped.wait_with_output().unwrap().stdout, b"from a pipe");
+    assert_eq!(folder.done(&["invoke", "/hello", "-X", "head", "-i"]), "200 OK\ncontent-type: application/json\n\n");
+    assert_eq!(folder.done(&["invoke", "/hello", "-X", "OPTIONS", "-i"]), "204 No Content\nallow: GET, HEAD, OPTIONS\n\n");
     insta::assert_snapshot!("invoke_failure", folder.refused(1, &["invoke", "/fail"]));
     insta::assert_snapshot!("invoke_not_found", folder.refused(2, &["invoke", "/nowhere"]));
+    insta::assert_snapshot!("invoke_nearly_found", folder.refused(2, &["invoke", "/helo"]));
     insta::assert_snapshot!("invoke_wrong_method", folder.refused(2, &["invoke", "/hello", "-X", "DELETE"]));
+    insta::assert_snapshot!("invoke_no_path", folder.refused(2, &["invoke", "hello"]));
+    insta::assert_snapshot!("invoke_no_header", folder.refused(2, &["invoke", "/hello", "-H", "a b: c"]));
+}
+
+#[test]
+fn invoke_runs_guards_and_leaves_broken_neighbours_alone() {
+    let folder = Folder::project();
+    folder.write("functions/admin/_middleware.rhai", "if ctx.request.headers[\"x-key\"] != \"7\" { #{ statusCode: 403, body: \"no\" } }");
+    folder.write("functions/admin/list.rhai", "\"all\"");
+    assert_eq!(folder.done(&["invoke", "/admin/list", "-i"]), "403 Forbidden\ncontent-type: text/plain; charset=utf-8\n\nno");
+    assert_eq!(folder.done(&["invoke", "/admin/list", "-H", "X-Key: 7"]), "all");
+    folder.write("functions/broken.rhai", "let x = ;");
+    let output = folder.run(&["invoke", "/admin/list", "-H", "X-Key: 7"]);
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout)), (Some(0), "all".into()));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "1 error; `picloud check` shows where\n");
+    insta::assert_snapshot!("invoke_broken", folder.refused(1, &["invoke", "/broken"]));
+}
+
+#[test]
+fn without_a_database_status_tells_the_rest() {
+    let folder = Folder::project();
+    let output = folder.run(&["status"]);
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!("status_without_database", String::from_utf8(output.stdout).unwrap());
+    insta::assert_snapshot!("no_database", String::from_utf8(output.stderr).unwrap());
+    let json = folder.json(&["status", "--json", "--database", "postgres://ann:hunter2@127.0.0.1:1/cloud"]);
+    let problem = json["database"]["problem"].as_str().unwrap();
+    assert!(problem.starts_with("cannot connect to `cloud` on postgres at 127.0.0.1:1: "), "{problem}");
+    assert!(!json.to_string().contains("hunter2"));
+    for command in ["deployments", "executions", "logs"] {
+        assert!(folder.refused(2, &[command]).contains("there is no database"), "{command}");
+    }
+    folder.write(".picloud/spool/00000001.jsonl", &" ".repeat(2048));
+    assert_eq!(folder.json(&["status", "--json"])["spooled_bytes"], 2048);
+    assert!(String::from_utf8(folder.run(&["status"]).stdout).unwrap().contains("spool     2 KiB of executions wait"));
 }
 
 #[test]
 fn the_store_is_read_while_the_node_runs_and_after() {
     let folder = Folder::project();
-    let told = folder.refused(2, &["status"]);
-    assert!(told.contains("there is no database") && told.contains("picloud serve"), "{told}");
-
     let node = Node::start(&folder);
     assert!(node.get("/hello?name=Ada").ends_with("{\"message\":\"hello Ada\"}"));
     folder.write("functions/fail.rhai", "throw \"no\"");
@@ -200,6 +283,7 @@ fn the_store_is_read_while_the_node_runs_and_after() {
     assert!(node.get("/hello?name=Eve").ends_with("{\"message\":\"hello Eve\"}"));
     let status = folder.json(&["status", "--json"]);
     assert_eq!((&status["live"]["functions"], &status["refused"]["status"]), (&3.into(), &"rejected".into()));
+    assert_eq!((&status["database"]["place"], &status["database"]["problem"]), (&"`.picloud/picloud.db`".into(), &Value::Null));
     assert!(status["node"]["url"].as_str().unwrap().contains(&node.address));
     node.stop();
 
@@ -207,15 +291,60 @@ fn the_store_is_read_while_the_node_runs_and_after() {
     let failed = folder.json(&["executions", "--status", "5xx", "--json"]);
     assert_eq!((&failed[0]["function"], &failed[0]["status"]), (&"fail".into(), &502.into()));
     assert_eq!(failed[0]["failure"]["message"], "no");
+    assert_eq!(folder.json(&["executions", "--status", "failed", "--json"]), failed);
+    assert_eq!(folder.json(&["executions", "--status", "timed_out", "--json"]), Value::Array(Vec::new()));
     assert_eq!(folder.json(&["executions", "--function", "hello", "--json"]).as_array().unwrap().len(), 2);
     assert_eq!(folder.json(&["executions", "--since", "1h", "--limit", "1", "--json"]).as_array().unwrap().len(), 1);
-    let logs = folder.done(&["logs"]);
-    assert!(logs.contains("hello: greeting Ada") && logs.contains("fail: fail.rhai:1:1: no"), "{logs}");
-    assert_eq!(folder.json(&["deployments", "--json"]).as_array().unwrap().len(), 3);
-    assert_eq!(folder.json(&["versions", "hello", "--json"]).as_array().unwrap().len(), 1);
-    assert!(folder.refused(2, &["versions", "helo"]).contains("did you mean `hello`?"));
-    assert!(folder.refused(2, &["executions", "--since", "soon"]).contains("`soon` is no time"));
-    assert!(folder.refused(2, &["executions", "--status", "x"]).contains("is not a status"));
+    assert_eq!(folder.json(&["executions", "--since", "2100-01-01T00:00:00Z", "--json"]).as_array().unwrap().len(), 0);
+    let deployments = folder.json(&["deployments", "--json"]);
+    assert_eq!(deployments.as_array().unwrap().len(), 3);
+    assert_eq!((&deployments[0]["status"], &deployments[1]["changes"][0]["function"]), (&"rejected".into(), &"fail".into()));
+    assert!(folder.done(&["deployments", "--limit", "1"]).lines().nth(1).unwrap().contains("  rejected  +0 ~0 -0  1 error  dir-"));
+    let versions = folder.json(&["versions", "hello.rhai", "--json"]);
+    assert_eq!((versions.as_array().unwrap().len(), &versions[0]["is_live"]), (1, &true.into()));
+
+    insta::assert_snapshot!("unknown_function", folder.refused(2, &["versions", "helo"]));
+    for command in ["executions", "logs"] {
+        assert!(folder.refused(2, &[command, "--function", "helo"]).contains("did you mean `hello`?"), "{command}");
+    }
+    insta::assert_snapshot!("bad_time", folder.refused(2, &["executions", "--since", "soon"]));
+    insta::assert_snapshot!("bad_status", folder.refused(2, &["executions", "--status", "x"]));
+    assert!(folder.refused(2, &["executions", "--status", "faild"]).contains("did you mean `failed`?"));
+}
+
+#[test]
+fn logs_are_lines_in_order_and_silent_runs_take_none_of_them() {
+    let folder = Folder::project();
+    folder.write("functions/silent.rhai", "1");
+    folder.write("functions/talk.rhai", "log::info(\"one\\ntwo\"); log::warn(\"three\"); throw \"four\"");
+    folder.write("functions/much.rhai", "+++\n[limits]\nlog_lines = 1\n+++\nfor i in 0..3 { log::error(i) }");
+    let node = Node::start(&folder);
+    for path in ["/talk", "/much", "/silent", "/silent", "/silent"] {
+        node.get(path);
+    }
+    node.stop();
+    // Time and execution are others in each run.
+    let plain = |arguments: &[&str]| -> Vec<String> {
+        let lines = folder.done(arguments);
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        lines.lines().map(words).map(|words| format!("{} {}", words[1], words[3..].join(" "))).collect()
+    };
+    assert_eq!(
+        plain(&["logs"]),
+        [
+            "info talk one\\ntwo",
+            "warn talk three",
+            "failure talk talk.rhai:1:44: four",
+            "error much 0",
+            "warn much 2 log lines did not fit the limit"
+        ]
+    );
+    assert_eq!(plain(&["logs", "--limit", "2"]).len(), 2);
+    assert_eq!(plain(&["logs", "--function", "much", "--limit", "1"]), ["warn much 2 log lines did not fit the limit"]);
+    let lines: Vec<Value> = folder.done(&["logs", "--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["message"], &lines[0]["level"]), (&"one\ntwo".into(), &"info".into()));
+    assert_eq!((&lines[2]["level"], &lines[2]["status"], &lines[2]["failure"]["line"]), (&"failure".into(), &502.into(), &1.into()));
+    assert!(lines.windows(2).all(|pair| pair[0]["time"].as_str() <= pair[1]["time"].as_str()));
 }
 
 #[test]
@@ -246,10 +375,19 @@ fn a_reader_that_goes_away_is_no_error() {
     for number in 0..300 {
         folder.write(&format!("functions/many/f{number}.rhai"), "1");
     }
-    let program = Path::new(env!("CARGO_BIN_EXE_picloud")).display().to_string();
-    let script = format!("set -o pipefail; {program} routes | head -1");
-    let output = Command::new("bash").args(["-c", &script]).current_dir(folder.0.path()).output().unwrap();
+    let piped = |script: &str| {
+        let script = script.replace("picloud", env!("CARGO_BIN_EXE_picloud"));
+        Command::new("bash").args(["-c", &script]).current_dir(folder.0.path()).output().unwrap()
+    };
+    let output = piped("set -o pipefail; picloud routes | head -1");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    // What it found it still says.
+    folder.write("functions/broken.rhai", "(");
+    let output = piped("picloud check --json | true; exit ${PIPESTATUS[0]}");
+    assert_eq!((output.status.code(), output.stderr.is_empty()), (Some(1), true));
+    let output = piped("picloud routes > /dev/full");
+    assert_eq!(output.status.code(), Some(2));
+    insta::assert_snapshot!("full_disk", String::from_utf8(output.stderr).unwrap());
 }
 
 #[test]

@@ -1,16 +1,25 @@
 //! `picloud check`: the check that every deployment goes through, without a node.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    io::{self, IsTerminal},
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
+    time::Duration,
+};
 
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::{Configured, Exit, output};
+use super::{Configured, Exit, found, output};
 use crate::{
     config::{Config, Source as SourceConfig},
     engine::Engine,
-    function::Tree,
+    function::{Diagnostic, Tree},
     source::{
         Source,
         directory::{self, DirectorySource},
@@ -41,22 +50,22 @@ impl Check {
             config.source = SourceConfig::Directory { path };
         }
         let CheckedSource { settled, .. } = read_and_check(&config)?;
-        let errors = settled.diagnostics.iter().filter(|found| found.is_error()).count();
-        let warnings = settled.diagnostics.len() - errors;
+        let is_good = !settled.diagnostics.iter().any(Diagnostic::is_error);
         let functions = settled.report.functions.len();
         if self.json {
-            output::json(&json!({ "ok": errors == 0, "functions": functions, "diagnostics": settled.diagnostics }))?;
+            output::json(&json!({ "ok": is_good, "functions": functions, "diagnostics": settled.diagnostics }))?;
         } else {
             for diagnostic in &settled.diagnostics {
                 output::line(format!("{}\n", Configured::finding(&config, diagnostic)));
             }
-            let warnings = if warnings == 0 { String::new() } else { format!(", {}", output::count(warnings, "warning")) };
-            output::line(match errors {
-                0 => format!("{}, no errors{warnings}", output::count(functions, "function")),
-                _ => format!("{}{warnings}", output::count(errors, "error")),
+            let functions = output::count(functions, "function");
+            output::line(match (is_good, found(&settled.diagnostics).as_str()) {
+                (true, "") => format!("{functions}, no errors"),
+                (true, warnings) => format!("{functions}, no errors, {warnings}"),
+                (false, errors) => format!("{errors}; {functions} without errors"),
             });
         }
-        Ok(if errors == 0 { Exit::Done } else { Exit::FunctionsWrong })
+        Ok(if is_good { Exit::Done } else { Exit::FunctionsWrong })
     }
 }
 
@@ -66,6 +75,8 @@ pub(super) struct CheckedSource {
     pub settled: Settled,
     /// Has compiled them.
     pub engine: Arc<Engine>,
+    /// Holds what is compiled, until the command is done with it.
+    _checker: Checker,
 }
 
 /// Reads the configured folder once and checks it, on a thread with the stack that scripts need.
@@ -81,20 +92,37 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     // Whoever runs a command means what is saved now.
     snapshot.unsettled.clear();
     let engine = Arc::new(Engine::new(config.limits.clone()));
-    let checker = Checker::new(engine.clone());
-    let settled = on_script_stack(config, move || {
-        let mut checker = checker;
+    let mut checker = Checker::new(engine.clone());
+    let files = snapshot.tree.len();
+    let check = move || {
         let settled = settle(&mut checker, snapshot, &Tree::new());
         (settled, checker)
-    })?;
-    // The checker holds what is compiled until the command is done with it.
-    let (settled, checker) = settled;
-    std::mem::forget(checker);
-    Ok(CheckedSource { settled, engine })
+    };
+    let (settled, checker) =
+        with_word_after(PATIENCE, &format!("checking {} …", output::count(files, "file")), || on_script_stack(config, check))?;
+    Ok(CheckedSource { settled, engine, _checker: checker })
+}
+
+/// How long a terminal stays silent while people wait.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Does some work, and says on a terminal what it is when it takes longer than that.
+fn with_word_after<T>(patience: Duration, word: &str, work: impl FnOnce() -> T) -> T {
+    let (done, is_done) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if is_done.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) && io::stderr().is_terminal() {
+                output::tell(word);
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
 }
 
 /// Runs this on a thread with the stack that scripts need.
 pub(super) fn on_script_stack<T: Send + 'static>(config: &Config, work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
-    let thread = std::thread::Builder::new().stack_size(config.executor.stack_bytes).spawn(work)?;
+    let thread = thread::Builder::new().stack_size(config.executor.stack_bytes).spawn(work)?;
     thread.join().map_err(|_| anyhow!("the engine failed on these files; please report it"))
 }

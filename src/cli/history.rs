@@ -1,74 +1,16 @@
-//! `picloud status`, `deployments`, `versions`: what is live, and what was.
+//! `picloud deployments`, `picloud versions`: what was live, and when.
 
 use anyhow::bail;
 use clap::Args;
 use serde_json::json;
 
-use super::{Configured, Exit, output};
+use super::{Configured, Exit, found, output};
 use crate::{
     clock::rfc3339,
-    config::Source,
     deployment::{Deployment, DeploymentStatus},
     function::{FunctionName, diagnostic::near_miss},
-    node,
+    store::Store,
 };
-
-/// `picloud status`
-#[derive(Debug, Args)]
-pub struct Status {
-    #[command(flatten)]
-    configured: Configured,
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-}
-
-impl Status {
-    pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        let running = node::running(&config.data);
-        let (live, last) = self.configured.with_store(&config, async |store| {
-            let live = store.live().await?.map(|(deployment, _)| deployment);
-            Ok((live, store.last_deployment().await?))
-        })?;
-        let Source::Directory { path } = &config.source;
-        let diagnostics = last.as_ref().map(|last| last.diagnostics.as_slice()).unwrap_or_default();
-        let refused = last.as_ref().filter(|last| last.status == DeploymentStatus::Rejected);
-        if self.json {
-            output::json(&json!({
-                "node": running,
-                "source": format!("directory {}", path.display()),
-                "live": live.as_ref().map(summary),
-                "refused": refused.map(summary),
-                "diagnostics": diagnostics,
-            }))?;
-            return Ok(Exit::Done);
-        }
-        output::line(match &running {
-            Some(node) => format!("node      running at {} (process {})", node.url, node.pid),
-            None => format!("node      not running on `{}`", config.data.display()),
-        });
-        output::line(format!("source    directory {}", path.display()));
-        match &live {
-            Some(live) => {
-                let since = rfc3339(live.id.time_us());
-                let functions = output::count(live.functions as usize, "function");
-                output::line(format!("live      {} since {since}, {functions}, revision {}", live.id, live.revision));
-            }
-            None => output::line("live      nothing yet"),
-        }
-        if let Some(refused) = refused {
-            output::line(format!("refused   {} at {}, revision {}", refused.id, rfc3339(refused.id.time_us()), refused.revision));
-        }
-        if !diagnostics.is_empty() {
-            output::line("\nFiles with mistakes are live as they last were right, or answer 503 if they never were.");
-        }
-        for diagnostic in diagnostics {
-            output::line(format!("\n{}", Configured::finding(&config, diagnostic)));
-        }
-        Ok(Exit::Done)
-    }
-}
 
 /// `picloud deployments`
 #[derive(Debug, Args)]
@@ -76,7 +18,7 @@ pub struct Deployments {
     #[command(flatten)]
     configured: Configured,
     /// At most so many, the newest first
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u32,
     /// Print a JSON array
     #[arg(long)]
@@ -108,7 +50,7 @@ impl Deployments {
                     rfc3339(deployment.id.time_us()),
                     word(deployment).into(),
                     changes(deployment),
-                    output::count(deployment.diagnostics.len(), "mistake"),
+                    found(&deployment.diagnostics),
                     deployment.revision.to_string(),
                 ]
             })
@@ -133,38 +75,60 @@ pub struct Versions {
 impl Versions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let config = self.configured.load()?;
-        let name = FunctionName::of_file(&self.function).unwrap_or_else(|| FunctionName::new(self.function.as_str()));
-        let (versions, others) = self.configured.with_store(&config, async |store| {
-            let versions = store.versions_of(&name).await?;
-            let others = if versions.is_empty() { store.live_functions().await? } else { Vec::new() };
-            Ok((versions, others))
+        let name = function_name(&self.function);
+        let (versions, is_live) = self.configured.with_store(&config, async |store| {
+            must_be_known(&store, &name).await?;
+            let is_live = store.live_functions().await?.iter().any(|live| live.function == name);
+            Ok((store.versions_of(&name).await?, is_live))
         })?;
-        if versions.is_empty() {
-            let near = near_miss(name.as_str(), others.iter().map(|other| other.function.as_str()));
-            let hint = near.map_or("`picloud routes` lists the functions".into(), |near| format!("did you mean `{near}`?"));
-            bail!("no version of `{name}` was ever live\n  hint: {hint}");
-        }
         if self.json {
             let all: Vec<_> = versions
                 .iter()
-                .map(|version| {
-                    let time = rfc3339(version.deployment.time_us());
-                    json!({ "function": version.function, "version": version.version, "deployment": version.deployment, "time": time })
+                .enumerate()
+                .map(|(at, version)| {
+                    json!({
+                        "function": version.function,
+                        "version": version.version,
+                        "deployment": version.deployment,
+                        "time": rfc3339(version.deployment.time_us()),
+                        "is_live": is_live && at == 0,
+                    })
                 })
                 .collect();
             output::json(&all)?;
             return Ok(Exit::Done);
         }
-        let rows: Vec<[String; 3]> = versions
+        let rows: Vec<[String; 4]> = versions
             .iter()
-            .map(|version| [version.version.to_string(), rfc3339(version.deployment.time_us()), version.deployment.to_string()])
+            .enumerate()
+            .map(|(at, version)| {
+                let note = if is_live && at == 0 { "live" } else { "" };
+                [version.version.to_string(), rfc3339(version.deployment.time_us()), version.deployment.to_string(), note.into()]
+            })
             .collect();
-        output::table(["VERSION", "TIME", "DEPLOYMENT"], &rows);
+        output::table(["VERSION", "TIME", "DEPLOYMENT", ""], &rows);
         Ok(Exit::Done)
     }
 }
 
-fn summary(deployment: &Deployment) -> serde_json::Value {
+/// Returns the function that a person means: its name, or its file's path below the root.
+pub fn function_name(text: &str) -> FunctionName {
+    FunctionName::of_file(text).unwrap_or_else(|| FunctionName::new(text))
+}
+
+/// Refuses a function that never was live, with the name that was probably meant.
+pub async fn must_be_known(store: &Store, name: &FunctionName) -> anyhow::Result<()> {
+    if !store.versions_of(name).await?.is_empty() {
+        return Ok(());
+    }
+    let live = store.live_functions().await?;
+    let near = near_miss(name.as_str(), live.iter().map(|live| live.function.as_str()));
+    let hint = near.map_or("`picloud routes` lists the functions".into(), |near| format!("did you mean `{near}`?"));
+    bail!("no version of `{name}` was ever live\n  hint: {hint}")
+}
+
+/// Returns a deployment's own facts, without its diagnostics and changes.
+pub fn summary(deployment: &Deployment) -> serde_json::Value {
     json!({
         "id": deployment.id,
         "time": rfc3339(deployment.id.time_us()),

@@ -2,8 +2,8 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::Write,
-    path::PathBuf,
+    io::{self, Write},
+    path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail};
@@ -20,7 +20,7 @@ pub struct Init {
 }
 
 /// The files of a new project.
-pub const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 5] = [
     (
         "picloud.toml",
         r#"# What people change most; every key is in docs/configuration.md.
@@ -63,26 +63,38 @@ fn greet(name) {
     ),
 ];
 
+/// Repositories have one before they have functions; it is no reason to refuse.
+const IGNORED: &str = ".gitignore";
+
 impl Init {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        if let Some((file, _)) = FILES.iter().find(|(file, _)| self.dir.join(file).exists()) {
-            bail!("`{}` is there already\n  hint: name an empty folder: `picloud init my-project`", self.dir.join(file).display());
+        let is_here = self.dir == Path::new(".");
+        let place = |file: &str| if is_here { file.into() } else { self.dir.join(file) };
+        let (kept, new): (Vec<_>, Vec<_>) = FILES.into_iter().partition(|(file, _)| place(file).symlink_metadata().is_ok());
+        if let Some((file, _)) = kept.iter().find(|(file, _)| *file != IGNORED) {
+            bail!("`{}` is there already\n  hint: name an empty folder: `picloud init my-project`", place(file).display());
         }
-        for (file, text) in FILES {
-            let path = self.dir.join(file);
-            let cannot = || format!("cannot write `{}`", path.display());
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder).with_context(cannot)?;
-            }
-            let mut new = OpenOptions::new().create_new(true).write(true).open(&path).with_context(cannot)?;
-            new.write_all(text.as_bytes()).with_context(cannot)?;
+        for (file, text) in new {
+            let path = place(file);
+            make(&path, text).with_context(|| format!("cannot write `{}`", path.display()))?;
             output::line(format!("made {}", path.display()));
         }
+        for (file, text) in kept {
+            output::line(format!("left {} as it is; it should have the line `{}`", place(file).display(), text.trim_end()));
+        }
         output::line("\nNow:");
-        if self.dir.as_os_str() != "." {
+        if !is_here {
             output::line(format!("  cd {}", self.dir.display()));
         }
         output::line("  picloud serve\n  curl 'http://127.0.0.1:8080/hello?name=Ada'");
         Ok(Exit::Done)
     }
+}
+
+/// Writes a file that is not there yet, and the folders above it.
+fn make(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().create_new(true).write(true).open(path)?.write_all(text.as_bytes())
 }

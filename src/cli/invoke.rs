@@ -1,24 +1,34 @@
 //! `picloud invoke`: runs a function without a server.
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{
+    io::{self, IsTerminal, Read},
+    sync::Arc,
+};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use bytes::Bytes;
 use clap::Args;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
+    header::{ALLOW, CONTENT_TYPE},
+};
 
 use super::{
     Configured, Exit,
-    check::{CheckedSource, on_script_stack, read_and_check},
+    check::{on_script_stack, read_and_check},
+    found,
+    logs::word,
     output,
 };
 use crate::{
     clock::{Ids, SystemClock},
+    config::Config,
     deployment::DeploymentId,
     engine::Control,
     execution::{Execution, ExecutionId, Invocation, Reply, Trigger},
-    function::{Diagnostic, SharedFunction},
+    function::{Diagnostic, SharedFunction, diagnostic::near_miss, route::methods::join},
     live::router::{Match, Router},
+    sync::settle::Settled,
 };
 
 /// `picloud invoke PATH`
@@ -32,7 +42,7 @@ pub struct Invoke {
     #[arg(short = 'X', long)]
     method: Option<String>,
     /// Body: text, `@FILE`, or `-` for standard input
-    #[arg(short = 'd', long = "body", value_name = "BODY")]
+    #[arg(short = 'd', long = "body", value_name = "BODY", allow_hyphen_values = true)]
     given_body: Option<String>,
     /// Header, `Name: value`; may be repeated
     #[arg(short = 'H', long = "header", value_name = "HEADER")]
@@ -45,33 +55,40 @@ pub struct Invoke {
 impl Invoke {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let config = self.configured.load()?;
-        let uri: Uri = self.path.parse().with_context(|| format!("`{}` is not a path", self.path))?;
+        let uri: Option<Uri> = self.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/'));
+        let uri = uri.with_context(|| format!("`{}` is not a path\n  hint: begin with `/`, and write a space as `%20`", self.path))?;
         let body = self.body()?;
         let headers = self.headers(&body)?;
         let method = self.method.clone().unwrap_or_else(|| if self.given_body.is_some() { "POST".into() } else { "GET".into() });
-        let method = Method::from_bytes(method.to_uppercase().as_bytes()).with_context(|| format!("`{method}` is not a method"))?;
+        let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok().with_context(|| format!("`{method}` is not a method"))?;
 
-        let CheckedSource { settled, engine } = read_and_check(&config)?;
-        let ready = settled.report.functions.values().map(|function| (function.route.clone(), Ok(function.clone())));
-        let broken = settled.broken.iter().map(|file| (file.route.clone(), Err(file.diagnostics.clone())));
-        let router: Router<Result<SharedFunction, Arc<[Diagnostic]>>> = Router::new(ready.chain(broken));
+        let checked = read_and_check(&config)?;
+        let router = router(&checked.settled);
         let (function, params) = match router.find(method.as_str(), uri.path()) {
             Match::Found { value: Ok(function), params, .. } => (function.clone(), params),
             Match::Found { value: Err(diagnostics), .. } => {
-                for diagnostic in diagnostics.iter() {
-                    eprintln!("{diagnostic}\n");
-                }
+                Configured::tell(&config, diagnostics);
                 return Ok(Exit::FunctionsWrong);
             }
-            Match::NotFound => bail!("no function answers at `{}`\n  hint: `picloud routes` lists what is there", uri.path()),
-            Match::MethodNotAllowed { allow } | Match::Options { allow } => {
-                bail!("`{}` answers {}", uri.path(), crate::function::route::methods::join(&allow))
+            Match::Options { allow } => {
+                // The server answers this one by itself, too.
+                let allow = HeaderValue::from_str(&join(&allow))?;
+                self.print(&Reply { status: StatusCode::NO_CONTENT, headers: vec![(ALLOW, allow)], body: Bytes::new() }, &method);
+                return Ok(Exit::Done);
             }
-            Match::BadPath(why) => bail!("`{}` is malformed: {why}", uri.path()),
+            Match::MethodNotAllowed { allow } => {
+                let hint = allow.first().map_or(String::new(), |first| format!("\n  hint: `-X {first}`"));
+                bail!("`{}` answers {} (405){hint}", uri.path(), join(&allow))
+            }
+            Match::NotFound => bail!("no function answers at `{}` (404)\n  hint: {}", uri.path(), where_else(&router, uri.path())),
+            Match::BadPath(why) => bail!("`{}` is malformed (400): {why}", uri.path()),
         };
+        if checked.settled.diagnostics.iter().any(Diagnostic::is_error) {
+            output::tell(format!("{}; `picloud check` shows where", found(&checked.settled.diagnostics)));
+        }
         let limits = &function.manifest.limits;
         if body.len() > limits.body.bytes() {
-            bail!("the body has {} bytes, more than the {} that this function takes", body.len(), limits.body);
+            bail!("the body has {} bytes, more than the {} that this function takes (413)", body.len(), limits.body);
         }
         let execution_id = ExecutionId(Ids::new(Arc::new(SystemClock)).next());
         let invocation = Invocation {
@@ -79,7 +96,7 @@ impl Invoke {
             deployment: DeploymentId(0),
             trigger: Trigger::Cli,
             request_id: None,
-            method,
+            method: method.clone(),
             uri,
             params,
             headers,
@@ -87,20 +104,20 @@ impl Invoke {
             remote_addr: None,
         };
         let ran = {
-            let function = function.clone();
+            let (function, engine) = (function.clone(), checked.engine.clone());
             on_script_stack(&config, move || -> anyhow::Result<_> {
-                let program = engine.program(&function).map_err(|found| anyhow::anyhow!("{}", found[0]))?;
-                Ok(engine.run(&program, invocation, Control::default())?)
+                let program = engine.program(&function).map_err(|found| anyhow!("{}", found[0]))?;
+                engine.run(&program, invocation, Control::default()).context("the body is malformed (400)")
             })??
         };
         tell_log(&ran.execution);
         match ran.reply {
             Some(reply) => {
-                self.print(&reply);
+                self.print(&reply, &method);
                 Ok(Exit::Done)
             }
             None => {
-                tell_failure(&ran.execution, &function);
+                tell_failure(&config, &ran.execution, &function);
                 Ok(Exit::FunctionsWrong)
             }
         }
@@ -111,7 +128,7 @@ impl Invoke {
             None => Bytes::new(),
             Some("-") => {
                 let mut body = Vec::new();
-                std::io::stdin().read_to_end(&mut body).context("cannot read the body from standard input")?;
+                io::stdin().read_to_end(&mut body).context("cannot read the body from standard input")?;
                 body.into()
             }
             Some(text) => match text.strip_prefix('@') {
@@ -127,8 +144,8 @@ impl Invoke {
         for header in &self.headers {
             let hint = || format!("`{header}` is not a header\n  hint: write it like `Name: value`");
             let (name, value) = header.split_once(':').with_context(hint)?;
-            let name = HeaderName::from_bytes(name.trim().as_bytes()).with_context(hint)?;
-            headers.append(name, HeaderValue::from_str(value.trim()).with_context(hint)?);
+            let name = HeaderName::from_bytes(name.trim().as_bytes()).ok().with_context(hint)?;
+            headers.append(name, HeaderValue::from_str(value.trim()).ok().with_context(hint)?);
         }
         if !body.is_empty() && !headers.contains_key(CONTENT_TYPE) {
             let is_json = matches!(serde_json::from_slice(body), Ok(serde_json::Value::Object(_) | serde_json::Value::Array(_)));
@@ -138,7 +155,7 @@ impl Invoke {
         Ok(headers)
     }
 
-    fn print(&self, reply: &Reply) {
+    fn print(&self, reply: &Reply, method: &Method) {
         if self.include {
             output::line(format!("{} {}", reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default()));
             for (name, value) in &reply.headers {
@@ -146,34 +163,56 @@ impl Invoke {
             }
             output::line("");
         }
+        if method == Method::HEAD {
+            return;
+        }
         output::raw(&reply.body);
         let is_text = reply.headers.iter().any(|(name, value)| {
             name == CONTENT_TYPE && [&b"text/"[..], b"application/json"].iter().any(|start| value.as_bytes().starts_with(start))
         });
-        if is_text && !reply.body.ends_with(b"\n") {
+        // For people; a program gets the body as it is.
+        if is_text && io::stdout().is_terminal() && !reply.body.ends_with(b"\n") {
             output::line("");
         }
     }
 }
 
-fn tell_log(execution: &Execution) {
-    for line in &execution.logs {
-        eprintln!("{:>9.3?} {:?} {}", Duration::from_micros(line.at_us), line.level, line.message);
-    }
-    if execution.logs_dropped > 0 {
-        eprintln!("{} more log lines did not fit the limit", execution.logs_dropped);
+type Entry = Result<SharedFunction, Arc<[Diagnostic]>>;
+
+/// Makes the router that a node on this folder would have.
+fn router(settled: &Settled) -> Router<Entry> {
+    let ready = settled.report.functions.values().map(|function| (function.route.clone(), Ok(function.clone())));
+    let broken = settled.broken.iter().map(|file| (file.route.clone(), Err(file.diagnostics.clone())));
+    Router::new(ready.chain(broken))
+}
+
+/// Says what was probably meant by a path that nothing serves.
+fn where_else(router: &Router<Entry>, path: &str) -> String {
+    let routes: Vec<String> = router.entries().map(|(route, _)| route.to_string()).collect();
+    match near_miss(path, routes.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`picloud routes` lists what is there".into(),
     }
 }
 
-fn tell_failure(execution: &Execution, function: &SharedFunction) {
+fn tell_log(execution: &Execution) {
+    for line in &execution.logs {
+        output::tell(format!("{:<5}  {}", word(line.level), output::tame(&line.message)));
+    }
+    if execution.logs_dropped > 0 {
+        output::tell(format!("{} did not fit the limit", output::count(execution.logs_dropped as usize, "log line")));
+    }
+}
+
+fn tell_failure(config: &Config, execution: &Execution, function: &SharedFunction) {
     let Some(failure) = &execution.failure else { return };
+    let mut diagnostic = Diagnostic::error(failure.file.clone(), output::tame(&failure.message));
     let text = function.files.iter().find(|(file, _)| *file == failure.file).map(|(_, content)| String::from_utf8_lossy(&content.bytes));
-    let mut diagnostic = Diagnostic::error(failure.file.clone(), failure.message.clone());
     if let (Some(position), Some(text)) = (failure.position, text) {
         diagnostic = diagnostic.at(&text, position);
     }
-    eprintln!("{diagnostic}");
+    output::tell(Configured::finding(config, &diagnostic));
     for call in &failure.calls {
-        eprintln!("  in {call}");
+        output::tell(format!("  in {call}"));
     }
 }

@@ -5,8 +5,10 @@ mod executions;
 mod history;
 mod init;
 mod invoke;
+mod logs;
 mod output;
 mod routes;
+mod status;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -38,7 +40,7 @@ enum Command {
     /// Run a function without a server
     Invoke(invoke::Invoke),
     /// Show what is live, and what is wrong
-    Status(history::Status),
+    Status(status::Status),
     /// List deployments, the newest first
     Deployments(history::Deployments),
     /// List the versions of a function, the newest first
@@ -46,7 +48,7 @@ enum Command {
     /// List executions, the newest first
     Executions(executions::Executions),
     /// Show the log lines and failures of executions
-    Logs(executions::Logs),
+    Logs(logs::Logs),
     /// Make a small working project
     Init(init::Init),
     /// Print a completion script for a shell
@@ -92,6 +94,13 @@ impl Configured {
         let Source::Directory { path } = &config.source;
         let file = path.join(&*diagnostic.file).display().to_string();
         Diagnostic { file: file.into(), ..diagnostic.clone() }.to_string()
+    }
+
+    /// Tells on stderr what is wrong with a file.
+    fn tell(config: &Config, diagnostics: &[Diagnostic]) {
+        for diagnostic in diagnostics {
+            output::tell(format!("{}\n", Self::finding(config, diagnostic)));
+        }
     }
 
     /// Reads from the database that the configuration names.
@@ -161,10 +170,18 @@ pub fn run() -> ExitCode {
         Err(error) => {
             match error.downcast_ref() {
                 // It begins with its place, as compilers do.
-                Some(ConfigError::Wrong(diagnostic)) => eprintln!("{diagnostic}"),
-                _ => eprintln!("error: {error:#}"),
+                Some(ConfigError::Wrong(diagnostic)) => output::tell(diagnostic.to_string()),
+                _ => output::tell(format!("error: {error:#}")),
             }
             ExitCode::from(COULD_NOT)
         }
     }
+}
+
+/// Writes what was found wrong: `2 errors, 1 warning`, or nothing.
+fn found(diagnostics: &[Diagnostic]) -> String {
+    let errors = diagnostics.iter().filter(|found| found.is_error()).count();
+    let counts = [(errors, "error"), (diagnostics.len() - errors, "warning")];
+    let counts = counts.iter().filter(|(number, _)| *number > 0).map(|(number, thing)| output::count(*number, thing));
+    counts.collect::<Vec<_>>().join(", ")
 }

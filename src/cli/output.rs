@@ -1,24 +1,56 @@
 //! How commands print: aligned tables for people, JSON for tools, and silence when the reader has gone.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    io::{self, ErrorKind, Write},
+    process,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use serde::Serialize;
 
-/// Prints one line. A reader that has gone (`picloud executions | head`) ends the process without a word.
+use super::COULD_NOT;
+
+/// Whether the reader of stdout has gone.
+static READER_LEFT: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether nobody reads any more (`picloud logs -f | head`).
+pub fn reader_left() -> bool {
+    READER_LEFT.load(Ordering::Relaxed)
+}
+
+/// Prints one line.
 pub fn line(text: impl AsRef<str>) {
+    let text = text.as_ref();
+    let mut whole = String::with_capacity(text.len() + 1);
+    whole.push_str(text);
+    whole.push('\n');
+    raw(whole.as_bytes());
+}
+
+/// Prints bytes as they are. When the reader has gone (`picloud executions | head`) the rest is not printed, and the command ends as it
+/// would have: `picloud check` still says by its exit code what it found.
+pub fn raw(bytes: &[u8]) {
+    if reader_left() {
+        return;
+    }
     let mut out = io::stdout().lock();
-    let written = out.write_all(text.as_ref().as_bytes()).and_then(|()| out.write_all(b"\n"));
-    if written.is_err() {
-        std::process::exit(0);
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => READER_LEFT.store(true, Ordering::Relaxed),
+        // Half of a listing must not pass for the whole.
+        Err(error) => {
+            tell(format!("error: cannot write to stdout: {error}"));
+            process::exit(COULD_NOT.into());
+        }
     }
 }
 
-/// Prints bytes as they are.
-pub fn raw(bytes: &[u8]) {
-    let mut out = io::stdout().lock();
-    if out.write_all(bytes).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
-    }
+/// Tells something on stderr. That nobody may be there to read it is no reason to end.
+pub fn tell(text: impl AsRef<str>) {
+    let mut whole = text.as_ref().to_owned();
+    whole.push('\n');
+    let _ = io::stderr().lock().write_all(whole.as_bytes());
 }
 
 /// Prints a value as indented JSON.
@@ -27,10 +59,21 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Returns a text with its control characters written out, so that what a caller of a function sent can neither break lines nor speak to
+/// the terminal.
+pub fn tame(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return text.into();
+    }
+    let written = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() });
+    written.collect::<String>().into()
+}
+
 /// Prints rows below a heading, each column as wide as its widest cell; the last is not padded.
 pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
+    let rows: Vec<[Cow<'_, str>; N]> = rows.iter().map(|row| row.each_ref().map(|cell| tame(cell))).collect();
     let mut widths = heading.map(|cell| cell.chars().count());
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -40,8 +83,8 @@ pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
         line(cells.join("  ").trim_end());
     };
     print(heading);
-    for row in rows {
-        print(std::array::from_fn(|at| row[at].as_str()));
+    for row in &rows {
+        print(row.each_ref().map(|cell| &**cell));
     }
 }
 
@@ -56,5 +99,21 @@ pub fn micros(us: u64) -> String {
         0..1_000 => format!("{us} µs"),
         1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
         _ => format!("{:.2} s", us as f64 / 1e6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_outside_stays_on_its_line() {
+        assert_eq!(tame("grüß dich"), "grüß dich");
+        assert_eq!(tame("a\nb\u{1b}[31mred\u{9b}x"), "a\\nb\\u{1b}[31mred\\u{9b}x");
+    }
+
+    #[test]
+    fn spans_read_as_people_write_them() {
+        assert_eq!([0, 999, 1_000, 12_345, 1_234_567].map(micros), ["0 µs", "999 µs", "1.0 ms", "12.3 ms", "1.23 s"]);
     }
 }

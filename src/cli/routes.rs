@@ -1,11 +1,13 @@
 //! `picloud routes`: every route with its file, or why one URL is answered by one of them.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use serde_json::json;
 
-use super::{Configured, Exit, check::read_and_check, output};
+use super::{Configured, Exit, check::read_and_check, found, output};
 use crate::{
-    function::{Limits, Route},
+    function::{Diagnostic, Route},
     live::{explain::explain, router::Router},
 };
 
@@ -28,7 +30,8 @@ pub struct Routes {
 struct Listed {
     route: Route,
     file: String,
-    limits: String,
+    description: Option<String>,
+    limits: Vec<(&'static str, String)>,
     guards: Vec<String>,
     is_broken: bool,
 }
@@ -40,34 +43,41 @@ impl Routes {
         let right = settled.report.functions.iter().map(|(file, function)| Listed {
             route: function.route.clone(),
             file: file.to_string(),
-            limits: unusual(&function.manifest.limits, &config.limits.default),
+            description: function.manifest.description.clone(),
+            limits: function.manifest.limits.differing(&config.limits.default),
             guards: function.guards.iter().map(ToString::to_string).collect(),
             is_broken: false,
         });
         let broken = settled.broken.iter().map(|file| Listed {
             route: file.route.clone(),
             file: file.file.to_string(),
-            limits: String::new(),
+            description: None,
+            limits: Vec::new(),
             guards: Vec::new(),
             is_broken: true,
         });
         let mut listed: Vec<Listed> = right.chain(broken).collect();
-        listed.sort_by_key(|listed| (listed.route.to_string(), listed.file.clone()));
         match &self.url {
+            // In this order: where a broken file's route is also a function's, the function answers.
             Some(url) => self.explain(url, listed)?,
-            None => self.list(&listed)?,
+            None => {
+                listed.sort_by_cached_key(|listed| (listed.route.to_string(), listed.file.clone()));
+                self.list(&listed)?;
+            }
         }
-        let wrong = settled.diagnostics.iter().any(crate::function::Diagnostic::is_error);
-        if wrong {
-            eprintln!("some files have errors; `picloud check` shows them");
+        let is_wrong = settled.diagnostics.iter().any(Diagnostic::is_error);
+        if is_wrong {
+            output::tell(format!("{}; `picloud check` shows where", found(&settled.diagnostics)));
         }
-        Ok(if wrong { Exit::FunctionsWrong } else { Exit::Done })
+        Ok(if is_wrong { Exit::FunctionsWrong } else { Exit::Done })
     }
 
     fn explain(&self, url: &str, listed: Vec<Listed>) -> anyhow::Result<()> {
-        let uri: http::Uri = url.parse().map_err(|_| anyhow::anyhow!("`{url}` is not a URL or a path"))?;
-        let router = Router::new(listed.into_iter().map(|listed| (listed.route.clone(), listed.file)));
-        let explanation = explain(&router, &self.method.to_uppercase(), uri.path(), Clone::clone);
+        let router = Router::new(listed.into_iter().map(|listed| {
+            let file = if listed.is_broken { format!("{} (broken)", listed.file) } else { listed.file };
+            (listed.route, file)
+        }));
+        let explanation = explain(&router, &self.method.to_uppercase(), path_of(url), Clone::clone);
         if self.json {
             output::json(&explanation)
         } else {
@@ -80,10 +90,15 @@ impl Routes {
         if self.json {
             let rows: Vec<_> = listed
                 .iter()
-                .map(|Listed { route, file, guards, is_broken, .. }| {
+                .map(|Listed { route, file, description, limits, guards, is_broken }| {
                     json!({
-                        "route": route.to_string(), "methods": route.methods.to_string(), "file": file,
-                        "guards": guards, "broken": is_broken,
+                        "route": route.to_string(),
+                        "methods": route.methods.to_string(),
+                        "file": file,
+                        "description": description,
+                        "limits": limits.iter().cloned().collect::<BTreeMap<_, _>>(),
+                        "guards": guards,
+                        "broken": is_broken,
                     })
                 })
                 .collect();
@@ -91,9 +106,9 @@ impl Routes {
         }
         let rows: Vec<[String; 4]> = listed
             .iter()
-            .map(|Listed { route, file, limits, guards, is_broken }| {
+            .map(|Listed { route, file, limits, guards, is_broken, .. }| {
                 let mut notes: Vec<String> = guards.iter().map(|guard| format!("behind {guard}")).collect();
-                notes.extend(Some(limits.clone()).filter(|limits| !limits.is_empty()));
+                notes.extend(limits.iter().map(|(key, value)| format!("{key} {value}")));
                 notes.extend(is_broken.then(|| "broken".into()));
                 [route.methods.to_string(), route.to_string(), file.clone(), notes.join(", ")]
             })
@@ -103,7 +118,29 @@ impl Routes {
     }
 }
 
-/// Writes the limits that are not the node's defaults.
-fn unusual(limits: &Limits, default: &Limits) -> String {
-    limits.differing(default).into_iter().map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
+/// Returns the path of a URL, or of a path as people write it; what it may hold is for the router to say.
+fn path_of(url: &str) -> &str {
+    let url = &url[..url.find(['?', '#']).unwrap_or(url.len())];
+    match url.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => url,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_taken_as_people_write_it() {
+        for (url, path) in [
+            ("/users/7?x=/y", "/users/7"),
+            ("http://127.0.0.1:8080/users/7#top", "/users/7"),
+            ("https://example.org", "/"),
+            ("https://example.org?x=/1", "/"),
+            ("/", "/"),
+        ] {
+            assert_eq!(path_of(url), path);
+        }
+    }
 }

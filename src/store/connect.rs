@@ -58,7 +58,7 @@ impl Place {
     }
 
     /// Names the database in messages, without user and password.
-    fn describe(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match self {
             Self::Sqlite(path) => format!("`{}`", path.display()),
             Self::Postgres(options) => {

@@ -30,6 +30,13 @@ pub struct FunctionVersion {
 impl Store {
     /// Returns the last deployment that went live, and its whole tree.
     pub async fn live(&self) -> Result<Option<(Deployment, Tree)>, StoreError> {
+        let Some(deployment) = self.live_deployment().await? else { return Ok(None) };
+        let tree = self.tree_at(deployment.id).await?;
+        Ok(Some((deployment, tree)))
+    }
+
+    /// Returns the last deployment that went live.
+    pub async fn live_deployment(&self) -> Result<Option<Deployment>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
             "SELECT id, revision, cause, author, status, diagnostics, functions, took_us
              FROM deployments
@@ -39,9 +46,7 @@ impl Store {
         )
         .fetch_all(pool))
         .map_err(StoreError::query("read the live deployment"))?;
-        let Some(deployment) = self.with_changes(rows).await?.pop() else { return Ok(None) };
-        let tree = self.tree_at(deployment.id).await?;
-        Ok(Some((deployment, tree)))
+        Ok(self.with_changes(rows).await?.pop())
     }
 
     /// Returns the tree that was live after this deployment, or none if there is no such deployment.

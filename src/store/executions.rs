@@ -24,6 +24,8 @@ pub struct ExecutionFilter {
     pub outcome: Option<Outcome>,
     /// Only those asked for at this time or later, in microseconds since 1970.
     pub since_us: Option<i64>,
+    /// Only those that logged something or failed.
+    pub has_output: bool,
     /// Only older ones than this, for the next page.
     pub before: Option<ExecutionId>,
     /// At most so many.
@@ -95,46 +97,34 @@ impl Store {
         if let Some(outcome) = filter.outcome {
             condition += &format!(" AND outcome = {}", outcome as i64);
         }
+        if filter.has_output {
+            condition += " AND (logs IS NOT NULL OR logs_dropped > 0 OR failure IS NOT NULL)";
+        }
         let is_trouble = filter.status.is_some_and(|status| *status.range().start() >= 400);
         if is_trouble || filter.outcome.is_some_and(|outcome| outcome != Outcome::Ok) {
             // The words of the partial index, or the databases would not see that it applies.
             condition += " AND (status >= 400 OR outcome <> 0)";
         }
-        self.select(&condition, "DESC", filter.limit).await
-    }
-
-    /// Returns executions later than `id`, oldest first, of one function or of all.
-    pub async fn executions_after(
-        &self,
-        id: ExecutionId,
-        function: Option<&FunctionName>,
-        limit: u32,
-    ) -> Result<Vec<Execution>, StoreError> {
-        let mut condition = format!("id > {}", id.0);
-        if let Some(function) = function {
-            let Some(key) = self.function_key(function).await? else { return Ok(Vec::new()) };
-            condition += &format!(" AND function_key = {key}");
-        }
-        self.select(&condition, "ASC", limit).await
+        self.select(&condition, filter.limit).await
     }
 
     /// Returns one execution.
     pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        Ok(self.select(&format!("id = {}", id.0), "ASC", 1).await?.pop())
+        Ok(self.select(&format!("id = {}", id.0), 1).await?.pop())
     }
 
-    /// Reads executions with the names behind their numbers.
+    /// Reads executions, newest first, with the names behind their numbers.
     ///
     /// The conditions hold numbers of ours and no text, so they may stand in the SQL. Bound parameters would need a condition for every
     /// filter, asked for or not, and without statistics Postgres then expects no row at all and sorts the whole table.
-    async fn select(&self, condition: &str, order: &str, limit: u32) -> Result<Vec<Execution>, StoreError> {
+    async fn select(&self, condition: &str, limit: u32) -> Result<Vec<Execution>, StoreError> {
         let sql = format!(
             "SELECT e.id, f.word AS function, v.word AS version, e.deployment, e.invoked_by, e.request_id, e.method, e.path, e.status,
                     e.outcome, e.duration_us, e.operations, e.peak_memory_bytes, e.logs, e.logs_dropped, e.failure
-             FROM (SELECT * FROM executions WHERE {condition} ORDER BY id {order} LIMIT {limit}) AS e
+             FROM (SELECT * FROM executions WHERE {condition} ORDER BY id DESC LIMIT {limit}) AS e
              LEFT JOIN words AS f ON f.key = e.function_key
              LEFT JOIN words AS v ON v.key = e.version_key
-             ORDER BY e.id {order}"
+             ORDER BY e.id DESC"
         );
         let sql = sqlx::AssertSqlSafe(sql);
         let rows: Vec<ExecutionRow> =

@@ -59,6 +59,8 @@ pub struct Stats {
     pub torn: u64,
 }
 
+/// The folder of the spool, in the data folder.
+pub const SPOOL: &str = "spool";
 /// Shortest and longest wait between two attempts to reach a store that is away.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 /// How long the store may take for a batch that is nowhere else yet. Longer, and the batch goes to the spool, so that neither it nor the
@@ -110,7 +112,7 @@ impl Writer {
 impl Journal {
     /// Opens the journal with what an earlier process left in the spool of this data folder.
     pub fn open(data_dir: &Path, settings: Settings) -> std::io::Result<Self> {
-        let spool = Spool::open(data_dir.join("spool"), settings.spool_bytes)?;
+        let spool = Spool::open(data_dir.join(SPOOL), settings.spool_bytes)?;
         Ok(Self(Arc::new(Shared {
             settings,
             queue: Mutex::default(),

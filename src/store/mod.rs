@@ -63,6 +63,11 @@ impl Store {
         Ok(Self::on(connect::Place::parse(url, data_dir)?.open_read_only().await?))
     }
 
+    /// Names the database that `url` leads to, without user and password.
+    pub fn describe(url: &str, data_dir: &Path) -> Result<String, StoreError> {
+        Ok(connect::Place::parse(url, data_dir)?.describe())
+    }
+
     fn on(database: Database) -> Self {
         Self { database, words: Arc::default() }
     }

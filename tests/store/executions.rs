@@ -13,7 +13,6 @@ on_both! {
     an_execution_appended_twice_is_there_once
     a_filter_finds_what_it_says
     pages_follow_each_other_without_gap
-    what_comes_later_is_followed_oldest_first
     old_and_too_many_executions_go_in_slices
     batches_of_every_size_arrive_whole
     many_names_get_numbers_that_another_store_knows_too
@@ -71,6 +70,7 @@ async fn a_filter_finds_what_it_says(fresh: Fresh) {
         (ExecutionFilter { outcome: Some(Outcome::Ok), ..all() }, vec![later, 2, 1]),
         (ExecutionFilter { outcome: Some(Outcome::TimedOut), ..all() }, vec![4]),
         (ExecutionFilter { since_us: Some(NOW_US + 1), ..all() }, vec![later]),
+        (ExecutionFilter { has_output: true, ..all() }, vec![3]),
         (ExecutionFilter { function: Some(other), status: status("5XX"), ..all() }, vec![]),
     ] {
         assert_eq!(find(&store, filter.clone()).await, found, "{filter:?}");
@@ -88,15 +88,6 @@ async fn pages_follow_each_other_without_gap(fresh: Fresh) {
         seen.extend(ids(&page));
     }
     assert_eq!(seen, (0..25).rev().collect::<Vec<_>>());
-}
-
-async fn what_comes_later_is_followed_oldest_first(fresh: Fresh) {
-    let store = fresh.open().await;
-    append(&store, &[execution(1), rich_execution(2), execution(3), rich_execution(4)]).await;
-    let from = execution(1).id;
-    assert_eq!(ids(&store.executions_after(from, None, 2).await.unwrap()), [2, 3]);
-    assert_eq!(ids(&store.executions_after(from, Some(&name("orders/[id]")), 10).await.unwrap()), [2, 4]);
-    assert!(store.executions_after(from, Some(&name("never")), 10).await.unwrap().is_empty());
 }
 
 async fn old_and_too_many_executions_go_in_slices(fresh: Fresh) {
