@@ -82,7 +82,8 @@ impl Server {
 
     /// Stops it as an operator would.
     pub fn stop(mut self) {
-        Command::new("kill").arg(self.process.id().to_string()).status().unwrap();
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         self.process.wait().unwrap();
     }
 }
