@@ -65,7 +65,7 @@ pub struct Config {
     /// How long running work may take to end when the node is told to stop.
     pub grace: Span,
     /// Which executions are recorded.
-    pub record: Record,
+    pub record: http::Recording,
     /// How executions get to the store.
     pub journal: journal::Settings,
     /// How long they stay there.
@@ -82,19 +82,6 @@ pub enum Source {
         /// The root.
         path: PathBuf,
     },
-}
-
-/// Which executions are recorded.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Record {
-    /// Every one.
-    #[default]
-    All,
-    /// Those that failed.
-    Failed,
-    /// None.
-    None,
 }
 
 /// The form of the node's own log on stderr.
@@ -184,7 +171,7 @@ struct ExecutorFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
-    record: Option<Record>,
+    record: Option<http::Recording>,
     queue: Option<usize>,
     batch: Option<usize>,
     flush_interval: Option<Span>,

@@ -17,11 +17,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::{Ids, SharedClock, SystemClock},
-    config::{Config, Record, Source as SourceConfig},
+    config::{Config, Source as SourceConfig},
     engine::Engine,
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
-    http::{self, App, Recording},
+    http::{self, App},
     live::Live,
     shutdown,
     source::{
@@ -67,11 +67,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let live = Arc::new(Live::default());
     let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
     let engine = Arc::new(Engine::new(config.limits.clone()));
-    let recording = match config.record {
-        Record::All => Recording::All,
-        Record::Failed => Recording::Failed,
-        Record::None => Recording::None,
-    };
+    let recording = config.record;
     let abandoned = {
         let journal = journal.clone();
         move |execution: Execution| http::record_abandoned(&journal, recording, execution)

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use serde::Deserialize;
 
 pub use connection::serve;
 pub use function::record_abandoned;
@@ -53,9 +54,11 @@ impl Default for Settings {
 }
 
 /// Which executions are handed to the journal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Recording {
     /// Every one.
+    #[default]
     All,
     /// Those that failed.
     Failed,

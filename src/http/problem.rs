@@ -10,7 +10,10 @@ use super::Answer;
 use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
-    function::{Diagnostic, route::Method},
+    function::{
+        Diagnostic,
+        route::{Method, methods::join},
+    },
 };
 
 /// Seconds after which a caller may try again when something is busy.
@@ -73,7 +76,7 @@ impl Problem {
             Self::BadPath(why) => format!("the path is malformed: {why}"),
             Self::NotFound => "no function answers at this path".into(),
             Self::UnknownScript => "no script has this id".into(),
-            Self::MethodNotAllowed(allow) => format!("this path answers {}", methods(allow)),
+            Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
             Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that this function takes"),
             Self::BodyTimeout => "the body did not come in time".into(),
             Self::BodyBroken => "the request ended before its body did".into(),
@@ -141,13 +144,9 @@ struct Body<'a> {
     diagnostics: &'a [Diagnostic],
 }
 
-fn methods(allow: &[Method]) -> String {
-    allow.iter().map(|method| method.as_str()).collect::<Vec<_>>().join(", ")
-}
-
 /// Returns the value of an `Allow` header.
 pub fn allow_header(allow: &[Method]) -> HeaderValue {
-    HeaderValue::from_str(&methods(allow)).expect("method names are ASCII letters")
+    HeaderValue::from_str(&join(allow)).expect("method names are ASCII letters")
 }
 
 #[cfg(test)]

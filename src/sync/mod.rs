@@ -186,17 +186,18 @@ impl Sync {
             took_us: began.elapsed().as_micros() as i64,
         };
         let is_same = files.is_empty() && self.deployment.is_some();
-        self.load(&settled).await;
         if is_same && !news {
             if !is_loaded {
                 self.announce(&settled, &deployment, "is live as before");
             }
             let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
             if let Some(id) = self.deployment.filter(|_| !is_loaded || is_other) {
+                self.load(&settled).await;
                 self.swap(id, settled);
             }
             return Done::Decided;
         }
+        self.load(&settled).await;
         let is_rejected = is_same && settled.diagnostics.iter().any(Diagnostic::is_error);
         if is_rejected {
             deployment.status = DeploymentStatus::Rejected;
