@@ -109,6 +109,8 @@ async fn deployment(database: &str, store: &Store) {
         id: DeploymentId(first_id_at(1_795_424_645_678_000)),
         revision: Revision("bench".into()),
         cause: Cause::Start,
+        pushed_by: None,
+        note: None,
         by: None,
         status: DeploymentStatus::Live,
         diagnostics: Vec::new(),
@@ -117,7 +119,7 @@ async fn deployment(database: &str, store: &Store) {
         took_us: 0,
     };
     let begun = monotonic();
-    store.record_deployment(&deployment, &Changes { files, functions }).await.expect("the deployment arrives");
+    store.record_deployment(&deployment, &Changes { files, functions, following: None }).await.expect("the deployment arrives");
     println!("{database}: a deployment of 10,000 functions recorded: {:?}", begun.elapsed());
     let begun = monotonic();
     store.live().await.expect("the store answers");

@@ -1,7 +1,7 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
 use std::{
-    io,
+    fmt, io,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -16,6 +16,8 @@ use crate::{
         toml_text,
     },
     http,
+    secret::Secret,
+    source::git,
     store::{journal, retention},
 };
 
@@ -70,18 +72,53 @@ pub struct Config {
     pub journal: journal::Settings,
     /// How long they stay there.
     pub retention: retention::Settings,
+    /// Earlier deployments and other branches, and who may see them.
+    pub previews: Previews,
+    /// Signs the webhooks of the remote repository.
+    pub webhook_secret: Option<Secret>,
     /// How the node speaks about itself.
     pub log: Log,
 }
 
 /// Where function files come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Source {
     /// A folder that is watched.
     Directory {
         /// The root.
         path: PathBuf,
     },
+    /// A git repository.
+    Git(Box<git::Settings>),
+}
+
+impl fmt::Display for Source {
+    /// Writes what it is, for status lines: `directory ./functions`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory { path } => write!(f, "directory {}", path.display()),
+            Self::Git(settings) => settings.fmt(f),
+        }
+    }
+}
+
+impl Source {
+    /// Returns the path that people know a function file by.
+    pub fn path_of(&self, file: &str) -> PathBuf {
+        match self {
+            Self::Directory { path } => path.join(file),
+            Self::Git(settings) => Path::new(&settings.root).join(file),
+        }
+    }
+}
+
+/// Earlier deployments and other branches, and who may see them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Previews {
+    /// A host name with `{branch}` in it, under which a branch answers at its own paths.
+    pub host: Option<String>,
+    /// Whether they answer anybody, and not only those with a token.
+    pub open: bool,
 }
 
 /// The form of the node's own log on stderr.
@@ -118,6 +155,7 @@ impl Default for Config {
 struct File {
     data: Option<PathBuf>,
     source: SourceFile,
+    previews: PreviewsFile,
     database: DatabaseFile,
     server: ServerFile,
     limits: LimitOverrides,
@@ -133,6 +171,28 @@ struct File {
 struct SourceFile {
     kind: SourceKind,
     path: Option<PathBuf>,
+    repository: Option<String>,
+    branch: Option<String>,
+    root: Option<String>,
+    interval: Option<Span>,
+    timeout: Option<Span>,
+    max_push: Option<Size>,
+    allow_force: Option<bool>,
+    require_signed: Option<bool>,
+    allowed_signers: Option<PathBuf>,
+    user: Option<String>,
+    token: Option<Secret>,
+    ssh_key: Option<PathBuf>,
+    known_hosts: Option<PathBuf>,
+    webhook_secret: Option<Secret>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct PreviewsFile {
+    branches: Option<usize>,
+    host: Option<String>,
+    open: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -140,6 +200,7 @@ struct SourceFile {
 enum SourceKind {
     #[default]
     Directory,
+    Git,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -205,6 +266,10 @@ pub struct Overrides {
     pub database_url: Option<String>,
     /// `--dev`
     pub dev: bool,
+    /// `PICLOUD_GIT_TOKEN`
+    pub git_token: Option<Secret>,
+    /// `PICLOUD_WEBHOOK_SECRET`
+    pub webhook_secret: Option<Secret>,
 }
 
 impl Config {
@@ -223,6 +288,12 @@ impl Config {
         config.data = overrides.data.unwrap_or(config.data);
         config.database_url = overrides.database_url.unwrap_or(config.database_url);
         config.server.dev |= overrides.dev;
+        config.webhook_secret = overrides.webhook_secret.or(config.webhook_secret);
+        if let Source::Git(git) = &mut config.source
+            && let git::Repository::Remote(remote) = &mut git.repository
+        {
+            remote.token = overrides.git_token.or(remote.token.take());
+        }
         config.validate()?;
         Ok(config)
     }
@@ -233,11 +304,11 @@ impl Config {
             let diagnostic = Diagnostic::error(path.display().to_string(), problem.message).at(text, problem.position);
             ConfigError::Wrong(Box::new(diagnostic.maybe_hint(problem.hint)))
         })?;
+        file.source.validate()?;
         Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
-        let impossible = |message: String, hint: &str| Err(ConfigError::Impossible { message, hint: hint.into() });
         if let Some((key, value, ceiling)) = self.limits.default.first_above(&self.limits.ceiling) {
             let message = format!("`{key}` below `[limits]` is {value}, above the ceiling of {ceiling}");
             return impossible(message, "raise it below `[ceilings]` as well");
@@ -262,25 +333,122 @@ impl Config {
     }
 }
 
+fn impossible<T>(message: String, hint: &str) -> Result<T, ConfigError> {
+    Err(ConfigError::Impossible { message, hint: hint.into() })
+}
+
+impl SourceFile {
+    /// Refuses keys that would do nothing: whoever wrote them means something else.
+    fn validate(&self) -> Result<(), ConfigError> {
+        let is_remote = self.repository.as_deref().is_some_and(is_url);
+        let of_git = [
+            ("repository", self.repository.is_some()),
+            ("branch", self.branch.is_some()),
+            ("root", self.root.is_some()),
+            ("interval", self.interval.is_some()),
+            ("timeout", self.timeout.is_some()),
+            ("max_push", self.max_push.is_some()),
+            ("allow_force", self.allow_force.is_some()),
+            ("require_signed", self.require_signed.is_some()),
+            ("allowed_signers", self.allowed_signers.is_some()),
+        ];
+        let of_remote = [
+            ("user", self.user.is_some()),
+            ("token", self.token.is_some()),
+            ("ssh_key", self.ssh_key.is_some()),
+            ("known_hosts", self.known_hosts.is_some()),
+            ("webhook_secret", self.webhook_secret.is_some()),
+        ];
+        let given = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, is_given)| *is_given).map(|(key, _)| *key);
+        match self.kind {
+            SourceKind::Directory => {
+                if let Some(key) = given(&of_git).or(given(&of_remote)) {
+                    return impossible(format!("`{key}` below `[source]` is for git"), "add `kind = \"git\"`, or leave it out");
+                }
+            }
+            SourceKind::Git => {
+                if self.path.is_some() {
+                    let hint = "`repository` says where the repository is, and `root` which folder in it";
+                    return impossible("`path` below `[source]` is for a directory".into(), hint);
+                }
+                if let Some(key) = given(&of_remote).filter(|_| !is_remote) {
+                    let hint = "name its URL as `repository`, or leave this out";
+                    return impossible(format!("`{key}` below `[source]` is for a remote repository"), hint);
+                }
+            }
+        }
+        let is_signed = self.require_signed == Some(true);
+        if is_signed != self.allowed_signers.is_some() {
+            let hint = "give both: `require_signed = true` and `allowed_signers = \"FILE\"`";
+            return impossible("commits can only be held to signatures of somebody".into(), hint);
+        }
+        // A password in a URL gets into messages and lists of processes.
+        let url = self.repository.as_deref().filter(|_| is_remote).unwrap_or_default();
+        let user = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
+        if user.is_some_and(|(user, _)| user.contains(':')) {
+            return impossible("the URL of `repository` holds a password".into(), "give it as PICLOUD_GIT_TOKEN in the environment");
+        }
+        Ok(())
+    }
+
+    fn resolve(self, folder: &Path, limits: &LimitPolicy, previews: usize) -> Source {
+        let SourceKind::Git = self.kind else {
+            return Source::Directory { path: folder.join(self.path.unwrap_or_else(|| "functions".into())) };
+        };
+        let default = git::Settings::default();
+        let repository = match self.repository.as_deref().unwrap_or("hosted") {
+            "hosted" => git::Repository::Hosted,
+            url if is_url(url) => git::Repository::Remote(git::Remote {
+                url: url.into(),
+                user: self.user.unwrap_or_else(|| "git".into()),
+                token: self.token,
+                ssh_key: self.ssh_key.map(|path| folder.join(path)),
+                known_hosts: self.known_hosts.map(|path| folder.join(path)),
+            }),
+            path => git::Repository::Bare(folder.join(path)),
+        };
+        Source::Git(Box::new(git::Settings {
+            repository,
+            branch: self.branch.unwrap_or(default.branch),
+            root: self.root.map_or(default.root, |root| root.trim_start_matches("./").trim_matches(['/', '.']).to_owned()),
+            interval: self.interval.map_or(default.interval, |span| span.0),
+            timeout: self.timeout.map_or(default.timeout, |span| span.0),
+            max_push_bytes: self.max_push.map_or(default.max_push_bytes, |size| size.0),
+            max_file_bytes: limits.file.0,
+            allow_force: self.allow_force.unwrap_or(default.allow_force),
+            allowed_signers: self.allowed_signers.map(|path| folder.join(path)),
+            previews,
+        }))
+    }
+}
+
+/// Returns whether a repository's name is a URL, or `user@host:path` as ssh has it.
+fn is_url(repository: &str) -> bool {
+    let is_scp = repository.split_once(':').is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
+    repository.contains("://") || is_scp
+}
+
 /// Stack that comparing two values takes for each value inside a value, in bytes; measured at 1.8 KiB.
 const STACK_PER_LEVEL: u64 = 2_048;
 
 impl File {
     fn resolve(self, folder: &Path) -> Config {
-        let SourceKind::Directory = self.source.kind;
+        let limits = LimitPolicy {
+            default: Limits::DEFAULT.with(&self.limits),
+            ceiling: Limits::CEILING.with(&self.ceilings),
+            file: self.limits.file.unwrap_or(DEFAULT_FILE_SIZE),
+        };
         let server = http::Settings::default();
         let executor = local::Settings::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
         Config {
-            source: Source::Directory { path: folder.join(self.source.path.unwrap_or_else(|| "functions".into())) },
+            webhook_secret: self.source.webhook_secret.clone(),
+            source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
+            previews: Previews { host: self.previews.host, open: self.previews.open.unwrap_or(false) },
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
-            limits: LimitPolicy {
-                default: Limits::DEFAULT.with(&self.limits),
-                ceiling: Limits::CEILING.with(&self.ceilings),
-                file: self.limits.file.unwrap_or(DEFAULT_FILE_SIZE),
-            },
+            limits,
             executor: local::Settings {
                 max_running: self.executor.max_running.unwrap_or(executor.max_running),
                 stack_bytes: self.executor.stack.map_or(executor.stack_bytes, Size::bytes),

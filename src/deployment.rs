@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use crate::clock::DeploymentId;
-use crate::function::{Content, Diagnostic, FilePath, FunctionName, Revision, SharedFunction, Tree, Version};
+use crate::function::{Content, Diagnostic, Digest, FilePath, FunctionName, Revision, SharedFunction, Tree, Version};
 
 /// One state of the source, read whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +19,60 @@ pub struct Snapshot {
     pub unsettled: Vec<FilePath>,
     /// What the source itself found wrong: links that leave the root, names that are not UTF-8. Those files are not in `tree`.
     pub problems: Vec<Diagnostic>,
+    /// What git says of this state. A commit goes live whole or not at all; of a directory every file that is right does.
+    pub commit: Option<Commit>,
+}
+
+/// What git says of a revision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Who wrote it: `Ada Lovelace <ada@example.org>`.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+    /// Who pushed it, where that is known: the name of a token or of a user of the machine.
+    pub pushed_by: Option<String>,
+    /// The commit that the branch pointed to before, if this one does not contain it: a forced push.
+    pub replaces: Option<Revision>,
+}
+
+/// What an operator has told the node about following its source. Survives restarts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Following {
+    /// Nothing of the source goes live until it is resumed.
+    pub suspended: Option<Suspension>,
+    /// An operator went back, and the source is not to undo that.
+    pub pin: Option<Pin>,
+}
+
+/// Nothing of the source goes live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// Who asked for it.
+    pub by: String,
+    /// When, in microseconds since 1970.
+    pub since_us: i64,
+}
+
+/// An operator went back to an earlier deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The deployment that was gone back to.
+    pub to: DeploymentId,
+    /// The revision that the source held then: it does not go live again by itself.
+    pub abandoned: Revision,
+    /// Of a directory: the files that differ from what is live, as they were then (none: not there). Each stays as it is live until it is
+    /// saved with another content.
+    pub files: BTreeMap<FilePath, Option<Digest>>,
+    /// Nothing newer ends the pin either, only an operator does.
+    pub hold: bool,
+    /// Who went back.
+    pub by: String,
+    /// Why, as they say.
+    pub reason: Option<String>,
+    /// When, in microseconds since 1970.
+    pub since_us: i64,
 }
 
 /// What made a sync happen.
@@ -31,6 +85,8 @@ pub enum Cause {
     Save,
     /// A git push.
     Push,
+    /// A fetch from a remote repository.
+    Pull,
     /// An upload through the control plane.
     Upload,
     /// An operator went back.
@@ -67,8 +123,12 @@ pub struct Deployment {
     pub revision: Revision,
     /// What made it happen.
     pub cause: Cause,
-    /// Who, where that is known (git: the author; upload: the token's name).
+    /// Who, where that is known (git: the author; upload and rollback: the token's name).
     pub by: Option<String>,
+    /// Git: who pushed it, where that is known.
+    pub pushed_by: Option<String>,
+    /// What else there is to know: the reason for a rollback, the commit that a forced push left behind.
+    pub note: Option<String>,
     /// Live or rejected.
     pub status: DeploymentStatus,
     /// Everything found wrong in that revision.
@@ -88,4 +148,6 @@ pub struct Changes {
     pub files: BTreeMap<FilePath, Option<Content>>,
     /// The functions whose version is new in this deployment.
     pub functions: Vec<SharedFunction>,
+    /// What is to hold from now on about following the source, if this deployment changes it.
+    pub following: Option<Following>,
 }

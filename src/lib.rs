@@ -23,6 +23,7 @@
 //! `function` uses nothing of ours; `engine` knows no server and no store; `http` knows no Rhai; only [`node`] names implementations; only
 //! [`cli`] prints. `tests/architecture.rs` holds the table.
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -34,6 +35,7 @@ pub mod function;
 pub mod http;
 pub mod live;
 pub mod node;
+pub mod secret;
 mod shutdown;
 pub mod source;
 pub mod store;

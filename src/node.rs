@@ -29,7 +29,7 @@ use crate::{
         directory::{self, DirectorySource},
     },
     store::{Store, journal::Journal, retention},
-    sync::{Parts, Sync},
+    sync::{Parts, Sync, orders::SyncHandle},
     telemetry,
 };
 
@@ -101,9 +101,11 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         stack_bytes: config.executor.stack_bytes,
     });
     sync.start().await;
-    let followed = background.spawn(sync.follow(stop.clone()));
+    let (sync_handle, orders) = SyncHandle::new();
+    let followed = background.spawn(sync.follow(orders, stop.clone()));
 
-    let app = Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids });
+    let app =
+        Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids, sync: sync_handle });
     let connections = TaskTracker::new();
     data.announce(address)?;
     tracing::info!("listening on http://{address}");
@@ -137,6 +139,7 @@ fn source(config: &Config) -> Arc<dyn Source> {
             let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
             Arc::new(DirectorySource::new(path.clone(), settings))
         }
+        SourceConfig::Git(_) => unimplemented!("wired in the next commit"),
     }
 }
 

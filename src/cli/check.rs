@@ -81,7 +81,7 @@ pub(super) struct CheckedSource {
 
 /// Reads the configured folder once and checks it, on a thread with the stack that scripts need.
 pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
-    let SourceConfig::Directory { path } = config.source.clone();
+    let SourceConfig::Directory { path } = config.source.clone() else { return Err(anyhow!("not yet")) };
     if !path.is_dir() {
         let hint = "name another with `--functions`, or make a project with `picloud init`";
         return Err(anyhow!("there is no functions folder `{}`\n  hint: {hint}", path.display()));

@@ -15,9 +15,10 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::{
-    config::{Config, ConfigError, Overrides, Source},
+    config::{Config, ConfigError, Overrides},
     function::Diagnostic,
     node,
+    secret::Secret,
     store::Store,
 };
 
@@ -81,6 +82,8 @@ impl Configured {
             functions: self.functions.clone(),
             data: self.data.clone(),
             database_url: self.database.clone(),
+            git_token: secret("PICLOUD_GIT_TOKEN"),
+            webhook_secret: secret("PICLOUD_WEBHOOK_SECRET"),
             ..Overrides::default()
         }
     }
@@ -91,8 +94,7 @@ impl Configured {
 
     /// Writes a finding with the path of its file as seen from here, for people and editors to follow.
     fn finding(config: &Config, diagnostic: &Diagnostic) -> String {
-        let Source::Directory { path } = &config.source;
-        let file = path.join(&*diagnostic.file).display().to_string();
+        let file = config.source.path_of(&diagnostic.file).display().to_string();
         Diagnostic { file: file.into(), ..diagnostic.clone() }.to_string()
     }
 
@@ -111,6 +113,11 @@ impl Configured {
             read(store).await
         })
     }
+}
+
+/// Returns a secret of the environment; an empty one is none.
+fn secret(variable: &str) -> Option<Secret> {
+    std::env::var(variable).ok().filter(|text| !text.is_empty()).map(Secret::new)
 }
 
 #[derive(Debug, Args)]

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Configured, Exit, history::summary, output};
 use crate::{
     clock::rfc3339,
-    config::{Config, Source},
+    config::Config,
     deployment::{Deployment, DeploymentStatus},
     function::{Diagnostic, limits::Size},
     node,
@@ -64,10 +64,9 @@ impl Recorded {
 }
 
 fn json_status(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error>) -> anyhow::Result<()> {
-    let Source::Directory { path } = &config.source;
     output::json(&json!({
         "node": node::running(&config.data),
-        "source": format!("directory {}", path.display()),
+        "source": config.source.to_string(),
         "data": config.data,
         "database": {
             "place": Store::describe(&config.database_url, &config.data)?,
@@ -81,12 +80,11 @@ fn json_status(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Er
 }
 
 fn print_status(config: &Config, recorded: &Recorded, is_unread: bool) -> anyhow::Result<()> {
-    let Source::Directory { path } = &config.source;
     output::line(match node::running(&config.data) {
         Some(node) => format!("node      running at {} (process {})", node.url, node.pid),
         None => format!("node      not running on `{}`", config.data.display()),
     });
-    output::line(format!("source    directory {}", path.display()));
+    output::line(format!("source    {}", config.source));
     output::line(format!("database  {}", Store::describe(&config.database_url, &config.data)?));
     match &recorded.live {
         Some(live) => {

@@ -18,7 +18,7 @@ pub use connection::serve;
 pub use function::record_abandoned;
 use problem::Problem;
 
-use crate::{clock::Ids, executor::SharedExecutor, live::Live, store::journal::Journal};
+use crate::{clock::Ids, executor::SharedExecutor, live::Live, store::journal::Journal, sync::orders::SyncHandle};
 
 /// How requests come in.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +80,8 @@ pub struct App {
     pub recording: Recording,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
+    /// Decides what is live.
+    pub sync: SyncHandle,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.

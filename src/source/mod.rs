@@ -1,6 +1,7 @@
 //! Seam 1: where function files come from. A source only says «look again» and shows one whole state; the sync loop decides what it means.
 
 pub mod directory;
+pub mod git;
 
 use async_trait::async_trait;
 
@@ -24,6 +25,15 @@ pub enum SourceError {
         #[source]
         source: std::io::Error,
     },
+    /// The repository has no such branch: nothing was pushed yet, or it was deleted. Nothing is unloaded for it.
+    #[error("the repository has no branch `{branch}`; push one, and it goes live")]
+    NoBranch {
+        /// As configured.
+        branch: String,
+    },
+    /// The repository could not be read or fetched.
+    #[error(transparent)]
+    Repository(#[from] git::RepositoryError),
 }
 
 /// Where function files come from.
@@ -37,4 +47,17 @@ pub trait Source: Send + Sync {
 
     /// Reads the whole state.
     async fn snapshot(&self) -> Result<Snapshot, SourceError>;
+
+    /// Asks the place that the source is a copy of, if it is one, and waits for the answer.
+    async fn refresh(&self) {}
+
+    /// Returns when it looks again without being told, in microseconds since 1970, if it does.
+    fn next_look_us(&self) -> Option<i64> {
+        None
+    }
+
+    /// Reads what other branches hold, by name, the newest first.
+    async fn previews(&self) -> Result<Vec<(String, Snapshot)>, SourceError> {
+        Ok(Vec::new())
+    }
 }

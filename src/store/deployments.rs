@@ -12,7 +12,7 @@ use sqlx::FromRow;
 
 use super::{Database, Store, StoreError, read};
 use crate::{
-    deployment::{Deployment, DeploymentId, DeploymentStatus, FunctionChange},
+    deployment::{Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange},
     function::{Content, Digest, FilePath, FunctionName, Revision, Tree, Version},
 };
 
@@ -38,7 +38,7 @@ impl Store {
     /// Returns the last deployment that went live.
     pub async fn live_deployment(&self) -> Result<Option<Deployment>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
-            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us
+            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note
              FROM deployments
              WHERE status = 'live'
              ORDER BY id DESC
@@ -74,6 +74,31 @@ impl Store {
     /// Returns the newest deployment, live or rejected.
     pub async fn last_deployment(&self) -> Result<Option<Deployment>, StoreError> {
         Ok(self.deployments(1, None).await?.pop())
+    }
+
+    /// Returns the newest live deployment of a revision that begins so.
+    pub async fn deployment_of(&self, revision: &str) -> Result<Option<Deployment>, StoreError> {
+        let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
+            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note
+             FROM deployments
+             WHERE substr(revision, 1, $1) = $2 AND status = 'live'
+             ORDER BY id DESC
+             LIMIT 1",
+        )
+        .bind(revision.chars().count() as i32)
+        .bind(revision)
+        .fetch_all(pool))
+        .map_err(StoreError::query("find the deployment of a revision"))?;
+        Ok(self.with_changes(rows).await?.pop())
+    }
+
+    /// Returns what operators told about following the source.
+    pub async fn following(&self) -> Result<Following, StoreError> {
+        let state: Option<String> =
+            read!(self, pool => sqlx::query_scalar("SELECT state FROM following WHERE id = 1").fetch_optional(pool))
+                .map_err(StoreError::query("read how the source is followed"))?;
+        let Some(state) = state else { return Ok(Following::default()) };
+        serde_json::from_str(&state).map_err(|error| StoreError::bad_row("following", 1, error))
     }
 
     /// Returns what is live, by name.
@@ -158,7 +183,7 @@ impl Store {
 
     async fn deployments_in(&self, ids: RangeInclusive<i64>, limit: u32) -> Result<Vec<Deployment>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
-            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us
+            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note
              FROM deployments
              WHERE id BETWEEN $1 AND $2
              ORDER BY id DESC
@@ -222,6 +247,8 @@ struct DeploymentRow {
     diagnostics: String,
     functions: i64,
     took_us: i64,
+    pushed_by: Option<String>,
+    note: Option<String>,
 }
 
 impl DeploymentRow {
@@ -233,6 +260,8 @@ impl DeploymentRow {
             revision: Revision(self.revision),
             cause: parse_word(&self.cause).map_err(|error| bad(&error))?,
             by: self.author,
+            pushed_by: self.pushed_by,
+            note: self.note,
             status: parse_word::<DeploymentStatus>(&self.status).map_err(|error| bad(&error))?,
             diagnostics: serde_json::from_str(&self.diagnostics).map_err(|error| bad(&error))?,
             changes,

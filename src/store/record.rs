@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Database, Store, StoreError, deployments::json};
 use crate::{
-    deployment::{Changes, Deployment},
+    deployment::{Changes, Deployment, Following},
     function::{Content, Digest},
 };
 
@@ -14,6 +14,16 @@ use crate::{
 enum Transaction {
     Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
     Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+}
+
+impl Transaction {
+    async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Postgres(transaction) => transaction.commit().await,
+            Self::Sqlite(transaction) => transaction.commit().await,
+        }
+        .map_err(StoreError::query("record a deployment"))
+    }
 }
 
 /// Runs one statement in a transaction, and returns how many rows it wrote.
@@ -56,8 +66,8 @@ impl Store {
         let written = write!(
             transaction,
             sqlx::query(
-                "INSERT INTO deployments (id, revision, cause, author, status, diagnostics, functions, took_us)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                "INSERT INTO deployments (id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                  ON CONFLICT (id) DO NOTHING",
             )
             .bind(id)
@@ -68,6 +78,8 @@ impl Store {
             .bind(json(&deployment.diagnostics))
             .bind(i64::from(deployment.functions))
             .bind(deployment.took_us)
+            .bind(&deployment.pushed_by)
+            .bind(&deployment.note)
         )?;
         if written == 0 {
             return Ok(());
@@ -84,11 +96,17 @@ impl Store {
             &functions,
             id
         )?;
-        match transaction {
-            Transaction::Postgres(transaction) => transaction.commit().await,
-            Transaction::Sqlite(transaction) => transaction.commit().await,
+        if let Some(following) = &changes.following {
+            record_following(&mut transaction, following).await?;
         }
-        .map_err(StoreError::query("record a deployment"))
+        transaction.commit().await
+    }
+
+    /// Remembers what an operator told about following the source.
+    pub async fn set_following(&self, following: &Following) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        record_following(&mut transaction, following).await?;
+        transaction.commit().await
     }
 
     async fn begin(&self) -> Result<Transaction, StoreError> {
@@ -122,6 +140,15 @@ async fn record_contents(transaction: &mut Transaction, changes: &Changes) -> Re
         )?;
     }
     Ok(())
+}
+
+async fn record_following(transaction: &mut Transaction, following: &Following) -> Result<(), StoreError> {
+    write!(
+        *transaction,
+        sqlx::query("INSERT INTO following (id, state) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET state = excluded.state")
+            .bind(json(following))
+    )
+    .map(drop)
 }
 
 async fn record_versions(transaction: &mut Transaction, id: i64, changes: &Changes) -> Result<(), StoreError> {

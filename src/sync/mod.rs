@@ -1,6 +1,7 @@
 //! Brings the live table in line with the source: hint → snapshot → check → load → record → swap.
 
 pub mod check;
+pub mod orders;
 pub mod settle;
 
 use std::{
@@ -9,8 +10,9 @@ use std::{
 };
 
 use check::{Checker, Functions};
+use orders::Order;
 use settle::{Settled, settle};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -87,7 +89,7 @@ impl Sync {
     }
 
     /// Follows the source until told to stop.
-    pub async fn follow(mut self, stop: CancellationToken) {
+    pub async fn follow(mut self, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
         let source = self.parts.source.clone();
         let mut store = self.parts.store.clone();
         let mut done = self.sync(Cause::Save).await;
@@ -98,10 +100,23 @@ impl Sync {
                 () = source.changed() => {}
                 Ok(()) = store.changed() => self.record_what_is_live().await,
                 () = tokio::time::sleep(wait), if done == Done::WaitsForStore => {}
+                Some(order) = orders.recv() => {
+                    done = self.obey(order).await;
+                    continue;
+                }
             }
             done = self.sync(Cause::Save).await;
             wait = if done == Done::WaitsForStore { (wait * 2).min(RETRY.1) } else { RETRY.0 };
         }
+    }
+
+    async fn obey(&mut self, order: Order) -> Done {
+        self.parts.source.refresh().await;
+        let done = self.sync(Cause::Save).await;
+        if let Order::Look(reply) = order {
+            let _ = reply.send(());
+        }
+        done
     }
 
     /// Learns from the store what was live before the node stopped.
@@ -179,6 +194,8 @@ impl Sync {
             revision: revision.clone(),
             cause,
             by: None,
+            pushed_by: None,
+            note: None,
             status: DeploymentStatus::Live,
             diagnostics: settled.diagnostics.clone(),
             changes,
@@ -205,6 +222,7 @@ impl Sync {
         let changed = Changes {
             files: files.into_iter().map(|path| (path.clone(), settled.tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&settled),
+            following: None,
         };
         if !self.record(&deployment, &changed).await {
             return Done::WaitsForStore;
@@ -257,6 +275,7 @@ impl Sync {
         let changes = Changes {
             files: files.into_iter().map(|path| (path.clone(), self.tree.get(&path).cloned())).collect(),
             functions: self.functions.values().cloned().collect(),
+            following: None,
         };
         if let Err(error) = store.record_deployment(&deployment, &changes).await {
             tracing::error!("cannot record what is live: {error}");
@@ -328,7 +347,7 @@ impl Sync {
 
 /// Returns a snapshot of files that are as they are meant to be.
 fn whole(tree: &Tree) -> Snapshot {
-    Snapshot { revision: directory_revision(tree), tree: tree.clone(), unsettled: Vec::new(), problems: Vec::new() }
+    Snapshot { revision: directory_revision(tree), tree: tree.clone(), unsettled: Vec::new(), problems: Vec::new(), commit: None }
 }
 
 /// What became of one look at the source.

@@ -97,6 +97,8 @@ pub fn deployment(id: i64, before: &Tree, after: &Tree) -> (Deployment, Changes)
         id: DeploymentId(first_id_at(NOW_US) + id),
         revision: Revision(format!("revision-{id}")),
         cause: Cause::Save,
+        pushed_by: None,
+        note: None,
         by: None,
         status: DeploymentStatus::Live,
         diagnostics: Vec::new(),
@@ -104,7 +106,7 @@ pub fn deployment(id: i64, before: &Tree, after: &Tree) -> (Deployment, Changes)
         functions: after.len() as u32,
         took_us: 4_000,
     };
-    (deployment, Changes { files, functions })
+    (deployment, Changes { files, functions, following: None })
 }
 
 pub fn function(path: &FilePath, content: &Content) -> Function {

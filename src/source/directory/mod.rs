@@ -131,11 +131,15 @@ impl Source for DirectorySource {
         };
         let snapshot = match snapshot {
             // The digest of 10,000 names and digests takes milliseconds, too long for a thread that serves requests.
-            Ok((tree, unsettled, problems)) => {
-                tokio::task::spawn_blocking(move || Snapshot { revision: directory_revision(&tree), tree, unsettled, problems })
-                    .await
-                    .map_err(|_| self.ended())
-            }
+            Ok((tree, unsettled, problems)) => tokio::task::spawn_blocking(move || Snapshot {
+                revision: directory_revision(&tree),
+                tree,
+                unsettled,
+                problems,
+                commit: None,
+            })
+            .await
+            .map_err(|_| self.ended()),
             Err(error) => Err(error),
         };
         self.seen.fetch_max(number, Ordering::Relaxed);
