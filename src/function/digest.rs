@@ -101,7 +101,7 @@ hex_id!(Digest);
 hex_id!(Version);
 
 /// One state of the source: a git commit id, or `dir-` and the digest of a directory's tree.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(pub String);
 

@@ -5,7 +5,7 @@ pub mod git;
 
 use async_trait::async_trait;
 
-use crate::deployment::Snapshot;
+use crate::deployment::{Cause, Snapshot};
 
 /// Why a source could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,11 @@ pub trait Source: Send + Sync {
 
     /// Reads the whole state.
     async fn snapshot(&self) -> Result<Snapshot, SourceError>;
+
+    /// Returns what makes a change of it.
+    fn cause(&self) -> Cause {
+        Cause::Save
+    }
 
     /// Asks the place that the source is a copy of, if it is one, and waits for the answer.
     async fn refresh(&self) {}

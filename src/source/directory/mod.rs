@@ -24,6 +24,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::watch as channel;
 
+pub(super) use self::scan::{is_function_file, is_skipped};
 use self::{hint::Hint, inbox::Inbox, view::View};
 use super::{Source, SourceError};
 use crate::{deployment::Snapshot, function::tree::directory_revision};

@@ -77,13 +77,13 @@ pub(super) enum Look {
 }
 
 /// Returns whether a name belongs to editors, version control or mounts (`.git`, `..data`, `.x.swp`, `x~`), not to us.
-pub(super) fn is_skipped(name: &OsStr) -> bool {
+pub(in crate::source) fn is_skipped(name: &OsStr) -> bool {
     let name = name.as_bytes();
     (name.starts_with(b".") && name != b".well-known") || name.ends_with(b"~") || name.windows(5).any(|part| part == b"___jb")
 }
 
 /// Returns whether a name is one of a function file.
-pub(super) fn is_function_file(name: &OsStr) -> bool {
+pub(in crate::source) fn is_function_file(name: &OsStr) -> bool {
     name.as_bytes().ends_with(b".rhai")
 }
 

@@ -1,12 +1,18 @@
 //! A git repository as a source: hosted by the node, pushed to by a path or over ssh, or fetched from elsewhere. A commit is read straight
 //! from the object database; nothing is ever checked out.
 
+mod follow;
+pub mod hosted;
 pub mod program;
+mod reader;
+mod watch;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use crate::secret::Secret;
+pub use follow::{GitSource, Pushed};
 pub use program::GitError;
+
+use crate::secret::Secret;
 
 /// How a repository is followed.
 #[derive(Debug, Clone, PartialEq)]

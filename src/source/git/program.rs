@@ -11,6 +11,8 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
+use super::RepositoryError;
+
 /// Why git did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -62,6 +64,69 @@ pub fn git(repository: &Path, settings: &[(&str, &str)]) -> Command {
     command.env("GIT_CONFIG_COUNT", count.to_string());
     command
 }
+
+/// Makes a bare repository of the kind that can be read here, and lets `HEAD` name this branch. One that is there stays as it is.
+///
+/// Formats go through the environment, because versions of git that do not know them ignore them there.
+pub async fn init_bare(repository: &Path, branch: &str) -> Result<(), GitError> {
+    let mut init = git(repository, &[]);
+    init.env("GIT_DEFAULT_REF_FORMAT", "files").env("GIT_DEFAULT_HASH", "sha1").env_remove("GIT_DIR");
+    init.args(["init", "--quiet", "--bare", "--template=", "--initial-branch"]).arg(branch).arg(repository);
+    run(init, LOCAL).await?;
+    let mut head = git(repository, &[]);
+    head.args(["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]);
+    run(head, LOCAL).await.map(drop)
+}
+
+/// A branch and the commit that it points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its name: `main`, `fix/typo`.
+    pub branch: String,
+    /// 40 hexadecimal digits.
+    pub commit: String,
+}
+
+/// Returns every branch of a repository, the one committed to last first.
+pub async fn heads(repository: &Path) -> Result<Vec<Head>, GitError> {
+    let mut refs = git(repository, &[]);
+    refs.args(["for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)", "refs/heads/"]);
+    let refs = run(refs, LOCAL).await?;
+    let head = |line: &str| {
+        let (commit, name) = line.split_once(' ')?;
+        Some(Head { branch: name.strip_prefix("refs/heads/")?.into(), commit: commit.into() })
+    };
+    Ok(String::from_utf8_lossy(&refs).lines().filter_map(head).collect())
+}
+
+/// Refuses a repository whose objects or references cannot be read in this process.
+pub async fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
+    if !repository.join("HEAD").exists() || !repository.join("objects").is_dir() {
+        let place = repository.display();
+        return Err(RepositoryError::Unusable(format!(
+            "`{place}` is no bare repository\n  hint: `picloud init --bare {place}` makes one, or makes one fit"
+        )));
+    }
+    let mut config = git(repository, &[]);
+    config.args(["config", "--local", "--list"]);
+    let config = run(config, LOCAL).await?;
+    let config = String::from_utf8_lossy(&config).to_lowercase();
+    for (key, good, what) in [("extensions.objectformat", "sha1", "object format"), ("extensions.refstorage", "files", "reference format")]
+    {
+        let value = config.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        if let Some(value) = value.filter(|value| *value != good) {
+            return Err(RepositoryError::Unusable(format!(
+                "the repository `{}` has the {what} `{value}`, which cannot be read here; `{good}` can\n  hint: make a new one with `picloud \
+                 init --bare DIR`, and push to it",
+                repository.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What does not leave the machine ends soon.
+const LOCAL: Duration = Duration::from_secs(20);
 
 /// Runs it to its end and returns what it printed. If it takes longer than `limit`, it is killed with every process that it started.
 pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitError> {

@@ -1,0 +1,203 @@
+//! The source itself: which commit the deploy branch points to, and what is in it.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+
+use super::{Repository, RepositoryError, Settings, program, program::Head, reader::Reader, watch::RefWatch};
+use crate::{
+    clock::{SharedClock, monotonic},
+    deployment::{Cause, Snapshot},
+    function::Revision,
+    source::{Source, SourceError},
+};
+
+/// A git repository that is followed. Cheap to clone.
+#[derive(Clone)]
+pub struct GitSource(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    repository: PathBuf,
+    reader: Arc<Reader>,
+    watch: RefWatch,
+    clock: SharedClock,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The branches as they were told of or read.
+    seen: Option<Vec<Head>>,
+    /// The last commit of the deploy branch that was read.
+    last: Option<Snapshot>,
+    /// What the gate has learnt of commits that are not read yet.
+    pushed: BTreeMap<Revision, Pushed>,
+    /// The snapshots of other branches, by commit.
+    previews: BTreeMap<Revision, Snapshot>,
+    next_look_us: Option<i64>,
+}
+
+/// What the gate learns of a commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// Who pushed it.
+    pub by: String,
+    /// The commit that it does not contain and that the branch pointed to.
+    pub replaces: Option<Revision>,
+}
+
+/// Commits that are remembered between the gate and the branch's move; a push that is refused later leaves one behind.
+const MAX_PUSHED: usize = 64;
+
+impl GitSource {
+    /// Follows the repository in this folder, which is there and readable.
+    pub fn new(settings: Settings, repository: PathBuf, clock: SharedClock) -> Self {
+        let reader = Arc::new(Reader::new(repository.clone(), settings.root.clone(), settings.max_file_bytes));
+        let watch = RefWatch::new(&repository);
+        Self(Arc::new(Inner { settings, repository, reader, watch, clock, state: Mutex::default() }))
+    }
+
+    /// Returns how it is followed.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Returns where it is.
+    pub fn repository(&self) -> &Path {
+        &self.0.repository
+    }
+
+    /// Reads a commit; what a push has brought and git has not yet accepted lies in `quarantine`.
+    pub async fn read(&self, commit: &str, quarantine: Option<PathBuf>) -> Result<Snapshot, RepositoryError> {
+        let (reader, commit) = (self.0.reader.clone(), commit.to_owned());
+        blocking(move || reader.read(&commit, quarantine.as_deref())).await
+    }
+
+    /// Returns whether a commit contains another.
+    pub async fn contains(&self, commit: &str, other: &str, quarantine: Option<PathBuf>) -> Result<bool, RepositoryError> {
+        let (reader, commit, other) = (self.0.reader.clone(), commit.to_owned(), other.to_owned());
+        blocking(move || reader.contains(&commit, &other, quarantine.as_deref())).await
+    }
+
+    /// Remembers who pushes a commit, until the branch points to it.
+    pub fn expect(&self, commit: Revision, pushed: Pushed) {
+        let mut state = self.state();
+        if state.pushed.len() >= MAX_PUSHED {
+            state.pushed.clear();
+        }
+        state.pushed.insert(commit, pushed);
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the branches that matter: the one that deploys, and as many others as are shown.
+    async fn heads(&self) -> Result<Vec<Head>, RepositoryError> {
+        let (mut deploy, mut others): (Vec<Head>, Vec<Head>) =
+            program::heads(&self.0.repository).await?.into_iter().partition(|head| head.branch == self.0.settings.branch);
+        others.truncate(self.0.settings.previews);
+        deploy.append(&mut others);
+        Ok(deploy)
+    }
+
+    async fn deployed(&self, commit: &str) -> Result<Snapshot, RepositoryError> {
+        let last = self.state().last.clone();
+        if let Some(last) = last.as_ref().filter(|last| last.revision.0 == commit) {
+            return Ok(last.clone());
+        }
+        let mut snapshot = self.read(commit, None).await?;
+        let pushed = self.state().pushed.remove(&snapshot.revision);
+        let replaces = match (&pushed, last) {
+            (Some(pushed), _) => pushed.replaces.clone(),
+            // A history that was shortened or is gone cannot be compared; then nothing is said.
+            (None, Some(last)) => {
+                let is_contained = self.contains(commit, &last.revision.0, None).await.unwrap_or(true);
+                (!is_contained).then_some(last.revision)
+            }
+            (None, None) => None,
+        };
+        if let Some(said) = &mut snapshot.commit {
+            said.pushed_by = pushed.map(|pushed| pushed.by);
+            said.replaces = replaces;
+        }
+        self.state().last = Some(snapshot.clone());
+        Ok(snapshot)
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    tokio::task::spawn_blocking(work).await.expect("reading objects does not panic")
+}
+
+#[async_trait]
+impl Source for GitSource {
+    fn describe(&self) -> String {
+        self.0.settings.to_string()
+    }
+
+    fn cause(&self) -> Cause {
+        match self.0.settings.repository {
+            Repository::Hosted | Repository::Bare(_) => Cause::Push,
+            Repository::Remote(_) => Cause::Pull,
+        }
+    }
+
+    async fn changed(&self) {
+        let interval = self.0.settings.interval;
+        let next = self.0.clock.now_us() + interval.as_micros() as i64;
+        self.state().next_look_us = Some(next);
+        let wake = monotonic() + interval;
+        loop {
+            tokio::select! {
+                () = self.0.watch.changed() => {}
+                () = tokio::time::sleep_until(wake.into()) => return,
+            }
+            // What cannot be looked at is told by `snapshot`.
+            let Ok(heads) = self.heads().await else { return };
+            let mut state = self.state();
+            if state.seen.as_ref() != Some(&heads) {
+                state.seen = Some(heads);
+                return;
+            }
+        }
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, SourceError> {
+        let heads = self.heads().await?;
+        let branch = &self.0.settings.branch;
+        let head = heads.iter().find(|head| head.branch == *branch).map(|head| head.commit.clone());
+        self.state().seen = Some(heads);
+        match head {
+            Some(commit) => Ok(self.deployed(&commit).await?),
+            None => Err(SourceError::NoBranch { branch: branch.clone() }),
+        }
+    }
+
+    fn next_look_us(&self) -> Option<i64> {
+        self.state().next_look_us
+    }
+
+    async fn previews(&self) -> Result<Vec<(String, Snapshot)>, SourceError> {
+        if self.0.settings.previews == 0 {
+            return Ok(Vec::new());
+        }
+        let (mut previews, mut known) = (Vec::new(), std::mem::take(&mut self.state().previews));
+        let mut read = BTreeMap::new();
+        for head in self.heads().await?.into_iter().filter(|head| head.branch != self.0.settings.branch) {
+            let snapshot = match known.remove(&Revision(head.commit.clone())) {
+                Some(snapshot) => snapshot,
+                None => self.read(&head.commit, None).await?,
+            };
+            read.insert(snapshot.revision.clone(), snapshot.clone());
+            previews.push((head.branch, snapshot));
+        }
+        self.state().previews = read;
+        Ok(previews)
+    }
+}

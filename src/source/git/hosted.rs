@@ -1,0 +1,52 @@
+//! The repository that this node keeps itself, and the hooks that lead every push through the gate.
+
+use std::{
+    fs, io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+use super::{RepositoryError, program};
+
+/// The hooks that lead a push through the gate.
+pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
+/// A hook with this in it is ours, and is brought up to date.
+const MARK: &str = "# Made by picloud: leads every push through the check of the running node.";
+
+/// Makes the repository if it is not there.
+pub async fn open(repository: &Path, branch: &str) -> Result<(), RepositoryError> {
+    program::init_bare(repository, branch).await?;
+    program::must_be_readable(repository).await
+}
+
+/// Writes the hooks into a folder. Those of somebody else are left, and named.
+pub fn install_hooks(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::create_dir_all(folder)?;
+    let program = std::env::current_exe()?;
+    let program = program.display().to_string().replace('\'', r"'\''");
+    let mut foreign = Vec::new();
+    for hook in HOOKS {
+        let path = folder.join(hook);
+        match fs::read_to_string(&path) {
+            Ok(text) if !text.contains(MARK) => {
+                foreign.push(path);
+                continue;
+            }
+            _ => {}
+        }
+        // Another process may run the old one just now: a new file takes its place.
+        let next = folder.join(format!("{hook}.next"));
+        let _ = fs::remove_file(&next);
+        let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o755).open(&next)?;
+        io::Write::write_all(&mut file, format!("#!/bin/sh\n{MARK}\nexec '{program}' hook {hook}\n").as_bytes())?;
+        file.set_permissions(fs::Permissions::from_mode(0o755))?;
+        drop(file);
+        fs::rename(next, path)?;
+    }
+    Ok(foreign)
+}
+
+/// Returns whether the hooks of a repository are ours.
+pub fn has_hooks(repository: &Path) -> bool {
+    HOOKS.iter().all(|hook| fs::read_to_string(repository.join("hooks").join(hook)).is_ok_and(|text| text.contains(MARK)))
+}
