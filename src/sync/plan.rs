@@ -1,0 +1,194 @@
+//! What going from one set of functions to another changes, one line a function: what a push, a rollback and `picloud diff` show.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::check::Functions;
+use crate::function::{FilePath, Function, FunctionName, SharedFunction, Version};
+
+/// What would become of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlannedKind {
+    /// It is new.
+    Added,
+    /// Its version is another: its own file, a guard or a module of it differs.
+    Changed,
+    /// It is gone.
+    Removed,
+}
+
+/// A function that would be added, changed or removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFunction {
+    /// What becomes of it.
+    pub kind: PlannedKind,
+    /// Which.
+    pub function: FunctionName,
+    /// Its file below the root.
+    pub file: FilePath,
+    /// Where it answers, or answered if it is removed: `GET, HEAD /users/[id]`.
+    pub route: String,
+    /// Where it answered before, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub route_before: Option<String>,
+    /// Its version before.
+    pub from: Option<Version>,
+    /// Its version after.
+    pub to: Option<Version>,
+}
+
+/// The difference between two sets of functions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// How many there were before.
+    pub before: usize,
+    /// How many are new.
+    pub added: usize,
+    /// How many have another version.
+    pub changed: usize,
+    /// How many are gone.
+    pub removed: usize,
+    /// Which, in order of file.
+    pub functions: Vec<PlannedFunction>,
+}
+
+/// With fewer functions than this no removal looks like a mistake.
+const MASS: usize = 10;
+
+impl Plan {
+    /// Compares two sets of functions.
+    pub fn between(before: &Functions, after: &Functions) -> Self {
+        let removed =
+            before.iter().filter(|(file, _)| !after.contains_key(*file)).map(|(file, gone)| planned(file, Some(gone), gone, None));
+        let others = after.iter().filter_map(|(file, new)| {
+            let old = before.get(file);
+            let is_same = old.is_some_and(|old| old.version == new.version);
+            (!is_same).then(|| planned(file, old, new, Some(new.version)))
+        });
+        let mut functions: Vec<PlannedFunction> = removed.chain(others).collect();
+        functions.sort_unstable_by(|one, other| one.file.cmp(&other.file));
+        let count = |kind| functions.iter().filter(|planned| planned.kind == kind).count();
+        let (added, changed, removed) = (count(PlannedKind::Added), count(PlannedKind::Changed), count(PlannedKind::Removed));
+        Self { before: before.len(), added, changed, removed, functions }
+    }
+
+    /// Returns whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+    }
+
+    /// Returns whether more than half of at least ten functions would be gone, which is rarely meant.
+    pub fn is_mass_delete(&self) -> bool {
+        self.before >= MASS && self.removed * 2 > self.before
+    }
+
+    /// Writes the counts: `1 added, 2 changed, 0 removed`.
+    pub fn summary(&self) -> String {
+        format!("{} added, {} changed, {} removed", self.added, self.changed, self.removed)
+    }
+}
+
+fn planned(file: &FilePath, old: Option<&SharedFunction>, shown: &SharedFunction, to: Option<Version>) -> PlannedFunction {
+    let route = route(shown);
+    PlannedFunction {
+        kind: match (old, to) {
+            (_, None) => PlannedKind::Removed,
+            (None, Some(_)) => PlannedKind::Added,
+            (Some(_), Some(_)) => PlannedKind::Changed,
+        },
+        function: shown.name.clone(),
+        file: file.clone(),
+        route_before: old.map(|old| self::route(old)).filter(|before| *before != route),
+        route,
+        from: old.map(|old| old.version),
+        to,
+    }
+}
+
+fn route(function: &Function) -> String {
+    format!("{} {}", function.route.methods, function.route)
+}
+
+impl fmt::Display for Plan {
+    /// Writes a line for each function: `+ GET /orders  orders.rhai`, `~` for a changed and `-` for a removed one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.functions.iter().map(|planned| planned.route.chars().count()).max().unwrap_or_default();
+        for (at, PlannedFunction { kind, file, route, route_before, .. }) in self.functions.iter().enumerate() {
+            let sign = match kind {
+                PlannedKind::Added => '+',
+                PlannedKind::Changed => '~',
+                PlannedKind::Removed => '-',
+            };
+            let line_break = if at == 0 { "" } else { "\n" };
+            write!(f, "{line_break}{sign} {route:width$}  {file}")?;
+            if let Some(before) = route_before {
+                write!(f, " (was {before})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        engine::Engine,
+        function::{Content, LimitPolicy},
+        sync::check::Checker,
+    };
+
+    /// The functions of these files.
+    fn functions(files: &[(&str, &str)]) -> Arc<Functions> {
+        let tree = files.iter().map(|(path, text)| ((*path).into(), Content::new(text.as_bytes()))).collect();
+        let report = Checker::new(Arc::new(Engine::new(LimitPolicy::default()))).check(&Arc::new(tree));
+        assert!(report.is_good(), "{:?}", report.diagnostics);
+        report.functions
+    }
+
+    #[test]
+    fn every_function_that_came_changed_or_went_has_a_line() {
+        let before = functions(&[
+            ("hello.rhai", "1"),
+            ("orders.rhai", "+++\nmethods = [\"GET\"]\n+++\n1"),
+            ("same.rhai", "1"),
+            ("users/[id].get.rhai", "import \"names\" as n; n::name()"),
+            ("_lib/names.rhai", "fn name() { \"a\" }"),
+        ]);
+        let after = functions(&[
+            ("carts/[...path].post.rhai", "1"),
+            ("orders.rhai", "+++\nmethods = [\"GET\", \"POST\"]\n+++\n1"),
+            ("same.rhai", "1"),
+            ("users/[id].get.rhai", "import \"names\" as n; n::name()"),
+            ("_lib/names.rhai", "fn name() { \"b\" }"),
+        ]);
+        let plan = Plan::between(&before, &after);
+        assert_eq!((plan.before, plan.added, plan.changed, plan.removed), (4, 1, 2, 1));
+        insta::assert_snapshot!(format!("{plan}\n\n{}", plan.summary()), @r"
+        + POST /carts/[...path]  carts/[...path].post.rhai
+        - any method /hello      hello.rhai
+        ~ GET, POST /orders      orders.rhai (was GET /orders)
+        ~ GET /users/[id]        users/[id].get.rhai
+
+        1 added, 2 changed, 1 removed
+        ");
+        let back: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+        assert_eq!(back, plan);
+        assert!(Plan::between(&before, &before).is_empty());
+    }
+
+    #[test]
+    fn most_of_many_functions_gone_is_a_mass_delete() {
+        let some = |count: usize| {
+            let files: Vec<(String, &str)> = (0..count).map(|number| (format!("f{number}.rhai"), "1")).collect();
+            functions(&files.iter().map(|(file, text)| (file.as_str(), *text)).collect::<Vec<_>>())
+        };
+        for (before, after, is_mass) in [(10, 4, true), (10, 5, false), (9, 0, false), (11, 5, true), (0, 11, false)] {
+            assert_eq!(Plan::between(&some(before), &some(after)).is_mass_delete(), is_mass, "{before} → {after}");
+        }
+    }
+}
