@@ -1,10 +1,11 @@
 //! The record of one sync: what the source wanted, what went live, what did not and why. Plain data.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::clock::DeploymentId;
+use crate::clock::rfc3339;
 use crate::function::{Content, Diagnostic, Digest, FilePath, FunctionName, Revision, SharedFunction, Tree, Version};
 
 /// One state of the source, read whole.
@@ -73,6 +74,23 @@ pub struct Pin {
     pub reason: Option<String>,
     /// When, in microseconds since 1970.
     pub since_us: i64,
+}
+
+impl fmt::Display for Suspension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the source is suspended by {} since {}; `picloud source resume` follows it again", self.by, rfc3339(self.since_us))
+    }
+}
+
+impl fmt::Display for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { to, abandoned, by, since_us, .. } = self;
+        write!(f, "{by} went back from {abandoned} to deployment {to} at {}", rfc3339(*since_us))?;
+        f.write_str(match self.hold {
+            true => "; `picloud unpin` follows the source again",
+            false => "; what is newer ends that, or `picloud unpin`",
+        })
+    }
 }
 
 /// What made a sync happen.

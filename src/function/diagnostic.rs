@@ -41,7 +41,7 @@ impl Position {
 /// One finding about one file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// The file, below the root.
+    /// The file, below the root; empty: about all of them.
     pub file: FilePath,
     /// Where in it, if it has a place.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,8 @@ impl fmt::Display for Diagnostic {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        write!(f, ": {severity}: {}", self.message)?;
+        let colon = if self.file.is_empty() { "" } else { ": " };
+        write!(f, "{colon}{severity}: {}", self.message)?;
         if let (Some(position), Some(line)) = (self.position, &self.source_line) {
             // Tabs stay tabs below the line too, so that the caret stands where the terminal shows the character.
             let indent: String = line

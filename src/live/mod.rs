@@ -13,7 +13,7 @@ pub use router::Match;
 use router::Router;
 
 use crate::{
-    deployment::DeploymentId,
+    deployment::{Cause, Deployment, DeploymentId, Following},
     function::{Diagnostic, FilePath, Revision, Route, ScriptId, SharedFunction},
 };
 
@@ -120,11 +120,57 @@ fn header(id: &str) -> HeaderValue {
     HeaderValue::from_str(id).expect("ids are ASCII letters and digits")
 }
 
-/// What keeps a node from being as it should be.
+/// What is live, for people.
+#[derive(Debug, Clone, Serialize)]
+pub struct LiveDeployment {
+    /// Which.
+    pub id: DeploymentId,
+    /// What the source held.
+    pub revision: Revision,
+    /// What made it happen.
+    pub cause: Cause,
+    /// Who, where that is known.
+    pub by: Option<String>,
+    /// Who pushed it, where that is known.
+    pub pushed_by: Option<String>,
+    /// What else there is to know.
+    pub note: Option<String>,
+    /// How many functions.
+    pub functions: u32,
+}
+
+impl LiveDeployment {
+    /// Takes what people want to know of a deployment.
+    pub fn of(deployment: &Deployment) -> Self {
+        Self {
+            id: deployment.id,
+            revision: deployment.revision.clone(),
+            cause: deployment.cause,
+            by: deployment.by.clone(),
+            pushed_by: deployment.pushed_by.clone(),
+            note: deployment.note.clone(),
+            functions: deployment.functions,
+        }
+    }
+}
+
+/// What is live, what the source holds, and what keeps a node from being as it should be.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
+    /// What is live.
+    pub live: Option<LiveDeployment>,
     /// What the source holds, if it could be read.
     pub wanted: Option<Revision>,
+    /// Since when it holds that, in microseconds since 1970.
+    pub wanted_us: Option<i64>,
+    /// When it was last looked at.
+    pub checked_us: Option<i64>,
+    /// When it will be looked at if nobody says before that it changed.
+    pub next_look_us: Option<i64>,
+    /// What operators said about following it.
+    pub following: Following,
+    /// Why what it holds is not live although nothing is wrong with it: an operator wants it so.
+    pub held: Option<String>,
     /// Why the source cannot be read, or is read in a poorer way.
     pub source: Option<String>,
     /// Why the database does not answer.

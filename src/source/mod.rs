@@ -56,6 +56,11 @@ pub trait Source: Send + Sync {
     /// Asks the place that the source is a copy of, if it is one, and waits for the answer.
     async fn refresh(&self) {}
 
+    /// Returns what keeps it from knowing the newest state, a sentence, although it has one to show.
+    fn problem(&self) -> Option<String> {
+        None
+    }
+
     /// Returns when it looks again without being told, in microseconds since 1970, if it does.
     fn next_look_us(&self) -> Option<i64> {
         None

@@ -76,6 +76,21 @@ impl Store {
         Ok(self.deployments(1, None).await?.pop())
     }
 
+    /// Returns the last deployment that went live before this one.
+    pub async fn live_before(&self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
+        let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
+            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note
+             FROM deployments
+             WHERE id < $1 AND status = 'live'
+             ORDER BY id DESC
+             LIMIT 1",
+        )
+        .bind(id.0)
+        .fetch_all(pool))
+        .map_err(StoreError::query("find the live deployment before another"))?;
+        Ok(self.with_changes(rows).await?.pop())
+    }
+
     /// Returns the newest live deployment of a revision that begins so.
     pub async fn deployment_of(&self, revision: &str) -> Result<Option<Deployment>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(

@@ -1,31 +1,33 @@
 //! Brings the live table in line with the source: hint → snapshot → check → load → record → swap.
 
 pub mod check;
+mod obey;
 pub mod orders;
+pub mod plan;
 pub mod settle;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use check::{Checker, Functions};
+use check::{Checker, Functions, Report};
 use orders::Order;
 use settle::{Settled, settle};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::{Ids, monotonic},
-    deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange, Snapshot},
+    clock::{Ids, id_time_us, monotonic},
+    deployment::{Cause, Changes, Commit, Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange, Snapshot},
     engine::{Engine, memory},
     executor::SharedExecutor,
     function::{
         Diagnostic, FilePath, Revision, SharedFunction, Tree,
         tree::{differences, directory_revision},
     },
-    live::{Live, Table},
-    source::Source,
+    live::{Live, LiveDeployment, Table},
+    source::{Source, SourceError},
     store::Store,
 };
 
@@ -57,13 +59,27 @@ pub struct Sync {
     /// What is live, and what the store says is.
     tree: Arc<Tree>,
     functions: Arc<Functions>,
-    deployment: Option<DeploymentId>,
+    deployment: Option<Deployment>,
     /// Files that answer that they are broken. One more is no news if it waits for a module or a guard that is known to be wrong.
     broken: Vec<FilePath>,
     /// The last revision that was decided on, with everything that was wrong in it.
     decided: Option<(Revision, Vec<Diagnostic>)>,
     /// The deployment that is live without the store knowing, because the node began without its database.
     unrecorded: Option<Deployment>,
+    /// What operators said about following the source.
+    following: Following,
+}
+
+/// What of a snapshot can go live, and how that came to be known.
+struct Proposal {
+    revision: Revision,
+    commit: Option<Commit>,
+    settled: Settled,
+    /// A commit with mistakes: nothing of it goes live.
+    is_refused: bool,
+    /// What is to hold about following the source once it is live.
+    following: Following,
+    began: Instant,
 }
 
 impl Sync {
@@ -79,6 +95,7 @@ impl Sync {
             broken: Vec::new(),
             decided: None,
             unrecorded: None,
+            following: Following::default(),
         }
     }
 
@@ -88,11 +105,11 @@ impl Sync {
         self.sync(Cause::Start).await;
     }
 
-    /// Follows the source until told to stop.
+    /// Follows the source, and obeys orders, until told to stop.
     pub async fn follow(mut self, mut orders: mpsc::Receiver<Order>, stop: CancellationToken) {
         let source = self.parts.source.clone();
         let mut store = self.parts.store.clone();
-        let mut done = self.sync(Cause::Save).await;
+        let mut done = self.sync(source.cause()).await;
         let mut wait = RETRY.0;
         loop {
             tokio::select! {
@@ -101,80 +118,150 @@ impl Sync {
                 Ok(()) = store.changed() => self.record_what_is_live().await,
                 () = tokio::time::sleep(wait), if done == Done::WaitsForStore => {}
                 Some(order) = orders.recv() => {
-                    done = self.obey(order).await;
+                    done = self.obey(order, done).await;
                     continue;
                 }
             }
-            done = self.sync(Cause::Save).await;
+            done = self.sync(source.cause()).await;
             wait = if done == Done::WaitsForStore { (wait * 2).min(RETRY.1) } else { RETRY.0 };
         }
-    }
-
-    async fn obey(&mut self, order: Order) -> Done {
-        self.parts.source.refresh().await;
-        let done = self.sync(Cause::Save).await;
-        if let Order::Look(reply) = order {
-            let _ = reply.send(());
-        }
-        done
     }
 
     /// Learns from the store what was live before the node stopped.
     async fn recall(&mut self) {
         let Some(store) = self.parts.store.borrow().clone() else { return };
-        match tokio::try_join!(store.live(), store.last_deployment()) {
-            Ok((live, last)) => {
+        match tokio::try_join!(store.live(), store.last_deployment(), store.following()) {
+            Ok((live, last, following)) => {
                 if let Some((deployment, tree)) = live {
-                    self.deployment = Some(deployment.id);
+                    self.deployment = Some(deployment);
                     self.tree = Arc::new(tree);
                     let remembered = self.settle(whole(&self.tree)).await;
                     self.functions = remembered.report.functions;
                 }
                 self.decided = last.map(|last| (last.revision, last.diagnostics));
+                self.follow_as(following);
             }
             Err(error) => tracing::error!("cannot read from the database what was live: {error}"),
         }
     }
 
+    fn follow_as(&mut self, following: Following) {
+        self.parts.live.set_status(|status| status.following.clone_from(&following));
+        self.following = following;
+    }
+
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
         let began = monotonic();
+        let (checked_us, next_look_us) = (id_time_us(self.parts.ids.next()), self.parts.source.next_look_us());
+        self.parts.live.set_status(|status| (status.checked_us, status.next_look_us) = (Some(checked_us), next_look_us));
         let snapshot = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,
-            Err(error) => return self.without_source(&error.to_string()).await,
+            // A repository that nothing was pushed to yet.
+            Err(SourceError::NoBranch { .. }) if self.deployment.is_none() => {
+                Snapshot { revision: Revision("empty".into()), ..whole(&Tree::new()) }
+            }
+            Err(error) => return self.without_source(&with_causes(&error)).await,
         };
+        let problem = self.parts.source.problem();
         self.parts.live.set_status(|status| {
-            status.wanted = Some(snapshot.revision.clone());
-            status.source = None;
+            if status.wanted.as_ref() != Some(&snapshot.revision) {
+                (status.wanted, status.wanted_us) = (Some(snapshot.revision.clone()), Some(checked_us));
+            }
+            status.source.clone_from(&problem);
         });
-        let revision = snapshot.revision.clone();
-        let settled = self.settle(snapshot).await;
-        self.decide(cause, revision, settled, began).await
+        if let Some(why) = self.held(&snapshot) {
+            self.parts.live.set_status(|status| status.held = Some(why.clone()));
+            self.keep().await;
+            return Done::Decided;
+        }
+        self.parts.live.set_status(|status| status.held = None);
+        let proposal = self.propose(snapshot, began).await;
+        self.decide(cause, proposal).await
     }
 
-    /// Keeps what is live; at the start that is what the store remembers.
+    /// Returns why nothing of a snapshot may go live, if an operator said so.
+    fn held(&self, snapshot: &Snapshot) -> Option<String> {
+        let Following { suspended, pin } = &self.following;
+        if let Some(suspension) = suspended {
+            return Some(suspension.to_string());
+        }
+        let pin = pin.as_ref()?;
+        let is_abandoned = snapshot.commit.is_some() && snapshot.revision == pin.abandoned;
+        (pin.hold || is_abandoned).then(|| pin.to_string())
+    }
+
+    /// Keeps what is live, because the source cannot be read.
     async fn without_source(&mut self, why: &str) -> Done {
         if self.parts.live.status().source.as_deref() != Some(why) {
             tracing::warn!("{why}; what was live stays live");
         }
         self.parts.live.set_status(|status| status.source = Some(why.into()));
-        if let (false, Some(deployment)) = (self.parts.live.table().is_loaded(), self.deployment) {
+        self.keep().await;
+        Done::Decided
+    }
+
+    /// Keeps what is live; at the start that is what the store remembers.
+    async fn keep(&mut self) {
+        if let (false, Some(deployment)) = (self.parts.live.table().is_loaded(), self.deployment.clone()) {
             let settled = self.settle(whole(&self.tree)).await;
             self.load(&settled).await;
             self.swap(deployment, settled);
         }
-        Done::Decided
+    }
+
+    /// Finds what of a snapshot can go live: of a commit all or nothing, of a directory every file that is right.
+    async fn propose(&self, mut snapshot: Snapshot, began: Instant) -> Proposal {
+        let (revision, commit) = (snapshot.revision.clone(), snapshot.commit.take());
+        if commit.is_some() {
+            let problems = std::mem::take(&mut snapshot.problems);
+            let tree = Arc::new(snapshot.tree);
+            let mut report = self.check(&tree).await;
+            report.diagnostics.extend(problems);
+            report.diagnostics.sort();
+            let (is_refused, diagnostics) = (!report.is_good(), report.diagnostics.clone());
+            if is_refused {
+                (report.functions, report.diagnostics) = (self.functions.clone(), Vec::new());
+            }
+            let tree = if is_refused { self.tree.clone() } else { tree };
+            let settled = Settled { tree, report, diagnostics, broken: Vec::new() };
+            let following = Following { pin: self.following.pin.clone().filter(|_| is_refused), ..self.following.clone() };
+            return Proposal { revision, commit, settled, is_refused, following, began };
+        }
+        let mut following = self.following.clone();
+        if let Some(pin) = &mut following.pin {
+            pin.files.retain(|file, digest| snapshot.tree.get(file).map(|content| content.digest) == *digest);
+            for file in pin.files.keys() {
+                match self.tree.get(file) {
+                    Some(live) => drop(snapshot.tree.insert(file.clone(), live.clone())),
+                    None => drop(snapshot.tree.remove(file)),
+                }
+            }
+        }
+        following.pin = following.pin.filter(|pin| !pin.files.is_empty());
+        let settled = self.settle(snapshot).await;
+        Proposal { revision, commit, settled, is_refused: false, following, began }
     }
 
     async fn settle(&self, snapshot: Snapshot) -> Settled {
-        let (checker, live) = (self.checker.clone(), self.tree.clone());
+        let live = self.tree.clone();
+        self.on_checker(move |checker| settle(checker, snapshot, &live)).await
+    }
+
+    async fn check(&self, tree: &Arc<Tree>) -> Report {
+        let tree = tree.clone();
+        self.on_checker(move |checker| checker.check(&tree)).await
+    }
+
+    /// Works with the checker on a thread of its own: compiling ten thousand files takes half a second, and modules run while they are
+    /// checked.
+    async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
+        let checker = self.checker.clone();
         let (sender, receiver) = oneshot::channel();
-        // A thread of its own: compiling ten thousand files takes half a second, and modules run while they are checked.
         let check = move || {
             let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = sender.send(settle(&mut checker, snapshot, &live));
+            let _ = sender.send(work(&mut checker));
             // Nobody waits for the rest.
-            drop(live);
             checker.forget_others();
             memory::give_back();
         };
@@ -184,54 +271,66 @@ impl Sync {
     }
 
     /// Compares what can go live with what is, and makes the difference live and known.
-    async fn decide(&mut self, cause: Cause, revision: Revision, settled: Settled, began: std::time::Instant) -> Done {
+    async fn decide(&mut self, cause: Cause, proposal: Proposal) -> Done {
+        let Proposal { revision, commit, settled, is_refused, following, began } = proposal;
         let is_loaded = self.parts.live.table().is_loaded();
-        let news = self.decided.as_ref().is_none_or(|(_, diagnostics)| *diagnostics != settled.diagnostics);
+        let is_commit = commit.is_some();
+        let is_known = |decided: &(Revision, Vec<Diagnostic>)| {
+            decided.1 == settled.diagnostics && (!is_commit || decided.0 == revision) && following == self.following
+        };
+        let news = !self.decided.as_ref().is_some_and(is_known);
         let files = differences(&self.tree, &settled.tree);
         let changes = self.changes(&settled);
+        let note = commit.as_ref().and_then(|commit| Some(format!("forced: does not contain {}", commit.replaces.as_ref()?)));
         let mut deployment = Deployment {
             id: DeploymentId(self.parts.ids.next()),
             revision: revision.clone(),
             cause,
-            by: None,
-            pushed_by: None,
-            note: None,
+            by: commit.as_ref().map(|commit| commit.author.clone()),
+            pushed_by: commit.and_then(|commit| commit.pushed_by),
+            note,
             status: DeploymentStatus::Live,
             diagnostics: settled.diagnostics.clone(),
             changes,
             functions: settled.report.functions.len() as u32,
             took_us: began.elapsed().as_micros() as i64,
         };
-        let is_same = files.is_empty() && self.deployment.is_some();
+        let is_same = files.is_empty() && (self.deployment.is_some() || is_refused);
         if is_same && !news {
             if !is_loaded {
                 self.announce(&settled, &deployment, "is live as before");
             }
             let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
-            if let Some(id) = self.deployment.filter(|_| !is_loaded || is_other) {
+            if let Some(live) = self.deployment.clone().filter(|_| !is_loaded || is_other) {
                 self.load(&settled).await;
-                self.swap(id, settled);
+                self.swap(live, settled);
             }
             return Done::Decided;
         }
         self.load(&settled).await;
-        let is_rejected = is_same && settled.diagnostics.iter().any(Diagnostic::is_error);
+        let is_rejected = is_refused || (is_same && settled.diagnostics.iter().any(Diagnostic::is_error));
         if is_rejected {
             deployment.status = DeploymentStatus::Rejected;
         }
         let changed = Changes {
             files: files.into_iter().map(|path| (path.clone(), settled.tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&settled),
-            following: None,
+            following: (following != self.following).then(|| following.clone()),
         };
         if !self.record(&deployment, &changed).await {
             return Done::WaitsForStore;
         }
+        if changed.following.is_some() {
+            self.follow_as(following);
+        }
         self.decided = Some((revision, settled.diagnostics.clone()));
         self.announce(&settled, &deployment, if is_rejected { "is refused" } else { "is live" });
         // A refusal changes no function, but may add a file that is broken and answers so.
-        let live = self.deployment.filter(|_| is_rejected).unwrap_or(deployment.id);
-        self.swap(live, settled);
+        match (is_rejected, self.deployment.clone()) {
+            (false, _) => self.swap(deployment, settled),
+            (true, Some(live)) => self.swap(live, settled),
+            (true, None) => self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics)),
+        }
         Done::Decided
     }
 
@@ -260,16 +359,28 @@ impl Sync {
         }
     }
 
-    /// The database has come after the node began without it: records what is live against what the store remembers.
+    /// The database has come after the node began without it: records what is live against what the store remembers. But where an operator
+    /// went back or suspended the source, what the store remembers goes live again.
     async fn record_what_is_live(&mut self) {
         let (Some(deployment), Some(store)) = (self.unrecorded.take(), self.parts.store.borrow().clone()) else { return };
-        let remembered = match store.live().await {
-            Ok(live) => live.map(|(_, tree)| tree).unwrap_or_default(),
+        let (live, following) = match tokio::try_join!(store.live(), store.following()) {
+            Ok(known) => known,
             Err(error) => {
                 tracing::error!("cannot read from the database what was live: {error}");
                 self.unrecorded = Some(deployment);
                 return;
             }
+        };
+        let remembered = match live {
+            Some((live, tree)) if following != Following::default() => {
+                self.follow_as(following);
+                self.tree = Arc::new(tree);
+                let settled = self.settle(whole(&self.tree)).await;
+                self.load(&settled).await;
+                self.swap(live, settled);
+                return;
+            }
+            live => live.map(|(_, tree)| tree).unwrap_or_default(),
         };
         let files = differences(&remembered, &self.tree);
         let changes = Changes {
@@ -311,10 +422,13 @@ impl Sync {
         }
     }
 
-    fn swap(&mut self, deployment: DeploymentId, settled: Settled) {
+    fn swap(&mut self, deployment: Deployment, settled: Settled) {
         let before = self.parts.live.table();
-        self.parts.live.swap(Table::new(deployment, settled.report.functions.values(), &settled.broken, &before));
-        self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics));
+        self.parts.live.swap(Table::new(deployment.id, settled.report.functions.values(), &settled.broken, &before));
+        self.parts.live.set_status(|status| {
+            status.diagnostics.clone_from(&settled.diagnostics);
+            status.live = Some(LiveDeployment::of(&deployment));
+        });
         self.deployment = Some(deployment);
         self.broken = settled.broken.into_iter().map(|broken| broken.file).collect();
         self.tree = settled.tree;
@@ -348,6 +462,17 @@ impl Sync {
 /// Returns a snapshot of files that are as they are meant to be.
 fn whole(tree: &Tree) -> Snapshot {
     Snapshot { revision: directory_revision(tree), tree: tree.clone(), unsettled: Vec::new(), problems: Vec::new(), commit: None }
+}
+
+/// Writes an error with everything that led to it, on one line.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
 }
 
 /// What became of one look at the source.

@@ -1,6 +1,13 @@
 //! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once.
 
+use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
+
+use super::plan::Plan;
+use crate::{
+    deployment::{Deployment, DeploymentId, Following, Snapshot},
+    function::{Diagnostic, Revision},
+};
 
 /// The loop has ended: the node is stopping.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +27,102 @@ const QUEUE: usize = 16;
 #[derive(Debug)]
 pub enum Order {
     /// Refresh the source and look at it.
-    Look(oneshot::Sender<()>),
+    Look(oneshot::Sender<Look>),
     /// The same, and nobody waits for it.
     Poke,
+    /// Say what a snapshot would change, and change nothing.
+    Check(Box<Snapshot>, oneshot::Sender<Checked>),
+    /// Go back to an earlier deployment.
+    Rollback(Rollback, oneshot::Sender<Result<RolledBack, OrderError>>),
+    /// Follow the source again after a rollback.
+    Unpin(String, oneshot::Sender<Result<Look, OrderError>>),
+    /// Follow the source no longer.
+    Suspend(String, oneshot::Sender<Result<(), OrderError>>),
+    /// Follow it again.
+    Resume(String, oneshot::Sender<Result<Look, OrderError>>),
+}
+
+/// What came of a look at the source.
+#[derive(Debug, Clone, Serialize)]
+pub struct Look {
+    /// What the source holds, if it could be read.
+    pub wanted: Option<Revision>,
+    /// What is live, and since which deployment.
+    pub live: Option<(DeploymentId, Revision)>,
+    /// Why what the source holds is not live, a sentence; none if it is.
+    pub held: Option<String>,
+    /// What is wrong in it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What a snapshot would change.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// What is wrong in it; with an error among it, it cannot go live.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The functions that it would add, change and remove.
+    pub plan: Plan,
+    /// What operators said about following the source.
+    pub following: Following,
+    /// Why the database does not answer: nothing can go live.
+    pub database: Option<String>,
+}
+
+/// A wish to go back.
+#[derive(Debug, Clone)]
+pub struct Rollback {
+    /// Where to; else the live deployment before the one that is live.
+    pub to: Option<DeploymentId>,
+    /// Nothing newer of the source ends it, only `unpin` does.
+    pub hold: bool,
+    /// Who wants it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Only say what would change.
+    pub is_dry_run: bool,
+}
+
+/// What going back changes.
+#[derive(Debug, Clone, Serialize)]
+pub struct RolledBack {
+    /// The deployment whose files are live again.
+    pub to: Deployment,
+    /// The functions that it adds, changes and removes.
+    pub plan: Plan,
+    /// The record of it; none in a dry run.
+    pub deployment: Option<Deployment>,
+}
+
+/// Why an order was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// There is no such deployment, or nothing before the live one.
+    #[error("{0}")]
+    NoDeployment(String),
+    /// It was refused, and never was live.
+    #[error("deployment {0} was rejected and never live\n  hint: `picloud deployments` shows those that were")]
+    NeverLive(DeploymentId),
+    /// It is what is live.
+    #[error("the files of deployment {0} are what is live already")]
+    AlreadyLive(DeploymentId),
+    /// Its files do not check by today's rules.
+    #[error("the files of deployment {id} cannot go live any more")]
+    Broken {
+        /// Which.
+        id: DeploymentId,
+        /// What is wrong with them.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The source is followed as it is.
+    #[error("{0}")]
+    NothingToDo(&'static str),
+    /// The database is away, and nothing may be changed that it does not know.
+    #[error("the database does not answer: {0}\n  hint: nothing was changed; try again when it does")]
+    NoDatabase(String),
+    /// The node is stopping.
+    #[error(transparent)]
+    Stopping(#[from] Stopping),
 }
 
 impl SyncHandle {
@@ -33,13 +133,38 @@ impl SyncHandle {
     }
 
     /// Has the source asked and looked at now, and waits until that is decided.
-    pub async fn look(&self) -> Result<(), Stopping> {
+    pub async fn look(&self) -> Result<Look, Stopping> {
         self.ask(Order::Look).await
     }
 
     /// Has the source asked and looked at soon. Many pokes at once are one.
     pub fn poke(&self) {
         let _ = self.orders.try_send(Order::Poke);
+    }
+
+    /// Says what a snapshot would change, and changes nothing.
+    pub async fn check(&self, snapshot: Snapshot) -> Result<Checked, Stopping> {
+        self.ask(|reply| Order::Check(Box::new(snapshot), reply)).await
+    }
+
+    /// Makes the files of an earlier deployment live again.
+    pub async fn rollback(&self, rollback: Rollback) -> Result<RolledBack, OrderError> {
+        self.ask(|reply| Order::Rollback(rollback, reply)).await?
+    }
+
+    /// Follows the source again after a rollback, and looks at it.
+    pub async fn unpin(&self, by: String) -> Result<Look, OrderError> {
+        self.ask(|reply| Order::Unpin(by, reply)).await?
+    }
+
+    /// Lets nothing of the source go live until it is resumed.
+    pub async fn suspend(&self, by: String) -> Result<(), OrderError> {
+        self.ask(|reply| Order::Suspend(by, reply)).await?
+    }
+
+    /// Follows the source again, and looks at it.
+    pub async fn resume(&self, by: String) -> Result<Look, OrderError> {
+        self.ask(|reply| Order::Resume(by, reply)).await?
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Stopping> {

@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Repository, RepositoryError, Settings, program, program::Head, reader::Reader, watch::RefWatch};
+use super::{Repository, RepositoryError, Settings, program, program::Head, reader::Reader, signature, watch::RefWatch};
 use crate::{
     clock::{SharedClock, monotonic},
     deployment::{Cause, Snapshot},
@@ -74,8 +74,14 @@ impl GitSource {
 
     /// Reads a commit; what a push has brought and git has not yet accepted lies in `quarantine`.
     pub async fn read(&self, commit: &str, quarantine: Option<PathBuf>) -> Result<Snapshot, RepositoryError> {
+        let unsigned = match &self.0.settings.allowed_signers {
+            Some(allowed) => signature::problem(&self.0.repository, commit, quarantine.as_deref(), allowed).await?,
+            None => None,
+        };
         let (reader, commit) = (self.0.reader.clone(), commit.to_owned());
-        blocking(move || reader.read(&commit, quarantine.as_deref())).await
+        let mut snapshot = blocking(move || reader.read(&commit, quarantine.as_deref())).await?;
+        snapshot.problems.extend(unsigned);
+        Ok(snapshot)
     }
 
     /// Returns whether a commit contains another.

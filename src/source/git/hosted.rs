@@ -4,9 +4,10 @@ use std::{
     fs, io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use super::{RepositoryError, program};
+use super::{GitError, RepositoryError, program};
 
 /// The hooks that lead a push through the gate.
 pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
@@ -19,9 +20,25 @@ pub async fn open(repository: &Path, branch: &str) -> Result<(), RepositoryError
     program::must_be_readable(repository).await
 }
 
-/// Writes the hooks into a folder. Those of somebody else are left, and named.
-pub fn install_hooks(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    fs::create_dir_all(folder)?;
+/// Sets what pushes to a repository of this machine need: options (`git push -o dry-run`), and no objects that are malformed.
+pub async fn adopt(repository: &Path) -> Result<(), RepositoryError> {
+    for (key, value) in [("receive.advertisePushOptions", "true"), ("receive.fsckObjects", "true")] {
+        let mut config = program::git(repository, &[]);
+        config.args(["config", "--local", key, value]);
+        program::run(config, program::LOCAL).await?;
+    }
+    Ok(())
+}
+
+/// Returns the folder of a repository's hooks.
+pub fn hooks(repository: &Path) -> PathBuf {
+    repository.join("hooks")
+}
+
+/// Writes the hooks of a repository. Those of somebody else are left, and named.
+pub fn install_hooks(repository: &Path) -> io::Result<Vec<PathBuf>> {
+    let folder = hooks(repository);
+    fs::create_dir_all(&folder)?;
     let program = std::env::current_exe()?;
     let program = program.display().to_string().replace('\'', r"'\''");
     let mut foreign = Vec::new();
@@ -46,7 +63,17 @@ pub fn install_hooks(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(foreign)
 }
 
+/// Packs what pushes have left, if it is worth it. Nothing that a branch holds or held within two weeks goes.
+pub async fn maintain(repository: &Path) -> Result<(), GitError> {
+    let mut gc = program::git(repository, &[("gc.auto", "500"), ("gc.autoPackLimit", "20"), ("gc.autoDetach", "false")]);
+    gc.args(["gc", "--auto", "--quiet"]);
+    program::run(gc, MAINTENANCE).await.map(drop)
+}
+
+/// Longest time for packing.
+const MAINTENANCE: Duration = Duration::from_secs(600);
+
 /// Returns whether the hooks of a repository are ours.
 pub fn has_hooks(repository: &Path) -> bool {
-    HOOKS.iter().all(|hook| fs::read_to_string(repository.join("hooks").join(hook)).is_ok_and(|text| text.contains(MARK)))
+    HOOKS.iter().all(|hook| fs::read_to_string(hooks(repository).join(hook)).is_ok_and(|text| text.contains(MARK)))
 }

@@ -5,6 +5,7 @@ mod follow;
 pub mod hosted;
 pub mod program;
 mod reader;
+mod signature;
 mod watch;
 
 use std::{fmt, path::PathBuf, time::Duration};

@@ -126,7 +126,7 @@ pub async fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> 
 }
 
 /// What does not leave the machine ends soon.
-const LOCAL: Duration = Duration::from_secs(20);
+pub const LOCAL: Duration = Duration::from_secs(20);
 
 /// Runs it to its end and returns what it printed. If it takes longer than `limit`, it is killed with every process that it started.
 pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitError> {

@@ -1,0 +1,216 @@
+//! How the loop carries out orders.
+
+use super::{
+    Done, Sync,
+    orders::{Checked, Look, Order, OrderError, Rollback, RolledBack},
+    plan::Plan,
+    settle::Settled,
+    whole, with_causes,
+};
+use crate::{
+    clock::{id_time_us, monotonic},
+    deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot, Suspension},
+    function::tree::differences,
+    store::{Store, StoreError},
+};
+
+impl Sync {
+    /// Carries out an order. Whoever asked may have gone; that changes nothing.
+    pub(super) async fn obey(&mut self, order: Order, done: Done) -> Done {
+        match order {
+            Order::Poke => return self.look_now().await,
+            Order::Look(reply) => {
+                let done = self.look_now().await;
+                let _ = reply.send(self.seen());
+                return done;
+            }
+            Order::Check(snapshot, reply) => drop(reply.send(self.checked(*snapshot).await)),
+            Order::Rollback(rollback, reply) => drop(reply.send(self.roll_back(rollback).await)),
+            Order::Suspend(by, reply) => drop(reply.send(self.suspend(by).await)),
+            Order::Unpin(_, reply) => {
+                let (result, done) = match self.following.pin {
+                    Some(_) => self.change_and_look(Following { pin: None, ..self.following.clone() }, done).await,
+                    None => (Err(OrderError::NothingToDo("nothing is pinned")), done),
+                };
+                let _ = reply.send(result);
+                return done;
+            }
+            Order::Resume(_, reply) => {
+                let (result, done) = match self.following.suspended {
+                    Some(_) => self.change_and_look(Following { suspended: None, ..self.following.clone() }, done).await,
+                    None => (Err(OrderError::NothingToDo("the source is not suspended")), done),
+                };
+                let _ = reply.send(result);
+                return done;
+            }
+        }
+        done
+    }
+
+    async fn look_now(&mut self) -> Done {
+        self.parts.source.refresh().await;
+        self.sync(self.parts.source.cause()).await
+    }
+
+    /// Says what came of the last look.
+    fn seen(&self) -> Look {
+        let status = self.parts.live.status();
+        let is_refused = status.diagnostics.iter().any(crate::function::Diagnostic::is_error);
+        let refused = || is_refused.then(|| "it has mistakes".to_owned());
+        let held = [&status.source, &status.waiting, &status.held].into_iter().flatten().next().cloned();
+        Look {
+            wanted: status.wanted.clone(),
+            live: status.live.as_ref().map(|live| (live.id, live.revision.clone())),
+            held: held.or_else(refused),
+            diagnostics: status.diagnostics.clone(),
+        }
+    }
+
+    async fn checked(&self, snapshot: Snapshot) -> Checked {
+        let database = match self.store() {
+            Ok(store) => store.following().await.err().map(|error| with_causes(&error)),
+            Err(error) => Some(error.to_string()),
+        };
+        let proposal = self.propose(snapshot, monotonic()).await;
+        Checked {
+            plan: Plan::between(&self.functions, &proposal.settled.report.functions),
+            diagnostics: proposal.settled.diagnostics,
+            following: self.following.clone(),
+            database,
+        }
+    }
+
+    fn store(&self) -> Result<Store, OrderError> {
+        let why = || self.parts.live.status().database.clone().unwrap_or_else(|| "it was never reached".into());
+        self.parts.store.borrow().clone().ok_or_else(|| OrderError::NoDatabase(why()))
+    }
+
+    async fn suspend(&mut self, by: String) -> Result<(), OrderError> {
+        if self.following.suspended.is_some() {
+            return Err(OrderError::NothingToDo("the source is suspended already"));
+        }
+        let suspended = Some(Suspension { by, since_us: id_time_us(self.parts.ids.next()) });
+        self.change(Following { suspended, ..self.following.clone() }).await
+    }
+
+    async fn change(&mut self, following: Following) -> Result<(), OrderError> {
+        self.store()?.set_following(&following).await.map_err(no_database)?;
+        self.follow_as(following);
+        Ok(())
+    }
+
+    async fn change_and_look(&mut self, following: Following, done: Done) -> (Result<Look, OrderError>, Done) {
+        match self.change(following).await {
+            Ok(()) => {
+                let done = self.look_now().await;
+                (Ok(self.seen()), done)
+            }
+            Err(error) => (Err(error), done),
+        }
+    }
+
+    /// Makes the files of an earlier deployment live again, and keeps the source from undoing that.
+    async fn roll_back(&mut self, rollback: Rollback) -> Result<RolledBack, OrderError> {
+        let began = monotonic();
+        let store = self.store()?;
+        let to = match rollback.to {
+            Some(id) => store.deployment(id).await.map_err(no_database)?.ok_or_else(|| no_such(id))?,
+            None => self.before(&store).await?,
+        };
+        if to.status != DeploymentStatus::Live {
+            return Err(OrderError::NeverLive(to.id));
+        }
+        let tree = store.tree_of(to.id).await.map_err(no_database)?.ok_or_else(|| no_such(to.id))?;
+        let tree = std::sync::Arc::new(tree);
+        let files = differences(&self.tree, &tree);
+        if files.is_empty() {
+            return Err(OrderError::AlreadyLive(to.id));
+        }
+        let report = self.check(&tree).await;
+        if !report.is_good() {
+            return Err(OrderError::Broken { id: to.id, diagnostics: report.diagnostics });
+        }
+        let plan = Plan::between(&self.functions, &report.functions);
+        if rollback.is_dry_run {
+            return Ok(RolledBack { to, plan, deployment: None });
+        }
+        // What the source holds now is what is abandoned; if it cannot be read, what is live is.
+        let held = match self.parts.source.snapshot().await {
+            Ok(snapshot) => snapshot,
+            Err(_) => Snapshot { revision: self.live_revision(), ..whole(&self.tree) },
+        };
+        let files_held = differences(&tree, &held.tree).into_iter().filter(|_| held.commit.is_none());
+        let pin = Pin {
+            to: to.id,
+            abandoned: held.revision.clone(),
+            files: files_held.map(|path| (path.clone(), held.tree.get(&path).map(|content| content.digest))).collect(),
+            hold: rollback.hold,
+            by: rollback.by.clone(),
+            reason: rollback.reason.clone(),
+            since_us: id_time_us(self.parts.ids.next()),
+        };
+        let following = Following { pin: Some(pin), ..self.following.clone() };
+        let settled = Settled { tree: tree.clone(), diagnostics: report.diagnostics.clone(), report, broken: Vec::new() };
+        let deployment = Deployment {
+            id: DeploymentId(self.parts.ids.next()),
+            revision: to.revision.clone(),
+            cause: Cause::Rollback,
+            by: Some(rollback.by),
+            pushed_by: None,
+            note: Some(rollback.reason.map_or(format!("back to {}", to.id), |reason| format!("back to {}: {reason}", to.id))),
+            status: DeploymentStatus::Live,
+            diagnostics: settled.diagnostics.clone(),
+            changes: self.changes(&settled),
+            functions: settled.report.functions.len() as u32,
+            took_us: began.elapsed().as_micros() as i64,
+        };
+        let changes = Changes {
+            files: files.into_iter().map(|path| (path.clone(), tree.get(&path).cloned())).collect(),
+            functions: self.new_functions(&settled),
+            following: Some(following.clone()),
+        };
+        self.load(&settled).await;
+        store.record_deployment(&deployment, &changes).await.map_err(no_database)?;
+        self.decided = Some((deployment.revision.clone(), settled.diagnostics.clone()));
+        self.follow_as(following);
+        self.announce(&settled, &deployment, "is live again");
+        self.swap(deployment.clone(), settled);
+        let held = self.held(&held);
+        self.parts.live.set_status(|status| status.held.clone_from(&held));
+        Ok(RolledBack { to, plan, deployment: Some(deployment) })
+    }
+
+    fn live_revision(&self) -> crate::function::Revision {
+        match &self.deployment {
+            Some(live) => live.revision.clone(),
+            None => whole(&self.tree).revision,
+        }
+    }
+
+    /// Returns the last deployment before the live one whose files differ from it; after a rollback, before where that led.
+    async fn before(&self, store: &Store) -> Result<Deployment, OrderError> {
+        let live = self.deployment.as_ref().ok_or_else(|| OrderError::NoDeployment("nothing was ever live".into()))?;
+        let newest = self.following.pin.as_ref().map_or(live.id, |pin| pin.to);
+        let mut before = newest;
+        for _ in 0..MAX_STEPS_BACK {
+            let Some(deployment) = store.live_before(before).await.map_err(no_database)? else { break };
+            let tree = store.tree_of(deployment.id).await.map_err(no_database)?.unwrap_or_default();
+            if tree != *self.tree {
+                return Ok(deployment);
+            }
+            before = deployment.id;
+        }
+        Err(OrderError::NoDeployment(format!("there is no live deployment before {newest} with other files")))
+    }
+}
+
+/// Deployments in a row that changed no file and are passed over on the way back.
+const MAX_STEPS_BACK: usize = 100;
+
+fn no_database(error: StoreError) -> OrderError {
+    OrderError::NoDatabase(with_causes(&error))
+}
+
+fn no_such(id: DeploymentId) -> OrderError {
+    OrderError::NoDeployment(format!("there is no deployment {id}\n  hint: `picloud deployments` lists them"))
+}
