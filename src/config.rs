@@ -106,6 +106,7 @@ impl Source {
     /// Returns the path that people know a function file by.
     pub fn path_of(&self, file: &str) -> PathBuf {
         match self {
+            _ if file.is_empty() => PathBuf::new(),
             Self::Directory { path } => path.join(file),
             Self::Git(settings) => Path::new(&settings.root).join(file),
         }

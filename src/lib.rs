@@ -32,6 +32,7 @@ pub mod engine;
 pub mod execution;
 pub mod executor;
 pub mod function;
+pub mod gate;
 pub mod http;
 pub mod live;
 pub mod node;

@@ -21,12 +21,15 @@ use crate::{
     engine::Engine,
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
+    gate::server::Gate,
     http::{self, App},
     live::Live,
+    secret::Secret,
     shutdown,
     source::{
         Source,
         directory::{self, DirectorySource},
+        git::{self, GitSource, Repository, hosted},
     },
     store::{Store, journal::Journal, retention},
     sync::{Parts, Sync, orders::SyncHandle},
@@ -91,8 +94,9 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     background.spawn(database.reach());
     let _ = tokio::time::timeout(DATABASE_PATIENCE, known.wait_for(Option::is_some)).await;
 
+    let Followed { source, git } = Followed::of(&config, &clock).await?;
     let mut sync = Sync::new(Parts {
-        source: source(&config),
+        source,
         engine,
         executor: executor.clone(),
         store,
@@ -102,7 +106,11 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     });
     sync.start().await;
     let (sync_handle, orders) = SyncHandle::new();
+    let gate = git.map(|git| Gate::open(git, sync_handle.clone())).transpose()?;
     let followed = background.spawn(sync.follow(orders, stop.clone()));
+    if let Some(gate) = gate {
+        background.spawn(gate.serve(stop.clone()));
+    }
 
     let app =
         Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids, sync: sync_handle });
@@ -133,13 +141,45 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     }
 }
 
-fn source(config: &Config) -> Arc<dyn Source> {
-    match &config.source {
-        SourceConfig::Directory { path } => {
-            let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
-            Arc::new(DirectorySource::new(path.clone(), settings))
-        }
-        SourceConfig::Git(_) => unimplemented!("wired in the next commit"),
+/// Where functions come from.
+struct Followed {
+    source: Arc<dyn Source>,
+    /// The same, if pushes go through this node.
+    git: Option<GitSource>,
+}
+
+impl Followed {
+    async fn of(config: &Config, clock: &SharedClock) -> anyhow::Result<Self> {
+        let settings = match &config.source {
+            SourceConfig::Directory { path } => {
+                let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
+                return Ok(Self { source: Arc::new(DirectorySource::new(path.clone(), settings)), git: None });
+            }
+            SourceConfig::Git(settings) => (**settings).clone(),
+        };
+        let repository = match &settings.repository {
+            Repository::Hosted => {
+                // Hooks run elsewhere, so paths are whole.
+                let repository = config.data.canonicalize()?.join(git::FOLDER);
+                hosted::open(&repository, &settings.branch).await?;
+                hosted::install_hooks(&repository)?;
+                repository
+            }
+            Repository::Bare(path) => {
+                git::program::must_be_readable(path).await?;
+                let repository = path.canonicalize()?;
+                if hosted::has_hooks(&repository) {
+                    // The program may have moved since.
+                    hosted::install_hooks(&repository)?;
+                } else {
+                    tracing::warn!("pushes to `{0}` are not checked before git accepts them: `picloud init --bare {0}`", path.display());
+                }
+                repository
+            }
+            Repository::Remote(_) => bail!("remote repositories come next"),
+        };
+        let git = GitSource::new(settings, repository, clock.clone());
+        Ok(Self { source: Arc::new(git.clone()), git: Some(git) })
     }
 }
 
@@ -248,6 +288,11 @@ impl Drop for DataFolder {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.path.join(ANNOUNCEMENT));
     }
+}
+
+/// Returns the admin token of a data folder, for its owner.
+pub fn admin_token(data: &Path) -> std::io::Result<Secret> {
+    Ok(Secret::new(fs::read_to_string(data.join(ADMIN_TOKEN))?.trim()))
 }
 
 /// Returns what the node that uses this data folder says about itself; `None` if none runs.

@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("executor", &["engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function"]),
     ("sync", &["clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
-    ("gate", &["deployment", "function", "source", "sync"]),
+    ("gate", &["clock", "deployment", "function", "source", "sync"]),
     ("http", &["access", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
     ("config", &["executor", "function", "http", "secret", "source", "store"]),
     ("telemetry", &["config"]),

@@ -10,6 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{Exit, output};
+use crate::source::git::{hosted, program};
 
 /// `picloud init [DIR]`
 #[derive(Debug, Args)]
@@ -17,6 +18,12 @@ pub struct Init {
     /// Folder to make it in; it may exist
     #[arg(value_name = "DIR", default_value = ".")]
     dir: PathBuf,
+    /// Make a bare git repository there to push to, or make one fit that is there
+    #[arg(long)]
+    bare: bool,
+    /// The branch that deploys
+    #[arg(long, default_value = "main", requires = "bare")]
+    branch: String,
 }
 
 /// The files of a new project.
@@ -68,6 +75,48 @@ const IGNORED: &str = ".gitignore";
 
 impl Init {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
+        match self.bare {
+            true => self.bare(),
+            false => self.project(),
+        }
+    }
+
+    /// Makes a repository whose pushes go through the node that follows it.
+    fn bare(self) -> anyhow::Result<Exit> {
+        if self.dir.join(".git").exists() {
+            let hint = "push from it to a bare one: `picloud init --bare /srv/git/functions.git`";
+            bail!("`{}` is a working copy, and pushes go to bare repositories\n  hint: {hint}", self.dir.display());
+        }
+        let is_new = !self.dir.join("HEAD").exists();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let repository = runtime.block_on(async {
+            if is_new {
+                program::init_bare(&self.dir, &self.branch).await?;
+            }
+            program::must_be_readable(&self.dir).await?;
+            hosted::adopt(&self.dir).await?;
+            anyhow::Ok(self.dir.canonicalize()?)
+        })?;
+        let foreign = hosted::install_hooks(&repository)?;
+        if let Some(hook) = foreign.first() {
+            let name = hook.file_name().unwrap_or_default().display();
+            bail!(
+                "`{}` is a hook of somebody else, and pushes are not checked without ours\n  hint: rename it, run this again, and call it from the new one",
+                hook.with_file_name(name.to_string()).display()
+            );
+        }
+        output::line(format!("{} {}", if is_new { "made" } else { "adopted" }, repository.display()));
+        output::line("\nNow, in the folder of the node, this picloud.toml:");
+        output::line(format!("  [source]\n  kind = \"git\"\n  repository = \"{}\"", repository.display()));
+        if self.branch != "main" {
+            output::line(format!("  branch = \"{}\"", self.branch));
+        }
+        output::line("and\n  picloud serve");
+        output::line(format!("Then push from anywhere:\n  git push {} {}", repository.display(), self.branch));
+        Ok(Exit::Done)
+    }
+
+    fn project(self) -> anyhow::Result<Exit> {
         let is_here = self.dir == Path::new(".");
         let place = |file: &str| if is_here { file.into() } else { self.dir.join(file) };
         let (kept, new): (Vec<_>, Vec<_>) = FILES.into_iter().partition(|(file, _)| place(file).symlink_metadata().is_ok());

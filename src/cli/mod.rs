@@ -1,8 +1,11 @@
 //! The command line: what people type, and what they read. With `main.rs` the only place that prints.
 
 mod check;
+mod client;
 mod executions;
+mod follow;
 mod history;
+mod hook;
 mod init;
 mod invoke;
 mod logs;
@@ -52,6 +55,17 @@ enum Command {
     Logs(logs::Logs),
     /// Make a small working project
     Init(init::Init),
+    /// Look at the source now, and wait until that is decided
+    Sync(follow::Sync),
+    /// Stop or go on following the source
+    Source(follow::Source),
+    /// Make an earlier deployment live again
+    Rollback(follow::Rollback),
+    /// Follow the source again after a rollback
+    Unpin(follow::Unpin),
+    /// Ask the node about a push; git calls this
+    #[command(hide = true)]
+    Hook(hook::Hook),
     /// Print a completion script for a shell
     Completions {
         /// Which shell
@@ -164,6 +178,11 @@ pub fn run() -> ExitCode {
         Command::Executions(executions) => executions.run(),
         Command::Logs(logs) => logs.run(),
         Command::Init(init) => init.run(),
+        Command::Sync(sync) => sync.run(),
+        Command::Source(source) => source.run(),
+        Command::Rollback(rollback) => rollback.run(),
+        Command::Unpin(unpin) => unpin.run(),
+        Command::Hook(hook) => return hook.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "picloud", &mut script);

@@ -1,0 +1,104 @@
+//! How commands speak to a running node: to the one of the data folder, or to any by its URL and a token.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use serde_json::Value;
+
+use super::Configured;
+use crate::{node, secret::Secret};
+
+/// Which node to speak to.
+#[derive(Debug, Args)]
+pub struct Node {
+    #[command(flatten)]
+    pub configured: Configured,
+    /// The node's address [default: the one that uses the data folder]
+    #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
+    url: Option<String>,
+    /// File with a token for that node; PICLOUD_TOKEN holds the token itself
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<std::path::PathBuf>,
+}
+
+/// Longest wait for an answer: a look at a remote fetches it first.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A node that answers.
+pub struct Client {
+    agent: ureq::Agent,
+    url: String,
+    token: Secret,
+}
+
+impl Node {
+    /// Finds the node, and what proves to it who we are.
+    pub fn client(&self) -> anyhow::Result<Client> {
+        match self.find()? {
+            Some(client) => Ok(client),
+            None => {
+                let data = self.configured.load()?.data;
+                bail!("no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url`", data.display())
+            }
+        }
+    }
+
+    /// The same; none if no node runs on the data folder.
+    pub fn find(&self) -> anyhow::Result<Option<Client>> {
+        let given = super::secret("PICLOUD_TOKEN").map_or_else(|| self.token_of_file(), |token| Ok(Some(token)))?;
+        let (url, token) = match &self.url {
+            Some(url) => {
+                let hint = "put one into PICLOUD_TOKEN; `picloud token create` makes one";
+                (url.trim_end_matches('/').to_owned(), given.ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))?)
+            }
+            None => {
+                let data = self.configured.load()?.data;
+                let Some(running) = node::running(&data) else { return Ok(None) };
+                let own = || node::admin_token(&data).context("cannot read the admin token of the data folder");
+                (running.url, given.map_or_else(own, Ok)?)
+            }
+        };
+        let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
+        Ok(Some(Client { agent, url, token }))
+    }
+
+    fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
+        let Some(path) = &self.token_file else { return Ok(None) };
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read the token in `{}`", path.display()))?;
+        Ok(Some(Secret::new(text.trim())))
+    }
+}
+
+impl Client {
+    /// Asks for something.
+    pub fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        self.answer(request.call())
+    }
+
+    /// Orders something.
+    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        self.answer(request.send_json(body))
+    }
+
+    fn bearer(&self) -> String {
+        format!("Bearer {}", self.token.expose())
+    }
+
+    fn answer(&self, answer: Result<http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Value> {
+        let mut answer = answer.map_err(|error| anyhow!("the node at {} does not answer: {error}", self.url))?;
+        let status = answer.status();
+        let text = answer.body_mut().read_to_string().with_context(|| format!("the answer of {} broke off", self.url))?;
+        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        if status.is_success() {
+            return Ok(value);
+        }
+        let detail = value["detail"].as_str().map_or_else(|| format!("it answers {status}"), str::to_owned);
+        let diagnostics = value["diagnostics"].as_array().into_iter().flatten();
+        let found = diagnostics.filter_map(|found| serde_json::from_value::<crate::function::Diagnostic>(found.clone()).ok());
+        let found: String = found.map(|found| format!("\n{found}")).collect();
+        Err(anyhow!("{detail}{found}"))
+    }
+}

@@ -1,0 +1,167 @@
+//! `picloud sync`, `source`, `rollback`, `unpin`: how the running node follows its source.
+
+use std::io::{self, IsTerminal, Write};
+
+use anyhow::bail;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::{Exit, client::Node, output};
+use crate::{deployment::DeploymentId, function::Diagnostic};
+
+/// `picloud sync`
+#[derive(Debug, Args)]
+pub struct Sync {
+    #[command(flatten)]
+    node: Node,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// `picloud source suspend|resume`
+#[derive(Debug, Args)]
+pub struct Source {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Let nothing of the source go live until it is resumed
+    Suspend(Node),
+    /// Follow the source again
+    Resume(Node),
+}
+
+/// `picloud rollback [DEPLOYMENT]`
+#[derive(Debug, Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    node: Node,
+    /// Where to [default: the last live deployment with other files]
+    deployment: Option<DeploymentId>,
+    /// Keep what is newer from going live too, until `picloud unpin`
+    #[arg(long)]
+    hold: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Print one JSON object, and do not ask
+    #[arg(long)]
+    json: bool,
+}
+
+/// `picloud unpin`
+#[derive(Debug, Args)]
+pub struct Unpin {
+    #[command(flatten)]
+    node: Node,
+}
+
+impl Sync {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let look = self.node.client()?.post("/api/admin/sync", &json!({}))?;
+        if self.json {
+            output::json(&look)?;
+            return Ok(exit(&look));
+        }
+        Ok(tell(&look))
+    }
+}
+
+impl Source {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        match self.verb {
+            Verb::Suspend(node) => {
+                node.client()?.post("/api/admin/source/suspend", &json!({}))?;
+                output::line("suspended: what is live stays, until `picloud source resume`");
+                Ok(Exit::Done)
+            }
+            Verb::Resume(node) => Ok(tell(&node.client()?.post("/api/admin/source/resume", &json!({}))?)),
+        }
+    }
+}
+
+impl Rollback {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let client = self.node.client()?;
+        let order = |is_dry_run: bool, to: Option<&Value>| {
+            let body = json!({ "to": to, "hold": self.hold, "reason": self.reason, "dry_run": is_dry_run });
+            client.post("/api/admin/rollback", &body)
+        };
+        let wanted = self.deployment.map(|id| json!(id));
+        if self.json {
+            output::json(&order(self.dry_run, wanted.as_ref())?)?;
+            return Ok(Exit::Done);
+        }
+        let plan = order(true, wanted.as_ref())?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let to = text(&plan["to"]["id"]);
+        output::line(format!("back to {to}, revision {}:", text(&plan["to"]["revision"])));
+        output::line(text(&plan["text"]));
+        if self.dry_run {
+            return Ok(Exit::Done);
+        }
+        if !self.yes && !confirmed()? {
+            bail!("nothing was changed");
+        }
+        // What was shown is what is done, whatever went live meanwhile.
+        let done = order(false, Some(&plan["to"]["id"]))?;
+        output::line(format!("live again as deployment {}", text(&done["deployment"]["id"])));
+        output::line(match self.hold {
+            true => "The source is not followed until `picloud unpin`.",
+            false => "What is newer in the source goes live again; what was abandoned does not. `picloud unpin` ends that.",
+        });
+        Ok(Exit::Done)
+    }
+}
+
+impl Unpin {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        Ok(tell(&self.node.client()?.post("/api/admin/unpin", &json!({}))?))
+    }
+}
+
+/// Asks on a terminal; elsewhere the command itself is the answer.
+fn confirmed() -> anyhow::Result<bool> {
+    if !io::stdin().is_terminal() {
+        return Ok(true);
+    }
+    let mut error = io::stderr();
+    write!(error, "Go back? [y/N] ")?;
+    error.flush()?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Says what came of a look at the source.
+fn tell(look: &Value) -> Exit {
+    let text = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
+    let live = &look["live"];
+    match look["held"].as_str() {
+        None => output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1]))),
+        Some(why) => {
+            output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1])));
+            output::line(format!("wanted    revision {}", text(&look["wanted"])));
+            output::line(format!("not live  {why}"));
+        }
+    }
+    let diagnostics = look["diagnostics"].as_array().into_iter().flatten();
+    for found in diagnostics.filter_map(|found| serde_json::from_value::<Diagnostic>(found.clone()).ok()) {
+        output::line(format!("\n{found}"));
+    }
+    exit(look)
+}
+
+fn exit(look: &Value) -> Exit {
+    let is_wrong = look["diagnostics"].as_array().is_some_and(|found| found.iter().any(|found| found["severity"] == "error"));
+    if is_wrong { Exit::FunctionsWrong } else { Exit::Done }
+}

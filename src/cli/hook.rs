@@ -1,0 +1,35 @@
+//! `picloud hook`: what git calls in a repository when somebody pushes.
+
+use std::{io, process::ExitCode};
+
+use clap::{Args, ValueEnum};
+
+use super::output;
+use crate::gate::{self, Stage};
+
+/// `picloud hook STAGE`
+#[derive(Debug, Args)]
+pub struct Hook {
+    stage: HookName,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum HookName {
+    PreReceive,
+    PostReceive,
+}
+
+impl Hook {
+    /// Says on stderr what the node answers; git shows it the pusher.
+    pub(super) fn run(self) -> ExitCode {
+        let stage = match self.stage {
+            HookName::PreReceive => Stage::PreReceive,
+            HookName::PostReceive => Stage::PostReceive,
+        };
+        let verdict = gate::hook::ask(stage, io::stdin().lock());
+        for line in &verdict.say {
+            output::tell(output::tame(line));
+        }
+        if verdict.is_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}

@@ -1,0 +1,68 @@
+//! The process that git starts: gathers what git says of a push, asks the node, and prints the answer.
+
+use std::{
+    env,
+    io::{self, BufRead, BufReader, Read, Write},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
+
+use super::{MAX_MESSAGE, PUSHER, Push, SOCKET, Stage, Update, Verdict};
+
+/// How long the node may take to judge, and to put what it has accepted live.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks the node about the push that git describes by the environment and on `input`. Git starts hooks in the repository.
+pub fn ask(stage: Stage, input: impl Read) -> Verdict {
+    let refusal = |say: &[String]| Verdict { is_accepted: false, say: say.to_vec() };
+    let push = match gather(stage, input) {
+        Ok(push) => push,
+        Err(error) => return refusal(&[format!("picloud: cannot read what git says of the push: {error}")]),
+    };
+    match exchange(&push) {
+        Ok(verdict) => verdict,
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => refusal(&[
+            format!("picloud: the node did not answer within {} s", PATIENCE.as_secs()),
+            "  hint: push again; `picloud status` on its machine says what it is doing".into(),
+        ]),
+        Err(error) => refusal(&[
+            format!("picloud: the node that checks pushes does not run here ({error})"),
+            "  hint: start it with `picloud serve`, and push again".into(),
+        ]),
+    }
+}
+
+fn gather(stage: Stage, input: impl Read) -> io::Result<Push> {
+    let mut updates = Vec::new();
+    for line in BufReader::new(input.take(MAX_MESSAGE)).lines() {
+        let line = line?;
+        let mut words = line.splitn(3, ' ').map(str::to_owned);
+        if let (Some(old), Some(new), Some(name)) = (words.next(), words.next(), words.next()) {
+            updates.push(Update { old, new, name });
+        }
+    }
+    let count = env::var("GIT_PUSH_OPTION_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0_u32);
+    let options = (0..count.min(100)).filter_map(|number| env::var(format!("GIT_PUSH_OPTION_{number}")).ok()).collect();
+    let user = || env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
+    Ok(Push {
+        stage,
+        quarantine: env::var_os("GIT_QUARANTINE_PATH").map(Into::into),
+        updates,
+        options,
+        pusher: env::var(PUSHER).unwrap_or_else(|_| user()),
+    })
+}
+
+fn exchange(push: &Push) -> io::Result<Verdict> {
+    let mut stream = UnixStream::connect(SOCKET)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    serde_json::to_writer(&mut stream, push)?;
+    stream.write_all(b"\n")?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(MAX_MESSAGE)).read_line(&mut answer)?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_str(&answer)?)
+}

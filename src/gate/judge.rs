@@ -1,0 +1,212 @@
+//! What becomes of a push: the same check as everywhere, and what the pusher is told.
+
+use std::path::{Path, PathBuf};
+
+use super::{Push, Stage, Update, Verdict};
+use crate::{
+    function::{Diagnostic, Revision},
+    source::git::{GitSource, Pushed, RepositoryError},
+    sync::orders::{Checked, SyncHandle},
+};
+
+/// Judges pushes.
+pub struct Judge {
+    pub source: GitSource,
+    pub sync: SyncHandle,
+}
+
+/// Options of `git push -o …` that mean something here.
+const DRY_RUN: &str = "dry-run";
+const ALLOW_MASS_DELETE: &str = "allow-mass-delete";
+const OPTIONS: [&str; 2] = [DRY_RUN, ALLOW_MASS_DELETE];
+
+/// Nothing may be accepted; what the pusher is told.
+struct Refused(Vec<String>);
+
+impl From<String> for Refused {
+    fn from(text: String) -> Self {
+        Self(vec![text])
+    }
+}
+
+impl From<RepositoryError> for Refused {
+    fn from(error: RepositoryError) -> Self {
+        let mut text = format!("picloud: {error}");
+        if let Some(cause) = std::error::Error::source(&error) {
+            text += &format!(": {cause}");
+        }
+        text.into()
+    }
+}
+
+impl Judge {
+    /// Says whether git may accept a push, or what became of it.
+    pub async fn judge(&self, push: &Push) -> Verdict {
+        let judged = match push.stage {
+            Stage::PreReceive => self.before(push).await,
+            Stage::PostReceive => Ok(self.after(push).await),
+        };
+        let (is_accepted, say) = match judged {
+            Ok(say) => (true, say),
+            Err(Refused(say)) => (false, say),
+        };
+        Verdict { is_accepted, say: say.iter().flat_map(|text| text.split('\n')).map(str::to_owned).collect() }
+    }
+
+    async fn before(&self, push: &Push) -> Result<Vec<String>, Refused> {
+        let mut say = Vec::new();
+        for option in push.options.iter().filter(|option| !OPTIONS.contains(&option.as_str())) {
+            let known = OPTIONS.map(|option| format!("`{option}`")).join(" and ");
+            return Err(format!("picloud: there is no push option `{option}`\n  hint: there are {known}").into());
+        }
+        let quarantine = self.quarantine(push)?;
+        let deploy = format!("refs/heads/{}", self.source.settings().branch);
+        for update in &push.updates {
+            if update.name == deploy {
+                say.extend(self.deploys(push, update, quarantine.clone()).await?);
+            } else if update.name.starts_with("refs/heads/") && !is_none(&update.new) {
+                say.extend(self.stores(update, quarantine.clone()).await?);
+            } else if update.name.starts_with("refs/tags/") {
+                say.push(format!("{}: stored; tags deploy nothing", update.name));
+            }
+        }
+        if push.options.iter().any(|option| option == DRY_RUN) {
+            say.push("dry run: nothing was pushed, and nothing has changed".into());
+            return Err(Refused(say));
+        }
+        Ok(say)
+    }
+
+    /// What git says of the quarantine is only believed inside the repository.
+    fn quarantine(&self, push: &Push) -> Result<Option<PathBuf>, Refused> {
+        let Some(quarantine) = &push.quarantine else { return Ok(None) };
+        let inside =
+            |path: &Path| Some(path.canonicalize().ok()?.starts_with(self.source.repository().join("objects").canonicalize().ok()?));
+        let absolute = self.source.repository().join(quarantine);
+        match inside(&absolute) {
+            Some(true) => Ok(Some(absolute)),
+            _ => Err("picloud: the pushed objects are not where the repository of this node is".to_owned().into()),
+        }
+    }
+
+    /// A push to the branch that deploys.
+    async fn deploys(&self, push: &Push, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
+        let settings = self.source.settings();
+        let branch = &settings.branch;
+        if is_none(&update.new) {
+            let text = format!(
+                "picloud: `{branch}` is the branch that deploys, and cannot be deleted\n  hint: push the state that should be live"
+            );
+            return Err(text.into());
+        }
+        let is_forced = !is_none(&update.old) && !self.source.contains(&update.new, &update.old, quarantine.clone()).await?;
+        if is_forced && !settings.allow_force {
+            let hint = "  hint: pull and merge first; `allow_force = true` below `[source]` would allow it";
+            return Err(format!("picloud: this push would drop commits of `{branch}`, and forced pushes are off\n{hint}").into());
+        }
+        let snapshot = self.source.read(&update.new, quarantine).await?;
+        let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
+        let Checked { diagnostics, plan, following, database } = checked;
+        let mut say = self.findings(&diagnostics);
+        let errors = diagnostics.iter().filter(|found| found.is_error()).count();
+        if errors > 0 {
+            say.push(format!(
+                "picloud: {} in {}; nothing was pushed, and what is live stays live",
+                count(errors, "mistake"),
+                short(&update.new)
+            ));
+            return Err(Refused(say));
+        }
+        if let Some(why) = database {
+            say.push(format!("picloud: the database does not answer: {why}"));
+            say.push("  hint: nothing was pushed; push again when it does".into());
+            return Err(Refused(say));
+        }
+        say.extend(shortened(plan.to_string().lines().map(str::to_owned).collect()));
+        say.push(plan.summary());
+        if plan.is_mass_delete() && !push.options.iter().any(|option| option == ALLOW_MASS_DELETE) {
+            say.push("picloud: this push would remove more than half of the functions; nothing was pushed".into());
+            say.push(format!("  hint: if that is meant: git push -o {ALLOW_MASS_DELETE}"));
+            return Err(Refused(say));
+        }
+        if is_forced {
+            say.push(format!("forced: commits up to {} are no longer in `{branch}`", short(&update.old)));
+        }
+        say.extend(following.suspended.map(|suspended| format!("stored, and not live: {suspended}")));
+        say.extend(following.pin.filter(|pin| pin.hold).map(|pin| format!("stored, and not live: {pin}")));
+        let replaces = is_forced.then(|| Revision(update.old.clone()));
+        self.source.expect(Revision(update.new.clone()), Pushed { by: push.pusher.clone(), replaces });
+        Ok(say)
+    }
+
+    /// A push to another branch: it is stored, and its mistakes are told.
+    async fn stores(&self, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
+        let snapshot = self.source.read(&update.new, quarantine).await?;
+        let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
+        let mut say = self.findings(&checked.diagnostics);
+        let branch = update.name.trim_start_matches("refs/heads/");
+        let errors = checked.diagnostics.iter().filter(|found| found.is_error()).count();
+        say.push(match errors {
+            0 => format!("{branch}: checked and stored; `{}` is the branch that deploys", self.source.settings().branch),
+            _ => format!("{branch}: stored with {}; it could not go live as it is", count(errors, "mistake")),
+        });
+        Ok(say)
+    }
+
+    /// What became of the push, once the branch has moved.
+    async fn after(&self, push: &Push) -> Vec<String> {
+        let deploy = format!("refs/heads/{}", self.source.settings().branch);
+        let Some(update) = push.updates.iter().find(|update| update.name == deploy) else {
+            self.sync.poke();
+            return Vec::new();
+        };
+        let began = crate::clock::monotonic();
+        let look = match self.sync.look().await {
+            Ok(look) => look,
+            Err(error) => return vec![format!("picloud: {error}; {} goes live at its next start", short(&update.new))],
+        };
+        let took_ms = began.elapsed().as_millis();
+        match (&look.live, &look.held) {
+            (Some((deployment, revision)), _) if revision.0 == update.new => {
+                vec![format!("live at {} in {took_ms} ms, deployment {deployment}", short(&update.new))]
+            }
+            (_, Some(why)) => vec![format!("{} is not live: {why}", short(&update.new))],
+            _ => vec![format!("{} was followed by another push", short(&update.new))],
+        }
+    }
+
+    /// Writes what was found, by the paths that the repository has.
+    fn findings(&self, diagnostics: &[Diagnostic]) -> Vec<String> {
+        let root = &self.source.settings().root;
+        let in_repository = |found: &Diagnostic| match (root.as_str(), &*found.file) {
+            ("", file) | (_, file @ "") => file.to_owned(),
+            (root, file) => format!("{root}/{file}"),
+        };
+        let text = |found: &Diagnostic| Diagnostic { file: in_repository(found).into(), ..found.clone() }.to_string();
+        shortened(diagnostics.iter().map(|found| text(found) + "\n").collect())
+    }
+}
+
+/// A terminal is told so much of one kind, and how much more there is.
+const SHOWN: usize = 100;
+
+fn shortened(mut lines: Vec<String>) -> Vec<String> {
+    if lines.len() > SHOWN {
+        let more = lines.len() - SHOWN;
+        lines.truncate(SHOWN);
+        lines.push(format!("… and {more} more"));
+    }
+    lines
+}
+
+fn is_none(commit: &str) -> bool {
+    commit.bytes().all(|digit| digit == b'0')
+}
+
+fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
+fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}

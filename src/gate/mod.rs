@@ -1,0 +1,62 @@
+//! The gate: every push is checked by the running node before git accepts it, and reported live after.
+//!
+//! Git calls [`hook`], a short process, in the repository; it asks the node through a socket there ([`server`]) and prints what it answers,
+//! which git shows the pusher behind `remote:`.
+
+pub mod hook;
+mod judge;
+pub mod server;
+
+use serde::{Deserialize, Serialize};
+
+/// The socket's name in the repository. Whoever may write there may ask.
+const SOCKET: &str = "picloud.sock";
+/// A question or an answer that is longer is refused, in bytes: ten thousand references have room.
+const MAX_MESSAGE: u64 = 4 << 20;
+/// Who pushes, where the node knows: in the environment of git and so of the hook.
+pub const PUSHER: &str = "PICLOUD_PUSHER";
+
+/// What a hook asks: one line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Push {
+    /// Before git accepts it, or after.
+    pub stage: Stage,
+    /// The folder of the objects that it brings, before git accepts them.
+    pub quarantine: Option<std::path::PathBuf>,
+    /// The references that it moves.
+    pub updates: Vec<Update>,
+    /// What was given as `git push -o …`.
+    pub options: Vec<String>,
+    /// Who pushes.
+    pub pusher: String,
+}
+
+/// When a hook is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Nothing has moved yet; it can be refused.
+    PreReceive,
+    /// References have moved.
+    PostReceive,
+}
+
+/// A reference that a push moves. A commit of zeros: there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Update {
+    /// The commit before.
+    pub old: String,
+    /// The commit after.
+    pub new: String,
+    /// `refs/heads/main`
+    pub name: String,
+}
+
+/// What the node answers: one line of JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Whether git may accept it.
+    pub is_accepted: bool,
+    /// For the pusher's terminal.
+    pub say: Vec<String>,
+}
