@@ -71,6 +71,11 @@ impl Node {
 }
 
 impl Client {
+    /// Returns where the node answers.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Asks for something.
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", self.bearer());

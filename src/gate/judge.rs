@@ -146,8 +146,10 @@ impl Judge {
         let mut say = self.findings(&checked.diagnostics);
         let branch = update.name.trim_start_matches("refs/heads/");
         let errors = checked.diagnostics.iter().filter(|found| found.is_error()).count();
+        let settings = self.source.settings();
         say.push(match errors {
-            0 => format!("{branch}: checked and stored; `{}` is the branch that deploys", self.source.settings().branch),
+            0 if settings.previews > 0 => format!("{branch}: checked; soon shown below /_picloud/preview/{branch}/"),
+            0 => format!("{branch}: checked and stored; `{}` is the branch that deploys", settings.branch),
             _ => format!("{branch}: stored with {}; it could not go live as it is", count(errors, "mistake")),
         });
         Ok(say)

@@ -3,7 +3,10 @@
 pub mod explain;
 pub mod router;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -193,15 +196,29 @@ impl Status {
     }
 }
 
+/// What another branch than the one that deploys shows.
+pub struct Preview {
+    /// Its commit.
+    pub revision: Revision,
+    /// Its functions; none if they have mistakes.
+    pub table: Option<Arc<Table>>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What other branches show, by name.
+pub type Previews = BTreeMap<String, Arc<Preview>>;
+
 /// The live table and the node's status: one writer, the sync loop; as many readers as there are requests.
 pub struct Live {
     table: ArcSwap<Table>,
     status: ArcSwap<Status>,
+    previews: ArcSwap<Previews>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { table: ArcSwap::from_pointee(Table::nothing()), status: ArcSwap::default() }
+        Self { table: ArcSwap::from_pointee(Table::nothing()), status: ArcSwap::default(), previews: ArcSwap::default() }
     }
 }
 
@@ -215,6 +232,16 @@ impl Live {
     /// should pay.
     pub fn swap(&self, table: Table) {
         self.table.store(Arc::new(table));
+    }
+
+    /// Returns what other branches show.
+    pub fn previews(&self) -> Arc<Previews> {
+        self.previews.load_full()
+    }
+
+    /// Shows other branches: these, and no others.
+    pub fn show(&self, previews: Previews) {
+        self.previews.store(Arc::new(previews));
     }
 
     /// Returns what keeps the node from being as it should be.

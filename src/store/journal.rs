@@ -43,7 +43,7 @@ impl Default for Settings {
 }
 
 /// What the journal has done, and what waits.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
     /// In memory.
     pub queued: u64,

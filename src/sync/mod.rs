@@ -4,6 +4,7 @@ pub mod check;
 mod obey;
 pub mod orders;
 pub mod plan;
+mod previews;
 pub mod settle;
 
 use std::{
@@ -110,6 +111,7 @@ impl Sync {
         let source = self.parts.source.clone();
         let mut store = self.parts.store.clone();
         let mut done = self.sync(source.cause()).await;
+        self.show_previews().await;
         let mut wait = RETRY.0;
         loop {
             tokio::select! {
@@ -123,6 +125,7 @@ impl Sync {
                 }
             }
             done = self.sync(source.cause()).await;
+            self.show_previews().await;
             wait = if done == Done::WaitsForStore { (wait * 2).min(RETRY.1) } else { RETRY.0 };
         }
     }
@@ -251,6 +254,12 @@ impl Sync {
     async fn check(&self, tree: &Arc<Tree>) -> Report {
         let tree = tree.clone();
         self.on_checker(move |checker| checker.check(&tree)).await
+    }
+
+    /// Checks a tree that is not to be compared with what is live. What is compiled stays while the checker does.
+    async fn check_apart(&self, tree: Arc<Tree>) -> (Report, Checker) {
+        let mut apart = Checker::new(self.parts.engine.clone());
+        self.on_checker(move |_| (apart.check(&tree), apart)).await
     }
 
     /// Works with the checker on a thread of its own: compiling ten thousand files takes half a second, and modules run while they are

@@ -49,7 +49,9 @@ impl Sync {
 
     async fn look_now(&mut self) -> Done {
         self.parts.source.refresh().await;
-        self.sync(self.parts.source.cause()).await
+        let done = self.sync(self.parts.source.cause()).await;
+        self.show_previews().await;
+        done
     }
 
     /// Says what came of the last look.
