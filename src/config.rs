@@ -327,6 +327,10 @@ impl Config {
             let message = format!("`stack` is {stack}, and arrays or maps may nest so deep that {} are needed", Size(deepest));
             return impossible(message, "lower `array` and `map` below `[ceilings]`, or raise `stack` below `[executor]`");
         }
+        if self.previews.host.as_ref().is_some_and(|host| host.matches("{branch}").count() != 1) {
+            let hint = "for example `host = \"{branch}.preview.example.org\"`";
+            return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
+        }
         if self.executor.max_running == 0 || self.server.max_connections == 0 {
             return impossible("`max_running` and `max_connections` must be at least 1".into(), "leave them out for the defaults");
         }
@@ -506,6 +510,22 @@ mod tests {
             "grace",
             "kind",
             "path",
+            "repository",
+            "branch",
+            "root",
+            "interval",
+            "max_push",
+            "allow_force",
+            "require_signed",
+            "allowed_signers",
+            "user",
+            "token",
+            "ssh_key",
+            "known_hosts",
+            "webhook_secret",
+            "branches",
+            "open",
+            "host",
             "url",
             "data",
             "timeout",
@@ -534,8 +554,29 @@ mod tests {
             "format",
             "level",
         ] {
-            assert!(text.lines().any(|line| line.starts_with(&format!("{key} = "))), "`{key}` is not in picloud.toml");
+            // What a directory has no use for is a comment.
+            let is_key = |line: &str| line.trim_start_matches("# ").starts_with(&format!("{key} = "));
+            assert!(text.lines().any(is_key), "`{key}` is not in picloud.toml");
         }
+    }
+
+    #[test]
+    fn a_repository_is_hosted_or_a_path_or_a_url() {
+        let of = |keys: &str| match parse(&format!("[source]\nkind = \"git\"\n{keys}")).unwrap().source {
+            Source::Git(settings) => settings,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(*of(""), git::Settings::default());
+        assert_eq!(of("repository = \"srv/fns.git\"").repository, git::Repository::Bare("etc/srv/fns.git".into()));
+        for url in ["https://git.example.org/ada/fns.git", "git@example.org:ada/fns.git", "ssh://git@example.org/fns", "file:///srv/x.git"]
+        {
+            let settings = of(&format!("repository = {url:?}\ntoken = \"t\"\nssh_key = \"id\""));
+            let git::Repository::Remote(remote) = settings.repository else { panic!("{url} is remote") };
+            assert_eq!((remote.url.as_str(), remote.ssh_key), (url, Some("etc/id".into())));
+            assert!(remote.token.is_some_and(|token| token.matches(b"t")));
+        }
+        assert_eq!(of("root = \"./src/fns/\"").root, "src/fns");
+        assert_eq!([of("root = \"\"").root, of("root = \".\"").root], ["", ""]);
     }
 
     #[test]
@@ -553,7 +594,13 @@ mod tests {
             "[ceilings]\nmemory = \"128MiB\"",
             "[ceilings]\narray = 1_000_000",
             "[source]\nkind = \"svn\"",
+            "[source]\nbranch = \"main\"",
+            "[source]\nkind = \"git\"\npath = \"functions\"",
+            "[source]\nkind = \"git\"\nwebhook_secret = \"x\"",
+            "[source]\nkind = \"git\"\nrequire_signed = true",
+            "[source]\nkind = \"git\"\nrepository = \"https://ada:sesame@example.org/fns.git\"",
             "[executor]\nmax_running = 0",
+            "[previews]\nhost = \"preview.example.org\"",
             "server = 1",
             "[server",
         ];
