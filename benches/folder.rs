@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Server, median, now};
+use support::{Server, function, median, now};
 
 const SAVES: usize = 30;
 
@@ -64,12 +64,6 @@ fn measure(count: usize) {
         fs::rename(next, path).unwrap();
     });
     println!("| {count} | {first:.0} | {again:.0} | {rss:.0} | {in_place:.1} | {renamed:.1} | {idle} |");
-}
-
-fn function(number: usize) -> String {
-    format!(
-        "+++\ndescription = \"Function {number}\"\nmethods = [\"GET\"]\n+++\nlet name = ctx.request.query.name ?? \"world\";\nlet greeting = `hello ${{name}} from {number}`;\nif name == \"nobody\" {{\n    return #{{ statusCode: 404, body: #{{ error: \"nobody\" }} }};\n}}\nlog::info(greeting);\n#{{ message: greeting, number: {number} }}\n"
-    )
 }
 
 /// Returns the median time from the end of a save to the first answer of the new content, in milliseconds, asked on one kept connection.

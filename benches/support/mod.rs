@@ -24,8 +24,13 @@ pub struct Server {
 impl Server {
     /// Starts `picloud serve` on a folder of functions.
     pub fn picloud(folder: &Path, functions: &Path, config: &str) -> Self {
+        Self::configured(folder, &format!("[source]\npath = {functions:?}\n{config}"))
+    }
+
+    /// Starts `picloud serve` with this configuration.
+    pub fn configured(folder: &Path, config: &str) -> Self {
         let path = folder.join("picloud.toml");
-        fs::write(&path, format!("data = \"data\"\n[source]\npath = {functions:?}\n{config}\n[log]\nlevel = \"error\"\n")).unwrap();
+        fs::write(&path, format!("data = \"data\"\n{config}\n[log]\nlevel = \"error\"\n")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(path);
         let announcement = folder.join("data/node.json");
@@ -68,6 +73,11 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
+    /// Returns the number of files and sockets that it has open.
+    pub fn handles(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.process.id())).unwrap().count()
+    }
+
     /// Returns how often each of its threads has given up a core by itself.
     pub fn switches(&self) -> BTreeMap<OsString, u64> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().map(|task| task.unwrap());
@@ -102,6 +112,13 @@ pub fn get(address: &str, path: &str) -> Option<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     Some(answer)
+}
+
+/// Returns the file of a small function, one of many.
+pub fn function(number: usize) -> String {
+    format!(
+        "+++\ndescription = \"Function {number}\"\nmethods = [\"GET\"]\n+++\nlet name = ctx.request.query.name ?? \"world\";\nlet greeting = `hello ${{name}} from {number}`;\nif name == \"nobody\" {{\n    return #{{ statusCode: 404, body: #{{ error: \"nobody\" }} }};\n}}\nlog::info(greeting);\n#{{ message: greeting, number: {number} }}\n"
+    )
 }
 
 /// What `wrk` measured.

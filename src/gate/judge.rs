@@ -55,7 +55,7 @@ impl Judge {
 
     async fn before(&self, push: &Push) -> Result<Vec<String>, Refused> {
         let mut say = Vec::new();
-        for option in push.options.iter().filter(|option| !OPTIONS.contains(&option.as_str())) {
+        if let Some(option) = push.options.iter().find(|option| !OPTIONS.contains(&option.as_str())) {
             let known = OPTIONS.map(|option| format!("`{option}`")).join(" and ");
             return Err(format!("picloud: there is no push option `{option}`\n  hint: there are {known}").into());
         }
