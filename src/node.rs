@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    io::Write,
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -16,6 +16,7 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access,
     clock::{Ids, SharedClock, SystemClock},
     config::{Config, Source as SourceConfig},
     engine::Engine,
@@ -266,10 +267,7 @@ impl DataFolder {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut secret = [0; 32];
-        File::open("/dev/urandom")?.read_exact(&mut secret)?;
-        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(file, "picloud_{secret}")?;
+        writeln!(file, "{}", access::new_secret()?.expose())?;
         tracing::info!("an admin token is in `{}`", path.display());
         Ok(())
     }
