@@ -6,6 +6,7 @@ pub mod hosted;
 pub mod program;
 mod reader;
 mod signature;
+pub mod serve;
 mod watch;
 
 use std::{fmt, path::PathBuf, time::Duration};
