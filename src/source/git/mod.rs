@@ -5,8 +5,8 @@ mod follow;
 pub mod hosted;
 pub mod program;
 mod reader;
-mod signature;
 pub mod serve;
+mod signature;
 mod watch;
 
 use std::{fmt, path::PathBuf, time::Duration};

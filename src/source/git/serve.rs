@@ -13,6 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::program::{self, GitError};
 
+/// Who pushes, in the environment of git and so of its hooks.
+pub const PUSHER: &str = "PICLOUD_PUSHER";
 /// Children at the same time.
 const MAX_CHILDREN: usize = 8;
 /// A request waits so long for others to end: git itself never tries again.
@@ -162,7 +164,7 @@ impl Hosted {
             ],
         };
         let mut command = program::git(&self.repository, settings);
-        command.env("PICLOUD_PUSHER", client.name);
+        command.env(PUSHER, client.name);
         if let Some(protocol) = client.protocol {
             command.env("GIT_PROTOCOL", protocol);
         }
