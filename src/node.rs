@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{Read, Write},
+    io::Write,
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
@@ -16,20 +16,21 @@ use tokio::{net::TcpListener, sync::watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    access,
     clock::{Ids, SharedClock, SystemClock},
     config::{Config, Source as SourceConfig},
     engine::Engine,
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
     gate::server::Gate,
-    http::{self, App},
+    http::{self, App, Auth},
     live::Live,
     secret::Secret,
     shutdown,
     source::{
         Source,
         directory::{self, DirectorySource},
-        git::{self, GitSource, Repository, hosted},
+        git::{self, GitSource, Repository, hosted, serve::Hosted},
     },
     store::{Store, journal::Journal, retention},
     sync::{Parts, Sync, orders::SyncHandle},
@@ -94,6 +95,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     background.spawn(database.reach());
     let _ = tokio::time::timeout(DATABASE_PATIENCE, known.wait_for(Option::is_some)).await;
 
+    let auth = Auth::new(admin_token(&config.data)?, store.clone(), clock.clone());
     let Followed { source, git } = Followed::of(&config, &clock).await?;
     let mut sync = Sync::new(Parts {
         source,
@@ -106,14 +108,24 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     });
     sync.start().await;
     let (sync_handle, orders) = SyncHandle::new();
+    let hosted = git.as_ref().and_then(|git| hosted_by(git, &sync_handle));
     let gate = git.map(|git| Gate::open(git, sync_handle.clone())).transpose()?;
     let followed = background.spawn(sync.follow(orders, stop.clone()));
     if let Some(gate) = gate {
         background.spawn(gate.serve(stop.clone()));
     }
 
-    let app =
-        Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids, sync: sync_handle });
+    let app = Arc::new(App {
+        settings: config.server.clone(),
+        live,
+        executor,
+        journal: journal.clone(),
+        recording,
+        ids,
+        sync: sync_handle,
+        auth,
+        git: hosted.clone(),
+    });
     let connections = TaskTracker::new();
     data.announce(address)?;
     tracing::info!("listening on http://{address}");
@@ -127,7 +139,13 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let early = early.filter(|_| !stop.is_cancelled());
     stop.cancel();
     connections.close();
-    if tokio::time::timeout(config.grace.0, connections.wait()).await.is_err() {
+    let served = async {
+        connections.wait().await;
+        if let Some(hosted) = &hosted {
+            hosted.ended().await;
+        }
+    };
+    if tokio::time::timeout(config.grace.0, served).await.is_err() {
         tracing::warn!("{} connection(s) did not end within {}", connections.len(), config.grace);
     }
     journal.flush().await;
@@ -181,6 +199,14 @@ impl Followed {
         let git = GitSource::new(settings, repository, clock.clone());
         Ok(Self { source: Arc::new(git.clone()), git: Some(git) })
     }
+}
+
+/// Returns what serves the repository to git's clients, if it is this node's own.
+fn hosted_by(git: &GitSource, sync: &SyncHandle) -> Option<Arc<Hosted>> {
+    let (repository, sync) = (git.repository(), sync.clone());
+    let is_own = git.settings().repository == Repository::Hosted;
+    let pushed = Arc::new(move || sync.poke());
+    is_own.then(|| Arc::new(Hosted::new(repository.into(), hosted::hooks(repository), git.settings().max_push_bytes, pushed)))
 }
 
 /// Gets the database when it is there, and gives it to whoever needs it.
@@ -266,10 +292,7 @@ impl DataFolder {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut secret = [0; 32];
-        File::open("/dev/urandom")?.read_exact(&mut secret)?;
-        let secret: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        writeln!(file, "picloud_{secret}")?;
+        writeln!(file, "{}", access::new_secret()?.expose())?;
         tracing::info!("an admin token is in `{}`", path.display());
         Ok(())
     }

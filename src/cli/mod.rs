@@ -12,6 +12,7 @@ mod logs;
 mod output;
 mod routes;
 mod status;
+mod token;
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -53,6 +54,9 @@ enum Command {
     Executions(executions::Executions),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),
+    /// Make, list and revoke tokens
+    #[command(subcommand)]
+    Token(token::Token),
     /// Make a small working project
     Init(init::Init),
     /// Look at the source now, and wait until that is decided
@@ -127,6 +131,17 @@ impl Configured {
             read(store).await
         })
     }
+
+    /// Changes the database that the configuration names, whether a node uses it or not.
+    fn with_writable_store<T>(&self, config: &Config, change: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let store = Store::open_existing(&config.database_url, &config.data).await?;
+            let changed = change(&store).await;
+            store.close().await;
+            changed
+        })
+    }
 }
 
 /// Returns a secret of the environment; an empty one is none.
@@ -177,6 +192,7 @@ pub fn run() -> ExitCode {
         Command::Versions(versions) => versions.run(),
         Command::Executions(executions) => executions.run(),
         Command::Logs(logs) => logs.run(),
+        Command::Token(token) => token.run(),
         Command::Init(init) => init.run(),
         Command::Sync(sync) => sync.run(),
         Command::Source(source) => source.run(),

@@ -9,12 +9,12 @@ pub mod server;
 
 use serde::{Deserialize, Serialize};
 
+use crate::source::git::serve::PUSHER;
+
 /// The socket's name in the repository. Whoever may write there may ask.
 const SOCKET: &str = "picloud.sock";
 /// A question or an answer that is longer is refused, in bytes: ten thousand references have room.
 const MAX_MESSAGE: u64 = 4 << 20;
-/// Who pushes, where the node knows: in the environment of git and so of the hook.
-pub const PUSHER: &str = "PICLOUD_PUSHER";
 
 /// What a hook asks: one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

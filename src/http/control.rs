@@ -1,16 +1,25 @@
-//! The reserved URLs: health, readiness, and running a function by its script id.
+//! The reserved URLs: health, readiness, who a token is, and running a function by its script id.
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Json, Router, body::Body, extract::State, routing::get};
-use http::{Request, StatusCode};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{ConnectInfo, State},
+    routing::get,
+};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, function};
-use crate::{execution::Trigger, function::ScriptId};
+use super::{Answer, App, Problem, function, git};
+use crate::{
+    access::{Principal, Scope},
+    execution::Trigger,
+    function::ScriptId,
+};
 
 /// What begins so belongs to the node, whatever files there are.
 pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", "/functions.git"];
@@ -26,14 +35,17 @@ pub fn is_reserved(path: &str) -> bool {
 }
 
 /// Answers a request to a reserved path.
-pub async fn answer(app: Arc<App>, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
     if let Some(id) = request.uri().path().strip_prefix("/api/execute/") {
         return execute(&app, id.to_owned(), request, peer).await;
     }
+    request.extensions_mut().insert(ConnectInfo(peer));
     let mut router = Router::new()
         .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/_picloud/ready", get(ready))
-        .fallback(|| async { Problem::NotFound.answer(None, false).map(Body::new) })
+        .route("/api/admin/whoami", get(whoami))
+        .merge(git::routes())
+        .fallback(|| async { Problem::NotFound })
         .with_state(app);
     match router.call(request.map(Body::new)).await {
         Ok(response) => response.map(Either::Right),
@@ -49,6 +61,15 @@ async fn execute(app: &App, id: String, request: Request<Incoming>, peer: Socket
         Some(function) => function::run(app, &table, function, Vec::new(), Trigger::Execute, request, peer).await,
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }
+}
+
+/// Tells callers whose token they use, and what it allows.
+async fn whoami(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Principal>, Problem> {
+    Ok(Json(app.auth.require(Scope::Read, &headers, peer.ip()).await?))
 }
 
 /// Says whether functions are loaded, and what is not as it should be.

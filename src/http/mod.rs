@@ -1,8 +1,10 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
+mod auth;
 mod connection;
 mod control;
 mod function;
+mod git;
 mod problem;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -14,11 +16,14 @@ use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde::Deserialize;
 
+pub use auth::Auth;
 pub use connection::serve;
 pub use function::record_abandoned;
 use problem::Problem;
 
-use crate::{clock::Ids, executor::SharedExecutor, live::Live, store::journal::Journal, sync::orders::SyncHandle};
+use crate::{
+    clock::Ids, executor::SharedExecutor, live::Live, source::git::serve::Hosted, store::journal::Journal, sync::orders::SyncHandle,
+};
 
 /// How requests come in.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +87,10 @@ pub struct App {
     pub ids: Arc<Ids>,
     /// Decides what is live.
     pub sync: SyncHandle,
+    /// Knows who may do what.
+    pub auth: Auth,
+    /// The repository that is pushed to here.
+    pub git: Option<Arc<Hosted>>,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.

@@ -1,12 +1,15 @@
 //! What callers are told when there is no response of a function's: `application/problem+json` (RFC 9457). The one table from errors to
 //! statuses.
 
+use std::time::Duration;
+
+use axum::response::IntoResponse;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde::Serialize;
 
-use super::Answer;
+use super::{Answer, auth::Denied, git::Refusal};
 use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
@@ -17,7 +20,7 @@ use crate::{
 };
 
 /// Seconds after which a caller may try again when something is busy.
-const RETRY_AFTER_SECONDS: u16 = 1;
+const RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Why a request gets no response of a function's.
 #[derive(Debug)]
@@ -47,6 +50,28 @@ pub enum Problem {
     Ended(Outcome, Option<Failure>),
     /// Nothing is loaded yet.
     NotReady,
+    /// Who sent it may not do this.
+    Denied(Denied),
+    /// It is nothing that git is served.
+    Git(Refusal),
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::Git(refusal)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response<axum::body::Body> {
+        self.answer(None, false).map(axum::body::Body::new)
+    }
 }
 
 impl Problem {
@@ -54,13 +79,20 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadPath(_) | Self::BodyBroken | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
-            Self::NotFound | Self::UnknownScript => StatusCode::NOT_FOUND,
+            Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
+            Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::UnknownScript | Self::Git(Refusal::NotHosted) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Denied(Denied::TooManyTries { .. }) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Git(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
             | Self::NotReady
+            | Self::Denied(Denied::DatabaseAway)
+            | Self::Git(Refusal::Busy)
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
@@ -91,6 +123,33 @@ impl Problem {
             Self::Ended(Outcome::SizeExceeded, _) => "the function passed a size limit".into(),
             Self::Ended(Outcome::Cancelled, _) => "the run was stopped".into(),
             Self::NotReady => "the functions are not loaded yet".into(),
+            Self::Denied(Denied::NoToken { needed }) => format!(
+                "this needs a token: `picloud token create NAME --scope {needed}` makes one; git takes it as the password, with any user name"
+            ),
+            Self::Denied(Denied::WrongToken) => {
+                "the token is not known here, or was revoked, or has expired; `picloud token list` shows those that there are".into()
+            }
+            Self::Denied(Denied::TooManyTries { retry_after }) => {
+                format!("too many wrong tokens came from this address; try again in {} s", whole_seconds(*retry_after))
+            }
+            Self::Denied(Denied::ScopeTooSmall { principal, needed }) => format!(
+                "the token `{}` has the scope `{}`, and this needs `{needed}`: `picloud token create NAME --scope {needed}` makes one",
+                principal.name, principal.scope
+            ),
+            Self::Denied(Denied::DatabaseAway) => {
+                "the database that knows the tokens does not answer; the one in the file `admin-token` of the data folder works without"
+                    .into()
+            }
+            Self::Git(Refusal::NotHosted) => {
+                "this node hosts no repository; it does with `kind = \"git\"` and `repository = \"hosted\"` below `[source]`".into()
+            }
+            Self::Git(Refusal::NoService) => {
+                "only git's smart protocol is spoken here: clone, fetch or push with git 1.6.6 or later".into()
+            }
+            Self::Git(Refusal::MediaType { expected }) => format!("the content type of this request is `{expected}`"),
+            Self::Git(Refusal::Encoding) => "the body may be compressed with gzip, or not at all".into(),
+            Self::Git(Refusal::Busy) => "too many pushes and fetches at once; try again soon".into(),
+            Self::Git(Refusal::Failed) => "the repository cannot be served; the node's log says why".into(),
         }
     }
 
@@ -112,21 +171,47 @@ impl Problem {
             diagnostics,
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
-        let mut response = Response::new(Either::Left(Full::new(Bytes::from(json))));
-        *response.status_mut() = status;
+        self.respond("application/problem+json", json, "Bearer")
+    }
+
+    /// Makes the response for git, which shows a plain text to its user behind `remote:`.
+    pub fn answer_git(&self) -> Answer {
+        self.respond("text/plain; charset=utf-8", format!("{}\n", self.detail()).into(), "Basic realm=\"PiCloud\", charset=\"UTF-8\"")
+    }
+
+    fn respond(&self, content_type: &'static str, body: Vec<u8>, challenge: &'static str) -> Answer {
+        let mut response = Response::new(Either::Left(Full::new(Bytes::from(body))));
+        *response.status_mut() = self.status();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self {
-            Self::MethodNotAllowed(allow) => {
-                headers.insert(header::ALLOW, allow_header(allow));
-            }
-            Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded) | Self::NotReady => {
-                headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
-            }
-            _ => {}
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Self::MethodNotAllowed(allow) = self {
+            headers.insert(header::ALLOW, allow_header(allow));
+        }
+        if self.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }
+
+    /// Returns when the same request may succeed, if waiting helps.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Denied(Denied::TooManyTries { retry_after }) => Some(whole_seconds(*retry_after)),
+            Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
+            | Self::NotReady
+            | Self::Denied(Denied::DatabaseAway)
+            | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the seconds after which a time has passed.
+fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
 /// The members of RFC 9457, and ours.
@@ -152,6 +237,23 @@ pub fn allow_header(allow: &[Method]) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::{Principal, Scope};
+
+    fn too_small() -> Denied {
+        Denied::ScopeTooSmall { principal: Principal { name: "ci".into(), scope: Scope::Read }, needed: Scope::Deploy }
+    }
+
+    #[test]
+    fn what_is_denied_says_what_to_do() {
+        let said = [
+            Denied::NoToken { needed: Scope::Deploy },
+            Denied::WrongToken,
+            Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
+            too_small(),
+            Denied::DatabaseAway,
+        ];
+        insta::assert_snapshot!(said.map(|denied| Problem::Denied(denied).detail()).join("\n"));
+    }
 
     #[test]
     fn every_problem_has_its_status() {
@@ -161,12 +263,23 @@ mod tests {
             (Problem::BadPath("x".into()), 400),
             (Problem::BodyBroken, 400),
             (refused(Refused::MalformedBody("x".into())), 400),
+            (Problem::Denied(Denied::NoToken { needed: Scope::Read }), 401),
+            (Problem::Denied(Denied::WrongToken), 401),
+            (Problem::Denied(too_small()), 403),
+            (Problem::Git(Refusal::NoService), 403),
+            (Problem::Git(Refusal::NotHosted), 404),
             (Problem::NotFound, 404),
             (Problem::UnknownScript, 404),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),
+            (Problem::Git(Refusal::MediaType { expected: String::new() }), 415),
+            (Problem::Git(Refusal::Encoding), 415),
+            (Problem::Denied(Denied::TooManyTries { retry_after: Duration::ZERO }), 429),
+            (Problem::Git(Refusal::Failed), 500),
             (ended(Outcome::Failed), 502),
+            (Problem::Denied(Denied::DatabaseAway), 503),
+            (Problem::Git(Refusal::Busy), 503),
             (Problem::Broken(Vec::new()), 503),
             (Problem::NotReady, 503),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),

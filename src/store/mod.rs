@@ -11,6 +11,7 @@ pub mod journal;
 mod record;
 pub mod retention;
 pub mod spool;
+mod tokens;
 mod words;
 
 use std::{path::Path, sync::Arc};
@@ -61,6 +62,12 @@ impl Store {
     /// Connects to a database that a node has made, without changing anything.
     pub async fn open_read_only(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
         Ok(Self::on(connect::Place::parse(url, data_dir)?.open_read_only().await?))
+    }
+
+    /// Connects to a database that a node of this version has made, for writing. The tables stay as they are: a node may be using them.
+    pub async fn open_existing(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
+        Self::open_read_only(url, data_dir).await?.close().await;
+        Self::open(url, data_dir).await
     }
 
     /// Names the database that `url` leads to, without user and password.

@@ -3,6 +3,7 @@
 #[path = "../support/node.rs"]
 mod node;
 
+mod access;
 mod clients;
 mod contract;
 mod failures;

@@ -5,3 +5,4 @@ mod executions;
 mod journal;
 mod kit;
 mod opening;
+mod tokens;

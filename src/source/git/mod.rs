@@ -5,6 +5,7 @@ mod follow;
 pub mod hosted;
 pub mod program;
 mod reader;
+pub mod serve;
 mod signature;
 mod watch;
 

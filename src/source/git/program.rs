@@ -9,7 +9,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::RepositoryError;
 
@@ -139,20 +139,35 @@ pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitEr
 }
 
 async fn output(command: &mut Command, limit: Duration) -> Result<Output, GitError> {
-    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
-    let child = child.map_err(|error| match error.kind() {
-        ErrorKind::NotFound => GitError::NotInstalled,
-        _ => GitError::CannotRun(error),
-    })?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let child = spawn(command.kill_on_drop(true))?;
+    let group = group(&child);
     match tokio::time::timeout(limit, child.wait_with_output()).await {
         Ok(output) => output.map_err(GitError::CannotRun),
         Err(_) => {
-            if let Some(group) = group {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+            kill(group, Signal::KILL);
             Err(GitError::TimedOut { what: name(command), limit })
         }
+    }
+}
+
+/// Starts it in a process group of its own; what it prints can be read.
+pub fn spawn(command: &mut Command) -> Result<Child, GitError> {
+    let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    child.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => GitError::NotInstalled,
+        _ => GitError::CannotRun(error),
+    })
+}
+
+/// Returns the process group of a child that has not been waited for.
+pub fn group(child: &Child) -> Option<Pid> {
+    child.id().and_then(|id| Pid::from_raw(id.cast_signed()))
+}
+
+/// Sends a signal to a child and to every process that it started.
+pub fn kill(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        let _ = kill_process_group(group, signal);
     }
 }
 

@@ -1,0 +1,176 @@
+//! The hosted repository over HTTP: git's smart protocol. What git shows its user is plain text.
+
+use std::{
+    io::{Error, ErrorKind},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use async_compression::tokio::bufread::GzipDecoder;
+use axum::{
+    Router,
+    body::Body,
+    extract::{ConnectInfo, State},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http_body_util::BodyExt as _;
+use tokio::io::AsyncRead;
+use tokio_util::io::StreamReader;
+
+use super::{App, Problem};
+use crate::{
+    access::{Principal, Scope},
+    source::git::serve::{Client, Hosted, ServeError, Service},
+};
+
+/// Why git is not served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no repository here.
+    NotHosted,
+    /// It asks for no service that there is; without one it asks for the files of the repository.
+    NoService,
+    /// Its body is called something else. Forms of a web page cannot send the right name.
+    MediaType {
+        /// The right one.
+        expected: String,
+    },
+    /// Its body is compressed in a way that we do not know.
+    Encoding,
+    /// Too many others are served.
+    Busy,
+    /// git failed; the log says why.
+    Failed,
+}
+
+impl From<ServeError> for Refusal {
+    fn from(error: ServeError) -> Self {
+        match error {
+            ServeError::Busy => Self::Busy,
+            ServeError::Git(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "cannot serve the repository: {error}");
+                Self::Failed
+            }
+        }
+    }
+}
+
+/// A problem as git shows it.
+struct Told(Problem);
+
+impl<P: Into<Problem>> From<P> for Told {
+    fn from(problem: P) -> Self {
+        Self(problem.into())
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        self.0.answer_git().map(Body::new)
+    }
+}
+
+/// The URLs of the repository.
+pub fn routes() -> Router<Arc<App>> {
+    let serves = |service| {
+        post(move |State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
+            serve(app, peer, service, request)
+        })
+    };
+    Router::new()
+        .route("/functions.git/info/refs", get(advertise))
+        .route("/functions.git/git-upload-pack", serves(Service::UploadPack))
+        .route("/functions.git/git-receive-pack", serves(Service::ReceivePack))
+}
+
+/// Tells which references there are, and what else can be asked.
+async fn advertise(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Result<Response, Told> {
+    let hosted = app.git.as_ref().ok_or(Refusal::NotHosted)?;
+    let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let service = query.into_iter().find(|(name, _)| name == "service").and_then(|(_, name)| Service::parse(&name));
+    let service = service.ok_or(Refusal::NoService)?;
+    let principal = authorise(&app, service, &headers, peer).await?;
+    let protocol = protocol(&headers);
+    let references = hosted.advertise(service, Client { name: &principal.name, protocol }).await.map_err(Refusal::from)?;
+    let mut body = Vec::new();
+    // The second version of the protocol, which only fetches speak, begins without the name of the service.
+    let is_second = service == Service::UploadPack && protocol.is_some_and(|protocol| protocol.split(':').any(|part| part == "version=2"));
+    if !is_second {
+        let line = format!("# service={}\n", service.name());
+        body = format!("{:04x}{line}0000", line.len() + 4).into_bytes();
+    }
+    body.extend(references);
+    Ok(answer(service, "advertisement", Body::from(body)))
+}
+
+/// Runs a service on what the request's body asks for.
+async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Request<Body>) -> Result<Response, Told> {
+    let hosted: &Hosted = app.git.as_ref().ok_or(Refusal::NotHosted)?;
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let principal = authorise(&app, service, &headers, peer).await?;
+    let expected = format!("application/x-{}-request", service.name());
+    if headers.get(header::CONTENT_TYPE).is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
+        return Err(Refusal::MediaType { expected }.into());
+    }
+    let input = input(&headers, body, app.settings.body_timeout)?;
+    if headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "4") {
+        // Nothing but the mark of an end: before a large body git tries whether it would be let in.
+        return Ok(answer(service, "result", Body::empty()));
+    }
+    let client = Client { name: &principal.name, protocol: protocol(&headers) };
+    let answered = hosted.run(service, client, input).await.map_err(Refusal::from)?;
+    // From here on the status is said: what goes wrong git tells inside its protocol.
+    let parts = stream::unfold(answered, async |mut answered| Some((Ok::<Bytes, Error>(answered.recv().await?), answered)));
+    Ok(answer(service, "result", Body::from_stream(parts)))
+}
+
+async fn authorise(app: &App, service: Service, headers: &HeaderMap, peer: SocketAddr) -> Result<Principal, Told> {
+    let needed = match service {
+        Service::UploadPack => Scope::Read,
+        Service::ReceivePack => Scope::Deploy,
+    };
+    Ok(app.auth.require(needed, headers, peer.ip()).await?)
+}
+
+/// Returns the wish for a version of the protocol, if it can be one: it becomes a variable in the child's environment.
+fn protocol(headers: &HeaderMap) -> Option<&str> {
+    let wish = headers.get("git-protocol")?.to_str().ok()?;
+    let is_sane = wish.len() <= 256 && wish.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"=:.-_".contains(&byte));
+    is_sane.then_some(wish)
+}
+
+/// Returns the body's bytes, decompressed. It breaks off where the client sends nothing for so long.
+fn input(headers: &HeaderMap, body: Body, idle: Duration) -> Result<Pin<Box<dyn AsyncRead + Send>>, Refusal> {
+    let parts = stream::try_unfold(body, move |mut body| async move {
+        match tokio::time::timeout(idle, body.frame()).await {
+            // What is no data are trailers.
+            Ok(Some(Ok(frame))) => Ok(Some((frame.into_data().unwrap_or_default(), body))),
+            Ok(Some(Err(error))) => Err(Error::other(error)),
+            Ok(None) => Ok(None),
+            Err(_) => Err(Error::from(ErrorKind::TimedOut)),
+        }
+    });
+    let plain = StreamReader::new(parts);
+    match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(Box::pin(plain)),
+        Some(b"gzip" | b"x-gzip") => Ok(Box::pin(GzipDecoder::new(Box::pin(plain)))),
+        Some(_) => Err(Refusal::Encoding),
+    }
+}
+
+fn answer(service: Service, kind: &str, body: Body) -> Response {
+    let content_type = format!("application/x-{}-{kind}", service.name());
+    ([(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache".into())], body).into_response()
+}

@@ -1,0 +1,239 @@
+//! Serving a repository: the children that speak git's protocol with a client, fed and read as streams, never collected.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use rustix::process::Signal;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, sink},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
+use tokio_util::task::TaskTracker;
+
+use super::program::{self, GitError};
+
+/// Who pushes, in the environment of git and so of its hooks.
+pub const PUSHER: &str = "PICLOUD_PUSHER";
+/// Children at the same time.
+const MAX_CHILDREN: usize = 8;
+/// A request waits so long for others to end: git itself never tries again.
+const PLACE_PATIENCE: Duration = Duration::from_secs(5);
+/// Telling which references there are takes milliseconds.
+const ADVERTISE_LIMIT: Duration = Duration::from_secs(30);
+/// What a fetch may ask with; git's own servers take as much.
+const MAX_WANTS_BYTES: u64 = 10 << 20;
+/// Beside its pack a push has commands and options. More than git's own limit, so that git gets to say that the pack is too large.
+const COMMANDS_BYTES: u64 = 1 << 20;
+/// Bytes read from a child at once, and how many such parts wait for the client.
+const CHUNK_BYTES: usize = 64 * 1024;
+const CHUNKS: usize = 8;
+/// What a child says on stderr is kept up to here.
+const MAX_SAID_BYTES: u64 = 4096;
+
+/// What a client asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// It fetches.
+    UploadPack,
+    /// It pushes.
+    ReceivePack,
+}
+
+impl Service {
+    /// Returns the service of this name in the protocol.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::UploadPack, Self::ReceivePack].into_iter().find(|service| service.name() == name)
+    }
+
+    /// Returns its name in the protocol.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UploadPack => "git-upload-pack",
+            Self::ReceivePack => "git-receive-pack",
+        }
+    }
+
+    fn command(self) -> &'static str {
+        match self {
+            Self::UploadPack => "upload-pack",
+            Self::ReceivePack => "receive-pack",
+        }
+    }
+}
+
+/// Who asks, and in which version of the protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct Client<'a> {
+    /// The name of its token.
+    pub name: &'a str,
+    /// The value of `Git-Protocol`, if it is a sane one.
+    pub protocol: Option<&'a str>,
+}
+
+/// Why a client is not served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Others are, and took too long.
+    #[error("more than {MAX_CHILDREN} pushes and fetches at once")]
+    Busy,
+    /// git did not do it.
+    #[error(transparent)]
+    Git(#[from] GitError),
+}
+
+/// A repository that clients push to and fetch from.
+pub struct Hosted {
+    repository: PathBuf,
+    /// The folder of hooks that lead a push through the gate; those of the repository itself do not run.
+    hooks: PathBuf,
+    max_push_bytes: u64,
+    /// Told after every push: what it changed says the repository, not the end of the child, which is the same for good and bad.
+    pushed: Arc<dyn Fn() + Send + Sync>,
+    places: Arc<Semaphore>,
+    /// What goes on although its client has left.
+    tasks: TaskTracker,
+}
+
+impl Hosted {
+    /// Serves a repository with these hooks, and calls `pushed` after each push, whatever became of it.
+    pub fn new(repository: PathBuf, hooks: PathBuf, max_push_bytes: u64, pushed: Arc<dyn Fn() + Send + Sync>) -> Self {
+        let places = Arc::new(Semaphore::new(MAX_CHILDREN));
+        Self { repository, hooks, max_push_bytes, pushed, places, tasks: TaskTracker::new() }
+    }
+
+    /// Returns which references there are, as the protocol writes them.
+    pub async fn advertise(&self, service: Service, client: Client<'_>) -> Result<Vec<u8>, ServeError> {
+        let _place = self.place().await?;
+        let mut command = self.command(service, client);
+        // The name that every version of git knows it by.
+        command.args([service.command(), "--stateless-rpc", "--advertise-refs"]).arg(&self.repository);
+        Ok(program::run(command, ADVERTISE_LIMIT).await?)
+    }
+
+    /// Starts a service on what the client sends, and returns what it answers.
+    ///
+    /// A push whose input is complete goes on to its end, whatever becomes of the client: its references may have moved already, and the
+    /// hooks after that must run. One whose input breaks off is not told more, which git takes for the end of it: nothing stays. A fetch
+    /// ends with its client.
+    pub async fn run(
+        &self,
+        service: Service,
+        client: Client<'_>,
+        input: impl AsyncRead + Send + Unpin + 'static,
+    ) -> Result<mpsc::Receiver<Bytes>, ServeError> {
+        let place = self.place().await?;
+        let mut command = self.command(service, client);
+        command.args([service.command(), "--stateless-rpc"]).arg(&self.repository).stdin(std::process::Stdio::piped());
+        let mut child = program::spawn(&mut command)?;
+        let stdin = child.stdin.take().expect("it is piped");
+        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let (max_input_bytes, pushed) = match service {
+            Service::UploadPack => (MAX_WANTS_BYTES, None),
+            Service::ReceivePack => (self.max_push_bytes.saturating_add(COMMANDS_BYTES), Some(self.pushed.clone())),
+        };
+        let running = Running { service, name: client.name.into(), child, _place: place };
+        self.tasks.spawn(async move { tokio::join!(feed(input, stdin, max_input_bytes), running.attend(sender, pushed)) });
+        Ok(receiver)
+    }
+
+    /// Waits for what goes on although its client has left; to be called when no client comes any more.
+    pub async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, ServeError> {
+        match tokio::time::timeout(PLACE_PATIENCE, self.places.clone().acquire_owned()).await {
+            Ok(place) => Ok(place.expect("it is never closed")),
+            Err(_) => Err(ServeError::Busy),
+        }
+    }
+
+    fn command(&self, service: Service, client: Client<'_>) -> Command {
+        let (hooks, max_input) = (self.hooks.to_string_lossy(), self.max_push_bytes.to_string());
+        let settings: &[(&str, &str)] = match service {
+            Service::UploadPack => &[],
+            Service::ReceivePack => &[
+                ("core.hooksPath", &hooks),
+                ("receive.advertisePushOptions", "true"),
+                ("receive.maxInputSize", &max_input),
+                // The node looks after the repository itself, between pushes.
+                ("receive.autogc", "false"),
+                ("transfer.fsckObjects", "true"),
+            ],
+        };
+        let mut command = program::git(&self.repository, settings);
+        command.env(PUSHER, client.name);
+        if let Some(protocol) = client.protocol {
+            command.env("GIT_PROTOCOL", protocol);
+        }
+        command
+    }
+}
+
+/// Hands the client's bytes on. A child that wants no more (its input is too large, say) has the rest of them read and thrown away up to the
+/// same size again: a client that still sends would see a broken connection instead of the reason.
+async fn feed(mut input: impl AsyncRead + Unpin, mut stdin: ChildStdin, max_bytes: u64) {
+    let fed = tokio::io::copy(&mut (&mut input).take(max_bytes), &mut stdin).await;
+    drop(stdin);
+    if let Err(error) = fed {
+        tracing::debug!("a client of git is read no more: {error}");
+    }
+    let _ = tokio::io::copy(&mut input.take(max_bytes), &mut sink()).await;
+}
+
+/// A child that serves.
+struct Running {
+    service: Service,
+    /// Whose token it was.
+    name: String,
+    child: Child,
+    /// Free again when the child has ended.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Running {
+    /// Sends on what it answers, and waits for its end. The client's response ends after `pushed` has been told.
+    async fn attend(mut self, sender: mpsc::Sender<Bytes>, pushed: Option<Arc<dyn Fn() + Send + Sync>>) {
+        let group = program::group(&self.child);
+        let stdout = self.child.stdout.take().expect("it is piped");
+        let stderr = self.child.stderr.take().expect("it is piped");
+        let answered = async {
+            tokio::select! {
+                () = pump(stdout, &sender) => {}
+                () = sender.closed(), if self.service == Service::UploadPack => program::kill(group, Signal::TERM),
+            }
+        };
+        let ((), said) = tokio::join!(answered, listen(stderr));
+        match self.child.wait().await {
+            Ok(status) if status.success() => {}
+            Ok(status) => tracing::warn!("`{}` for `{}` ended with {status}: {said}", self.service.name(), self.name),
+            Err(error) => tracing::error!("cannot wait for `{}`: {error}", self.service.name()),
+        }
+        if let Some(pushed) = pushed {
+            pushed();
+        }
+    }
+}
+
+/// Reads to the end, also when nobody takes it any more: a push with nobody to read its answer would be ended by the system in the middle.
+async fn pump(mut stdout: ChildStdout, sender: &mpsc::Sender<Bytes>) {
+    let mut buffer = BytesMut::new();
+    loop {
+        buffer.reserve(CHUNK_BYTES);
+        match stdout.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) => return,
+            // It fails when the client has left.
+            Ok(_) => drop(sender.send(buffer.split().freeze()).await),
+        }
+    }
+}
+
+/// Returns the beginning of what it says, on one line.
+async fn listen(mut stderr: ChildStderr) -> String {
+    let mut said = Vec::new();
+    let _ = (&mut stderr).take(MAX_SAID_BYTES).read_to_end(&mut said).await;
+    let _ = tokio::io::copy(&mut stderr, &mut sink()).await;
+    String::from_utf8_lossy(&said).trim().replace('\n', "; ")
+}

@@ -1,0 +1,109 @@
+//! Tokens: their names, hashes and scopes.
+
+use std::time::Duration;
+
+use sqlx::FromRow;
+
+use super::{Database, Store, StoreError, read};
+use crate::access::{Principal, Token, TokenHash};
+
+/// A token's last use is noted at most so often, so that requests do not each write.
+const NOTE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Runs one statement that writes, and returns how many rows it changed.
+macro_rules! write {
+    ($store:expr, $pool:ident => $query:expr) => {
+        match &$store.database {
+            Database::Postgres($pool) => $query.await.map(|done| done.rows_affected()),
+            Database::Sqlite { writer: $pool, .. } => $query.await.map(|done| done.rows_affected()),
+        }
+    };
+}
+
+impl Store {
+    /// Keeps a new token; returns whether its name was free.
+    pub async fn create_token(&self, token: &Token, hash: &TokenHash) -> Result<bool, StoreError> {
+        let made = write!(self, pool => sqlx::query(
+            "INSERT INTO tokens (name, hash, scope, created_us, expires_us, last_used_us)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (name) DO NOTHING",
+        )
+        .bind(&token.name)
+        .bind(hash.as_str())
+        .bind(token.scope.to_string())
+        .bind(token.created_us)
+        .bind(token.expires_us)
+        .bind(token.last_used_us)
+        .execute(pool));
+        Ok(made.map_err(StoreError::query("create a token"))? > 0)
+    }
+
+    /// Returns every token by name, expired ones too.
+    pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        let rows: Vec<TokenRow> = read!(self, pool => sqlx::query_as(
+            "SELECT name, scope, created_us, expires_us, last_used_us
+             FROM tokens",
+        )
+        .fetch_all(pool))
+        .map_err(StoreError::query("read the tokens"))?;
+        let mut tokens = rows.into_iter().map(Token::try_from).collect::<Result<Vec<_>, _>>()?;
+        // Here and not in SQL: databases may sort texts by a language's rules.
+        tokens.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(tokens)
+    }
+
+    /// Forgets a token, which is worth nothing from now on; returns whether there was one of this name.
+    pub async fn revoke_token(&self, name: &str) -> Result<bool, StoreError> {
+        let gone = write!(self, pool => sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name).execute(pool));
+        Ok(gone.map_err(StoreError::query("revoke a token"))? > 0)
+    }
+
+    /// Returns whose token has this hash, if it has not expired, and notes that it was used.
+    pub async fn token_by_hash(&self, hash: &TokenHash, now_us: i64) -> Result<Option<Principal>, StoreError> {
+        let row: Option<TokenRow> = read!(self, pool => sqlx::query_as(
+            "SELECT name, scope, created_us, expires_us, last_used_us
+             FROM tokens
+             WHERE hash = $1 AND (expires_us IS NULL OR expires_us > $2)",
+        )
+        .bind(hash.as_str())
+        .bind(now_us)
+        .fetch_optional(pool))
+        .map_err(StoreError::query("look up a token"))?;
+        let Some(row) = row else { return Ok(None) };
+        let token = Token::try_from(row)?;
+        let stale_us = now_us.saturating_sub(NOTE_INTERVAL.as_micros() as i64);
+        if token.last_used_us.is_none_or(|last| last < stale_us) {
+            self.note_use(&token.name, now_us).await;
+        }
+        Ok(Some(Principal { name: token.name, scope: token.scope }))
+    }
+
+    /// Notes when a token was used. Its owner gets in even where that cannot be written down.
+    async fn note_use(&self, name: &str, now_us: i64) {
+        let noted = write!(self, pool => sqlx::query("UPDATE tokens SET last_used_us = $1 WHERE name = $2")
+            .bind(now_us)
+            .bind(name)
+            .execute(pool));
+        if let Err(error) = noted {
+            tracing::warn!(token.name = name, "cannot note the use of the token `{name}`: {error}");
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct TokenRow {
+    name: String,
+    scope: String,
+    created_us: i64,
+    expires_us: Option<i64>,
+    last_used_us: Option<i64>,
+}
+
+impl TryFrom<TokenRow> for Token {
+    type Error = StoreError;
+
+    fn try_from(row: TokenRow) -> Result<Self, StoreError> {
+        let scope = row.scope.parse().map_err(|error| StoreError::bad_row("tokens", &row.name, error))?;
+        Ok(Self { name: row.name, scope, created_us: row.created_us, expires_us: row.expires_us, last_used_us: row.last_used_us })
+    }
+}
