@@ -57,6 +57,11 @@ impl Ids {
         Self { clock, last: AtomicI64::new(0), salt }
     }
 
+    /// Returns the time by the clock that ids are made by, in microseconds since 1970.
+    pub fn now_us(&self) -> i64 {
+        self.clock.now_us()
+    }
+
     /// Returns the next id: the time if that is new, else the last one and one.
     pub fn next(&self) -> i64 {
         let wanted = (self.clock.now_us() << SERIAL_BITS) | self.salt;

@@ -12,7 +12,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -125,6 +128,8 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         sync: sync_handle,
         auth,
         git: hosted.clone(),
+        source: config.source.to_string(),
+        database: Store::describe(&config.database_url, &config.data)?,
     });
     let connections = TaskTracker::new();
     data.announce(address)?;
@@ -205,7 +210,19 @@ impl Followed {
 fn hosted_by(git: &GitSource, sync: &SyncHandle) -> Option<Arc<Hosted>> {
     let (repository, sync) = (git.repository(), sync.clone());
     let is_own = git.settings().repository == Repository::Hosted;
-    let pushed = Arc::new(move || sync.poke());
+    let (packing, folder) = (Arc::new(Semaphore::new(1)), repository.to_owned());
+    let pushed = Arc::new(move || {
+        sync.poke();
+        // One at a time; the next push asks again.
+        let Ok(turn) = packing.clone().try_acquire_owned() else { return };
+        let folder = folder.clone();
+        tokio::spawn(async move {
+            if let Err(error) = hosted::maintain(&folder).await {
+                tracing::warn!("cannot pack `{}`: {error}", folder.display());
+            }
+            drop(turn);
+        });
+    });
     is_own.then(|| Arc::new(Hosted::new(repository.into(), hosted::hooks(repository), git.settings().max_push_bytes, pushed)))
 }
 

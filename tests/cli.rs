@@ -282,12 +282,14 @@ fn the_store_is_read_while_the_node_runs_and_after() {
     wait(|| folder.done(&["status"]).contains("functions/hello.rhai:1:9: error").then_some(()));
     assert!(node.get("/hello?name=Eve").ends_with("{\"message\":\"hello Eve\"}"));
     let status = folder.json(&["status", "--json"]);
-    assert_eq!((&status["live"]["functions"], &status["refused"]["status"]), (&3.into(), &"rejected".into()));
+    assert_eq!((&status["live"]["functions"], &status["is_in_sync"]), (&3.into(), &false.into()));
+    assert_eq!(status["diagnostics"][0]["file"], "hello.rhai");
     assert_eq!((&status["database"]["place"], &status["database"]["problem"]), (&"`.picloud/picloud.db`".into(), &Value::Null));
     assert!(status["node"]["url"].as_str().unwrap().contains(&node.address));
     node.stop();
 
-    assert!(folder.json(&["status", "--json"])["node"].is_null());
+    let status = folder.json(&["status", "--json"]);
+    assert_eq!((&status["node"], &status["refused"]["status"]), (&Value::Null, &"rejected".into()));
     let failed = folder.json(&["executions", "--status", "5xx", "--json"]);
     assert_eq!((&failed[0]["function"], &failed[0]["status"]), (&"fail".into(), &502.into()));
     assert_eq!(failed[0]["failure"]["message"], "no");

@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, function, git};
+use super::{Answer, App, Problem, admin, function, git};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -44,6 +44,7 @@ pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketA
         .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/_picloud/ready", get(ready))
         .route("/api/admin/whoami", get(whoami))
+        .merge(admin::routes())
         .merge(git::routes())
         .fallback(|| async { Problem::NotFound })
         .with_state(app);

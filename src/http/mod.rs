@@ -1,5 +1,6 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
+mod admin;
 mod auth;
 mod connection;
 mod control;
@@ -91,6 +92,10 @@ pub struct App {
     pub auth: Auth,
     /// The repository that is pushed to here.
     pub git: Option<Arc<Hosted>>,
+    /// Where functions come from, for people.
+    pub source: String,
+    /// Where deployments and executions are kept, for people; without a password.
+    pub database: String,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.

@@ -17,6 +17,7 @@ use crate::{
         Diagnostic,
         route::{Method, methods::join},
     },
+    sync::orders::OrderError,
 };
 
 /// Seconds after which a caller may try again when something is busy.
@@ -54,6 +55,10 @@ pub enum Problem {
     Denied(Denied),
     /// It is nothing that git is served.
     Git(Refusal),
+    /// What an operator wants cannot be done.
+    Order(OrderError),
+    /// What an operator sent is no order.
+    BadOrder(String),
 }
 
 impl From<Denied> for Problem {
@@ -68,6 +73,12 @@ impl From<Refusal> for Problem {
     }
 }
 
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        Self::Order(error)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<axum::body::Body> {
         self.answer(None, false).map(axum::body::Body::new)
@@ -78,10 +89,14 @@ impl Problem {
     /// Returns the status: every error that a caller can meet, in one table.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadPath(_) | Self::BodyBroken | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
+            Self::BadPath(_) | Self::BodyBroken | Self::BadOrder(_) | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
             Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::UnknownScript | Self::Git(Refusal::NotHosted) => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UnknownScript | Self::Git(Refusal::NotHosted) | Self::Order(OrderError::NoDeployment(_)) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Order(OrderError::NeverLive(_) | OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) => StatusCode::CONFLICT,
+            Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -91,6 +106,7 @@ impl Problem {
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
             | Self::NotReady
+            | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
@@ -123,6 +139,8 @@ impl Problem {
             Self::Ended(Outcome::SizeExceeded, _) => "the function passed a size limit".into(),
             Self::Ended(Outcome::Cancelled, _) => "the run was stopped".into(),
             Self::NotReady => "the functions are not loaded yet".into(),
+            Self::Order(error) => error.to_string(),
+            Self::BadOrder(why) => why.clone(),
             Self::Denied(Denied::NoToken { needed }) => format!(
                 "this needs a token: `picloud token create NAME --scope {needed}` makes one; git takes it as the password, with any user name"
             ),
@@ -159,6 +177,7 @@ impl Problem {
         let (failure, diagnostics) = match self {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
             Self::Broken(diagnostics) if dev => (None, &diagnostics[..]),
+            Self::Order(OrderError::Broken { diagnostics, .. }) => (None, &diagnostics[..]),
             _ => (None, &[][..]),
         };
         let body = Body {
@@ -238,6 +257,7 @@ pub fn allow_header(allow: &[Method]) -> HeaderValue {
 mod tests {
     use super::*;
     use crate::access::{Principal, Scope};
+    use crate::deployment::DeploymentId;
 
     fn too_small() -> Denied {
         Denied::ScopeTooSmall { principal: Principal { name: "ci".into(), scope: Scope::Read }, needed: Scope::Deploy }
@@ -270,6 +290,13 @@ mod tests {
             (Problem::Git(Refusal::NotHosted), 404),
             (Problem::NotFound, 404),
             (Problem::UnknownScript, 404),
+            (Problem::BadOrder("x".into()), 400),
+            (Problem::Order(OrderError::NoDeployment("x".into())), 404),
+            (Problem::Order(OrderError::NeverLive(DeploymentId(1))), 409),
+            (Problem::Order(OrderError::AlreadyLive(DeploymentId(1))), 409),
+            (Problem::Order(OrderError::NothingToDo("x")), 409),
+            (Problem::Order(OrderError::Broken { id: DeploymentId(1), diagnostics: Vec::new() }), 422),
+            (Problem::Order(OrderError::NoDatabase("x".into())), 503),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),

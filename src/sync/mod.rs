@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    clock::{Ids, id_time_us, monotonic},
+    clock::{Ids, monotonic},
     deployment::{Cause, Changes, Commit, Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange, Snapshot},
     engine::{Engine, memory},
     executor::SharedExecutor,
@@ -156,7 +156,7 @@ impl Sync {
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
         let began = monotonic();
-        let (checked_us, next_look_us) = (id_time_us(self.parts.ids.next()), self.parts.source.next_look_us());
+        let (checked_us, next_look_us) = (self.parts.ids.now_us(), self.parts.source.next_look_us());
         self.parts.live.set_status(|status| (status.checked_us, status.next_look_us) = (Some(checked_us), next_look_us));
         let snapshot = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,

@@ -8,7 +8,7 @@ use super::{
     whole, with_causes,
 };
 use crate::{
-    clock::{id_time_us, monotonic},
+    clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot, Suspension},
     function::tree::differences,
     store::{Store, StoreError},
@@ -91,7 +91,7 @@ impl Sync {
         if self.following.suspended.is_some() {
             return Err(OrderError::NothingToDo("the source is suspended already"));
         }
-        let suspended = Some(Suspension { by, since_us: id_time_us(self.parts.ids.next()) });
+        let suspended = Some(Suspension { by, since_us: self.parts.ids.now_us() });
         self.change(Following { suspended, ..self.following.clone() }).await
     }
 
@@ -149,7 +149,7 @@ impl Sync {
             hold: rollback.hold,
             by: rollback.by.clone(),
             reason: rollback.reason.clone(),
-            since_us: id_time_us(self.parts.ids.next()),
+            since_us: self.parts.ids.now_us(),
         };
         let following = Following { pin: Some(pin), ..self.following.clone() };
         let settled = Settled { tree: tree.clone(), diagnostics: report.diagnostics.clone(), report, broken: Vec::new() };

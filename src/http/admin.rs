@@ -1,0 +1,143 @@
+//! The control plane: what an operator asks of the running node, with a token.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::{ConnectInfo, State},
+    routing::{get, post},
+};
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{App, Problem};
+use crate::{
+    access::Scope,
+    clock::rfc3339,
+    deployment::DeploymentId,
+    sync::orders::{Look, OrderError, Rollback},
+};
+
+/// The routes of the control plane.
+pub fn routes() -> Router<Arc<App>> {
+    Router::new()
+        .route("/api/admin/status", get(status))
+        .route("/api/admin/sync", post(sync))
+        .route("/api/admin/source/suspend", post(suspend))
+        .route("/api/admin/source/resume", post(resume))
+        .route("/api/admin/rollback", post(rollback))
+        .route("/api/admin/unpin", post(unpin))
+}
+
+/// Says what is live, what the source holds, and why they differ if they do.
+async fn status(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    app.auth.require(Scope::Read, &headers, peer.ip()).await?;
+    Ok(Json(app.status()))
+}
+
+impl App {
+    fn status(&self) -> Value {
+        let status = self.live.status();
+        let time = |us: Option<i64>| us.map(rfc3339);
+        let live = status.live.as_ref();
+        let is_in_sync = live.map(|live| &live.revision) == status.wanted.as_ref() && status.held.is_none();
+        let behind_us = status.wanted_us.filter(|_| !is_in_sync).map(|since| (self.ids.now_us() - since).max(0));
+        let previews: Vec<Value> = (self.live.previews().iter())
+            .map(|(branch, preview)| {
+                json!({
+                    "branch": branch,
+                    "revision": preview.revision,
+                    "is_shown": preview.table.is_some(),
+                    "diagnostics": preview.diagnostics,
+                })
+            })
+            .collect();
+        let journal = self.journal.stats();
+        json!({
+            "source": self.source,
+            "live": live.map(|live| {
+                json!({
+                    "id": live.id,
+                    "time": rfc3339(live.id.time_us()),
+                    "revision": live.revision,
+                    "cause": live.cause,
+                    "by": live.by,
+                    "pushed_by": live.pushed_by,
+                    "note": live.note,
+                    "functions": live.functions,
+                })
+            }),
+            "wanted": status.wanted,
+            "is_in_sync": is_in_sync,
+            "behind_us": behind_us,
+            "held": status.held,
+            "following": status.following,
+            "last_look": time(status.checked_us),
+            "next_look": time(status.next_look_us),
+            "problem": status.source,
+            "waiting": status.waiting,
+            "diagnostics": status.diagnostics,
+            "database": { "place": self.database, "problem": status.database },
+            "journal": journal,
+            "previews": previews,
+        })
+    }
+}
+
+/// Has the source asked and looked at, and answers when that is decided.
+async fn sync(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
+    app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.look().await.map_err(OrderError::from)?))
+}
+
+async fn suspend(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    app.sync.suspend(principal.name).await?;
+    Ok(Json(app.status()))
+}
+
+async fn resume(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Look>, Problem> {
+    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.resume(principal.name).await?))
+}
+
+async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
+    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.unpin(principal.name).await?))
+}
+
+/// Where to go back to, and how.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct RollbackOrder {
+    to: Option<DeploymentId>,
+    hold: bool,
+    reason: Option<String>,
+    dry_run: bool,
+}
+
+async fn rollback(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    order: Result<Json<RollbackOrder>, axum::extract::rejection::JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    let Json(order) = order.map_err(|error| Problem::BadOrder(error.body_text()))?;
+    let rollback = Rollback { to: order.to, hold: order.hold, by: principal.name, reason: order.reason, is_dry_run: order.dry_run };
+    let done = app.sync.rollback(rollback).await?;
+    Ok(Json(json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment })))
+}
