@@ -9,7 +9,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::Command,
+};
 
 use super::RepositoryError;
 
@@ -39,6 +42,9 @@ pub enum GitError {
         said: String,
     },
 }
+
+/// What is kept of stderr; a remote may send there what it likes.
+const MAX_SAID: u64 = 64 * 1024;
 
 /// Prepares git to work in this repository with these settings, and with nothing of the machine's or its user's settings.
 ///
@@ -140,18 +146,36 @@ pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitEr
 
 async fn output(command: &mut Command, limit: Duration) -> Result<Output, GitError> {
     let child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true).spawn();
-    let child = child.map_err(|error| match error.kind() {
+    let mut child = child.map_err(|error| match error.kind() {
         ErrorKind::NotFound => GitError::NotInstalled,
         _ => GitError::CannotRun(error),
     })?;
-    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-    match tokio::time::timeout(limit, child.wait_with_output()).await {
-        Ok(output) => output.map_err(GitError::CannotRun),
-        Err(_) => {
-            if let Some(group) = group {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            Err(GitError::TimedOut { what: name(command), limit })
+    let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let ended = async { tokio::try_join!(child.wait(), read(stdout, u64::MAX), read(stderr, MAX_SAID)) };
+    let ended = tokio::time::timeout(limit, ended).await.map_err(|_| GitError::TimedOut { what: name(command), limit })?;
+    let (status, stdout, stderr) = ended.map_err(GitError::CannotRun)?;
+    group.0 = None;
+    Ok(Output { status, stdout, stderr })
+}
+
+/// Reads to the end and keeps the first bytes.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(limit).read_to_end(&mut kept).await?;
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(kept)
+}
+
+/// Processes that end with this, whoever forgets it.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
