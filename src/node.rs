@@ -112,8 +112,17 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         background.spawn(gate.serve(stop.clone()));
     }
 
-    let app =
-        Arc::new(App { settings: config.server.clone(), live, executor, journal: journal.clone(), recording, ids, sync: sync_handle });
+    let app = Arc::new(App {
+        settings: config.server.clone(),
+        live,
+        executor,
+        journal: journal.clone(),
+        recording,
+        clock,
+        ids,
+        sync: sync_handle,
+        webhook: webhook(&config),
+    });
     let connections = TaskTracker::new();
     data.announce(address)?;
     tracing::info!("listening on http://{address}");
@@ -181,6 +190,15 @@ impl Followed {
         let git = GitSource::new(settings, repository, clock.clone());
         Ok(Self { source: Arc::new(git.clone()), git: Some(git) })
     }
+}
+
+/// Returns who may say from outside that the source has changed.
+fn webhook(config: &Config) -> Option<http::Webhook> {
+    let branch = match &config.source {
+        SourceConfig::Git(settings) if settings.previews == 0 => Some(settings.branch.clone()),
+        SourceConfig::Git(_) | SourceConfig::Directory { .. } => None,
+    };
+    http::Webhook::new(config.webhook_secret.clone()?, branch)
 }
 
 /// Gets the database when it is there, and gives it to whoever needs it.

@@ -2,14 +2,19 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::{Json, Router, body::Body, extract::State, routing::get};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::State,
+    routing::{get, post},
+};
 use http::{Request, StatusCode};
 use http_body_util::Either;
 use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, function};
+use super::{Answer, App, Problem, function, webhook};
 use crate::{execution::Trigger, function::ScriptId};
 
 /// What begins so belongs to the node, whatever files there are.
@@ -33,6 +38,7 @@ pub async fn answer(app: Arc<App>, request: Request<Incoming>, peer: SocketAddr)
     let mut router = Router::new()
         .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/_picloud/ready", get(ready))
+        .route("/_picloud/hooks/source", post(|state, request| async { webhook::receive(state, request).await.map(Body::new) }))
         .fallback(|| async { Problem::NotFound.answer(None, false).map(Body::new) })
         .with_state(app);
     match router.call(request.map(Body::new)).await {

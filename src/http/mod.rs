@@ -4,6 +4,7 @@ mod connection;
 mod control;
 mod function;
 mod problem;
+mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -17,8 +18,15 @@ use serde::Deserialize;
 pub use connection::serve;
 pub use function::record_abandoned;
 use problem::Problem;
+pub use webhook::Webhook;
 
-use crate::{clock::Ids, executor::SharedExecutor, live::Live, store::journal::Journal, sync::orders::SyncHandle};
+use crate::{
+    clock::{Ids, SharedClock},
+    executor::SharedExecutor,
+    live::Live,
+    store::journal::Journal,
+    sync::orders::SyncHandle,
+};
 
 /// How requests come in.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,10 +86,14 @@ pub struct App {
     pub journal: Journal,
     /// Which of them.
     pub recording: Recording,
+    /// Tells the time.
+    pub clock: SharedClock,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
     /// Decides what is live.
     pub sync: SyncHandle,
+    /// Who may say from outside that the source has changed, if anybody may.
+    pub webhook: Option<Webhook>,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.

@@ -6,7 +6,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde::Serialize;
 
-use super::Answer;
+use super::{Answer, webhook::Reason};
 use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
@@ -47,6 +47,12 @@ pub enum Problem {
     Ended(Outcome, Option<Failure>),
     /// Nothing is loaded yet.
     NotReady,
+    /// A webhook came, and nobody may send one.
+    NoWebhookSecret,
+    /// A webhook is not believed.
+    Webhook(Reason),
+    /// Too many webhooks come at once.
+    WebhooksBusy,
 }
 
 impl Problem {
@@ -54,6 +60,8 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadPath(_) | Self::BodyBroken | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
+            Self::Webhook(_) => StatusCode::UNAUTHORIZED,
+            Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::NotFound | Self::UnknownScript => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -61,6 +69,7 @@ impl Problem {
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
             | Self::NotReady
+            | Self::WebhooksBusy
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
@@ -77,7 +86,7 @@ impl Problem {
             Self::NotFound => "no function answers at this path".into(),
             Self::UnknownScript => "no script has this id".into(),
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
-            Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that this function takes"),
+            Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
             Self::BodyTimeout => "the body did not come in time".into(),
             Self::BodyBroken => "the request ended before its body did".into(),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
@@ -91,6 +100,15 @@ impl Problem {
             Self::Ended(Outcome::SizeExceeded, _) => "the function passed a size limit".into(),
             Self::Ended(Outcome::Cancelled, _) => "the run was stopped".into(),
             Self::NotReady => "the functions are not loaded yet".into(),
+            Self::NoWebhookSecret => {
+                "webhooks are off: set `webhook_secret` below `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
+            }
+            Self::Webhook(Reason::Unsigned) => "the webhook is not signed: set the secret on the side that sends it".into(),
+            Self::Webhook(Reason::WrongSignature) => "the webhook's signature is wrong: the secret must be the same on both sides".into(),
+            Self::Webhook(Reason::WrongTime) => {
+                "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into()
+            }
+            Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
         }
     }
 
@@ -120,7 +138,9 @@ impl Problem {
             Self::MethodNotAllowed(allow) => {
                 headers.insert(header::ALLOW, allow_header(allow));
             }
-            Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded) | Self::NotReady => {
+            Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
+            | Self::NotReady
+            | Self::WebhooksBusy => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
             }
             _ => {}
@@ -161,6 +181,10 @@ mod tests {
             (Problem::BadPath("x".into()), 400),
             (Problem::BodyBroken, 400),
             (refused(Refused::MalformedBody("x".into())), 400),
+            (Problem::Webhook(Reason::Unsigned), 401),
+            (Problem::Webhook(Reason::WrongSignature), 401),
+            (Problem::Webhook(Reason::WrongTime), 401),
+            (Problem::NoWebhookSecret, 403),
             (Problem::NotFound, 404),
             (Problem::UnknownScript, 404),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
@@ -169,6 +193,7 @@ mod tests {
             (ended(Outcome::Failed), 502),
             (Problem::Broken(Vec::new()), 503),
             (Problem::NotReady, 503),
+            (Problem::WebhooksBusy, 503),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::NotLoaded), 503),

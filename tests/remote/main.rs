@@ -5,3 +5,4 @@ mod node;
 
 mod fetching;
 mod repository;
+mod webhooks;
