@@ -130,6 +130,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         git: hosted.clone(),
         source: config.source.to_string(),
         database: Store::describe(&config.database_url, &config.data)?,
+        webhook: webhook(&config),
     });
     let connections = TaskTracker::new();
     data.announce(address)?;
@@ -199,10 +200,15 @@ impl Followed {
                 }
                 repository
             }
-            Repository::Remote(_) => bail!("remote repositories come next"),
+            Repository::Remote(_) => {
+                let repository = config.data.canonicalize()?.join(git::FOLDER);
+                git::program::init_bare(&repository, &settings.branch).await?;
+                repository
+            }
         };
+        let takes_pushes = !matches!(settings.repository, Repository::Remote(_));
         let git = GitSource::new(settings, repository, clock.clone());
-        Ok(Self { source: Arc::new(git.clone()), git: Some(git) })
+        Ok(Self { source: Arc::new(git.clone()), git: takes_pushes.then_some(git) })
     }
 }
 
@@ -224,6 +230,15 @@ fn hosted_by(git: &GitSource, sync: &SyncHandle) -> Option<Arc<Hosted>> {
         });
     });
     is_own.then(|| Arc::new(Hosted::new(repository.into(), hosted::hooks(repository), git.settings().max_push_bytes, pushed)))
+}
+
+/// Returns who may say from outside that the source has changed.
+fn webhook(config: &Config) -> Option<http::Webhook> {
+    let branch = match &config.source {
+        SourceConfig::Git(settings) if settings.previews == 0 => Some(settings.branch.clone()),
+        SourceConfig::Git(_) | SourceConfig::Directory { .. } => None,
+    };
+    http::Webhook::new(config.webhook_secret.clone()?, branch)
 }
 
 /// Gets the database when it is there, and gives it to whoever needs it.

@@ -6,7 +6,7 @@ use axum::{
     Json, Router,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Either;
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, function, git};
+use super::{Answer, App, Problem, admin, function, git, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -43,6 +43,7 @@ pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketA
     let mut router = Router::new()
         .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/_picloud/ready", get(ready))
+        .route("/_picloud/hooks/source", post(|state, request| async { webhook::receive(state, request).await.map(Body::new) }))
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
         .merge(git::routes())

@@ -1,10 +1,9 @@
 //! The data plane: a request to a function's URL.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body::Body as _;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::Incoming;
 
@@ -61,7 +60,7 @@ pub async fn run(
     let (Parts { method, uri, headers, .. }, body) = request.into_parts();
     let request_id = request_id(&headers);
     let request_id_header = request_id.clone().unwrap_or_else(|| id_header.clone());
-    let mut response = match read_body(app, function, &headers, body).await {
+    let mut response = match read_body(&headers, body, function.function.manifest.limits.body.bytes(), app.settings.body_timeout).await {
         Err(problem) => problem.answer(Some(id_text), app.settings.dev),
         Ok(body) => {
             let invocation = Invocation {
@@ -90,16 +89,20 @@ pub async fn run(
     response
 }
 
-async fn read_body(app: &App, function: &LiveFunction, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Problem> {
+/// Reads a body up to a limit of size and of time.
+pub async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize, timeout: Duration) -> Result<Bytes, Problem>
+where
+    B: http_body::Body,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
-    let limit = function.function.manifest.limits.body.bytes();
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::BodyTooLarge { limit });
     }
-    match tokio::time::timeout(app.settings.body_timeout, Limited::new(body, limit).collect()).await {
+    match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
         Ok(Err(_)) => Err(Problem::BodyBroken),

@@ -7,6 +7,7 @@ mod control;
 mod function;
 mod git;
 mod problem;
+mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ pub use auth::Auth;
 pub use connection::serve;
 pub use function::record_abandoned;
 use problem::Problem;
+pub use webhook::Webhook;
 
 use crate::{
     clock::Ids, executor::SharedExecutor, live::Live, source::git::serve::Hosted, store::journal::Journal, sync::orders::SyncHandle,
@@ -96,6 +98,8 @@ pub struct App {
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.
     pub database: String,
+    /// Who may say from outside that the source has changed, if anybody may.
+    pub webhook: Option<Webhook>,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.

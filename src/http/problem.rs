@@ -9,7 +9,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde::Serialize;
 
-use super::{Answer, auth::Denied, git::Refusal};
+use super::{Answer, auth::Denied, git::Refusal, webhook::Reason};
 use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
@@ -59,6 +59,12 @@ pub enum Problem {
     Order(OrderError),
     /// What an operator sent is no order.
     BadOrder(String),
+    /// A webhook came, and nobody may send one.
+    NoWebhookSecret,
+    /// A webhook is not believed.
+    Webhook(Reason),
+    /// Too many webhooks come at once.
+    WebhooksBusy,
 }
 
 impl From<Denied> for Problem {
@@ -97,6 +103,8 @@ impl Problem {
             }
             Self::Order(OrderError::NeverLive(_) | OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) => StatusCode::CONFLICT,
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Webhook(_) => StatusCode::UNAUTHORIZED,
+            Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -109,6 +117,7 @@ impl Problem {
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
+            | Self::WebhooksBusy
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
@@ -125,7 +134,7 @@ impl Problem {
             Self::NotFound => "no function answers at this path".into(),
             Self::UnknownScript => "no script has this id".into(),
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
-            Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that this function takes"),
+            Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
             Self::BodyTimeout => "the body did not come in time".into(),
             Self::BodyBroken => "the request ended before its body did".into(),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
@@ -168,6 +177,15 @@ impl Problem {
             Self::Git(Refusal::Encoding) => "the body may be compressed with gzip, or not at all".into(),
             Self::Git(Refusal::Busy) => "too many pushes and fetches at once; try again soon".into(),
             Self::Git(Refusal::Failed) => "the repository cannot be served; the node's log says why".into(),
+            Self::NoWebhookSecret => {
+                "webhooks are off: set `webhook_secret` below `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
+            }
+            Self::Webhook(Reason::Unsigned) => "the webhook is not signed: set the secret on the side that sends it".into(),
+            Self::Webhook(Reason::WrongSignature) => "the webhook's signature is wrong: the secret must be the same on both sides".into(),
+            Self::Webhook(Reason::WrongTime) => {
+                "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into()
+            }
+            Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
         }
     }
 
@@ -206,7 +224,7 @@ impl Problem {
         if let Self::MethodNotAllowed(allow) = self {
             headers.insert(header::ALLOW, allow_header(allow));
         }
-        if self.status() == StatusCode::UNAUTHORIZED {
+        if matches!(self, Self::Denied(Denied::NoToken { .. } | Denied::WrongToken)) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after_seconds() {
@@ -222,6 +240,7 @@ impl Problem {
             Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
+            | Self::WebhooksBusy
             | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
@@ -288,6 +307,10 @@ mod tests {
             (Problem::Denied(too_small()), 403),
             (Problem::Git(Refusal::NoService), 403),
             (Problem::Git(Refusal::NotHosted), 404),
+            (Problem::Webhook(Reason::Unsigned), 401),
+            (Problem::Webhook(Reason::WrongSignature), 401),
+            (Problem::Webhook(Reason::WrongTime), 401),
+            (Problem::NoWebhookSecret, 403),
             (Problem::NotFound, 404),
             (Problem::UnknownScript, 404),
             (Problem::BadOrder("x".into()), 400),
@@ -309,6 +332,7 @@ mod tests {
             (Problem::Git(Refusal::Busy), 503),
             (Problem::Broken(Vec::new()), 503),
             (Problem::NotReady, 503),
+            (Problem::WebhooksBusy, 503),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::NotLoaded), 503),

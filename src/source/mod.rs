@@ -31,7 +31,13 @@ pub enum SourceError {
         /// As configured.
         branch: String,
     },
-    /// The repository could not be read or fetched.
+    /// Nothing of the remote is here yet.
+    #[error("nothing was fetched yet{}", problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default())]
+    NotFetched {
+        /// Why not, if that is known.
+        problem: Option<String>,
+    },
+    /// The repository could not be read.
     #[error(transparent)]
     Repository(#[from] git::RepositoryError),
 }

@@ -46,7 +46,7 @@ fn a_malformed_request_is_refused() {
 fn a_body_over_the_limit_is_refused_announced_or_not() {
     let small = "+++\n[limits]\nbody = \"1KiB\"\n+++\nctx.request.raw_body.len()";
     let node = Node::start_with(&[("small.post.rhai", small)]);
-    let detail = "the body is larger than the 1024 bytes that this function takes";
+    let detail = "the body is larger than the 1024 bytes that are taken here";
     assert_eq!(node.send("POST", "/small", &[], &[0; 1024]).text(), "1024");
     problem(&node.send("POST", "/small", &[], &[0; 1025]), 413, detail);
     let mut client = node.client();

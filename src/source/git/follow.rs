@@ -8,7 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Repository, RepositoryError, Settings, program, program::Head, reader::Reader, signature, watch::RefWatch};
+use super::{Repository, RepositoryError, Settings, program, program::Head, reader::Reader, remote::Fetcher, signature, watch::RefWatch};
 use crate::{
     clock::{SharedClock, monotonic},
     deployment::{Cause, Snapshot},
@@ -25,6 +25,8 @@ struct Inner {
     repository: PathBuf,
     reader: Arc<Reader>,
     watch: RefWatch,
+    /// Of a remote: keeps the copy.
+    fetcher: Option<Fetcher>,
     clock: SharedClock,
     state: Mutex<State>,
 }
@@ -55,11 +57,15 @@ pub struct Pushed {
 const MAX_PUSHED: usize = 64;
 
 impl GitSource {
-    /// Follows the repository in this folder, which is there and readable.
+    /// Follows the repository in this folder, which is there and readable; of a remote it is the copy.
     pub fn new(settings: Settings, repository: PathBuf, clock: SharedClock) -> Self {
+        let fetcher = match &settings.repository {
+            Repository::Remote(remote) => Some(Fetcher::start(&settings, remote.clone(), repository.clone(), clock.clone())),
+            Repository::Hosted | Repository::Bare(_) => None,
+        };
         let reader = Arc::new(Reader::new(repository.clone(), settings.root.clone(), settings.max_file_bytes));
         let watch = RefWatch::new(&repository);
-        Self(Arc::new(Inner { settings, repository, reader, watch, clock, state: Mutex::default() }))
+        Self(Arc::new(Inner { settings, repository, reader, watch, fetcher, clock, state: Mutex::default() }))
     }
 
     /// Returns how it is followed.
@@ -160,8 +166,15 @@ impl Source for GitSource {
         self.state().next_look_us = Some(next);
         let wake = monotonic() + interval;
         loop {
+            let fetched = async {
+                match &self.0.fetcher {
+                    Some(fetcher) => fetcher.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 () = self.0.watch.changed() => {}
+                () = fetched => {}
                 () = tokio::time::sleep_until(wake.into()) => return,
             }
             // What cannot be looked at is told by `snapshot`.
@@ -181,12 +194,26 @@ impl Source for GitSource {
         self.state().seen = Some(heads);
         match head {
             Some(commit) => Ok(self.deployed(&commit).await?),
+            None if self.0.fetcher.is_some() => Err(SourceError::NotFetched { problem: self.problem() }),
             None => Err(SourceError::NoBranch { branch: branch.clone() }),
         }
     }
 
+    async fn refresh(&self) {
+        if let Some(fetcher) = &self.0.fetcher {
+            fetcher.fetch_now().await;
+        }
+    }
+
+    fn problem(&self) -> Option<String> {
+        self.0.fetcher.as_ref().and_then(Fetcher::problem)
+    }
+
     fn next_look_us(&self) -> Option<i64> {
-        self.state().next_look_us
+        match &self.0.fetcher {
+            Some(fetcher) => fetcher.next_us(),
+            None => self.state().next_look_us,
+        }
     }
 
     async fn previews(&self) -> Result<Vec<(String, Snapshot)>, SourceError> {

@@ -5,6 +5,7 @@ mod follow;
 pub mod hosted;
 pub mod program;
 mod reader;
+pub mod remote;
 pub mod serve;
 mod signature;
 mod watch;
@@ -90,7 +91,7 @@ impl fmt::Display for Settings {
         match &self.repository {
             Repository::Hosted => write!(f, "git hosted at /{FOLDER}"),
             Repository::Bare(path) => write!(f, "git {}", path.display()),
-            Repository::Remote(remote) => write!(f, "git {}", remote.url),
+            Repository::Remote(remote) => write!(f, "git {}", remote::url::redact(&remote.url, None)),
         }?;
         write!(f, ", {}:{}", self.branch, self.root)
     }

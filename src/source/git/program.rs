@@ -9,7 +9,10 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::{Child, Command};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _},
+    process::{Child, Command},
+};
 
 use super::RepositoryError;
 
@@ -39,6 +42,9 @@ pub enum GitError {
         said: String,
     },
 }
+
+/// What is kept of stderr; a remote may send there what it likes.
+const MAX_SAID: u64 = 64 * 1024;
 
 /// Prepares git to work in this repository with these settings, and with nothing of the machine's or its user's settings.
 ///
@@ -139,14 +145,32 @@ pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitEr
 }
 
 async fn output(command: &mut Command, limit: Duration) -> Result<Output, GitError> {
-    let child = spawn(command.kill_on_drop(true))?;
-    let group = group(&child);
-    match tokio::time::timeout(limit, child.wait_with_output()).await {
-        Ok(output) => output.map_err(GitError::CannotRun),
-        Err(_) => {
-            kill(group, Signal::KILL);
-            Err(GitError::TimedOut { what: name(command), limit })
-        }
+    let mut child = spawn(command.kill_on_drop(true))?;
+    let mut guard = Group(group(&child));
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let ended = async { tokio::try_join!(child.wait(), read(stdout, u64::MAX), read(stderr, MAX_SAID)) };
+    let ended = tokio::time::timeout(limit, ended).await.map_err(|_| GitError::TimedOut { what: name(command), limit })?;
+    let (status, stdout, stderr) = ended.map_err(GitError::CannotRun)?;
+    guard.0 = None;
+    Ok(Output { status, stdout, stderr })
+}
+
+/// Reads to the end and keeps the first bytes.
+async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> io::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(limit).read_to_end(&mut kept).await?;
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(kept)
+}
+
+/// Processes that end with this, whoever forgets it.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        kill(self.0, Signal::KILL);
     }
 }
 

@@ -1,0 +1,234 @@
+//! One fetch: which settings, which references, how we prove who we are, and what is left when it was killed.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use tokio::process::Command;
+
+use super::{
+    fault::{self, Fault},
+    url::Place,
+};
+use crate::source::git::{
+    Remote, Settings,
+    program::{self, GitError, Head},
+};
+
+/// What is the same for every fetch. Only these protocols: `ext` would run what the URL says.
+const SETTINGS: [(&str, &str); 8] = [
+    ("protocol.allow", "never"),
+    ("protocol.https.allow", "always"),
+    ("protocol.http.allow", "always"),
+    ("protocol.ssh.allow", "always"),
+    ("protocol.git.allow", "always"),
+    ("protocol.file.allow", "always"),
+    // Slower than a byte a second for half a minute: nobody is there any more. Keep-alives are faster.
+    ("http.lowSpeedLimit", "1"),
+    ("http.lowSpeedTime", "30"),
+];
+
+/// Collecting is quick when it is done often, and ends before the next command begins.
+const GARBAGE_SETTINGS: [(&str, &str); 3] = [("gc.auto", "500"), ("gc.autoPackLimit", "10"), ("gc.autoDetach", "false")];
+/// Rewriting a large repository takes a while.
+const GARBAGE_LIMIT: Duration = Duration::from_secs(600);
+
+/// Tells git the token, which is in the environment: a command line can be seen by everybody on the machine.
+const CREDENTIAL_HELPER: &str =
+    r#"!f() { if test "$1" = get; then printf 'username=%s\npassword=%s\n' "$PICLOUD_GIT_USER" "$PICLOUD_GIT_TOKEN"; fi; }; f"#;
+
+/// Variables of the node that say how to get out of its network, and whom to trust there.
+const OF_THE_NETWORK: [&str; 10] = [
+    "http_proxy",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "GIT_SSL_CAINFO",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+];
+/// Variables of the node that ssh needs for its user's settings and keys.
+const OF_SSH: [&str; 2] = ["HOME", "SSH_AUTH_SOCK"];
+
+/// Fetches from one remote into one repository.
+pub struct Fetch {
+    remote: Remote,
+    branch: String,
+    /// Whether branches that do not deploy are wanted too.
+    wants_others: bool,
+    limit: Duration,
+    repository: PathBuf,
+    /// Whether git was killed while it was writing here, as far as we know.
+    may_be_littered: AtomicBool,
+}
+
+impl Fetch {
+    pub fn new(settings: &Settings, remote: Remote, repository: PathBuf) -> Self {
+        Self {
+            remote,
+            branch: settings.branch.clone(),
+            wants_others: settings.previews > 0,
+            limit: settings.timeout,
+            repository,
+            may_be_littered: AtomicBool::new(true),
+        }
+    }
+
+    /// Brings the copy in line with the remote, or says why not.
+    pub async fn run(&self) -> Result<(), String> {
+        let fetched = self.try_run().await;
+        if matches!(fetched, Err(GitError::TimedOut { .. })) {
+            self.may_be_littered.store(true, Ordering::Relaxed);
+        }
+        fetched.map_err(|error| fault::sentence(&error, &self.remote, &self.branch))
+    }
+
+    async fn try_run(&self) -> Result<(), GitError> {
+        if !self.repository.join("HEAD").exists() {
+            program::init_bare(&self.repository, &self.branch).await?;
+        }
+        if self.may_be_littered.swap(false, Ordering::Relaxed) {
+            let repository = self.repository.clone();
+            let swept = tokio::task::spawn_blocking(move || sweep(&repository)).await;
+            swept.unwrap_or_else(|gone| Err(gone.into())).map_err(GitError::CannotRun)?;
+        }
+        let branch = format!("+refs/heads/{0}:refs/heads/{0}", self.branch);
+        if !self.wants_others {
+            return self.fetch(&[&branch]).await;
+        }
+        // Named by itself, the branch must be there: otherwise this fails before it prunes.
+        let fetched = self.fetch(&[&branch, "+refs/heads/*:refs/heads/*"]).await;
+        if matches!(&fetched, Err(GitError::Failed { said, .. }) if Fault::of(said) == Fault::NoBranch) {
+            self.fetch(&["+refs/heads/*:refs/heads/*", &format!("^refs/heads/{}", self.branch)]).await?;
+        }
+        fetched
+    }
+
+    async fn fetch(&self, references: &[&str]) -> Result<(), GitError> {
+        let mut command = self.command();
+        command.args(["fetch", "--quiet", "--no-tags", "--prune", "--no-recurse-submodules", "--no-write-fetch-head"]);
+        command.args(["--force", "--no-auto-gc", "--", &self.remote.url]).args(references);
+        program::run(command, self.limit).await.map(drop)
+    }
+
+    /// Returns the branches of the copy and where they point to.
+    pub async fn branches(&self) -> Result<Vec<Head>, GitError> {
+        program::heads(&self.repository).await
+    }
+
+    /// Packs what many fetches brought, if it is much.
+    pub async fn collect_garbage(&self) {
+        let mut command = program::git(&self.repository, &GARBAGE_SETTINGS);
+        command.args(["gc", "--auto", "--quiet"]);
+        if let Err(error) = program::run(command, GARBAGE_LIMIT).await {
+            tracing::warn!("cannot tidy the copy of the remote repository: {error}");
+            self.may_be_littered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Prepares git with what opens the remote.
+    fn command(&self) -> Command {
+        let (remote, place) = (&self.remote, Place::of(&self.remote.url));
+        // For this host alone: a redirection elsewhere gets nothing.
+        let helper = format!("credential.{}://{}.helper", place.scheme, place.authority);
+        let token = remote.token.as_ref().filter(|_| place.is_http());
+        let mut settings = SETTINGS.to_vec();
+        settings.extend(token.map(|_| (helper.as_str(), CREDENTIAL_HELPER)));
+        let mut command = program::git(&self.repository, &settings);
+        if let Some(token) = token {
+            command.env("PICLOUD_GIT_USER", &remote.user).env("PICLOUD_GIT_TOKEN", token.expose().trim());
+        }
+        let mut passed = OF_THE_NETWORK.to_vec();
+        if place.is_ssh() {
+            command.env("GIT_SSH_COMMAND", ssh_command(remote)).env("GIT_SSH_VARIANT", "ssh");
+            passed.extend(OF_SSH);
+        }
+        command.envs(passed.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command
+    }
+}
+
+/// Returns the command line of ssh. It asks nobody anything, so an unknown host key is refused.
+fn ssh_command(remote: &Remote) -> String {
+    let mut command = "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10".to_owned();
+    // `%` begins a token of ssh's.
+    let escaped = |path: &Path| path.to_string_lossy().replace('%', "%%");
+    if let Some(key) = &remote.ssh_key {
+        command += &format!(" -i {} -o IdentitiesOnly=yes", fault::quoted(&escaped(key)));
+    }
+    if let Some(file) = &remote.known_hosts {
+        // Without double quotes a space would end it and begin another file.
+        let option = format!("UserKnownHostsFile=\"{}\"", escaped(file).replace('"', "\\\""));
+        command += &format!(" -o {}", fault::quoted(&option));
+    }
+    command
+}
+
+/// Removes the locks and the half packs of a git that was killed. They would stop every later one, or fill the disk.
+fn sweep(repository: &Path) -> io::Result<()> {
+    remove(repository, Depth::Folder, |name| name.ends_with(".lock") || name == "gc.pid")?;
+    remove(&repository.join("refs"), Depth::Tree, |name| name.ends_with(".lock"))?;
+    remove(&repository.join("objects/pack"), Depth::Folder, |name| name.starts_with("tmp_"))
+}
+
+/// How far down to look.
+#[derive(Clone, Copy, PartialEq)]
+enum Depth {
+    Folder,
+    Tree,
+}
+
+fn remove(folder: &Path, depth: Depth, is_litter: fn(&str) -> bool) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            if depth == Depth::Tree {
+                remove(&entry.path(), depth, is_litter)?;
+            }
+        } else if is_litter(&entry.file_name().to_string_lossy()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ssh_gets_paths_whole() {
+        let mut remote = Remote { url: "git@example.org:a".into(), user: "git".into(), token: None, ssh_key: None, known_hosts: None };
+        assert_eq!(ssh_command(&remote), "ssh -o BatchMode=yes -o ConnectTimeout=10 -o ServerAliveInterval=10");
+        remote.ssh_key = Some("/keys/ada's key%h".into());
+        remote.known_hosts = Some("/etc/known hosts".into());
+        let command = ssh_command(&remote);
+        assert!(command.contains(r" -i '/keys/ada'\''s key%%h' -o IdentitiesOnly=yes "), "{command}");
+        assert!(command.ends_with(r#" -o 'UserKnownHostsFile="/etc/known hosts"'"#), "{command}");
+    }
+
+    #[test]
+    fn what_a_killed_git_leaves_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = ["HEAD", "refs/heads/a/main", "objects/pack/pack-1.pack"];
+        let litter = ["packed-refs.lock", "refs/heads/a/main.lock", "objects/pack/tmp_pack_x", "gc.pid", "shallow.lock"];
+        for file in files.iter().chain(&litter) {
+            fs::create_dir_all(folder.path().join(file).parent().unwrap()).unwrap();
+            fs::write(folder.path().join(file), "").unwrap();
+        }
+        sweep(folder.path()).unwrap();
+        assert!(files.iter().all(|file| folder.path().join(file).exists()));
+        assert!(!litter.iter().any(|file| folder.path().join(file).exists()));
+        sweep(&folder.path().join("nowhere")).unwrap();
+    }
+}

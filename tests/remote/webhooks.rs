@@ -1,0 +1,89 @@
+//! A git host tells the node that a repository has changed.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::node::{Node, Response, node};
+
+const PATH: &str = "/_picloud/hooks/source";
+const BODY: &[u8] = br#"{"ref":"refs/heads/main"}"#;
+
+fn start() -> Node {
+    node(&[("a.rhai", "1")]).config("[server]\nbody_timeout = \"1s\"\n").variable("PICLOUD_WEBHOOK_SECRET", "sesame").start()
+}
+
+/// Signs as Gitea does.
+fn signature(body: &[u8]) -> String {
+    let mut hmac = Hmac::<Sha256>::new_from_slice(b"sesame").unwrap();
+    hmac.update(body);
+    hmac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn told(answer: &Response) -> (u16, String) {
+    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn a_signed_webhook_is_accepted_and_again_does_no_harm() {
+    let node = start();
+    let before = node.ready();
+    for _ in 0..50 {
+        let answer = node.send("POST", PATH, &[("x-gitea-signature", &signature(BODY)), ("x-gitea-event", "push")], BODY);
+        assert_eq!((answer.status, answer.text().as_str()), (202, r#"{"status":"accepted"}"#));
+    }
+    assert_eq!(node.ready(), before);
+    let ping = node.send("POST", PATH, &[("x-gitea-signature", &signature(BODY)), ("x-github-event", "ping")], BODY);
+    assert_eq!((ping.status, ping.body.len()), (204, 0));
+    let tag = br#"{"ref":"refs/tags/v1"}"#;
+    assert_eq!(node.send("POST", PATH, &[("x-gitea-signature", &signature(tag))], tag).status, 204);
+    // A folder that is looked at is told of a save, too.
+    node.write("b.rhai", "2");
+    assert_eq!(node.send("POST", PATH, &[("x-gitlab-token", "sesame")], b"").status, 202);
+    node.wait_for("/b", "2");
+}
+
+#[test]
+fn others_are_refused_and_told_why() {
+    let node = start();
+    let wrong = told(&node.send("POST", PATH, &[("x-gitea-signature", &signature(b"other"))], BODY));
+    assert_eq!(wrong, (401, "the webhook's signature is wrong: the secret must be the same on both sides".into()));
+    let unsigned = told(&node.send("POST", PATH, &[], BODY));
+    assert_eq!(unsigned, (401, "the webhook is not signed: set the secret on the side that sends it".into()));
+    let old = [("webhook-id", "1"), ("webhook-timestamp", "1"), ("webhook-signature", "v1,x")];
+    assert_eq!(told(&node.send("POST", PATH, &old, BODY)).0, 401);
+    let got = node.get(PATH);
+    assert_eq!((got.status, got.header("allow")), (405, Some("POST")));
+    for secret in [None, Some("")] {
+        let without = node_without(secret);
+        let (status, detail) = told(&without.send("POST", PATH, &[("x-gitea-signature", &signature(BODY))], BODY));
+        assert_eq!(status, 403);
+        assert!(detail.contains("`webhook_secret`") && detail.contains("PICLOUD_WEBHOOK_SECRET"), "{detail}");
+    }
+}
+
+fn node_without(secret: Option<&str>) -> Node {
+    let node = node(&[]);
+    secret.into_iter().fold(node, |node, secret| node.variable("PICLOUD_WEBHOOK_SECRET", secret)).start()
+}
+
+#[test]
+fn a_body_has_limits() {
+    let short = start();
+    let signed = signature(BODY);
+    let head = |length: usize| {
+        format!("POST {PATH} HTTP/1.1\r\nhost: test\r\nx-gitea-signature: {signed}\r\ncontent-length: {length}\r\n\r\n").into_bytes()
+    };
+    let mut large = short.client();
+    large.write(&head((25 << 20) + 1)).unwrap();
+    assert_eq!(told(&large.read("POST").unwrap()), (413, "the body is larger than the 26214400 bytes that are taken here".into()));
+    // Bodies that do not come are waited for, but not by everybody and not for ever.
+    let mut slow: Vec<_> = (0..5).map(|_| short.client()).collect();
+    slow.iter_mut().for_each(|client| client.write(&head(10)).unwrap());
+    let mut statuses: Vec<_> = slow.iter_mut().map(|client| client.read("POST").unwrap().status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [408, 408, 408, 408, 503]);
+    let body = vec![b' '; 25 << 20];
+    let node = node(&[]).variable("PICLOUD_WEBHOOK_SECRET", "sesame").start();
+    assert_eq!(node.send("POST", PATH, &[("x-gitlab-token", "sesame")], &body).status, 202);
+}
