@@ -20,7 +20,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
 use http_body_util::BodyExt as _;
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead};
 use tokio_util::io::StreamReader;
 
 use super::{App, Problem};
@@ -124,7 +124,7 @@ async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Reque
     if headers.get(header::CONTENT_TYPE).is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
         return Err(Refusal::MediaType { expected }.into());
     }
-    let input = input(&headers, body, app.settings.body_timeout)?;
+    let input = input(&headers, body, app.settings.body_timeout).await?;
     if headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "4") {
         // Nothing but the mark of an end: before a large body git tries whether it would be let in.
         return Ok(answer(service, "result", Body::empty()));
@@ -151,8 +151,9 @@ fn protocol(headers: &HeaderMap) -> Option<&str> {
     is_sane.then_some(wish)
 }
 
-/// Returns the body's bytes, decompressed. It breaks off where the client sends nothing for so long.
-fn input(headers: &HeaderMap, body: Body, idle: Duration) -> Result<Pin<Box<dyn AsyncRead + Send>>, Refusal> {
+/// Returns the body's bytes, decompressed, once the first have come: a client that waits to be told to send them must hear that before it
+/// hears the status. They break off where the client sends nothing for so long.
+async fn input(headers: &HeaderMap, body: Body, idle: Duration) -> Result<Pin<Box<dyn AsyncRead + Send>>, Told> {
     let parts = stream::try_unfold(body, move |mut body| async move {
         match tokio::time::timeout(idle, body.frame()).await {
             // What is no data are trailers.
@@ -162,11 +163,15 @@ fn input(headers: &HeaderMap, body: Body, idle: Duration) -> Result<Pin<Box<dyn 
             Err(_) => Err(Error::from(ErrorKind::TimedOut)),
         }
     });
-    let plain = StreamReader::new(parts);
+    let mut plain = Box::pin(StreamReader::new(parts));
+    plain.fill_buf().await.map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => Problem::BodyTimeout,
+        _ => Problem::BodyBroken,
+    })?;
     match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"identity") => Ok(Box::pin(plain)),
-        Some(b"gzip" | b"x-gzip") => Ok(Box::pin(GzipDecoder::new(Box::pin(plain)))),
-        Some(_) => Err(Refusal::Encoding),
+        None | Some(b"identity") => Ok(plain),
+        Some(b"gzip" | b"x-gzip") => Ok(Box::pin(GzipDecoder::new(plain))),
+        Some(_) => Err(Refusal::Encoding.into()),
     }
 }
 

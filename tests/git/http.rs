@@ -20,7 +20,7 @@ fn begin_push(node: &Node) -> Client {
     let mut client = node.client();
     let head = format!(
         "POST /functions.git/git-receive-pack HTTP/1.1\r\nhost: test\r\nauthorization: Bearer {}\r\ncontent-type: {RECEIVE}\r\n\
-         transfer-encoding: chunked\r\nconnection: close\r\n\r\n",
+         transfer-encoding: chunked\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n",
         admin(node)
     );
     client.write(head.as_bytes()).unwrap();
@@ -29,6 +29,15 @@ fn begin_push(node: &Node) -> Client {
 
 fn chunk(bytes: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", bytes.len()).as_bytes(), bytes, b"\r\n"].concat()
+}
+
+/// A node whose clients may take a second for anything.
+const IMPATIENT: &str = "[server]\nbody_timeout = \"1s\"\nheader_timeout = \"1s\"\nwrite_timeout = \"1s\"\n[source]\nkind = \"git\"\n";
+
+/// Lets time pass: for what must not happen although it does.
+fn pass(time: Duration) {
+    let began = monotonic();
+    wait_until("time has passed", PATIENCE, || began.elapsed() > time);
 }
 
 /// Bytes that do not get smaller by compression.
@@ -194,18 +203,36 @@ fn a_slow_push_arrives_and_one_that_stands_still_does_not() {
     let answer = String::from_utf8(client.rest().unwrap()).unwrap();
     assert!(answer.contains("HTTP/1.1 200") && !answer.contains("unpack ok"), "{answer}");
     assert_eq!(quarantines(&node), 0);
+    let answer = String::from_utf8(begin_push(&node).rest().unwrap()).unwrap();
+    assert!(answer.contains("HTTP/1.1 408"), "{answer}");
 
     let mut client = begin_push(&node);
     let began = monotonic();
     for part in request.chunks(request.len() / 8) {
         client.write(&chunk(part)).unwrap();
-        let sent = monotonic();
-        wait_until("a while has passed", PATIENCE, || sent.elapsed() > Duration::from_millis(300));
+        pass(Duration::from_millis(300));
     }
     client.write(b"0\r\n\r\n").unwrap();
     let answer = String::from_utf8(client.rest().unwrap()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n"), "{answer}");
     assert!(answer.contains("unpack ok") && answer.contains("ok refs/heads/main"), "{answer}");
     assert!(began.elapsed() > Duration::from_secs(2));
+}
+
+#[test]
+fn a_hook_may_think_longer_than_a_client_may() {
+    let node = hosted().config(IMPATIENT).start();
+    let (hook, thinking, go_on) =
+        (node.data().join("functions.git/hooks/pre-receive"), node.folder().join("thinking"), node.folder().join("go-on"));
+    assert!(std::process::Command::new("mkfifo").arg(&go_on).status().unwrap().success());
+    fs::write(hook, format!("#!/bin/sh\ntouch {}; cat {}\n", thinking.display(), go_on.display())).unwrap();
+    let checkout = Checkout::with(&[("functions/hello.rhai", b"1")]);
+    let mut push = git(checkout.folder()).args(["push", "--quiet", &url(&node, &admin(&node)), "main"]).spawn().unwrap();
+    wait_until("the hook thinks", PATIENCE, || thinking.exists());
+    pass(Duration::from_millis(2_500));
+    fs::write(go_on, "").unwrap();
+    assert!(push.wait().unwrap().success());
+    node.wait_for("/hello", "1");
 }
 
 #[test]
