@@ -23,7 +23,7 @@ pub use deployments::FunctionVersion;
 pub use error::StoreError;
 pub use executions::{ExecutionFilter, StatusFilter};
 pub use journal::Journal;
-pub use lookup::FindError;
+pub use lookup::{FindError, SHORTEST_REVISION};
 
 /// Runs one query on a pool for reading: the same text on both databases, each with its own driver.
 macro_rules! read {
