@@ -118,8 +118,6 @@ impl Source {
 pub struct Previews {
     /// A host name with `{branch}` in it, under which a branch answers at its own paths.
     pub host: Option<String>,
-    /// Whether they answer anybody, and not only those with a token.
-    pub open: bool,
 }
 
 /// The form of the node's own log on stderr.
@@ -450,7 +448,7 @@ impl File {
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
             source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
-            previews: Previews { host: self.previews.host, open: self.previews.open.unwrap_or(false) },
+            previews: Previews { host: self.previews.host },
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
             limits,
@@ -461,6 +459,7 @@ impl File {
             server: http::Settings {
                 listen: self.server.listen.unwrap_or(server.listen),
                 dev: self.server.dev.unwrap_or(server.dev),
+                previews_open: self.previews.open.unwrap_or(server.previews_open),
                 max_connections: self.server.max_connections.unwrap_or(server.max_connections),
                 max_head_bytes: self.server.max_head.map_or(server.max_head_bytes, Size::bytes),
                 header_timeout: self.server.header_timeout.map_or(server.header_timeout, |span| span.0),

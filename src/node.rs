@@ -36,7 +36,11 @@ use crate::{
         git::{self, GitSource, Repository, hosted, serve::Hosted},
     },
     store::{Store, journal::Journal, retention},
-    sync::{Parts, Sync, orders::SyncHandle},
+    sync::{
+        Parts, Sync,
+        archive::{self, Archive},
+        orders::SyncHandle,
+    },
     telemetry,
 };
 
@@ -100,6 +104,13 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
 
     let auth = Auth::new(admin_token(&config.data)?, store.clone(), clock.clone());
     let Followed { source, git } = Followed::of(&config, &clock).await?;
+    let archive = Archive::new(archive::Parts {
+        engine: engine.clone(),
+        executor: executor.clone(),
+        store: store.clone(),
+        live: live.clone(),
+        stack_bytes: config.executor.stack_bytes,
+    });
     let mut sync = Sync::new(Parts {
         source,
         engine,
@@ -121,6 +132,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let app = Arc::new(App {
         settings: config.server.clone(),
         live,
+        archive,
         executor,
         journal: journal.clone(),
         recording,

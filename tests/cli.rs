@@ -272,6 +272,55 @@ fn without_a_database_status_tells_the_rest() {
 }
 
 #[test]
+fn diff_shows_functions_and_lines_that_differ() {
+    let folder = Folder::empty();
+    folder.write("functions/hello.rhai", "let a = 1;\nlet b = 2;\na + b");
+    folder.write("functions/old.get.rhai", "1\n");
+    folder.write("functions/same.rhai", "1\n");
+    Node::start(&folder).stop();
+    // Before the first one nothing was live.
+    assert!(folder.done(&["diff", "--stat"]).starts_with("nothing → "));
+    folder.write("functions/hello.rhai", "let a = 1;\nlet b = 3;\na + b\n");
+    folder.write("functions/orders/[id].post.rhai", "\"\u{1b}[31m\"\n");
+    fs::remove_file(folder.0.path().join("functions/old.get.rhai")).unwrap();
+    Node::start(&folder).stop();
+    folder.write("functions/same.rhai", "(");
+    let node = Node::start(&folder);
+    let all = wait(|| Some(folder.json(&["deployments", "--json"])).filter(|all| all[0]["status"] == "rejected"));
+    node.stop();
+    let name = |at: usize| all[at]["id"].as_str().unwrap().to_owned();
+    let (refused, second, first) = (name(0), name(1), name(2));
+    let revision = all[1]["revision"].as_str().unwrap().to_owned();
+    let plain = |text: String| {
+        let text = text.replace(&refused, "THIRD").replace(&second, "SECOND").replace(&first, "FIRST");
+        text.replace(&revision[..10], "REVISION")
+    };
+    insta::assert_snapshot!("diff", plain(folder.done(&["diff"])));
+    insta::assert_snapshot!("diff_back", plain(folder.done(&["diff", &revision[..12], &first, "--stat"])));
+    insta::assert_snapshot!("diff_first", plain(folder.done(&["diff", &first, &first])));
+    let json = folder.json(&["diff", &first, "live", "--json"]);
+    assert_eq!((&json["from"]["id"], &json["to"]["id"]), (&Value::from(first.as_str()), &Value::from(second.as_str())));
+    assert_eq!((&json["plan"]["added"], &json["plan"]["changed"], &json["plan"]["removed"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(json["plan"]["functions"][1]["route"], "GET /old");
+    let kinds: Vec<_> = json["files"].as_array().unwrap().iter().map(|file| (file["file"].as_str(), file["kind"].as_str())).collect();
+    assert_eq!(
+        kinds,
+        [(Some("hello.rhai"), Some("changed")), (Some("old.get.rhai"), Some("removed")), (Some("orders/[id].post.rhai"), Some("added"))]
+    );
+    assert!(json["files"][2]["diff"].as_str().unwrap().starts_with("--- /dev/null\n+++ b/orders/[id].post.rhai\n@@ -0,0 +1 @@\n"));
+    let json = folder.json(&["diff", "--json", "--stat", &second, &first]);
+    assert_eq!((&json["plan"]["removed"], &json["files"]), (&1.into(), &Value::Array(Vec::new())));
+    let wrong = [refused.as_str(), "0000000000000", "no-such-revision", &revision[..6], "dir-"];
+    let told: String = wrong.iter().map(|key| plain(folder.refused(2, &["diff", key]))).collect();
+    insta::assert_snapshot!("diff_wrong", plain(told).replace(&revision[..6], "SHORT"));
+    // What newer rules forbid is told, and the rest is compared.
+    folder.write("picloud.toml", "[limits]\nexpression_depth = 1\n");
+    let output = folder.run(&["diff", "--stat"]);
+    assert_eq!(output.status.code(), Some(0));
+    insta::assert_snapshot!("diff_stricter", plain(String::from_utf8(output.stderr).unwrap()));
+}
+
+#[test]
 fn the_store_is_read_while_the_node_runs_and_after() {
     let folder = Folder::project();
     let node = Node::start(&folder);

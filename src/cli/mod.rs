@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod diff;
 mod executions;
 mod follow;
 mod history;
@@ -48,6 +49,8 @@ enum Command {
     Status(status::Status),
     /// List deployments, the newest first
     Deployments(history::Deployments),
+    /// Show what differs between two deployments
+    Diff(diff::Diff),
     /// List the versions of a function, the newest first
     Versions(history::Versions),
     /// List executions, the newest first
@@ -189,6 +192,7 @@ pub fn run() -> ExitCode {
         Command::Invoke(invoke) => invoke.run(),
         Command::Status(status) => status.run(),
         Command::Deployments(deployments) => deployments.run(),
+        Command::Diff(diff) => diff.run(),
         Command::Versions(versions) => versions.run(),
         Command::Executions(executions) => executions.run(),
         Command::Logs(logs) => logs.run(),

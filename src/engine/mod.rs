@@ -75,19 +75,37 @@ impl Engine {
         &self.policy
     }
 
-    /// Returns the function's program, compiled now or before. The errors are about any of its files.
+    /// Returns the program of the function's version, compiled now or before. The errors are about any of its files.
+    ///
+    /// There is one program of a version at a time, and so one function: the program's. Whoever keeps a function keeps that one.
     pub fn program(&self, function: &SharedFunction) -> Result<Arc<Program>, Vec<Diagnostic>> {
-        if let Some(program) = lock(&self.programs).get(&function.version).and_then(Weak::upgrade) {
+        let held = |programs: &HashMap<Version, Weak<Program>>| programs.get(&function.version).and_then(Weak::upgrade);
+        if let Some(program) = held(&lock(&self.programs)) {
             return Ok(program);
         }
         let program = Arc::new(program::link(self, function)?);
-        lock(&self.programs).insert(function.version, Arc::downgrade(&program));
-        Ok(program)
+        let mut programs = lock(&self.programs);
+        // Another check may have been faster.
+        Ok(held(&programs).unwrap_or_else(|| {
+            programs.insert(function.version, Arc::downgrade(&program));
+            program
+        }))
+    }
+
+    /// Forgets what no program that is still held needs. A check that is under way compiles that again if it needs it.
+    pub fn forget_unheld(&self) {
+        let is_held = |compiled: &Result<Arc<Script>, _>| compiled.as_ref().is_ok_and(|script| Arc::strong_count(script) > 1);
+        lock(&self.scripts).retain(|_, compiled| is_held(compiled));
+        self.forget_dropped();
     }
 
     /// Forgets what this tree and every program that is still held do not need.
     pub fn forget_all_but(&self, tree: &Tree) {
         lock(&self.scripts).retain(|(path, digest), _| tree.get(path).is_some_and(|content| content.digest == *digest));
+        self.forget_dropped();
+    }
+
+    fn forget_dropped(&self) {
         lock(&self.modules).retain(|_, module| module.strong_count() > 0);
         lock(&self.programs).retain(|_, program| program.strong_count() > 0);
     }

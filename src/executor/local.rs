@@ -4,7 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI8, AtomicU32, Ordering},
     },
     time::Duration,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     engine::{CancelFlag, Control, Engine, MalformedBody, Program, meter::SLOW_TICKS},
     execution::{Execution, Finished, Invocation},
-    function::{Diagnostic, Function, SharedFunction, Version},
+    function::{Diagnostic, SharedFunction, Version},
 };
 
 /// How the local executor is set up.
@@ -49,11 +49,11 @@ pub struct LocalExecutor {
     max_running: usize,
     abandoned: Abandoned,
     loaded: ArcSwap<HashMap<Version, Arc<Loaded>>>,
+    /// Held by whoever replaces `loaded`: the live table and earlier deployments are loaded side by side.
+    loading: Mutex<()>,
 }
 
 struct Loaded {
-    /// While someone holds the function, its program stays.
-    function: Weak<Function>,
     program: Arc<Program>,
     running: AtomicU32,
     history: History,
@@ -121,7 +121,7 @@ impl LocalExecutor {
     /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `settings.stack_bytes`.
     pub fn new(engine: Arc<Engine>, settings: &Settings, abandoned: Abandoned) -> Self {
         let pool = Pool::new(settings.max_running, settings.stack_bytes);
-        Self { engine, pool, max_running: settings.max_running, abandoned, loaded: ArcSwap::default() }
+        Self { engine, pool, max_running: settings.max_running, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
     }
 
     fn enter(&self, function: &SharedFunction) -> Result<Place, Refused> {
@@ -166,22 +166,22 @@ fn run(engine: &Engine, loaded: &Loaded, invocation: Invocation, control: Contro
 #[async_trait]
 impl Executor for LocalExecutor {
     async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>> {
+        let _one_at_a_time = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.loaded.load();
         let mut loaded = HashMap::with_capacity(functions.len());
         for function in functions {
             let entry = match before.get(&function.version) {
-                Some(entry) if entry.function.as_ptr() == Arc::as_ptr(function) => entry.clone(),
-                _ => Arc::new(Loaded {
-                    function: Arc::downgrade(function),
-                    program: self.engine.program(function)?,
-                    running: AtomicU32::new(0),
-                    history: History::unknown(),
-                }),
+                Some(entry) => entry.clone(),
+                None => {
+                    let program = self.engine.program(function)?;
+                    Arc::new(Loaded { program, running: AtomicU32::new(0), history: History::unknown() })
+                }
             };
             loaded.insert(function.version, entry);
         }
-        // Requests that began with an older version still hold its function, and find its program here. The program itself holds it once.
-        for (version, entry) in before.iter().filter(|(_, entry)| entry.function.strong_count() > 1) {
+        // Other tables, and requests that began with an older one, hold their functions and find the programs here. The program itself holds
+        // its function once.
+        for (version, entry) in before.iter().filter(|(_, entry)| Arc::strong_count(&entry.program.function) > 1) {
             loaded.entry(*version).or_insert_with(|| entry.clone());
         }
         self.loaded.store(Arc::new(loaded));

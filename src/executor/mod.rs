@@ -38,7 +38,8 @@ pub enum Refused {
 /// Runs functions.
 #[async_trait]
 pub trait Executor: Send + Sync {
-    /// Makes these functions ready to run. Those of before stay ready as long as someone holds them. The errors are about their files.
+    /// Makes these functions ready to run, beside those of earlier loads that someone still holds; what nobody holds is let go. Functions of
+    /// one version must be one and the same, as check makes them. The errors are about their files.
     async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>>;
 
     /// Runs one that is loaded. Dropping the future stops the run where that is possible.

@@ -76,6 +76,12 @@ impl Auth {
         if principal.scope < needed { Err(Denied::ScopeTooSmall { principal, needed }) } else { Ok(principal) }
     }
 
+    /// Returns whether a request brings what can be a token of ours, right or wrong.
+    pub fn is_ours(&self, headers: &HeaderMap) -> bool {
+        let is_ours = |text: &String| access::is_secret(text) || self.admin.matches(text.as_bytes());
+        credentials(headers).is_some_and(|candidates| candidates.iter().any(is_ours))
+    }
+
     async fn recognise(&self, candidates: &[String], address: IpAddr) -> Result<Principal, Denied> {
         if candidates.iter().any(|candidate| self.admin.matches(candidate.as_bytes())) {
             return Ok(Principal { name: access::ADMIN.into(), scope: Scope::Admin });

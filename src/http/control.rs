@@ -1,4 +1,4 @@
-//! The reserved URLs: health, readiness, who a token is, and running a function by its script id.
+//! The reserved URLs: health, readiness, who a token is, running a function by its script id, and earlier deployments.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, function, git, webhook};
+use super::{Answer, App, Problem, admin, archive, function, git, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -36,6 +36,9 @@ pub fn is_reserved(path: &str) -> bool {
 
 /// Answers a request to a reserved path.
 pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    if request.uri().path().starts_with(archive::PREFIX) {
+        return archive::answer(&app, request, peer).await;
+    }
     if let Some(id) = request.uri().path().strip_prefix("/api/execute/") {
         return execute(&app, id.to_owned(), request, peer).await;
     }

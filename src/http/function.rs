@@ -25,10 +25,15 @@ pub async fn answer(app: &App, request: Request<Incoming>, peer: SocketAddr) -> 
     if !table.is_loaded() {
         return Problem::NotReady.answer(None, app.settings.dev);
     }
+    answer_from(app, &table, request, peer).await
+}
+
+/// Answers a request with what is in this table.
+pub async fn answer_from(app: &App, table: &Table, request: Request<Incoming>, peer: SocketAddr) -> Answer {
     match table.find(request.method().as_str(), request.uri().path()) {
         Match::Found { value: Entry::Ready(function), params, .. } => {
             let function = function.clone();
-            run(app, &table, &function, params, Trigger::Http, request, peer).await
+            run(app, table, &function, params, Trigger::Http, request, peer).await
         }
         Match::Found { value: Entry::Broken(diagnostics), .. } => Problem::Broken(diagnostics.to_vec()).answer(None, app.settings.dev),
         Match::Options { allow } => {

@@ -1,6 +1,7 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
 mod admin;
+mod archive;
 mod auth;
 mod connection;
 mod control;
@@ -25,7 +26,12 @@ use problem::Problem;
 pub use webhook::Webhook;
 
 use crate::{
-    clock::Ids, executor::SharedExecutor, live::Live, source::git::serve::Hosted, store::journal::Journal, sync::orders::SyncHandle,
+    clock::Ids,
+    executor::SharedExecutor,
+    live::Live,
+    source::git::serve::Hosted,
+    store::journal::Journal,
+    sync::{archive::Archive, orders::SyncHandle},
 };
 
 /// How requests come in.
@@ -35,6 +41,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Shows authors what went wrong in their script, in the response.
     pub dev: bool,
+    /// Earlier deployments and other branches answer anybody, and not only those with a token.
+    pub previews_open: bool,
     /// Connections at the same time; those beyond wait to be accepted.
     pub max_connections: usize,
     /// Bytes of a request's line and headers.
@@ -52,6 +60,7 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             dev: false,
+            previews_open: false,
             max_connections: 4_096,
             max_head_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
@@ -80,6 +89,8 @@ pub struct App {
     pub settings: Settings,
     /// What is live.
     pub live: Arc<Live>,
+    /// What was live.
+    pub archive: Archive,
     /// Who runs functions.
     pub executor: SharedExecutor,
     /// Where executions are recorded.

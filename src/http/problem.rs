@@ -17,7 +17,8 @@ use crate::{
         Diagnostic,
         route::{Method, methods::join},
     },
-    sync::orders::OrderError,
+    store::{FindError, SHORTEST_REVISION},
+    sync::{archive::ArchiveError, orders::OrderError},
 };
 
 /// Seconds after which a caller may try again when something is busy.
@@ -65,6 +66,8 @@ pub enum Problem {
     Webhook(Reason),
     /// Too many webhooks come at once.
     WebhooksBusy,
+    /// An earlier deployment does not answer.
+    Archive(ArchiveError),
 }
 
 impl From<Denied> for Problem {
@@ -91,6 +94,15 @@ impl IntoResponse for Problem {
     }
 }
 
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+/// Mistakes that are told of a deployment whose files have become wrong.
+const FIRST_DIAGNOSTICS: usize = 10;
+
 impl Problem {
     /// Returns the status: every error that a caller can meet, in one table.
     pub fn status(&self) -> StatusCode {
@@ -98,10 +110,15 @@ impl Problem {
             Self::BadPath(_) | Self::BodyBroken | Self::BadOrder(_) | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
             Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::UnknownScript | Self::Git(Refusal::NotHosted) | Self::Order(OrderError::NoDeployment(_)) => {
-                StatusCode::NOT_FOUND
-            }
-            Self::Order(OrderError::NeverLive(_) | OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) => StatusCode::CONFLICT,
+            Self::NotFound
+            | Self::UnknownScript
+            | Self::Git(Refusal::NotHosted)
+            | Self::Order(OrderError::NoDeployment(_))
+            | Self::Archive(ArchiveError::Find(
+                FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
+            )) => StatusCode::NOT_FOUND,
+            Self::Order(OrderError::NeverLive(_) | OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
@@ -118,6 +135,7 @@ impl Problem {
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
+            | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
@@ -186,6 +204,17 @@ impl Problem {
                 "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into()
             }
             Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
+            Self::Archive(ArchiveError::Find(FindError::Unknown(_))) => "no deployment that was live has this id or revision".into(),
+            Self::Archive(ArchiveError::Find(FindError::Short(_))) => {
+                format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
+            }
+            Self::Archive(ArchiveError::Find(FindError::Ambiguous { .. })) => "more than one revision begins so; give more of it".into(),
+            Self::Archive(ArchiveError::Find(FindError::NeverLive(_))) => "this deployment was rejected and never live".into(),
+            Self::Archive(ArchiveError::Outdated { .. }) => "the files of this deployment do not check by today's rules and limits".into(),
+            Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase) => {
+                "the database that has the earlier deployments does not answer; try again".into()
+            }
+            Self::Archive(ArchiveError::NoThread(_)) => "the node has too much to do; try again".into(),
         }
     }
 
@@ -196,6 +225,9 @@ impl Problem {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
             Self::Broken(diagnostics) if dev => (None, &diagnostics[..]),
             Self::Order(OrderError::Broken { diagnostics, .. }) => (None, &diagnostics[..]),
+            Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
+                (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
+            }
             _ => (None, &[][..]),
         };
         let body = Body {
@@ -241,6 +273,7 @@ impl Problem {
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
             | Self::WebhooksBusy
+            | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
@@ -274,9 +307,14 @@ pub fn allow_header(allow: &[Method]) -> HeaderValue {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::access::{Principal, Scope};
-    use crate::deployment::DeploymentId;
+    use crate::{
+        access::{Principal, Scope},
+        deployment::DeploymentId,
+        store::StoreError,
+    };
 
     fn too_small() -> Denied {
         Denied::ScopeTooSmall { principal: Principal { name: "ci".into(), scope: Scope::Read }, needed: Scope::Deploy }
@@ -320,6 +358,14 @@ mod tests {
             (Problem::Order(OrderError::NothingToDo("x")), 409),
             (Problem::Order(OrderError::Broken { id: DeploymentId(1), diagnostics: Vec::new() }), 422),
             (Problem::Order(OrderError::NoDatabase("x".into())), 503),
+            (Problem::Archive(FindError::Unknown("x".into()).into()), 404),
+            (Problem::Archive(FindError::Short("x".into()).into()), 404),
+            (Problem::Archive(FindError::Ambiguous { key: "x".into(), revisions: Vec::new() }.into()), 404),
+            (Problem::Archive(FindError::NeverLive(DeploymentId(1)).into()), 404),
+            (Problem::Archive(ArchiveError::Outdated { id: DeploymentId(1), diagnostics: Arc::new([]) }), 409),
+            (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
+            (Problem::Archive(ArchiveError::NoDatabase), 503),
+            (Problem::Archive(ArchiveError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),

@@ -8,6 +8,7 @@ mod deployments;
 mod error;
 mod executions;
 pub mod journal;
+mod lookup;
 mod record;
 pub mod retention;
 pub mod spool;
@@ -22,6 +23,7 @@ pub use deployments::FunctionVersion;
 pub use error::StoreError;
 pub use executions::{ExecutionFilter, StatusFilter};
 pub use journal::Journal;
+pub use lookup::{FindError, SHORTEST_REVISION};
 
 /// Runs one query on a pool for reading: the same text on both databases, each with its own driver.
 macro_rules! read {

@@ -181,9 +181,8 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
         }
     };
     match engine.program(&function) {
-        Ok(program) => {
-            checked.function = Some((function, program));
-        }
+        // Not `function`: another table may hold the same version, and two tables share one function.
+        Ok(program) => checked.function = Some((program.function.clone(), program)),
         Err(found) => checked.diagnostics.extend(found),
     }
     checked

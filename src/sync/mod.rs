@@ -1,5 +1,6 @@
 //! Brings the live table in line with the source: hint → snapshot → check → load → record → swap.
 
+pub mod archive;
 pub mod check;
 mod obey;
 pub mod orders;

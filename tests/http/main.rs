@@ -4,6 +4,7 @@
 mod node;
 
 mod access;
+mod archive;
 mod clients;
 mod contract;
 mod failures;

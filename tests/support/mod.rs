@@ -119,3 +119,8 @@ pub fn on_big_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("it did not end within a minute"),
     }
 }
+
+/// Runs this on a runtime of one thread, with the stack that a node gives its threads.
+pub fn on_a_runtime<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
+    on_big_stack(move || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work()));
+}

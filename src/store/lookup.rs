@@ -1,0 +1,96 @@
+//! Finds the deployment that somebody means: by its id, by its revision, or by the beginning of that.
+
+use sqlx::FromRow;
+
+use super::{Store, StoreError, read};
+use crate::{
+    deployment::{Deployment, DeploymentId, DeploymentStatus},
+    function::Revision,
+};
+
+/// Fewest characters of a revision that name it.
+pub const SHORTEST_REVISION: usize = 7;
+/// Revisions that are told when the beginning is that of several.
+const TOLD: i32 = 4;
+
+/// Why there is no such deployment.
+#[derive(Debug, thiserror::Error)]
+pub enum FindError {
+    /// Nothing is called so.
+    #[error("no deployment has the id or the revision `{0}`")]
+    Unknown(String),
+    /// Too many revisions could be meant.
+    #[error("`{0}` is too short; a revision is named by its first {SHORTEST_REVISION} characters or more")]
+    Short(String),
+    /// More than one revision begins so.
+    #[error("`{key}` is the beginning of more than one revision: {}", list(revisions))]
+    Ambiguous {
+        /// What was asked for.
+        key: String,
+        /// The newest of them.
+        revisions: Vec<Revision>,
+    },
+    /// It was refused.
+    #[error("deployment {0} was rejected and never live")]
+    NeverLive(DeploymentId),
+    /// The database does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn list(revisions: &[Revision]) -> String {
+    revisions.iter().map(|revision| format!("`{revision}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl Store {
+    /// Returns the deployment that was live and is named so: by its id, by its revision (the newest of it), or by the first characters of that.
+    pub async fn find_deployment(&self, key: &str) -> Result<Deployment, FindError> {
+        let by_id = match key.parse() {
+            Ok(id) => self.deployment(id).await?,
+            // The beginning of a commit id may look like a deployment id, too.
+            Err(_) => None,
+        };
+        let deployment = match by_id {
+            Some(deployment) => deployment,
+            None => self.newest_of(key).await?,
+        };
+        match deployment.status {
+            DeploymentStatus::Live => Ok(deployment),
+            DeploymentStatus::Rejected => Err(FindError::NeverLive(deployment.id)),
+        }
+    }
+
+    async fn newest_of(&self, key: &str) -> Result<Deployment, FindError> {
+        let characters = key.chars().count();
+        if characters < SHORTEST_REVISION {
+            return Err(FindError::Short(key.into()));
+        }
+        let found: Vec<Found> = read!(self, pool => sqlx::query_as(
+            "SELECT revision, MAX(id) AS newest
+             FROM deployments
+             WHERE substr(revision, 1, $1) = $2 AND status = 'live'
+             GROUP BY revision
+             ORDER BY newest DESC
+             LIMIT $3",
+        )
+        .bind(characters as i32)
+        .bind(key)
+        .bind(TOLD)
+        .fetch_all(pool))
+        .map_err(StoreError::query("find the deployment of a revision"))?;
+        match &found[..] {
+            [] => Err(FindError::Unknown(key.into())),
+            [one] => self.deployment(DeploymentId(one.newest)).await?.ok_or_else(|| FindError::Unknown(key.into())),
+            several => {
+                let revisions = several.iter().map(|found| Revision(found.revision.clone())).collect();
+                Err(FindError::Ambiguous { key: key.into(), revisions })
+            }
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct Found {
+    revision: String,
+    newest: i64,
+}
