@@ -72,8 +72,6 @@ pub struct Config {
     pub journal: journal::Settings,
     /// How long they stay there.
     pub retention: retention::Settings,
-    /// Earlier deployments and other branches, and who may see them.
-    pub previews: Previews,
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
     /// How the node speaks about itself.
@@ -111,13 +109,6 @@ impl Source {
             Self::Git(settings) => Path::new(&settings.root).join(file),
         }
     }
-}
-
-/// Earlier deployments and other branches, and who may see them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Previews {
-    /// A host name with `{branch}` in it, under which a branch answers at its own paths.
-    pub host: Option<String>,
 }
 
 /// The form of the node's own log on stderr.
@@ -325,7 +316,7 @@ impl Config {
             let message = format!("`stack` is {stack}, and arrays or maps may nest so deep that {} are needed", Size(deepest));
             return impossible(message, "lower `array` and `map` below `[ceilings]`, or raise `stack` below `[executor]`");
         }
-        if self.previews.host.as_ref().is_some_and(|host| host.matches("{branch}").count() != 1) {
+        if self.server.preview_host.as_ref().is_some_and(|host| host.matches("{branch}").count() != 1) {
             let hint = "for example `host = \"{branch}.preview.example.org\"`";
             return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
         }
@@ -448,7 +439,6 @@ impl File {
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
             source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
-            previews: Previews { host: self.previews.host },
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
             limits,
@@ -460,6 +450,7 @@ impl File {
                 listen: self.server.listen.unwrap_or(server.listen),
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),
+                preview_host: self.previews.host.map(|host| host.to_lowercase()),
                 max_connections: self.server.max_connections.unwrap_or(server.max_connections),
                 max_head_bytes: self.server.max_head.map_or(server.max_head_bytes, Size::bytes),
                 header_timeout: self.server.header_timeout.map_or(server.header_timeout, |span| span.0),

@@ -124,9 +124,11 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let (sync_handle, orders) = SyncHandle::new();
     let hosted = git.as_ref().and_then(|git| hosted_by(git, &sync_handle));
     let gate = git.map(|git| Gate::open(git, sync_handle.clone())).transpose()?;
-    let followed = background.spawn(sync.follow(orders, stop.clone()));
+    // Pushes that have begun are judged to their end.
+    let closed = CancellationToken::new();
+    let followed = background.spawn(sync.follow(orders, closed.clone()));
     if let Some(gate) = gate {
-        background.spawn(gate.serve(stop.clone()));
+        background.spawn(gate.serve(closed.clone()));
     }
 
     let app = Arc::new(App {
@@ -166,6 +168,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     if tokio::time::timeout(config.grace.0, served).await.is_err() {
         tracing::warn!("{} connection(s) did not end within {}", connections.len(), config.grace);
     }
+    closed.cancel();
     journal.flush().await;
     last.cancel();
     background.close();

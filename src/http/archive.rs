@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use hyper::body::Incoming;
 
-use super::{Answer, App, Auth, Problem, auth::Denied, control::is_reserved, function};
+use super::{Answer, App, Auth, Problem, auth::Denied, control::is_reserved, function, problem::BASIC};
 use crate::{
     access::{Principal, Scope},
     live::Table,
@@ -22,7 +22,7 @@ const TOKEN: HeaderName = HeaderName::from_static("x-picloud-token");
 pub async fn answer(app: &App, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, request.headers_mut(), peer).await {
         Ok(viewer) => viewer,
-        Err(denied) => return Problem::Denied(denied).answer(None, false),
+        Err(answer) => return answer,
     };
     match enter(app, &mut request).await {
         Ok(table) => function::answer_from(app, &table, request, peer).await,
@@ -43,7 +43,7 @@ async fn enter(app: &App, request: &mut Request<Incoming>) -> Result<Arc<Table>,
 }
 
 /// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts.
-async fn may_see(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
+pub async fn may_see(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Answer> {
     let is_open = app.settings.previews_open;
     let found = match take_token(&app.auth, headers) {
         Some(token) => app.auth.require(Scope::Read, &token, peer.ip()).await,
@@ -53,8 +53,17 @@ async fn may_see(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result
     };
     match found {
         Err(_) if is_open => Ok(None),
-        found => found.map(Some),
+        found => found.map(Some).map_err(ask),
     }
+}
+
+/// Asks for a token so that a browser asks its user: any name, and the token as the password.
+fn ask(denied: Denied) -> Answer {
+    let mut answer = Problem::Denied(denied).answer(None, false);
+    if let Some(challenge) = answer.headers_mut().get_mut(header::WWW_AUTHENTICATE) {
+        *challenge = HeaderValue::from_static(BASIC);
+    }
+    answer
 }
 
 /// Takes tokens of ours out of the headers, and returns the one that counts as `authorization` has it.

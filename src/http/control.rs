@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, archive, function, git, webhook};
+use super::{Answer, App, Problem, admin, archive, function, git, preview, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -39,6 +39,9 @@ pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketA
     if request.uri().path().starts_with(archive::PREFIX) {
         return archive::answer(&app, request, peer).await;
     }
+    if request.uri().path().starts_with(preview::PREFIX) {
+        return preview::answer(&app, request, peer).await;
+    }
     if let Some(id) = request.uri().path().strip_prefix("/api/execute/") {
         return execute(&app, id.to_owned(), request, peer).await;
     }
@@ -46,7 +49,7 @@ pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketA
     let mut router = Router::new()
         .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/_picloud/ready", get(ready))
-        .route("/_picloud/hooks/source", post(|state, request| async { webhook::receive(state, request).await.map(Body::new) }))
+        .route("/_picloud/hooks/source", post(webhook::receive))
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
         .merge(git::routes())

@@ -7,6 +7,7 @@ mod connection;
 mod control;
 mod function;
 mod git;
+mod preview;
 mod problem;
 mod webhook;
 
@@ -43,6 +44,8 @@ pub struct Settings {
     pub dev: bool,
     /// Earlier deployments and other branches answer anybody, and not only those with a token.
     pub previews_open: bool,
+    /// A host name with `{branch}` in it, under which other branches answer at the functions' own paths.
+    pub preview_host: Option<String>,
     /// Connections at the same time; those beyond wait to be accepted.
     pub max_connections: usize,
     /// Bytes of a request's line and headers.
@@ -61,6 +64,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             dev: false,
             previews_open: false,
+            preview_host: None,
             max_connections: 4_096,
             max_head_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(30),
@@ -124,6 +128,8 @@ impl App {
         let path = request.uri().path();
         if control::is_reserved(path) {
             Ok(control::answer(self, request, peer).await)
+        } else if let Some(label) = preview::label(&self, &request) {
+            Ok(preview::answer_at(&self, &label, request, peer).await)
         } else {
             Ok(function::answer(&self, request, peer).await)
         }

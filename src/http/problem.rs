@@ -21,6 +21,8 @@ use crate::{
     sync::{archive::ArchiveError, orders::OrderError},
 };
 
+/// Asks for a user and a password.
+pub const BASIC: &str = "Basic realm=\"PiCloud\", charset=\"UTF-8\"";
 /// Seconds after which a caller may try again when something is busy.
 const RETRY_AFTER_SECONDS: u64 = 1;
 
@@ -46,6 +48,8 @@ pub enum Problem {
     BodyBroken,
     /// The function's file is broken and never was good.
     Broken(Vec<Diagnostic>),
+    /// The branch is not shown, because its files have mistakes.
+    BrokenBranch(Vec<Diagnostic>),
     /// The run did not take place.
     Refused(Refused),
     /// The run failed. With its author's view of it, which callers see only with `--dev`.
@@ -130,6 +134,7 @@ impl Problem {
             Self::Git(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
+            | Self::BrokenBranch(_)
             | Self::NotReady
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Denied(Denied::DatabaseAway)
@@ -156,6 +161,7 @@ impl Problem {
             Self::BodyTimeout => "the body did not come in time".into(),
             Self::BodyBroken => "the request ended before its body did".into(),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
+            Self::BrokenBranch(_) => "the files of this branch have mistakes".into(),
             Self::Refused(Refused::MalformedBody(why)) => why.clone(),
             Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. }) => "too many requests at once; try again soon".into(),
             Self::Refused(Refused::NotLoaded) => "the function is being replaced; try again".into(),
@@ -223,7 +229,7 @@ impl Problem {
         let status = self.status();
         let (failure, diagnostics) = match self {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
-            Self::Broken(diagnostics) if dev => (None, &diagnostics[..]),
+            Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
             Self::Order(OrderError::Broken { diagnostics, .. }) => (None, &diagnostics[..]),
             Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
                 (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
@@ -245,7 +251,7 @@ impl Problem {
 
     /// Makes the response for git, which shows a plain text to its user behind `remote:`.
     pub fn answer_git(&self) -> Answer {
-        self.respond("text/plain; charset=utf-8", format!("{}\n", self.detail()).into(), "Basic realm=\"PiCloud\", charset=\"UTF-8\"")
+        self.respond("text/plain; charset=utf-8", format!("{}\n", self.detail()).into(), BASIC)
     }
 
     fn respond(&self, content_type: &'static str, body: Vec<u8>, challenge: &'static str) -> Answer {
@@ -377,6 +383,7 @@ mod tests {
             (Problem::Denied(Denied::DatabaseAway), 503),
             (Problem::Git(Refusal::Busy), 503),
             (Problem::Broken(Vec::new()), 503),
+            (Problem::BrokenBranch(Vec::new()), 503),
             (Problem::NotReady, 503),
             (Problem::WebhooksBusy, 503),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),

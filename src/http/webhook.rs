@@ -3,7 +3,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use axum::{body::Body, extract::State, response::IntoResponse};
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -14,7 +19,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use super::{Answer, App, Problem, function};
+use super::{App, Problem, function};
 use crate::secret::Secret;
 
 /// What GitHub sends at most.
@@ -69,16 +74,12 @@ pub struct Event {
 }
 
 /// Answers a webhook: 202 and the source is looked at soon, or 204 because nothing of it is followed.
-pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Answer {
-    match accept(&app, request).await {
-        Ok(true) => {
-            app.sync.poke();
-            let json = axum::Json(serde_json::json!({ "status": "accepted" }));
-            (StatusCode::ACCEPTED, json).into_response().map(http_body_util::Either::Right)
-        }
-        Ok(false) => StatusCode::NO_CONTENT.into_response().map(http_body_util::Either::Right),
-        Err(problem) => problem.answer(None, false),
+pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Problem> {
+    if !accept(&app, request).await? {
+        return Ok(StatusCode::NO_CONTENT.into_response());
     }
+    app.sync.poke();
+    Ok((StatusCode::ACCEPTED, Json(serde_json::json!({ "status": "accepted" }))).into_response())
 }
 
 /// Returns whether the source may have changed.

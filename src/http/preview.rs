@@ -1,0 +1,113 @@
+//! Other branches: below `/_picloud/preview/{branch}/`, and under a host name of their own where one is set.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use http::{HeaderName, HeaderValue, Request, header, uri::PathAndQuery};
+use hyper::body::Incoming;
+use percent_encoding::percent_decode_str;
+
+use super::{Answer, App, Problem, archive::may_see, control::is_reserved, function};
+use crate::live::{Preview, Previews};
+
+/// What the paths of other branches begin with.
+pub const PREFIX: &str = "/_picloud/preview/";
+/// The commit that answers.
+const PREVIEW: HeaderName = HeaderName::from_static("x-picloud-preview");
+/// Longest label of a host name.
+const MAX_LABEL: usize = 63;
+
+/// Answers a request to a branch named in the path.
+pub async fn answer(app: &App, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    let previews = app.live.previews();
+    let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    let found = find(&previews, path.strip_prefix(PREFIX).unwrap_or_default()).and_then(|(preview, inner)| {
+        let inner = inner.parse::<PathAndQuery>().ok()?;
+        (!is_reserved(inner.path())).then_some((preview, inner))
+    });
+    let preview = found.map(|(preview, inner)| {
+        *request.uri_mut() = inner.into();
+        preview
+    });
+    show(app, preview, request, peer).await
+}
+
+/// Answers a request to a branch named by the host.
+pub async fn answer_at(app: &App, label: &str, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    let previews = app.live.previews();
+    let preview = previews.iter().find(|(branch, _)| label_of(branch) == label).map(|(_, preview)| preview.clone());
+    show(app, preview, request, peer).await
+}
+
+/// Returns the part of the host that names a branch, if the host is one of branches.
+pub fn label(app: &App, request: &Request<Incoming>) -> Option<String> {
+    let (before, after) = app.settings.preview_host.as_ref()?.split_once("{branch}")?;
+    let host = request.headers().get(header::HOST)?.to_str().ok()?.to_lowercase();
+    let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host);
+    host.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)
+}
+
+/// Whether there is such a branch is told only to those who may see it.
+async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+    let viewer = match may_see(app, request.headers_mut(), peer).await {
+        Ok(viewer) => viewer,
+        Err(answer) => return answer,
+    };
+    let Some(preview) = preview else { return Problem::NotFound.answer(None, false) };
+    let mut answer = match &preview.table {
+        Some(table) => function::answer_from(app, table, request, peer).await,
+        None => Problem::BrokenBranch(preview.diagnostics.clone()).answer(None, app.settings.dev || viewer.is_some()),
+    };
+    if let Ok(commit) = HeaderValue::from_str(&preview.revision.0) {
+        answer.headers_mut().insert(PREVIEW, commit);
+    }
+    answer
+}
+
+/// Finds the branch that a path begins with, the longest name first, and what is asked for in it.
+fn find(previews: &Previews, path: &str) -> Option<(Arc<Preview>, String)> {
+    let end = path.find('?').unwrap_or(path.len());
+    let ends = path[..end].match_indices('/').map(|(at, _)| at).chain([end]);
+    ends.collect::<Vec<_>>().into_iter().rev().find_map(|at| {
+        let branch = percent_decode_str(&path[..at]).decode_utf8().ok()?;
+        let slash = if path[at..].starts_with('/') { "" } else { "/" };
+        Some((previews.get(branch.as_ref())?.clone(), format!("{slash}{}", &path[at..])))
+    })
+}
+
+/// Writes a branch as a label of a host name: `Fix/Typo_2` is `fix-typo-2`.
+fn label_of(branch: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    branch.chars().map(plain).take(MAX_LABEL).collect::<String>().trim_matches('-').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::Revision;
+
+    #[test]
+    fn the_longest_branch_that_a_path_begins_with_is_meant() {
+        let preview = |revision: &str| Arc::new(Preview { revision: Revision(revision.into()), table: None, diagnostics: Vec::new() });
+        let previews: Previews = ["fix", "fix/typo", "ü"].into_iter().map(|branch| (branch.to_owned(), preview(branch))).collect();
+        for (path, expected) in [
+            ("fix/hello?x=/1", Some(("fix", "/hello?x=/1"))),
+            ("fix/typo/hello", Some(("fix/typo", "/hello"))),
+            ("fix/typo", Some(("fix/typo", "/"))),
+            ("fix%2Ftypo/a%2Fb", Some(("fix/typo", "/a%2Fb"))),
+            ("%C3%BC?q", Some(("ü", "/?q"))),
+            ("other/hello", None),
+            ("", None),
+        ] {
+            let found = find(&previews, path);
+            let found = found.as_ref().map(|(preview, inner)| (preview.revision.0.as_str(), inner.as_str()));
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_branch_is_a_label_of_a_host_name() {
+        for (branch, label) in [("main", "main"), ("Fix/Typo_2", "fix-typo-2"), ("-x-", "x"), (&"a".repeat(80), &"a".repeat(63))] {
+            assert_eq!(label_of(branch), label);
+        }
+    }
+}
