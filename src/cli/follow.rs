@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{Exit, client::Node, output};
-use crate::{deployment::DeploymentId, function::Diagnostic};
+use crate::function::Diagnostic;
 
 /// `picloud sync`
 #[derive(Debug, Args)]
@@ -39,8 +39,8 @@ enum Verb {
 pub struct Rollback {
     #[command(flatten)]
     node: Node,
-    /// Where to [default: the last live deployment with other files]
-    deployment: Option<DeploymentId>,
+    /// Where to: a deployment's id, or a revision or its beginning [default: the last live deployment with other files]
+    deployment: Option<String>,
     /// Keep what is newer from going live too, until `picloud unpin`
     #[arg(long)]
     hold: bool,
@@ -96,7 +96,7 @@ impl Rollback {
             let body = json!({ "to": to, "hold": self.hold, "reason": self.reason, "dry_run": is_dry_run });
             client.post("/api/admin/rollback", &body)
         };
-        let wanted = self.deployment.map(|id| json!(id));
+        let wanted = self.deployment.as_ref().map(|key| json!(key));
         if self.json {
             output::json(&order(self.dry_run, wanted.as_ref())?)?;
             return Ok(Exit::Done);

@@ -15,7 +15,6 @@ use super::{App, Problem};
 use crate::{
     access::Scope,
     clock::rfc3339,
-    deployment::DeploymentId,
     sync::orders::{Look, OrderError, Rollback},
 };
 
@@ -123,7 +122,7 @@ async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<Socke
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RollbackOrder {
-    to: Option<DeploymentId>,
+    to: Option<String>,
     hold: bool,
     reason: Option<String>,
     dry_run: bool,

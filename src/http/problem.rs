@@ -117,12 +117,13 @@ impl Problem {
             Self::NotFound
             | Self::UnknownScript
             | Self::Git(Refusal::NotHosted)
-            | Self::Order(OrderError::NoDeployment(_))
+            | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
-            Self::Order(OrderError::NeverLive(_) | OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
-            | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
+            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) | Self::Archive(ArchiveError::Outdated { .. }) => {
+                StatusCode::CONFLICT
+            }
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
@@ -358,8 +359,8 @@ mod tests {
             (Problem::NotFound, 404),
             (Problem::UnknownScript, 404),
             (Problem::BadOrder("x".into()), 400),
-            (Problem::Order(OrderError::NoDeployment("x".into())), 404),
-            (Problem::Order(OrderError::NeverLive(DeploymentId(1))), 409),
+            (Problem::Order(OrderError::Find(FindError::NeverLive(DeploymentId(1)))), 404),
+            (Problem::Order(OrderError::NothingBefore("x".into())), 404),
             (Problem::Order(OrderError::AlreadyLive(DeploymentId(1))), 409),
             (Problem::Order(OrderError::NothingToDo("x")), 409),
             (Problem::Order(OrderError::Broken { id: DeploymentId(1), diagnostics: Vec::new() }), 422),

@@ -116,13 +116,10 @@ impl Sync {
         let began = monotonic();
         let store = self.store()?;
         let to = match rollback.to {
-            Some(id) => store.deployment(id).await.map_err(no_database)?.ok_or_else(|| no_such(id))?,
+            Some(key) => store.find_deployment(&key).await?,
             None => self.before(&store).await?,
         };
-        if to.status != DeploymentStatus::Live {
-            return Err(OrderError::NeverLive(to.id));
-        }
-        let tree = store.tree_of(to.id).await.map_err(no_database)?.ok_or_else(|| no_such(to.id))?;
+        let tree = store.tree_of(to.id).await.map_err(no_database)?.unwrap_or_default();
         let tree = std::sync::Arc::new(tree);
         let files = differences(&self.tree, &tree);
         if files.is_empty() {
@@ -191,7 +188,7 @@ impl Sync {
 
     /// Returns the last deployment before the live one whose files differ from it; after a rollback, before where that led.
     async fn before(&self, store: &Store) -> Result<Deployment, OrderError> {
-        let live = self.deployment.as_ref().ok_or_else(|| OrderError::NoDeployment("nothing was ever live".into()))?;
+        let live = self.deployment.as_ref().ok_or_else(|| OrderError::NothingBefore("nothing was ever live".into()))?;
         let newest = self.following.pin.as_ref().map_or(live.id, |pin| pin.to);
         let mut before = newest;
         for _ in 0..MAX_STEPS_BACK {
@@ -202,7 +199,7 @@ impl Sync {
             }
             before = deployment.id;
         }
-        Err(OrderError::NoDeployment(format!("there is no live deployment before {newest} with other files")))
+        Err(OrderError::NothingBefore(format!("there is no live deployment before {newest} with other files")))
     }
 }
 
@@ -211,8 +208,4 @@ const MAX_STEPS_BACK: usize = 100;
 
 fn no_database(error: StoreError) -> OrderError {
     OrderError::NoDatabase(with_causes(&error))
-}
-
-fn no_such(id: DeploymentId) -> OrderError {
-    OrderError::NoDeployment(format!("there is no deployment {id}\n  hint: `picloud deployments` lists them"))
 }

@@ -3,10 +3,11 @@
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::plan::Plan;
+use super::{plan::Plan, with_causes};
 use crate::{
     deployment::{Deployment, DeploymentId, Following, Snapshot},
     function::{Diagnostic, Revision},
+    store::FindError,
 };
 
 /// The loop has ended: the node is stopping.
@@ -71,8 +72,8 @@ pub struct Checked {
 /// A wish to go back.
 #[derive(Debug, Clone)]
 pub struct Rollback {
-    /// Where to; else the live deployment before the one that is live.
-    pub to: Option<DeploymentId>,
+    /// Where to, by id or revision; else the last live deployment whose files differ from those that are live.
+    pub to: Option<String>,
     /// Nothing newer of the source ends it, only `unpin` does.
     pub hold: bool,
     /// Who wants it.
@@ -97,12 +98,12 @@ pub struct RolledBack {
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum OrderError {
-    /// There is no such deployment, or nothing before the live one.
+    /// There is no such deployment, or it was never live.
+    #[error("{0}\n  hint: `picloud deployments` shows those that were live")]
+    Find(FindError),
+    /// There is nothing before the live one.
     #[error("{0}")]
-    NoDeployment(String),
-    /// It was refused, and never was live.
-    #[error("deployment {0} was rejected and never live\n  hint: `picloud deployments` shows those that were")]
-    NeverLive(DeploymentId),
+    NothingBefore(String),
     /// It is what is live.
     #[error("the files of deployment {0} are what is live already")]
     AlreadyLive(DeploymentId),
@@ -123,6 +124,15 @@ pub enum OrderError {
     /// The node is stopping.
     #[error(transparent)]
     Stopping(#[from] Stopping),
+}
+
+impl From<FindError> for OrderError {
+    fn from(error: FindError) -> Self {
+        match error {
+            FindError::Store(error) => Self::NoDatabase(with_causes(&error)),
+            error => Self::Find(error),
+        }
+    }
 }
 
 impl SyncHandle {

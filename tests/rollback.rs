@@ -1,0 +1,301 @@
+//! Going back, and what the source may do after: the same for a directory and for git.
+
+#[path = "git/kit.rs"]
+#[allow(dead_code, reason = "this file uses its own part of the kit")]
+mod kit;
+#[path = "support/node.rs"]
+mod node;
+
+use std::process::{Command, Output, Stdio};
+
+use kit::{Checkout, picloud, said};
+use node::{Node, Signal, node};
+use serde_json::Value;
+
+/// Runs a command in a node's folder.
+fn run(node: &Node, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_picloud")).args(arguments).current_dir(node.folder()).env_clear().output().unwrap()
+}
+
+fn json(node: &Node, arguments: &[&str]) -> Value {
+    serde_json::from_str(&picloud(node, &[arguments, &["--json"]].concat())).unwrap()
+}
+
+/// A node that follows a bare repository beside it, and a working copy that pushes there.
+fn git_node(files: &[(&str, &[u8])]) -> (Node, Checkout) {
+    let setup = node(&[]).config("[source]\nkind = \"git\"\nrepository = \"repo.git\"\n");
+    let made =
+        Command::new(env!("CARGO_BIN_EXE_picloud")).args(["init", "--bare", "repo.git"]).current_dir(setup.folder()).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let node = setup.start();
+    let checkout = Checkout::with(files);
+    push(&node, &checkout);
+    (node, checkout)
+}
+
+fn repository(node: &Node) -> String {
+    node.folder().join("repo.git").display().to_string()
+}
+
+#[track_caller]
+fn push(node: &Node, checkout: &Checkout) -> String {
+    let output = checkout.run(&["push", &repository(node), "main"]);
+    assert!(output.status.success(), "{}", said(&output));
+    said(&output)
+}
+
+#[test]
+fn a_commit_that_was_gone_back_from_does_not_return_by_itself() {
+    let (mut node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    let first = json(&node, &["status"])["live"]["id"].clone();
+    checkout.commit(&[("functions/a.rhai", b"2"), ("functions/b.rhai", b"2")]);
+    push(&node, &checkout);
+    node.wait_for("/a", "2");
+
+    let shown = picloud(&node, &["rollback", "--dry-run"]);
+    assert!(shown.contains("~ any method /a  a.rhai\n- any method /b  b.rhai"), "{shown}");
+    assert_eq!(node.get("/a").text(), "2", "a dry run changes nothing");
+
+    picloud(&node, &["rollback", "--reason", "prices are wrong"]);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").status), ("1", 404));
+    let status = json(&node, &["status"]);
+    assert_eq!((&status["live"]["cause"], &status["live"]["by"]), (&"rollback".into(), &"admin".into()));
+    assert_eq!(status["live"]["note"], format!("back to {}: prices are wrong", first.as_str().unwrap()));
+    assert_eq!(status["is_in_sync"], false);
+    assert!(status["held"].as_str().unwrap().contains("admin went back from "), "{status}");
+
+    // No look, no restart and no crash brings it back.
+    picloud(&node, &["sync"]);
+    assert_eq!(node.get("/a").text(), "1");
+    node.restart();
+    assert_eq!(node.get("/a").text(), "1");
+    node.kill();
+    node.start();
+    picloud(&node, &["sync"]);
+    assert_eq!(node.get("/a").text(), "1");
+
+    // A newer good push does, and ends the pin.
+    checkout.commit(&[("functions/a.rhai", b"3")]);
+    let told = push(&node, &checkout);
+    assert!(told.contains("live at "), "{told}");
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str()), ("3", "2"));
+    let status = json(&node, &["status"]);
+    assert_eq!((&status["is_in_sync"], &status["following"]["pin"]), (&true.into(), &Value::Null));
+}
+
+#[test]
+fn a_broken_push_does_not_end_a_pin() {
+    let (node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    let good = checkout.commit(&[("functions/a.rhai", b"2")]);
+    push(&node, &checkout);
+    picloud(&node, &["rollback"]);
+    checkout.commit(&[("functions/a.rhai", b"let x = ;")]);
+    checkout.refused(&["push", &repository(&node), "main"]);
+    assert_eq!(node.get("/a").text(), "1");
+    assert_eq!(json(&node, &["status"])["following"]["pin"]["abandoned"], good.as_str());
+}
+
+#[test]
+fn a_pin_that_holds_ends_only_by_unpin() {
+    let (node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    checkout.commit(&[("functions/a.rhai", b"2")]);
+    push(&node, &checkout);
+    picloud(&node, &["rollback", "--hold"]);
+    checkout.commit(&[("functions/a.rhai", b"3")]);
+    let told = push(&node, &checkout);
+    assert!(told.contains("stored, and not live: admin went back"), "{told}");
+    assert_eq!(node.get("/a").text(), "1");
+    let told = picloud(&node, &["unpin"]);
+    assert!(told.starts_with("live "), "{told}");
+    assert_eq!(node.get("/a").text(), "3");
+    let again = run(&node, &["unpin"]);
+    assert_eq!((again.status.code(), said(&again).as_str()), (Some(2), "error: nothing is pinned\n"));
+}
+
+#[test]
+fn unpin_brings_back_what_was_abandoned() {
+    let (node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    checkout.commit(&[("functions/a.rhai", b"2")]);
+    push(&node, &checkout);
+    picloud(&node, &["rollback"]);
+    picloud(&node, &["unpin"]);
+    assert_eq!(node.get("/a").text(), "2");
+}
+
+#[test]
+fn going_back_needs_no_repository() {
+    let (node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    checkout.commit(&[("functions/a.rhai", b"2")]);
+    push(&node, &checkout);
+    std::fs::remove_dir_all(repository(&node)).unwrap();
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/a").text(), "1");
+}
+
+#[test]
+fn one_can_go_back_further_by_id_or_by_commit() {
+    let (node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    let second = checkout.commit(&[("functions/a.rhai", b"2")]);
+    push(&node, &checkout);
+    let id = json(&node, &["status"])["live"]["id"].as_str().unwrap().to_owned();
+    for text in ["3", "4"] {
+        checkout.commit(&[("functions/a.rhai", text.as_bytes())]);
+        push(&node, &checkout);
+    }
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/a").text(), "3");
+    // Again: one step further, not back to where we came from.
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/a").text(), "2");
+    let same = run(&node, &["rollback", &id]);
+    assert_eq!(said(&same), format!("error: the files of deployment {id} are what is live already\n"));
+    picloud(&node, &["unpin"]);
+    assert_eq!(node.get("/a").text(), "4");
+    picloud(&node, &["rollback", &second[..8]]);
+    assert_eq!(node.get("/a").text(), "2");
+    let unknown = run(&node, &["rollback", "0000000000000"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(
+        said(&unknown).contains("no deployment has the id or the revision `0000000000000`\n  hint: `picloud deployments`"),
+        "{}",
+        said(&unknown)
+    );
+}
+
+#[test]
+fn of_a_directory_only_what_is_saved_after_going_back_goes_live() {
+    let mut node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    node.replace("a.rhai", "2");
+    node.wait_for("/a", "2");
+    node.replace("c.rhai", "2");
+    node.wait_for("/c", "2");
+    let first = json(&node, &["deployments"]).as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
+    picloud(&node, &["rollback", &first]);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/c").status), ("1", 404));
+    let status = json(&node, &["status"]);
+    assert!(status["following"]["pin"]["files"].as_object().unwrap().keys().eq(["a.rhai", "c.rhai"]), "{status}");
+    assert_eq!(status["is_in_sync"], false);
+
+    node.replace("b.rhai", "3");
+    node.wait_for("/b", "3");
+    assert_eq!((node.get("/a").text().as_str(), node.get("/c").status), ("1", 404));
+    node.restart();
+    picloud(&node, &["sync"]);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str(), node.get("/c").status), ("1", "3", 404));
+
+    node.replace("a.rhai", "4");
+    node.wait_for("/a", "4");
+    assert_eq!(node.get("/c").status, 404);
+    picloud(&node, &["unpin"]);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str(), node.get("/c").text().as_str()), ("4", "3", "2"));
+    assert_eq!(json(&node, &["status"])["is_in_sync"], true);
+}
+
+#[test]
+fn of_a_directory_a_pin_ends_when_nothing_of_it_is_left() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    node.replace("a.rhai", "2");
+    node.wait_for("/a", "2");
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/a").text(), "1");
+    node.replace("a.rhai", "3");
+    node.wait_for("/a", "3");
+    assert_eq!(json(&node, &["status"])["following"]["pin"], Value::Null);
+    // Now it is a save as any other.
+    node.replace("a.rhai", "2");
+    node.wait_for("/a", "2");
+}
+
+#[test]
+fn of_a_directory_a_pin_that_holds_stops_every_save() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    node.replace("a.rhai", "2");
+    node.wait_for("/a", "2");
+    picloud(&node, &["rollback", "--hold"]);
+    node.replace("b.rhai", "2");
+    picloud(&node, &["sync"]);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str()), ("1", "1"));
+    picloud(&node, &["unpin"]);
+    node.wait_for("/a", "2");
+    node.wait_for("/b", "2");
+}
+
+#[test]
+fn a_suspended_source_is_not_followed_until_it_is_resumed() {
+    let mut node = Node::start_with(&[("a.rhai", "1")]);
+    picloud(&node, &["source", "suspend"]);
+    node.replace("a.rhai", "2");
+    let told = picloud(&node, &["sync"]);
+    assert!(told.contains("not live  the source is suspended by admin since "), "{told}");
+    assert_eq!(node.get("/a").text(), "1");
+    node.restart();
+    assert_eq!(node.get("/a").text(), "1", "what was live is live again, not what the folder holds");
+    let again = run(&node, &["source", "suspend"]);
+    assert_eq!((again.status.code(), said(&again).as_str()), (Some(2), "error: the source is suspended already\n"));
+    picloud(&node, &["source", "resume"]);
+    assert_eq!(node.get("/a").text(), "2");
+}
+
+#[test]
+fn a_push_to_a_suspended_source_is_stored_and_told_so() {
+    let (node, checkout) = git_node(&[("functions/a.rhai", b"1")]);
+    picloud(&node, &["source", "suspend"]);
+    checkout.commit(&[("functions/a.rhai", b"2")]);
+    let told = push(&node, &checkout);
+    assert!(told.contains("stored, and not live: the source is suspended by admin"), "{told}");
+    assert_eq!(node.get("/a").text(), "1");
+    // Even so, what is broken is refused.
+    checkout.commit(&[("functions/a.rhai", b"let x = ;")]);
+    checkout.refused(&["push", &repository(&node), "main"]);
+    picloud(&node, &["source", "resume"]);
+    assert_eq!(node.get("/a").text(), "2");
+}
+
+#[test]
+fn a_crash_while_going_back_leaves_one_whole_state() {
+    let (mut node, checkout) = git_node(&[("functions/a.rhai", b"1"), ("functions/b.rhai", b"1")]);
+    for round in 0..12 {
+        checkout.commit(&[("functions/a.rhai", b"2"), ("functions/b.rhai", b"2"), ("round", round.to_string().as_bytes())]);
+        push(&node, &checkout);
+        let mut rollback = Command::new(env!("CARGO_BIN_EXE_picloud"));
+        let mut rollback = rollback
+            .args(["rollback", "--yes"])
+            .current_dir(node.folder())
+            .env_clear()
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // From before it is asked for until after it is done.
+        std::thread::sleep(std::time::Duration::from_millis(round * 4));
+        node.signal(Signal::KILL);
+        node.ended();
+        let _ = rollback.wait();
+        node.start();
+        let both = (node.get("/a").text(), node.get("/b").text());
+        let is_back = json(&node, &["status"])["following"]["pin"].is_object();
+        let expected = if is_back { "1" } else { "2" };
+        assert_eq!((both.0.as_str(), both.1.as_str()), (expected, expected), "round {round}");
+        // And so it stays.
+        picloud(&node, &["sync"]);
+        assert_eq!(node.get("/a").text(), expected);
+        if !is_back {
+            picloud(&node, &["rollback"]);
+        }
+        assert_eq!(node.get("/b").text(), "1");
+    }
+}
+
+#[test]
+fn what_today_s_rules_refuse_cannot_be_gone_back_to() {
+    let mut node = node(&[("a.rhai", "+++\ntimeout = \"200s\"\n+++\n1")]).start();
+    node.replace("a.rhai", "2");
+    node.wait_for("/a", "2");
+    std::fs::write(node.folder().join("picloud.toml"), "[ceilings]\ntimeout = \"100s\"\n").unwrap();
+    node.restart();
+    let refused = run(&node, &["rollback"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = said(&refused);
+    assert!(told.contains("cannot go live any more\na.rhai:2:1: error: `timeout` is 3m 20s, above this node"), "{told}");
+    assert_eq!(node.get("/a").text(), "2");
+}
