@@ -1,12 +1,14 @@
 //! PiCloud turns a folder of `.rhai` files into live HTTP endpoints.
 //!
-//! # Two paths
+//! # The paths
 //!
 //! ```text
 //! file change → source → sync: check (front-matter, routes, compile, cross-check) → executor loads → store records → live swaps
 //!
 //! request → http → live finds → executor runs (engine) → response
 //!                                └→ journal → store
+//!
+//! git push → hook → gate → sync: the same check, before git accepts the push; then the branch has moved, and it is a file change
 //! ```
 //!
 //! A file notice only says «look again»: [`sync`] compares whole states, so lost or doubled notices do no harm. What a deployment changes

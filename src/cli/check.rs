@@ -17,12 +17,15 @@ use serde_json::json;
 
 use super::{Configured, Exit, found, output};
 use crate::{
+    clock::SystemClock,
     config::{Config, Source as SourceConfig},
+    deployment::Snapshot,
     engine::Engine,
     function::{Diagnostic, Tree},
     source::{
         Source,
         directory::{self, DirectorySource},
+        git::{self, GitSource, Repository},
     },
     sync::{
         check::Checker,
@@ -81,14 +84,8 @@ pub(super) struct CheckedSource {
 
 /// Reads the configured folder once and checks it, on a thread with the stack that scripts need.
 pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
-    let SourceConfig::Directory { path } = config.source.clone() else { return Err(anyhow!("not yet")) };
-    if !path.is_dir() {
-        let hint = "name another with `--functions`, or make a project with `picloud init`";
-        return Err(anyhow!("there is no functions folder `{}`\n  hint: {hint}", path.display()));
-    }
-    let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut snapshot = runtime.block_on(DirectorySource::new(path, settings).snapshot())?;
+    let mut snapshot = runtime.block_on(read(config))?;
     // Whoever runs a command means what is saved now.
     snapshot.unsettled.clear();
     let engine = Arc::new(Engine::new(config.limits.clone()));
@@ -101,6 +98,34 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     let (settled, checker) =
         with_word_after(PATIENCE, &format!("checking {} …", output::count(files, "file")), || on_script_stack(config, check))?;
     Ok(CheckedSource { settled, engine, _checker: checker })
+}
+
+/// Reads the configured folder, or the branch that deploys as the repository on this machine has it.
+async fn read(config: &Config) -> anyhow::Result<Snapshot> {
+    match &config.source {
+        SourceConfig::Directory { path } => {
+            if !path.is_dir() {
+                let hint = "name another with `--functions`, or make a project with `picloud init`";
+                return Err(anyhow!("there is no functions folder `{}`\n  hint: {hint}", path.display()));
+            }
+            let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
+            Ok(DirectorySource::new(path.clone(), settings).snapshot().await?)
+        }
+        SourceConfig::Git(settings) => {
+            let path = match &settings.repository {
+                Repository::Bare(path) => path.clone(),
+                Repository::Hosted | Repository::Remote(_) => config.data.join(git::FOLDER),
+            };
+            if !path.exists() {
+                let hint = "the node makes it at its first start; `picloud check DIR` checks a folder";
+                return Err(anyhow!("there is no repository `{}`\n  hint: {hint}", path.display()));
+            }
+            git::program::must_be_readable(&path).await?;
+            // Of a remote the copy is read, and nothing is fetched.
+            let settings = git::Settings { repository: Repository::Bare(path.clone()), ..(**settings).clone() };
+            Ok(GitSource::new(settings, path, Arc::new(SystemClock)).snapshot().await?)
+        }
+    }
 }
 
 /// How long a terminal stays silent while people wait.
