@@ -28,7 +28,8 @@ impl Hook {
         };
         let verdict = gate::hook::ask(stage, io::stdin().lock());
         for line in &verdict.say {
-            output::tell(output::tame(line));
+            // Tabs stay, so that a caret stands below its place.
+            output::tell(line.split('\t').map(output::tame).collect::<Vec<_>>().join("\t"));
         }
         if verdict.is_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

@@ -18,10 +18,16 @@ impl Sync {
     /// Carries out an order. Whoever asked may have gone; that changes nothing.
     pub(super) async fn obey(&mut self, order: Order, done: Done) -> Done {
         match order {
-            Order::Poke => return self.look_now().await,
             Order::Look(reply) => {
-                let done = self.look_now().await;
+                let done = self.sync(self.parts.source.cause()).await;
+                // A push waits for this, and not for what other branches show.
                 let _ = reply.send(self.seen());
+                self.show_previews().await;
+                return done;
+            }
+            Order::Poke => {
+                let done = self.sync(self.parts.source.cause()).await;
+                self.show_previews().await;
                 return done;
             }
             Order::Check(snapshot, reply) => drop(reply.send(self.checked(*snapshot).await)),
@@ -44,13 +50,6 @@ impl Sync {
                 return done;
             }
         }
-        done
-    }
-
-    async fn look_now(&mut self) -> Done {
-        self.parts.source.refresh().await;
-        let done = self.sync(self.parts.source.cause()).await;
-        self.show_previews().await;
         done
     }
 
@@ -104,7 +103,7 @@ impl Sync {
     async fn change_and_look(&mut self, following: Following, done: Done) -> (Result<Look, OrderError>, Done) {
         match self.change(following).await {
             Ok(()) => {
-                let done = self.look_now().await;
+                let done = self.sync(self.parts.source.cause()).await;
                 (Ok(self.seen()), done)
             }
             Err(error) => (Err(error), done),

@@ -1,5 +1,7 @@
 //! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
@@ -7,6 +9,7 @@ use super::{plan::Plan, with_causes};
 use crate::{
     deployment::{Deployment, DeploymentId, Following, Snapshot},
     function::{Diagnostic, Revision},
+    source::Source,
     store::FindError,
 };
 
@@ -16,9 +19,10 @@ use crate::{
 pub struct Stopping;
 
 /// Gives orders to the sync loop. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SyncHandle {
     orders: mpsc::Sender<Order>,
+    source: Arc<dyn Source>,
 }
 
 /// Orders that wait; more senders wait themselves.
@@ -27,7 +31,7 @@ const QUEUE: usize = 16;
 /// What the loop is asked to do.
 #[derive(Debug)]
 pub enum Order {
-    /// Refresh the source and look at it.
+    /// Look at the source.
     Look(oneshot::Sender<Look>),
     /// The same, and nobody waits for it.
     Poke,
@@ -137,18 +141,22 @@ impl From<FindError> for OrderError {
 
 impl SyncHandle {
     /// Makes a handle and the end that the loop reads.
-    pub fn new() -> (Self, mpsc::Receiver<Order>) {
+    pub fn new(source: Arc<dyn Source>) -> (Self, mpsc::Receiver<Order>) {
         let (orders, receiver) = mpsc::channel(QUEUE);
-        (Self { orders }, receiver)
+        (Self { orders, source }, receiver)
     }
 
     /// Has the source asked and looked at now, and waits until that is decided.
     pub async fn look(&self) -> Result<Look, Stopping> {
+        // Here and not in the loop, which has other orders to obey while a remote does not answer.
+        self.source.refresh().await;
         self.ask(Order::Look).await
     }
 
     /// Has the source asked and looked at soon. Many pokes at once are one.
     pub fn poke(&self) {
+        self.source.poke();
+        // Where the queue is full, the loop is awake.
         let _ = self.orders.try_send(Order::Poke);
     }
 

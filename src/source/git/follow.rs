@@ -205,6 +205,12 @@ impl Source for GitSource {
         }
     }
 
+    fn poke(&self) {
+        if let Some(fetcher) = &self.0.fetcher {
+            fetcher.poke();
+        }
+    }
+
     fn problem(&self) -> Option<String> {
         self.0.fetcher.as_ref().and_then(Fetcher::problem)
     }

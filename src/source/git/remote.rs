@@ -43,6 +43,8 @@ type Order = oneshot::Sender<()>;
 struct Shared {
     state: Mutex<State>,
     changed: Notify,
+    /// Somebody has heard that there is something new.
+    wanted: Notify,
 }
 
 #[derive(Default)]
@@ -77,6 +79,11 @@ impl Fetcher {
             // It fails when the node is stopping.
             let _ = receiver.await;
         }
+    }
+
+    /// Fetches soon: after the fetch that is under way, if one is. Many pokes are one.
+    pub fn poke(&self) {
+        self.0.shared.wanted.notify_one();
     }
 
     /// Returns why the last fetch failed, in words for people and without secrets.
@@ -138,6 +145,7 @@ impl Task {
             self.shared.state().next_us = Some(now_us + pause.as_micros() as i64);
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                () = self.shared.wanted.notified() => failures = 0,
                 order = orders.recv() => match order {
                     Some(order) => waiting.push(order),
                     None => return,
