@@ -311,7 +311,7 @@ impl Sync {
         let is_same = files.is_empty() && (self.deployment.is_some() || is_refused);
         if is_same && !news {
             if !is_loaded {
-                self.announce(&settled, &deployment, "is live as before");
+                self.announce(&settled, &deployment, if is_refused { "is refused as before" } else { "is live as before" });
             }
             let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
             if let Some(live) = self.deployment.clone().filter(|_| !is_loaded || is_other) {
