@@ -59,6 +59,8 @@ pub fn git(repository: &Path, settings: &[(&str, &str)]) -> Command {
         .env("GIT_DIR", repository)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        // References below `refs/replace/` can be pushed, and would show git a signed commit in the place of another.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_TERMINAL_PROMPT", "0")
         .stdin(Stdio::null());
     let settings = [("safe.directory", "*")].into_iter().chain(settings.iter().copied());
