@@ -201,7 +201,9 @@ impl Followed {
                 // Hooks run elsewhere, so paths are whole.
                 let repository = config.data.canonicalize()?.join(git::FOLDER);
                 hosted::open(&repository, &settings.branch).await?;
-                hosted::install_hooks(&repository)?;
+                for hook in hosted::install_hooks(&repository)? {
+                    tracing::warn!("`{}` is a hook of somebody else: pushes are only checked if it calls `picloud hook`", hook.display());
+                }
                 repository
             }
             Repository::Bare(path) => {

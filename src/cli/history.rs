@@ -135,6 +135,8 @@ pub fn summary(deployment: &Deployment) -> serde_json::Value {
         "status": deployment.status,
         "cause": deployment.cause,
         "by": deployment.by,
+        "pushed_by": deployment.pushed_by,
+        "note": deployment.note,
         "revision": deployment.revision,
         "functions": deployment.functions,
         "took_us": deployment.took_us,

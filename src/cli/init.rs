@@ -83,11 +83,7 @@ impl Init {
 
     /// Makes a repository whose pushes go through the node that follows it.
     fn bare(self) -> anyhow::Result<Exit> {
-        if self.dir.join(".git").exists() {
-            let hint = "push from it to a bare one: `picloud init --bare /srv/git/functions.git`";
-            bail!("`{}` is a working copy, and pushes go to bare repositories\n  hint: {hint}", self.dir.display());
-        }
-        let is_new = !self.dir.join("HEAD").exists();
+        let is_new = !self.dir.join("HEAD").exists() && !self.dir.join(".git").exists();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let repository = runtime.block_on(async {
             if is_new {
@@ -107,12 +103,15 @@ impl Init {
         }
         output::line(format!("{} {}", if is_new { "made" } else { "adopted" }, repository.display()));
         output::line("\nNow, in the folder of the node, this picloud.toml:");
-        output::line(format!("  [source]\n  kind = \"git\"\n  repository = \"{}\"", repository.display()));
+        // TOML takes every string that JSON does.
+        let path = serde_json::Value::from(repository.display().to_string());
+        output::line(format!("  [source]\n  kind = \"git\"\n  repository = {path}"));
         if self.branch != "main" {
             output::line(format!("  branch = \"{}\"", self.branch));
         }
         output::line("and\n  picloud serve");
-        output::line(format!("Then push from anywhere:\n  git push {} {}", repository.display(), self.branch));
+        let place = shell(&repository.display().to_string());
+        output::line(format!("Then push from anywhere:\n  git push {place} {}", self.branch));
         Ok(Exit::Done)
     }
 
@@ -138,6 +137,12 @@ impl Init {
         output::line("  picloud serve\n  curl 'http://127.0.0.1:8080/hello?name=Ada'");
         Ok(Exit::Done)
     }
+}
+
+/// Writes a word for a shell.
+fn shell(word: &str) -> String {
+    let is_plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:".contains(&byte));
+    if is_plain { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Writes a file that is not there yet, and the folders above it.

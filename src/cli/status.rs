@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::rfc3339,
-    config::Config,
+    config::{Config, Source as SourceConfig},
     deployment::{Deployment, DeploymentStatus},
     function::{Diagnostic, limits::Size},
     node,
@@ -132,18 +132,20 @@ fn print_running(client: &Client, status: &Value, config: &Config) {
     }
     let found: Vec<Diagnostic> = serde_json::from_value(status["diagnostics"].clone()).unwrap_or_default();
     if found.iter().any(Diagnostic::is_error) {
-        output::line(match status["source"].as_str().is_some_and(|source| source.starts_with("git")) {
-            true => "\nThe wanted commit has mistakes; what is live stays live.",
-            false => FILES_KEPT,
-        });
+        output::line(kept(config));
     }
     for diagnostic in &found {
         output::line(format!("\n{}", Configured::finding(config, diagnostic)));
     }
 }
 
-/// What mistakes mean in a directory.
-const FILES_KEPT: &str = "\nFiles with mistakes are live as they last were right, or answer 503 if they never were.";
+/// Says what mistakes mean: of a commit all or nothing goes live.
+fn kept(config: &Config) -> &'static str {
+    match config.source {
+        SourceConfig::Git(_) => "\nThe wanted commit has mistakes; what is live stays live.",
+        SourceConfig::Directory { .. } => "\nFiles with mistakes are live as they last were right, or answer 503 if they never were.",
+    }
+}
 
 fn json_status(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error>) -> anyhow::Result<()> {
     output::json(&json!({
@@ -185,7 +187,7 @@ fn print_status(config: &Config, recorded: &Recorded, is_unread: bool) -> anyhow
         output::line(format!("spool     {} of executions wait for the database", Size(spooled)));
     }
     if recorded.diagnostics().iter().any(Diagnostic::is_error) {
-        output::line(FILES_KEPT);
+        output::line(kept(config));
     }
     for diagnostic in recorded.diagnostics() {
         output::line(format!("\n{}", Configured::finding(config, diagnostic)));

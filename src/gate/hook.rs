@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{MAX_MESSAGE, PUSHER, Push, SOCKET, Stage, Update, Verdict};
+use super::{MAX_MESSAGE, PUSHER, Push, SOCKET, Stage, Update, Verdict, no_answer};
 
 /// How long the node may take to judge, and to put what it has accepted live.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -21,14 +21,19 @@ pub fn ask(stage: Stage, input: impl Read) -> Verdict {
     };
     match exchange(&push) {
         Ok(verdict) => verdict,
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => refusal(&[
-            format!("picloud: the node did not answer within {} s", PATIENCE.as_secs()),
-            "  hint: push again; `picloud status` on its machine says what it is doing".into(),
-        ]),
-        Err(error) => refusal(&[
-            format!("picloud: the node that checks pushes does not run here ({error})"),
-            "  hint: start it with `picloud serve`, and push again".into(),
-        ]),
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            refusal(&no_answer(stage, &format!("the node did not answer within {} s", PATIENCE.as_secs())))
+        }
+        Err(error) => refusal(&match stage {
+            Stage::PreReceive => [
+                format!("picloud: the node that checks pushes does not run here ({error})"),
+                "  hint: start it with `picloud serve`, and push again".into(),
+            ],
+            Stage::PostReceive => [
+                format!("picloud: pushed, and not live: the node does not run here any more ({error})"),
+                "  hint: start it with `picloud serve`; there is no need to push again".into(),
+            ],
+        }),
     }
 }
 

@@ -60,3 +60,17 @@ pub struct Verdict {
     /// For the pusher's terminal.
     pub say: Vec<String>,
 }
+
+/// Says that there was no answer in time, and what that means for the push.
+fn no_answer(stage: Stage, why: &str) -> [String; 2] {
+    match stage {
+        Stage::PreReceive => [
+            format!("picloud: {why}; nothing was pushed"),
+            "  hint: push again; `picloud status` on its machine says what it is doing".into(),
+        ],
+        Stage::PostReceive => [
+            format!("picloud: pushed, and not live yet: {why}"),
+            "  hint: `picloud status` on its machine says what it is doing; there is no need to push again".into(),
+        ],
+    }
+}

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge};
+use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer};
 use crate::{source::git::GitSource, sync::orders::SyncHandle};
 
 /// Why hooks could not ask.
@@ -104,12 +104,9 @@ async fn answer(stream: UnixStream, judge: &Judge) -> io::Result<()> {
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(reader.take(MAX_MESSAGE)).read_line(&mut line)).await??;
     let verdict = match serde_json::from_str::<Push>(&line) {
-        Ok(push) => timeout(JUDGEMENT, judge.judge(&push)).await.unwrap_or_else(|_| Verdict {
-            is_accepted: false,
-            say: vec![
-                format!("picloud: the node was too busy to answer within {} s", JUDGEMENT.as_secs()),
-                "  hint: push again; `picloud status` says what it is doing".into(),
-            ],
+        Ok(push) => timeout(JUDGEMENT, judge.judge(&push)).await.unwrap_or_else(|_| {
+            let why = format!("the node was too busy to answer within {} s", JUDGEMENT.as_secs());
+            Verdict { is_accepted: false, say: no_answer(push.stage, &why).into() }
         }),
         Err(error) => {
             Verdict { is_accepted: false, say: vec![format!("picloud: the hook and the node do not understand each other: {error}")] }

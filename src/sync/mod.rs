@@ -36,6 +36,9 @@ use crate::{
 /// Shortest and longest wait before a deployment that waits for the database is tried again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
+/// The revision of a repository without its branch.
+const EMPTY: &str = "empty";
+
 /// The parts that a sync works with.
 pub struct Parts {
     /// What to follow.
@@ -162,8 +165,8 @@ impl Sync {
         let snapshot = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,
             // A repository that nothing was pushed to yet.
-            Err(SourceError::NoBranch { .. }) if self.deployment.is_none() => {
-                Snapshot { revision: Revision("empty".into()), ..whole(&Tree::new()) }
+            Err(SourceError::NoBranch { .. }) if self.deployment.as_ref().is_none_or(|live| live.revision.0 == EMPTY) => {
+                Snapshot { revision: Revision(EMPTY.into()), ..whole(&Tree::new()) }
             }
             Err(error) => return self.without_source(&with_causes(&error)).await,
         };
@@ -308,7 +311,7 @@ impl Sync {
         let is_same = files.is_empty() && (self.deployment.is_some() || is_refused);
         if is_same && !news {
             if !is_loaded {
-                self.announce(&settled, &deployment, "is live as before");
+                self.announce(&settled, &deployment, if is_refused { "is refused as before" } else { "is live as before" });
             }
             let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
             if let Some(live) = self.deployment.clone().filter(|_| !is_loaded || is_other) {

@@ -2,7 +2,18 @@
 
 #[path = "../support/node.rs"]
 mod node;
+#[path = "../store/kit.rs"]
+#[allow(dead_code, unused_imports, unused_macros, reason = "the store's tests use the rest of it")]
+mod store;
 
+mod branches;
+mod crash;
+mod gate;
 mod http;
 mod kit;
+mod outage;
+mod races;
+mod reader;
+mod repository;
 mod serve;
+mod signed;

@@ -170,7 +170,8 @@ impl Node {
 
     /// Its data folder.
     pub fn data(&self) -> PathBuf {
-        self.folder().join(".picloud")
+        let mut arguments = self.setup.arguments.iter().skip_while(|argument| *argument != "--data");
+        self.folder().join(arguments.nth(1).map_or(".picloud", String::as_str))
     }
 
     /// Returns the path of a function file.

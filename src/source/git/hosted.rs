@@ -20,9 +20,18 @@ pub async fn open(repository: &Path, branch: &str) -> Result<(), RepositoryError
     program::must_be_readable(repository).await
 }
 
-/// Sets what pushes to a repository of this machine need: options (`git push -o dry-run`), and no objects that are malformed.
+/// Sets what pushes to a repository of this machine need: options (`git push -o dry-run`), no objects that are malformed, and its own hooks
+/// whatever hooks its users have elsewhere.
 pub async fn adopt(repository: &Path) -> Result<(), RepositoryError> {
-    for (key, value) in [("receive.advertisePushOptions", "true"), ("receive.fsckObjects", "true")] {
+    let wanted = [("receive.advertisePushOptions", "true"), ("receive.fsckObjects", "true"), (HOOKS_PATH, HOOKS_FOLDER)];
+    if let Some(other) = program::setting(repository, HOOKS_PATH).await?.filter(|other| other != HOOKS_FOLDER) {
+        let place = repository.display();
+        return Err(RepositoryError::Unusable(format!(
+            "`{place}` has its hooks in `{other}` ({HOOKS_PATH}), and pushes are not checked without ours\n  hint: `git -C {place} config --unset \
+             {HOOKS_PATH}`, run this again, and call the other hooks from ours"
+        )));
+    }
+    for (key, value) in wanted {
         let mut config = program::git(repository, &[]);
         config.args(["config", "--local", key, value]);
         program::run(config, program::LOCAL).await?;
@@ -30,9 +39,13 @@ pub async fn adopt(repository: &Path) -> Result<(), RepositoryError> {
     Ok(())
 }
 
+/// Where git looks for hooks, relative to a bare repository.
+const HOOKS_PATH: &str = "core.hooksPath";
+const HOOKS_FOLDER: &str = "hooks";
+
 /// Returns the folder of a repository's hooks.
 pub fn hooks(repository: &Path) -> PathBuf {
-    repository.join("hooks")
+    repository.join(HOOKS_FOLDER)
 }
 
 /// Writes the hooks of a repository. Those of somebody else are left, and named.

@@ -59,6 +59,8 @@ pub fn git(repository: &Path, settings: &[(&str, &str)]) -> Command {
         .env("GIT_DIR", repository)
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        // References below `refs/replace/` can be pushed, and would show git a signed commit in the place of another.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
         .env("GIT_TERMINAL_PROMPT", "0")
         .stdin(Stdio::null());
     let settings = [("safe.directory", "*")].into_iter().chain(settings.iter().copied());
@@ -105,30 +107,45 @@ pub async fn heads(repository: &Path) -> Result<Vec<Head>, GitError> {
     Ok(String::from_utf8_lossy(&refs).lines().filter_map(head).collect())
 }
 
-/// Refuses a repository whose objects or references cannot be read in this process.
+/// Refuses a repository whose objects or references cannot be read in this process, and one that belongs to a working copy.
 pub async fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
-    if !repository.join("HEAD").exists() || !repository.join("objects").is_dir() {
-        let place = repository.display();
-        return Err(RepositoryError::Unusable(format!(
-            "`{place}` is no bare repository\n  hint: `picloud init --bare {place}` makes one, or makes one fit"
-        )));
+    let place = repository.display();
+    let unusable = |what: String| Err(RepositoryError::Unusable(what));
+    if repository.join(".git").exists() {
+        return unusable(format!("`{place}` is a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
     }
-    let mut config = git(repository, &[]);
-    config.args(["config", "--local", "--list"]);
-    let config = run(config, LOCAL).await?;
-    let config = String::from_utf8_lossy(&config).to_lowercase();
-    for (key, good, what) in [("extensions.objectformat", "sha1", "object format"), ("extensions.refstorage", "files", "reference format")]
+    if !repository.join("HEAD").exists() || !repository.join("objects").is_dir() {
+        let hint = format!("  hint: `picloud init --bare {place}` makes one, or makes one fit");
+        return unusable(format!("`{place}` is no bare repository\n{hint}"));
+    }
+    if setting(repository, "core.bare").await?.is_none_or(|bare| bare != "true") {
+        return unusable(format!("`{place}` belongs to a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
+    }
+    for (key, good, what) in [("extensions.objectFormat", "sha1", "object format"), ("extensions.refStorage", "files", "reference format")]
     {
-        let value = config.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        if let Some(value) = value.filter(|value| *value != good) {
-            return Err(RepositoryError::Unusable(format!(
-                "the repository `{}` has the {what} `{value}`, which cannot be read here; `{good}` can\n  hint: make a new one with `picloud \
-                 init --bare DIR`, and push to it",
-                repository.display()
-            )));
+        if let Some(value) = setting(repository, key).await?.filter(|value| value != good) {
+            return unusable(format!(
+                "the repository `{place}` has the {what} `{value}`, which cannot be read here; `{good}` can\n  hint: make a new one with `picloud \
+                 init --bare DIR`, and push to it"
+            ));
         }
     }
     Ok(())
+}
+
+const PUSH_FROM_IT: &str = "  hint: push from it to a bare one: `picloud init --bare /srv/git/functions.git`";
+
+/// Returns what the repository itself sets for a key.
+pub async fn setting(repository: &Path, key: &str) -> Result<Option<String>, GitError> {
+    let mut config = git(repository, &[]);
+    config.args(["config", "--local", "--list", "--null"]);
+    let config = run(config, LOCAL).await?;
+    // Names are written in lower case; the last value counts.
+    let value = |setting: &str| {
+        let (name, value) = setting.split_once('\n')?;
+        name.eq_ignore_ascii_case(key).then(|| value.to_owned())
+    };
+    Ok(String::from_utf8_lossy(&config).split('\0').filter_map(value).next_back())
 }
 
 /// What does not leave the machine ends soon.

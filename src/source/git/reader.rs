@@ -49,6 +49,11 @@ impl Reader {
         let commit = Oid::from_str(commit).and_then(|id| objects.find_commit(id)).map_err(unreadable)?;
         let mut walk = Walk { reader: self, objects: &objects, files: Files::default(), seen: HashMap::new(), entries: 0 };
         walk.root(&commit.tree().map_err(unreadable)?).map_err(unreadable)?;
+        if walk.entries > MAX_ENTRIES {
+            // It is refused, and not worth checking.
+            walk.files.tree.clear();
+            walk.seen.clear();
+        }
         let Walk { files: Files { tree, problems }, seen, .. } = walk;
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         contents.extend(seen);

@@ -1,0 +1,176 @@
+//! What the pusher is told, what goes live, and what is refused.
+
+use picloud::deployment::Cause;
+
+use crate::kit::{Checkout, Story, picloud, said};
+
+#[test]
+fn a_good_push_goes_live_and_a_broken_one_is_refused_with_everything_that_is_wrong() {
+    for story in [Story::begin(), Story::over_http()] {
+        let good = story.commit("one");
+        insta::assert_snapshot!("good", story.push(&["main"]));
+        story.wait_for("one", &good);
+
+        story.checkout.commit(&[
+            ("functions/a.rhai", b"+++\nmetods = [\"GET\"]\n+++\n1"),
+            ("functions/b.rhai", b"let x = ;\n"),
+            ("functions/deep/c.rhai", b"import \"nowhere\" as n; 1"),
+            ("functions/new.rhai", b"1"),
+        ]);
+        insta::assert_snapshot!("broken", story.refused(&["main"]));
+        story.wait_for("one", &good);
+        assert_eq!(story.commits(), [&*good], "what git never accepted is not recorded");
+
+        story.commit("two");
+        let mended = story.checkout.done(&["rev-parse", "HEAD"]).trim().to_owned();
+        insta::assert_snapshot!("mended", story.push(&["main"]));
+        story.wait_for("two", &mended);
+
+        let live = story.live().unwrap();
+        assert_eq!((live.cause, live.by.as_deref()), (Cause::Push, Some("Ann <ann@example.org>")));
+        assert_eq!(live.pushed_by.as_deref(), Some(if story.is_hosted { "admin" } else { "bob" }));
+        let listed: serde_json::Value = serde_json::from_str(&picloud(&story.node, &["deployments", "--json"])).unwrap();
+        assert_eq!((&listed[0]["revision"], &listed[1]["revision"]), (&mended.into(), &good.into()));
+        assert_eq!((&listed[0]["by"], &listed[0]["note"]), (&"Ann <ann@example.org>".into(), &serde_json::Value::Null));
+        assert_eq!(listed[0]["pushed_by"], live.pushed_by.unwrap());
+    }
+}
+
+#[test]
+fn a_dry_run_shows_what_would_change() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    story.checkout.commit(&[("functions/a.rhai", b"\"two\""), ("functions/new/[id=int].get.rhai", b"1")]);
+    story.checkout.done(&["rm", "--quiet", "functions/b.rhai"]);
+    story.checkout.commit(&[]);
+    insta::assert_snapshot!("dry_run", story.refused(&["-odry-run", "main"]));
+    story.wait_for("one", &one);
+    insta::assert_snapshot!("unknown_option", story.refused(&["-odry-rum", "main"]));
+    story.wait_for("one", &one);
+    assert_eq!(story.commits(), [one]);
+    story.push(&["main"]);
+    assert_eq!(story.node.get("/a").text(), "two");
+}
+
+#[test]
+fn removing_most_functions_must_be_meant() {
+    let story = Story::begin();
+    let names: Vec<String> = (0..11).map(|number| format!("functions/f{number:02}.rhai")).collect();
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b"1"[..])).collect();
+    let all = story.checkout.commit(&files);
+    story.push(&["main"]);
+    let removed: Vec<&str> = names[..6].iter().map(String::as_str).collect();
+    story.checkout.done(&[&["rm", "--quiet"], &removed[..]].concat());
+    let few = story.checkout.commit(&[]);
+    insta::assert_snapshot!("mass_delete", story.refused(&["main"]));
+    assert_eq!((story.branch("main"), story.node.get("/f00").status), (all, 200));
+    story.push(&["-oallow-mass-delete", "main"]);
+    assert_eq!((story.branch("main"), story.node.get("/f00").status, story.node.get("/f10").status), (few, 404, 200));
+}
+
+#[test]
+fn a_forced_push_goes_live_and_says_what_it_left_behind() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let two = story.deploy("two");
+    story.checkout.done(&["reset", "--quiet", "--hard", &one]);
+    let three = story.commit("three");
+    assert!(story.refused(&["main"]).contains("non-fast-forward"), "git itself asks for --force");
+    story.wait_for("two", &two);
+    insta::assert_snapshot!("forced", story.push(&["--force", "main"]));
+    story.wait_for("three", &three);
+    assert_eq!(story.live().unwrap().note, Some(format!("forced: does not contain {two}")));
+    // Back to where it was is forced as well.
+    story.checkout.done(&["reset", "--quiet", "--hard", &one]);
+    story.push(&["--force", "main"]);
+    story.wait_for("one", &one);
+}
+
+#[test]
+fn forced_pushes_can_be_off() {
+    let story = Story::with("allow_force = false\n");
+    let one = story.deploy("one");
+    let two = story.deploy("two");
+    story.checkout.done(&["reset", "--quiet", "--hard", &one]);
+    story.commit("three");
+    insta::assert_snapshot!("force_refused", story.refused(&["--force", "main"]));
+    story.wait_for("two", &two);
+}
+
+#[test]
+fn the_branch_that_deploys_cannot_be_deleted_and_others_can() {
+    for story in [Story::begin(), Story::over_http()] {
+        let one = story.deploy("one");
+        story.push(&["main:topic"]);
+        insta::assert_snapshot!("delete_refused", story.refused(&["--delete", "main"]));
+        story.push(&["--delete", "topic"]);
+        story.wait_for("one", &one);
+        assert_eq!(story.branch("topic"), "");
+    }
+}
+
+#[test]
+fn another_branch_is_stored_with_warnings_and_deploys_nothing() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let broken = story.checkout.commit(&[("functions/a.rhai", b"let x = ;")]);
+    insta::assert_snapshot!("broken_branch", story.push(&["HEAD:refs/heads/fix/typo"]));
+    story.commit("two");
+    insta::assert_snapshot!("good_branch", story.push(&["HEAD:refs/heads/topic"]));
+    story.checkout.done(&["tag", "v1"]);
+    insta::assert_snapshot!("tag", story.push(&["v1"]));
+    story.wait_for("one", &one);
+    assert_eq!((story.branch("fix/typo"), story.commits()), (broken, vec![one]));
+}
+
+#[test]
+fn of_several_references_all_move_or_none() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let two = story.commit("two");
+    story.checkout.done(&["branch", "topic"]);
+    story.checkout.commit(&[("functions/a.rhai", b"let x = ;")]);
+    insta::assert_snapshot!("several", story.refused(&["main", "topic", "HEAD:refs/tags/v1"]));
+    story.wait_for("one", &one);
+    assert_eq!(story.bare(&["for-each-ref", "--format=%(refname)"]), "refs/heads/main");
+    story.checkout.done(&["reset", "--quiet", "--hard", &two]);
+    story.push(&["main", "topic"]);
+    story.wait_for("two", &two);
+    assert_eq!(story.branch("topic"), two);
+}
+
+#[test]
+fn a_commit_that_changes_no_function_is_live_as_well() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let readme = story.checkout.commit(&[("README.md", b"hello")]);
+    insta::assert_snapshot!("no_function_changed", story.push(&["main"]));
+    story.wait_for("one", &readme);
+    // The next node knows it, too.
+    let mut story = story;
+    story.node.restart();
+    story.wait_for("one", &readme);
+    assert_eq!(story.commits(), [readme, one]);
+}
+
+#[test]
+fn a_repository_that_waits_for_its_first_push_is_well() {
+    let mut story = Story::begin();
+    assert_eq!(story.node.ready()["status"], "ready");
+    story.node.restart();
+    assert_eq!(story.node.ready()["status"], "ready");
+    assert!(!story.node.log().contains("WARN"), "{}", story.node.log());
+    let one = story.deploy("one");
+    story.wait_for("one", &one);
+}
+
+#[test]
+fn a_first_clone_of_an_empty_repository_can_push() {
+    for story in [Story::begin(), Story::over_http()] {
+        let clone = Checkout::of(&story.remote());
+        let commit = clone.agree("one");
+        let output = story.pushing_from(&clone, &["main"]).output().unwrap();
+        assert!(said(&output).contains("remote: live at"), "{}", said(&output));
+        story.wait_for("one", &commit);
+    }
+}

@@ -1,0 +1,162 @@
+//! What is read of a commit, and what in it is refused.
+
+use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio, time::Duration};
+
+use picloud::clock::monotonic;
+
+use crate::kit::{Story, git, said};
+
+/// Commits the tree that `git mktree` makes of these lines as `functions`, and returns the commit.
+fn commit_tree(story: &Story, functions: &str) -> String {
+    let top = mktree(story, &format!("040000 tree {functions}\tfunctions\0"));
+    let commit = story.checkout.done(&["commit-tree", &top, "-m", "made by hand", "-p", "HEAD"]).trim().to_owned();
+    story.checkout.done(&["update-ref", "HEAD", &commit]);
+    commit
+}
+
+fn mktree(story: &Story, entries: &str) -> String {
+    mktree_of(story, entries.as_bytes())
+}
+
+fn mktree_of(story: &Story, entries: &[u8]) -> String {
+    let mut mktree = git(story.checkout.folder());
+    let mut mktree = mktree.args(["mktree", "-z"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    mktree.stdin.take().unwrap().write_all(entries).unwrap();
+    let output = mktree.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    String::from_utf8(output.stdout).unwrap().trim().into()
+}
+
+fn blob(story: &Story, text: &str) -> String {
+    fs::write(story.checkout.folder().join("blob"), text).unwrap();
+    let blob = story.checkout.done(&["hash-object", "-w", "blob"]).trim().to_owned();
+    fs::remove_file(story.checkout.folder().join("blob")).unwrap();
+    blob
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let folder = story.checkout.folder().join("functions");
+    symlink("a.rhai", folder.join("link.rhai")).unwrap();
+    symlink("deep", folder.join("folder.rhai")).unwrap();
+    symlink("/etc", folder.join("no_function")).unwrap();
+    story.checkout.commit(&[]);
+    story.checkout.done(&["update-index", "--add", "--cacheinfo", &format!("160000,{one},functions/module.rhai")]);
+    story.checkout.done(&["update-index", "--add", "--cacheinfo", &format!("160000,{one},functions/module")]);
+    story.checkout.done(&["commit", "--quiet", "--message=modules"]);
+    insta::assert_snapshot!("no_files", story.refused(&["main"]));
+    story.wait_for("one", &one);
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused() {
+    let story = Story::of(crate::kit::follower("[limits]\nfile = \"1KiB\"\n"));
+    let one = story.deploy("one");
+    let mut text = vec![b'1'; 1024];
+    let just = story.checkout.commit(&[("functions/big.rhai", &[b"//", &text[2..]].concat()), ("large.bin", &[0; 5000])]);
+    story.push(&["main"]);
+    assert_eq!(story.branch("main"), just);
+    text.push(b'1');
+    story.checkout.commit(&[("functions/big.rhai", &[b"//", &text[2..]].concat())]);
+    insta::assert_snapshot!("too_large", story.refused(&["main"]));
+    story.wait_for("one", &just);
+    assert!(story.commits().contains(&one));
+}
+
+#[test]
+fn a_name_that_is_not_utf_8_is_refused() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let blob = blob(&story, "1");
+    let entry = |name: &[u8]| [format!("100644 blob {blob}\t").as_bytes(), name, b"\0"].concat();
+    let functions = mktree_of(&story, &[entry(b"bad\xff.rhai"), entry(b"gr\xc3\xb6\xc3\x9fe.rhai"), entry(b"other\xff.txt")].concat());
+    commit_tree(&story, &functions);
+    insta::assert_snapshot!("not_utf_8", story.refused(&["main"]));
+    story.wait_for("one", &one);
+}
+
+#[test]
+fn names_that_lead_elsewhere_never_arrive() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    let inner = mktree(&story, &format!("100644 blob {}\tx.rhai\0", blob(&story, "1")));
+    // git's own check of objects refuses this before anybody is asked.
+    let mut hash = git(story.checkout.folder());
+    let mut hash = hash
+        .args(["hash-object", "-t", "tree", "-w", "--stdin", "--literally"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let id: Vec<u8> = (0..20).map(|at| u8::from_str_radix(&inner[2 * at..2 * at + 2], 16).unwrap()).collect();
+    hash.stdin.take().unwrap().write_all(&[b"40000 ..\0".as_slice(), &id].concat()).unwrap();
+    let output = hash.wait_with_output().unwrap();
+    let evil = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    commit_tree(&story, &evil);
+    let told = story.refused(&["main"]);
+    assert!(told.contains("hasDotdot"), "{told}");
+    story.wait_for("one", &one);
+}
+
+#[test]
+fn without_its_folder_of_functions_a_commit_is_refused() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    story.checkout.done(&["mv", "functions", "funktions"]);
+    story.checkout.commit(&[]);
+    insta::assert_snapshot!("no_root", story.refused(&["main"]));
+    story.checkout.commit(&[("functions", b"a file")]);
+    assert!(story.refused(&["main"]).contains("the commit has no folder `functions`"));
+    story.wait_for("one", &one);
+}
+
+#[test]
+fn the_root_may_be_everything_or_far_down() {
+    let everything = Story::with("root = \"\"\n");
+    everything.checkout.commit(&[("a.rhai", b"1"), ("sub/b.rhai", b"2"), ("README.md", b"hello"), (".github/c.rhai", b"let x = ;")]);
+    everything.push(&["main"]);
+    assert_eq!(["/a", "/sub/b", "/README.md"].map(|path| everything.node.get(path).status), [200, 200, 404]);
+    everything.checkout.commit(&[("sub/b.rhai", b"let x = ;")]);
+    assert!(everything.refused(&["main"]).contains("remote: sub/b.rhai:1:9: error"));
+
+    let nested = Story::with("root = \"services/web/functions\"\n");
+    nested.checkout.commit(&[("services/web/functions/a.rhai", b"1"), ("services/web/b.rhai", b"let x = ;"), ("c.rhai", b"let x = ;")]);
+    nested.push(&["main"]);
+    assert_eq!(["/a", "/b", "/c"].map(|path| nested.node.get(path).status), [200, 404, 404]);
+    nested.checkout.commit(&[("services/web/functions/a.rhai", b"let x = ;")]);
+    assert!(nested.refused(&["main"]).contains("remote: services/web/functions/a.rhai:1:9: error"));
+}
+
+#[test]
+fn a_tree_without_end_is_refused_soon() {
+    for file in ["f.rhai", "notes.txt"] {
+        let story = Story::begin();
+        let one = story.deploy("one");
+        let mut tree = mktree(&story, &format!("100644 blob {}\t{file}\0", blob(&story, "1")));
+        for _ in 0..10 {
+            let entries: Vec<String> = (0..10).map(|number| format!("040000 tree {tree}\td{number}\0")).collect();
+            tree = mktree(&story, &entries.concat());
+        }
+        commit_tree(&story, &tree);
+        let began = monotonic();
+        let told = story.refused(&["main"]);
+        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+        assert!(told.contains("the commit has more than 200000 files and folders"), "{told}");
+        assert_eq!(told.matches("error: ").count(), 1 + usize::from(told.contains("\nerror: failed to push")), "{told}");
+        story.wait_for("one", &one);
+    }
+}
+
+#[test]
+fn folders_may_be_so_deep_and_no_deeper() {
+    let story = Story::begin();
+    let path = |depth: usize| format!("functions/{}f.rhai", "d/".repeat(depth));
+    // The file's own name is a segment of the path, too.
+    let good = story.checkout.commit(&[(&path(31), b"1")]);
+    let told = story.push(&["main"]);
+    assert_eq!((story.branch("main"), told.contains("1 added")), (good, true), "{told}");
+    story.checkout.commit(&[(&path(33), b"1")]);
+    assert!(story.refused(&["main"]).contains("this folder is more than 32 folders deep"));
+}
