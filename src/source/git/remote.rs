@@ -131,7 +131,7 @@ impl Task {
                 let _ = order.send(());
             }
             if has_changed {
-                self.fetch.collect_garbage().await;
+                self.fetch.pack().await;
             }
             let now_us = self.clock.now_us();
             let pause = pause(self.interval, failures, RandomState::new().hash_one(now_us));
