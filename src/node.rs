@@ -111,6 +111,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         live: live.clone(),
         stack_bytes: config.executor.stack_bytes,
     });
+    let (sync_handle, orders) = SyncHandle::new(source.clone());
     let mut sync = Sync::new(Parts {
         source,
         engine,
@@ -121,7 +122,6 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         stack_bytes: config.executor.stack_bytes,
     });
     sync.start().await;
-    let (sync_handle, orders) = SyncHandle::new();
     let hosted = git.as_ref().and_then(|git| hosted_by(git, &sync_handle));
     let gate = git.map(|git| Gate::open(git, sync_handle.clone())).transpose()?;
     // Pushes that have begun are judged to their end.

@@ -62,6 +62,9 @@ pub trait Source: Send + Sync {
     /// Asks the place that the source is a copy of, if it is one, and waits for the answer.
     async fn refresh(&self) {}
 
+    /// Asks that place soon, without waiting: [`Source::changed`] tells if anything came of it.
+    fn poke(&self) {}
+
     /// Returns what keeps it from knowing the newest state, a sentence, although it has one to show.
     fn problem(&self) -> Option<String> {
         None

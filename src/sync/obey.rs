@@ -48,7 +48,6 @@ impl Sync {
     }
 
     async fn look_now(&mut self) -> Done {
-        self.parts.source.refresh().await;
         let done = self.sync(self.parts.source.cause()).await;
         self.show_previews().await;
         done

@@ -1,4 +1,7 @@
-//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once.
+//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once. Nothing in the
+//! loop waits for a network: who needs news of a remote waits for them before the order is given.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
@@ -7,6 +10,7 @@ use super::{plan::Plan, with_causes};
 use crate::{
     deployment::{Deployment, DeploymentId, Following, Snapshot},
     function::{Diagnostic, Revision},
+    source::Source,
     store::FindError,
 };
 
@@ -16,9 +20,11 @@ use crate::{
 pub struct Stopping;
 
 /// Gives orders to the sync loop. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SyncHandle {
     orders: mpsc::Sender<Order>,
+    /// What the loop follows.
+    source: Arc<dyn Source>,
 }
 
 /// Orders that wait; more senders wait themselves.
@@ -27,7 +33,7 @@ const QUEUE: usize = 16;
 /// What the loop is asked to do.
 #[derive(Debug)]
 pub enum Order {
-    /// Refresh the source and look at it.
+    /// Look at the source.
     Look(oneshot::Sender<Look>),
     /// The same, and nobody waits for it.
     Poke,
@@ -136,19 +142,21 @@ impl From<FindError> for OrderError {
 }
 
 impl SyncHandle {
-    /// Makes a handle and the end that the loop reads.
-    pub fn new() -> (Self, mpsc::Receiver<Order>) {
+    /// Makes a handle and the end that the loop reads, which follows this source.
+    pub fn new(source: Arc<dyn Source>) -> (Self, mpsc::Receiver<Order>) {
         let (orders, receiver) = mpsc::channel(QUEUE);
-        (Self { orders }, receiver)
+        (Self { orders, source }, receiver)
     }
 
     /// Has the source asked and looked at now, and waits until that is decided.
     pub async fn look(&self) -> Result<Look, Stopping> {
+        self.source.refresh().await;
         self.ask(Order::Look).await
     }
 
     /// Has the source asked and looked at soon. Many pokes at once are one.
     pub fn poke(&self) {
+        self.source.poke();
         let _ = self.orders.try_send(Order::Poke);
     }
 
@@ -164,6 +172,7 @@ impl SyncHandle {
 
     /// Follows the source again after a rollback, and looks at it.
     pub async fn unpin(&self, by: String) -> Result<Look, OrderError> {
+        self.source.refresh().await;
         self.ask(|reply| Order::Unpin(by, reply)).await?
     }
 
@@ -174,6 +183,7 @@ impl SyncHandle {
 
     /// Follows the source again, and looks at it.
     pub async fn resume(&self, by: String) -> Result<Look, OrderError> {
+        self.source.refresh().await;
         self.ask(|reply| Order::Resume(by, reply)).await?
     }
 

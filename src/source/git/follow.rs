@@ -206,6 +206,12 @@ impl Source for GitSource {
         }
     }
 
+    fn poke(&self) {
+        if let Some(fetcher) = &self.0.fetcher {
+            fetcher.fetch_soon();
+        }
+    }
+
     fn problem(&self) -> Option<String> {
         self.0.fetcher.as_ref().and_then(Fetcher::problem)
     }

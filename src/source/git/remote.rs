@@ -79,6 +79,12 @@ impl Fetcher {
         }
     }
 
+    /// Fetches now, and nobody waits for the end. Where many wait already, the fetch that they get is this one, too.
+    pub fn fetch_soon(&self) {
+        let (sender, _) = oneshot::channel();
+        let _ = self.0.orders.try_send(sender);
+    }
+
     /// Returns why the last fetch failed, in words for people and without secrets.
     pub fn problem(&self) -> Option<String> {
         self.0.shared.state().problem.clone()
