@@ -240,7 +240,7 @@ fn hosted_by(git: &GitSource, sync: &SyncHandle) -> Option<Arc<Hosted>> {
         let Ok(turn) = packing.clone().try_acquire_owned() else { return };
         let folder = folder.clone();
         tokio::spawn(async move {
-            if let Err(error) = hosted::maintain(&folder).await {
+            if let Err(error) = git::program::pack(&folder).await {
                 tracing::warn!("cannot pack `{}`: {error}", folder.display());
             }
             drop(turn);

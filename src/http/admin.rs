@@ -109,13 +109,13 @@ async fn resume(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Look>, Problem> {
-    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.resume(principal.name).await?))
+    app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.resume().await?))
 }
 
 async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
-    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.unpin(principal.name).await?))
+    app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.unpin().await?))
 }
 
 /// Where to go back to, and how.

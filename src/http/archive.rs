@@ -66,11 +66,14 @@ fn ask(denied: Denied) -> Answer {
     answer
 }
 
-/// Takes tokens of ours out of the headers, and returns the one that counts as `authorization` has it.
+/// Takes tokens of ours out of the headers, and returns the first as `authorization` has it. What else is in `authorization` stays.
 fn take_token(auth: &Auth, headers: &mut HeaderMap) -> Option<HeaderMap> {
-    let own = if auth.is_ours(headers) { headers.remove(header::AUTHORIZATION) } else { None };
     let carried = headers.remove(&TOKEN).and_then(|token| HeaderValue::from_bytes(&[b"Bearer ", token.as_bytes()].concat()).ok());
-    carried.or(own).map(|token| HeaderMap::from_iter([(header::AUTHORIZATION, token)]))
+    let sent: Vec<HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().cloned().collect();
+    headers.remove(header::AUTHORIZATION);
+    let (ours, others): (Vec<_>, Vec<_>) = sent.into_iter().partition(|value| auth.is_ours(value));
+    headers.extend(others.into_iter().map(|value| (header::AUTHORIZATION, value)));
+    carried.or(ours.into_iter().next()).map(|token| HeaderMap::from_iter([(header::AUTHORIZATION, token)]))
 }
 
 /// Splits `/_picloud/v/KEY/PATH?QUERY` into the key and what it is asked for.

@@ -91,22 +91,6 @@ impl Store {
         Ok(self.with_changes(rows).await?.pop())
     }
 
-    /// Returns the newest live deployment of a revision that begins so.
-    pub async fn deployment_of(&self, revision: &str) -> Result<Option<Deployment>, StoreError> {
-        let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
-            "SELECT id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note
-             FROM deployments
-             WHERE substr(revision, 1, $1) = $2 AND status = 'live'
-             ORDER BY id DESC
-             LIMIT 1",
-        )
-        .bind(revision.chars().count() as i32)
-        .bind(revision)
-        .fetch_all(pool))
-        .map_err(StoreError::query("find the deployment of a revision"))?;
-        Ok(self.with_changes(rows).await?.pop())
-    }
-
     /// Returns what operators told about following the source.
     pub async fn following(&self) -> Result<Following, StoreError> {
         let state: Option<String> =

@@ -1,5 +1,9 @@
 //! How the loop carries out orders.
 
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
 use super::{
     Done, Sync,
     orders::{Checked, Look, Order, OrderError, Rollback, RolledBack},
@@ -10,7 +14,7 @@ use super::{
 use crate::{
     clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot, Suspension},
-    function::tree::differences,
+    function::{Diagnostic, Revision, tree::differences},
     store::{Store, StoreError},
 };
 
@@ -18,45 +22,38 @@ impl Sync {
     /// Carries out an order. Whoever asked may have gone; that changes nothing.
     pub(super) async fn obey(&mut self, order: Order, done: Done) -> Done {
         match order {
-            Order::Look(reply) => {
-                let done = self.sync(self.parts.source.cause()).await;
-                // A push waits for this, and not for what other branches show.
-                let _ = reply.send(self.seen());
-                self.show_previews().await;
-                return done;
-            }
-            Order::Poke => {
-                let done = self.sync(self.parts.source.cause()).await;
-                self.show_previews().await;
-                return done;
-            }
+            Order::Look(reply) => return self.look(reply).await,
             Order::Check(snapshot, reply) => drop(reply.send(self.checked(*snapshot).await)),
             Order::Rollback(rollback, reply) => drop(reply.send(self.roll_back(rollback).await)),
             Order::Suspend(by, reply) => drop(reply.send(self.suspend(by).await)),
-            Order::Unpin(_, reply) => {
-                let (result, done) = match self.following.pin {
-                    Some(_) => self.change_and_look(Following { pin: None, ..self.following.clone() }, done).await,
-                    None => (Err(OrderError::NothingToDo("nothing is pinned")), done),
-                };
-                let _ = reply.send(result);
-                return done;
+            Order::Unpin(reply) => {
+                let unpinned = Following { pin: None, ..self.following.clone() };
+                let wanted = if self.following.pin.is_some() { Ok(unpinned) } else { Err("nothing is pinned") };
+                return self.change_and_look(wanted, reply, done).await;
             }
-            Order::Resume(_, reply) => {
-                let (result, done) = match self.following.suspended {
-                    Some(_) => self.change_and_look(Following { suspended: None, ..self.following.clone() }, done).await,
-                    None => (Err(OrderError::NothingToDo("the source is not suspended")), done),
-                };
-                let _ = reply.send(result);
-                return done;
+            Order::Resume(reply) => {
+                let resumed = Following { suspended: None, ..self.following.clone() };
+                let wanted = if self.following.suspended.is_some() { Ok(resumed) } else { Err("the source is not suspended") };
+                return self.change_and_look(wanted, reply, done).await;
             }
         }
+        done
+    }
+
+    async fn look(&mut self, reply: Option<oneshot::Sender<Look>>) -> Done {
+        let done = self.sync(self.parts.source.cause()).await;
+        // A push waits for this, and not for what other branches show.
+        if let Some(reply) = reply {
+            let _ = reply.send(self.seen());
+        }
+        self.show_previews().await;
         done
     }
 
     /// Says what came of the last look.
     fn seen(&self) -> Look {
         let status = self.parts.live.status();
-        let is_refused = status.diagnostics.iter().any(crate::function::Diagnostic::is_error);
+        let is_refused = status.diagnostics.iter().any(Diagnostic::is_error);
         let refused = || is_refused.then(|| "it has mistakes".to_owned());
         let held = [&status.source, &status.waiting, &status.held].into_iter().flatten().next().cloned();
         Look {
@@ -100,14 +97,19 @@ impl Sync {
         Ok(())
     }
 
-    async fn change_and_look(&mut self, following: Following, done: Done) -> (Result<Look, OrderError>, Done) {
-        match self.change(following).await {
-            Ok(()) => {
-                let done = self.sync(self.parts.source.cause()).await;
-                (Ok(self.seen()), done)
-            }
-            Err(error) => (Err(error), done),
-        }
+    async fn change_and_look(
+        &mut self,
+        wanted: Result<Following, &'static str>,
+        reply: oneshot::Sender<Result<Look, OrderError>>,
+        done: Done,
+    ) -> Done {
+        let changed = match wanted {
+            Ok(following) => self.change(following).await,
+            Err(why) => Err(OrderError::NothingToDo(why)),
+        };
+        let done = if changed.is_ok() { self.sync(self.parts.source.cause()).await } else { done };
+        let _ = reply.send(changed.map(|()| self.seen()));
+        done
     }
 
     /// Makes the files of an earlier deployment live again, and keeps the source from undoing that.
@@ -119,7 +121,7 @@ impl Sync {
             None => self.before(&store).await?,
         };
         let tree = store.tree_of(to.id).await.map_err(no_database)?.unwrap_or_default();
-        let tree = std::sync::Arc::new(tree);
+        let tree = Arc::new(tree);
         let files = differences(&self.tree, &tree);
         if files.is_empty() {
             return Err(OrderError::AlreadyLive(to.id));
@@ -178,7 +180,7 @@ impl Sync {
         Ok(RolledBack { to, plan, deployment: Some(deployment) })
     }
 
-    fn live_revision(&self) -> crate::function::Revision {
+    fn live_revision(&self) -> Revision {
         match &self.deployment {
             Some(live) => live.revision.clone(),
             None => whole(&self.tree).revision,

@@ -1,4 +1,5 @@
-//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once.
+//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once. Nothing in the
+//! loop waits for a network: who needs news of a remote waits for them before the order is given.
 
 use std::sync::Arc;
 
@@ -31,20 +32,18 @@ const QUEUE: usize = 16;
 /// What the loop is asked to do.
 #[derive(Debug)]
 pub enum Order {
-    /// Look at the source.
-    Look(oneshot::Sender<Look>),
-    /// The same, and nobody waits for it.
-    Poke,
+    /// Look at the source; perhaps somebody waits for what comes of it.
+    Look(Option<oneshot::Sender<Look>>),
     /// Say what a snapshot would change, and change nothing.
     Check(Box<Snapshot>, oneshot::Sender<Checked>),
     /// Go back to an earlier deployment.
     Rollback(Rollback, oneshot::Sender<Result<RolledBack, OrderError>>),
     /// Follow the source again after a rollback.
-    Unpin(String, oneshot::Sender<Result<Look, OrderError>>),
+    Unpin(oneshot::Sender<Result<Look, OrderError>>),
     /// Follow the source no longer.
     Suspend(String, oneshot::Sender<Result<(), OrderError>>),
     /// Follow it again.
-    Resume(String, oneshot::Sender<Result<Look, OrderError>>),
+    Resume(oneshot::Sender<Result<Look, OrderError>>),
 }
 
 /// What came of a look at the source.
@@ -150,14 +149,14 @@ impl SyncHandle {
     pub async fn look(&self) -> Result<Look, Stopping> {
         // Here and not in the loop, which has other orders to obey while a remote does not answer.
         self.source.refresh().await;
-        self.ask(Order::Look).await
+        self.ask(|reply| Order::Look(Some(reply))).await
     }
 
     /// Has the source asked and looked at soon. Many pokes at once are one.
     pub fn poke(&self) {
         self.source.poke();
         // Where the queue is full, the loop is awake.
-        let _ = self.orders.try_send(Order::Poke);
+        let _ = self.orders.try_send(Order::Look(None));
     }
 
     /// Says what a snapshot would change, and changes nothing.
@@ -171,8 +170,9 @@ impl SyncHandle {
     }
 
     /// Follows the source again after a rollback, and looks at it.
-    pub async fn unpin(&self, by: String) -> Result<Look, OrderError> {
-        self.ask(|reply| Order::Unpin(by, reply)).await?
+    pub async fn unpin(&self) -> Result<Look, OrderError> {
+        self.source.refresh().await;
+        self.ask(Order::Unpin).await?
     }
 
     /// Lets nothing of the source go live until it is resumed.
@@ -181,8 +181,9 @@ impl SyncHandle {
     }
 
     /// Follows the source again, and looks at it.
-    pub async fn resume(&self, by: String) -> Result<Look, OrderError> {
-        self.ask(|reply| Order::Resume(by, reply)).await?
+    pub async fn resume(&self) -> Result<Look, OrderError> {
+        self.source.refresh().await;
+        self.ask(Order::Resume).await?
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Stopping> {

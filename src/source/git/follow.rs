@@ -33,8 +33,8 @@ struct Inner {
 
 #[derive(Default)]
 struct State {
-    /// The branches as they were told of or read.
-    seen: Option<Vec<Head>>,
+    /// The branches as they were told of or read, and why they may be old.
+    seen: Option<(Vec<Head>, Option<String>)>,
     /// The last commit of the deploy branch that was read.
     last: Option<Snapshot>,
     /// What the gate has learnt of commits that are not read yet.
@@ -179,9 +179,10 @@ impl Source for GitSource {
             }
             // What cannot be looked at is told by `snapshot`.
             let Ok(heads) = self.heads().await else { return };
+            let now = Some((heads, self.problem()));
             let mut state = self.state();
-            if state.seen.as_ref() != Some(&heads) {
-                state.seen = Some(heads);
+            if state.seen != now {
+                state.seen = now;
                 return;
             }
         }
@@ -191,7 +192,7 @@ impl Source for GitSource {
         let heads = self.heads().await?;
         let branch = &self.0.settings.branch;
         let head = heads.iter().find(|head| head.branch == *branch).map(|head| head.commit.clone());
-        self.state().seen = Some(heads);
+        self.state().seen = Some((heads, self.problem()));
         match head {
             Some(commit) => Ok(self.deployed(&commit).await?),
             None if self.0.fetcher.is_some() => Err(SourceError::NotFetched { problem: self.problem() }),

@@ -4,10 +4,9 @@ use std::{
     fs, io,
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use super::{GitError, RepositoryError, program};
+use super::{RepositoryError, program};
 
 /// The hooks that lead a push through the gate.
 pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
@@ -75,16 +74,6 @@ pub fn install_hooks(repository: &Path) -> io::Result<Vec<PathBuf>> {
     }
     Ok(foreign)
 }
-
-/// Packs what pushes have left, if it is worth it. Nothing that a branch holds or held within two weeks goes.
-pub async fn maintain(repository: &Path) -> Result<(), GitError> {
-    let mut gc = program::git(repository, &[("gc.auto", "500"), ("gc.autoPackLimit", "20"), ("gc.autoDetach", "false")]);
-    gc.args(["gc", "--auto", "--quiet"]);
-    program::run(gc, MAINTENANCE).await.map(drop)
-}
-
-/// Longest time for packing.
-const MAINTENANCE: Duration = Duration::from_secs(600);
 
 /// Returns whether the hooks of a repository are ours.
 pub fn has_hooks(repository: &Path) -> bool {

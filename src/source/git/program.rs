@@ -107,6 +107,15 @@ pub async fn heads(repository: &Path) -> Result<Vec<Head>, GitError> {
     Ok(String::from_utf8_lossy(&refs).lines().filter_map(head).collect())
 }
 
+/// Packs what pushes and fetches have left, if it is much. Nothing that a branch holds, or held within two weeks, goes.
+///
+/// Collecting is quick when it is done often. It ends before the next command begins.
+pub async fn pack(repository: &Path) -> Result<(), GitError> {
+    let mut gc = git(repository, &[("gc.auto", "500"), ("gc.autoPackLimit", "20"), ("gc.autoDetach", "false")]);
+    gc.args(["gc", "--auto", "--quiet"]);
+    run(gc, PACKING).await.map(drop)
+}
+
 /// Refuses a repository whose objects or references cannot be read in this process, and one that belongs to a working copy.
 pub async fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
     let place = repository.display();
@@ -150,6 +159,8 @@ pub async fn setting(repository: &Path, key: &str) -> Result<Option<String>, Git
 
 /// What does not leave the machine ends soon.
 pub const LOCAL: Duration = Duration::from_secs(20);
+/// Rewriting a large repository takes a while.
+const PACKING: Duration = Duration::from_secs(600);
 
 /// Runs it to its end and returns what it printed. If it takes longer than `limit`, it is killed with every process that it started.
 pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitError> {

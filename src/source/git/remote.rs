@@ -101,7 +101,7 @@ impl Fetcher {
         self.0.shared.state().next_us
     }
 
-    /// Waits until branches of the copy have moved since the last time.
+    /// Waits until branches of the copy have moved since the last time, or fetching fails for another reason, or no longer.
     pub async fn changed(&self) {
         self.0.shared.changed.notified().await;
     }
@@ -127,18 +127,20 @@ impl Task {
             if !waiting.is_empty() {
                 failures = 0;
             }
+            let problem_before = self.shared.state().problem.clone();
             failures = if self.fetch_once().await { 0 } else { failures + 1 };
+            let is_other_problem = self.shared.state().problem != problem_before;
             // Other branches may have come although the fetch failed.
             let before = mem::replace(&mut branches, self.fetch.branches().await.unwrap_or_default());
             let has_changed = branches != before;
-            if has_changed {
+            if has_changed || is_other_problem {
                 self.shared.changed.notify_one();
             }
             for order in waiting.drain(..) {
                 let _ = order.send(());
             }
             if has_changed {
-                self.fetch.collect_garbage().await;
+                self.fetch.pack().await;
             }
             let now_us = self.clock.now_us();
             let pause = pause(self.interval, failures, RandomState::new().hash_one(now_us));

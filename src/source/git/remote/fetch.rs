@@ -31,11 +31,6 @@ const SETTINGS: [(&str, &str); 8] = [
     ("http.lowSpeedTime", "30"),
 ];
 
-/// Collecting is quick when it is done often, and ends before the next command begins.
-const GARBAGE_SETTINGS: [(&str, &str); 3] = [("gc.auto", "500"), ("gc.autoPackLimit", "10"), ("gc.autoDetach", "false")];
-/// Rewriting a large repository takes a while.
-const GARBAGE_LIMIT: Duration = Duration::from_secs(600);
-
 /// Tells git the token, which is in the environment: a command line can be seen by everybody on the machine.
 const CREDENTIAL_HELPER: &str =
     r#"!f() { if test "$1" = get; then printf 'username=%s\npassword=%s\n' "$PICLOUD_GIT_USER" "$PICLOUD_GIT_TOKEN"; fi; }; f"#;
@@ -123,11 +118,9 @@ impl Fetch {
     }
 
     /// Packs what many fetches brought, if it is much.
-    pub async fn collect_garbage(&self) {
-        let mut command = program::git(&self.repository, &GARBAGE_SETTINGS);
-        command.args(["gc", "--auto", "--quiet"]);
-        if let Err(error) = program::run(command, GARBAGE_LIMIT).await {
-            tracing::warn!("cannot tidy the copy of the remote repository: {error}");
+    pub async fn pack(&self) {
+        if let Err(error) = program::pack(&self.repository).await {
+            tracing::warn!("cannot pack the copy of the remote repository: {error}");
             self.may_be_littered.store(true, Ordering::Relaxed);
         }
     }
