@@ -203,7 +203,10 @@ impl Sync {
         if self.parts.live.status().source.as_deref() != Some(why) {
             tracing::warn!("{why}; what was live stays live");
         }
-        self.parts.live.set_status(|status| status.source = Some(why.into()));
+        self.parts.live.set_status(|status| {
+            status.source = Some(why.into());
+            (status.wanted, status.wanted_us) = (None, None);
+        });
         self.keep().await;
         Done::Decided
     }
