@@ -3,6 +3,10 @@
 #[path = "../support/node.rs"]
 mod node;
 
+mod fetching;
 mod http;
 mod kit;
+mod remote;
 mod serve;
+mod upstream;
+mod webhooks;
