@@ -6,6 +6,7 @@ mod node;
 mod fetching;
 mod http;
 mod kit;
+mod previews;
 mod remote;
 mod serve;
 mod upstream;
