@@ -8,6 +8,7 @@ mod http;
 mod kit;
 mod previews;
 mod remote;
+mod series;
 mod serve;
 mod upstream;
 mod webhooks;
