@@ -68,11 +68,12 @@ pub struct Unpin {
 impl Sync {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let look = self.node.client()?.post("/api/admin/sync", &json!({}))?;
-        if self.json {
-            output::json(&look)?;
-            return Ok(exit(&look));
+        let exit = if self.json { output::json(&look).map(|()| exit(&look))? } else { tell(&look) };
+        match look["problem"].as_str() {
+            // What is live may be right; what was asked for was to know that.
+            Some(problem) => bail!("{problem}"),
+            None => Ok(exit),
         }
-        Ok(tell(&look))
     }
 }
 
@@ -146,7 +147,7 @@ fn confirmed() -> anyhow::Result<bool> {
 fn tell(look: &Value) -> Exit {
     let text = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
     let live = &look["live"];
-    match look["held"].as_str() {
+    match look["held"].as_str().filter(|why| look["problem"] != *why) {
         None => output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1]))),
         Some(why) => {
             output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1])));

@@ -41,8 +41,13 @@ pub async fn answer_at(app: &App, label: &str, request: Request<Incoming>, peer:
 /// Returns the part of the host that names a branch, if the host is one of branches.
 pub fn label(app: &App, request: &Request<Incoming>) -> Option<String> {
     let (before, after) = app.settings.preview_host.as_ref()?.split_once("{branch}")?;
-    let host = request.headers().get(header::HOST)?.to_str().ok()?.to_lowercase();
-    let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host);
+    // A request line with a whole URL counts more than the header.
+    let host = match request.uri().host() {
+        Some(host) => host,
+        None => request.headers().get(header::HOST)?.to_str().ok()?,
+    };
+    let host = host.to_lowercase();
+    let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).trim_end_matches('.');
     host.strip_prefix(before)?.strip_suffix(after).map(str::to_owned)
 }
 

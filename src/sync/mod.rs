@@ -368,7 +368,7 @@ impl Sync {
                 if self.parts.live.status().waiting.is_none() {
                     tracing::error!("the deployment of {} waits for the database: {error}", deployment.revision);
                 }
-                let waiting = format!("the deployment of {} waits for the database", deployment.revision);
+                let waiting = format!("the deployment of {} waits for the database and goes live when that answers", deployment.revision);
                 self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
                 false
             }

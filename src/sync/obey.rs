@@ -60,6 +60,7 @@ impl Sync {
             wanted: status.wanted.clone(),
             live: status.live.as_ref().map(|live| (live.id, live.revision.clone())),
             held: held.or_else(refused),
+            problem: status.source.clone(),
             diagnostics: status.diagnostics.clone(),
         }
     }

@@ -55,6 +55,8 @@ pub struct Look {
     pub live: Option<(DeploymentId, Revision)>,
     /// Why what the source holds is not live, a sentence; none if it is.
     pub held: Option<String>,
+    /// Why what the source holds is not known, or may be old.
+    pub problem: Option<String>,
     /// What is wrong in it.
     pub diagnostics: Vec<Diagnostic>,
 }

@@ -141,10 +141,15 @@ pub fn token(node: &Node, arguments: &[&str]) -> String {
     picloud(node, &[&["token", "create"], arguments].concat()).trim().into()
 }
 
-/// Runs a command in a node's folder, and returns what it printed.
+/// Runs a command in a node's folder.
+pub fn run(node: &Node, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_picloud")).args(arguments).current_dir(node.folder()).env_clear().output().unwrap()
+}
+
+/// Runs a command in a node's folder, which must succeed, and returns what it printed.
 #[track_caller]
 pub fn picloud(node: &Node, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_picloud")).args(arguments).current_dir(node.folder()).env_clear().output().unwrap();
+    let output = run(node, arguments);
     assert!(output.status.success(), "picloud {arguments:?}: {}", said(&output));
     String::from_utf8(output.stdout).unwrap()
 }

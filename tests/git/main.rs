@@ -8,12 +8,18 @@ mod store;
 
 mod branches;
 mod crash;
+mod fetching;
 mod gate;
 mod http;
 mod kit;
 mod outage;
+mod previews;
 mod races;
 mod reader;
+mod remote;
 mod repository;
+mod series;
 mod serve;
 mod signed;
+mod upstream;
+mod webhooks;

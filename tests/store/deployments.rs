@@ -5,8 +5,8 @@ use std::time::Duration;
 use picloud::{
     clock::{DeploymentId, monotonic},
     deployment::{Changes, Deployment, DeploymentStatus},
-    function::{Content, Diagnostic, Tree},
-    store::{FunctionVersion, Store},
+    function::{Content, Diagnostic, Revision, Tree},
+    store::{FindError, FunctionVersion, Store},
 };
 
 use crate::kit::{Fresh, deployment, name, on_both, tree, version};
@@ -21,6 +21,7 @@ on_both! {
     a_version_has_its_files
     ten_thousand_functions_are_recorded_at_once
     a_deployment_is_refused_whole_or_not_at_all
+    a_deployment_is_found_by_its_id_and_by_the_beginning_of_its_revision
 }
 
 async fn record(store: &Store, (deployment, changes): &(Deployment, Changes)) {
@@ -164,4 +165,35 @@ async fn a_deployment_is_refused_whole_or_not_at_all(fresh: Fresh) {
     let is_there = store.last_deployment().await.unwrap().is_some();
     assert_eq!(recorded.is_ok(), is_there);
     assert_eq!(store.version_files(version("1")).await.unwrap().is_some(), is_there);
+}
+
+async fn a_deployment_is_found_by_its_id_and_by_the_beginning_of_its_revision(fresh: Fresh) {
+    let store = fresh.open().await;
+    // The last is rejected: newer than all, and never what is meant.
+    let revisions = ["abcdef01", "abcdef02", "abcdef01", "ABCDEF03", "éèêëēėę", "%______", "abcdef04"];
+    for (number, revision) in (1..).zip(revisions) {
+        let (mut deployment, changes) = deployment(number, &Tree::new(), &Tree::new());
+        deployment.revision = Revision(revision.into());
+        if revision == "abcdef04" {
+            deployment.status = DeploymentStatus::Rejected;
+        }
+        record(&store, &(deployment, changes)).await;
+    }
+    let id = |number: i64| deployment(number, &Tree::new(), &Tree::new()).0.id;
+    let all = store.deployments(10, None).await.unwrap();
+    for (key, number) in [(id(2).to_string().as_str(), 2), ("abcdef01", 3), ("abcdef02", 2), ("ABCDEF0", 4), ("éèêëēėę", 5), ("%______", 6)]
+    {
+        let expected = all.iter().find(|deployment| deployment.id == id(number)).unwrap();
+        assert_eq!(&store.find_deployment(key).await.unwrap(), expected, "{key}");
+    }
+    let told = async |key: &str| store.find_deployment(key).await.unwrap_err();
+    assert!(matches!(told(&id(7).to_string()).await, FindError::NeverLive(rejected) if rejected == id(7)));
+    for unknown in ["abcdef04", "abcdef011", "_______", &id(8).to_string()] {
+        assert!(matches!(told(unknown).await, FindError::Unknown(key) if key == unknown), "{unknown}");
+    }
+    for short in ["", "abcdef", "éèêëēė"] {
+        assert!(matches!(told(short).await, FindError::Short(_)), "{short}");
+    }
+    let FindError::Ambiguous { revisions, .. } = told("abcdef0").await else { panic!("two begin so") };
+    assert_eq!(revisions.iter().map(|revision| revision.0.as_str()).collect::<Vec<_>>(), ["abcdef01", "abcdef02"]);
 }

@@ -75,7 +75,11 @@ pub fn install_hooks(repository: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(foreign)
 }
 
-/// Returns whether the hooks of a repository are ours.
+/// Returns whether the hooks of a repository are ours, or call ours.
 pub fn has_hooks(repository: &Path) -> bool {
-    HOOKS.iter().all(|hook| fs::read_to_string(hooks(repository).join(hook)).is_ok_and(|text| text.contains(MARK)))
+    let calls_ours = |hook: &&str| {
+        let text = fs::read_to_string(hooks(repository).join(hook)).unwrap_or_default();
+        text.contains(MARK) || text.contains(&format!("hook {hook}"))
+    };
+    HOOKS.iter().all(|hook| calls_ours(hook))
 }

@@ -1,4 +1,4 @@
-//! Repositories for stories: one to push from, one that is the remote, and a small HTTP server before it.
+//! Repositories elsewhere: one to push from, one that is the remote, and a small HTTP server before it.
 
 use std::{
     fs,
@@ -11,33 +11,29 @@ use std::{
 use base64::Engine as _;
 use tempfile::TempDir;
 
+use crate::kit::{self, Checkout, said};
+
 /// Runs git and returns what it prints.
 #[track_caller]
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false"])
-        .args(arguments)
-        .current_dir(folder)
-        .envs([("GIT_CONFIG_GLOBAL", "/dev/null"), ("GIT_CONFIG_NOSYSTEM", "1"), ("LC_ALL", "C")])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = kit::git(folder).args(arguments).output().unwrap();
+    assert!(output.status.success(), "git {arguments:?}: {}", said(&output));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
 /// A bare repository with one commit on `main`, and a clone to change it from.
 pub struct Upstream {
     folder: TempDir,
+    checkout: Checkout,
 }
 
 impl Upstream {
+    /// Makes one whose function `hello` answers `one`.
     pub fn new() -> Self {
-        let upstream = Self { folder: TempDir::new().unwrap() };
-        git(upstream.folder.path(), &["init", "--quiet", "--bare", "f.git"]);
-        git(upstream.folder.path(), &["init", "--quiet", "clone"]);
-        git(&upstream.clone(), &["remote", "add", "origin", "../f.git"]);
-        upstream.push("main");
+        let upstream = Self { folder: TempDir::new().unwrap(), checkout: Checkout::empty() };
+        fs::create_dir(upstream.path()).unwrap();
+        kit::bare(&upstream.path());
+        upstream.hello("\"one\"");
         upstream
     }
 
@@ -46,30 +42,53 @@ impl Upstream {
         self.folder.path().join("f.git")
     }
 
+    /// The folder that it is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// Its URL on this machine.
     pub fn url(&self) -> String {
         format!("file://{}", self.path().display())
     }
 
-    fn clone(&self) -> PathBuf {
-        self.folder.path().join("clone")
+    /// Commits this as the function `hello`, and pushes it as `main`. Returns the commit.
+    pub fn hello(&self, script: &str) -> String {
+        self.push_with("main", &[("functions/hello.rhai", script.as_bytes())])
     }
 
     /// Commits something and pushes it as this branch. Returns the commit.
     pub fn push(&self, branch: &str) -> String {
-        git(&self.clone(), &["commit", "--quiet", "--allow-empty", "--message", "change"]);
-        git(&self.clone(), &["push", "--quiet", "--force", "origin", &format!("HEAD:refs/heads/{branch}")]);
-        git(&self.clone(), &["rev-parse", "HEAD"])
+        self.push_with(branch, &[])
     }
 
-    /// Replaces the history of `main` by another. Returns its commit.
-    pub fn rewrite(&self) -> String {
-        git(&self.clone(), &["checkout", "--quiet", "--orphan", "again"]);
-        self.push("main")
+    fn push_with(&self, branch: &str, files: &[(&str, &[u8])]) -> String {
+        let commit = self.checkout.commit(files);
+        self.checkout.done(&["push", "--quiet", "--force", self.path().to_str().unwrap(), &format!("HEAD:refs/heads/{branch}")]);
+        commit
     }
 
+    /// Replaces the history of `main` by another, whose function `hello` answers so. Returns its commit.
+    pub fn rewrite(&self, script: &str) -> String {
+        self.checkout.done(&["checkout", "--quiet", "--orphan", "again"]);
+        self.checkout.run(&["branch", "--quiet", "-D", "main"]);
+        self.checkout.done(&["branch", "--quiet", "-m", "main"]);
+        self.hello(script)
+    }
+
+    /// Deletes a branch.
     pub fn delete(&self, branch: &str) {
-        git(&self.clone(), &["push", "--quiet", "--delete", "origin", branch]);
+        git(&self.path(), &["update-ref", "-d", &format!("refs/heads/{branch}")]);
+    }
+
+    /// Takes it away.
+    pub fn leave(&self) {
+        fs::rename(self.path(), self.path().with_extension("away")).unwrap();
+    }
+
+    /// Brings it back.
+    pub fn come_back(&self) {
+        fs::rename(self.path().with_extension("away"), self.path()).unwrap();
     }
 }
 

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::{
     node::{PATIENCE, wait_until},
-    repository::{Upstream, commit, git, processes_with, serve},
+    upstream::{Upstream, commit, git, processes_with, serve},
 };
 
 /// Longer than any test.
@@ -100,7 +100,7 @@ async fn rewritten_history_is_followed_and_so_is_another_url() {
     let copy = copy_of(&upstream.url());
     let fetcher = copy.follow();
     fetch(&fetcher).await;
-    let rewritten = upstream.rewrite();
+    let rewritten = upstream.rewrite("2");
     fetch(&fetcher).await;
     assert_eq!(copy.commit("main"), Some(rewritten));
     drop(fetcher);
@@ -124,7 +124,7 @@ async fn a_deleted_branch_is_kept_and_told_and_the_others_go_on() {
     fetch(&fetcher).await;
     let main = copy.commit("main");
     assert!(main.is_some() && copy.commit("feature/a").is_some() && copy.commit("old").is_some());
-    git(&upstream.path(), &["update-ref", "-d", "refs/heads/main"]);
+    upstream.delete("main");
     upstream.delete("old");
     let feature = upstream.push("feature/a");
     let told = problem(&fetcher).await;
@@ -143,8 +143,7 @@ async fn a_deleted_branch_is_kept_and_told_and_the_others_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_remote_that_is_away_is_asked_ever_more_seldom_until_it_is_back() {
     let upstream = Upstream::new();
-    let away = upstream.path().with_extension("away");
-    fs::rename(upstream.path(), &away).unwrap();
+    upstream.leave();
     let mut copy = copy_of(&upstream.url());
     copy.settings.interval = Duration::from_millis(100);
     let fetcher = copy.follow();
@@ -154,7 +153,7 @@ async fn a_remote_that_is_away_is_asked_ever_more_seldom_until_it_is_back() {
     let told = fetcher.problem().unwrap();
     assert!(told.starts_with("there is no repository at `file://"), "{told}");
     assert_eq!(fetcher.last_us(), None);
-    fs::rename(&away, upstream.path()).unwrap();
+    upstream.come_back();
     soon("it is found again", fetcher.changed()).await;
     fetch(&fetcher).await;
     assert!(fetcher.next_us().is_none_or(|next| next - SystemClock.now_us() <= 110_000));
@@ -189,7 +188,7 @@ async fn a_remote_that_says_nothing_is_given_up_with_every_process() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_opens_a_remote_over_http_and_is_never_shown() {
     let upstream = Upstream::new();
-    let url = format!("{}/f.git", serve(upstream.path().parent().unwrap().into(), "sesame"));
+    let url = format!("{}/f.git", serve(upstream.folder().into(), "sesame"));
     let mut copy = copy_of(&url);
     let told = problem(&copy.follow()).await;
     assert!(told.contains("wants to know who fetches") && told.contains("PICLOUD_GIT_TOKEN"), "{told}");
@@ -210,8 +209,8 @@ async fn a_token_opens_a_remote_over_http_and_is_never_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_read_here_is_told() {
     let upstream = Upstream::new();
-    let folder = upstream.path().parent().unwrap().to_owned();
-    git(&folder, &["init", "--quiet", "--object-format=sha256", "other"]);
+    let folder = upstream.folder();
+    git(folder, &["init", "--quiet", "--initial-branch=main", "--object-format=sha256", "other"]);
     git(&folder.join("other"), &["commit", "--quiet", "--allow-empty", "--message", "change"]);
     let told = problem(&copy_of(&format!("file://{}/other", folder.display())).follow()).await;
     assert!(told.contains("object format sha256"), "{told}");
