@@ -81,5 +81,5 @@ pub fn has_hooks(repository: &Path) -> bool {
         let text = fs::read_to_string(hooks(repository).join(hook)).unwrap_or_default();
         text.contains(MARK) || text.contains(&format!("hook {hook}"))
     };
-    HOOKS.iter().all(|hook| calls_ours(hook))
+    HOOKS.iter().all(calls_ours)
 }
