@@ -82,7 +82,10 @@ impl Recorded {
 /// Says what a running node says of itself.
 fn print_running(client: &Client, status: &Value, config: &Config) {
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let row = |name: &str, value: &str| output::line(format!("{name:<9} {}", output::tame(value)));
+    let row = |name: &str, value: &str| {
+        let lines: Vec<_> = value.lines().map(output::tame).collect();
+        output::line(format!("{name:<9} {}", lines.join("\n          ")));
+    };
     row("node", &format!("running at {}", client.url()));
     row("source", &text(&status["source"]).unwrap_or_default());
     let database = text(&status["database"]["place"]).unwrap_or_default();
