@@ -77,7 +77,7 @@ impl App {
             "held": status.held,
             "following": status.following,
             "last_look": time(status.checked_us),
-            "next_look": time(status.next_look_us),
+            "next_look": time(self.sync.next_look_us()),
             "problem": status.source,
             "waiting": status.waiting,
             "diagnostics": status.diagnostics,

@@ -168,8 +168,6 @@ pub struct Status {
     pub wanted_us: Option<i64>,
     /// When it was last looked at.
     pub checked_us: Option<i64>,
-    /// When it will be looked at if nobody says before that it changed.
-    pub next_look_us: Option<i64>,
     /// What operators said about following it.
     pub following: Following,
     /// Why what it holds is not live although nothing is wrong with it: an operator wants it so.

@@ -160,8 +160,8 @@ impl Sync {
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
         let began = monotonic();
-        let (checked_us, next_look_us) = (self.parts.ids.now_us(), self.parts.source.next_look_us());
-        self.parts.live.set_status(|status| (status.checked_us, status.next_look_us) = (Some(checked_us), next_look_us));
+        let checked_us = self.parts.ids.now_us();
+        self.parts.live.set_status(|status| status.checked_us = Some(checked_us));
         let snapshot = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,
             // A repository that nothing was pushed to yet.

@@ -161,6 +161,11 @@ impl SyncHandle {
         let _ = self.orders.try_send(Order::Look(None));
     }
 
+    /// Returns when the source is looked at without being told, in microseconds since 1970, if it is.
+    pub fn next_look_us(&self) -> Option<i64> {
+        self.source.next_look_us()
+    }
+
     /// Says what a snapshot would change, and changes nothing.
     pub async fn check(&self, snapshot: Snapshot) -> Result<Checked, Stopping> {
         self.ask(|reply| Order::Check(Box::new(snapshot), reply)).await

@@ -93,6 +93,7 @@ fn a_commit_is_live_after_a_sync() {
     let live = deployments(&node).remove(0);
     assert_eq!((live.revision.0, live.cause, live.by.as_deref()), (commit, Cause::Pull, Some("Ann <ann@example.org>")));
     assert_eq!((live.pushed_by, live.note), (None, None));
+    wait_until("the status says when it asks again", PATIENCE, || status(&node)["next_look"].is_string());
 }
 
 #[test]
@@ -294,7 +295,9 @@ fn a_first_start_without_the_remote_is_not_ready_and_says_why() {
     });
     assert_eq!((answer.status, answer.json()["status"].as_str()), (503, Some("starting")));
     assert_eq!(node.get("/hello").status, 503);
-    assert!(picloud(&node, &["status"]).contains("problem   nothing was fetched yet: there is no repository at"));
+    let told = picloud(&node, &["status"]);
+    assert!(told.contains("problem   nothing was fetched yet: there is no repository at"), "{told}");
+    assert!(told.contains("\n            hint: check `repository` below `[source]`\n"), "{told}");
     assert_eq!(sync(&node).status.code(), Some(2));
     upstream.come_back();
     assert_eq!(told_by_gitlab(&node, "open").status, 202);
