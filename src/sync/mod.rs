@@ -201,7 +201,10 @@ impl Sync {
     /// Keeps what is live, because the source cannot be read.
     async fn without_source(&mut self, why: &str) -> Done {
         if self.parts.live.status().source.as_deref() != Some(why) {
-            tracing::warn!("{why}; what was live stays live");
+            match self.deployment {
+                Some(_) => tracing::warn!("{why}; what was live stays live"),
+                None => tracing::warn!("{why}"),
+            }
         }
         self.parts.live.set_status(|status| {
             status.source = Some(why.into());
