@@ -309,13 +309,7 @@ impl Story {
 
     /// Every deployment that is recorded, the newest first.
     pub fn deployments(&self) -> Vec<Deployment> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let store = Store::open_read_only("sqlite", &self.node.data()).await.unwrap();
-            let deployments = store.deployments(1000, None).await;
-            store.close().await;
-            deployments.unwrap()
-        })
+        deployments(&self.node)
     }
 
     /// The commits among them.
@@ -346,6 +340,17 @@ impl Story {
         let lines: Vec<String> = text.lines().map(|line| tame_words(line.rsplit('\r').next().unwrap().trim_end())).collect();
         lines.join("\n")
     }
+}
+
+/// Every deployment that a node has recorded in its data folder, the newest first.
+pub fn deployments(node: &Node) -> Vec<Deployment> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open_read_only("sqlite", &node.data()).await.unwrap();
+        let deployments = store.deployments(1000, None).await;
+        store.close().await;
+        deployments.unwrap()
+    })
 }
 
 /// Replaces milliseconds and deployments.

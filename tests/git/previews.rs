@@ -1,10 +1,9 @@
 //! Stories of branches that are shown beside the one that deploys.
 
-use picloud::store::Store;
 use serde_json::{Value, json};
 
 use crate::{
-    kit::{Checkout, admin, git, picloud, said, token, url},
+    kit::{Checkout, admin, deployments, git, picloud, said, token, url},
     node::{Node, PATIENCE, Response, Setup, node, wait_until},
 };
 
@@ -318,10 +317,5 @@ fn branches_leave_no_deployments() {
     let story = Story::with("");
     story.show("one", "new");
     story.show("one", "newer");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let deployments = runtime.block_on(async {
-        let store = Store::open_read_only("sqlite", &story.node.data()).await.unwrap();
-        store.deployments(100, None).await.unwrap().len()
-    });
-    assert_eq!(deployments, 2, "the empty repository, and main");
+    assert_eq!(deployments(&story.node).len(), 2, "the empty repository, and main");
 }

@@ -5,14 +5,13 @@ use std::{fs, net::TcpListener, process::Output};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use picloud::{
     clock::monotonic,
-    deployment::{Cause, Deployment, DeploymentStatus},
-    store::Store,
+    deployment::{Cause, DeploymentStatus},
 };
 use serde_json::Value;
 use sha2::Sha256;
 
 use crate::{
-    kit::{picloud, run, said},
+    kit::{admin, deployments, picloud, run, said},
     node::{Node, PATIENCE, Response, Setup, node, wait_until},
     upstream::{Upstream, processes_with, serve},
 };
@@ -46,17 +45,6 @@ fn synced(node: &Node) {
 
 fn deployment(node: &Node) -> Value {
     node.ready()["deployment"].clone()
-}
-
-/// Every deployment that is recorded, the newest first.
-fn deployments(node: &Node) -> Vec<Deployment> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let store = Store::open_read_only("sqlite", &node.data()).await.unwrap();
-        let deployments = store.deployments(100, None).await;
-        store.close().await;
-        deployments.unwrap()
-    })
 }
 
 /// Tells the node of a push as GitHub does.
@@ -303,4 +291,26 @@ fn a_first_start_without_the_remote_is_not_ready_and_says_why() {
     assert_eq!(told_by_gitlab(&node, "open").status, 202);
     node.wait_for("/hello", "one");
     assert_eq!(node.ready()["status"], "ready");
+}
+
+#[test]
+fn other_branches_of_a_remote_are_shown() {
+    let upstream = Upstream::new();
+    let node = follower_with(&upstream.url(), "[previews]\nbranches = 1\n").start();
+    node.wait_for("/hello", "one");
+    let see = |branch: &str| {
+        let answer = node.send("GET", &format!("/_picloud/preview/{branch}/hello"), &[("x-picloud-token", &admin(&node))], b"");
+        (answer.status, answer.header("x-picloud-preview").map(str::to_owned))
+    };
+    let commit = upstream.push("fix/typo");
+    synced(&node);
+    assert_eq!(see("fix/typo"), (200, Some(commit)));
+    // They go on although the branch that deploys is gone.
+    upstream.delete("main");
+    let commit = upstream.push("fix/typo");
+    assert_eq!(told_by_gitlab(&node, "open").status, 202);
+    wait_until("the branch is shown", PATIENCE, || see("fix/typo") == (200, Some(commit.clone())));
+    upstream.delete("fix/typo");
+    assert_eq!(sync(&node).status.code(), Some(2));
+    assert_eq!((see("fix/typo").0, node.get("/hello").text().as_str()), (404, "one"));
 }
