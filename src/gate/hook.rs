@@ -24,6 +24,10 @@ pub fn ask(stage: Stage, input: impl Read) -> Verdict {
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             refusal(&no_answer(stage, &format!("the node did not answer within {} s", PATIENCE.as_secs())))
         }
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => refusal(&[
+            "picloud: this user may not ask the node that checks pushes".into(),
+            "  hint: let both users be in one group that may write into the repository, and start the node again".into(),
+        ]),
         Err(error) => refusal(&match stage {
             Stage::PreReceive => [
                 format!("picloud: the node that checks pushes does not run here ({error})"),

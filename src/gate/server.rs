@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -63,10 +63,7 @@ impl Gate {
         }
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&address.path).map_err(no_socket)?;
-        let folder = std::fs::metadata(source.repository()).map_err(no_socket)?.permissions().mode();
-        // As the repository itself: its group may push if it may write there.
-        let mode = 0o600 | (folder & 0o060);
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(no_socket)?;
+        share(source.repository(), &path).map_err(no_socket)?;
         Ok(Self { listener, judge: Arc::new(Judge { source, sync }) })
     }
 
@@ -115,6 +112,27 @@ async fn answer(stream: UnixStream, judge: &Judge) -> io::Result<()> {
     let mut text = serde_json::to_vec(&verdict)?;
     text.push(b'\n');
     timeout(PATIENCE, writer.write_all(&text)).await?
+}
+
+/// Lets those ask who may write into the repository: its owner, and its group if that may write there.
+fn share(repository: &Path, socket: &Path) -> io::Result<()> {
+    let folder = std::fs::metadata(repository)?;
+    let is_group_s = folder.mode() & 0o020 != 0;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(if is_group_s { 0o660 } else { 0o600 }))?;
+    let ours = std::fs::metadata(socket)?;
+    if (ours.uid(), ours.gid()) == (folder.uid(), folder.gid()) {
+        return Ok(());
+    }
+    // Only root may give files away; to a group that one is in, everybody may.
+    let given = chown(socket, Some(folder.uid()), Some(folder.gid())).or_else(|_| chown(socket, None, Some(folder.gid())));
+    if given.is_err() || (std::fs::metadata(socket)?.uid() != folder.uid() && !is_group_s) {
+        tracing::warn!(
+            "the owner of `{}` is another user than that of this node, and cannot push there: let both be in one group that may write \
+             (`chgrp -R GROUP`, `chmod -R g+ws`, `git config core.sharedRepository group`)",
+            repository.display()
+        );
+    }
+    Ok(())
 }
 
 /// An address that is short enough for the system: through a handle of the folder, if the path is too long.

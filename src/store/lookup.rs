@@ -45,6 +45,10 @@ fn list(revisions: &[Revision]) -> String {
 impl Store {
     /// Returns the deployment that was live and is named so: by its id, by its revision (the newest of it), or by the first characters of that.
     pub async fn find_deployment(&self, key: &str) -> Result<Deployment, FindError> {
+        // Postgres takes no text with a zero in it.
+        if key.contains('\0') {
+            return Err(FindError::Unknown(key.into()));
+        }
         let by_id = match key.parse() {
             Ok(id) => self.deployment(id).await?,
             // The beginning of a commit id may look like a deployment id, too.

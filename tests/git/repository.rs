@@ -1,6 +1,6 @@
 //! Repositories that are refused, and those in odd places.
 
-use std::{fs, path::Path, process::Output};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
 
 use crate::{
     kit::{Checkout, Story, command, follower, git, hosted, said, script_at},
@@ -42,6 +42,19 @@ fn formats_that_cannot_be_read_are_refused() {
         }
     }
     insta::assert_snapshot!("reftable", refused(&setup));
+}
+
+#[test]
+fn those_who_may_write_into_the_repository_may_ask_the_node() {
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (folder, socket) in [(0o755, 0o600), (0o775, 0o660), (0o700, 0o600)] {
+        let setup = follower("");
+        let repository = setup.folder().join("repo.git");
+        fs::set_permissions(&repository, fs::Permissions::from_mode(folder)).unwrap();
+        let story = Story::of(setup);
+        assert_eq!(mode(&repository.join("picloud.sock")), socket, "{folder:o}");
+        story.deploy("one");
+    }
 }
 
 #[test]

@@ -32,7 +32,7 @@ async fn a_reader_needs_a_database_and_changes_nothing(fresh: Fresh) {
 
 async fn a_newer_schema_is_refused_with_a_hint(fresh: Fresh) {
     fresh.open().await.close().await;
-    let newer = "UPDATE _sqlx_migrations SET version = 9999";
+    let newer = "UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
     if fresh.url == "sqlite" {
         let pool = sqlx::SqlitePool::connect(fresh.sqlite_file().to_str().unwrap()).await.unwrap();
         sqlx::query(newer).execute(&pool).await.unwrap();
@@ -41,7 +41,7 @@ async fn a_newer_schema_is_refused_with_a_hint(fresh: Fresh) {
         sqlx::query(newer).execute(&sqlx::PgPool::connect(&fresh.url).await.unwrap()).await.unwrap();
     }
     let error = Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap_err().to_string();
-    assert!(error.contains("has schema 9999, this program needs 1\n  hint: use the program that the node runs"), "{error}");
+    assert!(error.contains("has schema 9999, this program needs 3\n  hint: use the program that the node runs"), "{error}");
     assert!(Store::open(&fresh.url, fresh.folder.path()).await.is_err());
 }
 

@@ -232,7 +232,13 @@ impl Source for GitSource {
         for head in self.heads().await?.into_iter().filter(|head| head.branch != self.0.settings.branch) {
             let snapshot = match known.remove(&Revision(head.commit.clone())) {
                 Some(snapshot) => snapshot,
-                None => self.read(&head.commit, None).await?,
+                None => match self.read(&head.commit, None).await {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => {
+                        tracing::warn!("branch `{}` cannot be read and is not shown: {error}", head.branch);
+                        continue;
+                    }
+                },
             };
             read.insert(snapshot.revision.clone(), snapshot.clone());
             previews.push((head.branch, snapshot));
