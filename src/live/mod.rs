@@ -16,7 +16,7 @@ pub use router::Match;
 use router::Router;
 
 use crate::{
-    deployment::{Cause, Deployment, DeploymentId, Following},
+    deployment::{Deployment, DeploymentId, Following},
     function::{Diagnostic, FilePath, Revision, Route, ScriptId, SharedFunction},
 };
 
@@ -123,45 +123,11 @@ fn header(id: &str) -> HeaderValue {
     HeaderValue::from_str(id).expect("ids are ASCII letters and digits")
 }
 
-/// What is live, for people.
-#[derive(Debug, Clone, Serialize)]
-pub struct LiveDeployment {
-    /// Which.
-    pub id: DeploymentId,
-    /// What the source held.
-    pub revision: Revision,
-    /// What made it happen.
-    pub cause: Cause,
-    /// Who, where that is known.
-    pub by: Option<String>,
-    /// Who pushed it, where that is known.
-    pub pushed_by: Option<String>,
-    /// What else there is to know.
-    pub note: Option<String>,
-    /// How many functions.
-    pub functions: u32,
-}
-
-impl LiveDeployment {
-    /// Takes what people want to know of a deployment.
-    pub fn of(deployment: &Deployment) -> Self {
-        Self {
-            id: deployment.id,
-            revision: deployment.revision.clone(),
-            cause: deployment.cause,
-            by: deployment.by.clone(),
-            pushed_by: deployment.pushed_by.clone(),
-            note: deployment.note.clone(),
-            functions: deployment.functions,
-        }
-    }
-}
-
 /// What is live, what the source holds, and what keeps a node from being as it should be.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Status {
     /// What is live.
-    pub live: Option<LiveDeployment>,
+    pub live: Option<Arc<Deployment>>,
     /// What the source holds, if it could be read.
     pub wanted: Option<Revision>,
     /// Since when it holds that, in microseconds since 1970.

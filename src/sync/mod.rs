@@ -28,7 +28,7 @@ use crate::{
         Diagnostic, FilePath, Revision, SharedFunction, Tree,
         tree::{differences, directory_revision},
     },
-    live::{Live, LiveDeployment, Table},
+    live::{Live, Table},
     source::{Source, SourceError},
     store::Store,
 };
@@ -444,9 +444,10 @@ impl Sync {
     fn swap(&mut self, deployment: Deployment, settled: Settled) {
         let before = self.parts.live.table();
         self.parts.live.swap(Table::new(deployment.id, settled.report.functions.values(), &settled.broken, &before));
+        let live = Arc::new(deployment.clone());
         self.parts.live.set_status(|status| {
             status.diagnostics.clone_from(&settled.diagnostics);
-            status.live = Some(LiveDeployment::of(&deployment));
+            status.live = Some(live.clone());
         });
         self.deployment = Some(deployment);
         self.broken = settled.broken.into_iter().map(|broken| broken.file).collect();
