@@ -4,14 +4,15 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Json, Router,
+    body::Body,
     extract::{ConnectInfo, State},
     routing::{get, post},
 };
-use http::HeaderMap;
+use http::{HeaderMap, Request, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{App, Problem};
+use super::{App, Problem, function};
 use crate::{
     access::Scope,
     clock::rfc3339,
@@ -128,14 +129,20 @@ struct RollbackOrder {
     dry_run: bool,
 }
 
+/// Longest order.
+const MAX_ORDER_BYTES: usize = 64 * 1024;
+
 async fn rollback(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    order: Result<Json<RollbackOrder>, axum::extract::rejection::JsonRejection>,
+    request: Request<Body>,
 ) -> Result<Json<Value>, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    // Nobody's body is read before it is known who that is.
     let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
-    let Json(order) = order.map_err(|error| Problem::BadOrder(error.body_text()))?;
+    let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
+    let order: RollbackOrder =
+        serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no order to go back: {error}")))?;
     let rollback = Rollback { to: order.to, hold: order.hold, by: principal.name, reason: order.reason, is_dry_run: order.dry_run };
     let done = app.sync.rollback(rollback).await?;
     Ok(Json(json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment })))

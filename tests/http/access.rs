@@ -33,3 +33,33 @@ fn without_a_database_only_the_admin_is_known() {
     // What can be no token needs no database to be wrong.
     assert_eq!(whoami("Bearer sesame").status, 401);
 }
+
+#[test]
+fn the_control_plane_asks_who_it_is_before_it_reads_what_is_wanted() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let token = |scope: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_picloud"));
+        let made = command.args(["token", "create", scope, "--scope", scope]).current_dir(node.folder()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        format!("Bearer {}", String::from_utf8(made.stdout).unwrap().trim())
+    };
+    let (read, deploy) = (token("read"), token("deploy"));
+    let post = |path: &str, token: &str, body: &[u8]| node.send("POST", path, &[("authorization", token)], body);
+    let orders = ["/api/admin/sync", "/api/admin/rollback", "/api/admin/unpin", "/api/admin/source/suspend", "/api/admin/source/resume"];
+    for path in orders {
+        assert_eq!(node.send("POST", path, &[], b"{}").status, 401, "{path}");
+        assert_eq!(post(path, &read, b"{}").status, 403, "{path}");
+        assert_eq!(node.send("GET", path, &[("authorization", &deploy)], b"").status, 405, "{path}");
+    }
+    assert_eq!(node.get("/api/admin/status").status, 401);
+    let status = node.send("GET", "/api/admin/status", &[("authorization", &read)], b"").json();
+    assert_eq!((&status["live"]["functions"], &status["is_in_sync"]), (&1.into(), &true.into()));
+    for (body, code) in [("{", 400), ("[1]", 400), (r#"{"too":"x"}"#, 400), ("", 400), ("{}", 404), (r#"{"to":"nothing-like-it"}"#, 404)] {
+        let refused = post("/api/admin/rollback", &deploy, body.as_bytes());
+        assert_eq!(refused.status, code, "{body}: {}", refused.text());
+    }
+    // It is told by its length, before it is sent.
+    assert_eq!(post("/api/admin/rollback", &deploy, &[b' '; 70_000]).status, 413);
+    assert_eq!(post("/api/admin/unpin", &deploy, b"").status, 409);
+    assert_eq!(node.get("/a").text(), "1");
+}
