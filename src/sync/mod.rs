@@ -6,23 +6,26 @@ mod obey;
 pub mod orders;
 pub mod plan;
 mod previews;
+mod propose;
+mod remember;
 pub mod settle;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
 
-use check::{Checker, Functions, Report};
+use check::{Checker, Functions};
 use orders::Order;
-use settle::{Settled, settle};
-use tokio::sync::{mpsc, oneshot, watch};
+use propose::Proposal;
+use settle::Settled;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::{Ids, monotonic},
-    deployment::{Cause, Changes, Commit, Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange, Snapshot},
-    engine::{Engine, memory},
+    deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange, Snapshot},
+    engine::Engine,
     executor::SharedExecutor,
     function::{
         Diagnostic, FilePath, Revision, SharedFunction, Tree,
@@ -75,18 +78,6 @@ pub struct Sync {
     following: Following,
 }
 
-/// What of a snapshot can go live, and how that came to be known.
-struct Proposal {
-    revision: Revision,
-    commit: Option<Commit>,
-    settled: Settled,
-    /// A commit with mistakes: nothing of it goes live.
-    is_refused: bool,
-    /// What is to hold about following the source once it is live.
-    following: Following,
-    began: Instant,
-}
-
 impl Sync {
     /// Makes a loop that has done nothing.
     pub fn new(parts: Parts) -> Self {
@@ -134,24 +125,6 @@ impl Sync {
         }
     }
 
-    /// Learns from the store what was live before the node stopped.
-    async fn recall(&mut self) {
-        let Some(store) = self.parts.store.borrow().clone() else { return };
-        match tokio::try_join!(store.live(), store.last_deployment(), store.following()) {
-            Ok((live, last, following)) => {
-                if let Some((deployment, tree)) = live {
-                    self.deployment = Some(deployment);
-                    self.tree = Arc::new(tree);
-                    let remembered = self.settle(whole(&self.tree)).await;
-                    self.functions = remembered.report.functions;
-                }
-                self.decided = last.map(|last| (last.revision, last.diagnostics));
-                self.follow_as(following);
-            }
-            Err(error) => tracing::error!("cannot read from the database what was live: {error}"),
-        }
-    }
-
     fn follow_as(&mut self, following: Following) {
         self.parts.live.set_status(|status| status.following.clone_from(&following));
         self.following = following;
@@ -187,17 +160,6 @@ impl Sync {
         self.decide(cause, proposal).await
     }
 
-    /// Returns why nothing of a snapshot may go live, if an operator said so.
-    fn held(&self, snapshot: &Snapshot) -> Option<String> {
-        let Following { suspended, pin } = &self.following;
-        if let Some(suspension) = suspended {
-            return Some(suspension.to_string());
-        }
-        let pin = pin.as_ref()?;
-        let is_abandoned = snapshot.commit.is_some() && snapshot.revision == pin.abandoned;
-        (pin.hold || is_abandoned).then(|| pin.to_string())
-    }
-
     /// Keeps what is live, because the source cannot be read.
     async fn without_source(&mut self, why: &str) -> Done {
         if self.parts.live.status().source.as_deref() != Some(why) {
@@ -221,72 +183,6 @@ impl Sync {
             self.load(&settled).await;
             self.swap(deployment, settled);
         }
-    }
-
-    /// Finds what of a snapshot can go live: of a commit all or nothing, of a directory every file that is right.
-    async fn propose(&self, mut snapshot: Snapshot, began: Instant) -> Proposal {
-        let (revision, commit) = (snapshot.revision.clone(), snapshot.commit.take());
-        if commit.is_some() {
-            let problems = std::mem::take(&mut snapshot.problems);
-            let tree = Arc::new(snapshot.tree);
-            let mut report = self.check(&tree).await;
-            report.diagnostics.extend(problems);
-            report.diagnostics.sort();
-            let (is_refused, diagnostics) = (!report.is_good(), report.diagnostics.clone());
-            if is_refused {
-                (report.functions, report.diagnostics) = (self.functions.clone(), Vec::new());
-            }
-            let tree = if is_refused { self.tree.clone() } else { tree };
-            let settled = Settled { tree, report, diagnostics, broken: Vec::new() };
-            let following = Following { pin: self.following.pin.clone().filter(|_| is_refused), ..self.following.clone() };
-            return Proposal { revision, commit, settled, is_refused, following, began };
-        }
-        let mut following = self.following.clone();
-        if let Some(pin) = &mut following.pin {
-            pin.files.retain(|file, digest| snapshot.tree.get(file).map(|content| content.digest) == *digest);
-            for file in pin.files.keys() {
-                match self.tree.get(file) {
-                    Some(live) => drop(snapshot.tree.insert(file.clone(), live.clone())),
-                    None => drop(snapshot.tree.remove(file)),
-                }
-            }
-        }
-        following.pin = following.pin.filter(|pin| !pin.files.is_empty());
-        let settled = self.settle(snapshot).await;
-        Proposal { revision, commit, settled, is_refused: false, following, began }
-    }
-
-    async fn settle(&self, snapshot: Snapshot) -> Settled {
-        let live = self.tree.clone();
-        self.on_checker(move |checker| settle(checker, snapshot, &live)).await
-    }
-
-    async fn check(&self, tree: &Arc<Tree>) -> Report {
-        let tree = tree.clone();
-        self.on_checker(move |checker| checker.check(&tree)).await
-    }
-
-    /// Checks a tree that is not to be compared with what is live. What is compiled stays while the checker does.
-    async fn check_apart(&self, tree: Arc<Tree>) -> (Report, Checker) {
-        let mut apart = Checker::new(self.parts.engine.clone());
-        self.on_checker(move |_| (apart.check(&tree), apart)).await
-    }
-
-    /// Works with the checker on a thread of its own: compiling ten thousand files takes half a second, and modules run while they are
-    /// checked.
-    async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
-        let checker = self.checker.clone();
-        let (sender, receiver) = oneshot::channel();
-        let check = move || {
-            let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = sender.send(work(&mut checker));
-            // Nobody waits for the rest.
-            checker.forget_others();
-            memory::give_back();
-        };
-        let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(check);
-        thread.expect("the system gives one thread");
-        receiver.await.expect("check catches what scripts can do")
     }
 
     /// Compares what can go live with what is, and makes the difference live and known.
@@ -351,66 +247,6 @@ impl Sync {
             (true, None) => self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics)),
         }
         Done::Decided
-    }
-
-    /// Records a deployment. Returns whether it may go live: not while a database that the node has known is away.
-    async fn record(&mut self, deployment: &Deployment, changes: &Changes) -> bool {
-        let Some(store) = self.parts.store.borrow().clone() else {
-            self.unrecorded = Some(deployment.clone());
-            return true;
-        };
-        match store.record_deployment(deployment, changes).await {
-            Ok(()) => {
-                self.parts.live.set_status(|status| {
-                    status.waiting = None;
-                    status.database = None;
-                });
-                true
-            }
-            Err(error) => {
-                if self.parts.live.status().waiting.is_none() {
-                    tracing::error!("the deployment of {} waits for the database: {error}", deployment.revision);
-                }
-                let waiting = format!("the deployment of {} waits for the database and goes live when that answers", deployment.revision);
-                self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
-                false
-            }
-        }
-    }
-
-    /// The database has come after the node began without it: records what is live against what the store remembers. But where an operator
-    /// went back or suspended the source, what the store remembers goes live again.
-    async fn record_what_is_live(&mut self) {
-        let (Some(deployment), Some(store)) = (self.unrecorded.take(), self.parts.store.borrow().clone()) else { return };
-        let (live, following) = match tokio::try_join!(store.live(), store.following()) {
-            Ok(known) => known,
-            Err(error) => {
-                tracing::error!("cannot read from the database what was live: {error}");
-                self.unrecorded = Some(deployment);
-                return;
-            }
-        };
-        let remembered = match live {
-            Some((live, tree)) if following != Following::default() => {
-                self.follow_as(following);
-                self.tree = Arc::new(tree);
-                let settled = self.settle(whole(&self.tree)).await;
-                self.load(&settled).await;
-                self.swap(live, settled);
-                return;
-            }
-            live => live.map(|(_, tree)| tree).unwrap_or_default(),
-        };
-        let files = differences(&remembered, &self.tree);
-        let changes = Changes {
-            files: files.into_iter().map(|path| (path.clone(), self.tree.get(&path).cloned())).collect(),
-            functions: self.functions.values().cloned().collect(),
-            following: None,
-        };
-        if let Err(error) = store.record_deployment(&deployment, &changes).await {
-            tracing::error!("cannot record what is live: {error}");
-            self.unrecorded = Some(deployment);
-        }
     }
 
     fn changes(&self, settled: &Settled) -> Vec<FunctionChange> {

@@ -1,0 +1,110 @@
+//! What of a snapshot can go live.
+
+use std::{
+    sync::{Arc, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Sync,
+    check::{Checker, Report},
+    settle::{Settled, settle},
+};
+use crate::{
+    deployment::{Commit, Following, Snapshot},
+    engine::memory,
+    function::{Revision, Tree},
+};
+
+/// What of a snapshot can go live, and how that came to be known.
+pub(super) struct Proposal {
+    pub revision: Revision,
+    pub commit: Option<Commit>,
+    pub settled: Settled,
+    /// A commit with mistakes: nothing of it goes live.
+    pub is_refused: bool,
+    /// What is to hold about following the source once it is live.
+    pub following: Following,
+    pub began: Instant,
+}
+
+impl Sync {
+    /// Returns why nothing of a snapshot may go live, if an operator said so.
+    pub(super) fn held(&self, snapshot: &Snapshot) -> Option<String> {
+        let Following { suspended, pin } = &self.following;
+        if let Some(suspension) = suspended {
+            return Some(suspension.to_string());
+        }
+        let pin = pin.as_ref()?;
+        let is_abandoned = snapshot.commit.is_some() && snapshot.revision == pin.abandoned;
+        (pin.hold || is_abandoned).then(|| pin.to_string())
+    }
+
+    /// Finds what of a snapshot can go live: of a commit all or nothing, of a directory every file that is right.
+    pub(super) async fn propose(&self, mut snapshot: Snapshot, began: Instant) -> Proposal {
+        let (revision, commit) = (snapshot.revision.clone(), snapshot.commit.take());
+        if commit.is_some() {
+            let problems = std::mem::take(&mut snapshot.problems);
+            let tree = Arc::new(snapshot.tree);
+            let mut report = self.check(&tree).await;
+            report.diagnostics.extend(problems);
+            report.diagnostics.sort();
+            let (is_refused, diagnostics) = (!report.is_good(), report.diagnostics.clone());
+            if is_refused {
+                (report.functions, report.diagnostics) = (self.functions.clone(), Vec::new());
+            }
+            let tree = if is_refused { self.tree.clone() } else { tree };
+            let settled = Settled { tree, report, diagnostics, broken: Vec::new() };
+            let following = Following { pin: self.following.pin.clone().filter(|_| is_refused), ..self.following.clone() };
+            return Proposal { revision, commit, settled, is_refused, following, began };
+        }
+        let mut following = self.following.clone();
+        if let Some(pin) = &mut following.pin {
+            pin.files.retain(|file, digest| snapshot.tree.get(file).map(|content| content.digest) == *digest);
+            for file in pin.files.keys() {
+                match self.tree.get(file) {
+                    Some(live) => drop(snapshot.tree.insert(file.clone(), live.clone())),
+                    None => drop(snapshot.tree.remove(file)),
+                }
+            }
+        }
+        following.pin = following.pin.filter(|pin| !pin.files.is_empty());
+        let settled = self.settle(snapshot).await;
+        Proposal { revision, commit, settled, is_refused: false, following, began }
+    }
+
+    pub(super) async fn settle(&self, snapshot: Snapshot) -> Settled {
+        let live = self.tree.clone();
+        self.on_checker(move |checker| settle(checker, snapshot, &live)).await
+    }
+
+    pub(super) async fn check(&self, tree: &Arc<Tree>) -> Report {
+        let tree = tree.clone();
+        self.on_checker(move |checker| checker.check(&tree)).await
+    }
+
+    /// Checks a tree that is not to be compared with what is live. What is compiled stays while the checker does.
+    pub(super) async fn check_apart(&self, tree: Arc<Tree>) -> (Report, Checker) {
+        let mut apart = Checker::new(self.parts.engine.clone());
+        self.on_checker(move |_| (apart.check(&tree), apart)).await
+    }
+
+    /// Works with the checker on a thread of its own: compiling ten thousand files takes half a second, and modules run while they are
+    /// checked.
+    async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
+        let checker = self.checker.clone();
+        let (sender, receiver) = oneshot::channel();
+        let check = move || {
+            let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = sender.send(work(&mut checker));
+            // Nobody waits for the rest.
+            checker.forget_others();
+            memory::give_back();
+        };
+        let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(check);
+        thread.expect("the system gives one thread");
+        receiver.await.expect("check catches what scripts can do")
+    }
+}
