@@ -147,7 +147,8 @@ const PUSH_FROM_IT: &str = "  hint: push from it to a bare one: `picloud init --
 /// Returns what the repository itself sets for a key.
 pub async fn setting(repository: &Path, key: &str) -> Result<Option<String>, GitError> {
     let mut config = git(repository, &[]);
-    config.args(["config", "--local", "--list", "--null"]);
+    // As a file, because an old git opens no repository whose format it does not know.
+    config.args(["config", "--list", "--null", "--file"]).arg(repository.join("config"));
     let config = run(config, LOCAL).await?;
     // Names are written in lower case; the last value counts.
     let value = |setting: &str| {
