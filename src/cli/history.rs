@@ -42,20 +42,22 @@ impl Deployments {
             output::json(&all)?;
             return Ok(Exit::Done);
         }
-        let rows: Vec<[String; 6]> = deployments
+        let rows: Vec<[String; 8]> = deployments
             .iter()
             .map(|deployment| {
                 [
                     deployment.id.to_string(),
                     rfc3339(deployment.id.time_us()),
                     word(deployment).into(),
+                    json!(deployment.cause).as_str().unwrap_or_default().into(),
                     changes(deployment),
                     found(&deployment.diagnostics),
+                    deployment.pushed_by.as_ref().or(deployment.by.as_ref()).cloned().unwrap_or_default(),
                     deployment.revision.to_string(),
                 ]
             })
             .collect();
-        output::table(["DEPLOYMENT", "TIME", "STATUS", "CHANGES", "FOUND", "REVISION"], &rows);
+        output::table(["DEPLOYMENT", "TIME", "STATUS", "CAUSE", "CHANGES", "FOUND", "BY", "REVISION"], &rows);
         Ok(Exit::Done)
     }
 }
