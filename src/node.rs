@@ -46,6 +46,8 @@ use crate::{
 
 /// How long the start waits for the database before it goes on without.
 const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
+/// What is said of a database that has not answered, and has not refused either.
+const NOT_YET: &str = "the database has not answered yet";
 /// Shortest and longest wait between two attempts to reach a database that was away at the start.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -271,6 +273,7 @@ struct Database {
 impl Database {
     async fn reach(self) {
         let mut wait = RETRY.0;
+        self.live.set_status(|status| status.database = Some(NOT_YET.into()));
         let store = loop {
             match Store::open(&self.config.database_url, &self.config.data).await {
                 Ok(store) => break store,

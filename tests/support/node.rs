@@ -151,6 +151,10 @@ impl Node {
             url.is_some()
         });
         self.address = url.unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+        // On a busy machine it serves before its database is there. A story begins when that is, or is known not to be.
+        wait_until("the database answers or refuses", PATIENCE, || {
+            !self.get("/_picloud/ready").text().contains("the database has not answered yet")
+        });
     }
 
     /// Its process.
