@@ -105,7 +105,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let _ = tokio::time::timeout(DATABASE_PATIENCE, known.wait_for(Option::is_some)).await;
 
     let auth = Auth::new(admin_token(&config.data)?, store.clone(), clock.clone());
-    let Followed { source, git } = Followed::of(&config, &clock).await?;
+    let Followed { source, git } = Followed::of(&config, &clock, remembers(&store).await).await?;
     let archive = Archive::new(archive::Parts {
         engine: engine.clone(),
         executor: executor.clone(),
@@ -125,13 +125,16 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     });
     sync.start().await;
     let hosted = git.as_ref().and_then(|git| hosted_by(git, &sync_handle));
-    let gate = git.map(|git| Gate::open(git, sync_handle.clone())).transpose()?;
     // Pushes that have begun are judged to their end.
     let closed = CancellationToken::new();
-    let followed = background.spawn(sync.follow(orders, closed.clone()));
-    if let Some(gate) = gate {
-        background.spawn(gate.serve(closed.clone()));
+    match git {
+        Some(git) if git.repository().exists() => {
+            background.spawn(Gate::open(git, sync_handle.clone())?.serve(closed.clone()));
+        }
+        Some(git) => drop(background.spawn(gate_of_missing(git, sync_handle.clone(), closed.clone()))),
+        None => {}
     }
+    let followed = background.spawn(sync.follow(orders, closed.clone()));
 
     let app = Arc::new(App {
         settings: config.server.clone(),
@@ -190,7 +193,8 @@ struct Followed {
 }
 
 impl Followed {
-    async fn of(config: &Config, clock: &SharedClock) -> anyhow::Result<Self> {
+    /// Without its repository a node starts if it `remembers` what was live.
+    async fn of(config: &Config, clock: &SharedClock, remembers: bool) -> anyhow::Result<Self> {
         let settings = match &config.source {
             SourceConfig::Directory { path } => {
                 let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
@@ -208,16 +212,11 @@ impl Followed {
                 }
                 repository
             }
+            Repository::Bare(path) if remembers && !path.exists() => std::path::absolute(path)?,
             Repository::Bare(path) => {
                 git::program::must_be_readable(path).await?;
-                let repository = path.canonicalize()?;
-                if hosted::has_hooks(&repository) {
-                    // The program may have moved since.
-                    hosted::install_hooks(&repository)?;
-                } else {
-                    tracing::warn!("pushes to `{0}` are not checked before git accepts them: `picloud init --bare {0}`", path.display());
-                }
-                repository
+                refresh_hooks(path)?;
+                path.canonicalize()?
             }
             Repository::Remote(_) => {
                 let repository = config.data.canonicalize()?.join(git::FOLDER);
@@ -229,6 +228,44 @@ impl Followed {
         let git = GitSource::new(settings, repository, clock.clone());
         Ok(Self { source: Arc::new(git.clone()), git: takes_pushes.then_some(git) })
     }
+}
+
+/// Returns whether something was live before this start, as far as the database tells.
+async fn remembers(store: &watch::Receiver<Option<Store>>) -> bool {
+    let store = store.borrow().clone();
+    match store {
+        Some(store) => store.live_deployment().await.is_ok_and(|live| live.is_some()),
+        None => false,
+    }
+}
+
+/// Brings the hooks of a bare repository up to date: the program may have moved since.
+fn refresh_hooks(repository: &Path) -> anyhow::Result<()> {
+    if hosted::has_hooks(repository) {
+        hosted::install_hooks(repository)?;
+    } else {
+        tracing::warn!("pushes to `{0}` are not checked before git accepts them: `picloud init --bare {0}`", repository.display());
+    }
+    Ok(())
+}
+
+/// Waits until a repository is there that was missing when the node started, and answers its hooks.
+async fn gate_of_missing(git: GitSource, sync: SyncHandle, closed: CancellationToken) {
+    let gate = loop {
+        tokio::select! {
+            () = closed.cancelled() => return,
+            () = tokio::time::sleep(RETRY.1) => {}
+        }
+        if git::program::must_be_readable(git.repository()).await.is_err() {
+            continue;
+        }
+        match refresh_hooks(git.repository()).and_then(|()| Ok(Gate::open(git.clone(), sync.clone())?)) {
+            Ok(gate) => break gate,
+            Err(error) => tracing::warn!("pushes cannot be checked yet: {error:#}"),
+        }
+    };
+    sync.poke();
+    gate.serve(closed).await;
 }
 
 /// Returns what serves the repository to git's clients, if it is this node's own.

@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
 
 use crate::{
     kit::{Checkout, Story, command, follower, git, hosted, said, script_at},
-    node::{Setup, node},
+    node::{PATIENCE, Setup, node, wait_until},
 };
 
 /// A description of a node that follows `repo.git` in its folder, which was made by git with these options.
@@ -201,4 +201,21 @@ fn a_repository_of_one_node_is_not_followed_by_another() {
     assert!(told.contains("another node follows the repository"), "{told}");
     let one = story.deploy("one");
     story.wait_for("one", &one);
+}
+
+#[test]
+fn a_repository_that_is_missing_at_the_start_is_waited_for() {
+    let mut story = Story::of(follower("interval = \"1s\"\n"));
+    story.deploy("one");
+    story.node.stop();
+    let (repository, away) = (story.repository().to_owned(), story.node.folder().join("away"));
+    fs::rename(&repository, &away).unwrap();
+    story.node.start();
+    assert_eq!(story.answer(), "one", "what was live is live");
+    assert!(story.node.ready()["degraded"][0].as_str().unwrap().contains("repo.git"), "{}", story.node.ready());
+    fs::rename(&away, &repository).unwrap();
+    story.node.wait_for_state("ready");
+    // Its socket is there again, too.
+    wait_until("hooks can ask", PATIENCE, || repository.join("picloud.sock").exists());
+    story.deploy("two");
 }
