@@ -20,7 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     access,
-    clock::{Ids, SharedClock, SystemClock},
+    clock::{Ids, SharedClock, SystemClock, monotonic},
     config::{Config, Source as SourceConfig},
     engine::Engine,
     execution::Execution,
@@ -351,6 +351,10 @@ struct DataFolder {
     _lock: File,
 }
 
+/// How long a start waits for the data folder, and how often it looks.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
 const ANNOUNCEMENT: &str = "node.json";
 const LOCK: &str = "node.lock";
 const ADMIN_TOKEN: &str = "admin-token";
@@ -361,7 +365,15 @@ impl DataFolder {
         let cannot = || format!("cannot use the data folder `{}`", path.display());
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(cannot)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK)).with_context(cannot)?;
-        match lock.try_lock() {
+        let began = monotonic();
+        let locked = loop {
+            match lock.try_lock() {
+                // A node that was killed may have been starting a program, which lets go in a moment.
+                Err(fs::TryLockError::WouldBlock) if began.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PAUSE),
+                locked => break locked,
+            }
+        };
+        match locked {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
                 bail!("another node uses the data folder `{}`\n  hint: stop it, or name another folder with `--data`", path.display())
