@@ -383,6 +383,7 @@ mod tests {
             "log_lines",
             "log_size",
             "concurrency",
+            "leak",
             "file",
             "max_running",
             "stack",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use futures_util::FutureExt;
 use picloud::{
-    engine::Engine,
+    engine::{Control, Engine},
     executor::{
         Executor, Refused,
         local::{LocalExecutor, Settings},
@@ -14,7 +14,7 @@ use picloud::{
     function::{Function, LimitPolicy, SharedFunction, Tree},
     sync::check::Checker,
 };
-use support::{invocation, on_a_runtime, on_big_stack, tree};
+use support::{function, invocation, on_a_runtime, on_big_stack, tree};
 
 fn executor(engine: &Arc<Engine>) -> LocalExecutor {
     LocalExecutor::new(engine.clone(), &Settings::default(), Arc::new(|_| ()))
@@ -106,4 +106,118 @@ fn two_checks_at_once_make_one_function_of_a_version() {
         assert!(first.iter().zip(&functions).all(|(one, other)| Arc::ptr_eq(one, other)));
     }
     forgetful.join().unwrap();
+}
+
+/// Work of all kinds that leaves nothing behind.
+const TIDY: [&str; 12] = [
+    "1",
+    "let a = []; for i in 0..20 { a.push(`item ${i}`); } #{a: a, m: #{b: a}}",
+    "let n = 0; let add = |x| n += x; for i in 0..5 { add.call(i); } n",
+    "let f = || 1; for i in 0..50 { let g = f; f = || g.call(); } 0",
+    "log::info(ctx.request.query); log::warn([1, #{a: ctx.request.headers}]); ctx.request.body",
+    "#{statusCode: 201, headers: #{\"x-a\": [\"1\", \"2\"]}, body: blob(1000, 7)}",
+    "throw #{code: 7, text: ctx.request.path}",
+    "fn f(n) { if n == 0 { throw \"deep\" } f(n - 1) } f(5)",
+    "let s = \"\"; s.pad(2_000, \"x\"); [s, s.to_upper(), s.split(\"x\").len()]",
+    "let a = [3, 1, 2]; a.sort(|x, y| y - x); a.map(|x| x * 2).filter(|x| x > 2)",
+    "try { [1][9] } catch (error) { parse_json(`{\"a\": [1, 2, \"${error}\"]}`) }",
+    "|x| x",
+];
+
+#[test]
+fn a_function_that_leaves_nothing_behind_counts_none() {
+    on_big_stack(|| {
+        let engine = Engine::new(LimitPolicy::default());
+        for script in TIDY {
+            let tree = tree(&[("f.rhai", script)]);
+            let program = engine.program(&function(&engine, &tree).unwrap()).unwrap();
+            for round in 0..3 {
+                let invocation = invocation("/f?name=Ada", &[("x-one", "1"), ("content-type", "application/json")], "{\"a\":[1]}");
+                let finished = engine.run(&program, invocation, Control::default()).unwrap();
+                assert_eq!(finished.leaked_bytes, 0, "round {round} of {script}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_function_that_leaks_is_refused_until_it_changes() {
+    const CYCLE: &str = "+++\nlimits.leak = \"256KiB\"\n+++\nlet m = #{ bytes: blob(30_000) }; m.f = || m; \"leaked\"";
+    on_a_runtime(|| async {
+        let engine = Arc::new(Engine::new(LimitPolicy::default()));
+        let executor = executor(&engine);
+        let mut checker = Checker::new(engine.clone());
+        let live = functions(&mut checker, &[("a.rhai", CYCLE), ("b.rhai", "1")]);
+        executor.load(&live).await.unwrap();
+        for _ in 0..9 {
+            assert_eq!(answer(&executor, &live[0]).await.unwrap(), "leaked");
+        }
+        let refused = answer(&executor, &live[0]).await.unwrap_err();
+        assert!(matches!(refused, Refused::Leaks { .. }), "{refused}");
+        assert_eq!(refused.to_string(), "the function leaked more than 256 KiB");
+        assert_eq!(answer(&executor, &live[1]).await.unwrap(), "1");
+
+        // Loading the same version again forgives nothing, another one begins anew.
+        executor.load(&live).await.unwrap();
+        assert!(answer(&executor, &live[0]).await.is_err());
+        let mended = functions(&mut checker, &[("a.rhai", "\"mended\""), ("b.rhai", "1")]);
+        executor.load(&mended).await.unwrap();
+        assert_eq!(answer(&executor, &mended[0]).await.unwrap(), "mended");
+    });
+}
+
+#[test]
+fn what_a_run_leaks_on_its_way_to_a_failure_counts() {
+    for script in [
+        "let m = #{ bytes: blob(30_000) }; m.f = || m; throw \"over\"",
+        "let m = #{ bytes: blob(30_000) }; m.f = || m; throw m",
+        "let m = #{ bytes: blob(30_000) }; m.f = || m; m",
+        "let m = #{ bytes: blob(30_000) }; m.f = || m; loop {}",
+    ] {
+        let leaked = support::run(&format!("+++\nlimits.operations = 10_000\n+++\n{script}")).leaked_bytes;
+        assert!((30_000..32_000).contains(&leaked), "{leaked} leaked by {script}");
+    }
+}
+
+/// Both ways to run, on threads that serve connections too: no noise adds up to a leak.
+#[test]
+fn a_tidy_function_is_never_refused() {
+    const RUNS: usize = 100_000;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(support::STACK).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let engine = Arc::new(Engine::new(LimitPolicy::default()));
+        let executor = Arc::new(executor(&engine));
+        let files: Vec<(String, String)> =
+            (0..).zip(TIDY).map(|(n, script)| (format!("f{n}.rhai"), format!("+++\nlimits.leak = 1000\n+++\n{script}"))).collect();
+        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let mut checker = Checker::new(engine.clone());
+        let live = Arc::new(functions(&mut checker, &files));
+        executor.load(&live).await.unwrap();
+        let workers = (0..2).map(|_| {
+            let (executor, live) = (executor.clone(), live.clone());
+            tokio::spawn(async move {
+                for function in live.iter().cycle().take(RUNS / 2) {
+                    executor.execute(function, invocation("/f?a=1", &[], "")).await.unwrap();
+                }
+            })
+        });
+        futures_util::future::try_join_all(workers).await.unwrap();
+    });
+}
+
+#[test]
+fn what_a_module_keeps_between_runs_counts_until_it_is_let_go() {
+    const MODULE: &str =
+        "let all = []; export const put = |size| { all.clear(); all.push(blob(size)); 0 }; fn keep(size) { global::put.call(size) }";
+    on_big_stack(|| {
+        let engine = Engine::new(LimitPolicy::default());
+        let tree = tree(&[("f.rhai", "import \"kept\" as kept; kept::keep(ctx.request.body)"), ("_lib/kept.rhai", MODULE)]);
+        let program = engine.program(&function(&engine, &tree).unwrap()).unwrap();
+        let leaked = ["0", "10000", "30000", "30000", "0"].map(|size| {
+            let invocation = invocation("/f", &[("content-type", "application/json")], size);
+            engine.run(&program, invocation, Control::default()).unwrap().leaked_bytes
+        });
+        assert_eq!(leaked[1..], [10_000, 20_000, 0, -30_000]);
+    });
 }

@@ -191,7 +191,7 @@ fn log_module() -> Module {
         module.set_native_fn(name, move |message: Dynamic| {
             read(|run| {
                 let limits = &run.function.manifest.limits;
-                run.log.append(level, value::to_text(&message, limits.log_size.bytes()), limits);
+                meter::keep(|| run.log.append(level, value::to_text(&message, limits.log_size.bytes()), limits));
             })
         });
     }

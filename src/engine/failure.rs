@@ -17,30 +17,30 @@ pub fn position(at: rhai::Position) -> Option<Position> {
 }
 
 /// Explains why a run of `file` ended with this error.
-pub fn explain(error: EvalAltResult, file: &FilePath) -> (Outcome, Failure) {
+pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure) {
     let mut file = file.clone();
     let mut calls = Vec::new();
     let mut error = error;
     loop {
         match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, at) => {
-                let name = if name.starts_with("anon$") { "a closure" } else { &name };
-                let place = position(at).map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+                let name = if name.starts_with("anon$") { "a closure" } else { name };
+                let place = position(*at).map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
                 calls.push(format!("{name} called at {file}{place}"));
                 if !source.is_empty() {
-                    file = source.into();
+                    file = source.as_str().into();
                 }
-                error = *inner;
+                error = inner;
             }
             EvalAltResult::ErrorInModule(name, inner, _) => {
                 if !name.is_empty() {
-                    file = name.into();
+                    file = name.as_str().into();
                 }
-                error = *inner;
+                error = inner;
             }
-            mut other => {
+            other => {
                 let at = position(other.take_position());
-                let (outcome, message) = sentence(&other);
+                let (outcome, message) = sentence(other);
                 return (outcome, Failure { message, file, position: at, calls });
             }
         }

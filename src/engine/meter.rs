@@ -74,6 +74,7 @@ struct Meter {
     base: Cell<isize>,
     budget: Cell<isize>,
     held_at_look: Cell<isize>,
+    kept: Cell<isize>,
     stop: Cell<Option<Stop>>,
     started: Cell<Option<Instant>>,
     time: Cell<Duration>,
@@ -89,6 +90,7 @@ thread_local! {
             base: Cell::new(0),
             budget: Cell::new(0),
             held_at_look: Cell::new(0),
+            kept: Cell::new(0),
             stop: Cell::new(None),
             started: Cell::new(None),
             time: Cell::new(Duration::ZERO),
@@ -105,6 +107,7 @@ pub fn start(allowance: &Allowance) {
         meter.max_ticks.set(allowance.operations);
         meter.base.set(memory::reset_peak());
         meter.held_at_look.set(meter.base.get());
+        meter.kept.set(0);
         meter.budget.set(allowance.memory as isize);
         meter.stop.set(None);
         meter.started.set(Some(monotonic()));
@@ -122,6 +125,23 @@ pub fn usage() -> Usage {
         duration: meter.started.get().map_or(Duration::ZERO, |started| started.elapsed()),
         peak_memory: (memory::peak() - meter.base.get()).max(0) as u64,
     })
+}
+
+/// Does work whose memory outlives the run by right: its reply, its log.
+pub fn keep<T>(work: impl FnOnce() -> T) -> T {
+    METER.with(|meter| {
+        let (kept, held) = (meter.kept.get(), memory::held());
+        let result = work();
+        // Set, not added to: work inside work is counted once.
+        meter.kept.set(kept + memory::held() - held);
+        result
+    })
+}
+
+/// Returns the bytes that the run allocated and did not free, without what it keeps by right; to be asked when all its values are dropped.
+/// More than none is a cycle of closures, or a value that a module holds on to. Less than none is a value that a module let go.
+pub fn leaked() -> isize {
+    METER.with(|meter| memory::held() - meter.base.get() - meter.kept.get())
 }
 
 /// Counts one operation; `Some` stops the script. This is the engine's progress callback.
@@ -165,7 +185,8 @@ impl Meter {
         if ticks > SLOW_TICKS
             && let Some(on_slow) = self.on_slow.take()
         {
-            on_slow();
+            // What the threads of the node do here is not the run's.
+            keep(on_slow);
         }
         None
     }

@@ -189,8 +189,8 @@ impl Linker<'_> {
                 module.build_index();
                 return Some(Arc::new(LinkedModule { module: module.into(), script }));
             }
-            (None, Ok(Err(error))) => {
-                let failure = failure::explain(*error, &script.file).1;
+            (None, Ok(Err(mut error))) => {
+                let failure = failure::explain(&mut error, &script.file).1;
                 (failure.message, failure.position.filter(|_| failure.file == script.file))
             }
             (None, Err(_)) => ("the engine failed".into(), None),

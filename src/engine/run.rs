@@ -53,6 +53,8 @@ impl Engine {
         let usage = meter::usage();
         module::enter(None);
         let Current { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
+        // Of the run there is only what goes out.
+        let leaked_bytes = meter::leaked() as i64;
         // A script can swallow the error of a stop, the stop itself it cannot.
         let (outcome, reply, failure) = match (usage.stop, ran) {
             (Some(stop), ran) => {
@@ -84,7 +86,7 @@ impl Engine {
             logs_dropped: log.dropped,
             failure,
         };
-        Ok(Finished { reply, execution })
+        Ok(Finished { reply, execution, leaked_bytes })
     }
 
     fn answer(&self, program: &Program) -> Ran {
@@ -92,12 +94,12 @@ impl Engine {
             match self.evaluate(program, guard) {
                 Ok(result) if result.is_unit() => {}
                 Ok(result) => return reply_of(program, &guard.file, &result),
-                Err(error) => return failed(*error, &guard.file),
+                Err(error) => return failed(error, &guard.file),
             }
         }
         match self.evaluate(program, &program.script) {
             Ok(result) => reply_of(program, &program.script.file, &result),
-            Err(error) => failed(*error, &program.script.file),
+            Err(error) => failed(error, &program.script.file),
         }
     }
 
@@ -107,15 +109,15 @@ impl Engine {
 }
 
 fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Ran {
-    match reply::from_value(result, program.function.manifest.limits.response.bytes()) {
+    meter::keep(|| match reply::from_value(result, program.function.manifest.limits.response.bytes()) {
         Ok(reply) => Ran::Replied(reply),
         Err(why @ BadReply::TooLarge { .. }) => Ran::Failed(Outcome::SizeExceeded, failed_in(file, why.to_string())),
         Err(why @ BadReply::Invalid(_)) => Ran::Failed(Outcome::Failed, failed_in(file, why.to_string())),
-    }
+    })
 }
 
-fn failed(error: EvalAltResult, file: &FilePath) -> Ran {
-    let (outcome, failure) = failure::explain(error, file);
+fn failed(mut error: Box<EvalAltResult>, file: &FilePath) -> Ran {
+    let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file));
     Ran::Failed(outcome, failure)
 }
 

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicI8, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicI8, AtomicI64, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -57,7 +57,34 @@ struct Loaded {
     program: Arc<Program>,
     running: AtomicU32,
     history: History,
+    /// Bytes that its runs have left behind.
+    leaked: AtomicI64,
 }
+
+impl Loaded {
+    fn leaks(&self) -> Option<Refused> {
+        let limit = self.program.function.manifest.limits.leak;
+        (self.leaked.load(Ordering::Relaxed) > limit.0 as i64).then_some(Refused::Leaks { limit })
+    }
+
+    fn count_leak(&self, bytes: i64) {
+        if bytes == 0 {
+            return;
+        }
+        let before = self.leaked.fetch_add(bytes, Ordering::Relaxed);
+        let function = &self.program.function;
+        let limit = function.manifest.limits.leak;
+        let passes = |level: i64| before <= level && before + bytes > level;
+        if passes(limit.0 as i64) {
+            tracing::warn!(function.name = %function.name, function.version = %function.version, "`{}` has leaked {limit} of memory and is stopped until it changes: {WHY_LEAKS}", function.name);
+        } else if passes(limit.0 as i64 / 2) {
+            tracing::warn!(function.name = %function.name, function.version = %function.version, "`{}` leaks memory, and will be stopped at {limit}: {WHY_LEAKS}", function.name);
+        }
+    }
+}
+
+/// What an author should look for.
+const WHY_LEAKS: &str = "look for a closure that captures the map or array that holds it";
 
 /// What a function's last runs say about its next.
 struct History(AtomicI8);
@@ -126,6 +153,9 @@ impl LocalExecutor {
 
     fn enter(&self, function: &SharedFunction) -> Result<Place, Refused> {
         let loaded = self.loaded.load().get(&function.version).cloned().ok_or(Refused::NotLoaded)?;
+        if let Some(leaks) = loaded.leaks() {
+            return Err(leaks);
+        }
         let limit = function.manifest.limits.concurrency;
         let place = {
             let before = loaded.running.fetch_add(1, Ordering::Relaxed);
@@ -160,6 +190,7 @@ fn run(engine: &Engine, loaded: &Loaded, invocation: Invocation, control: Contro
     let finished =
         engine.run(&loaded.program, invocation, control).map_err(|why: MalformedBody| Refused::MalformedBody(why.to_string()))?;
     loaded.history.record(&finished);
+    loaded.count_leak(finished.leaked_bytes);
     Ok(finished)
 }
 
@@ -174,7 +205,7 @@ impl Executor for LocalExecutor {
                 Some(entry) => entry.clone(),
                 None => {
                     let program = self.engine.program(function)?;
-                    Arc::new(Loaded { program, running: AtomicU32::new(0), history: History::unknown() })
+                    Arc::new(Loaded { program, running: AtomicU32::new(0), history: History::unknown(), leaked: AtomicI64::new(0) })
                 }
             };
             loaded.insert(function.version, entry);

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use crate::{
     execution::{Finished, Invocation},
-    function::{Diagnostic, SharedFunction},
+    function::{Diagnostic, SharedFunction, limits::Size},
 };
 
 /// Why a run did not take place.
@@ -29,6 +29,12 @@ pub enum Refused {
     NodeBusy {
         /// The node's `max_running`.
         limit: usize,
+    },
+    /// Its runs have left too much memory behind. A new version of it starts anew.
+    #[error("the function leaked more than {limit}")]
+    Leaks {
+        /// Its limit `leak`.
+        limit: Size,
     },
     /// The executor does not know this version, or gave up on it.
     #[error("the function is not loaded")]

@@ -157,6 +157,8 @@ limits! {
     log_size: Size = Size::kib(64), ceiling Size::mib(1);
     /// Runs of one function at the same time.
     concurrency: u32 = 64, ceiling 1_024;
+    /// Bytes that all runs of a version together may leave behind.
+    leak: Size = Size::mib(16), ceiling Size::mib(256);
 }
 
 /// The limits in force on a node: what holds by default, and how far a front-matter may go.

@@ -116,7 +116,7 @@ where
 }
 
 /// Turns what happened into the response, and hands the record on.
-fn finish(app: &App, Finished { reply, mut execution }: Finished, id: &str) -> Answer {
+fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str) -> Answer {
     let response = match reply {
         Some(reply) => {
             let mut response = Response::new(Either::Left(Full::new(reply.body)));

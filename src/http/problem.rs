@@ -142,7 +142,7 @@ impl Problem {
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
-            | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
+            | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::Leaks { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
             Self::Ended(Outcome::OperationsExceeded | Outcome::MemoryExceeded | Outcome::SizeExceeded, _) => {
@@ -165,6 +165,7 @@ impl Problem {
             Self::BrokenBranch(_) => "the files of this branch have mistakes".into(),
             Self::Refused(Refused::MalformedBody(why)) => why.clone(),
             Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. }) => "too many requests at once; try again soon".into(),
+            Self::Refused(Refused::Leaks { .. }) => "the function leaks memory and was stopped until it changes".into(),
             Self::Refused(Refused::NotLoaded) => "the function is being replaced; try again".into(),
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => "the function failed".into(),
             Self::Ended(Outcome::TimedOut, _) => "the function ran past its time limit".into(),
@@ -320,6 +321,7 @@ mod tests {
     use crate::{
         access::{Principal, Scope},
         deployment::DeploymentId,
+        function::limits::Size,
         store::StoreError,
     };
 
@@ -389,6 +391,7 @@ mod tests {
             (Problem::WebhooksBusy, 503),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
+            (refused(Refused::Leaks { limit: Size::mib(1) }), 503),
             (refused(Refused::NotLoaded), 503),
             (ended(Outcome::Cancelled), 503),
             (ended(Outcome::TimedOut), 504),
