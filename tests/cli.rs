@@ -353,7 +353,9 @@ fn the_store_is_read_while_the_node_runs_and_after() {
     let deployments = folder.json(&["deployments", "--json"]);
     assert_eq!(deployments.as_array().unwrap().len(), 3);
     assert_eq!((&deployments[0]["status"], &deployments[1]["changes"][0]["function"]), (&"rejected".into(), &"fail".into()));
-    assert!(folder.done(&["deployments", "--limit", "1"]).lines().nth(1).unwrap().contains("  rejected  save   +0 ~0 -0  1 error      dir-"));
+    assert!(
+        folder.done(&["deployments", "--limit", "1"]).lines().nth(1).unwrap().contains("  rejected  save   +0 ~0 -0  1 error      dir-")
+    );
     let versions = folder.json(&["versions", "hello.rhai", "--json"]);
     assert_eq!((versions.as_array().unwrap().len(), &versions[0]["is_live"]), (1, &true.into()));
 
