@@ -133,14 +133,12 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Returns the candidate that a misspelt word probably meant.
+/// Returns the candidate that a misspelt word probably meant; of several the first in the alphabet, whatever order they come in.
 pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let nearest = candidates
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters may differ: `metods` finds `methods`, `x` finds nothing.
-    (nearest.0 > 0 && nearest.0 * 3 <= word.chars().count().max(3)).then_some(nearest.1)
+    let nearest = candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min()?;
+    // A third of the letters may differ, and one must not: `metods` finds `methods`, `x` finds nothing, not even `!`.
+    let (distance, length) = (nearest.0, word.chars().count());
+    (distance > 0 && distance < length && distance * 3 <= length.max(3)).then_some(nearest.1)
 }
 
 #[cfg(test)]
@@ -177,5 +175,11 @@ mod tests {
         assert_eq!(near_miss("timeuot", words), Some("timeout"));
         assert_eq!(near_miss("colour", words), None);
         assert_eq!(near_miss("x", words), None);
+    }
+
+    #[test]
+    fn a_near_miss_does_not_hang_on_order_and_shares_a_letter() {
+        assert_eq!([near_miss("ab", ["ac", "aa"]), near_miss("ab", ["aa", "ac"])], [Some("aa"); 2]);
+        assert_eq!(near_miss("f", ["!", ">"]), None);
     }
 }

@@ -280,7 +280,7 @@ mod tests {
 
     use super::*;
     use crate::live::router::tests::{
-        reference::{request, routes},
+        generated::{request, routes},
         router,
     };
 

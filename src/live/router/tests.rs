@@ -1,6 +1,7 @@
 //! The contract's rules for requests, one by one, and all of them at once against a reference.
 
-pub(crate) mod reference;
+pub(crate) mod generated;
+mod reference;
 
 use super::*;
 use crate::function::route::{Role, classify, methods::combine};

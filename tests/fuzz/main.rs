@@ -1,0 +1,26 @@
+//! Inputs that nobody thought of, for everything that reads what others send. `tests/fuzz/README.md` says how to run it longer.
+
+// The router's reference is part of the library's own tests, and names its types by these paths.
+use picloud::{execution, function, live};
+
+#[path = "../git/kit.rs"]
+#[allow(dead_code, reason = "git's tests use the rest of it")]
+mod kit;
+#[path = "../support/node.rs"]
+mod node;
+#[path = "../../src/live/router/tests/reference.rs"]
+mod reference;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod check;
+mod config;
+mod gate;
+mod harness;
+mod http;
+mod manifest;
+mod mutate;
+mod request;
+mod routing;
+mod script;
+mod spool;
