@@ -8,48 +8,41 @@ use std::{collections::HashMap, fs, path::Path, process::Command};
 use axum::{Json, Router, extract::Query, routing};
 use picloud::store::{ExecutionFilter, Store};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use support::{Load, Server, get, median, wrk};
 
-const FUNCTIONS: [(&str, &str); 4] = [
-    ("hello.rhai", "+++\nmethods = [\"GET\"]\n+++\nlet name = ctx.request.query.name ?? \"world\";\n#{ message: `hello ${name}` }\n"),
-    (
-        "transform.post.rhai",
-        "let items = ctx.request.body.items;\nlet sum = 0;\nfor item in items { sum += item.value; }\n#{ sum: sum, count: items.len(), first: items[0].name }\n",
-    ),
-    ("compute.get.rhai", "fn fib(n) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } }\n#{ fib: fib(22) }\n"),
-    ("slow.rhai", "let i = 0;\nwhile i < 400_000 { i += 1; }\ni\n"),
-];
-/// Says to this program that it is to be bare axum, and where to write its address.
-const BARE: &str = "PICLOUD_BENCH_BARE_AXUM";
+/// F1 to F3 and `slow`; benches/peers serves them, too.
+const FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/functions");
+/// Makes `wrk` send F2's body.
+const POST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/support/post.lua");
+/// The first argument that makes this program bare axum: `bare-axum ADDRESS FILE` listens at ADDRESS and writes the real one into FILE.
+const BARE: &str = "bare-axum";
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 3;
 
 fn main() {
-    if let Ok(address_file) = std::env::var(BARE) {
-        return bare_axum(Path::new(&address_file));
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, role, address, file] = &arguments[..]
+        && role == BARE
+    {
+        return bare_axum(address, Path::new(file));
     }
     // `cargo test --benches` only wants to see that it builds.
-    if !std::env::args().any(|argument| argument == "--bench") {
+    if !arguments.iter().any(|argument| argument == "--bench") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let functions = folder.path().join("functions");
-    fs::create_dir(&functions).unwrap();
-    for (file, text) in FUNCTIONS {
-        fs::write(functions.join(file), text).unwrap();
-    }
-    let script = folder.path().join("post.lua");
-    let items: Vec<Value> = (0..50).map(|n| json!({ "name": format!("item-{n:02}-padpad"), "value": 10 + n * 7 % 97 })).collect();
-    let body = json!({ "items": items }).to_string();
-    fs::write(&script, format!("wrk.method = \"POST\"\nwrk.body = [==[{body}]==]\nwrk.headers[\"content-type\"] = \"application/json\"\n"))
-        .unwrap();
+    let post = Path::new(POST);
 
     let bare = bare(folder.path());
     let start = |name: &str, record: &str| {
         let folder = folder.path().join(name);
         fs::create_dir(&folder).unwrap();
-        Server::picloud(&folder, &functions, &format!("[journal]\nrecord = \"{record}\"\n[retention]\nmax_count = 1_000_000_000\n"))
+        Server::picloud(
+            &folder,
+            Path::new(FUNCTIONS),
+            &format!("[journal]\nrecord = \"{record}\"\n[retention]\nmax_count = 1_000_000_000\n"),
+        )
     };
     let (silent, recording) = (start("silent", "none"), start("recording", "all"));
     let servers = [("bare axum", &bare), ("PiCloud, recording off", &silent), ("PiCloud, every run in SQLite", &recording)];
@@ -58,7 +51,7 @@ fn main() {
     println!("| function | server | req/s | × axum | p99 ms | CPU µs/req | × axum |\n|---|---|---:|---:|---:|---:|---:|");
     for (function, path, script, connections) in
         // F3 is all computing: more connections than cores only wait.
-        [("F1", "/hello?name=Ada", None, 64), ("F2", "/transform", Some(script.as_path()), 64), ("F3", "/compute", None, 4)]
+        [("F1", "/hello?name=Ada", None, 64), ("F2", "/transform", Some(post), 64), ("F3", "/compute", None, 4)]
     {
         let mut rounds: Vec<Vec<(Load, f64)>> = vec![Vec::new(); servers.len()];
         for _ in 0..ROUNDS {
@@ -131,7 +124,7 @@ fn rows(data: &Path, answered: u64) {
 fn bare(folder: &Path) -> Server {
     let address = folder.join("address");
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.env(BARE, &address);
+    command.args([BARE, "127.0.0.1:0"]).arg(&address);
     Server::start(command, "/hello", move || fs::read_to_string(&address).ok().filter(|text| !text.is_empty()))
 }
 
@@ -150,7 +143,7 @@ fn fib(n: u64) -> u64 {
     if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
 }
 
-fn bare_axum(address_file: &Path) {
+fn bare_axum(address: &str, file: &Path) {
     let hello = async |Query(query): Query<HashMap<String, String>>| {
         Json(json!({ "message": format!("hello {}", query.get("name").map_or("world", String::as_str)) }))
     };
@@ -164,8 +157,8 @@ fn bare_axum(address_file: &Path) {
         .route("/transform", routing::post(transform))
         .route("/compute", routing::get(compute));
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        fs::write(address_file, listener.local_addr().unwrap().to_string()).unwrap();
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        fs::write(file, listener.local_addr().unwrap().to_string()).unwrap();
         axum::serve(listener, router).await.unwrap();
     });
 }
