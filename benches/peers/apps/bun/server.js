@@ -1,0 +1,21 @@
+const fib = n => n < 2 ? n : fib(n - 1) + fib(n - 2);
+
+async function handle(request) {
+  const url = new URL(request.url);
+  switch (url.pathname) {
+    case "/hello":
+      return Response.json({ message: "hello " + (url.searchParams.get("name") ?? "world") });
+    case "/compute":
+      return Response.json({ fib: fib(22) });
+    case "/transform": {
+      const { items } = await request.json();
+      let sum = 0;
+      for (const item of items) sum += item.value;
+      return Response.json({ sum, count: items.length, first: items[0].name });
+    }
+    default:
+      return new Response("", { status: 404 });
+  }
+}
+
+export default { port: +process.env.PORT, hostname: "127.0.0.1", fetch: handle };

@@ -1,0 +1,14 @@
+import fastify from "fastify";
+
+const fib = n => n < 2 ? n : fib(n - 1) + fib(n - 2);
+
+const app = fastify({ logger: false });
+app.get("/hello", async request => ({ message: "hello " + (request.query.name ?? "world") }));
+app.get("/compute", async () => ({ fib: fib(22) }));
+app.post("/transform", async request => {
+  const { items } = request.body;
+  let sum = 0;
+  for (const item of items) sum += item.value;
+  return { sum, count: items.length, first: items[0].name };
+});
+app.listen({ port: +process.env.PORT, host: "127.0.0.1" });
