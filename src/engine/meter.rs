@@ -66,19 +66,23 @@ pub const SLOW_TICKS: u64 = 10_000;
 /// The clock is read once in so many ticks; a tick is some 50 ns, more where values are large.
 const TICKS_PER_LOOK: u64 = 32;
 /// It is also read when the run has grown or shrunk by this much since: one operation on a large value can take milliseconds.
-const BYTES_PER_LOOK: usize = 256 * 1024;
+const BYTES_PER_LOOK: isize = 256 * 1024;
 
+/// Plain cells throughout: what needs dropping would have every access ask whether it is still there.
 struct Meter {
     ticks: Cell<u64>,
+    /// The tick at which to look closer: the clock's turn, or the last that is allowed.
+    look_at: Cell<u64>,
+    /// Holding less or more than this is a reason to look closer, too.
+    held_low: Cell<isize>,
+    held_high: Cell<isize>,
     max_ticks: Cell<u64>,
     base: Cell<isize>,
     budget: Cell<isize>,
-    held_at_look: Cell<isize>,
     kept: Cell<isize>,
     stop: Cell<Option<Stop>>,
     started: Cell<Option<Instant>>,
     time: Cell<Duration>,
-    cancel: RefCell<Option<CancelFlag>>,
     on_slow: Cell<Option<fn()>>,
 }
 
@@ -86,18 +90,20 @@ thread_local! {
     static METER: Meter = const {
         Meter {
             ticks: Cell::new(0),
+            look_at: Cell::new(0),
+            held_low: Cell::new(0),
+            held_high: Cell::new(0),
             max_ticks: Cell::new(0),
             base: Cell::new(0),
             budget: Cell::new(0),
-            held_at_look: Cell::new(0),
             kept: Cell::new(0),
             stop: Cell::new(None),
             started: Cell::new(None),
             time: Cell::new(Duration::ZERO),
-            cancel: RefCell::new(None),
             on_slow: Cell::new(None),
         }
     };
+    static CANCEL: RefCell<Option<CancelFlag>> = const { RefCell::new(None) };
 }
 
 /// Begins to count for a run on this thread.
@@ -106,14 +112,32 @@ pub fn start(allowance: &Allowance) {
         meter.ticks.set(0);
         meter.max_ticks.set(allowance.operations);
         meter.base.set(memory::reset_peak());
-        meter.held_at_look.set(meter.base.get());
         meter.kept.set(0);
         meter.budget.set(allowance.memory as isize);
         meter.stop.set(None);
         meter.started.set(Some(monotonic()));
         meter.time.set(allowance.time);
-        *meter.cancel.borrow_mut() = allowance.cancel.clone();
         meter.on_slow.set(allowance.on_slow);
+        meter.look_later(0, meter.base.get());
+    });
+    CANCEL.with_borrow_mut(|cancel| {
+        if cancel.is_some() || allowance.cancel.is_some() {
+            cancel.clone_from(&allowance.cancel);
+        }
+    });
+}
+
+/// Begins to count operations and memory anew, for a run that begins again. Its time goes on.
+pub fn start_again() {
+    METER.with(|meter| {
+        meter.ticks.set(0);
+        let held = memory::reset_peak();
+        if matches!(meter.stop.get(), Some(Stop::Operations | Stop::Memory)) {
+            meter.stop.set(None);
+        }
+        if meter.stop.get().is_none() {
+            meter.look_later(0, held);
+        }
     });
 }
 
@@ -147,36 +171,43 @@ pub fn leaked() -> isize {
 /// Counts one operation; `Some` stops the script. This is the engine's progress callback.
 pub fn tick() -> Option<Dynamic> {
     METER.with(|meter| {
-        if meter.stop.get().is_some() {
-            return Some(Dynamic::UNIT);
-        }
         let ticks = meter.ticks.get() + 1;
         meter.ticks.set(ticks);
         let held = memory::held();
-        if held - meter.base.get() > meter.budget.get() {
-            return meter.end(Stop::Memory);
+        if ticks < meter.look_at.get() && held >= meter.held_low.get() && held <= meter.held_high.get() {
+            return None;
         }
-        if ticks > meter.max_ticks.get() {
-            return meter.end(Stop::Operations);
-        }
-        if ticks.is_multiple_of(TICKS_PER_LOOK) || held.abs_diff(meter.held_at_look.get()) > BYTES_PER_LOOK {
-            meter.held_at_look.set(held);
-            return meter.look(ticks);
-        }
-        None
+        meter.look(ticks, held)
     })
 }
 
 impl Meter {
-    #[cold]
+    /// Says when to look closer after a look that found nothing.
+    fn look_later(&self, ticks: u64, held: isize) {
+        self.look_at.set((ticks + TICKS_PER_LOOK).min(self.max_ticks.get().saturating_add(1)));
+        self.held_low.set(held.saturating_sub(BYTES_PER_LOOK));
+        self.held_high.set(held.saturating_add(BYTES_PER_LOOK).min(self.base.get().saturating_add(self.budget.get())));
+    }
+
     fn end(&self, stop: Stop) -> Option<Dynamic> {
         self.stop.set(Some(stop));
+        // Every later tick stops again.
+        self.look_at.set(0);
         Some(Dynamic::UNIT)
     }
 
     #[inline(never)]
-    fn look(&self, ticks: u64) -> Option<Dynamic> {
-        if self.cancel.borrow().as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+    fn look(&self, ticks: u64, held: isize) -> Option<Dynamic> {
+        if self.stop.get().is_some() {
+            return Some(Dynamic::UNIT);
+        }
+        if held - self.base.get() > self.budget.get() {
+            return self.end(Stop::Memory);
+        }
+        if ticks > self.max_ticks.get() {
+            return self.end(Stop::Operations);
+        }
+        if CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))) {
             return self.end(Stop::Cancelled);
         }
         if self.started.get().is_some_and(|started| started.elapsed() > self.time.get()) {
@@ -188,6 +219,7 @@ impl Meter {
             // What the threads of the node do here is not the run's.
             keep(on_slow);
         }
+        self.look_later(ticks, held);
         None
     }
 }
