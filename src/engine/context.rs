@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use http::HeaderName;
 use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Module, Position};
 
 use super::{meter, value};
@@ -23,7 +24,7 @@ pub struct Current {
     pub invocation: Invocation,
     /// What runs.
     pub function: SharedFunction,
-    /// The body as the script sees it.
+    /// The body as the script sees it. A script's plan may take out what nobody reads after it.
     pub body: Dynamic,
     /// Values that were asked for once, for the next time.
     query: Option<Map>,
@@ -42,7 +43,26 @@ pub struct Log {
     bytes: usize,
 }
 
+/// How far a log was.
+#[derive(Debug, Clone, Copy)]
+pub struct LogMark {
+    lines: usize,
+    dropped: u32,
+    bytes: usize,
+}
+
 impl Log {
+    /// Returns how far it is, for [`rewind`](Self::rewind).
+    pub fn mark(&self) -> LogMark {
+        LogMark { lines: self.lines.len(), dropped: self.dropped, bytes: self.bytes }
+    }
+
+    /// Forgets what came after the mark.
+    pub fn rewind(&mut self, mark: LogMark) {
+        meter::keep(|| self.lines.truncate(mark.lines));
+        (self.dropped, self.bytes) = (mark.dropped, mark.bytes);
+    }
+
     fn append(&mut self, level: LogLevel, message: String, limits: &Limits) {
         if self.lines.len() >= limits.log_lines as usize || self.bytes + message.len() > limits.log_size.bytes() {
             self.dropped += 1;
@@ -56,26 +76,43 @@ impl Log {
 impl Current {
     /// Prepares a run; `body` is what [`super::body::read`] made of the invocation's.
     pub fn new(invocation: Invocation, function: SharedFunction, body: Dynamic) -> Self {
-        // Shared, so that reading one field of a large body does not copy the whole of it. `let b = ctx.request.body` copies.
-        Self { invocation, function, body: body.into_shared(), query: None, headers: None, log: Log::default() }
+        Self { invocation, function, body, query: None, headers: None, log: Log::default() }
+    }
+
+    /// Appends a line to its log.
+    pub fn log(&mut self, level: LogLevel, message: &Dynamic) {
+        let limits = &self.function.manifest.limits;
+        meter::keep(|| self.log.append(level, value::to_text(message, limits.log_size.bytes()), limits));
+    }
+
+    /// Returns the body as Rhai reads it: shared, so that one field of a large body is read without a copy of the whole. `let b =
+    /// ctx.request.body` copies.
+    fn shared_body(&mut self) -> Dynamic {
+        if !self.body.is_shared() {
+            self.body = self.body.take().into_shared();
+        }
+        self.body.clone()
+    }
+
+    /// The names and values of the query, decoded, in order.
+    fn pairs(&self) -> form_urlencoded::Parse<'_> {
+        form_urlencoded::parse(self.invocation.uri.query().unwrap_or_default().as_bytes())
     }
 
     fn query(&mut self) -> Map {
-        let uri = &self.invocation.uri;
-        self.query
-            .get_or_insert_with(|| {
-                let mut map = Map::new();
-                for (key, value) in form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()) {
-                    map.entry(key.as_ref().into()).or_insert_with(|| value.as_ref().into());
-                }
-                map
-            })
-            .clone()
+        if self.query.is_none() {
+            let mut map = Map::new();
+            for (key, value) in self.pairs() {
+                map.entry(key.as_ref().into()).or_insert_with(|| value.as_ref().into());
+            }
+            self.query = Some(map);
+        }
+        self.query.clone().unwrap_or_default()
     }
 
     fn query_all(&self) -> Map {
         let mut map = Map::new();
-        for (key, value) in form_urlencoded::parse(self.invocation.uri.query().unwrap_or_default().as_bytes()) {
+        for (key, value) in self.pairs() {
             let values = map.entry(key.as_ref().into()).or_insert_with(|| Dynamic::from_array(Vec::new()));
             if let Ok(mut values) = values.as_array_mut() {
                 values.push(value.as_ref().into());
@@ -85,30 +122,23 @@ impl Current {
     }
 
     fn headers(&mut self) -> Map {
-        let headers = &self.invocation.headers;
-        self.headers
-            .get_or_insert_with(|| {
-                let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-                headers
-                    .keys()
-                    .map(|name| {
-                        // RFC 9110, section 5.3, joins with a comma; RFC 9113, section 8.2.3, joins cookies with a semicolon.
-                        let separator = if name == http::header::COOKIE { "; " } else { ", " };
-                        let joined = headers.get_all(name).iter().map(text).collect::<Vec<_>>().join(separator);
-                        (name.as_str().into(), joined.into())
-                    })
-                    .collect()
-            })
-            .clone()
+        if self.headers.is_none() {
+            let names = self.invocation.headers.keys();
+            self.headers = Some(names.filter_map(|name| Some((name.as_str().into(), self.header(name)?.into()))).collect());
+        }
+        self.headers.clone().unwrap_or_default()
+    }
+
+    /// Returns a header's value; several of one name joined, by a comma as RFC 9110, section 5.3, has it, cookies by a semicolon as RFC
+    /// 9113, section 8.2.3.
+    fn header(&self, name: &HeaderName) -> Option<String> {
+        let separator = if name == http::header::COOKIE { "; " } else { ", " };
+        let values = self.invocation.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        values.reduce(|joined, value| joined + separator + value.as_str())
     }
 
     fn params(&self) -> Map {
-        let value = |param: &Param| match param {
-            Param::Absent => Dynamic::UNIT,
-            Param::One(text) => text.as_str().into(),
-            Param::Many(segments) => Dynamic::from_array(segments.iter().map(|segment| segment.as_str().into()).collect()),
-        };
-        self.invocation.params.iter().map(|(name, param)| (name.as_ref().into(), value(param))).collect()
+        self.invocation.params.iter().map(|(name, param)| (name.as_ref().into(), param_value(param))).collect()
     }
 }
 
@@ -126,13 +156,15 @@ pub fn leave() -> Option<Current> {
     CURRENT.take()
 }
 
+/// Does something with the run that stands on this thread, if there is one.
+pub fn with<T>(work: impl FnOnce(&mut Current) -> T) -> Option<T> {
+    CURRENT.with_borrow_mut(|current| current.as_mut().map(work))
+}
+
 type Read<T> = Result<T, Box<EvalAltResult>>;
 
 fn read<T>(read: impl FnOnce(&mut Current) -> T) -> Read<T> {
-    CURRENT.with_borrow_mut(|current| match current {
-        Some(current) => Ok(read(current)),
-        None => Err("`ctx` is there only while a request runs, not while a module is loaded".into()),
-    })
+    with(read).ok_or_else(|| "`ctx` is there only while a request runs, not while a module is loaded".into())
 }
 
 fn id(id: i64) -> ImmutableString {
@@ -144,56 +176,129 @@ struct Ctx;
 #[derive(Clone)]
 struct Request;
 
+type Getter = fn(&mut Current) -> Dynamic;
+
+/// The properties of `ctx` beside [`REQUEST`].
+const OF_CTX: [(&str, Getter); 7] = [
+    ("execution_id", |run| id(run.invocation.execution_id.0).into()),
+    ("script_id", |run| run.function.script_id.to_string().into()),
+    ("script_name", |run| run.function.name.as_str().into()),
+    ("version", |run| run.function.version.to_string().into()),
+    ("deployment", |run| id(run.invocation.deployment.0).into()),
+    ("request_id", |run| match &run.invocation.request_id {
+        Some(request_id) => String::from_utf8_lossy(request_id.as_bytes()).into_owned().into(),
+        None => id(run.invocation.execution_id.0).into(),
+    }),
+    ("invocation_type", |run| run.invocation.trigger.as_str().into()),
+];
+
+/// The properties of `ctx.request`.
+const OF_REQUEST: [(&str, Getter); 9] = [
+    ("method", |run| run.invocation.method.as_str().into()),
+    ("path", |run| run.invocation.uri.path().into()),
+    ("params", |run| run.params().into()),
+    ("query", |run| run.query().into()),
+    ("query_all", |run| run.query_all().into()),
+    ("headers", |run| run.headers().into()),
+    (BODY, Current::shared_body),
+    ("raw_body", |run| Dynamic::from_blob(run.invocation.body.to_vec())),
+    ("remote_addr", |run| run.invocation.remote_addr.map_or(Dynamic::UNIT, |address| address.to_string().into())),
+];
+
+/// The property of `ctx` that has properties of its own.
+pub const REQUEST: &str = "request";
+/// The property of `ctx.request` that may be large.
+pub const BODY: &str = "body";
+
 /// Makes `ctx` and `log::…` known to an engine.
 pub fn register(engine: &mut Engine) {
     #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned and tests hold the behaviour")]
     engine.on_var(|name, index, _| Ok((index == 0 && name == CTX).then(|| Dynamic::from(Ctx))));
 
     engine.register_type_with_name::<Ctx>("ctx").register_type_with_name::<Request>("ctx.request");
-    engine
-        .register_get("execution_id", |_: &mut Ctx| read(|run| id(run.invocation.execution_id.0)))
-        .register_get("script_id", |_: &mut Ctx| read(|run| ImmutableString::from(run.function.script_id.to_string())))
-        .register_get("script_name", |_: &mut Ctx| read(|run| ImmutableString::from(run.function.name.as_str())))
-        .register_get("version", |_: &mut Ctx| read(|run| ImmutableString::from(run.function.version.to_string())))
-        .register_get("deployment", |_: &mut Ctx| read(|run| id(run.invocation.deployment.0)))
-        .register_get("request_id", |_: &mut Ctx| {
-            read(|run| match &run.invocation.request_id {
-                Some(request_id) => String::from_utf8_lossy(request_id.as_bytes()).into_owned().into(),
-                None => id(run.invocation.execution_id.0),
-            })
-        })
-        .register_get("invocation_type", |_: &mut Ctx| read(|run| ImmutableString::from(run.invocation.trigger.as_str())))
-        .register_get("request", |_: &mut Ctx| Request);
-    engine
-        .register_get("method", |_: &mut Request| read(|run| ImmutableString::from(run.invocation.method.as_str())))
-        .register_get("path", |_: &mut Request| read(|run| ImmutableString::from(run.invocation.uri.path())))
-        .register_get("params", |_: &mut Request| read(|run| run.params()))
-        .register_get("query", |_: &mut Request| read(Current::query))
-        .register_get("query_all", |_: &mut Request| read(|run| run.query_all()))
-        .register_get("headers", |_: &mut Request| read(Current::headers))
-        .register_get("body", |_: &mut Request| read(|run| run.body.clone()))
-        .register_get("raw_body", |_: &mut Request| read(|run| run.invocation.body.to_vec()))
-        .register_get("remote_addr", |_: &mut Request| {
-            read(|run| run.invocation.remote_addr.map_or(Dynamic::UNIT, |address| address.to_string().into()))
-        });
-    engine.register_static_module("log", log_module().into());
+    engine.register_get(REQUEST, |_: &mut Ctx| Request);
+    for (name, get) in OF_CTX {
+        engine.register_get(name, move |_: &mut Ctx| read(get));
+    }
+    for (name, get) in OF_REQUEST {
+        engine.register_get(name, move |_: &mut Request| read(get));
+    }
+    engine.register_static_module(LOG, log_module().into());
 }
 
-/// The properties of `ctx`, then those of `ctx.request`; check looks names up here.
-pub const PROPERTIES: [&[&str]; 2] = [
-    &["execution_id", "script_id", "script_name", "version", "deployment", "request_id", "invocation_type", "request"],
-    &["method", "path", "params", "query", "query_all", "headers", "body", "raw_body", "remote_addr"],
-];
+/// The names of the properties of `ctx`, then those of `ctx.request`; check looks names up here.
+pub fn properties() -> [Vec<&'static str>; 2] {
+    [OF_CTX.iter().map(|(name, _)| *name).chain([REQUEST]).collect(), OF_REQUEST.iter().map(|(name, _)| *name).collect()]
+}
+
+/// A part of the request that can be read without the rest.
+#[derive(Debug)]
+pub enum Property {
+    /// One of `ctx` or of `ctx.request`.
+    Whole(Getter),
+    /// `ctx.request.query.…`
+    Query(ImmutableString),
+    /// `ctx.request.headers.…`
+    Header(HeaderName),
+    /// `ctx.request.params.…`
+    Param(ImmutableString),
+}
+
+impl Property {
+    /// Finds a property of `ctx`.
+    pub fn of_ctx(name: &str) -> Option<Self> {
+        OF_CTX.iter().find(|(known, _)| *known == name).map(|(_, get)| Self::Whole(*get))
+    }
+
+    /// Finds a property of `ctx.request`.
+    pub fn of_request(name: &str) -> Option<Self> {
+        OF_REQUEST.iter().find(|(known, _)| *known == name).map(|(_, get)| Self::Whole(*get))
+    }
+
+    /// Finds an entry of a property of `ctx.request` that is a map.
+    pub fn of_entry(name: &str, key: &ImmutableString) -> Option<Self> {
+        match name {
+            "query" => Some(Self::Query(key.clone())),
+            "headers" => HeaderName::from_lowercase(key.as_bytes()).ok().map(Self::Header),
+            "params" => Some(Self::Param(key.clone())),
+            _ => None,
+        }
+    }
+
+    /// Reads it; what is not there is `()`.
+    pub fn read(&self, run: &mut Current) -> Dynamic {
+        match self {
+            Self::Whole(get) => get(run),
+            Self::Query(key) => {
+                run.pairs().find(|(name, _)| name == key.as_str()).map_or(Dynamic::UNIT, |(_, value)| value.as_ref().into())
+            }
+            Self::Header(name) => run.header(name).map_or(Dynamic::UNIT, Dynamic::from),
+            Self::Param(key) => {
+                let param = run.invocation.params.iter().find(|(name, _)| **name == *key.as_str());
+                param.map_or(Dynamic::UNIT, |(_, param)| param_value(param))
+            }
+        }
+    }
+}
+
+fn param_value(param: &Param) -> Dynamic {
+    match param {
+        Param::Absent => Dynamic::UNIT,
+        Param::One(text) => text.as_str().into(),
+        Param::Many(segments) => Dynamic::from_array(segments.iter().map(|segment| segment.as_str().into()).collect()),
+    }
+}
+
+/// The module that scripts log with.
+pub const LOG: &str = "log";
+/// Its functions.
+pub const LOG_LEVELS: [(&str, LogLevel); 4] =
+    [("trace", LogLevel::Trace), ("info", LogLevel::Info), ("warn", LogLevel::Warn), ("error", LogLevel::Error)];
 
 fn log_module() -> Module {
     let mut module = Module::new();
-    for (name, level) in [("trace", LogLevel::Trace), ("info", LogLevel::Info), ("warn", LogLevel::Warn), ("error", LogLevel::Error)] {
-        module.set_native_fn(name, move |message: Dynamic| {
-            read(|run| {
-                let limits = &run.function.manifest.limits;
-                meter::keep(|| run.log.append(level, value::to_text(&message, limits.log_size.bytes()), limits));
-            })
-        });
+    for (name, level) in LOG_LEVELS {
+        module.set_native_fn(name, move |message: Dynamic| read(|run| run.log(level, &message)));
     }
     module
 }

@@ -206,12 +206,12 @@ impl Walk<'_> {
         if !matches!(lhs, Expr::Variable(variable, ..) if variable.1 == context::CTX) {
             return;
         }
-        let [of_ctx, of_request] = context::PROPERTIES;
+        let [of_ctx, of_request] = context::properties();
         match rhs {
-            Expr::Property(property, at) => self.known_property("ctx", of_ctx, &property.2, *at),
+            Expr::Property(property, at) => self.known_property("ctx", &of_ctx, &property.2, *at),
             Expr::Dot(chain, ..) => {
                 let Expr::Property(first, at) = &chain.lhs else { return };
-                self.known_property("ctx", of_ctx, &first.2, *at);
+                self.known_property("ctx", &of_ctx, &first.2, *at);
                 let second = match &chain.rhs {
                     Expr::Dot(rest, ..) | Expr::Index(rest, ..) => &rest.lhs,
                     last => last,
@@ -219,7 +219,7 @@ impl Walk<'_> {
                 if first.2 == "request"
                     && let Expr::Property(second, at) = second
                 {
-                    self.known_property("ctx.request", of_request, &second.2, *at);
+                    self.known_property("ctx.request", &of_request, &second.2, *at);
                 }
             }
             _ => {}

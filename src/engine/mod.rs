@@ -8,6 +8,7 @@ mod lint;
 pub mod memory;
 pub mod meter;
 pub mod module;
+mod plan;
 pub mod program;
 mod reply;
 mod run;
@@ -23,6 +24,8 @@ pub use body::MalformedBody;
 pub use meter::CancelFlag;
 pub use program::Program;
 pub use run::Control;
+
+use rhai::GlobalRuntimeState;
 
 use self::{
     lint::KnownFunctions,
@@ -57,6 +60,8 @@ struct ClassKey {
 struct Class {
     rhai: rhai::Engine,
     known: KnownFunctions,
+    /// What plans call Rhai's own functions with: the state of a run in which nothing has happened.
+    global: GlobalRuntimeState,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -162,6 +167,20 @@ impl Class {
         guards::register(&mut rhai, guards::Sizes { string: limits.string.bytes(), array: limits.array as usize });
         context::register(&mut rhai);
         let known = KnownFunctions::of(&rhai);
-        Self { rhai, known }
+        let global = fresh_state(&rhai);
+        Self { rhai, known, global }
     }
+}
+
+/// Returns the state that a call begins with. Rhai makes one only for a call, so this takes that of a call.
+fn fresh_state(engine: &rhai::Engine) -> GlobalRuntimeState {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    #[expect(deprecated, reason = "not deprecated but volatile, as their notes say; the version is pinned")]
+    let called = rhai::FnPtr::from_fn("state", move |context, _| {
+        let _ = sender.send(context.store_data().global);
+        Ok(rhai::Dynamic::UNIT)
+    })
+    .and_then(|state| state.call::<()>(engine, &rhai::AST::empty(), ()));
+    called.expect("the name is valid, and the function returns what it is asked for");
+    receiver.recv().expect("it was sent during the call")
 }

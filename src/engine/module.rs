@@ -63,7 +63,12 @@ pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Res
 
 /// Returns whether a file is there to be imported: it, or a folder above it, begins with `_`. Guards and tests are not.
 pub fn is_module(file: &str) -> bool {
-    file.split('/').any(|part| part.starts_with('_')) && !file.ends_with("_middleware.rhai")
+    file.split('/').any(|part| part.starts_with('_')) && !is_guard(file)
+}
+
+/// Returns whether a file runs before others.
+pub fn is_guard(file: &str) -> bool {
+    file.ends_with("_middleware.rhai")
 }
 
 /// Takes `.`, `..` and empty parts out of a path; `None` if it climbs above the root.

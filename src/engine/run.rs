@@ -104,6 +104,12 @@ impl Engine {
     }
 
     fn evaluate(&self, program: &Program, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
+        // A plan counts fewer operations than Rhai: it is for limits that it cannot come near.
+        if program.function.manifest.limits.operations > 10 * meter::SLOW_TICKS
+            && let Some(result) = script.plan().and_then(|plan| plan.run(&program.class))
+        {
+            return Ok(result);
+        }
         program.class.rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
     }
 }

@@ -1,6 +1,6 @@
 //! One file, compiled by itself: front-matter, syntax, and everything that can be known without the other files.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::OnceLock};
 
 use rhai::{AST, OptimizationLevel, Scope};
 
@@ -9,7 +9,8 @@ use super::{
     context::{self, CTX},
     failure,
     lint::{self, OpenMethods, References},
-    module,
+    meter, module,
+    plan::{Plan, Role},
 };
 use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, manifest::Parsed};
 
@@ -24,6 +25,8 @@ pub struct Script {
     pub manifest: Manifest,
     /// What to run.
     pub ast: AST,
+    /// The same, for most runs; made at the first.
+    plan: OnceLock<Option<Plan>>,
     /// What it says about other files.
     pub references: References,
     /// Methods that only an imported file can explain.
@@ -34,6 +37,13 @@ impl Script {
     /// Its text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.content.bytes).unwrap_or_default()
+    }
+
+    /// A quicker way to run it, if there is one.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        let role = if module::is_guard(&self.file) { Role::Guard } else { Role::Function };
+        // It stays for later runs: this one does not leak it.
+        self.plan.get_or_init(|| meter::keep(|| Plan::of(&self.ast, role))).as_ref()
     }
 
     /// Reports an error at a place in it.
@@ -74,7 +84,15 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled 
         references.properties = HashSet::new();
     }
     if found.is_empty() {
-        Ok(Script { file: file.clone(), content: content.clone(), manifest: parsed.manifest, ast, references, methods })
+        Ok(Script {
+            file: file.clone(),
+            content: content.clone(),
+            manifest: parsed.manifest,
+            ast,
+            plan: OnceLock::new(),
+            references,
+            methods,
+        })
     } else {
         Err(found)
     }

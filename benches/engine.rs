@@ -1,0 +1,70 @@
+//! What one run costs without HTTP and without a store: `cargo bench --bench engine`. Counts that no neighbour disturbs:
+//! `valgrind --tool=callgrind target/release/deps/engine-… --bench F2 10000`, less those of half as many runs.
+
+#[path = "../tests/support/mod.rs"]
+mod engine;
+mod support;
+
+use std::time::Duration;
+
+use engine::{function, invocation, on_big_stack, tree};
+use http::Method;
+use picloud::{
+    engine::{Control, Engine},
+    execution::Invocation,
+    function::LimitPolicy,
+};
+use support::now;
+
+/// Runs of one measurement; the fastest of several counts.
+const RUNS: u32 = 20_000;
+const ROUNDS: u32 = 9;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --benches` only wants to see that it builds.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
+    }
+    let chosen: Vec<String> = arguments.into_iter().filter(|argument| !argument.starts_with("--")).collect();
+    on_big_stack(move || match &chosen[..] {
+        [name, runs] => drop(measure(name, runs.parse().expect("a number of runs"))),
+        _ => {
+            for name in ["F1", "F2", "F3"] {
+                // F3 takes a thousand times as long as F1.
+                let runs = if name == "F3" { RUNS / 1000 } else { RUNS };
+                let best = (0..ROUNDS).map(|_| measure(name, runs)).min().expect("there are rounds");
+                println!("{name}: {:.2} µs a run", best.as_nanos() as f64 / 1_000.0 / f64::from(runs));
+            }
+        }
+    });
+}
+
+/// Returns the time that so many runs take.
+fn measure(name: &str, runs: u32) -> Duration {
+    let (script, invocation) = case(name);
+    let engine = Engine::new(LimitPolicy::default());
+    let tree = tree(&[("f.rhai", script)]);
+    let function = function(&engine, &tree).expect("it checks");
+    let program = engine.program(&function).expect("it checks");
+    let began = now();
+    for _ in 0..runs {
+        let finished = engine.run(&program, invocation.clone(), Control::default()).expect("its body is well formed");
+        assert!(finished.reply.is_some(), "{:?}", finished.execution.failure);
+    }
+    began.elapsed()
+}
+
+fn case(name: &str) -> (&'static str, Invocation) {
+    let host = ("host", "127.0.0.1:8080");
+    match name {
+        "F1" => (include_str!("functions/hello.rhai"), invocation("/hello?name=Ada", &[host], "")),
+        "F2" => {
+            let headers = [host, ("content-type", "application/json")];
+            let invocation = invocation("/transform", &headers, include_str!("support/body.json"));
+            (include_str!("functions/transform.post.rhai"), Invocation { method: Method::POST, ..invocation })
+        }
+        "F3" => (include_str!("functions/compute.get.rhai"), invocation("/compute", &[host], "")),
+        _ => panic!("there are F1, F2 and F3"),
+    }
+}

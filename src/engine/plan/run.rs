@@ -1,0 +1,556 @@
+//! Runs a plan.
+
+use std::borrow::Cow;
+
+use rhai::{Dynamic, Engine, GlobalRuntimeState, ImmutableString, NativeCallContext, Position};
+
+use super::{Block, Expr, Link, LinkKind, Operator, Root, SLOW_TICKS, Step, meter, operators};
+use crate::engine::{Class, body, context::Current};
+
+/// Why a step is not followed by the next.
+enum Leave {
+    /// There is something that only Rhai can do, or say.
+    GiveUp,
+    Break,
+    Continue,
+    Return(Dynamic),
+}
+
+type Ran<T> = Result<T, Leave>;
+
+/// Runs the steps of a plan; `None` if it gave up.
+pub fn run(steps: &Block, places: usize, class: &Class, current: &mut Current) -> Option<Dynamic> {
+    let logged = current.log.mark();
+    if current.body.is_shared() {
+        // A guard has read it.
+        current.body = current.body.take().flatten();
+    }
+    let mut frame =
+        Frame { places: vec![Dynamic::UNIT; places], steps: 0, took_body: false, engine: &class.rhai, global: &class.global, current };
+    let result = match frame.block(steps) {
+        Ok(value) | Err(Leave::Return(value)) => return Some(value),
+        Err(_) => None,
+    };
+    let took_body = frame.took_body;
+    drop(frame);
+    current.log.rewind(logged);
+    if took_body {
+        // It was well formed the first time.
+        current.body = body::read(&current.invocation.headers, &current.invocation.body).unwrap_or(Dynamic::UNIT);
+    }
+    result
+}
+
+/// A plan that runs.
+struct Frame<'a> {
+    places: Vec<Dynamic>,
+    steps: u64,
+    took_body: bool,
+    engine: &'a Engine,
+    /// What Rhai's own functions are called with.
+    global: &'a GlobalRuntimeState,
+    current: &'a mut Current,
+}
+
+impl Frame<'_> {
+    fn count(&mut self) -> Ran<()> {
+        self.steps += 1;
+        if self.steps > SLOW_TICKS || meter::tick().is_some() { Err(Leave::GiveUp) } else { Ok(()) }
+    }
+
+    fn block(&mut self, steps: &[Step]) -> Ran<Dynamic> {
+        let mut last = Dynamic::UNIT;
+        for step in steps {
+            last = self.step(step)?;
+        }
+        Ok(last)
+    }
+
+    fn step(&mut self, step: &Step) -> Ran<Dynamic> {
+        self.count()?;
+        match step {
+            Step::Let { place, value } => self.places[*place] = self.eval(value)?,
+            Step::Set { place, operator, value } => {
+                let value = self.eval(value)?;
+                let next = match operator {
+                    None => value,
+                    Some(operator) => match operators::apply(*operator, &self.places[*place], &value, self.engine.max_string_size()) {
+                        Some(next) => next,
+                        None => return self.assign_with(*operator, *place, value),
+                    },
+                };
+                self.places[*place] = next;
+            }
+            Step::SetIn { place, links, operator, value } => self.set_in(*place, links, *operator, value)?,
+            Step::If { condition, then, otherwise } => {
+                let chosen = if self.truth(condition)? { then } else { otherwise };
+                return self.block(chosen);
+            }
+            Step::While { condition, body } => loop {
+                if let Some(condition) = condition
+                    && !self.truth(condition)?
+                {
+                    break;
+                }
+                if !self.repeat(body)? {
+                    break;
+                }
+            },
+            Step::For { item, over, body } => {
+                let Ok(items) = self.eval(over)?.into_array() else { return Err(Leave::GiveUp) };
+                for value in items {
+                    self.places[*item] = value;
+                    if !self.repeat(body)? {
+                        break;
+                    }
+                }
+            }
+            Step::ForIn { item, place, lends, body } => self.for_in(*item, *place, *lends, body)?,
+            Step::ForRange { item, bounds, inclusive, body } => {
+                let (Ok(first), Ok(last)) = (self.eval(&bounds.0)?.as_int(), self.eval(&bounds.1)?.as_int()) else {
+                    return Err(Leave::GiveUp);
+                };
+                let Some(end) = last.checked_add(i64::from(*inclusive)) else { return Err(Leave::GiveUp) };
+                for number in first..end {
+                    self.places[*item] = number.into();
+                    if !self.repeat(body)? {
+                        break;
+                    }
+                }
+            }
+            Step::Break => return Err(Leave::Break),
+            Step::Continue => return Err(Leave::Continue),
+            Step::Return(value) => {
+                let value = value.as_ref().map_or(Ok(Dynamic::UNIT), |value| self.eval(value))?;
+                return Err(Leave::Return(value));
+            }
+            Step::Give(value) => return self.eval(value),
+        }
+        Ok(Dynamic::UNIT)
+    }
+
+    /// Runs the body of a loop once. Returns whether it goes on.
+    fn repeat(&mut self, body: &[Step]) -> Ran<bool> {
+        self.count()?;
+        match self.block(body) {
+            Ok(_) | Err(Leave::Continue) => Ok(true),
+            Err(Leave::Break) => Ok(false),
+            Err(leave) => Err(leave),
+        }
+    }
+
+    /// Runs a loop over the array in a variable. The array is away meanwhile, which nobody can see: the body does not mention it.
+    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[Step]) -> Ran<()> {
+        let Ok(mut array) = self.places[place].take().into_array() else { return Err(Leave::GiveUp) };
+        for element in &mut array {
+            let goes_on = if lends {
+                std::mem::swap(element, &mut self.places[item]);
+                let goes_on = self.repeat(body)?;
+                std::mem::swap(element, &mut self.places[item]);
+                goes_on
+            } else {
+                self.places[item] = element.clone();
+                self.repeat(body)?
+            };
+            if !goes_on {
+                break;
+            }
+        }
+        self.places[place] = Dynamic::from_array(array);
+        Ok(())
+    }
+
+    fn truth(&mut self, condition: &Expr) -> Ran<bool> {
+        self.eval(condition)?.as_bool().map_err(|_| Leave::GiveUp)
+    }
+
+    /// Calls one of Rhai's own functions. `by_reference` says that the first argument stays with its owner.
+    fn call(&mut self, name: &str, by_reference: bool, arguments: &mut [&mut Dynamic]) -> Ran<Dynamic> {
+        self.count()?;
+        let context = NativeCallContext::from((self.engine, name, None, self.global, Position::NONE));
+        context.call_native_fn_raw(name, by_reference, arguments).map_err(|_| Leave::GiveUp)
+    }
+
+    fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> Ran<Dynamic> {
+        let name = operator.assignment().ok_or(Leave::GiveUp)?;
+        let mut target = self.places[place].take();
+        let _ = self.call(name, true, &mut [&mut target, &mut value])?;
+        self.check_size(&target)?;
+        self.places[place] = target;
+        Ok(Dynamic::UNIT)
+    }
+
+    fn set_in(&mut self, place: usize, links: &[Link], operator: Option<Operator>, value: &Expr) -> Ran<()> {
+        let value = self.eval(value)?;
+        let mut found = self.indexes(links)?.into_iter();
+        let mut root = self.places[place].take();
+        self.set_at(&mut root, links, &mut found, operator, value)?;
+        self.places[place] = root;
+        Ok(())
+    }
+
+    fn set_at(
+        &mut self,
+        target: &mut Dynamic,
+        links: &[Link],
+        found: &mut std::vec::IntoIter<Dynamic>,
+        operator: Option<Operator>,
+        value: Dynamic,
+    ) -> Ran<()> {
+        let [link, rest @ ..] = links else {
+            *target = match operator {
+                None => value,
+                Some(operator) => operators::apply(operator, target, &value, self.engine.max_string_size()).ok_or(Leave::GiveUp)?,
+            };
+            return Ok(());
+        };
+        let key = match &link.kind {
+            LinkKind::Key(key) => Cow::Borrowed(key),
+            _ => {
+                let index = found.next().ok_or(Leave::GiveUp)?;
+                if let (Ok(index), true) = (index.as_int(), target.is_array()) {
+                    let mut array = target.as_array_mut().map_err(|_| Leave::GiveUp)?;
+                    let index = position(index, array.len()).ok_or(Leave::GiveUp)?;
+                    self.set_at(&mut array[index], rest, found, operator, value)?;
+                    // Rhai looks at the size of what was set.
+                    return if rest.is_empty() { self.check_size(&array[index]) } else { Ok(()) };
+                }
+                Cow::Owned(index.into_immutable_string().map_err(|_| Leave::GiveUp)?)
+            }
+        };
+        {
+            let mut map = target.as_map_mut().map_err(|_| Leave::GiveUp)?;
+            if rest.is_empty() && !map.contains_key(key.as_str()) {
+                map.insert(key.as_str().into(), Dynamic::UNIT);
+            }
+            let entry = map.get_mut(key.as_str()).ok_or(Leave::GiveUp)?;
+            self.set_at(entry, rest, found, operator, value)?;
+        }
+        // Rhai looks at the size of the map that was set in; being stricter only gives up earlier.
+        if rest.is_empty() { self.check_size(target) } else { Ok(()) }
+    }
+
+    fn eval(&mut self, expr: &Expr) -> Ran<Dynamic> {
+        Ok(match expr {
+            Expr::Constant(value) => value.clone(),
+            Expr::Place(place) => self.places[*place].clone(),
+            Expr::Property(property) => property.read(self.current),
+            Expr::Text(parts) => self.text(parts)?,
+            Expr::Array(items) => {
+                let items = items.iter().map(|item| self.eval(item)).collect::<Ran<Vec<_>>>()?;
+                self.checked(Dynamic::from_array(items))?
+            }
+            Expr::Map(entries, template) => {
+                let mut map = (**template).clone();
+                for (key, value) in entries {
+                    let value = self.eval(value)?;
+                    map.insert(key.clone(), value);
+                }
+                self.checked(Dynamic::from_map(map))?
+            }
+            Expr::And(sides) => {
+                for side in sides {
+                    if !self.truth(side)? {
+                        return Ok(false.into());
+                    }
+                }
+                true.into()
+            }
+            Expr::Or(sides) => {
+                for side in sides {
+                    if self.truth(side)? {
+                        return Ok(true.into());
+                    }
+                }
+                false.into()
+            }
+            Expr::Coalesce(sides) => {
+                for side in sides {
+                    let value = self.eval(side)?;
+                    if !value.is_unit() {
+                        return Ok(value);
+                    }
+                }
+                Dynamic::UNIT
+            }
+            Expr::Not(side) => (!self.truth(side)?).into(),
+            Expr::Binary(operator, sides) => self.binary(*operator, &sides.0, &sides.1)?,
+            Expr::Chain { root, links } => self.chain(root, links)?,
+            Expr::Length(of) => self.length(of)?,
+            Expr::Call { name, arguments } => {
+                let mut values = arguments.iter().map(|argument| self.eval(argument)).collect::<Ran<Vec<_>>>()?;
+                self.call(name, false, &mut values.iter_mut().collect::<Vec<_>>())?
+            }
+            Expr::Log(level, message) => {
+                let message = self.eval(message)?;
+                self.current.log(*level, &message);
+                Dynamic::UNIT
+            }
+            Expr::Block(steps) => self.block(steps)?,
+        })
+    }
+
+    fn text(&mut self, parts: &[Expr]) -> Ran<Dynamic> {
+        use std::fmt::Write as _;
+        let mut text = String::new();
+        for part in parts {
+            let mut value = self.eval(part)?;
+            if let Ok(part) = value.as_immutable_string_ref() {
+                text.push_str(&part);
+            } else if let Ok(number) = value.as_int() {
+                let _ = write!(text, "{number}");
+            } else if !value.is_unit() {
+                // As Rhai does it, with the function that knows how.
+                let part = self.call("to_string", true, &mut [&mut value])?;
+                text.push_str(&part.into_immutable_string().map_err(|_| Leave::GiveUp)?);
+            }
+            if text.len() > self.engine.max_string_size() {
+                return Err(Leave::GiveUp);
+            }
+        }
+        Ok(text.into())
+    }
+
+    fn binary(&mut self, operator: Operator, left: &Expr, right: &Expr) -> Ran<Dynamic> {
+        let longest = self.engine.max_string_size();
+        // Most sides are read where they are.
+        let mut result = None;
+        let seen = self.seen();
+        seen.look(left, &mut |left| {
+            seen.look(right, &mut |right| result = operators::apply(operator, left, right, longest));
+        });
+        if let Some(result) = result {
+            return Ok(result);
+        }
+        let (mut left, mut right) = (self.eval(left)?, self.eval(right)?);
+        match operators::apply(operator, &left, &right, longest) {
+            Some(result) => Ok(result),
+            None => self.call(operator.text(), false, &mut [&mut left, &mut right]),
+        }
+    }
+
+    fn length(&mut self, of: &Expr) -> Ran<Dynamic> {
+        let mut length = None;
+        if !self.seen().look(of, &mut |value| length = length_of(value)) {
+            length = length_of(&self.eval(of)?);
+        }
+        length.and_then(|length| i64::try_from(length).ok()).map(Dynamic::from_int).ok_or(Leave::GiveUp)
+    }
+
+    /// What can be read where it is.
+    fn seen(&self) -> Seen<'_> {
+        Seen { places: &self.places, body: &self.current.body }
+    }
+
+    fn chain(&mut self, root: &Root, links: &[Link]) -> Ran<Dynamic> {
+        if !matches!(root, Root::Expr(_) | Root::Body { takes: true }) {
+            let mut read = None;
+            if self.seen().look_from(root, links, &mut |value| read = Some(value.clone())) {
+                return read.ok_or(Leave::GiveUp);
+            }
+        }
+        // Like Rhai: what stands in brackets first, from left to right, then the root.
+        let mut found = self.indexes(links)?.into_iter();
+        match root {
+            Root::Expr(root) => {
+                let mut root = self.eval(root)?;
+                self.follow(&mut root, links, &mut found, Owner::Nobody)
+            }
+            Root::Place(place) => {
+                let mut root = self.places[*place].take();
+                let value = self.follow(&mut root, links, &mut found, Owner::Somebody)?;
+                self.places[*place] = root;
+                Ok(value)
+            }
+            Root::Body { takes } => {
+                let owner = if *takes { Owner::Nobody } else { Owner::Somebody };
+                self.took_body |= *takes;
+                let mut root = self.current.body.take();
+                let value = self.follow(&mut root, links, &mut found, owner);
+                // Also when this gives up: Rhai reads it next.
+                self.current.body = root;
+                value
+            }
+        }
+    }
+
+    /// Evaluates what the links of a chain need: indexes and arguments.
+    fn indexes(&mut self, links: &[Link]) -> Ran<Vec<Dynamic>> {
+        let mut values = Vec::new();
+        for link in links {
+            match &link.kind {
+                LinkKind::Key(_) => {}
+                LinkKind::Index(index) => values.push(self.eval(index)?),
+                LinkKind::Method(_, arguments) => {
+                    for argument in arguments {
+                        values.push(self.eval(argument)?);
+                    }
+                }
+            }
+        }
+        Ok(values)
+    }
+
+    /// Follows a chain from a value. What nobody owns is taken, anything else copied.
+    fn follow(&mut self, target: &mut Dynamic, links: &[Link], found: &mut std::vec::IntoIter<Dynamic>, owner: Owner) -> Ran<Dynamic> {
+        let [link, rest @ ..] = links else {
+            return Ok(match owner {
+                Owner::Nobody => target.take(),
+                Owner::Somebody => target.clone(),
+            });
+        };
+        if link.optional && target.is_unit() {
+            return Ok(Dynamic::UNIT);
+        }
+        let key = match &link.kind {
+            LinkKind::Key(key) => Cow::Borrowed(key),
+            LinkKind::Method(name, arguments) => {
+                let mut values: Vec<Dynamic> = found.take(arguments.len()).collect();
+                let mut all: Vec<&mut Dynamic> = std::iter::once(&mut *target).chain(&mut values).collect();
+                let mut result = self.call(name, true, &mut all)?;
+                return self.follow(&mut result, rest, found, Owner::Nobody);
+            }
+            LinkKind::Index(_) => {
+                let index = found.next().ok_or(Leave::GiveUp)?;
+                if let (Ok(index), true) = (index.as_int(), target.is_array()) {
+                    let mut array = target.as_array_mut().map_err(|_| Leave::GiveUp)?;
+                    let index = position(index, array.len()).ok_or(Leave::GiveUp)?;
+                    return self.follow(&mut array[index], rest, found, owner);
+                }
+                Cow::Owned(index.into_immutable_string().map_err(|_| Leave::GiveUp)?)
+            }
+        };
+        let mut map = target.as_map_mut().map_err(|_| Leave::GiveUp)?;
+        match map.get_mut(key.as_str()) {
+            Some(entry) => self.follow(entry, rest, found, owner),
+            None => self.follow(&mut Dynamic::UNIT.clone(), rest, found, Owner::Nobody),
+        }
+    }
+
+    fn checked(&self, value: Dynamic) -> Ran<Dynamic> {
+        self.check_size(&value)?;
+        Ok(value)
+    }
+
+    /// Gives up where Rhai would say that a value is too large.
+    fn check_size(&self, value: &Dynamic) -> Ran<()> {
+        let sizes = Sizes::of(value).ok_or(Leave::GiveUp)?;
+        let engine = self.engine;
+        let fits = sizes.array <= engine.max_array_size() && sizes.map <= engine.max_map_size() && sizes.string <= engine.max_string_size();
+        if fits { Ok(()) } else { Err(Leave::GiveUp) }
+    }
+}
+
+/// Whether a value that a chain ends at is still needed where it is.
+#[derive(Clone, Copy)]
+enum Owner {
+    Nobody,
+    Somebody,
+}
+
+/// The place of an index in an array; negative ones count from the end.
+fn position(index: i64, length: usize) -> Option<usize> {
+    let position = if index < 0 { i64::try_from(length).ok()?.checked_add(index)? } else { index };
+    usize::try_from(position).ok().filter(|position| *position < length)
+}
+
+fn length_of(value: &Dynamic) -> Option<usize> {
+    if let Ok(array) = value.as_array_ref() {
+        return Some(array.len());
+    }
+    if let Ok(map) = value.as_map_ref() {
+        return Some(map.len());
+    }
+    value.as_immutable_string_ref().ok().map(|text| text.chars().count())
+}
+
+/// Values that can be read where they are.
+struct Seen<'a> {
+    places: &'a [Dynamic],
+    body: &'a Dynamic,
+}
+
+/// What is not in a map.
+static NOTHING: Dynamic = Dynamic::UNIT;
+
+impl Seen<'_> {
+    /// Shows the value of an expression that only names one. Returns whether it does.
+    fn look(&self, expr: &Expr, then: &mut dyn FnMut(&Dynamic)) -> bool {
+        match expr {
+            Expr::Constant(value) => then(value),
+            Expr::Place(place) => then(&self.places[*place]),
+            Expr::Chain { root, links } => return self.look_from(root, links, then),
+            _ => return false,
+        }
+        true
+    }
+
+    fn look_from(&self, root: &Root, links: &[Link], then: &mut dyn FnMut(&Dynamic)) -> bool {
+        match root {
+            Root::Place(place) => self.look_in(&self.places[*place], links, then),
+            Root::Body { .. } => self.look_in(self.body, links, then),
+            Root::Expr(_) => false,
+        }
+    }
+
+    fn look_in(&self, target: &Dynamic, links: &[Link], then: &mut dyn FnMut(&Dynamic)) -> bool {
+        let [link, rest @ ..] = links else {
+            then(target);
+            return true;
+        };
+        if link.optional {
+            return false;
+        }
+        let index = match &link.kind {
+            LinkKind::Key(key) => return self.look_at_key(target, key, rest, then),
+            LinkKind::Index(Expr::Constant(index)) => index,
+            LinkKind::Index(Expr::Place(place)) => &self.places[*place],
+            LinkKind::Index(_) | LinkKind::Method(..) => return false,
+        };
+        if let Ok(index) = index.as_int() {
+            let Ok(array) = target.as_array_ref() else { return false };
+            return position(index, array.len()).is_some_and(|index| self.look_in(&array[index], rest, then));
+        }
+        index.as_immutable_string_ref().is_ok_and(|key| self.look_at_key(target, &key, rest, then))
+    }
+
+    fn look_at_key(&self, target: &Dynamic, key: &ImmutableString, rest: &[Link], then: &mut dyn FnMut(&Dynamic)) -> bool {
+        let Ok(map) = target.as_map_ref() else { return false };
+        self.look_in(map.get(key.as_str()).unwrap_or(&NOTHING), rest, then)
+    }
+}
+
+/// How large a value is with all that is in it, as Rhai counts.
+#[derive(Default)]
+struct Sizes {
+    array: usize,
+    map: usize,
+    string: usize,
+}
+
+impl Sizes {
+    fn of(value: &Dynamic) -> Option<Self> {
+        let mut sizes = Self::default();
+        sizes.add(value)?;
+        Some(sizes)
+    }
+
+    /// Adds what is in a value. `None` for what cannot be looked through.
+    fn add(&mut self, value: &Dynamic) -> Option<()> {
+        if value.is_shared() {
+            return None;
+        }
+        if let Ok(text) = value.as_immutable_string_ref() {
+            self.string += text.len();
+        } else if let Ok(array) = value.as_array_ref() {
+            self.array += array.len();
+            array.iter().try_for_each(|item| self.add(item))?;
+        } else if let Ok(map) = value.as_map_ref() {
+            self.map += map.len();
+            map.values().try_for_each(|value| self.add(value))?;
+        } else if let Ok(blob) = value.as_blob_ref() {
+            self.array += 1 + blob.len();
+        }
+        Some(())
+    }
+}
