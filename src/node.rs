@@ -37,6 +37,7 @@ use crate::{
         git::{self, GitSource, Repository, hosted, serve::Hosted},
     },
     store::{Store, journal::Journal, retention},
+    supervisor,
     sync::{
         Parts, Sync,
         archive::{self, Archive},
@@ -159,6 +160,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     data.announce(address)?;
     tracing::info!("listening on http://{address}");
     let serving = background.spawn(http::serve(listener, app, stop.clone(), connections.clone()));
+    supervisor::tell(supervisor::State::Ready);
 
     let early = tokio::select! {
         () = stop.cancelled() => None,
@@ -167,6 +169,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     };
     let early = early.filter(|_| !stop.is_cancelled());
     stop.cancel();
+    supervisor::tell(supervisor::State::Stopping);
     connections.close();
     let served = async {
         connections.wait().await;

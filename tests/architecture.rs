@@ -7,7 +7,7 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("clock", &[]),
     ("secret", &[]),
     ("access", &["clock", "secret"]),
@@ -25,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("config", &["executor", "function", "http", "secret", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
+    ("supervisor", &[]),
     (
         "node",
         &[
@@ -41,6 +42,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "shutdown",
             "source",
             "store",
+            "supervisor",
             "sync",
             "telemetry",
         ],

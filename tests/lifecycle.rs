@@ -3,7 +3,12 @@
 #[path = "support/node.rs"]
 mod node;
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt, path::Path};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    path::Path,
+};
 
 use node::{Node, PATIENCE, node, wait_until};
 
@@ -121,6 +126,31 @@ fn what_a_node_keeps_is_its_owner_s_alone_even_in_a_folder_that_others_may_enter
         open_to_others(&node.folder().join("elsewhere"), &mut open);
         assert_eq!(open, Vec::<String>::new());
     }
+}
+
+#[test]
+fn who_starts_a_node_hears_when_it_serves_and_when_it_stops() {
+    let listener = tempfile::tempdir().unwrap();
+    let path = listener.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let said = || {
+        let mut message = [0; 100];
+        let length = socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let mut node = node(&[("a.rhai", "1")]).variable("NOTIFY_SOCKET", path.to_str().unwrap()).start();
+    assert_eq!(said(), "READY=1");
+    assert_eq!(node.get("/a").text(), "1");
+    node.stop();
+    assert_eq!(said(), "STOPPING=1");
+}
+
+#[test]
+fn one_that_hears_nothing_is_served_all_the_same() {
+    let node = node(&[("a.rhai", "1")]).variable("NOTIFY_SOCKET", "@picloud-test-nobody-listens").start();
+    assert_eq!(node.get("/a").text(), "1");
+    node.wait_for_line(&["WARN", "cannot send `READY=1` to `NOTIFY_SOCKET`: "]);
 }
 
 #[test]
