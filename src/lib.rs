@@ -42,6 +42,7 @@ pub mod secret;
 mod shutdown;
 pub mod source;
 pub mod store;
+mod supervisor;
 pub mod sync;
 pub mod telemetry;
 

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use rustix::fs::Mode;
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
@@ -36,6 +37,7 @@ use crate::{
         git::{self, GitSource, Repository, hosted, serve::Hosted},
     },
     store::{Store, journal::Journal, retention},
+    supervisor,
     sync::{
         Parts, Sync,
         archive::{self, Archive},
@@ -54,6 +56,9 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// Runs a node until a signal stops it.
 pub fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::start(&config.log)?;
+    // Executions hold what callers sent, and the repository what is not public: whatever folder it is in, it is the owner's alone. SQLite and
+    // git make files of their own, so the mode is the process's. Repositories that a group shares keep git's mode for that.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     // Scripts run on these threads: a chain of values as deep as the memory limit allows is dropped by recursion.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("serve")
@@ -155,6 +160,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     data.announce(address)?;
     tracing::info!("listening on http://{address}");
     let serving = background.spawn(http::serve(listener, app, stop.clone(), connections.clone()));
+    supervisor::tell(supervisor::State::Ready);
 
     let early = tokio::select! {
         () = stop.cancelled() => None,
@@ -163,6 +169,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     };
     let early = early.filter(|_| !stop.is_cancelled());
     stop.cancel();
+    supervisor::tell(supervisor::State::Stopping);
     connections.close();
     let served = async {
         connections.wait().await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
     ("clock", &[]),
     ("secret", &[]),
     ("access", &["clock", "secret"]),
@@ -25,6 +25,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("config", &["executor", "function", "http", "secret", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
+    ("supervisor", &[]),
     (
         "node",
         &[
@@ -41,6 +42,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
             "shutdown",
             "source",
             "store",
+            "supervisor",
             "sync",
             "telemetry",
         ],
@@ -179,5 +181,21 @@ fn the_table_itself_has_no_circle() {
     }
     for part in allowed.keys() {
         visit(part, &allowed, &mut Vec::new());
+    }
+}
+
+#[test]
+fn what_is_said_of_security_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let words = fs::read_to_string(root.join("docs/security.md")).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    // `file: test`, where `…` stands for the rest of a long name.
+    let is_name = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_/…".contains(c));
+    let named = words.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once(": "));
+    let named: Vec<_> = named.filter(|(file, test)| is_name(file) && is_name(test)).collect();
+    assert!(named.len() > 20, "{named:?}");
+    for (file, test) in named {
+        let text = fs::read_to_string(root.join(format!("tests/{file}.rs"))).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let begin = test.strip_suffix('…').map_or_else(|| format!("fn {test}("), |begin| format!("fn {begin}"));
+        assert!(text.contains(&begin), "{file} has no `{test}`");
     }
 }

@@ -275,6 +275,35 @@ fn without_a_database_status_tells_the_rest() {
 }
 
 #[test]
+fn health_says_whether_a_node_serves() {
+    let folder = Folder::empty();
+    let none = folder.refused(2, &["health"]);
+    assert_eq!(none, "error: no node runs on `.picloud`\n");
+    let nobody = folder.refused(2, &["health", "--url", "http://127.0.0.1:1"]);
+    assert!(nobody.starts_with("error: the node at http://127.0.0.1:1 does not answer: "), "{nobody}");
+    // Its functions are not there yet.
+    let node = Node::start(&folder);
+    let url = format!("http://{}", node.address);
+    assert_eq!(folder.refused(2, &["health"]), format!("error: the node at {url} is not ready: it is starting\n"));
+    folder.write("functions/a.rhai", "1");
+    wait(|| (folder.run(&["health"]).status.code() == Some(0)).then_some(()));
+    assert_eq!(folder.done(&["health"]), "ready\n");
+    folder.write("functions/b.rhai", "(");
+    let said = wait(|| Some(folder.done(&["health", "--url", &url])).filter(|said| said != "ready\n"));
+    assert_eq!(said, "degraded\n1 mistake(s) in the source; `picloud status` shows them\n");
+    // Any other server is none.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", other.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        assert!(stream.read(&mut [0; 1000]).unwrap() > 0);
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").unwrap();
+    });
+    assert_eq!(folder.refused(2, &["health", "--url", &url]), format!("error: what answers at {url} is no node of PiCloud\n"));
+    answering.join().unwrap();
+}
+
+#[test]
 fn diff_shows_functions_and_lines_that_differ() {
     let folder = Folder::empty();
     folder.write("functions/hello.rhai", "let a = 1;\nlet b = 2;\na + b");

@@ -3,9 +3,14 @@
 #[path = "support/node.rs"]
 mod node;
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt};
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::{fs::PermissionsExt, net::UnixDatagram},
+    path::Path,
+};
 
-use node::{Node, node};
+use node::{Node, PATIENCE, node, wait_until};
 
 #[test]
 fn a_data_folder_is_one_node_s_at_a_time() {
@@ -84,6 +89,68 @@ fn the_admin_token_is_its_owner_s_alone_and_stays() {
     node.restart();
     assert_eq!(fs::read_to_string(&file).unwrap(), token);
     assert!(!node.log().contains(token.trim()), "the token is in the log");
+}
+
+/// Returns what in a folder others than its owner may read or enter; below what they may not enter nothing counts.
+fn open_to_others(folder: &Path, open: &mut Vec<String>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.permissions().mode() & 0o077 == 0 {
+            continue;
+        }
+        open.push(format!("{:03o} {}", metadata.permissions().mode() & 0o777, path.display()));
+        if metadata.is_dir() {
+            open_to_others(&path, open);
+        }
+    }
+}
+
+#[test]
+fn what_a_node_keeps_is_its_owner_s_alone_even_in_a_folder_that_others_may_enter() {
+    // What most systems give to a process.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let hosted = "[source]\nkind = \"git\"\n[database]\nurl = \"sqlite:elsewhere/kept.db\"\n";
+    // Without a database executions go to the spool.
+    let nowhere = "[database]\nurl = \"postgres://nobody@127.0.0.1:1/nothing\"\n";
+    for (config, kept) in [("", "picloud.db"), (hosted, "functions.git/HEAD"), (nowhere, "spool/00000001.jsonl")] {
+        let setup = node(&[("a.rhai", "1")]).config(config);
+        for folder in [".picloud", "elsewhere"] {
+            fs::create_dir(setup.folder().join(folder)).unwrap();
+            fs::set_permissions(setup.folder().join(folder), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let node = setup.start();
+        node.get("/a");
+        wait_until(kept, PATIENCE, || node.data().join(kept).exists());
+        let mut open = Vec::new();
+        open_to_others(&node.data(), &mut open);
+        open_to_others(&node.folder().join("elsewhere"), &mut open);
+        assert_eq!(open, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn who_starts_a_node_hears_when_it_serves_and_when_it_stops() {
+    let listener = tempfile::tempdir().unwrap();
+    let path = listener.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let said = || {
+        let mut message = [0; 100];
+        let length = socket.recv(&mut message).unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let mut node = node(&[("a.rhai", "1")]).variable("NOTIFY_SOCKET", path.to_str().unwrap()).start();
+    assert_eq!(said(), "READY=1");
+    assert_eq!(node.get("/a").text(), "1");
+    node.stop();
+    assert_eq!(said(), "STOPPING=1");
+}
+
+#[test]
+fn one_that_hears_nothing_is_served_all_the_same() {
+    let node = node(&[("a.rhai", "1")]).variable("NOTIFY_SOCKET", "@picloud-test-nobody-listens").start();
+    assert_eq!(node.get("/a").text(), "1");
+    node.wait_for_line(&["WARN", "cannot send `READY=1` to `NOTIFY_SOCKET`: "]);
 }
 
 #[test]

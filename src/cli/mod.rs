@@ -5,6 +5,7 @@ mod client;
 mod diff;
 mod executions;
 mod follow;
+mod health;
 mod history;
 mod hook;
 mod init;
@@ -47,6 +48,8 @@ enum Command {
     Invoke(invoke::Invoke),
     /// Show what is live, and what is wrong
     Status(status::Status),
+    /// Say whether a node serves; needs no token
+    Health(health::Health),
     /// List deployments, the newest first
     Deployments(history::Deployments),
     /// Show what differs between two deployments
@@ -191,6 +194,7 @@ pub fn run() -> ExitCode {
         Command::Routes(routes) => routes.run(),
         Command::Invoke(invoke) => invoke.run(),
         Command::Status(status) => status.run(),
+        Command::Health(health) => health.run(),
         Command::Deployments(deployments) => deployments.run(),
         Command::Diff(diff) => diff.run(),
         Command::Versions(versions) => versions.run(),

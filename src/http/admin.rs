@@ -36,7 +36,7 @@ async fn status(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    app.auth.require(Scope::Read, &headers, peer.ip()).await?;
+    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
     Ok(Json(app.status()))
 }
 
@@ -91,7 +91,7 @@ impl App {
 
 /// Has the source asked and looked at, and answers when that is decided.
 async fn sync(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
-    app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     Ok(Json(app.sync.look().await.map_err(OrderError::from)?))
 }
 
@@ -100,7 +100,7 @@ async fn suspend(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
-    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     app.sync.suspend(principal.name).await?;
     Ok(Json(app.status()))
 }
@@ -110,12 +110,12 @@ async fn resume(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Look>, Problem> {
-    app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     Ok(Json(app.sync.resume().await?))
 }
 
 async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
-    app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     Ok(Json(app.sync.unpin().await?))
 }
 
@@ -139,7 +139,7 @@ async fn rollback(
 ) -> Result<Json<Value>, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
     // Nobody's body is read before it is known who that is.
-    let principal = app.auth.require(Scope::Deploy, &headers, peer.ip()).await?;
+    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
     let order: RollbackOrder =
         serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no order to go back: {error}")))?;

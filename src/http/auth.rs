@@ -76,6 +76,16 @@ impl Auth {
         if principal.scope < needed { Err(Denied::ScopeTooSmall { principal, needed }) } else { Ok(principal) }
     }
 
+    /// The same for orders: only a bearer token gives them. Browsers keep the password of Basic authentication, which previews ask for, and
+    /// send it along with whatever the page of somebody else, or of a function, has them send.
+    pub async fn require_bearer(&self, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+        let is_basic = |sent: &HeaderValue| sent.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "));
+        if headers.get(header::AUTHORIZATION).is_some_and(is_basic) {
+            return Err(Denied::NoToken { needed });
+        }
+        self.require(needed, headers, address).await
+    }
+
     /// Returns whether an `authorization` holds what can be a token of ours, right or wrong.
     pub fn is_ours(&self, authorization: &HeaderValue) -> bool {
         credentials(authorization).iter().any(|text| access::is_secret(text) || self.admin.matches(text.as_bytes()))

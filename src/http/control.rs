@@ -77,7 +77,7 @@ async fn whoami(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Principal>, Problem> {
-    Ok(Json(app.auth.require(Scope::Read, &headers, peer.ip()).await?))
+    Ok(Json(app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?))
 }
 
 /// Says whether functions are loaded, and what is not as it should be.

@@ -23,6 +23,24 @@ fn the_token_of_the_data_folder_is_the_admin_s() {
 }
 
 #[test]
+fn what_browsers_send_by_themselves_gives_no_orders() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let bearer = admin(&node);
+    let password = format!("x:{}", bearer.strip_prefix("Bearer ").unwrap());
+    let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, password);
+    for basic in [format!("Basic {encoded}"), format!("bAsIc {encoded}")] {
+        let send = |method: &str, path: &str, basic: &str| node.send(method, path, &[("authorization", basic)], b"{}").status;
+        for (method, path) in [("POST", "/api/admin/source/suspend"), ("POST", "/api/admin/rollback"), ("GET", "/api/admin/whoami")] {
+            assert_eq!(send(method, path, &basic), 401, "{path}");
+        }
+        // It is good for looking.
+        let deployment = node.get("/a").header("x-picloud-deployment").unwrap().to_owned();
+        assert_eq!(send("GET", &format!("/_picloud/v/{deployment}/a"), &basic), 200);
+    }
+    assert_eq!(node.send("GET", "/api/admin/status", &[("authorization", &bearer)], b"").json()["held"], serde_json::Value::Null);
+}
+
+#[test]
 fn without_a_database_only_the_admin_is_known() {
     let node = node(&[("a.rhai", "1")]).argument("--database").argument("postgres://nobody@127.0.0.1:1/none").start();
     let whoami = |authorization: &str| node.send("GET", "/api/admin/whoami", &[("authorization", authorization)], b"");

@@ -33,6 +33,16 @@ fn a_function_is_run_by_its_script_id_with_any_method() {
 }
 
 #[test]
+fn a_script_id_is_no_way_past_a_guard() {
+    let guard = "if ctx.request.headers[\"x-key\"] != \"k\" { #{ statusCode: 401, body: \"no\" } }";
+    let node = Node::start_with(&[("inner/_middleware.rhai", guard), ("inner/id.rhai", "ctx.script_id")]);
+    let key = [("x-key", "k")];
+    let id = node.send("GET", "/inner/id", &key, b"").text();
+    let url = format!("/api/execute/{id}");
+    assert_eq!((node.get(&url).status, node.send("GET", &url, &key, b"").text()), (401, id));
+}
+
+#[test]
 fn an_unknown_script_id_is_not_found() {
     let node = Node::start_with(&[("[...all].rhai", "\"all\"")]);
     for id in ["6ba7b810-9dad-11d1-80b4-00c04fd430c8", "nonsense", "", "a/b"] {

@@ -1,0 +1,49 @@
+//! `picloud health`: whether a node serves, for scripts and for what watches containers.
+
+use std::time::Duration;
+
+use anyhow::{anyhow, bail};
+use clap::Args;
+use serde_json::Value;
+
+use super::{Configured, Exit, output};
+use crate::node;
+
+/// `picloud health`
+#[derive(Debug, Args)]
+pub struct Health {
+    #[command(flatten)]
+    configured: Configured,
+    /// The node's address [default: the one that uses the data folder]
+    #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
+    url: Option<String>,
+}
+
+/// A node that takes longer to say how it is does not serve.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Health {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let url = match &self.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => {
+                let data = self.configured.load()?.data;
+                let running = node::running(&data);
+                running.ok_or_else(|| anyhow!("no node runs on `{}`", data.display()))?.url
+            }
+        };
+        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
+        let answer = agent.get(format!("{url}/_picloud/ready")).call();
+        let mut answer = answer.map_err(|error| anyhow!("the node at {url} does not answer: {error}"))?;
+        let said: Value = answer.body_mut().read_json().unwrap_or_default();
+        let Some(state) = said["status"].as_str() else { bail!("what answers at {url} is no node of PiCloud") };
+        if !answer.status().is_success() {
+            bail!("the node at {url} is not ready: it is {state}");
+        }
+        output::line(output::tame(state));
+        for what in said["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            output::line(output::tame(what));
+        }
+        Ok(Exit::Done)
+    }
+}
