@@ -5,9 +5,8 @@ use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
-use hyper::body::Incoming;
 
-use super::{Answer, App, Problem, REQUEST_ID, Recording, problem::allow_header, request_id};
+use super::{Answer, App, Problem, REQUEST_ID, Recording, places::Received, problem::allow_header, request_id};
 use crate::{
     execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
     live::{Entry, LiveFunction, Match, Table},
@@ -19,7 +18,7 @@ const VERSION: HeaderName = HeaderName::from_static("x-picloud-version");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-picloud-deployment");
 
 /// Answers a request to a path that is not reserved.
-pub async fn answer(app: &App, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> Answer {
     // Kept to the end: the request finishes on what it began with.
     let table = app.live.table();
     if !table.is_loaded() {
@@ -29,7 +28,7 @@ pub async fn answer(app: &App, request: Request<Incoming>, peer: SocketAddr) -> 
 }
 
 /// Answers a request with what is in this table.
-pub async fn answer_from(app: &App, table: &Table, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, peer: SocketAddr) -> Answer {
     match table.find(request.method().as_str(), request.uri().path()) {
         Match::Found { value: Entry::Ready(function), params, .. } => {
             let function = function.clone();
@@ -55,7 +54,7 @@ pub async fn run(
     function: &Arc<LiveFunction>,
     params: Params,
     trigger: Trigger,
-    request: Request<Incoming>,
+    request: Request<Received>,
     peer: SocketAddr,
 ) -> Answer {
     let execution_id = ExecutionId(app.ids.next());
