@@ -2,7 +2,7 @@
 
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
 
@@ -96,7 +96,7 @@ pub async fn run(
 /// Reads a body up to a limit of size and of time.
 pub async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize, timeout: Duration) -> Result<Bytes, Problem>
 where
-    B: http_body::Body,
+    B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     if body.is_end_stream() {
@@ -106,12 +106,27 @@ where
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::BodyTooLarge { limit });
     }
-    match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+    match tokio::time::timeout(timeout, whole(Limited::new(body, limit))).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
         Ok(Err(_)) => Err(Problem::BodyBroken),
         Err(_) => Err(Problem::BodyTimeout),
     }
+}
+
+/// Puts the parts of a body together as they come: each of them, however small, keeps the buffer that it was read into.
+async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Bytes, B::Error> {
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await.transpose()? {
+        let Ok(part) = frame.into_data() else { continue };
+        if first.is_empty() && all.is_empty() {
+            first = part;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&part);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// Turns what happened into the response, and hands the record on.
