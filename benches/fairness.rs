@@ -49,16 +49,16 @@ fn main() {
     }
     let folder = tempfile::tempdir().unwrap();
     let servers = [("PiCloud", picloud(folder.path())), ("bare axum", bare(folder.path()))];
-    // For each server: alone, then beside each of the others.
-    let mut rounds: [[Vec<Round>; NOISY.len() + 1]; 2] = Default::default();
+    // Alone, then beside each of the others: of each server.
+    let mut rounds: [[Vec<Round>; 2]; NOISY.len() + 1] = Default::default();
     for round in 0..=ROUNDS {
-        for beside in 0..=NOISY.len() {
-            for (at, (_, server)) in servers.iter().enumerate() {
+        for (beside, of_servers) in rounds.iter_mut().enumerate() {
+            for ((_, server), of_server) in servers.iter().zip(of_servers) {
                 let noisy = beside.checked_sub(1).map(|at| NOISY[at].1);
                 let measured = measure(&server.address, noisy);
                 // The first round is a rehearsal: the node learns how long its functions take.
                 if round > 0 {
-                    rounds[at][beside].push(measured);
+                    of_server.push(measured);
                 }
             }
         }
@@ -66,12 +66,11 @@ fn main() {
     println!(
         "| neighbour | server | offered/s | answered/s | of them 200 | p50 ms | p99 ms | p99 × alone | × that of axum |\n|---|---|---:|---:|---:|---:|---:|---:|---:|"
     );
-    for beside in 0..=NOISY.len() {
+    for (beside, of_servers) in rounds.iter().enumerate() {
         let name = beside.checked_sub(1).map_or("none", |at| NOISY[at].0);
-        let ratio =
-            |at: usize| median(rounds[at][beside].iter().zip(&rounds[at][0]).map(|(beside, alone)| beside.p99 / alone.p99).collect());
+        let ratio = |at: usize| median(of_servers[at].iter().zip(&rounds[0][at]).map(|(beside, alone)| beside.p99 / alone.p99).collect());
         for (at, (server, _)) in servers.iter().enumerate() {
-            let figure = |of: fn(&Round) -> f64| median(rounds[at][beside].iter().map(of).collect());
+            let figure = |of: fn(&Round) -> f64| median(of_servers[at].iter().map(of).collect());
             println!(
                 "| {name} | {server} | {:.0} | {:.0} | {:.0} % | {:.2} | {:.2} | {:.2} | {:.2} |",
                 figure(|round| round.offered),
