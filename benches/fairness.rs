@@ -31,9 +31,9 @@ const QUIET: &str = "#{ message: `hello ${ctx.request.query.name ?? \"Ada\"}` }"
 /// Requests a second to the noisy one, on how many connections: more than a function's concurrency, so that it is really offered.
 const RATE: u32 = 10_000;
 const CONNECTIONS: u32 = 256;
-/// Requests a second to the quiet one, on each of its connections.
-const QUIET_RATE: u32 = 200;
-const QUIET_CONNECTIONS: u32 = 4;
+/// Requests a second to the quiet one, on each of its connections; few, so that an answer of some milliseconds does not delay the next request.
+const QUIET_RATE: u32 = 25;
+const QUIET_CONNECTIONS: u32 = 24;
 const ROUNDS: usize = 7;
 const SPAN: Duration = Duration::from_secs(3);
 /// Says to this program that it is to be bare axum, and where to write its address.
@@ -127,7 +127,7 @@ fn measure(address: &str, noisy: Option<&str>) -> Round {
 
 fn percentile(times: &mut [f64], part: f64) -> f64 {
     times.sort_by(f64::total_cmp);
-    times[(times.len() as f64 * part) as usize]
+    times[((times.len() - 1) as f64 * part).round() as usize]
 }
 
 /// Asks the quiet function at a fixed rate, and returns how long each answer took in milliseconds. An answer that is late for the next
