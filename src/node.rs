@@ -54,7 +54,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// Runs a node until a signal stops it.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.log)?;
+    let _log = telemetry::start(&config.log)?;
     // Scripts run on these threads: a chain of values as deep as the memory limit allows is dropped by recursion.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("serve")
@@ -63,7 +63,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
         .build()
         .context("cannot start the threads that serve")?;
     let stop = CancellationToken::new();
-    let signals = runtime.spawn(shutdown::on_signal(stop.clone()));
+    let signals = runtime.spawn(shutdown::on_signal(stop.clone(), telemetry::flush));
     let served = runtime.block_on(runtime.spawn(run(config, stop))).context("the node failed")?;
     signals.abort();
     // Scripts that outlast the grace period end with the process.
