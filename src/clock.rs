@@ -39,6 +39,12 @@ pub fn monotonic() -> Instant {
     Instant::now()
 }
 
+/// Returns milliseconds of monotonic time as of the kernel's last tick: some behind, and cheap enough to be asked for each request. Never 0.
+pub fn coarse_ms() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse);
+    (time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000).max(1)
+}
+
 /// Low bits of a time-ordered id that are not time: 2,048 ids a microsecond, and 52 bits of microseconds last until 2112.
 const SERIAL_BITS: u32 = 11;
 

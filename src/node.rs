@@ -11,7 +11,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use rustix::fs::Mode;
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpListener,
@@ -55,7 +58,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// Runs a node until a signal stops it.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    telemetry::start(&config.log)?;
+    let _log = telemetry::start(&config.log)?;
     // Executions hold what callers sent, and the repository what is not public: whatever folder it is in, it is the owner's alone. SQLite and
     // git make files of their own, so the mode is the process's. Repositories that a group shares keep git's mode for that.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
@@ -67,7 +70,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
         .build()
         .context("cannot start the threads that serve")?;
     let stop = CancellationToken::new();
-    let signals = runtime.spawn(shutdown::on_signal(stop.clone()));
+    let signals = runtime.spawn(shutdown::on_signal(stop.clone(), telemetry::flush));
     let served = runtime.block_on(runtime.spawn(run(config, stop))).context("the node failed")?;
     signals.abort();
     // Scripts that outlast the grace period end with the process.
@@ -78,6 +81,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 /// Runs a node until `stop` is cancelled.
 async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let data = DataFolder::open(&config.data)?;
+    let max_connections = open_files(config.server.max_connections);
     let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
     let clock: SharedClock = Arc::new(SystemClock);
@@ -142,7 +146,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let followed = background.spawn(sync.follow(orders, closed.clone()));
 
     let app = Arc::new(App {
-        settings: config.server.clone(),
+        settings: http::Settings { max_connections, ..config.server.clone() },
         live,
         archive,
         executor,
@@ -190,6 +194,30 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
         None => Ok(()),
     }
+}
+
+/// Files that a node opens beside its connections: databases, spool, git's children.
+const OTHER_FILES: u64 = 256;
+
+/// Asks the system for as many open files as this many connections need, and returns how many connections there may be.
+fn open_files(max_connections: usize) -> usize {
+    let wanted = max_connections as u64 + OTHER_FILES;
+    let now = getrlimit(Resource::Nofile);
+    let has = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    let mut allowed = has(now.current);
+    if allowed < wanted {
+        let raised = wanted.min(has(now.maximum));
+        if setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: now.maximum }).is_ok() {
+            allowed = raised;
+        }
+    }
+    let possible = max_connections.min(allowed.saturating_sub(OTHER_FILES).max(allowed / 2).max(1) as usize);
+    if possible < max_connections {
+        tracing::warn!(
+            "only {allowed} files may be open, so at most {possible} connections are taken instead of {max_connections}: raise the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd), or lower `max_connections`"
+        );
+    }
+    possible
 }
 
 /// Where functions come from.

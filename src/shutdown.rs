@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 /// The exit code of a process that a second signal ended: 128 and SIGINT, as shells count.
 const INTERRUPTED: i32 = 130;
 
-/// Cancels the token at the first SIGTERM or SIGINT, and ends the process at the second.
-pub async fn on_signal(stop: CancellationToken) -> std::io::Result<()> {
+/// Cancels the token at the first SIGTERM or SIGINT, and ends the process at the second, after `last`.
+pub async fn on_signal(stop: CancellationToken, last: fn()) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut next = async || {
@@ -21,5 +21,6 @@ pub async fn on_signal(stop: CancellationToken) -> std::io::Result<()> {
     stop.cancel();
     next().await;
     tracing::warn!("stopped at once");
+    last();
     std::process::exit(INTERRUPTED)
 }

@@ -3,9 +3,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
-use hyper::body::Incoming;
 
-use super::{Answer, App, Auth, Problem, auth::Denied, control::is_reserved, function, problem::BASIC};
+use super::{Answer, App, Auth, Problem, auth::Denied, control::is_reserved, function, places::Received, problem::BASIC};
 use crate::{
     access::{Principal, Scope},
     live::Table,
@@ -19,7 +18,7 @@ pub const PREFIX: &str = "/_picloud/v/";
 const TOKEN: HeaderName = HeaderName::from_static("x-picloud-token");
 
 /// Answers a request to an earlier deployment.
-pub async fn answer(app: &App, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, request.headers_mut(), peer).await {
         Ok(viewer) => viewer,
         Err(answer) => return answer,
@@ -32,7 +31,7 @@ pub async fn answer(app: &App, mut request: Request<Incoming>, peer: SocketAddr)
 }
 
 /// Finds the table that a request asks for, and leaves in the request the path inside of it.
-async fn enter(app: &App, request: &mut Request<Incoming>) -> Result<Arc<Table>, Problem> {
+async fn enter(app: &App, request: &mut Request<Received>) -> Result<Arc<Table>, Problem> {
     let (key, uri) = split(request.uri()).ok_or(Problem::NotFound)?;
     if is_reserved(uri.path()) {
         return Err(Problem::NotFound);

@@ -1,6 +1,7 @@
 //! Connections: how many, how long their clients may take, and how they end when the node stops.
 
 use std::{
+    convert::Infallible,
     io,
     net::SocketAddr,
     pin::Pin,
@@ -9,59 +10,94 @@ use std::{
     time::Duration,
 };
 
+use http_body_util::Either;
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
     time::{Instant, Sleep},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::App;
+use super::{
+    App, Settings,
+    places::{Place, Places, Progress, Received, Streamed},
+};
 
 /// After the system refused a connection (no more file handles, say), wait so long before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Headers that hyper reads without asking for memory.
+const FREE_HEADERS: usize = 100;
+
 /// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `tracker` says when all have ended.
 pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, tracker: TaskTracker) {
-    let places = Arc::new(Semaphore::new(app.settings.max_connections));
+    let places = Places::new(app.settings.max_connections);
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(app.settings.header_timeout)
         // Without `pipeline_flush`: it would hold back the answer to a malformed head as long as the rest of it is not read.
         .max_buf_size(app.settings.max_head_bytes.max(8 * 1024));
+    if app.settings.max_headers != FREE_HEADERS {
+        builder.max_headers(app.settings.max_headers);
+    }
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
-            place = places.clone().acquire_owned() => tokio::select! {
-                () = stop.cancelled() => return,
-                accepted = listener.accept() => accepted.map(|connection| (connection, place)),
-            },
+            accepted = listener.accept() => accepted,
         };
-        match accepted {
-            Ok(((stream, peer), place)) => {
-                let connection = connection(builder.clone(), stream, peer, app.clone(), stop.clone());
-                tracker.spawn(async move {
-                    connection.await;
-                    drop(place);
-                });
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
+                if [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
+                    places.end_one();
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
             }
-        }
+        };
+        let held = tokio::select! {
+            () = stop.cancelled() => return,
+            held = places.take(peer.ip()) => held,
+        };
+        let place = held.place();
+        let connection = connection(builder.clone(), stream, peer, place.clone(), app.clone(), stop.clone());
+        let task = tracker.spawn(async move {
+            connection.await;
+            drop(held);
+        });
+        place.ends_by(task.abort_handle());
     }
 }
 
-async fn connection(builder: http1::Builder, stream: TcpStream, peer: SocketAddr, app: Arc<App>, stop: CancellationToken) {
+async fn connection(
+    builder: http1::Builder,
+    stream: TcpStream,
+    peer: SocketAddr,
+    place: Arc<Place>,
+    app: Arc<App>,
+    stop: CancellationToken,
+) {
     // Small answers must not wait for a full packet.
     let _ = stream.set_nodelay(true);
-    let stream = Patient { stream, limit: app.settings.write_timeout, stuck: None };
-    let service = service_fn(move |request| app.clone().answer(request, peer));
+    let stream = Patient::new(stream, place.clone(), &app.settings);
+    let service = service_fn(move |request| {
+        let (app, place) = (app.clone(), place.clone());
+        async move {
+            let answer = app.answer(request.map(|body| Received::new(body, &place)), peer).await?;
+            Ok::<_, Infallible>(answer.map(|body| match body {
+                Either::Left(whole) => {
+                    place.waits();
+                    Either::Left(whole)
+                }
+                Either::Right(body) => Either::Right(axum::body::Body::new(Streamed::new(body, place))),
+            }))
+        }
+    });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -75,26 +111,57 @@ async fn connection(builder: http1::Builder, stream: TcpStream, peer: SocketAddr
     }
 }
 
-/// A connection whose client must take what it is sent within a limit.
+/// A connection whose client must take what it is sent, and not too slowly.
 struct Patient {
     stream: TcpStream,
+    progress: Progress,
     limit: Duration,
-    /// Runs while a write waits for the client.
-    stuck: Option<Pin<Box<Sleep>>>,
+    /// The least that a client must take within `limit`.
+    least_bytes: u64,
+    /// From when a write had to wait for the client until all is taken.
+    stuck: Option<Stuck>,
+}
+
+struct Stuck {
+    timer: Pin<Box<Sleep>>,
+    taken_bytes: u64,
 }
 
 impl Patient {
-    /// Starts the timer when a write has to wait, and forgets it when one gets through.
-    fn watch<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    fn new(stream: TcpStream, place: Arc<Place>, settings: &Settings) -> Self {
+        let limit = settings.write_timeout;
+        Self { stream, progress: Progress::of(place), limit, least_bytes: settings.least_bytes_within(limit), stuck: None }
+    }
+
+    /// Starts the timer when a write has to wait. What gets through starts it anew only if it is enough.
+    fn watch(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.progress.count(bytes);
+            if let Some(stuck) = &mut self.stuck {
+                stuck.taken_bytes += bytes as u64;
+            }
+        }
         if written.is_ready() {
-            self.stuck = None;
             return written;
         }
         let limit = self.limit;
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + limit)));
-        match stuck.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-            Poll::Pending => Poll::Pending,
+        let stuck = self.stuck.get_or_insert_with(|| Stuck { timer: Box::pin(tokio::time::sleep(limit)), taken_bytes: 0 });
+        while stuck.timer.as_mut().poll(context).is_ready() {
+            if stuck.taken_bytes < self.least_bytes {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            stuck.taken_bytes = 0;
+            stuck.timer.as_mut().reset(Instant::now() + limit);
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Patient {
+    fn drop(&mut self) {
+        // The system would go on for hours to bring away what the client did not take.
+        if self.stuck.is_some() {
+            let _ = self.stream.set_zero_linger();
         }
     }
 }
@@ -121,6 +188,8 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It is asked for when everything has been written.
+        self.stuck = None;
         Pin::new(&mut self.stream).poll_flush(context)
     }
 

@@ -10,11 +10,10 @@ use axum::{
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Either;
-use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, archive, function, git, preview, webhook};
+use super::{Answer, App, Problem, admin, archive, function, git, places::Received, preview, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -35,7 +34,7 @@ pub fn is_reserved(path: &str) -> bool {
 }
 
 /// Answers a request to a reserved path.
-pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: Arc<App>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     if request.uri().path().starts_with(archive::PREFIX) {
         return archive::answer(&app, request, peer).await;
     }
@@ -62,7 +61,7 @@ pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketA
 }
 
 /// Runs a function by its script id, with whatever method and body.
-async fn execute(app: &App, id: String, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
     let table = app.live.table();
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {

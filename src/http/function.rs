@@ -2,12 +2,11 @@
 
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
-use hyper::body::Incoming;
 
-use super::{Answer, App, Problem, REQUEST_ID, Recording, problem::allow_header, request_id};
+use super::{Answer, App, Problem, REQUEST_ID, Recording, places::Received, problem::allow_header, request_id};
 use crate::{
     execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
     live::{Entry, LiveFunction, Match, Table},
@@ -19,7 +18,7 @@ const VERSION: HeaderName = HeaderName::from_static("x-picloud-version");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-picloud-deployment");
 
 /// Answers a request to a path that is not reserved.
-pub async fn answer(app: &App, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> Answer {
     // Kept to the end: the request finishes on what it began with.
     let table = app.live.table();
     if !table.is_loaded() {
@@ -29,7 +28,7 @@ pub async fn answer(app: &App, request: Request<Incoming>, peer: SocketAddr) -> 
 }
 
 /// Answers a request with what is in this table.
-pub async fn answer_from(app: &App, table: &Table, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, peer: SocketAddr) -> Answer {
     match table.find(request.method().as_str(), request.uri().path()) {
         Match::Found { value: Entry::Ready(function), params, .. } => {
             let function = function.clone();
@@ -55,7 +54,7 @@ pub async fn run(
     function: &Arc<LiveFunction>,
     params: Params,
     trigger: Trigger,
-    request: Request<Incoming>,
+    request: Request<Received>,
     peer: SocketAddr,
 ) -> Answer {
     let execution_id = ExecutionId(app.ids.next());
@@ -97,7 +96,7 @@ pub async fn run(
 /// Reads a body up to a limit of size and of time.
 pub async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize, timeout: Duration) -> Result<Bytes, Problem>
 where
-    B: http_body::Body,
+    B: http_body::Body<Data = Bytes> + Unpin,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
     if body.is_end_stream() {
@@ -107,12 +106,27 @@ where
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::BodyTooLarge { limit });
     }
-    match tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
+    match tokio::time::timeout(timeout, whole(Limited::new(body, limit))).await {
+        Ok(Ok(body)) => Ok(body),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
         Ok(Err(_)) => Err(Problem::BodyBroken),
         Err(_) => Err(Problem::BodyTimeout),
     }
+}
+
+/// Puts the parts of a body together as they come: each of them, however small, keeps the buffer that it was read into.
+async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Bytes, B::Error> {
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await.transpose()? {
+        let Ok(part) = frame.into_data() else { continue };
+        if first.is_empty() && all.is_empty() {
+            first = part;
+        } else {
+            all.extend_from_slice(&std::mem::take(&mut first));
+            all.extend_from_slice(&part);
+        }
+    }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
 /// Turns what happened into the response, and hands the record on.

@@ -19,13 +19,15 @@ use axum::{
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead};
 use tokio_util::io::StreamReader;
 
-use super::{App, Problem};
+use super::{App, Problem, Settings};
 use crate::{
     access::{Principal, Scope},
+    clock::monotonic,
     source::git::serve::{Client, Hosted, ServeError, Service},
 };
 
@@ -124,7 +126,7 @@ async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Reque
     if headers.get(header::CONTENT_TYPE).is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
         return Err(Refusal::MediaType { expected }.into());
     }
-    let input = input(&headers, body, app.settings.body_timeout).await?;
+    let input = input(&headers, body, Pace::new(&app.settings)).await?;
     if headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "4") {
         // Nothing but the mark of an end: before a large body git tries whether it would be let in.
         return Ok(answer(service, "result", Body::empty()));
@@ -152,16 +154,12 @@ fn protocol(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Returns the body's bytes, decompressed, once the first have come: a client that waits to be told to send them must hear that before it
-/// hears the status. They break off where the client sends nothing for so long.
-async fn input(headers: &HeaderMap, body: Body, idle: Duration) -> Result<Pin<Box<dyn AsyncRead + Send>>, Told> {
-    let parts = stream::try_unfold(body, move |mut body| async move {
-        match tokio::time::timeout(idle, body.frame()).await {
-            // What is no data are trailers.
-            Ok(Some(Ok(frame))) => Ok(Some((frame.into_data().unwrap_or_default(), body))),
-            Ok(Some(Err(error))) => Err(Error::other(error)),
-            Ok(None) => Ok(None),
-            Err(_) => Err(Error::from(ErrorKind::TimedOut)),
-        }
+/// hears the status. They break off where the client sends too little for so long.
+async fn input(headers: &HeaderMap, body: Body, pace: Pace) -> Result<Pin<Box<dyn AsyncRead + Send>>, Told> {
+    let parts = stream::try_unfold((body, pace), move |(mut body, mut pace)| async move {
+        let frame = pace.next(&mut body).await?;
+        // What is no data are trailers.
+        Ok::<_, Error>(frame.map(|frame| (frame.into_data().unwrap_or_default(), (body, pace))))
     });
     let mut plain = Box::pin(StreamReader::new(parts));
     plain.fill_buf().await.map_err(|error| match error.kind() {
@@ -172,6 +170,33 @@ async fn input(headers: &HeaderMap, body: Body, idle: Duration) -> Result<Pin<Bo
         None | Some(b"identity") => Ok(plain),
         Some(b"gzip" | b"x-gzip") => Ok(Box::pin(GzipDecoder::new(plain))),
         Some(_) => Err(Refusal::Encoding.into()),
+    }
+}
+
+/// Waits for parts of a body as long as enough of them come. The time that git takes for them does not count.
+struct Pace {
+    limit: Duration,
+    least_bytes: u64,
+    waited: Duration,
+    came_bytes: u64,
+}
+
+impl Pace {
+    fn new(settings: &Settings) -> Self {
+        let limit = settings.body_timeout;
+        Self { limit, least_bytes: settings.least_bytes_within(limit), waited: Duration::ZERO, came_bytes: 0 }
+    }
+
+    async fn next(&mut self, body: &mut Body) -> Result<Option<Frame<Bytes>>, Error> {
+        let began = monotonic();
+        let came = tokio::time::timeout(self.limit.saturating_sub(self.waited), body.frame()).await;
+        let Some(frame) = came.map_err(|_| Error::from(ErrorKind::TimedOut))?.transpose().map_err(Error::other)? else { return Ok(None) };
+        self.waited += began.elapsed();
+        self.came_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        if self.came_bytes >= self.least_bytes {
+            (self.waited, self.came_bytes) = (Duration::ZERO, 0);
+        }
+        Ok(Some(frame))
     }
 }
 

@@ -7,6 +7,7 @@ mod connection;
 mod control;
 mod function;
 mod git;
+mod places;
 mod preview;
 mod problem;
 mod webhook;
@@ -17,12 +18,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
 use serde::Deserialize;
 
 pub use auth::Auth;
 pub use connection::serve;
 pub use function::record_abandoned;
+use places::Received;
 use problem::Problem;
 pub use webhook::Webhook;
 
@@ -46,16 +47,27 @@ pub struct Settings {
     pub previews_open: bool,
     /// A host name with `{branch}` in it, under which other branches answer at the functions' own paths.
     pub preview_host: Option<String>,
-    /// Connections at the same time; those beyond wait to be accepted.
+    /// Connections at the same time; beyond it a newcomer gets the place of the client that is waited for longest.
     pub max_connections: usize,
     /// Bytes of a request's line and headers.
     pub max_head_bytes: usize,
+    /// Headers of a request.
+    pub max_headers: usize,
     /// From the first byte of a connection, or the end of its last response, to the end of the next request's headers.
     pub header_timeout: Duration,
     /// From the headers to the end of the body.
     pub body_timeout: Duration,
     /// For a client to take the next part of a response.
     pub write_timeout: Duration,
+    /// What a client must send of a push, or take of a response, on average over each of these times, in bytes a second.
+    pub min_rate_bytes: u64,
+}
+
+impl Settings {
+    /// Returns what a client must send or take in such a time, so that it is waited for longer.
+    fn least_bytes_within(&self, time: Duration) -> u64 {
+        ((self.min_rate_bytes as f64 * time.as_secs_f64()) as u64).max(1)
+    }
 }
 
 impl Default for Settings {
@@ -67,9 +79,11 @@ impl Default for Settings {
             preview_host: None,
             max_connections: 4_096,
             max_head_bytes: 64 * 1024,
+            max_headers: 100,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            min_rate_bytes: 1_024,
         }
     }
 }
@@ -124,7 +138,7 @@ const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("x-request-id
 
 impl App {
     /// Answers one request.
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: SocketAddr) -> Result<Answer, Infallible> {
+    async fn answer(self: Arc<Self>, request: Request<Received>, peer: SocketAddr) -> Result<Answer, Infallible> {
         let path = request.uri().path();
         if control::is_reserved(path) {
             Ok(control::answer(self, request, peer).await)

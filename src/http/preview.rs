@@ -3,10 +3,9 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderName, HeaderValue, Request, header, uri::PathAndQuery};
-use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 
-use super::{Answer, App, Problem, archive::may_see, control::is_reserved, function};
+use super::{Answer, App, Problem, archive::may_see, control::is_reserved, function, places::Received};
 use crate::live::{Preview, Previews};
 
 /// What the paths of other branches begin with.
@@ -17,7 +16,7 @@ const PREVIEW: HeaderName = HeaderName::from_static("x-picloud-preview");
 const MAX_LABEL: usize = 63;
 
 /// Answers a request to a branch named in the path.
-pub async fn answer(app: &App, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
     let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
     let found = find(&previews, path.strip_prefix(PREFIX).unwrap_or_default()).and_then(|(preview, inner)| {
@@ -32,14 +31,14 @@ pub async fn answer(app: &App, mut request: Request<Incoming>, peer: SocketAddr)
 }
 
 /// Answers a request to a branch named by the host.
-pub async fn answer_at(app: &App, label: &str, request: Request<Incoming>, peer: SocketAddr) -> Answer {
+pub async fn answer_at(app: &App, label: &str, request: Request<Received>, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
     let preview = previews.iter().find(|(branch, _)| label_of(branch) == label).map(|(_, preview)| preview.clone());
     show(app, preview, request, peer).await
 }
 
 /// Returns the part of the host that names a branch, if the host is one of branches.
-pub fn label(app: &App, request: &Request<Incoming>) -> Option<String> {
+pub fn label(app: &App, request: &Request<Received>) -> Option<String> {
     let (before, after) = app.settings.preview_host.as_ref()?.split_once("{branch}")?;
     // A request line with a whole URL counts more than the header.
     let host = match request.uri().host() {
@@ -52,7 +51,7 @@ pub fn label(app: &App, request: &Request<Incoming>) -> Option<String> {
 }
 
 /// Whether there is such a branch is told only to those who may see it.
-async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Incoming>, peer: SocketAddr) -> Answer {
+async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, request.headers_mut(), peer).await {
         Ok(viewer) => viewer,
         Err(answer) => return answer,

@@ -220,6 +220,22 @@ fn a_slow_push_arrives_and_one_that_stands_still_does_not() {
 }
 
 #[test]
+fn a_push_that_comes_in_drops_is_cut() {
+    let node = hosted().config(IMPATIENT).start();
+    let checkout = Checkout::empty();
+    let commit = checkout.commit(&[("large.bin", &noise(1 << 16))]);
+    let request = push_request(&checkout, &commit);
+    let mut client = begin_push(&node);
+    let mut drops = request.iter();
+    // Always something within the limit, and in all far less than the least rate.
+    wait_until("the node ends the connection", PATIENCE, || {
+        pass(Duration::from_millis(20));
+        client.write(&chunk(&[*drops.next().unwrap()])).is_err()
+    });
+    assert_eq!(quarantines(&node), 0);
+}
+
+#[test]
 fn a_hook_may_think_longer_than_a_client_may() {
     let node = hosted().config(IMPATIENT).start();
     let (hook, thinking, go_on) =

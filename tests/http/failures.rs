@@ -149,3 +149,16 @@ fn more_runs_than_the_node_allows_are_refused() {
     drop(client);
     wait_until("the place is free", PATIENCE, || node.get("/a").status == 200);
 }
+
+#[test]
+fn a_log_that_nobody_reads_stops_no_answer() {
+    // A pipe that the node itself holds open: it takes 64 KiB, and then no more.
+    let setup = node(&[("throws.rhai", "throw \"on purpose\""), ("a.rhai", "1")]).after("mkfifo log && exec 2<>log");
+    let mut node = setup.start();
+    let mut client = node.client();
+    for _ in 0..1_000 {
+        assert_eq!(client.get("/throws").unwrap().status, 502);
+    }
+    assert_eq!(node.get("/a").text(), "1");
+    node.stop();
+}

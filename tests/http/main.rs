@@ -8,4 +8,5 @@ mod archive;
 mod clients;
 mod contract;
 mod failures;
+mod floods;
 mod reserved;

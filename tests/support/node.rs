@@ -40,6 +40,8 @@ pub struct Setup {
     folder: TempDir,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    /// What a shell does before it becomes the node.
+    prelude: Option<String>,
 }
 
 /// Begins the description of a node with these function files.
@@ -49,7 +51,7 @@ pub fn node(files: &[(&str, &str)]) -> Setup {
     for (path, text) in files {
         write(&folder.path().join("functions").join(path), text);
     }
-    Setup { folder, arguments: Vec::new(), environment: Vec::new() }
+    Setup { folder, arguments: Vec::new(), environment: Vec::new(), prelude: None }
 }
 
 /// Writes a file in place, and makes the folders above it.
@@ -77,6 +79,12 @@ impl Setup {
         self
     }
 
+    /// Has a shell do something before it becomes the node: `ulimit -n 100`.
+    pub fn after(mut self, prelude: &str) -> Self {
+        self.prelude = Some(prelude.into());
+        self
+    }
+
     /// The folder that it is started in.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -98,7 +106,15 @@ impl Setup {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+        let program = env!("CARGO_BIN_EXE_picloud");
+        let mut command = match &self.prelude {
+            Some(prelude) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", &format!("{prelude} && exec \"$0\" \"$@\""), program]);
+                command
+            }
+            None => Command::new(program),
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PICLOUD_")) {
             command.env_remove(name);
         }
@@ -160,6 +176,18 @@ impl Node {
     /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// How many files and sockets it has open.
+    pub fn handles(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// The memory that it holds, in MiB.
+    pub fn rss_mib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
     }
 
     /// Where it answers.

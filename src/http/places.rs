@@ -1,0 +1,297 @@
+//! Places for connections: who holds them, and whose is given to a newcomer when all are taken.
+//!
+//! A client that takes its time costs the node nothing but its place. While places are free it may take it, up to the limits of time. When
+//! none is free, a newcomer gets the place of the client that the node has waited for longest, among those of the address that holds the
+//! most. So one address cannot shut out the others; behind a reverse proxy all have one address, and the longest idle connection goes.
+//! A connection whose request is being worked on is never ended for another.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::AbortHandle,
+};
+
+use crate::clock::coarse_ms;
+
+/// A client keeps its place so long at least: a new one needs a moment to say what it wants.
+const LEAST_WAIT_MS: u64 = 100;
+/// Where no place can be had yet, a newcomer looks again after this.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A client that has sent or taken so much is waited for from now on: it is at work, however long that takes as a whole.
+const PROGRESS_BYTES: usize = 16 * 1024;
+/// How often the log says that places run out.
+const SAY_AGAIN_MS: u64 = 60_000;
+
+/// The places of a node.
+pub struct Places {
+    count: usize,
+    free: Arc<Semaphore>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    places: Vec<Arc<Place>>,
+    /// How many each address holds.
+    by_address: HashMap<IpAddr, Arc<AtomicUsize>>,
+    ended: u64,
+    said_ms: Option<u64>,
+}
+
+impl Places {
+    /// Makes so many, all free.
+    pub fn new(count: usize) -> Arc<Self> {
+        Arc::new(Self { count, free: Arc::new(Semaphore::new(count)), taken: Mutex::default() })
+    }
+
+    /// Takes a place for a client of this address; if none is free, another's.
+    pub async fn take(self: &Arc<Self>, address: IpAddr) -> Held {
+        let free = loop {
+            if let Ok(free) = self.free.clone().try_acquire_owned() {
+                break free;
+            }
+            self.end_one();
+            if let Ok(free) = tokio::time::timeout(LOOK_AGAIN, self.free.clone().acquire_owned()).await {
+                break free.expect("the semaphore is never closed");
+            }
+        };
+        let address = network(address);
+        let mut taken = self.taken();
+        let of_address = taken.by_address.entry(address).or_default().clone();
+        of_address.fetch_add(1, Ordering::Relaxed);
+        let place = Arc::new(Place {
+            waits_since_ms: AtomicU64::new(coarse_ms()),
+            address,
+            of_address,
+            at: AtomicUsize::new(taken.places.len()),
+            task: OnceLock::new(),
+        });
+        taken.places.push(place.clone());
+        drop(taken);
+        Held { place, places: self.clone(), _free: free }
+    }
+
+    /// Ends the connection that can be spared most, if there is one.
+    pub fn end_one(&self) {
+        let now = coarse_ms();
+        let mut taken = self.taken();
+        let waiting =
+            taken.places.iter().filter_map(|place| Some((place.of_address.load(Ordering::Relaxed), place.waited_ms(now)?, place)));
+        let Some((count, waited_ms, place)) = waiting.max_by_key(|(count, waited_ms, _)| (*count, *waited_ms)) else { return };
+        if waited_ms < LEAST_WAIT_MS {
+            return;
+        }
+        let (address, place) = (place.address, place.clone());
+        // So that it is not chosen again before it is gone.
+        place.is_worked_for();
+        if let Some(task) = place.task.get() {
+            task.abort();
+        }
+        taken.ended += 1;
+        if taken.said_ms.is_none_or(|said_ms| now - said_ms >= SAY_AGAIN_MS) {
+            taken.said_ms = Some(now);
+            let (all, ended) = (self.count, taken.ended);
+            drop(taken);
+            tracing::warn!(
+                "all {all} places for connections are taken: newcomers get those of the clients that are waited for longest ({ended} so far; this one for {waited_ms} ms, of {count} that `{address}` holds)"
+            );
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        // Nothing that can panic runs while it is held.
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leave(&self, place: &Place) {
+        let mut taken = self.taken();
+        let at = place.at.load(Ordering::Relaxed);
+        taken.places.swap_remove(at);
+        if let Some(moved) = taken.places.get(at) {
+            moved.at.store(at, Ordering::Relaxed);
+        }
+        if place.of_address.fetch_sub(1, Ordering::Relaxed) == 1 {
+            taken.by_address.remove(&place.address);
+        }
+    }
+}
+
+/// Who counts as one: a household has an IPv4 address, or the first half of an IPv6 address.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+/// A place that is taken. Dropping it makes it free.
+pub struct Held {
+    place: Arc<Place>,
+    places: Arc<Places>,
+    _free: OwnedSemaphorePermit,
+}
+
+impl Held {
+    /// Returns what the connection tells about itself.
+    pub fn place(&self) -> Arc<Place> {
+        self.place.clone()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.places.leave(&self.place);
+    }
+}
+
+/// What is known of a connection.
+pub struct Place {
+    /// Since when the node waits for the client; 0 while it works for it.
+    waits_since_ms: AtomicU64,
+    address: IpAddr,
+    of_address: Arc<AtomicUsize>,
+    /// Its index among all; changed only under their lock.
+    at: AtomicUsize,
+    task: OnceLock<AbortHandle>,
+}
+
+impl Place {
+    /// Says how the connection can be ended.
+    pub fn ends_by(&self, task: AbortHandle) {
+        let _ = self.task.set(task);
+    }
+
+    /// From now on the next step is the client's.
+    pub fn waits(&self) {
+        self.waits_since_ms.store(coarse_ms(), Ordering::Relaxed);
+    }
+
+    /// From now on the next step is the node's.
+    pub fn is_worked_for(&self) {
+        self.waits_since_ms.store(0, Ordering::Relaxed);
+    }
+
+    fn waited_ms(&self, now_ms: u64) -> Option<u64> {
+        let since_ms = self.waits_since_ms.load(Ordering::Relaxed);
+        (since_ms > 0).then(|| now_ms.saturating_sub(since_ms))
+    }
+}
+
+/// Counts what a client sends or takes.
+pub struct Progress {
+    place: Arc<Place>,
+    bytes: usize,
+}
+
+impl Progress {
+    /// Begins to count.
+    pub fn of(place: Arc<Place>) -> Self {
+        Self { place, bytes: 0 }
+    }
+
+    /// Counts more. Each large part is a step after which the client is waited for anew.
+    pub fn count(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes >= PROGRESS_BYTES {
+            self.bytes = 0;
+            if self.place.waits_since_ms.load(Ordering::Relaxed) > 0 {
+                self.place.waits();
+            }
+        }
+    }
+}
+
+/// A request's body. While it comes, the client is waited for.
+pub struct Received {
+    body: Incoming,
+    /// Until its end.
+    progress: Option<Progress>,
+}
+
+impl Received {
+    /// Begins the work on a request, which may have to wait for its body.
+    pub fn new(body: Incoming, place: &Arc<Place>) -> Self {
+        if body.is_end_stream() {
+            place.is_worked_for();
+            return Self { body, progress: None };
+        }
+        place.waits();
+        Self { body, progress: Some(Progress::of(place.clone())) }
+    }
+}
+
+impl http_body::Body for Received {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        let has_ended = polled.is_ready() && (self.body.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_)))));
+        if let (Poll::Ready(Some(Ok(frame))), Some(progress)) = (&polled, &mut self.progress) {
+            progress.count(frame.data_ref().map_or(0, Bytes::len));
+        }
+        if has_ended && let Some(progress) = self.progress.take() {
+            progress.place.is_worked_for();
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An answer that is made while it is sent. Until its end the client is worked for.
+pub struct Streamed {
+    body: Body,
+    place: Arc<Place>,
+}
+
+impl Streamed {
+    /// Wraps an answer's body.
+    pub fn new(body: Body, place: Arc<Place>) -> Self {
+        Self { body, place }
+    }
+}
+
+impl http_body::Body for Streamed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.place.waits();
+    }
+}
