@@ -127,6 +127,11 @@ pub fn usage() -> Usage {
     })
 }
 
+/// Whether the run on this thread was stopped and has not ended yet.
+pub fn is_stopped() -> bool {
+    METER.with(|meter| meter.stop.get().is_some())
+}
+
 /// Does work whose memory outlives the run by right: its reply, its log.
 pub fn keep<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {

@@ -159,7 +159,10 @@ impl Class {
             .on_print(|_| {})
             .on_debug(|_, _, _| {})
             .on_progress(|_| meter::tick());
-        guards::register(&mut rhai, guards::Sizes { string: limits.string.bytes(), array: limits.array as usize });
+        guards::register(
+            &mut rhai,
+            guards::Sizes { string: limits.string.bytes(), array: limits.array as usize, map: limits.map as usize },
+        );
         context::register(&mut rhai);
         let known = KnownFunctions::of(&rhai);
         Self { rhai, known }
