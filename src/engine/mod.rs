@@ -15,6 +15,7 @@ pub mod script;
 mod value;
 
 use std::{
+    any::TypeId,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -90,6 +91,12 @@ impl Engine {
             programs.insert(function.version, Arc::downgrade(&program));
             program
         }))
+    }
+
+    /// Returns every function that is registered with default limits: its name, and the types of its parameters. Properties are `get$name` and
+    /// `set$name`, functions of a built-in module `module::name`; operators of numbers and what has a syntax of its own are not among them.
+    pub fn functions(&self) -> Vec<(String, Vec<TypeId>)> {
+        lint::functions(&self.class(&self.policy.default).rhai)
     }
 
     /// Forgets what no program that is still held needs. A check that is under way compiles that again if it needs it.
