@@ -30,28 +30,49 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Cycles of closures are never freed. When so much is lost it is time to end.
 const MOST_LEAKED: i64 = 1 << 30;
 
-/// What a script asks of the thread: the time that it computes or sleeps. The time that it waits for a processor is not its own.
-fn own_time() -> Duration {
-    let wall = clock_gettime(ClockId::Monotonic);
-    let wall = Duration::new(wall.tv_sec as u64, wall.tv_nsec as u32);
-    let waited = fs::read_to_string("/proc/thread-self/schedstat").ok();
-    let waited = waited.and_then(|told| told.split(' ').nth(1).and_then(|nanos| nanos.parse().ok()));
-    match waited {
-        Some(nanos) => wall - Duration::from_nanos(nanos),
-        // A kernel without these statistics: sleep is not seen.
-        None => {
-            let time = clock_gettime(ClockId::ThreadCPUTime);
+/// What this thread has used since it began.
+struct Used {
+    cpu: Duration,
+    wall: Duration,
+    /// The time that it waited for a processor.
+    waited: Duration,
+    /// How often it gave up its processor by itself.
+    pauses: u32,
+}
+
+/// The engine sleeps in steps of 10 ms when a value is locked, which CPU time does not show.
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl Used {
+    fn now() -> Self {
+        let read = |clock| {
+            let time = clock_gettime(clock);
             Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+        };
+        let schedule = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        let pauses = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        Self {
+            cpu: read(ClockId::ThreadCPUTime),
+            wall: read(ClockId::Monotonic),
+            waited: Duration::from_nanos(schedule.split(' ').nth(1).and_then(|nanos| nanos.parse().ok()).unwrap_or_default()),
+            pauses: pauses.and_then(|count| count.trim().parse().ok()).unwrap_or_default(),
         }
+    }
+
+    /// Returns what the thread computed or slept since then. What a busy machine takes from it is not its own.
+    fn since(&self, before: &Self) -> Duration {
+        let cpu = self.cpu - before.cpu;
+        let still = (self.wall - before.wall).saturating_sub(self.waited.saturating_sub(before.waited)).saturating_sub(cpu);
+        cpu + still.min(PAUSE * (self.pauses - before.pauses))
     }
 }
 
-/// Does work, and returns what it gave with the time that it took.
+/// Does work, and returns what it gave with the time that it took of its thread.
 pub fn measured<T>(work: impl FnOnce() -> T) -> (T, Duration) {
-    let before = own_time();
+    let before = Used::now();
     let result = work();
-    // The two clocks are read one after the other.
-    (result, own_time().saturating_sub(before))
+    (result, Used::now().since(&before))
 }
 
 /// An engine that scripts are tried on, one after the other, on one thread.
