@@ -12,6 +12,7 @@ pub mod program;
 mod reply;
 mod run;
 pub mod script;
+mod text;
 mod value;
 
 use std::{
@@ -170,6 +171,7 @@ impl Class {
             &mut rhai,
             guards::Sizes { string: limits.string.bytes(), array: limits.array as usize, map: limits.map as usize },
         );
+        text::register(&mut rhai);
         context::register(&mut rhai);
         let known = KnownFunctions::of(&rhai);
         Self { rhai, known }

@@ -103,6 +103,33 @@ fn padding_with_nothing_changes_nothing() {
     assert_eq!(attack("let s = \"x\"; s.pad(5, \"\"); if s != \"x\" { throw s }"), Outcome::Ok);
 }
 
+/// A function may raise its limit of strings to a quarter of its memory, and one call on such a string needs no more than a few of them.
+#[test]
+fn the_longest_strings_hold_the_memory_limit() {
+    for call in ["s.sub_string(3).len()", "s.sub_string(-5, 2)", "s.crop(1..9); s", "s.index_of(\"y\", -1)", "s.index_of('y', 9)"] {
+        let script = format!(
+            "+++\ntimeout = \"30s\"\nlimits.string = \"16MiB\"\n+++\nlet s = \"\"; s.pad(16_000_000, \"x\"); let t = s + \"y\"; {call}"
+        );
+        let execution = on_big_stack(run_of(&script)).execution;
+        let peak = execution.peak_memory_bytes;
+        assert!(peak <= MEMORY + SLACK, "held {} MiB: {call}", peak >> 20);
+        assert_eq!(execution.outcome, Outcome::Ok, "{call}: {:?}", execution.failure);
+    }
+}
+
+/// What a function is curried with no limit counts but that of memory, and a copy is made in one step: it can double what is held, not more.
+#[test]
+fn a_copy_doubles_what_a_run_holds_at_most() {
+    let hidden = "let z = []; z.pad(32_000, 0); let a = []; for i in 0..100 { a.push(Fn(\"len\").curry(z)); }";
+    for copy in
+        ["let b = a; 0", "let b = [a, a, a]; 0", "let b = a + a; 0", "a.map(|x| a); 0", "a.sort(|x, y| 0); let b = a.order_by(|x, y| 0); 0"]
+    {
+        let execution = on_big_stack(run_of(&format!("{hidden} {copy}"))).execution;
+        let peak = execution.peak_memory_bytes;
+        assert!(peak <= 2 * MEMORY + SLACK, "held {} MiB: {copy}", peak >> 20);
+    }
+}
+
 /// Chains of values as deep as the budget allows: building them is cheap, and dropping, printing and comparing them recurses.
 #[test]
 fn deep_chains_do_not_end_the_process() {
