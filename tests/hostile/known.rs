@@ -130,6 +130,16 @@ fn a_copy_doubles_what_a_run_holds_at_most() {
     }
 }
 
+/// A value can be sixty times as large as its JSON, and is read in one call.
+#[test]
+fn reading_json_holds_the_memory_limit() {
+    let json = "let s = \"\"; s.pad(1_000_000, `{\"\":0},`); s = `[${s}0]`;";
+    let hidden = "let z = []; z.pad(32_000, 0); let a = []; for i in 0..100 { a.push(Fn(\"len\").curry(z)); }";
+    for script in [format!("{json} parse_json(s).len()"), format!("{json} {hidden} try {{ parse_json(s) }} catch {{ }}")] {
+        assert_eq!(attack(&script), Outcome::MemoryExceeded, "{script}");
+    }
+}
+
 /// Chains of values as deep as the budget allows: building them is cheap, and dropping, printing and comparing them recurses.
 #[test]
 fn deep_chains_do_not_end_the_process() {

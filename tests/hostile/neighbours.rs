@@ -104,3 +104,15 @@ fn a_function_that_leaks_is_refused_until_it_changes_and_its_neighbour_is_not() 
     node.wait_for("/leaks", "mended");
     assert_eq!(client.get("/neighbour").unwrap().text(), "still here");
 }
+
+/// A body is read before the function's first step.
+#[test]
+fn a_body_that_needs_more_memory_than_a_run_may_hold_is_refused() {
+    let node = Node::start_with(&[("f.rhai", "+++\nlimits.body = \"16MiB\"\n+++\nctx.request.body.len()")]);
+    let body = format!("[{}0]", "{\"\":0},".repeat(1_000_000));
+    let response = node.send("POST", "/f", &[("content-type", "application/json")], body.as_bytes());
+    assert_eq!(response.status, 400);
+    let detail = response.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("the body is not JSON: it needs more memory than a run may hold"), "{detail}");
+    assert_eq!(node.send("POST", "/f", &[("content-type", "application/json")], b"[1, 2]").text(), "2");
+}
