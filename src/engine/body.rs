@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use rhai::{Dynamic, Map};
 
-use super::value;
+use super::{meter, value};
 
 /// Why a body is not what its content type says.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dynamic, MalformedBody>
         "application/x-www-form-urlencoded" => {
             let mut form = Map::new();
             for (name, value) in form_urlencoded::parse(body) {
-                insert(&mut form, &name, value.as_ref().into());
+                insert(&mut form, &name, value.as_ref().into())?;
             }
             Ok(form.into())
         }
@@ -41,7 +41,7 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dynamic, MalformedBody>
 }
 
 /// Adds a field; a name that comes again becomes an array.
-fn insert(form: &mut Map, name: &str, value: Dynamic) {
+fn insert(form: &mut Map, name: &str, value: Dynamic) -> Result<(), MalformedBody> {
     match form.get_mut(name) {
         None => {
             form.insert(name.into(), value);
@@ -53,6 +53,7 @@ fn insert(form: &mut Map, name: &str, value: Dynamic) {
         }
         Some(first) => *first = Dynamic::from_array(vec![first.take(), value]),
     }
+    if meter::has_memory() { Ok(()) } else { Err(MalformedBody("the form needs more memory than a run may hold".into())) }
 }
 
 /// Reads a form with files (RFC 7578): a field is a string, a file a map of `filename`, `content_type` and `data`.
@@ -80,7 +81,7 @@ fn multipart(content_type: &str, body: &Bytes) -> Result<Dynamic, MalformedBody>
                     file.into_iter().map(|(key, value)| (key.into(), value)).collect::<Map>().into()
                 }
             };
-            insert(&mut form, &name, value);
+            insert(&mut form, &name, value)?;
         }
         Ok(form.into())
     };

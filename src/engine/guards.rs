@@ -1,9 +1,14 @@
 //! Replaces the built-in functions that could pass a limit inside one call, wait, or print. What one call may build is known before it
 //! is built: Rhai looks at sizes only afterwards, and one `replace` can ask for gigabytes.
 
-use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, INT, ImmutableString, Instant, Map, Position};
+use std::{
+    cmp::Ordering,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use super::{context::error, value};
+use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Instant, Map, NativeCallContext, Position};
+
+use super::{context::error, meter, value};
 
 type Run<T> = Result<T, Box<EvalAltResult>>;
 
@@ -14,6 +19,42 @@ pub struct Sizes {
     pub string: usize,
     /// Elements of an array, bytes of a blob.
     pub array: usize,
+    /// Entries of a map.
+    pub map: usize,
+}
+
+/// What the limits count in a value, and in what it holds.
+#[derive(Default)]
+struct Weight {
+    elements: usize,
+    entries: usize,
+    text_bytes: usize,
+}
+
+impl Weight {
+    fn add(&mut self, value: &Dynamic) {
+        if let Ok(array) = value.as_array_ref() {
+            self.add_all(&array);
+        } else if let Ok(map) = value.as_map_ref() {
+            self.entries += map.len();
+            map.values().for_each(|value| self.add(value));
+        } else if let Ok(blob) = value.as_blob_ref() {
+            self.elements += blob.len();
+        } else if let Ok(text) = value.as_immutable_string_ref() {
+            self.text_bytes += text.len();
+        } else if let Some(function) = value.read_lock::<FnPtr>() {
+            // What a closure captures is shared, what a function is curried with is copied with it. The engine's own count sees neither.
+            function.iter_curry().filter(|value| !value.is_shared()).for_each(|value| {
+                self.elements += 1;
+                self.add(value);
+            });
+        }
+    }
+
+    fn add_all(&mut self, array: &Array) {
+        self.elements += array.len();
+        array.iter().for_each(|value| self.add(value));
+    }
 }
 
 fn too_large(what: &str) -> Box<EvalAltResult> {
@@ -50,6 +91,8 @@ pub fn register(engine: &mut Engine, sizes: Sizes) {
     replace::<char, char>(engine, sizes);
     split::<ImmutableString>(engine, sizes);
     split::<char>(engine, sizes);
+    pad(engine, sizes);
+    comparators(engine);
     let array = sizes.array;
     engine.register_fn("split", move |text: &mut ImmutableString| pieces(text.split_whitespace(), array));
     engine
@@ -107,6 +150,102 @@ fn replace<F: Needle, T: Needle>(engine: &mut Engine, sizes: Sizes) {
             *text = text.replace(find.as_str(), &substitute).into();
         }
         Ok(())
+    });
+}
+
+/// Rhai's own never ends where there is nothing to pad with, counts characters where the limit is one of bytes, and its sum of what a padded
+/// array would hold overflows.
+fn pad(engine: &mut Engine, sizes: Sizes) {
+    engine.register_fn("pad", move |text: &mut ImmutableString, length: INT, with: ImmutableString| padded(text, length, &with, sizes));
+    engine.register_fn("pad", move |text: &mut ImmutableString, length: INT, with: char| padded(text, length, &with.text(), sizes));
+    engine.register_fn("pad", move |array: &mut Array, length: INT, item: Dynamic| -> Run<()> {
+        let length = usize::try_from(length).unwrap_or(0);
+        if length <= array.len() {
+            return Ok(());
+        }
+        if length > sizes.array {
+            return Err(too_large("Size of array"));
+        }
+        let (missing, mut all, mut one) = (length - array.len(), Weight::default(), Weight::default());
+        all.add_all(array);
+        one.add(&item);
+        if all.elements + missing * (1 + one.elements) > sizes.array {
+            return Err(too_large("Size of array"));
+        }
+        if all.entries + missing * one.entries > sizes.map {
+            return Err(too_large("Size of object map"));
+        }
+        if all.text_bytes + missing * one.text_bytes > sizes.string {
+            return Err(too_large("Length of string"));
+        }
+        array.resize(length, item);
+        Ok(())
+    });
+}
+
+fn padded(text: &mut ImmutableString, length: INT, with: &str, sizes: Sizes) -> Run<()> {
+    let length = usize::try_from(length).unwrap_or(0);
+    if length > sizes.string {
+        return Err(too_large("Length of string"));
+    }
+    let missing = length.saturating_sub(text.chars().count());
+    let characters = with.chars().count();
+    if missing == 0 || characters == 0 {
+        return Ok(());
+    }
+    let (whole, rest) = (missing / characters, missing % characters);
+    let part = &with[..with.char_indices().nth(rest).map_or(0, |(at, _)| at)];
+    let bytes = text.len() + whole * with.len() + part.len();
+    if bytes > sizes.string {
+        return Err(too_large("Length of string"));
+    }
+    let padding = with.repeat(whole) + part;
+    *text = if text.is_empty() { padding.into() } else { format!("{text}{padding}").into() };
+    Ok(())
+}
+
+/// Sorting, and the removal of duplicates, go on when a comparison fails. After a stop they must not: a comparison can cost much before its
+/// first tick, such as a copy of all that the comparator is curried with.
+fn comparators(engine: &mut Engine) {
+    for name in ["sort", "sort_by"] {
+        engine.register_fn(name, sort);
+    }
+    engine.register_fn("sort", |ctx: NativeCallContext, array: &mut Array, comparator: &str| sort(ctx, array, FnPtr::new(comparator)?));
+    for name in ["order", "order_by"] {
+        engine.register_fn(name, |ctx: NativeCallContext, array: &mut Array, comparator: FnPtr| -> Run<Array> {
+            let mut array = array.clone();
+            sort(ctx, &mut array, comparator)?;
+            Ok(array)
+        });
+    }
+    engine.register_fn("dedup", dedup);
+    engine.register_fn("dedup", |ctx: NativeCallContext, array: &mut Array, comparator: &str| -> Run<()> {
+        dedup(ctx, array, FnPtr::new(comparator)?);
+        Ok(())
+    });
+}
+
+fn sort(ctx: NativeCallContext, array: &mut Array, comparator: FnPtr) -> Run<()> {
+    let compare = |x: &Dynamic, y: &Dynamic| {
+        if meter::is_stopped() {
+            return Ordering::Equal;
+        }
+        let result = comparator.call_raw(&ctx, None, [x.clone(), y.clone()]).unwrap_or_default();
+        match (result.as_int(), result.as_bool()) {
+            (Ok(order), _) => order.cmp(&0),
+            (_, Ok(true)) => Ordering::Less,
+            (_, Ok(false)) => Ordering::Greater,
+            _ => x.type_id().cmp(&y.type_id()),
+        }
+    };
+    // The standard library may panic where the order is none.
+    catch_unwind(AssertUnwindSafe(|| array.sort_by(compare))).map_err(|_| error("error in comparer for sorting"))
+}
+
+fn dedup(ctx: NativeCallContext, array: &mut Array, comparator: FnPtr) {
+    array.dedup_by(|x, y| {
+        let is_same = || comparator.call_raw(&ctx, None, [y.clone(), x.clone()]).ok().and_then(|result| result.as_bool().ok());
+        !meter::is_stopped() && is_same().unwrap_or(false)
     });
 }
 

@@ -1,7 +1,10 @@
 //! What the compiler lets through and a run would trip over: functions that do not exist, properties that `ctx` does not have, imports
 //! that cannot be known before the run.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    any::TypeId,
+    collections::{HashMap, HashSet},
+};
 
 use rhai::{AST, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt, Token};
 
@@ -32,6 +35,15 @@ impl KnownFunctions {
         let names = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
         Self(names.into_iter().filter(|name| context::unavailable(name).is_none()).chain(KEYWORDS.map(String::from)).collect())
     }
+}
+
+/// Lists an engine's functions, as [`super::Engine::functions`] says.
+pub fn functions(engine: &Engine) -> Vec<(String, Vec<TypeId>)> {
+    let signature = |info: rhai::FuncInfo| {
+        let module = if info.namespace.is_empty() { String::new() } else { format!("{}::", info.namespace) };
+        Some((format!("{module}{}", info.metadata.name), info.metadata.param_types.to_vec()))
+    };
+    engine.collect_fn_metadata(None, signature, true)
 }
 
 /// An `import` statement.

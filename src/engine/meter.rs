@@ -151,6 +151,22 @@ pub fn usage() -> Usage {
     })
 }
 
+/// Whether the run on this thread was stopped and has not ended yet.
+pub fn is_stopped() -> bool {
+    METER.with(|meter| meter.stop.get().is_some())
+}
+
+/// Returns whether the run on this thread holds no more than it may, and ends it if it does: for work that grows between two ticks.
+pub fn has_memory() -> bool {
+    METER.with(|meter| {
+        let is_over = meter.started.get().is_some() && memory::held() - meter.base.get() > meter.budget.get();
+        if is_over {
+            meter.end(Stop::Memory);
+        }
+        !is_over
+    })
+}
+
 /// Does work whose memory outlives the run by right: its reply, its log.
 pub fn keep<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {

@@ -13,9 +13,11 @@ pub mod program;
 mod reply;
 mod run;
 pub mod script;
+mod text;
 mod value;
 
 use std::{
+    any::TypeId,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
@@ -97,6 +99,12 @@ impl Engine {
         }))
     }
 
+    /// Returns every function that is registered with default limits: its name, and the types of its parameters. Properties are `get$name` and
+    /// `set$name`, functions of a built-in module `module::name`; operators of numbers and what has a syntax of its own are not among them.
+    pub fn functions(&self) -> Vec<(String, Vec<TypeId>)> {
+        lint::functions(&self.class(&self.policy.default).rhai)
+    }
+
     /// Forgets what no program that is still held needs. A check that is under way compiles that again if it needs it.
     pub fn forget_unheld(&self) {
         let is_held = |compiled: &Result<Arc<Script>, _>| compiled.as_ref().is_ok_and(|script| Arc::strong_count(script) > 1);
@@ -164,7 +172,11 @@ impl Class {
             .on_print(|_| {})
             .on_debug(|_, _, _| {})
             .on_progress(|_| meter::tick());
-        guards::register(&mut rhai, guards::Sizes { string: limits.string.bytes(), array: limits.array as usize });
+        guards::register(
+            &mut rhai,
+            guards::Sizes { string: limits.string.bytes(), array: limits.array as usize, map: limits.map as usize },
+        );
+        text::register(&mut rhai);
         context::register(&mut rhai);
         let known = KnownFunctions::of(&rhai);
         let global = fresh_state(&rhai);

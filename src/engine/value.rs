@@ -9,6 +9,8 @@ use serde::{
     ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer},
 };
 
+use super::meter;
+
 /// Values inside values, in either direction; `serde_json` reads no deeper.
 pub const MAX_DEPTH: usize = 128;
 
@@ -82,6 +84,7 @@ impl<'de> Deserialize<'de> for Value {
                 let mut array = Array::new();
                 while let Some(Value(item)) = items.next_element()? {
                     array.push(item);
+                    hold()?;
                 }
                 Ok(Dynamic::from_array(array))
             }
@@ -89,12 +92,18 @@ impl<'de> Deserialize<'de> for Value {
                 let mut map = Map::new();
                 while let Some((Key(key), Value(value))) = entries.next_entry()? {
                     map.insert(key, value);
+                    hold()?;
                 }
                 Ok(Dynamic::from_map(map))
             }
         }
         deserializer.deserialize_any(ValueVisitor).map(Value)
     }
+}
+
+/// A value can be sixty times as large as its JSON.
+fn hold<E: serde::de::Error>() -> Result<(), E> {
+    if meter::has_memory() { Ok(()) } else { Err(E::custom("it needs more memory than a run may hold")) }
 }
 
 /// A map's key; short ones need no memory of their own.

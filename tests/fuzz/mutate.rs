@@ -19,7 +19,8 @@ impl Random {
         ((mixed ^ mixed >> 31) % bound as u64) as usize
     }
 
-    fn one<'a, T>(&mut self, among: &'a [T]) -> &'a T {
+    /// Returns one of several, of which there are some.
+    pub fn one<'a, T>(&mut self, among: &'a [T]) -> &'a T {
         &among[self.below(among.len())]
     }
 

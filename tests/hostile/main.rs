@@ -1,0 +1,22 @@
+//! Scripts that try to end the process, to outlast their time, or to outgrow their memory.
+//!
+//! `known` holds attacks that somebody thought of, each by name. `functions` goes through every function that the engine says it has, with
+//! values that lie at the ends of what there is; `programs` puts calls and statements together. What they find gets a name in `known`.
+//! `neighbours` sends the worst to a real node.
+//!
+//! `PICLOUD_FUZZ_SECONDS` says how long `functions` and `programs` go on, `PICLOUD_FUZZ_SEED` what they begin with: `scripts/fuzz`.
+
+#[path = "../fuzz/mutate.rs"]
+#[allow(dead_code, reason = "changing inputs is for the fuzz targets; here is only the generator of numbers")]
+mod mutate;
+#[path = "../support/node.rs"]
+mod node;
+#[path = "../support/mod.rs"]
+mod support;
+
+mod functions;
+mod kit;
+mod known;
+mod neighbours;
+mod programs;
+mod values;
