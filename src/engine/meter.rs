@@ -127,17 +127,12 @@ pub fn start(allowance: &Allowance) {
     });
 }
 
-/// Begins to count operations and memory anew, for a run that begins again. Its time goes on.
+/// Begins to count operations and memory anew, for a run that was not stopped and begins again. Its time goes on.
 pub fn start_again() {
     METER.with(|meter| {
         meter.ticks.set(0);
         let held = memory::reset_peak();
-        if matches!(meter.stop.get(), Some(Stop::Operations | Stop::Memory)) {
-            meter.stop.set(None);
-        }
-        if meter.stop.get().is_none() {
-            meter.look_later(0, held);
-        }
+        meter.look_later(0, held);
     });
 }
 

@@ -8,6 +8,7 @@ use super::{
     CancelFlag, Engine, MalformedBody, Program, body,
     context::{self, Current},
     failure, meter, module,
+    plan::Planned,
     reply::{self, BadReply},
     script::Script,
 };
@@ -105,10 +106,11 @@ impl Engine {
 
     fn evaluate(&self, program: &Program, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
         // A plan counts fewer operations than Rhai: it is for limits that it cannot come near.
-        if program.function.manifest.limits.operations > 10 * meter::SLOW_TICKS
-            && let Some(result) = script.plan().and_then(|plan| plan.run(&program.class))
-        {
-            return Ok(result);
+        let plan = script.plan().filter(|_| program.function.manifest.limits.operations > 10 * meter::SLOW_TICKS);
+        match plan.map_or(Planned::GaveUp, |plan| plan.run(&program.class)) {
+            Planned::Done(result) => return Ok(result),
+            Planned::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
+            Planned::GaveUp => {}
         }
         program.class.rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
     }

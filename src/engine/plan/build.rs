@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, ImmutableString, Stmt, Token};
+use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, ImmutableString, Position, Stmt, Token};
 
 use super::{Block, Expr, Link, LinkKind, Operator, Role, Root, Step};
 use crate::{
@@ -100,7 +100,7 @@ impl Builder {
     }
 
     fn steps(&mut self, statements: &[Stmt]) -> Option<Block> {
-        statements.iter().map(|statement| self.step(statement)).collect()
+        statements.iter().map(|statement| Some((statement.position(), self.step(statement)?))).collect()
     }
 
     fn declare(&mut self, name: &ImmutableString, is_constant: bool) -> Option<usize> {
@@ -388,8 +388,8 @@ fn mentions(statements: &[Stmt], names: &[&ImmutableString]) -> bool {
 }
 
 /// Returns whether these steps may change the variable at a place, or something in it.
-fn changes(steps: &[Step], place: usize) -> bool {
-    steps.iter().any(|step| match step {
+fn changes(steps: &[(Position, Step)], place: usize) -> bool {
+    steps.iter().any(|(_, step)| match step {
         Step::Let { value, .. } | Step::Give(value) => changes_in(value, place),
         Step::Set { place: changed, value, .. } => *changed == place || changes_in(value, place),
         Step::SetIn { place: changed, links, value, .. } => *changed == place || changes_in_links(links, place) || changes_in(value, place),

@@ -4,9 +4,9 @@
 //! is looked at. A plan is made of the same syntax tree, with variables at known places, and reads values where they are.
 //!
 //! **A plan gives what Rhai would give, or it gives up**, and Rhai runs the script from its beginning. It gives up at everything unusual: an
-//! error of any kind, a value near a limit, a type that it does not know, more than [`SLOW_TICKS`] steps. So errors, their places, and the
-//! stops of a run come from one evaluator only, and a plan may leave out whatever it likes. What a script does outside of its own values
-//! (its log) is undone when its plan gives up.
+//! error of any kind, a value near a limit, a type that it does not know, more than [`SLOW_TICKS`] steps. So errors and their places come from
+//! one evaluator only, and a plan may leave out whatever it likes. What a script does outside of its own values (its log) is undone when its
+//! plan gives up. A run that is stopped at one of its limits is not begun again: that would take as long once more.
 
 mod build;
 mod operators;
@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use rhai::{AST, Dynamic, Identifier, ImmutableString, Map};
+use rhai::{AST, Dynamic, Identifier, ImmutableString, Map, Position};
 
 use self::operators::Operator;
 use super::{
@@ -48,22 +48,21 @@ impl Plan {
         Some(Self { body, places, misses: AtomicI32::new(0) })
     }
 
-    /// Runs the script that stands on this thread; `None` if it gave up.
-    pub(super) fn run(&self, class: &Class) -> Option<Dynamic> {
+    /// Runs the script that stands on this thread.
+    pub(super) fn run(&self, class: &Class) -> Planned {
         let misses = self.misses.load(Ordering::Relaxed);
         if misses > MAX_MISSES {
             self.misses.store(misses - 1, Ordering::Relaxed);
-            return None;
+            return Planned::GaveUp;
         }
-        let result = context::with(|current| run::run(&self.body, self.places, class, current))?;
-        let change = if result.is_some() { -misses.min(1) } else { MISS };
-        if change != 0 {
-            self.misses.store(misses + change, Ordering::Relaxed);
-        }
-        if result.is_none() {
+        let planned = context::with(|current| run::run(&self.body, self.places, class, current)).unwrap_or(Planned::GaveUp);
+        if matches!(planned, Planned::GaveUp) {
+            self.misses.store(misses + MISS, Ordering::Relaxed);
             meter::start_again();
+        } else if misses > 0 {
+            self.misses.store(misses - 1, Ordering::Relaxed);
         }
-        result
+        planned
     }
 }
 
@@ -76,8 +75,18 @@ pub enum Role {
     Function,
 }
 
-/// Statements that share their variables.
-type Block = Box<[Step]>;
+/// Statements that share their variables, each with its place in the file.
+type Block = Box<[(Position, Step)]>;
+
+/// What running a plan came to.
+pub enum Planned {
+    /// The script gave this.
+    Done(Dynamic),
+    /// It passed one of its limits, there.
+    Stopped(Position),
+    /// Rhai has to run it.
+    GaveUp,
+}
 
 /// A statement.
 #[derive(Debug)]

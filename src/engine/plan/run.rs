@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use rhai::{Dynamic, Engine, GlobalRuntimeState, ImmutableString, NativeCallContext, Position};
 
-use super::{Block, Expr, Link, LinkKind, Operator, Root, SLOW_TICKS, Step, meter, operators};
+use super::{Block, Expr, Link, LinkKind, Operator, Planned, Root, SLOW_TICKS, Step, meter, operators};
 use crate::engine::{Class, body, context::Current};
 
 /// Why a step is not followed by the next.
 enum Leave {
     /// There is something that only Rhai can do, or say.
     GiveUp,
+    /// The run has passed one of its limits.
+    Stop,
     Break,
     Continue,
     Return(Dynamic),
@@ -18,33 +20,44 @@ enum Leave {
 
 type Ran<T> = Result<T, Leave>;
 
-/// Runs the steps of a plan; `None` if it gave up.
-pub fn run(steps: &Block, places: usize, class: &Class, current: &mut Current) -> Option<Dynamic> {
+/// Runs the steps of a plan.
+pub fn run(steps: &Block, places: usize, class: &Class, current: &mut Current) -> Planned {
     let logged = current.log.mark();
     if current.body.is_shared() {
         // A guard has read it.
         current.body = current.body.take().flatten();
     }
-    let mut frame =
-        Frame { places: vec![Dynamic::UNIT; places], steps: 0, took_body: false, engine: &class.rhai, global: &class.global, current };
-    let result = match frame.block(steps) {
-        Ok(value) | Err(Leave::Return(value)) => return Some(value),
-        Err(_) => None,
+    let mut frame = Frame {
+        places: vec![Dynamic::UNIT; places],
+        steps: 0,
+        at: Position::NONE,
+        took_body: false,
+        engine: &class.rhai,
+        global: &class.global,
+        current,
     };
-    let took_body = frame.took_body;
+    let result = frame.block(steps);
+    let (took_body, at) = (frame.took_body, frame.at);
     drop(frame);
+    match result {
+        Ok(value) | Err(Leave::Return(value)) => return Planned::Done(value),
+        Err(Leave::Stop) => return Planned::Stopped(at),
+        Err(Leave::GiveUp | Leave::Break | Leave::Continue) => {}
+    }
     current.log.rewind(logged);
     if took_body {
         // It was well formed the first time.
         current.body = body::read(&current.invocation.headers, &current.invocation.body).unwrap_or(Dynamic::UNIT);
     }
-    result
+    Planned::GaveUp
 }
 
 /// A plan that runs.
 struct Frame<'a> {
     places: Vec<Dynamic>,
     steps: u64,
+    /// Where the statement is that it is at.
+    at: Position,
     took_body: bool,
     engine: &'a Engine,
     /// What Rhai's own functions are called with.
@@ -55,12 +68,17 @@ struct Frame<'a> {
 impl Frame<'_> {
     fn count(&mut self) -> Ran<()> {
         self.steps += 1;
-        if self.steps > SLOW_TICKS || meter::tick().is_some() { Err(Leave::GiveUp) } else { Ok(()) }
+        match meter::tick() {
+            Some(_) => Err(Leave::Stop),
+            None if self.steps > SLOW_TICKS => Err(Leave::GiveUp),
+            None => Ok(()),
+        }
     }
 
-    fn block(&mut self, steps: &[Step]) -> Ran<Dynamic> {
+    fn block(&mut self, steps: &[(Position, Step)]) -> Ran<Dynamic> {
         let mut last = Dynamic::UNIT;
-        for step in steps {
+        for (at, step) in steps {
+            self.at = *at;
             last = self.step(step)?;
         }
         Ok(last)
@@ -130,7 +148,7 @@ impl Frame<'_> {
     }
 
     /// Runs the body of a loop once. Returns whether it goes on.
-    fn repeat(&mut self, body: &[Step]) -> Ran<bool> {
+    fn repeat(&mut self, body: &[(Position, Step)]) -> Ran<bool> {
         self.count()?;
         match self.block(body) {
             Ok(_) | Err(Leave::Continue) => Ok(true),
@@ -140,7 +158,7 @@ impl Frame<'_> {
     }
 
     /// Runs a loop over the array in a variable. The array is away meanwhile, which nobody can see: the body does not mention it.
-    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[Step]) -> Ran<()> {
+    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[(Position, Step)]) -> Ran<()> {
         let Ok(mut array) = self.places[place].take().into_array() else { return Err(Leave::GiveUp) };
         for element in &mut array {
             let goes_on = if lends {
@@ -168,7 +186,9 @@ impl Frame<'_> {
     fn call(&mut self, name: &str, by_reference: bool, arguments: &mut [&mut Dynamic]) -> Ran<Dynamic> {
         self.count()?;
         let context = NativeCallContext::from((self.engine, name, None, self.global, Position::NONE));
-        context.call_native_fn_raw(name, by_reference, arguments).map_err(|_| Leave::GiveUp)
+        let result = context.call_native_fn_raw(name, by_reference, arguments);
+        // What was stopped may have come to an end all the same.
+        if meter::is_stopped() { Err(Leave::Stop) } else { result.map_err(|_| Leave::GiveUp) }
     }
 
     fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> Ran<Dynamic> {
