@@ -1,7 +1,7 @@
 //! Connections: how many, how long their clients may take, and how they end when the node stops.
 
 use std::{
-    io,
+    io, mem,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -33,6 +33,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
         .header_read_timeout(app.settings.header_timeout)
         // Without `pipeline_flush`: it would hold back the answer to a malformed head as long as the rest of it is not read.
         .max_buf_size(app.settings.max_head_bytes.max(8 * 1024));
+    let mut is_refused = false;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -43,6 +44,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
         };
         match accepted {
             Ok(((stream, peer), place)) => {
+                if mem::take(&mut is_refused) {
+                    tracing::info!("connections are accepted again");
+                }
                 let connection = connection(builder.clone(), stream, peer, app.clone(), stop.clone());
                 tracker.spawn(async move {
                     connection.await;
@@ -50,7 +54,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
                 });
             }
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                if !mem::replace(&mut is_refused, true) {
+                    tracing::warn!("cannot accept connections, and tries again: {error}");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
