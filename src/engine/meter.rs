@@ -14,7 +14,7 @@ use std::{
 
 use rhai::Dynamic;
 
-use super::memory;
+use super::{budget, memory};
 use crate::clock::monotonic;
 
 /// Why a run was stopped.
@@ -26,6 +26,8 @@ pub enum Stop {
     Operations,
     /// It holds more memory than it may.
     Memory,
+    /// It needs more memory than all runs together have left.
+    NodeMemory,
     /// Nobody waits for its result any more.
     Cancelled,
 }
@@ -72,7 +74,12 @@ struct Meter {
     ticks: Cell<u64>,
     max_ticks: Cell<u64>,
     base: Cell<isize>,
+    /// What it may hold without asking the node for more.
     budget: Cell<isize>,
+    /// Its own limit.
+    max_memory: Cell<usize>,
+    /// What the node has given it.
+    taken: Cell<usize>,
     held_at_look: Cell<isize>,
     kept: Cell<isize>,
     stop: Cell<Option<Stop>>,
@@ -89,6 +96,8 @@ thread_local! {
             max_ticks: Cell::new(0),
             base: Cell::new(0),
             budget: Cell::new(0),
+            max_memory: Cell::new(0),
+            taken: Cell::new(0),
             held_at_look: Cell::new(0),
             kept: Cell::new(0),
             stop: Cell::new(None),
@@ -108,7 +117,9 @@ pub fn start(allowance: &Allowance) {
         meter.base.set(memory::reset_peak());
         meter.held_at_look.set(meter.base.get());
         meter.kept.set(0);
-        meter.budget.set(allowance.memory as isize);
+        meter.give_back();
+        meter.budget.set(allowance.memory.min(budget::FREE) as isize);
+        meter.max_memory.set(allowance.memory);
         meter.stop.set(None);
         meter.started.set(Some(monotonic()));
         meter.time.set(allowance.time);
@@ -144,6 +155,11 @@ pub fn leaked() -> isize {
     METER.with(|meter| memory::held() - meter.base.get() - meter.kept.get())
 }
 
+/// Gives the memory of the run back to the node; to be called when all its values are dropped.
+pub fn give_back() {
+    METER.with(Meter::give_back);
+}
+
 /// Counts one operation; `Some` stops the script. This is the engine's progress callback.
 pub fn tick() -> Option<Dynamic> {
     METER.with(|meter| {
@@ -153,8 +169,10 @@ pub fn tick() -> Option<Dynamic> {
         let ticks = meter.ticks.get() + 1;
         meter.ticks.set(ticks);
         let held = memory::held();
-        if held - meter.base.get() > meter.budget.get() {
-            return meter.end(Stop::Memory);
+        if held - meter.base.get() > meter.budget.get()
+            && let Some(stop) = meter.grow((held - meter.base.get()) as usize)
+        {
+            return meter.end(stop);
         }
         if ticks > meter.max_ticks.get() {
             return meter.end(Stop::Operations);
@@ -167,11 +185,34 @@ pub fn tick() -> Option<Dynamic> {
     })
 }
 
+impl Drop for Meter {
+    /// A thread may end right after a run of its own, of a module say.
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
 impl Meter {
     #[cold]
     fn end(&self, stop: Stop) -> Option<Dynamic> {
         self.stop.set(Some(stop));
         Some(Dynamic::UNIT)
+    }
+
+    /// Asks the node for the memory that the run holds already.
+    #[cold]
+    fn grow(&self, held: usize) -> Option<Stop> {
+        if held > self.max_memory.get() {
+            return Some(Stop::Memory);
+        }
+        let Some(taken) = budget::take(self.taken.get(), held, self.max_memory.get()) else { return Some(Stop::NodeMemory) };
+        self.taken.set(taken);
+        self.budget.set(taken as isize);
+        None
+    }
+
+    fn give_back(&self) {
+        budget::give(self.taken.take());
     }
 
     #[inline(never)]
