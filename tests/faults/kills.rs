@@ -7,12 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use picloud::{clock::monotonic, deployment::DeploymentStatus};
+use picloud::{
+    clock::{id_time_us, monotonic, parse_id},
+    deployment::DeploymentStatus,
+    store::{ExecutionFilter, Store},
+};
 
 use crate::{
     git::{Story, deployments},
     kit::{Answered, FILES, Load, assert_whole},
-    node::{Node, PATIENCE, executions, node, wait_until},
+    node::{Node, PATIENCE, node, wait_until},
 };
 
 /// Executions of so long before a kill may be lost: the journal writes every 100 ms, and writing takes a while.
@@ -55,7 +59,7 @@ struct Figures {
 impl Figures {
     /// Looks at one round: what clients saw against what the database has now, where `killed` is when.
     fn count(&mut self, node: &Node, answered: &[Answered], killed: Instant) {
-        let recorded: BTreeSet<String> = executions(&node.data()).into_iter().map(|execution| execution.id.to_string()).collect();
+        let recorded = recorded_since(node, answered);
         for answered in answered {
             if !recorded.contains(&answered.id) {
                 self.lost += 1;
@@ -80,6 +84,19 @@ impl Figures {
         );
         assert!(self.longest_ago < LAST_MOMENT * 5, "an execution of {:?} before the kill is lost", self.longest_ago);
     }
+}
+
+/// The executions in the database from the first of these on.
+fn recorded_since(node: &Node, answered: &[Answered]) -> BTreeSet<String> {
+    let first = answered.iter().map(|answered| parse_id(&answered.id).unwrap()).min();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let store = Store::open_read_only("sqlite", &node.data()).await.unwrap();
+        let filter = ExecutionFilter { since_us: first.map(id_time_us), limit: u32::MAX, ..ExecutionFilter::default() };
+        let found = store.executions(&filter).await.unwrap();
+        store.close().await;
+        found.into_iter().map(|execution| execution.id.to_string()).collect()
+    })
 }
 
 /// Starts a node again; its database is whole.

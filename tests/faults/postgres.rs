@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    kit::{FILES, Load, ask, wait_for_degraded},
+    kit::{FILES, ask, degraded},
     node::{PATIENCE, node, wait_until},
     store::Fresh,
 };
@@ -113,28 +113,26 @@ fn a_server_that_is_stopped_and_started_costs_no_request_and_no_execution() {
     let runtime = Runtime::new().unwrap();
     let server = Server::start();
     let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &server.url()).start();
-    let load = Load::default();
-    std::thread::scope(|scope| {
-        let clients = load.start(scope, &node, 2, "/id");
-        load.during(|| {
-            for mode in ["fast", "immediate"] {
-                load.wait_for_more(50);
-                server.stop(mode);
-                load.wait_for_more(100);
-                wait_for_degraded(&node, "wait on disk for the database");
-                node.write("n.rhai", &format!("\"{mode}\""));
-                wait_for_degraded(&node, "waits for the database");
-                assert_ne!(node.get("/n").text(), mode);
-                assert!(server.go_on());
-                node.wait_for("/n", mode);
-                node.wait_for_state("ready");
-            }
-        });
-        clients.into_iter().for_each(|client| client.join().unwrap().unwrap());
-    });
+    let mut answered = Vec::new();
+    for mode in ["fast", "immediate"] {
+        ask(&node, 50, &mut answered);
+        server.stop(mode);
+        let mut ask_until = |what: &str, is_so: &dyn Fn() -> bool| {
+            wait_until(what, PATIENCE, || {
+                ask(&node, 5, &mut answered);
+                is_so()
+            });
+        };
+        ask_until("executions wait", &|| degraded(&node).contains("wait on disk for the database"));
+        node.write("n.rhai", &format!("\"{mode}\""));
+        ask_until("the deployment waits", &|| degraded(&node).contains("waits for the database"));
+        assert_ne!(node.get("/n").text(), mode);
+        assert!(server.go_on());
+        // Requests go on all the while, and what waits is brought away all the same.
+        ask_until("the deployment is live", &|| node.get("/n").text() == mode);
+        ask_until("nothing waits any more", &|| node.ready()["status"] == "ready");
+    }
     node.stop();
-    let mut answered: Vec<String> = load.answered().into_iter().map(|answered| answered.id).collect();
-    answered.sort();
     assert_eq!(recorded(&runtime, &server.url()), answered, "each once");
 }
 
