@@ -68,6 +68,11 @@ impl Ids {
         self.clock.now_us()
     }
 
+    /// Makes every later id higher than this one: an earlier process made it, by a clock that may have been ahead of today's.
+    pub fn rise_above(&self, id: i64) {
+        self.last.fetch_max(id, Ordering::Relaxed);
+    }
+
     /// Returns the next id: the time if that is new, else the last one and one.
     pub fn next(&self) -> i64 {
         let wanted = (self.clock.now_us() << SERIAL_BITS) | self.salt;

@@ -162,6 +162,7 @@ struct ServerFile {
 struct ExecutorFile {
     max_running: Option<usize>,
     stack: Option<Size>,
+    memory: Option<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -299,6 +300,7 @@ impl File {
             executor: local::Settings {
                 max_running: self.executor.max_running.unwrap_or(executor.max_running),
                 stack_bytes: self.executor.stack.map_or(executor.stack_bytes, Size::bytes),
+                memory_bytes: self.executor.memory.map(|size| size.0),
             },
             server: http::Settings {
                 listen: self.server.listen.unwrap_or(server.listen),

@@ -94,7 +94,7 @@ pub enum Outcome {
     MemoryExceeded,
     /// A value, the response or the call stack grew past its limit.
     SizeExceeded,
-    /// The client went away, or the node stopped.
+    /// The client went away, the node stopped, or it had no memory left for the run.
     Cancelled,
 }
 

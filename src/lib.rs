@@ -26,6 +26,7 @@
 //! [`cli`] prints. `tests/architecture.rs` holds the table.
 
 pub mod access;
+mod blocking;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use rustix::{
     fs::Mode,
     process::{Resource, Rlimit, getrlimit, setrlimit},
@@ -106,6 +106,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         journal: journal.clone(),
         live: live.clone(),
         clock: clock.clone(),
+        ids: ids.clone(),
         reached,
         stop: last.clone(),
     };
@@ -161,7 +162,11 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         webhook: webhook(&config),
     });
     let connections = TaskTracker::new();
-    data.announce(address)?;
+    if let Err(error) = data.announce(address) {
+        tracing::error!(
+            "commands will not find this node without `--url`, because its address cannot be written to the data folder: {error}"
+        );
+    }
     tracing::info!("listening on http://{address}");
     let serving = background.spawn(http::serve(listener, app, stop.clone(), connections.clone()));
     supervisor::tell(supervisor::State::Ready);
@@ -338,6 +343,7 @@ struct Database {
     journal: Journal,
     live: Arc<Live>,
     clock: SharedClock,
+    ids: Arc<Ids>,
     reached: watch::Sender<Option<Store>>,
     stop: CancellationToken,
 }
@@ -362,6 +368,10 @@ impl Database {
                 () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY.1),
             }
         };
+        match store.last_id().await {
+            Ok(last) => self.ids.rise_above(last.unwrap_or(0)),
+            Err(error) => tracing::warn!("new ids may be lower than earlier ones: {}", error.explained()),
+        }
         self.live.set_status(|status| status.database = None);
         self.journal.connect(store.clone());
         self.reached.send_replace(Some(store.clone()));
@@ -397,9 +407,10 @@ const ADMIN_TOKEN: &str = "admin-token";
 impl DataFolder {
     /// Makes the folder if it is not there, and takes hold of it.
     fn open(path: &Path) -> anyhow::Result<Self> {
-        let cannot = || format!("cannot use the data folder `{}`", path.display());
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).with_context(cannot)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK)).with_context(cannot)?;
+        let hint = "let the user that PiCloud runs as write it, or name another folder with `--data`";
+        let cannot = |error: std::io::Error| anyhow!("cannot use the data folder `{}`: {error}\n  hint: {hint}", path.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(cannot)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path.join(LOCK)).map_err(cannot)?;
         let began = monotonic();
         let locked = loop {
             match lock.try_lock() {
@@ -413,28 +424,30 @@ impl DataFolder {
             Err(fs::TryLockError::WouldBlock) => {
                 bail!("another node uses the data folder `{}`\n  hint: stop it, or name another folder with `--data`", path.display())
             }
-            Err(fs::TryLockError::Error(error)) => return Err(error).with_context(cannot),
+            Err(fs::TryLockError::Error(error)) => return Err(cannot(error)),
         }
         let folder = Self { path: path.into(), _lock: lock };
-        folder.admin_token().with_context(cannot)?;
+        folder.admin_token().map_err(cannot)?;
         Ok(folder)
     }
 
     /// Writes an admin token at the first start, for its owner alone, and says where it is.
     fn admin_token(&self) -> std::io::Result<()> {
         let path = self.path.join(ADMIN_TOKEN);
-        let mut file = match OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        if path.exists() {
+            return Ok(());
+        }
+        // On a full disk there must be no token rather than an empty one.
+        let next = self.path.join(format!("{ADMIN_TOKEN}.next"));
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next)?;
         writeln!(file, "{}", access::new_secret()?.expose())?;
+        fs::rename(&next, &path)?;
         tracing::info!("an admin token is in `{}`", path.display());
         Ok(())
     }
 
     /// Tells commands where this node answers.
-    fn announce(&self, address: SocketAddr) -> anyhow::Result<()> {
+    fn announce(&self, address: SocketAddr) -> std::io::Result<()> {
         let announcement = Announcement { pid: std::process::id(), url: format!("http://{address}") };
         let path = self.path.join(ANNOUNCEMENT);
         let next = self.path.join(format!("{ANNOUNCEMENT}.next"));

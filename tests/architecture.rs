@@ -7,7 +7,8 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
+    ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
     ("access", &["clock", "secret"]),
@@ -15,8 +16,8 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("deployment", &["clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
     ("engine", &["clock", "execution", "function"]),
-    ("source", &["clock", "deployment", "function", "secret"]),
-    ("store", &["access", "clock", "deployment", "execution", "function"]),
+    ("source", &["blocking", "clock", "deployment", "function", "secret"]),
+    ("store", &["access", "blocking", "clock", "deployment", "execution", "function"]),
     ("executor", &["engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function"]),
     ("sync", &["clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),

@@ -69,6 +69,7 @@ pub fn stopped(stop: Stop, limits: &Limits) -> (Outcome, String) {
         Stop::Deadline => (Outcome::TimedOut, format!("it ran past its time limit of {}", limits.timeout)),
         Stop::Operations => (Outcome::OperationsExceeded, format!("it passed its limit of {} operations", limits.operations)),
         Stop::Memory => (Outcome::MemoryExceeded, format!("it passed its memory limit of {}", limits.memory)),
+        Stop::NodeMemory => (Outcome::Cancelled, "the runs of this node have no memory left for it; it may be tried again".into()),
         Stop::Cancelled => (Outcome::Cancelled, "nobody waits for it any more".into()),
     }
 }

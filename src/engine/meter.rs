@@ -14,7 +14,7 @@ use std::{
 
 use rhai::Dynamic;
 
-use super::memory;
+use super::{budget, memory};
 use crate::clock::monotonic;
 
 /// Why a run was stopped.
@@ -26,6 +26,8 @@ pub enum Stop {
     Operations,
     /// It holds more memory than it may.
     Memory,
+    /// It needs more memory than all runs together have left.
+    NodeMemory,
     /// Nobody waits for its result any more.
     Cancelled,
 }
@@ -78,7 +80,10 @@ struct Meter {
     held_high: Cell<isize>,
     max_ticks: Cell<u64>,
     base: Cell<isize>,
+    /// What it may hold without asking the node for more.
     budget: Cell<isize>,
+    /// Its own limit.
+    max_memory: Cell<usize>,
     kept: Cell<isize>,
     stop: Cell<Option<Stop>>,
     started: Cell<Option<Instant>>,
@@ -96,6 +101,7 @@ thread_local! {
             max_ticks: Cell::new(0),
             base: Cell::new(0),
             budget: Cell::new(0),
+            max_memory: Cell::new(0),
             kept: Cell::new(0),
             stop: Cell::new(None),
             started: Cell::new(None),
@@ -104,6 +110,23 @@ thread_local! {
         }
     };
     static CANCEL: RefCell<Option<CancelFlag>> = const { RefCell::new(None) };
+    static TAKEN: Taken = const { Taken(Cell::new(0)) };
+}
+
+/// Bytes that the node has given the run on this thread.
+struct Taken(Cell<usize>);
+
+impl Taken {
+    fn give_back(&self) {
+        budget::give(self.0.take());
+    }
+}
+
+impl Drop for Taken {
+    /// A thread may end right after a run of its own, of a module say.
+    fn drop(&mut self) {
+        self.give_back();
+    }
 }
 
 /// Begins to count for a run on this thread.
@@ -113,7 +136,9 @@ pub fn start(allowance: &Allowance) {
         meter.max_ticks.set(allowance.operations);
         meter.base.set(memory::reset_peak());
         meter.kept.set(0);
-        meter.budget.set(allowance.memory as isize);
+        give_back();
+        meter.budget.set(allowance.memory.min(budget::FREE) as isize);
+        meter.max_memory.set(allowance.memory);
         meter.stop.set(None);
         meter.started.set(Some(monotonic()));
         meter.time.set(allowance.time);
@@ -154,11 +179,11 @@ pub fn is_stopped() -> bool {
 /// Returns whether the run on this thread holds no more than it may, and ends it if it does: for work that grows between two ticks.
 pub fn has_memory() -> bool {
     METER.with(|meter| {
-        let is_over = meter.started.get().is_some() && memory::held() - meter.base.get() > meter.budget.get();
-        if is_over {
-            meter.end(Stop::Memory);
+        let stop = meter.started.get().and_then(|_| meter.grow(memory::held()));
+        if let Some(stop) = stop {
+            meter.end(stop);
         }
-        !is_over
+        stop.is_none()
     })
 }
 
@@ -177,6 +202,11 @@ pub fn keep<T>(work: impl FnOnce() -> T) -> T {
 /// More than none is a cycle of closures, or a value that a module holds on to. Less than none is a value that a module let go.
 pub fn leaked() -> isize {
     METER.with(|meter| memory::held() - meter.base.get() - meter.kept.get())
+}
+
+/// Gives the memory of the run back to the node; to be called when all its values are dropped.
+pub fn give_back() {
+    TAKEN.with(Taken::give_back);
 }
 
 /// Counts one operation; `Some` stops the script. This is the engine's progress callback.
@@ -207,13 +237,30 @@ impl Meter {
         Some(Dynamic::UNIT)
     }
 
+    /// Asks the node for memory if the run holds more than it was given.
+    fn grow(&self, held: isize) -> Option<Stop> {
+        let held = held - self.base.get();
+        if held <= self.budget.get() {
+            return None;
+        }
+        let limit = self.max_memory.get();
+        if held as usize > limit {
+            return Some(Stop::Memory);
+        }
+        let Some(taken) = TAKEN.with(|taken| budget::take(taken.0.get(), held as usize, limit).inspect(|now| taken.0.set(*now))) else {
+            return Some(Stop::NodeMemory);
+        };
+        self.budget.set(taken as isize);
+        None
+    }
+
     #[inline(never)]
     fn look(&self, ticks: u64, held: isize) -> Option<Dynamic> {
         if self.stop.get().is_some() {
             return Some(Dynamic::UNIT);
         }
-        if held - self.base.get() > self.budget.get() {
-            return self.end(Stop::Memory);
+        if let Some(stop) = self.grow(held) {
+            return self.end(stop);
         }
         if ticks > self.max_ticks.get() {
             return self.end(Stop::Operations);

@@ -1,6 +1,7 @@
 //! How a function runs: compile, limits, values in and out. CPU only: it knows no server, store or file system.
 
 mod body;
+pub mod budget;
 mod context;
 mod failure;
 mod guards;

@@ -56,6 +56,7 @@ impl Engine {
         let Current { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
         // Of the run there is only what goes out.
         let leaked_bytes = meter::leaked() as i64;
+        meter::give_back();
         // A script can swallow the error of a stop, the stop itself it cannot.
         let (outcome, reply, failure) = match (usage.stop, ran) {
             (Some(stop), ran) => {

@@ -19,7 +19,7 @@ use super::{
     pool::{Full, Pool},
 };
 use crate::{
-    engine::{CancelFlag, Control, Engine, MalformedBody, Program, meter::SLOW_TICKS},
+    engine::{CancelFlag, Control, Engine, MalformedBody, Program, budget, meter::SLOW_TICKS},
     execution::{Execution, Finished, Invocation},
     function::{Diagnostic, SharedFunction, Version},
 };
@@ -31,11 +31,13 @@ pub struct Settings {
     pub max_running: usize,
     /// Stack of every thread that may run a script, in bytes; at least four times the memory limit.
     pub stack_bytes: usize,
+    /// Bytes that all runs may hold together; none: half of what the machine has.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_running: 128, stack_bytes: 256 << 20 }
+        Self { max_running: 128, stack_bytes: 256 << 20, memory_bytes: None }
     }
 }
 
@@ -148,6 +150,9 @@ impl LocalExecutor {
     /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `settings.stack_bytes`.
     pub fn new(engine: Arc<Engine>, settings: &Settings, abandoned: Abandoned) -> Self {
         let pool = Pool::new(settings.max_running, settings.stack_bytes);
+        if let Some(bytes) = settings.memory_bytes.or_else(|| Some(budget::of_machine()? / 2)) {
+            budget::set(bytes);
+        }
         Self { engine, pool, max_running: settings.max_running, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io,
+    io, mem,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -44,6 +44,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
     if app.settings.max_headers != FREE_HEADERS {
         builder.max_headers(app.settings.max_headers);
     }
+    let mut is_refused = false;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -52,7 +53,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
+                if !mem::replace(&mut is_refused, true) {
+                    tracing::warn!("cannot accept connections, and tries again: {error}");
+                }
                 if [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
                     places.end_one();
                 }
@@ -60,6 +63,9 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
                 continue;
             }
         };
+        if mem::take(&mut is_refused) {
+            tracing::info!("connections are accepted again");
+        }
         let held = tokio::select! {
             () = stop.cancelled() => return,
             held = places.take(peer.ip()) => held,

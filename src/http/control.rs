@@ -85,9 +85,7 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Val
     let status = app.live.status();
     let mut degraded = status.degraded();
     let journal = app.journal.stats();
-    if journal.spooled_bytes > 0 {
-        degraded.push(format!("{} bytes of executions wait on disk for the database", journal.spooled_bytes));
-    }
+    degraded.extend(app.journal.problems());
     let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = match (table.is_loaded(), degraded.is_empty()) {
         (false, _) => "starting",
@@ -99,6 +97,8 @@ async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Val
         "deployment": table.is_loaded().then_some(table.deployment),
         "functions": table.len(),
         "degraded": degraded,
+        // Since the start; what is past is no reason to call the node degraded.
+        "lost_executions": journal.dropped + journal.refused + journal.torn,
     });
     (code, Json(body))
 }

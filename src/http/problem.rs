@@ -172,7 +172,7 @@ impl Problem {
             Self::Ended(Outcome::OperationsExceeded, _) => "the function passed its limit of operations".into(),
             Self::Ended(Outcome::MemoryExceeded, _) => "the function passed its memory limit".into(),
             Self::Ended(Outcome::SizeExceeded, _) => "the function passed a size limit".into(),
-            Self::Ended(Outcome::Cancelled, _) => "the run was stopped".into(),
+            Self::Ended(Outcome::Cancelled, _) => "the node has too much to do and stopped the run; try again soon".into(),
             Self::NotReady => "the functions are not loaded yet".into(),
             Self::Order(error) => error.to_string(),
             Self::BadOrder(why) => why.clone(),
@@ -278,6 +278,7 @@ impl Problem {
         match self {
             Self::Denied(Denied::TooManyTries { retry_after }) => Some(whole_seconds(*retry_after)),
             Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
+            | Self::Ended(Outcome::Cancelled, _)
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
             | Self::WebhooksBusy

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sqlx::{PgPool, Sqlite, SqlitePool, query::Query, sqlite::SqliteArguments};
 
-use super::{Database, Store, StoreError, words::Keys};
+use super::{Database, Store, StoreError, connect::begin_sqlite, words::Keys};
 use crate::execution::{Execution, LogLine, Trigger};
 
 impl Store {
@@ -135,7 +135,7 @@ static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
 });
 
 async fn append_to_sqlite(writer: &SqlitePool, rows: Vec<Row<'_>>) -> sqlx::Result<()> {
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let mut transaction = begin_sqlite(writer).await?;
     let mut rows = rows.into_iter();
     for (count, sql) in &*INSERTS {
         while rows.len() >= *count {

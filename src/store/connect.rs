@@ -6,8 +6,8 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, SqliteConnection,
-    migrate::{Migrate, Migrator},
+    ConnectOptions, Connection, PgConnection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    migrate::{Migrate, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -75,19 +75,20 @@ impl Place {
                 if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                     std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
                 }
+                self.must_be_ours_or_new(path).await?;
                 let options = sqlite_options(path)
                     .create_if_missing(true)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal);
                 let mut connection = self.connect_sqlite(&options).await?;
-                SQLITE
-                    .run_direct(None, &mut connection, false)
-                    .await
-                    .map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+                SQLITE.run_direct(None, &mut connection, false).await.map_err(|source| match source {
+                    MigrateError::Execute(source) => StoreError::connect(self.describe(), source),
+                    source => StoreError::Migrate { place: self.describe(), source },
+                })?;
                 let writer = sqlite_pool(1).connect_lazy_with(options.optimize_on_close(true, None));
                 let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
                 // The write-ahead log would be folded in and made anew, if this connection were the last to go.
-                writer.acquire().await.map_err(|source| StoreError::Connect { place: self.describe(), source })?;
+                writer.acquire().await.map_err(|source| StoreError::connect(self.describe(), source))?;
                 close(connection).await;
                 Ok(Database::Sqlite { writer, readers })
             }
@@ -100,6 +101,22 @@ impl Place {
                 close(connection).await;
                 Ok(Database::Postgres(postgres_pool(options)))
             }
+        }
+    }
+
+    /// Refuses a file that another program keeps its tables in, before anything is changed in it.
+    async fn must_be_ours_or_new(&self, path: &Path) -> Result<(), StoreError> {
+        if !std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+            return Ok(());
+        }
+        let mut connection = self.connect_sqlite(&sqlite_options(path).read_only(true)).await?;
+        let tables: sqlx::Result<Vec<String>> =
+            sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&mut connection).await;
+        close(connection).await;
+        let tables = tables.map_err(|source| StoreError::connect(self.describe(), source))?;
+        match tables.is_empty() || tables.iter().any(|table| table == "_sqlx_migrations") {
+            true => Ok(()),
+            false => Err(StoreError::Foreign { place: self.describe() }),
         }
     }
 
@@ -138,7 +155,7 @@ impl Place {
 
     async fn in_time<T>(&self, connecting: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
         match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
-            Ok(connected) => connected.map_err(|source| StoreError::Connect { place: self.describe(), source }),
+            Ok(connected) => connected.map_err(|source| StoreError::connect(self.describe(), source)),
             Err(_) => {
                 Err(StoreError::TimedOut { what: format!("cannot connect to {}", self.describe()), seconds: CONNECT_LIMIT.as_secs() })
             }
@@ -148,7 +165,14 @@ impl Place {
     async fn check_schema(&self, migrator: &Migrator, connection: &mut impl Migrate) -> Result<(), StoreError> {
         let needed = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
         // The table of migrations is missing in a database that no node has used.
-        let applied = connection.list_applied_migrations(&migrator.table_name).await.unwrap_or_default();
+        let applied = match connection.list_applied_migrations(&migrator.table_name).await {
+            Ok(applied) => applied,
+            Err(MigrateError::Execute(source)) => match StoreError::connect(self.describe(), source) {
+                damaged @ StoreError::Damaged { .. } => return Err(damaged),
+                _ => Vec::new(),
+            },
+            Err(_) => Vec::new(),
+        };
         match applied.iter().map(|migration| migration.version).max() {
             None => Err(StoreError::NoDatabase { place: self.describe() }),
             Some(found) if found == needed => Ok(()),
@@ -157,6 +181,19 @@ impl Place {
                 Err(StoreError::OtherSchema { place: self.describe(), found, needed, hint })
             }
         }
+    }
+}
+
+/// Begins a transaction that writes to SQLite.
+pub(super) async fn begin_sqlite(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
+    let begin = || writer.begin_with("BEGIN IMMEDIATE");
+    match begin().await {
+        // On a full disk SQLite rolls back by itself. The driver does not notice, and never begins another transaction on that connection.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            writer.acquire().await?.close().await?;
+            begin().await
+        }
+        begun => begun,
     }
 }
 

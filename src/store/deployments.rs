@@ -49,6 +49,15 @@ impl Store {
         Ok(self.with_changes(rows).await?.pop())
     }
 
+    /// Returns the highest id of any deployment or execution: what is new must come after it.
+    pub async fn last_id(&self) -> Result<Option<i64>, StoreError> {
+        read!(self, pool => sqlx::query_scalar(
+            "SELECT MAX(id) FROM (SELECT MAX(id) AS id FROM deployments UNION ALL SELECT MAX(id) FROM executions) AS last",
+        )
+        .fetch_one(pool))
+        .map_err(StoreError::query("find the last id"))
+    }
+
     /// Returns the tree that was live after this deployment, or none if there is no such deployment.
     pub async fn tree_of(&self, id: DeploymentId) -> Result<Option<Tree>, StoreError> {
         let known: Option<i64> =

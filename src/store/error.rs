@@ -47,6 +47,22 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The file is no database, or no longer.
+    #[error("the database at {place} cannot be read: {reason}\n  hint: {DAMAGED}")]
+    Damaged {
+        /// Which file.
+        place: String,
+        /// What SQLite says.
+        reason: String,
+    },
+    /// The file is a database of something else.
+    #[error(
+        "the file at {place} is the database of another program, and nothing in it was changed\n  hint: name another file: `--database sqlite:PATH`"
+    )]
+    Foreign {
+        /// Which file.
+        place: String,
+    },
     /// The database did not answer in time.
     #[error("{what}: no answer within {seconds} s")]
     TimedOut {
@@ -85,7 +101,27 @@ pub enum StoreError {
     },
 }
 
+/// What to do about a file that cannot be read.
+const DAMAGED: &str = "nothing in it was changed; put a backup in its place, or move it and the files beside it (`-wal`, `-shm`) away: a node then makes a new one";
+
 impl StoreError {
+    /// Reports that a database did not let us in.
+    pub(super) fn connect(place: String, source: sqlx::Error) -> Self {
+        match damage(&source) {
+            Some(reason) => Self::Damaged { place, reason },
+            None => Self::Connect { place, source },
+        }
+    }
+
+    /// Says what happened, why, and what to do about it.
+    pub fn explained(&self) -> String {
+        let text = with_causes(self);
+        match self {
+            Self::Query { source, .. } if damage(source).is_some() => format!("{text}\n  hint: {DAMAGED}"),
+            _ => text,
+        }
+    }
+
     /// Returns a function that says what a failed statement was for.
     pub(super) fn query(what: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |source| Self::Query { what, source }
@@ -101,8 +137,9 @@ impl StoreError {
         match self {
             Self::Connect { source, .. } | Self::Query { source, .. } => is_outage(source),
             Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source), .. } => is_outage(source),
-            Self::TimedOut { .. } => true,
+            Self::TimedOut { .. } | Self::Damaged { .. } => true,
             Self::Url { .. }
+            | Self::Foreign { .. }
             | Self::Folder { .. }
             | Self::NoDatabase { .. }
             | Self::OtherSchema { .. }
@@ -110,6 +147,30 @@ impl StoreError {
             | Self::BadRow { .. } => false,
         }
     }
+}
+
+/// Writes an error and its causes in one line, each once.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let because = error.to_string();
+        // Drivers repeat what is below them.
+        if !text.ends_with(&because) {
+            text = format!("{text}: {because}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Returns what SQLite says of a file that is damaged, or no database at all.
+fn damage(error: &sqlx::Error) -> Option<String> {
+    let error = error.as_database_error()?;
+    error.try_downcast_ref::<sqlx::sqlite::SqliteError>()?;
+    // CORRUPT and NOTADB.
+    let is_damage = error.code()?.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 11 | 26));
+    is_damage.then(|| error.message().to_owned())
 }
 
 fn is_outage(error: &sqlx::Error) -> bool {

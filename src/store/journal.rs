@@ -8,7 +8,7 @@ use std::{
     mem,
     path::Path,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -21,7 +21,7 @@ use super::{
     Store, StoreError,
     spool::{Batch, Spool},
 };
-use crate::{clock::monotonic, execution::Execution};
+use crate::{blocking, clock::monotonic, execution::Execution};
 
 /// How the journal works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,16 @@ struct Shared {
     overflowed: AtomicU64,
     refused: AtomicU64,
     written: watch::Sender<u64>,
+    troubles: Mutex<Troubles>,
+}
+
+/// What keeps executions from the store just now.
+#[derive(Debug, Clone, Default)]
+struct Troubles {
+    /// Why the store did not take the last batch.
+    store: Option<String>,
+    /// Why the spool did not take the last one that the store did not.
+    spool: Option<String>,
 }
 
 /// When to try the store again while it is away.
@@ -129,6 +139,7 @@ impl Journal {
             overflowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             written: watch::Sender::new(0),
+            troubles: Mutex::default(),
         })))
     }
 
@@ -172,6 +183,21 @@ impl Journal {
             refused: self.0.refused.load(Ordering::Relaxed),
             torn: self.0.spool_torn.load(Ordering::Relaxed),
         }
+    }
+
+    /// Returns what keeps executions from the store just now, a sentence each; empty if nothing does.
+    pub fn problems(&self) -> Vec<String> {
+        let troubles = self.0.troubles.lock().expect("nothing panics while it holds the troubles").clone();
+        let mut problems = Vec::new();
+        let bytes = self.0.spooled_bytes.load(Ordering::Relaxed);
+        if bytes > 0 {
+            let why = troubles.store.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+            problems.push(format!("{bytes} bytes of executions wait on disk for the database{why}"));
+        }
+        if let Some(why) = troubles.spool {
+            problems.push(format!("executions are lost: the database does not take them, and the spool neither: {why}"));
+        }
+        problems
     }
 
     /// Brings executions away until the node stops, and then the last ones.
@@ -223,6 +249,23 @@ impl Shared {
             }
             written += batch.len();
         }
+        self.catch_up(&mut writer, written > 0);
+    }
+
+    /// Nothing waits any more: there is nothing to try again for.
+    fn catch_up(&self, writer: &mut Writer, has_written: bool) {
+        let was_away = writer.retry_at.take().is_some();
+        writer.delay = RETRY.0;
+        if has_written {
+            let troubles = mem::take(&mut *self.troubles());
+            if was_away || troubles.store.is_some() {
+                tracing::info!("the database is back; every execution that was kept is in it");
+            }
+        }
+    }
+
+    fn troubles(&self) -> MutexGuard<'_, Troubles> {
+        self.troubles.lock().expect("nothing panics while it holds the troubles")
     }
 
     /// Brings the spool to the store, and what comes meanwhile behind it. Returns whether the spool is empty.
@@ -231,6 +274,7 @@ impl Shared {
             return false;
         }
         let limit = self.settings.batch;
+        let mut has_written = false;
         loop {
             let batch = match self.on_spool(move |spool| spool.oldest(limit)).await {
                 Ok(Some(batch)) => batch,
@@ -246,13 +290,15 @@ impl Shared {
                 self.put_off(writer, &error);
                 return false;
             }
+            has_written = true;
             self.advance(batch).await;
+            // Nothing is before what came meanwhile. Through the spool it would never end while requests come.
+            if !self.spool_has_rows.load(Ordering::Relaxed) {
+                break;
+            }
             self.spool(self.take_queue()).await;
         }
-        if writer.retry_at.take().is_some() {
-            tracing::info!("the database is back; all spooled executions are in it");
-        }
-        writer.delay = RETRY.0;
+        self.catch_up(writer, has_written);
         true
     }
 
@@ -268,7 +314,7 @@ impl Shared {
     }
 
     fn put_off(&self, writer: &mut Writer, outage: &Outage) {
-        if writer.retry_at.is_none() {
+        if self.troubles().store.replace(outage.to_string()).is_none() {
             tracing::warn!(error = %outage, "the database is away; executions wait in the spool");
         }
         writer.wait_longer();
@@ -294,7 +340,7 @@ impl Shared {
     fn refuse(&self, execution: &Execution, error: &StoreError) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let (id, function) = (execution.id, &execution.function);
-        let error = with_causes(error);
+        let error = error.explained();
         tracing::error!(execution.id = %id, function.name = %function, error, "the database refuses execution `{id}`; it is not recorded");
     }
 
@@ -321,8 +367,13 @@ impl Shared {
         if executions.is_empty() {
             return;
         }
-        if let Err(error) = self.on_spool(move |spool| spool.append(&executions)).await {
-            tracing::error!(%error, "cannot write the spool; executions are lost");
+        let appended = self.on_spool(move |spool| spool.append(&executions)).await;
+        let mut troubles = self.troubles();
+        let was_losing = mem::replace(&mut troubles.spool, appended.err().map(|error| error.to_string()));
+        match (&was_losing, &troubles.spool) {
+            (None, Some(error)) => tracing::error!(error, "cannot write the spool; executions are lost"),
+            (Some(_), None) => tracing::info!("the spool can be written again"),
+            _ => {}
         }
     }
 
@@ -335,7 +386,7 @@ impl Shared {
     /// Works on the spool's files on a thread that may block.
     async fn on_spool<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&mut Spool) -> T + Send + 'static) -> T {
         let shared = self.clone();
-        let done = tokio::task::spawn_blocking(move || {
+        let done = blocking::run(move || {
             let mut spool = shared.spool.lock().expect("nothing panics while it holds the spool");
             let done = work(&mut spool);
             shared.spool_has_rows.store(!spool.is_empty(), Ordering::Relaxed);
@@ -351,7 +402,7 @@ impl Shared {
 /// Why the store could not take anything just now.
 #[derive(Debug, thiserror::Error)]
 enum Outage {
-    #[error("{}", with_causes(.0))]
+    #[error("{}", .0.explained())]
     Store(StoreError),
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
@@ -360,15 +411,4 @@ enum Outage {
 enum Failed {
     Outage(Outage),
     Refused(StoreError),
-}
-
-/// Writes an error and its causes in one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

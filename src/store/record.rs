@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Database, Store, StoreError, deployments::json};
+use super::{Database, Store, StoreError, connect::begin_sqlite, deployments::json};
 use crate::{
     deployment::{Changes, Deployment, Following},
     function::{Content, Digest},
@@ -113,7 +113,7 @@ impl Store {
         match &self.database {
             Database::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
             // A deferred transaction that reads first fails at once when another process has written meanwhile.
-            Database::Sqlite { writer, .. } => writer.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite),
+            Database::Sqlite { writer, .. } => begin_sqlite(writer).await.map(Transaction::Sqlite),
         }
         .map_err(StoreError::query("record a deployment"))
     }

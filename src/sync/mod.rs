@@ -107,13 +107,15 @@ impl Sync {
         let mut store = self.parts.store.clone();
         let mut done = self.sync(source.cause()).await;
         self.show_previews().await;
-        let mut wait = RETRY.0;
+        let mut wait = RETRY.0 / 2;
         loop {
+            let waits = done == Done::WaitsForStore || (self.unrecorded.is_some() && store.borrow().is_some());
+            wait = if waits { (wait * 2).min(RETRY.1) } else { RETRY.0 / 2 };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = source.changed() => {}
-                Ok(()) = store.changed() => self.record_what_is_live().await,
-                () = tokio::time::sleep(wait), if done == Done::WaitsForStore => {}
+                Ok(()) = store.changed() => {}
+                () = tokio::time::sleep(wait), if waits => {}
                 Some(order) = orders.recv() => {
                     done = self.obey(order, done).await;
                     continue;
@@ -121,7 +123,6 @@ impl Sync {
             }
             done = self.sync(source.cause()).await;
             self.show_previews().await;
-            wait = if done == Done::WaitsForStore { (wait * 2).min(RETRY.1) } else { RETRY.0 };
         }
     }
 
@@ -133,6 +134,7 @@ impl Sync {
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
         let began = monotonic();
+        self.record_what_is_live().await;
         let checked_us = self.parts.ids.now_us();
         self.parts.live.set_status(|status| status.checked_us = Some(checked_us));
         let snapshot = match self.parts.source.snapshot().await {
@@ -233,6 +235,7 @@ impl Sync {
             following: (following != self.following).then(|| following.clone()),
         };
         if !self.record(&deployment, &changed).await {
+            self.keep().await;
             return Done::WaitsForStore;
         }
         if changed.following.is_some() {

@@ -1,8 +1,9 @@
 //! What of a snapshot can go live.
 
 use std::{
-    sync::{Arc, PoisonError},
-    time::Instant,
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -17,6 +18,9 @@ use crate::{
     engine::memory,
     function::{Revision, Tree},
 };
+
+/// How long to wait before the system is asked again for a thread that it did not give.
+const THREAD_PAUSE: Duration = Duration::from_millis(250);
 
 /// What of a snapshot can go live, and how that came to be known.
 pub(super) struct Proposal {
@@ -103,8 +107,23 @@ impl Sync {
             checker.forget_others();
             memory::give_back();
         };
-        let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(check);
-        thread.expect("the system gives one thread");
+        let check = Arc::new(Mutex::new(Some(check)));
+        let mut is_told = false;
+        loop {
+            let check = check.clone();
+            let run = move || {
+                let check = check.lock().unwrap_or_else(PoisonError::into_inner).take();
+                check.into_iter().for_each(|check| check());
+            };
+            match std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(run) {
+                Ok(_) => break,
+                Err(error) if !mem::replace(&mut is_told, true) => {
+                    tracing::error!("what is to go live waits for a thread that checks it, which the system does not give: {error}");
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(THREAD_PAUSE).await;
+        }
         receiver.await.expect("check catches what scripts can do")
     }
 }

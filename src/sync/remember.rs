@@ -1,11 +1,12 @@
 //! What the store remembers of what is live, and how it gets to know it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Sync, whole};
+use super::{Sync, check::Functions, whole};
 use crate::{
-    deployment::{Changes, Deployment, Following},
-    function::tree::differences,
+    deployment::{Changes, Deployment, Following, FunctionChange},
+    function::{FunctionName, Revision, Version, tree::differences},
+    store::{FunctionVersion, StoreError},
 };
 
 impl Sync {
@@ -23,16 +24,22 @@ impl Sync {
                 self.decided = last.map(|last| (last.revision, last.diagnostics));
                 self.follow_as(following);
             }
-            Err(error) => tracing::error!("cannot read from the database what was live: {error}"),
+            Err(error) => tracing::error!("cannot read from the database what was live: {}", error.explained()),
         }
     }
 
     /// Records a deployment. Returns whether it may go live: not while a database that the node has known is away.
     pub(super) async fn record(&mut self, deployment: &Deployment, changes: &Changes) -> bool {
         let Some(store) = self.parts.store.borrow().clone() else {
+            let waiting = format!("{} is live, and is recorded when the database is there", deployment.revision);
+            self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
             self.unrecorded = Some(deployment.clone());
             return true;
         };
+        // What comes later is told as the difference to what is live, so that must be known first.
+        if self.unrecorded.is_some() {
+            return false;
+        }
         match store.record_deployment(deployment, changes).await {
             Ok(()) => {
                 self.parts.live.set_status(|status| {
@@ -41,31 +48,50 @@ impl Sync {
                 });
                 true
             }
+            // Nothing is live that could be lost, so that nobody is served by waiting.
+            Err(error) if self.deployment.is_none() && !self.parts.live.table().is_loaded() => {
+                self.unrecorded = Some(deployment.clone());
+                self.tell_unrecorded(&deployment.revision, &error);
+                true
+            }
             Err(error) => {
+                let why = error.explained();
                 if self.parts.live.status().waiting.is_none() {
-                    tracing::error!("the deployment of {} waits for the database: {error}", deployment.revision);
+                    tracing::error!("the deployment of {} waits for the database: {why}", deployment.revision);
                 }
-                let waiting = format!("the deployment of {} waits for the database and goes live when that answers", deployment.revision);
+                let waiting =
+                    format!("the deployment of {} waits for the database and goes live when that answers: {why}", deployment.revision);
                 self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
                 false
             }
         }
     }
 
+    fn tell_unrecorded(&self, revision: &Revision, error: &StoreError) {
+        let why = error.explained();
+        if self.parts.live.status().waiting.is_none() {
+            tracing::error!("{revision} is live, and cannot be recorded yet: {why}");
+        }
+        let waiting = format!("{revision} is live, and is recorded when the database takes it: {why}");
+        self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
+    }
+
     /// The database has come after the node began without it: records what is live against what the store remembers. But where an operator
     /// went back or suspended the source, what the store remembers goes live again.
     pub(super) async fn record_what_is_live(&mut self) {
-        let (Some(deployment), Some(store)) = (self.unrecorded.take(), self.parts.store.borrow().clone()) else { return };
-        let (live, following) = match tokio::try_join!(store.live(), store.following()) {
+        let Some(store) = self.parts.store.borrow().clone() else { return };
+        let Some(mut deployment) = self.unrecorded.take() else { return };
+        let (live, functions, following) = match tokio::try_join!(store.live(), store.live_functions(), store.following()) {
             Ok(known) => known,
             Err(error) => {
-                tracing::error!("cannot read from the database what was live: {error}");
+                self.tell_unrecorded(&deployment.revision, &error);
                 self.unrecorded = Some(deployment);
                 return;
             }
         };
         let remembered = match live {
             Some((live, tree)) if following != Following::default() => {
+                self.parts.live.set_status(|status| status.waiting = None);
                 self.follow_as(following);
                 self.tree = Arc::new(tree);
                 let settled = self.settle(whole(&self.tree)).await;
@@ -81,9 +107,27 @@ impl Sync {
             functions: self.functions.values().cloned().collect(),
             following: None,
         };
-        if let Err(error) = store.record_deployment(&deployment, &changes).await {
-            tracing::error!("cannot record what is live: {error}");
-            self.unrecorded = Some(deployment);
+        deployment.changes = changes_since(&functions, &self.functions);
+        match store.record_deployment(&deployment, &changes).await {
+            Ok(()) => self.parts.live.set_status(|status| status.waiting = None),
+            Err(error) => {
+                self.tell_unrecorded(&deployment.revision, &error);
+                self.unrecorded = Some(deployment);
+            }
         }
     }
+}
+
+/// Compares functions with those that the store remembers.
+fn changes_since(before: &[FunctionVersion], after: &Functions) -> Vec<FunctionChange> {
+    let mut before: BTreeMap<&FunctionName, Version> = before.iter().map(|known| (&known.function, known.version)).collect();
+    let mut changes = Vec::new();
+    for function in after.values() {
+        let from = before.remove(&function.name);
+        if from != Some(function.version) {
+            changes.push(FunctionChange { function: function.name.clone(), from, to: Some(function.version) });
+        }
+    }
+    changes.extend(before.into_iter().map(|(name, version)| FunctionChange { function: name.clone(), from: Some(version), to: None }));
+    changes
 }

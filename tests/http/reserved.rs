@@ -12,7 +12,7 @@ fn health_and_readiness_are_told() {
     let ready = node.get("/_picloud/ready");
     assert_eq!(ready.status, 200);
     let deployment = node.get("/a").header("x-picloud-deployment").unwrap().to_owned();
-    assert_eq!(ready.json(), json!({ "status": "ready", "deployment": deployment, "functions": 2, "degraded": [] }));
+    assert_eq!(ready.json(), json!({ "status": "ready", "deployment": deployment, "functions": 2, "lost_executions": 0, "degraded": [] }));
     assert_eq!(node.send("HEAD", "/_picloud/health", &[], b"").status, 200);
 }
 

@@ -38,10 +38,12 @@ pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
 /// How a node is to be started.
 pub struct Setup {
     folder: TempDir,
+    /// What runs the program: a command that ends in becoming it.
+    wrapper: Vec<String>,
+    /// Whether it sees mounts that nobody else does.
+    has_own_mounts: bool,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
-    /// What a shell does before it becomes the node.
-    prelude: Option<String>,
 }
 
 /// Begins the description of a node with these function files.
@@ -51,7 +53,7 @@ pub fn node(files: &[(&str, &str)]) -> Setup {
     for (path, text) in files {
         write(&folder.path().join("functions").join(path), text);
     }
-    Setup { folder, arguments: Vec::new(), environment: Vec::new(), prelude: None }
+    Setup { folder, wrapper: Vec::new(), has_own_mounts: false, arguments: Vec::new(), environment: Vec::new() }
 }
 
 /// Writes a file in place, and makes the folders above it.
@@ -80,9 +82,22 @@ impl Setup {
     }
 
     /// Has a shell do something before it becomes the node: `ulimit -n 100`.
-    pub fn after(mut self, prelude: &str) -> Self {
-        self.prelude = Some(prelude.into());
+    pub fn after(self, prelude: &str) -> Self {
+        self.wrapped(&["sh", "-c", &format!("{prelude} && exec \"$@\""), "sh"])
+    }
+
+    /// Has it run by this command, which must become it.
+    pub fn wrapped(mut self, command: &[&str]) -> Self {
+        self.wrapper.extend(command.iter().map(ToString::to_string));
         self
+    }
+
+    /// Has it run where these lines of a shell, in the node's folder, were run before: they may mount what nobody else sees.
+    pub fn in_own_mounts(mut self, script: &str) -> Self {
+        self.has_own_mounts = true;
+        let user: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] };
+        let script = format!("set -e\n{script}\nexec \"$@\"");
+        self.wrapped(&[&["unshare", "--mount"], user, &["sh", "-c", &script, "sh"]].concat())
     }
 
     /// The folder that it is started in.
@@ -106,15 +121,9 @@ impl Setup {
     }
 
     fn command(&self) -> Command {
-        let program = env!("CARGO_BIN_EXE_picloud");
-        let mut command = match &self.prelude {
-            Some(prelude) => {
-                let mut command = Command::new("sh");
-                command.args(["-c", &format!("{prelude} && exec \"$0\" \"$@\""), program]);
-                command
-            }
-            None => Command::new(program),
-        };
+        let mut words = self.wrapper.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_picloud")]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("PICLOUD_")) {
             command.env_remove(name);
         }
@@ -155,8 +164,9 @@ impl Node {
             }
         });
         let pid = child.id();
-        let announcement = self.data().join("node.json");
         self.child = Some(child);
+        let announcement = self.data().join("node.json");
+        let before = self.log().len();
         let mut url = None;
         wait_until("the node says where it answers", PATIENCE, || {
             if let Some(ended) = self.child.as_mut().and_then(|child| child.try_wait().unwrap()) {
@@ -164,6 +174,10 @@ impl Node {
             }
             let said: Option<Value> = fs::read(&announcement).ok().and_then(|said| serde_json::from_slice(&said).ok());
             url = said.filter(|said| said["pid"] == pid).map(|said| said["url"].as_str().unwrap().to_owned());
+            // On a full disk it can only say so here.
+            let log = self.log()[before..].to_owned();
+            let listening = log.split_once("listening on ").and_then(|(_, rest)| rest.split_once('"'));
+            url = url.take().or_else(|| Some(listening?.0.to_owned()));
             url.is_some()
         });
         self.address = url.unwrap().strip_prefix("http://").unwrap().parse().unwrap();
@@ -171,6 +185,11 @@ impl Node {
         wait_until("the database answers or refuses", PATIENCE, || {
             !self.get("/_picloud/ready").text().contains("the database has not answered yet")
         });
+    }
+
+    /// Has its next start differ.
+    pub fn change(&mut self, change: impl FnOnce(Setup) -> Setup) {
+        self.setup = change(std::mem::replace(&mut self.setup, node(&[])));
     }
 
     /// Its process.
@@ -203,7 +222,13 @@ impl Node {
     /// Its data folder.
     pub fn data(&self) -> PathBuf {
         let mut arguments = self.setup.arguments.iter().skip_while(|argument| *argument != "--data");
-        self.folder().join(arguments.nth(1).map_or(".picloud", String::as_str))
+        let data = self.folder().join(arguments.nth(1).map_or(".picloud", String::as_str));
+        match &self.child {
+            Some(child) if self.setup.has_own_mounts => {
+                Path::new(&format!("/proc/{}/root", child.id())).join(data.strip_prefix("/").unwrap())
+            }
+            _ => data,
+        }
     }
 
     /// Returns the path of a function file.

@@ -7,7 +7,10 @@ use notify::{
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::scan::{is_function_file, is_skipped};
+use super::{
+    scan::{is_function_file, is_skipped},
+    watch,
+};
 use crate::function::FilePath;
 
 /// Where to look, and how soon.
@@ -35,7 +38,7 @@ pub(super) enum Hint {
 pub(super) fn in_root(root: &Path, report: &notify::Result<Event>) -> Vec<Hint> {
     let event = match report {
         Ok(event) => event,
-        Err(error) => return vec![Hint::Trouble(error.to_string())],
+        Err(error) => return vec![Hint::Trouble(watch::explained(error))],
     };
     // It has no path: the queue was full, and what was lost is unknown.
     if event.need_rescan() {

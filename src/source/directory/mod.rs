@@ -27,7 +27,7 @@ use tokio::sync::watch as channel;
 pub(super) use self::scan::{is_function_file, is_skipped};
 use self::{hint::Hint, inbox::Inbox, view::View};
 use super::{Source, SourceError};
-use crate::{deployment::Snapshot, function::tree::directory_revision};
+use crate::{blocking, deployment::Snapshot, function::tree::directory_revision};
 
 /// How a directory is watched. The defaults suit people and their editors; tests shorten them.
 #[derive(Debug, Clone)]
@@ -112,6 +112,11 @@ impl Source for DirectorySource {
         format!("directory {}", self.root.display())
     }
 
+    fn problem(&self) -> Option<String> {
+        let why = self.health().filter(|why| why != watch::SILENT && why != watch::CONFIGURED)?;
+        Some(format!("changes in `{}` are only found by looking every few seconds: {why}", self.root.display()))
+    }
+
     async fn changed(&self) {
         let mut view = self.view.clone();
         let number = view.wait_for(|view| view.number > self.seen.load(Ordering::Relaxed)).await.map(|view| view.number);
@@ -132,15 +137,11 @@ impl Source for DirectorySource {
         };
         let snapshot = match snapshot {
             // The digest of 10,000 names and digests takes milliseconds, too long for a thread that serves requests.
-            Ok((tree, unsettled, problems)) => tokio::task::spawn_blocking(move || Snapshot {
-                revision: directory_revision(&tree),
-                tree,
-                unsettled,
-                problems,
-                commit: None,
-            })
-            .await
-            .map_err(|_| self.ended()),
+            Ok((tree, unsettled, problems)) => {
+                blocking::run(move || Snapshot { revision: directory_revision(&tree), tree, unsettled, problems, commit: None })
+                    .await
+                    .ok_or_else(|| self.ended())
+            }
             Err(error) => Err(error),
         };
         self.seen.fetch_max(number, Ordering::Relaxed);

@@ -70,6 +70,14 @@ impl View {
         is_news
     }
 
+    /// Takes in why changes are not reported, and returns whether that is new to somebody.
+    pub fn poll_because(&mut self, trouble: Option<String>) -> bool {
+        let is_news = self.number > 0 && self.polls_because != trouble;
+        self.polls_because = trouble;
+        self.number += u64::from(is_news);
+        is_news
+    }
+
     /// Copies the files, those that are unsettled, and what is wrong with others.
     pub fn files(&self, root: &Path) -> Result<(Tree, Vec<FilePath>, Vec<Diagnostic>), SourceError> {
         match &self.blocked {

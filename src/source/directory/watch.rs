@@ -7,12 +7,17 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::hint::{self, Hint};
 
 /// File systems that report nothing of what others write: NFS, 9p, FUSE, CIFS, SMB 2 (`statfs(2)`).
 const SILENT_FILE_SYSTEMS: [u64; 5] = [0x6969, 0x0102_1997, 0x6573_5546, 0xFF53_4D42, 0xFE53_4D42];
+
+/// Why nothing is reported, where that is as it has to be.
+pub(super) const SILENT: &str = "this file system does not report changes";
+/// The same, where somebody wants it so.
+pub(super) const CONFIGURED: &str = "so it is configured";
 
 /// Links that are followed on the way to a root; the kernel's limit.
 const MAX_LINKS: usize = 40;
@@ -47,7 +52,7 @@ pub(super) fn files(place: &Place, sink: impl Sink) -> Result<RecommendedWatcher
     if let Ok(found) = rustix::fs::statfs(&place.real)
         && SILENT_FILE_SYSTEMS.contains(&(found.f_type as u64 & 0xFFFF_FFFF))
     {
-        return Err("this file system does not report changes".into());
+        return Err(SILENT.into());
     }
     let root = place.real.clone();
     let report = move |report: notify::Result<Event>| hint::in_root(&root, &report).into_iter().for_each(&sink);
@@ -57,7 +62,18 @@ pub(super) fn files(place: &Place, sink: impl Sink) -> Result<RecommendedWatcher
         watcher.watch(&place.real, RecursiveMode::Recursive)?;
         Ok(watcher)
     };
-    watch().map_err(|error: notify::Error| error.to_string())
+    watch().map_err(|error: notify::Error| explained(&error))
+}
+
+/// Says why something cannot be watched, and what to do about it where that is known.
+pub(super) fn explained(error: &notify::Error) -> String {
+    match &error.kind {
+        ErrorKind::MaxFilesWatch => "the system has no more watches for this user (raise `fs.inotify.max_user_watches`)".into(),
+        ErrorKind::Io(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+            "there are no more inotify instances (raise `fs.inotify.max_user_instances`) or file handles (`ulimit -n`)".into()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Watches the way to a root, until it is dropped: the root's name, every link before it, or the first name that is missing.
@@ -80,7 +96,7 @@ pub(super) fn way(root: &Path, sink: impl Sink) -> Result<RecommendedWatcher, St
         // The way may have changed before the watch began.
         let now = steps_to(root);
         if now == steps {
-            return watched.map_err(|error| error.to_string());
+            return watched.map_err(|error| explained(&error));
         }
         steps = now;
     }

@@ -214,7 +214,7 @@ impl Worker {
     }
 
     fn reports(&self, watch: impl FnOnce() -> Result<RecommendedWatcher, String>) -> Result<RecommendedWatcher, String> {
-        if self.settings.force_polling { Err("so it is configured".into()) } else { watch() }
+        if self.settings.force_polling { Err(watch::CONFIGURED.into()) } else { watch() }
     }
 
     fn sink(&self) -> impl Fn(Hint) + Clone + Send + 'static {
@@ -235,10 +235,7 @@ impl Worker {
         }
         self.trouble = trouble;
         self.next_full_scan = self.next_full_scan.min(monotonic() + self.scan_interval());
-        self.view.send_if_modified(|view| {
-            view.polls_because.clone_from(&self.trouble);
-            false
-        });
+        self.view.send_if_modified(|view| view.poll_because(self.trouble.clone()));
     }
 
     fn scan_interval(&self) -> Duration {

@@ -144,7 +144,7 @@ impl GitSource {
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    tokio::task::spawn_blocking(work).await.expect("reading objects does not panic")
+    crate::blocking::run(work).await.expect("reading objects does not panic")
 }
 
 #[async_trait]

@@ -22,6 +22,8 @@ struct Watched {
     root: PathBuf,
     source: DirectorySource,
     last: Option<Result<Snapshot, String>>,
+    /// What was wrong with the watching at the last look.
+    problem: Option<String>,
 }
 
 impl Watched {
@@ -31,7 +33,7 @@ impl Watched {
         prepare(base.path());
         let root = base.path().join("root");
         let source = DirectorySource::new(root.clone(), settings);
-        Self { base, root, source, last: None }
+        Self { base, root, source, last: None, problem: None }
     }
 
     /// Watches a root that holds `files`, each with its own path as content.
@@ -55,6 +57,8 @@ impl Watched {
     }
 
     async fn look(&mut self) -> Result<Snapshot, String> {
+        // First, so that what comes meanwhile counts as different the next time.
+        self.problem = self.source.problem();
         let seen = self.source.snapshot().await.map_err(|error: SourceError| error.to_string());
         self.last = Some(seen.clone());
         seen
@@ -66,12 +70,13 @@ impl Watched {
             Some(seen) => seen,
             None => return self.look().await,
         };
+        let problem = self.problem.clone();
         let told = self.source.seen.load(Ordering::Relaxed);
         timeout(LIMIT, self.source.changed()).await.expect("a change is told within the limit");
         let seen = self.look().await;
         // Two differences may have been there and back.
         let is_one = self.source.seen.load(Ordering::Relaxed) == told + 1;
-        assert!(!is_one || before != seen, "a change was told and nothing is different: {seen:?}");
+        assert!(!is_one || before != seen || problem != self.problem, "a change was told and nothing is different: {seen:?}");
         seen
     }
 

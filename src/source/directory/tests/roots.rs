@@ -82,7 +82,7 @@ async fn a_root_below_a_link_follows_it() {
     symlink("1", base.path().join("current")).unwrap();
     let root = base.path().join("current/functions");
     let source = DirectorySource::new(root.clone(), Settings::default());
-    let mut watched = Watched { base, root, source, last: None };
+    let mut watched = Watched { base, root, source, last: None, problem: None };
     watched.until_files(&[("a.rhai", "1"), ("b.rhai", "1")]).await;
     relink("2", &watched.base.path().join("current"));
     watched.until_files(&[("a.rhai", "2"), ("b.rhai", "2")]).await;
@@ -115,7 +115,7 @@ async fn a_root_that_is_not_there_yet_is_awaited() {
     let base = tempfile::tempdir().unwrap();
     let root = base.path().join("not/yet/root");
     let source = DirectorySource::new(root.clone(), settings);
-    let mut watched = Watched { base, root, source, last: None };
+    let mut watched = Watched { base, root, source, last: None, problem: None };
     let missing = watched.look().await.unwrap_err();
     assert_eq!(missing, format!("the functions folder `{}` is missing", watched.root.display()));
     fs::create_dir(watched.base.path().join("not")).unwrap();

@@ -1,14 +1,11 @@
 //! The database goes away and comes back, under a real node on a real Postgres: requests go on, nothing is lost, deployments wait.
 
-#[path = "../store/kit.rs"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "the store's tests use the rest of it")]
-mod kit;
-#[path = "../support/node.rs"]
-mod node;
-
-use kit::{Fresh, Proxy};
-use node::{Node, PATIENCE, wait_until};
 use picloud::store::{ExecutionFilter, Store};
+
+use crate::{
+    node::{self, Node, PATIENCE, wait_until},
+    store::{Fresh, Proxy},
+};
 
 /// A node whose database is behind a proxy that can be cut.
 struct Story {
