@@ -16,6 +16,9 @@ const IDLE: Duration = Duration::from_secs(10);
 
 /// How much lower the priority is (`nice`, 0 to 19). At 10 a thread gets a tenth of what a connection's thread gets while both want to run.
 const NICENESS: i32 = 10;
+/// The same for threads beyond two for each core. They make nothing faster, but sixty of them at 10 would together get three times as much
+/// as two threads that serve connections; at 19 each gets a seventieth.
+const NICENESS_OF_MANY: i32 = 19;
 
 /// A pool that grows with demand up to a bound and shrinks to nothing.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ struct Shared {
     state: Mutex<State>,
     wake: Condvar,
     max_threads: usize,
+    /// So many can make use of the cores.
+    few_threads: usize,
     stack_bytes: usize,
 }
 
@@ -45,7 +50,8 @@ pub struct Full;
 impl Pool {
     /// Makes a pool without threads.
     pub fn new(max_threads: usize, stack_bytes: usize) -> Self {
-        let shared = Shared { state: Mutex::default(), wake: Condvar::new(), max_threads, stack_bytes };
+        let few_threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+        let shared = Shared { state: Mutex::default(), wake: Condvar::new(), max_threads, few_threads, stack_bytes };
         Self { shared: Arc::new(shared) }
     }
 
@@ -61,9 +67,10 @@ impl Pool {
             return Err(Full);
         }
         state.threads += 1;
+        let niceness = if state.threads > self.shared.few_threads { NICENESS_OF_MANY } else { NICENESS };
         drop(state);
         let shared = self.shared.clone();
-        let started = std::thread::Builder::new().name("run".into()).stack_size(self.shared.stack_bytes).spawn(move || shared.work(job));
+        let started = std::thread::Builder::new().name("run".into()).stack_size(self.shared.stack_bytes).spawn(move || shared.work(job, niceness));
         started.map(drop).map_err(|error| {
             tracing::warn!("cannot start a thread for a run: {error}");
             self.shared.lock().threads -= 1;
@@ -78,9 +85,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self, first: Job) {
+    fn work(&self, first: Job, niceness: i32) {
         // On Linux this is the calling thread's alone. Where it is refused, scripts compete as equals.
-        let _ = rustix::process::nice(NICENESS);
+        let _ = rustix::process::nice(niceness);
         let mut next = Some(first);
         while let Some(job) = next {
             // A job catches what a script can do; anything else must not take the thread out of the count.
