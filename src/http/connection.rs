@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    io, mem,
+    io,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -28,6 +28,8 @@ use super::{
 
 /// After the system refused a connection (no more file handles, say), wait so long before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// It is over when connections were accepted for so long: each that is ended to make room lets just one in.
+const REFUSED_FOR: Duration = Duration::from_secs(2);
 
 /// A response up to this many bytes is sent as one part.
 const SMALL: usize = 1024;
@@ -47,7 +49,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
     if app.settings.max_headers != FREE_HEADERS {
         builder.max_headers(app.settings.max_headers);
     }
-    let mut is_refused = false;
+    let mut refused_at: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -56,7 +58,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                if !mem::replace(&mut is_refused, true) {
+                if refused_at.replace(Instant::now()).is_none() {
                     tracing::warn!("cannot accept connections, and tries again: {error}");
                 }
                 if [Errno::MFILE, Errno::NFILE].iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error())) {
@@ -66,7 +68,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
                 continue;
             }
         };
-        if mem::take(&mut is_refused) {
+        if refused_at.take_if(|at| at.elapsed() >= REFUSED_FOR).is_some() {
             tracing::info!("connections are accepted again");
         }
         let held = tokio::select! {

@@ -38,6 +38,7 @@ impl Sync {
         };
         // What comes later is told as the difference to what is live, so that must be known first.
         if self.unrecorded.is_some() {
+            self.tell_behind(&deployment.revision);
             return false;
         }
         match store.record_deployment(deployment, changes).await {
@@ -73,7 +74,21 @@ impl Sync {
             tracing::error!("{revision} is live, and cannot be recorded yet: {why}");
         }
         let waiting = format!("{revision} is live, and is recorded when the database takes it: {why}");
-        self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
+        // What waits behind it has been told with it.
+        if !self.parts.live.status().waiting.as_ref().is_some_and(|told| told.ends_with(&waiting)) {
+            self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
+        }
+    }
+
+    /// Says that a deployment waits behind what is live, which is not recorded.
+    fn tell_behind(&self, revision: &Revision) {
+        let behind = format!("the deployment of {revision} waits for the database");
+        let told = self.parts.live.status().waiting.clone().unwrap_or_default();
+        if !told.starts_with(&behind) {
+            let first = told.split_once("; ").filter(|_| told.starts_with("the deployment of ")).map_or(&*told, |(_, first)| first);
+            tracing::error!("{behind}; {first}");
+            self.parts.live.set_status(|status| status.waiting = Some(format!("{behind}; {first}")));
+        }
     }
 
     /// The database has come after the node began without it: records what is live against what the store remembers. But where an operator

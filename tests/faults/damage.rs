@@ -152,6 +152,11 @@ fn damage_in_the_table_of_deployments_is_told_and_the_folder_is_served() {
     let told = wait_for_degraded(&node, "is recorded when the database takes it");
     assert!(told.contains("malformed") && told.contains("put a backup in its place"), "{told}");
     assert!(said(&node, &["deployments"]).contains("malformed"));
+    // What comes later waits for what is live to be recorded.
+    node.write("n.rhai", "\"two\"");
+    let told = wait_for_degraded(&node, "waits for the database");
+    assert!(told.contains("malformed"), "{told}");
+    assert_eq!(node.get("/n").text(), "one");
     assert!(!node.log().contains("panicked"), "{}", node.log());
     node.stop();
 }

@@ -2,9 +2,11 @@
 
 use std::{net::TcpStream, process::Command, time::Duration};
 
+use picloud::clock::monotonic;
+
 use crate::{
-    kit::{FILES, Load, ask, cpu_in, let_pass, lost, recorded, status_of},
-    node::{Node, PATIENCE, node, wait_until},
+    kit::{FILES, ask, cpu_in, lost, recorded, status_of},
+    node::{Client, Node, PATIENCE, node, wait_until},
 };
 
 /// Sets a limit of a process that runs.
@@ -19,45 +21,73 @@ fn handles(node: &Node) -> usize {
 }
 
 #[test]
-fn without_file_handles_nobody_is_cut_off_and_others_are_served_when_there_are_some() {
+fn without_file_handles_those_who_are_there_are_served_and_others_when_there_are_some() {
     let mut node = node(&FILES).start();
     let mut answered = Vec::new();
     ask(&node, 5, &mut answered);
     wait_until("they are recorded", PATIENCE, || recorded(&node).len() == 5);
     let mut served = node.client();
     assert_eq!(served.get("/n").unwrap().text(), "one");
-    let soft = handles(&node) + 20;
-    limit(&node, &format!("--nofile={soft}:"));
+    // Lower than any that is free: nothing can be opened, whatever is closed.
+    let before = soft_limit(&node);
+    limit(&node, "--nofile=5:");
     // The kernel takes connections that the node has no handle for; they wait.
-    let crowd: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(node.address()).unwrap()).collect();
+    let mut crowd: Vec<Client> = (0..100).map(|_| node.client()).collect();
     node.wait_for_line(&["cannot accept connections"]);
-
-    let load = Load::default();
-    std::thread::scope(|scope| {
-        for _ in 0..50 {
-            answered.push(served.get("/id").unwrap().text());
-        }
-        let used = cpu_in(node.pid(), Duration::from_secs(1));
-        assert!(used < Duration::from_millis(300), "it used {used:?} of CPU in a second without handles");
-        let lines = node.log().lines().filter(|line| line.contains("cannot accept connections")).count();
-        assert_eq!(lines, 1, "it is said when it begins");
-        // A save now needs a handle that is not there.
-        node.write("n.rhai", "\"two\"");
-        let_pass(Duration::from_secs(1));
+    // A save needs a handle.
+    node.write("n.rhai", "\"two\"");
+    let began = monotonic();
+    wait_until("a second passes", PATIENCE, || {
+        answered.push(served.get("/id").unwrap().text());
         assert_eq!(served.get("/n").unwrap().text(), "one");
-        // One who came too late waits in line, and is served as soon as there are handles.
-        let late = load.start(scope, &node, 1, "/n");
-        drop(crowd);
-        load.during(|| load.wait_for_more(1));
-        late.into_iter().for_each(|client| client.join().unwrap().unwrap());
+        began.elapsed() > Duration::from_secs(1)
     });
-    node.wait_for_line(&["accepted again"]);
+    let used = cpu_in(node.pid(), Duration::from_secs(1));
+    assert!(used < Duration::from_millis(300), "it used {used:?} of CPU in a second without handles");
+
+    limit(&node, &format!("--nofile={before}:"));
+    for client in &mut crowd {
+        answered.push(client.get("/id").unwrap().text());
+    }
     node.wait_for("/n", "two");
     node.wait_for_state("ready");
-    ask(&node, 20, &mut answered);
+    wait_until("it is said that it is over", PATIENCE, || {
+        ask(&node, 1, &mut answered);
+        node.log().contains("accepted again")
+    });
+    assert_eq!(told(&node), 1, "it is said once");
     wait_until("every execution is recorded", PATIENCE, || recorded(&node).len() == answered.len());
     assert_eq!((recorded(&node), lost(&node)), (answered, 0));
     node.stop();
+}
+
+#[test]
+fn clients_that_only_hold_handles_give_way_and_that_is_said_once() {
+    let mut node = node(&FILES).start();
+    assert_eq!(node.get("/n").text(), "one");
+    limit(&node, &format!("--nofile={}:", handles(&node) + 20));
+    let crowd: Vec<TcpStream> = (0..60).map(|_| TcpStream::connect(node.address()).unwrap()).collect();
+    node.wait_for_line(&["cannot accept connections"]);
+    // Behind all of them.
+    assert_eq!(node.get("/n").text(), "one");
+    assert_eq!(told(&node), 1, "{}", node.log());
+    drop(crowd);
+    node.write("n.rhai", "\"two\"");
+    node.wait_for("/n", "two");
+    node.wait_for_state("ready");
+    node.stop();
+}
+
+/// How often it was said that connections cannot be accepted.
+fn told(node: &Node) -> usize {
+    node.log().lines().filter(|line| line.contains("cannot accept connections")).count()
+}
+
+/// How many files a process may have open.
+fn soft_limit(node: &Node) -> String {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", node.pid())).unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    line.split_whitespace().next().unwrap().to_owned()
 }
 
 #[test]

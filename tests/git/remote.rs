@@ -304,7 +304,8 @@ fn other_branches_of_a_remote_are_shown() {
     };
     let commit = upstream.push("fix/typo");
     synced(&node);
-    assert_eq!(see("fix/typo"), (200, Some(commit)));
+    // Who asks to sync does not wait for what other branches show.
+    wait_until("the branch is shown", PATIENCE, || see("fix/typo") == (200, Some(commit.clone())));
     // They go on although the branch that deploys is gone.
     upstream.delete("main");
     let commit = upstream.push("fix/typo");
@@ -312,5 +313,6 @@ fn other_branches_of_a_remote_are_shown() {
     wait_until("the branch is shown", PATIENCE, || see("fix/typo") == (200, Some(commit.clone())));
     upstream.delete("fix/typo");
     assert_eq!(sync(&node).status.code(), Some(2));
-    assert_eq!((see("fix/typo").0, node.get("/hello").text().as_str()), (404, "one"));
+    wait_until("it is no longer shown", PATIENCE, || see("fix/typo").0 == 404);
+    assert_eq!(node.get("/hello").text(), "one");
 }
