@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Executor, Refused,
-    pool::{Full, Pool},
+    pool::{self, Full, Pool},
 };
 use crate::{
     engine::{CancelFlag, Control, Engine, MalformedBody, Program, budget},
@@ -27,7 +27,7 @@ use crate::{
 /// How the local executor is set up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Runs on the pool at the same time, over all functions.
+    /// Runs that are on the pool, or wait for it, at the same time, over all functions.
     pub max_running: usize,
     /// Stack of every thread that may run a script, in bytes; at least four times the memory limit.
     pub stack_bytes: usize,
@@ -191,6 +191,12 @@ impl LocalExecutor {
             }
         };
         self.pool.run(Box::new(job)).map_err(|Full| Refused::NodeBusy { limit: self.max_running })?;
+        let mut receiver = receiver;
+        while self.pool.unstick() {
+            if let Ok(result) = tokio::time::timeout(pool::STUCK, &mut receiver).await {
+                return result.unwrap_or(Err(Refused::NotLoaded));
+            }
+        }
         receiver.await.unwrap_or(Err(Refused::NotLoaded))
     }
 }
