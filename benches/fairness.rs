@@ -34,7 +34,7 @@ const CONNECTIONS: u32 = 256;
 /// Requests a second to the quiet one, on each of its connections; few, so that an answer of some milliseconds does not delay the next request.
 const QUIET_RATE: u32 = 25;
 const QUIET_CONNECTIONS: u32 = 24;
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 3;
 const SPAN: Duration = Duration::from_secs(3);
 /// Says to this program that it is to be bare axum, and where to write its address.
 const BARE: &str = "PICLOUD_BENCH_BARE_AXUM";

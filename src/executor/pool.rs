@@ -206,7 +206,10 @@ mod tests {
         let few = pool.shared.few_threads;
         for _ in 0..few {
             let wait = wait.clone();
-            pool.run(Box::new(move || drop(wait.lock().unwrap().recv()))).unwrap();
+            pool.run(Box::new(move || {
+                let _ = wait.lock().unwrap().recv();
+            }))
+            .unwrap();
         }
         let (ran, seen) = channel();
         for _ in 0..100 {
