@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::{
-    Executor, Refused,
+    Executor, Refused, Usage,
     pool::{Full, Pool},
 };
 use crate::{
@@ -225,5 +225,12 @@ impl Executor for LocalExecutor {
             return run(&self.engine, &place.0, invocation, Control { cancel: None, on_slow: Some(hand_off) });
         }
         self.on_pool(place, invocation).await
+    }
+
+    fn usage(&self) -> Usage {
+        let loaded = self.loaded.load();
+        let running = loaded.iter().map(|(version, loaded)| (*version, loaded.running.load(Ordering::Relaxed)));
+        let running = running.filter(|(_, running)| *running > 0).collect();
+        Usage { running, pool_running: self.pool.busy(), pool_limit: self.max_running }
     }
 }

@@ -3,13 +3,13 @@
 pub mod local;
 mod pool;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 
 use crate::{
     execution::{Finished, Invocation},
-    function::{Diagnostic, SharedFunction, limits::Size},
+    function::{Diagnostic, SharedFunction, Version, limits::Size},
 };
 
 /// Why a run did not take place.
@@ -41,6 +41,17 @@ pub enum Refused {
     NotLoaded,
 }
 
+/// What is being run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Runs under way of each version; one that is not named has none.
+    pub running: HashMap<Version, u32>,
+    /// Runs on the pool under way.
+    pub pool_running: usize,
+    /// The most that the pool takes.
+    pub pool_limit: usize,
+}
+
 /// Runs functions.
 #[async_trait]
 pub trait Executor: Send + Sync {
@@ -50,6 +61,9 @@ pub trait Executor: Send + Sync {
 
     /// Runs one that is loaded. Dropping the future stops the run where that is possible.
     async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused>;
+
+    /// Returns what is being run.
+    fn usage(&self) -> Usage;
 }
 
 /// An executor shared by the parts of a node.

@@ -49,6 +49,12 @@ impl Pool {
         Self { shared: Arc::new(shared) }
     }
 
+    /// Returns how many jobs are being run, or are about to be.
+    pub fn busy(&self) -> usize {
+        let state = self.shared.lock();
+        state.threads - state.idle + state.jobs.len()
+    }
+
     /// Runs a job on a free thread, or on a new one.
     pub fn run(&self, job: Job) -> Result<(), Full> {
         let mut state = self.shared.lock();
@@ -133,6 +139,7 @@ mod tests {
             pool.run(Box::new(move || wait.lock().unwrap().recv().unwrap())).unwrap();
         }
         assert!(pool.run(Box::new(|| {})).is_err());
+        assert_eq!(pool.busy(), 2);
         release.send(()).unwrap();
         runs_again(&pool);
         release.send(()).unwrap();

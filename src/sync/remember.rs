@@ -31,6 +31,7 @@ impl Sync {
     pub(super) async fn record(&mut self, deployment: &Deployment, changes: &Changes) -> bool {
         let Some(store) = self.parts.store.borrow().clone() else {
             self.unrecorded = Some(deployment.clone());
+            self.parts.live.set_status(|status| status.count(deployment));
             return true;
         };
         match store.record_deployment(deployment, changes).await {
@@ -38,6 +39,7 @@ impl Sync {
                 self.parts.live.set_status(|status| {
                     status.waiting = None;
                     status.database = None;
+                    status.count(deployment);
                 });
                 true
             }
