@@ -27,7 +27,7 @@ use crate::{
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
     gate::server::Gate,
-    http::{self, App, Auth},
+    http::{self, App, Auth, Face},
     live::Live,
     secret::Secret,
     shutdown,
@@ -80,6 +80,11 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let data = DataFolder::open(&config.data)?;
     let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
+    let admin_listener = match config.server.admin_listen {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (`admin_listen`)"))?),
+        None => None,
+    };
+    let admin_address = admin_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Arc::new(Ids::new(clock.clone()));
     let live = Arc::new(Live::default());
@@ -141,6 +146,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     }
     let followed = background.spawn(sync.follow(orders, closed.clone()));
 
+    let connections = TaskTracker::new();
     let app = Arc::new(App {
         settings: config.server.clone(),
         live,
@@ -148,6 +154,8 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         executor,
         journal: journal.clone(),
         recording,
+        counts: http::Counts::new(ids.now_us()),
+        connections: connections.clone(),
         ids,
         sync: sync_handle,
         auth,
@@ -156,16 +164,30 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         database: Store::describe(&config.database_url, &config.data)?,
         webhook: webhook(&config),
     });
-    let connections = TaskTracker::new();
-    data.announce(address)?;
+    data.announce(admin_address)?;
     tracing::info!("listening on http://{address}");
-    let serving = background.spawn(http::serve(listener, app, stop.clone(), connections.clone()));
+    let face = if admin_listener.is_some() { Face::Public } else { Face::Whole };
+    let serving = background.spawn(http::serve(listener, app.clone(), face, stop.clone()));
+    let administering = background.spawn({
+        let stop = stop.clone();
+        async move {
+            match admin_listener {
+                Some(listener) => {
+                    tracing::info!("the control plane is at http://{admin_address}");
+                    http::serve(listener, app, Face::Control, stop).await;
+                }
+                None => stop.cancelled().await,
+            }
+        }
+    });
+    warn_if_exposed(admin_address);
     supervisor::tell(supervisor::State::Ready);
 
     let early = tokio::select! {
         () = stop.cancelled() => None,
         ended = followed => Some(("sync", ended)),
         ended = serving => Some(("serving", ended)),
+        ended = administering => Some(("administering", ended)),
     };
     let early = early.filter(|_| !stop.is_cancelled());
     stop.cancel();
@@ -189,6 +211,16 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     match early {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
         None => Ok(()),
+    }
+}
+
+/// Says what to do where others than this machine reach the control plane: tokens would cross the network readable by all who see it pass.
+fn warn_if_exposed(control: SocketAddr) {
+    if !control.ip().is_loopback() {
+        tracing::warn!(
+            "the control plane is at http://{control}, beyond this machine and without TLS: let only a proxy that speaks TLS reach it, or keep \
+             it here with `admin_listen = \"127.0.0.1:8081\"` below `[server]`"
+        );
     }
 }
 
@@ -346,7 +378,7 @@ impl Database {
 pub struct Announcement {
     /// Its process.
     pub pid: u32,
-    /// Where it answers.
+    /// Where it answers, its control plane too.
     pub url: String,
 }
 

@@ -17,15 +17,16 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, Sleep},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
-use super::App;
+use super::{App, Face};
 
 /// After the system refused a connection (no more file handles, say), wait so long before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `tracker` says when all have ended.
-pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, tracker: TaskTracker) {
+/// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `app.connections` says when all have
+/// ended.
+pub async fn serve(listener: TcpListener, app: Arc<App>, face: Face, stop: CancellationToken) {
     let places = Arc::new(Semaphore::new(app.settings.max_connections));
     let mut builder = http1::Builder::new();
     builder
@@ -43,8 +44,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
         };
         match accepted {
             Ok(((stream, peer), place)) => {
-                let connection = connection(builder.clone(), stream, peer, app.clone(), stop.clone());
-                tracker.spawn(async move {
+                let connection = connection(builder.clone(), stream, peer, app.clone(), face, stop.clone());
+                app.connections.spawn(async move {
                     connection.await;
                     drop(place);
                 });
@@ -57,11 +58,11 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
     }
 }
 
-async fn connection(builder: http1::Builder, stream: TcpStream, peer: SocketAddr, app: Arc<App>, stop: CancellationToken) {
+async fn connection(builder: http1::Builder, stream: TcpStream, peer: SocketAddr, app: Arc<App>, face: Face, stop: CancellationToken) {
     // Small answers must not wait for a full packet.
     let _ = stream.set_nodelay(true);
     let stream = Patient { stream, limit: app.settings.write_timeout, stuck: None };
-    let service = service_fn(move |request| app.clone().answer(request, peer));
+    let service = service_fn(move |request| app.clone().answer(face, request, peer));
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
