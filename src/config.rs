@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 pub use source::Source;
 use source::SourceFile;
@@ -152,6 +153,8 @@ struct ServerFile {
     header_timeout: Option<Span>,
     body_timeout: Option<Span>,
     write_timeout: Option<Span>,
+    max_tails: Option<usize>,
+    tail_rate: Option<u32>,
     grace: Option<Span>,
 }
 
@@ -308,6 +311,8 @@ impl File {
                 header_timeout: self.server.header_timeout.map_or(server.header_timeout, |span| span.0),
                 body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.0),
                 write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.0),
+                max_tails: self.server.max_tails.unwrap_or(server.max_tails).min(Semaphore::MAX_PERMITS),
+                tail_rate: self.server.tail_rate.unwrap_or(server.tail_rate),
             },
             grace: self.server.grace.unwrap_or(Span::seconds(20)),
             record: self.journal.record.unwrap_or_default(),
@@ -349,6 +354,8 @@ mod tests {
             "header_timeout",
             "body_timeout",
             "write_timeout",
+            "max_tails",
+            "tail_rate",
             "grace",
             "kind",
             "path",

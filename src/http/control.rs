@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, archive, function, git, preview, webhook};
+use super::{Answer, App, Problem, admin, archive, executions, function, git, preview, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -52,6 +52,7 @@ pub async fn answer(app: Arc<App>, mut request: Request<Incoming>, peer: SocketA
         .route("/_picloud/hooks/source", post(webhook::receive))
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
+        .merge(executions::routes())
         .merge(git::routes())
         .fallback(|| async { Problem::NotFound })
         .with_state(app);

@@ -5,10 +5,12 @@ mod archive;
 mod auth;
 mod connection;
 mod control;
+mod executions;
 mod function;
 mod git;
 mod preview;
 mod problem;
+mod tail;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +21,8 @@ use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 pub use auth::Auth;
 pub use connection::serve;
@@ -31,7 +35,7 @@ use crate::{
     executor::SharedExecutor,
     live::Live,
     source::git::serve::Hosted,
-    store::journal::Journal,
+    store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
 };
 
@@ -56,6 +60,10 @@ pub struct Settings {
     pub body_timeout: Duration,
     /// For a client to take the next part of a response.
     pub write_timeout: Duration,
+    /// Those who follow executions at the same time.
+    pub max_tails: usize,
+    /// Executions a second that one of them is told; more are counted.
+    pub tail_rate: u32,
 }
 
 impl Default for Settings {
@@ -70,6 +78,8 @@ impl Default for Settings {
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
+            max_tails: 64,
+            tail_rate: 200,
         }
     }
 }
@@ -113,6 +123,12 @@ pub struct App {
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.
     pub database: String,
+    /// The same, once it has been reached.
+    pub store: watch::Receiver<Option<Store>>,
+    /// Places for those who follow executions.
+    pub tails: Arc<Semaphore>,
+    /// The node stops: what has no end of its own ends.
+    pub stop: CancellationToken,
     /// Who may say from outside that the source has changed, if anybody may.
     pub webhook: Option<Webhook>,
 }
