@@ -12,7 +12,7 @@ use super::{context, failure};
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
 /// Names that the engine handles itself and does not list among its functions.
-const KEYWORDS: [&str; 10] = ["Fn", "call", "curry", "is_shared", "type_of", "is_def_var", "is_def_fn", "range", "this", "tag"];
+pub const KEYWORDS: [&str; 10] = ["Fn", "call", "curry", "is_shared", "type_of", "is_def_var", "is_def_fn", "range", "this", "tag"];
 
 /// Most arguments of one call or parameters of one function: the compiler needs time that grows with their square and cannot be
 /// interrupted (10,000 parameters take 0.7 s).

@@ -1,18 +1,20 @@
 //! From Rhai's syntax tree to a plan. `None` means that there is something that a plan does not know.
 
-use std::collections::HashSet;
-
 use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, ImmutableString, Position, Stmt, Token};
 
 use super::{Block, Expr, Link, LinkKind, Operator, Role, Root, Step};
 use crate::{
-    engine::context::{CTX, LOG, LOG_LEVELS, Property},
+    engine::{
+        context::{CTX, LOG, LOG_LEVELS, Property, unavailable},
+        lint::KEYWORDS,
+    },
     execution::LogLevel,
 };
 
-/// Functions that Rhai itself handles, with a scope or a function pointer in hand.
-const SPECIAL: [&str; 14] =
-    ["call", "curry", "eval", "exit", "Fn", "is_def_fn", "is_def_var", "is_shared", "type_of", "print", "debug", "tag", "this", "range"];
+/// Returns whether Rhai itself handles a function, with a scope or a function pointer in hand, or it is not there for scripts.
+fn is_special(name: &str) -> bool {
+    KEYWORDS.contains(&name) || unavailable(name).is_some() || name == "exit"
+}
 
 /// Makes the statements of a plan; the number is how many variables they have.
 pub fn build(ast: &AST, role: Role) -> Option<(Block, usize)> {
@@ -173,9 +175,10 @@ impl Builder {
             }
             Stmt::BreakLoop(None, flags, _) if flags.contains(ASTFlags::BREAK) => Step::Break,
             Stmt::BreakLoop(None, _, _) => Step::Continue,
-            Stmt::Return(value, flags, _) if !flags.contains(ASTFlags::BREAK) => {
-                Step::Return(value.as_ref().map(|value| self.expr(value)).transpose_option()?)
-            }
+            Stmt::Return(value, flags, _) if !flags.contains(ASTFlags::BREAK) => Step::Return(match value {
+                Some(value) => Some(self.expr(value)?),
+                None => None,
+            }),
             _ => return None,
         })
     }
@@ -199,7 +202,7 @@ impl Builder {
                 let [first, last] = &call.args[..] else { return None };
                 Over::Range(Box::new((self.expr(first)?, self.expr(last)?)), inclusive)
             }
-            (None, Node::Variable(variable, ..)) if !mentions(statements, &[&variable.1]) => match self.changeable(over) {
+            (None, Node::Variable(variable, ..)) if !mentions(statements, &variable.1) => match self.changeable(over) {
                 Some(place) => Over::Place(place),
                 None => Over::Expr(self.expr(over)?),
             },
@@ -262,7 +265,7 @@ impl Builder {
             let [message] = &call.args[..] else { return None };
             return Some(Expr::Log(log_level(call)?, Box::new(self.expr(message)?)));
         }
-        if SPECIAL.contains(&call.name.as_str()) {
+        if is_special(&call.name) {
             return None;
         }
         // A variable in the first place is changed by what changes its receiver: the same as a method.
@@ -350,7 +353,7 @@ impl Builder {
             };
             let kind = match (is_dot, link) {
                 (true, Node::Property(property, _)) => LinkKind::Key(property.2.clone()),
-                (true, Node::MethodCall(call, _)) if !SPECIAL.contains(&call.name.as_str()) => {
+                (true, Node::MethodCall(call, _)) if !is_special(&call.name) => {
                     LinkKind::Method(call.name.clone(), self.exprs(&call.args)?)
                 }
                 (true, _) => return None,
@@ -371,16 +374,12 @@ fn log_level(call: &FnCallExpr) -> Option<LogLevel> {
     (space.as_str() == LOG).then_some(*level)
 }
 
-/// Returns whether statements name one of these variables.
-fn mentions(statements: &[Stmt], names: &[&ImmutableString]) -> bool {
-    let names: HashSet<&str> = names.iter().map(|name| name.as_str()).collect();
+/// Returns whether statements name a variable.
+fn mentions(statements: &[Stmt], name: &ImmutableString) -> bool {
     let mut found = false;
-    let mut path = Vec::new();
     for statement in statements {
-        statement.walk(&mut path, &mut |path| {
-            if let Some(rhai::ASTNode::Expr(Node::Variable(variable, ..))) = path.last() {
-                found |= names.contains(variable.1.as_str());
-            }
+        statement.walk(&mut Vec::new(), &mut |path| {
+            found |= matches!(path.last(), Some(rhai::ASTNode::Expr(Node::Variable(variable, ..))) if variable.1 == *name);
             !found
         });
     }
@@ -432,19 +431,4 @@ fn changes_in_links(links: &[Link], place: usize) -> bool {
         LinkKind::Index(index) => changes_in(index, place),
         LinkKind::Method(_, arguments) => arguments.iter().any(|argument| changes_in(argument, place)),
     })
-}
-
-/// `Option<Option<T>>` the other way round.
-trait TransposeOption<T> {
-    fn transpose_option(self) -> Option<Option<T>>;
-}
-
-impl<T> TransposeOption<T> for Option<Option<T>> {
-    fn transpose_option(self) -> Option<Option<T>> {
-        match self {
-            None => Some(None),
-            Some(None) => None,
-            Some(Some(value)) => Some(Some(value)),
-        }
-    }
 }

@@ -97,26 +97,28 @@ fn integers(operator: Operator, left: i64, right: i64) -> Option<Dynamic> {
         Operator::Multiply => left.checked_mul(right)?.into(),
         Operator::Divide => left.checked_div(right)?.into(),
         Operator::Modulo => left.checked_rem(right)?.into(),
-        Operator::Equal => (left == right).into(),
-        Operator::NotEqual => (left != right).into(),
-        Operator::Less => (left < right).into(),
-        Operator::LessOrEqual => (left <= right).into(),
-        Operator::Greater => (left > right).into(),
-        Operator::GreaterOrEqual => (left >= right).into(),
+        _ => return compare(operator, left, right),
     })
 }
 
 fn strings(operator: Operator, left: &ImmutableString, right: &ImmutableString, longest: usize) -> Option<Dynamic> {
     Some(match operator {
         Operator::Add if left.len() + right.len() <= longest => (left + right).into(),
-        Operator::Equal => (left == right).into(),
-        Operator::NotEqual => (left != right).into(),
-        Operator::Less => (left < right).into(),
-        Operator::LessOrEqual => (left <= right).into(),
-        Operator::Greater => (left > right).into(),
-        Operator::GreaterOrEqual => (left >= right).into(),
-        _ => return None,
+        _ => return compare(operator, left, right),
     })
+}
+
+fn compare<T: PartialOrd>(operator: Operator, left: T, right: T) -> Option<Dynamic> {
+    let holds = match operator {
+        Operator::Equal => left == right,
+        Operator::NotEqual => left != right,
+        Operator::Less => left < right,
+        Operator::LessOrEqual => left <= right,
+        Operator::Greater => left > right,
+        Operator::GreaterOrEqual => left >= right,
+        _ => return None,
+    };
+    Some(holds.into())
 }
 
 fn number(value: &Dynamic) -> Option<f64> {
