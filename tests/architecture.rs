@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("store", &["access", "blocking", "clock", "deployment", "execution", "function"]),
     ("executor", &["engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function"]),
-    ("sync", &["clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
+    ("sync", &["blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
     ("http", &["access", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
     ("config", &["executor", "function", "http", "secret", "source", "store"]),

@@ -2,7 +2,7 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use super::{
     settle::{Settled, settle},
 };
 use crate::{
+    blocking,
     deployment::{Commit, Following, Snapshot},
     engine::memory,
     function::{Revision, Tree},
@@ -107,21 +108,15 @@ impl Sync {
             checker.forget_others();
             memory::give_back();
         };
-        let check = Arc::new(Mutex::new(Some(check)));
+        let mut next = Some(check);
         let mut is_told = false;
-        loop {
-            let check = check.clone();
-            let run = move || {
-                let check = check.lock().unwrap_or_else(PoisonError::into_inner).take();
-                check.into_iter().for_each(|check| check());
-            };
-            match std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes).spawn(run) {
-                Ok(_) => break,
-                Err(error) if !mem::replace(&mut is_told, true) => {
-                    tracing::error!("what is to go live waits for a thread that checks it, which the system does not give: {error}");
-                }
-                Err(_) => {}
+        while let Some(check) = next.take() {
+            let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes);
+            let Err((check, error)) = blocking::spawn(thread, check) else { break };
+            if !mem::replace(&mut is_told, true) {
+                tracing::error!("what is to go live waits for a thread that checks it, which the system does not give: {error}");
             }
+            next = Some(check);
             tokio::time::sleep(THREAD_PAUSE).await;
         }
         receiver.await.expect("check catches what scripts can do")
