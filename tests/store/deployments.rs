@@ -14,6 +14,7 @@ use crate::kit::{Fresh, deployment, name, on_both, tree, version};
 on_both! {
     an_empty_store_has_nothing_live
     what_was_recorded_reads_back
+    an_empty_file_is_recorded_by_itself
     a_deployment_recorded_twice_is_there_once
     a_rejected_deployment_changes_nothing_that_is_live
     every_tree_of_a_random_history_is_rebuilt
@@ -52,6 +53,13 @@ async fn what_was_recorded_reads_back(fresh: Fresh) {
     assert_eq!(store.live().await.unwrap().unwrap().1["a.rhai"], bytes["a.rhai"]);
     store.close().await;
     assert_eq!(fresh.open().await.last_deployment().await.unwrap(), Some(second.0));
+}
+
+async fn an_empty_file_is_recorded_by_itself(fresh: Fresh) {
+    let store = fresh.open().await;
+    let after = tree(&[("a.rhai", "")]);
+    record(&store, &deployment(1, &Tree::new(), &after)).await;
+    assert_eq!(store.live().await.unwrap().unwrap().1, after);
 }
 
 async fn a_deployment_recorded_twice_is_there_once(fresh: Fresh) {
