@@ -70,11 +70,12 @@ const MAY_USE: [(&str, &[&str]); 21] = [
 ];
 
 /// Crates that only these files and folders may name.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("rhai::", &["engine"]),
     ("sqlx::", &["store"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
+    ("tar::", &["source/tarball"]),
     ("ureq::", &["cli"]),
     ("axum::", &["http"]),
     ("println!", &["cli"]),
