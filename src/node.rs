@@ -124,6 +124,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         stack_bytes: config.executor.stack_bytes,
     });
     let (sync_handle, orders) = SyncHandle::new(source.clone());
+    let history = store.clone();
     let mut sync = Sync::new(Parts {
         source,
         engine,
@@ -159,6 +160,8 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         git: hosted.clone(),
         source: config.source.to_string(),
         database: Store::describe(&config.database_url, &config.data)?,
+        store: history,
+        max_file_bytes: config.limits.file.0 as usize,
         webhook: webhook(&config),
     });
     let connections = TaskTracker::new();

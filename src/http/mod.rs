@@ -3,6 +3,7 @@
 mod admin;
 mod archive;
 mod auth;
+mod check;
 mod connection;
 mod control;
 mod function;
@@ -10,6 +11,8 @@ mod git;
 mod places;
 mod preview;
 mod problem;
+mod scripts;
+mod tree;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +22,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use serde::Deserialize;
+use tokio::sync::watch;
 
 pub use auth::Auth;
 pub use connection::serve;
@@ -32,7 +36,7 @@ use crate::{
     executor::SharedExecutor,
     live::Live,
     source::git::serve::Hosted,
-    store::journal::Journal,
+    store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
 };
 
@@ -127,6 +131,10 @@ pub struct App {
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.
     pub database: String,
+    /// The same, once it has been reached.
+    pub store: watch::Receiver<Option<Store>>,
+    /// Bytes of one function file.
+    pub max_file_bytes: usize,
     /// Who may say from outside that the source has changed, if anybody may.
     pub webhook: Option<Webhook>,
 }

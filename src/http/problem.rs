@@ -17,8 +17,9 @@ use crate::{
         Diagnostic,
         route::{Method, methods::join},
     },
+    source::{edit::EditError, tarball::TarError},
     store::{FindError, SHORTEST_REVISION},
-    sync::{archive::ArchiveError, orders::OrderError},
+    sync::{archive::ArchiveError, orders::OrderError, plan::Plan, upload::UploadError},
 };
 
 /// Asks for a user and a password.
@@ -72,6 +73,16 @@ pub enum Problem {
     WebhooksBusy,
     /// An earlier deployment does not answer.
     Archive(ArchiveError),
+    /// The source was not changed.
+    Upload(UploadError),
+    /// A tar is not taken.
+    Tar(TarError),
+    /// Too many trees come at once.
+    UploadsBusy,
+    /// The script never had such a version.
+    UnknownVersion,
+    /// The database that keeps what happened does not answer.
+    HistoryAway,
 }
 
 impl From<Denied> for Problem {
@@ -89,6 +100,21 @@ impl From<Refusal> for Problem {
 impl From<OrderError> for Problem {
     fn from(error: OrderError) -> Self {
         Self::Order(error)
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Order(error) => Self::Order(error),
+            error => Self::Upload(error),
+        }
+    }
+}
+
+impl From<TarError> for Problem {
+    fn from(error: TarError) -> Self {
+        Self::Tar(error)
     }
 }
 
@@ -111,33 +137,54 @@ impl Problem {
     /// Returns the status: every error that a caller can meet, in one table.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadPath(_) | Self::BodyBroken | Self::BadOrder(_) | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
+            Self::BadPath(_)
+            | Self::BodyBroken
+            | Self::BadOrder(_)
+            | Self::Tar(TarError::Damaged(_))
+            | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
             Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::UnknownScript
+            | Self::UnknownVersion
+            | Self::Upload(UploadError::Unknown(_))
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
-            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) | Self::Archive(ArchiveError::Outdated { .. }) => {
-                StatusCode::CONFLICT
+            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            | Self::Archive(ArchiveError::Outdated { .. })
+            | Self::Upload(
+                UploadError::Exists(_)
+                | UploadError::RouteTaken(_)
+                | UploadError::MassDelete(_)
+                | UploadError::Held(_)
+                | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved | EditError::InTheWay { .. }),
+            ) => StatusCode::CONFLICT,
+            Self::Upload(UploadError::Moved(_)) => StatusCode::PRECONDITION_FAILED,
+            Self::Order(OrderError::Broken { .. }) | Self::Upload(UploadError::Wrong(_)) | Self::Tar(TarError::Wrong(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge { .. } | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::Denied(Denied::TooManyTries { .. }) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Git(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Git(Refusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
             | Self::BrokenBranch(_)
             | Self::NotReady
+            | Self::HistoryAway
+            | Self::UploadsBusy
+            | Self::Upload(UploadError::SourceAway(_))
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
+            | Self::Upload(UploadError::Order(_))
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
@@ -223,6 +270,11 @@ impl Problem {
                 "the database that has the earlier deployments does not answer; try again".into()
             }
             Self::Archive(ArchiveError::NoThread(_)) => "the node has too much to do; try again".into(),
+            Self::Upload(error) => error.to_string(),
+            Self::Tar(error) => error.to_string(),
+            Self::UploadsBusy => "too many trees come at once; try again soon".into(),
+            Self::UnknownVersion => "the script never was live in this version".into(),
+            Self::HistoryAway => "the database does not answer; try again".into(),
         }
     }
 
@@ -232,11 +284,17 @@ impl Problem {
         let (failure, diagnostics) = match self {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
             Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
-            Self::Order(OrderError::Broken { diagnostics, .. }) => (None, &diagnostics[..]),
+            Self::Order(OrderError::Broken { diagnostics, .. })
+            | Self::Upload(UploadError::Wrong(diagnostics) | UploadError::RouteTaken(diagnostics))
+            | Self::Tar(TarError::Wrong(diagnostics)) => (None, &diagnostics[..]),
             Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
                 (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
             }
             _ => (None, &[][..]),
+        };
+        let plan = match self {
+            Self::Upload(UploadError::MassDelete(plan)) => Some(&**plan),
+            _ => None,
         };
         let body = Body {
             r#type: "about:blank",
@@ -246,6 +304,8 @@ impl Problem {
             execution_id,
             failure,
             diagnostics,
+            plan,
+            text: plan.map(ToString::to_string),
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         self.respond("application/problem+json", json, "Bearer")
@@ -282,6 +342,8 @@ impl Problem {
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
             | Self::WebhooksBusy
+            | Self::UploadsBusy
+            | Self::HistoryAway
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
@@ -307,6 +369,10 @@ struct Body<'a> {
     failure: Option<&'a Failure>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     diagnostics: &'a [Diagnostic],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a Plan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 /// Returns the value of an `Allow` header.
@@ -322,8 +388,9 @@ mod tests {
     use crate::{
         access::{Principal, Scope},
         deployment::DeploymentId,
-        function::limits::Size,
+        function::{FunctionName, limits::Size},
         store::StoreError,
+        sync::check::Functions,
     };
 
     fn too_small() -> Denied {
@@ -376,6 +443,25 @@ mod tests {
             (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
             (Problem::Archive(ArchiveError::NoDatabase), 503),
             (Problem::Archive(ArchiveError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
+            (Problem::Tar(TarError::Damaged(std::io::ErrorKind::UnexpectedEof.into())), 400),
+            (Problem::UnknownVersion, 404),
+            (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
+            (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),
+            (Problem::Upload(UploadError::RouteTaken(Vec::new())), 409),
+            (Problem::Upload(UploadError::MassDelete(Box::new(Plan::between(&Functions::new(), &Functions::new())))), 409),
+            (Problem::Upload(UploadError::Held("x".into())), 409),
+            (Problem::Upload(EditError::ReadOnly("x".into()).into()), 409),
+            (Problem::Upload(EditError::Moved.into()), 409),
+            (Problem::Upload(EditError::InTheWay { path: "x".into(), why: "x" }.into()), 409),
+            (Problem::Upload(UploadError::Moved(FunctionName::new("x"))), 412),
+            (Problem::Tar(TarError::TooMuch { what: "x".into(), limit: 1 }), 413),
+            (Problem::Tar(TarError::NoTar { hint: None }), 415),
+            (Problem::Upload(UploadError::Wrong(Vec::new())), 422),
+            (Problem::Tar(TarError::Wrong(Vec::new())), 422),
+            (Problem::Upload(EditError::Failed { path: "x".into(), why: "x".into() }.into()), 500),
+            (Problem::Upload(UploadError::SourceAway(None)), 503),
+            (Problem::UploadsBusy, 503),
+            (Problem::HistoryAway, 503),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),
