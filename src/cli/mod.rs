@@ -2,6 +2,7 @@
 
 mod check;
 mod client;
+mod deploy;
 mod diff;
 mod executions;
 mod follow;
@@ -69,6 +70,8 @@ enum Command {
     Sync(follow::Sync),
     /// Stop or go on following the source
     Source(follow::Source),
+    /// Make a folder the functions of a node, and no others
+    Deploy(deploy::Deploy),
     /// Make an earlier deployment live again
     Rollback(follow::Rollback),
     /// Follow the source again after a rollback
@@ -204,6 +207,7 @@ pub fn run() -> ExitCode {
         Command::Init(init) => init.run(),
         Command::Sync(sync) => sync.run(),
         Command::Source(source) => source.run(),
+        Command::Deploy(deploy) => deploy.run(),
         Command::Rollback(rollback) => rollback.run(),
         Command::Unpin(unpin) => unpin.run(),
         Command::Hook(hook) => return hook.run(),
