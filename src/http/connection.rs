@@ -12,7 +12,7 @@ use std::{
 
 use http_body_util::Either;
 use hyper::{server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -24,6 +24,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     App, Settings,
     places::{Place, Places, Progress, Received, Streamed},
+    timer::Timer,
 };
 
 /// After the system refused a connection (no more file handles, say), wait so long before the next try.
@@ -42,7 +43,6 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
     let places = Places::new(app.settings.max_connections);
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .header_read_timeout(app.settings.header_timeout)
         // Without `pipeline_flush`: it would hold back the answer to a malformed head as long as the rest of it is not read.
         .max_buf_size(app.settings.max_head_bytes.max(8 * 1024));
@@ -86,7 +86,7 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
 }
 
 async fn connection(
-    builder: http1::Builder,
+    mut builder: http1::Builder,
     stream: TcpStream,
     peer: SocketAddr,
     place: Arc<Place>,
@@ -109,7 +109,7 @@ async fn connection(
             }))
         }
     });
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(builder.timer(Timer::default()).serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -10,6 +10,7 @@ mod git;
 mod places;
 mod preview;
 mod problem;
+mod timer;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
