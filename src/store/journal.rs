@@ -57,6 +57,8 @@ pub struct Stats {
     pub refused: u64,
     /// Lines of the spool that a killed process left unfinished.
     pub torn: u64,
+    /// The database did not take what it was given last.
+    pub is_away: bool,
 }
 
 /// The folder of the spool, in the data folder.
@@ -93,6 +95,7 @@ struct Shared {
     spool_torn: AtomicU64,
     overflowed: AtomicU64,
     refused: AtomicU64,
+    is_away: AtomicBool,
     written: watch::Sender<u64>,
     troubles: Mutex<Troubles>,
 }
@@ -138,6 +141,7 @@ impl Journal {
             spool: Mutex::new(spool),
             overflowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
             written: watch::Sender::new(0),
             troubles: Mutex::default(),
         })))
@@ -182,6 +186,7 @@ impl Journal {
             dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),
             refused: self.0.refused.load(Ordering::Relaxed),
             torn: self.0.spool_torn.load(Ordering::Relaxed),
+            is_away: self.0.is_away.load(Ordering::Relaxed),
         }
     }
 
@@ -345,7 +350,7 @@ impl Shared {
     }
 
     async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), Failed> {
-        match tokio::time::timeout(limit, store.append_executions(executions)).await {
+        let appended = match tokio::time::timeout(limit, store.append_executions(executions)).await {
             Ok(Ok(())) => {
                 self.written.send_modify(|written| *written += executions.len() as u64);
                 Ok(())
@@ -353,7 +358,9 @@ impl Shared {
             Ok(Err(error)) if error.is_outage() => Err(Failed::Outage(Outage::Store(error))),
             Ok(Err(error)) => Err(Failed::Refused(error)),
             Err(_) => Err(Failed::Outage(Outage::TimedOut(limit))),
-        }
+        };
+        self.is_away.store(matches!(appended, Err(Failed::Outage(_))), Ordering::Relaxed);
+        appended
     }
 
     fn take_queue(&self) -> Vec<Execution> {
