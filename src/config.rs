@@ -120,6 +120,7 @@ struct File {
     previews: PreviewsFile,
     database: DatabaseFile,
     server: ServerFile,
+    metrics: MetricsFile,
     limits: LimitOverrides,
     ceilings: LimitOverrides,
     executor: ExecutorFile,
@@ -146,6 +147,7 @@ struct DatabaseFile {
 #[serde(deny_unknown_fields, default)]
 struct ServerFile {
     listen: Option<SocketAddr>,
+    admin_listen: Option<SocketAddr>,
     dev: Option<bool>,
     max_connections: Option<usize>,
     max_head: Option<Size>,
@@ -155,6 +157,12 @@ struct ServerFile {
     write_timeout: Option<Span>,
     min_rate: Option<Size>,
     grace: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsFile {
+    open: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -196,6 +204,8 @@ pub struct Overrides {
     pub functions: Option<PathBuf>,
     /// `--listen`
     pub listen: Option<SocketAddr>,
+    /// `--admin-listen`
+    pub admin_listen: Option<SocketAddr>,
     /// `--data`
     pub data: Option<PathBuf>,
     /// `--database`
@@ -221,6 +231,7 @@ impl Config {
             config.source = Source::Directory { path };
         }
         config.server.listen = overrides.listen.unwrap_or(config.server.listen);
+        config.server.admin_listen = overrides.admin_listen.or(config.server.admin_listen);
         config.data = overrides.data.unwrap_or(config.data);
         config.database_url = overrides.database_url.unwrap_or(config.database_url);
         config.server.dev |= overrides.dev;
@@ -266,6 +277,10 @@ impl Config {
             let hint = "for example `host = \"{branch}.preview.example.org\"`";
             return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
         }
+        if self.server.admin_listen.is_some_and(|address| address.port() != 0 && address == self.server.listen) {
+            let hint = "give the control plane another port, or leave `admin_listen` out: then it is at `listen`";
+            return impossible("`admin_listen` and `listen` below `[server]` are the same address".into(), hint);
+        }
         if self.executor.max_running == 0 || self.server.max_connections == 0 {
             return impossible("`max_running` and `max_connections` must be at least 1".into(), "leave them out for the defaults");
         }
@@ -304,6 +319,8 @@ impl File {
             },
             server: http::Settings {
                 listen: self.server.listen.unwrap_or(server.listen),
+                admin_listen: self.server.admin_listen,
+                metrics_open: self.metrics.open.unwrap_or(server.metrics_open),
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),
                 preview_host: self.previews.host.map(|host| host.to_lowercase()),
@@ -349,6 +366,7 @@ mod tests {
         // Every key is there: what the defaults are made of names each of them.
         for key in [
             "listen",
+            "admin_listen",
             "dev",
             "max_connections",
             "max_head",
@@ -452,6 +470,7 @@ mod tests {
             "[source]\nkind = \"git\"\nrepository = \"https://ada:sesame@example.org/fns.git\"",
             "[executor]\nmax_running = 0",
             "[previews]\nhost = \"preview.example.org\"",
+            "[server]\nadmin_listen = \"127.0.0.1:8080\"",
             "server = 1",
             "[server",
         ];

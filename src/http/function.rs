@@ -6,7 +6,13 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
 
-use super::{Answer, App, Problem, REQUEST_ID, Recording, places::Received, problem::allow_header, request_id};
+use super::{
+    Answer, App, Problem, REQUEST_ID, Recording,
+    metrics::{CLIENT_WENT_AWAY, Measure},
+    places::Received,
+    problem::allow_header,
+    request_id,
+};
 use crate::{
     execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
     live::{Entry, LiveFunction, Match, Table},
@@ -29,10 +35,10 @@ pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> 
 
 /// Answers a request with what is in this table.
 pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, peer: SocketAddr) -> Answer {
-    match table.find(request.method().as_str(), request.uri().path()) {
+    let answer = match table.find(request.method().as_str(), request.uri().path()) {
         Match::Found { value: Entry::Ready(function), params, .. } => {
             let function = function.clone();
-            run(app, table, &function, params, Trigger::Http, request, peer).await
+            return run(app, table, &function, params, Trigger::Http, request, peer).await;
         }
         Match::Found { value: Entry::Broken(diagnostics), .. } => Problem::Broken(diagnostics.to_vec()).answer(None, app.settings.dev),
         Match::Options { allow } => {
@@ -44,7 +50,9 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
         Match::MethodNotAllowed { allow } => Problem::MethodNotAllowed(allow).answer(None, app.settings.dev),
         Match::BadPath(why) => Problem::BadPath(why.to_string()).answer(None, app.settings.dev),
         Match::NotFound => Problem::NotFound.answer(None, app.settings.dev),
-    }
+    };
+    table.unmatched().count(answer.status().as_u16(), Duration::ZERO, None);
+    answer
 }
 
 /// Runs a function for a request, and records it.
@@ -57,6 +65,7 @@ pub async fn run(
     request: Request<Received>,
     peer: SocketAddr,
 ) -> Answer {
+    let mut measure = Measure::begin(table.meter(function));
     let execution_id = ExecutionId(app.ids.next());
     let id = crate::clock::id_text(execution_id.0);
     let id_text = std::str::from_utf8(&id).unwrap_or_default();
@@ -79,12 +88,20 @@ pub async fn run(
                 body,
                 remote_addr: Some(peer.ip()),
             };
-            match app.executor.execute(&function.function, invocation).await {
+            // What is left from here on by its client is a run that is stopped.
+            measure.outcome = Some(Outcome::Cancelled);
+            let executed = app.executor.execute(&function.function, invocation).await;
+            measure.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
+            match executed {
                 Ok(finished) => finish(app, finished, id_text),
-                Err(refused) => Problem::Refused(refused).answer(Some(id_text), app.settings.dev),
+                Err(refused) => {
+                    app.counts.refuse(&refused);
+                    Problem::Refused(refused).answer(Some(id_text), app.settings.dev)
+                }
             }
         }
     };
+    measure.status = response.status().as_u16();
     let headers = response.headers_mut();
     headers.insert(EXECUTION, id_header);
     headers.insert(VERSION, function.version_header.clone());
@@ -160,9 +177,6 @@ fn record(journal: &Journal, recording: Recording, execution: Execution) {
         journal.record(execution);
     }
 }
-
-/// The client closed the request: no status of HTTP's, but the one that servers write into their logs for this.
-const CLIENT_WENT_AWAY: u16 = 499;
 
 /// Hands on the record of a run whose client went away before it ended.
 pub fn record_abandoned(journal: &Journal, recording: Recording, execution: Execution) {
