@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("live", &["deployment", "execution", "function"]),
     ("sync", &["blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
-    ("http", &["access", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
+    ("http", &["access", "blocking", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
     ("config", &["executor", "function", "http", "secret", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),

@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use super::{App, Problem};
 use crate::{
     access::Scope,
+    blocking,
     clock::monotonic,
     execution::Outcome,
     executor::{Refused, Usage},
@@ -113,7 +114,7 @@ pub async fn answer(
     let _turn = app.counts.turn.acquire().await.expect("nobody closes it");
     let (writer, now_us) = (app.clone(), app.ids.now_us());
     // Some milliseconds with many functions, which no request should wait for.
-    let text = tokio::task::spawn_blocking(move || writer.metrics(now_us)).await.expect("writing numbers does not panic");
+    let text = blocking::run(move || writer.metrics(now_us)).await.expect("writing numbers does not panic");
     Ok(([(header::CONTENT_TYPE, text::CONTENT_TYPE)], text))
 }
 
