@@ -1,6 +1,7 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
 mod source;
+mod traces;
 
 use std::{
     io,
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 pub use source::Source;
 use source::SourceFile;
+use traces::TracesFile;
 
 use crate::{
     executor::local,
@@ -24,6 +26,7 @@ use crate::{
     secret::Secret,
     source::git,
     store::{journal, retention},
+    trace,
 };
 
 /// The name of the configuration file that is taken where none is named.
@@ -79,6 +82,8 @@ pub struct Config {
     pub retention: retention::Settings,
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
+    /// How requests are traced; none: they are not.
+    pub traces: Option<trace::Settings>,
     /// How the node speaks about itself.
     pub log: Log,
 }
@@ -121,6 +126,7 @@ struct File {
     database: DatabaseFile,
     server: ServerFile,
     metrics: MetricsFile,
+    traces: TracesFile,
     limits: LimitOverrides,
     ceilings: LimitOverrides,
     executor: ExecutorFile,
@@ -252,6 +258,7 @@ impl Config {
             ConfigError::Wrong(Box::new(diagnostic.maybe_hint(problem.hint)))
         })?;
         file.source.validate()?;
+        file.traces.validate()?;
         Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
     }
 
@@ -344,6 +351,7 @@ impl File {
                 max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
                 max_count: self.retention.max_count.unwrap_or(retention.max_count),
             },
+            traces: self.traces.resolve(),
             log: Log { format: self.log.format, level: self.log.level.unwrap_or_else(|| "info".into()) },
         }
     }
@@ -393,6 +401,9 @@ mod tests {
             "webhook_secret",
             "branches",
             "open",
+            "endpoint",
+            "sample",
+            "service",
             "host",
             "url",
             "data",
@@ -449,6 +460,15 @@ mod tests {
     }
 
     #[test]
+    fn traces_are_off_until_they_have_somewhere_to_go() {
+        assert_eq!(parse("[traces]\nsample = 1").unwrap().traces, None);
+        for endpoint in ["http://127.0.0.1:4318", "http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"] {
+            let traces = parse(&format!("[traces]\nendpoint = {endpoint:?}\nsample = 1")).unwrap().traces.unwrap();
+            assert_eq!((traces.endpoint.as_str(), traces.sample), ("http://127.0.0.1:4318/v1/traces", 1.0));
+        }
+    }
+
+    #[test]
     fn paths_are_relative_to_the_file() {
         let config = parse("data = \"var\"\n[source]\npath = \"fns\"").unwrap();
         assert_eq!((config.data, config.source), ("etc/var".into(), Source::Directory { path: "etc/fns".into() }));
@@ -471,6 +491,10 @@ mod tests {
             "[executor]\nmax_running = 0",
             "[previews]\nhost = \"preview.example.org\"",
             "[server]\nadmin_listen = \"127.0.0.1:8080\"",
+            "[traces]\nendpoint = \"127.0.0.1:4318\"",
+            "[traces]\nendpoint = \"https://ada:sesame@traces.example.org\"",
+            "[traces]\nsample = 1.5",
+            "[traces]\nqueue = 0",
             "server = 1",
             "[server",
         ];

@@ -47,6 +47,7 @@ use crate::{
         orders::SyncHandle,
     },
     telemetry,
+    trace::{self, Tracer},
 };
 
 /// How long the start waits for the database before it goes on without.
@@ -101,6 +102,8 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         move |execution: Execution| http::record_abandoned(&journal, recording, execution)
     };
     let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)));
+
+    let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
 
     // Ends after the requests, so that the last of them are recorded.
     let last = CancellationToken::new();
@@ -162,6 +165,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         recording,
         counts: http::Counts::new(ids.now_us()),
         connections: connections.clone(),
+        tracer: tracer.clone(),
         ids,
         sync: sync_handle,
         auth,
@@ -217,6 +221,9 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     last.cancel();
     background.close();
     background.wait().await;
+    if let Some(tracer) = tracer {
+        tracer.stop().await;
+    }
     tracing::info!("stopped");
     match early {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
@@ -248,6 +255,15 @@ fn open_files(max_connections: usize, addresses: usize) -> usize {
         );
     }
     possible
+}
+
+/// Starts to trace. The last part of a request is that its execution reaches the store.
+fn tracer(settings: &trace::Settings, clock: &SharedClock, journal: &Journal) -> anyhow::Result<Tracer> {
+    let tracer = Tracer::start(settings.clone(), clock.clone()).context("cannot start the thread that sends traces")?;
+    let recorder = tracer.clone();
+    journal.tell(Box::new(move |executions| recorder.recorded(executions.iter().map(|execution| execution.id))));
+    tracing::info!("traces go to {}", settings.endpoint);
+    Ok(tracer)
 }
 
 /// Says what to do where others than this machine reach the control plane: tokens would cross the network readable by all who see it pass.

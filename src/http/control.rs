@@ -13,7 +13,15 @@ use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Face, Problem, admin, archive, function, git, metrics, places::Received, preview, webhook};
+use super::{
+    Answer, App, Face, Problem, admin, archive,
+    function::{self, Met},
+    git, metrics,
+    places::Received,
+    preview,
+    trace::Traced,
+    webhook,
+};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -72,10 +80,14 @@ fn for_operators() -> Router<Arc<App>> {
 
 /// Runs a function by its script id, with whatever method and body.
 async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
+    let trace = Traced::begin(app, &request);
     let table = app.live.table();
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {
-        Some(function) => function::run(app, &table, function, Vec::new(), Trigger::Execute, request, peer).await,
+        Some(function) => {
+            let met = Met { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
+            function::run(app, met, request, peer, trace).await
+        }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }
 }

@@ -12,6 +12,7 @@ mod places;
 mod preview;
 mod problem;
 mod timer;
+mod trace;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -33,11 +34,13 @@ pub use webhook::Webhook;
 
 use crate::{
     clock::Ids,
+    execution::{Execution, Outcome},
     executor::SharedExecutor,
     live::Live,
     source::git::serve::Hosted,
     store::journal::Journal,
     sync::{archive::Archive, orders::SyncHandle},
+    trace::Tracer,
 };
 
 /// How requests come in.
@@ -129,6 +132,17 @@ pub enum Recording {
     None,
 }
 
+impl Recording {
+    /// Returns whether this one is among them.
+    fn takes(self, execution: &Execution) -> bool {
+        match self {
+            Self::All => true,
+            Self::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
+            Self::None => false,
+        }
+    }
+}
+
 /// What requests need of the node.
 pub struct App {
     /// How requests come in.
@@ -161,6 +175,8 @@ pub struct App {
     pub counts: Counts,
     /// The connections that are open, at every address.
     pub connections: TaskTracker,
+    /// Traces requests, if anybody wants them traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.

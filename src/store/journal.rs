@@ -8,7 +8,7 @@ use std::{
     mem,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -97,8 +97,12 @@ struct Shared {
     refused: AtomicU64,
     is_away: AtomicBool,
     written: watch::Sender<u64>,
+    on_written: OnceLock<OnWritten>,
     troubles: Mutex<Troubles>,
 }
+
+/// Is told which executions have reached the store.
+pub type OnWritten = Box<dyn Fn(&[Execution]) + Send + Sync>;
 
 /// What keeps executions from the store just now.
 #[derive(Debug, Clone, Default)]
@@ -143,6 +147,7 @@ impl Journal {
             refused: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
             written: watch::Sender::new(0),
+            on_written: OnceLock::new(),
             troubles: Mutex::default(),
         })))
     }
@@ -170,6 +175,11 @@ impl Journal {
     pub fn connect(&self, store: Store) {
         *self.0.store.lock().expect("nothing panics while it holds the store") = Some(store);
         self.0.connected.notify_one();
+    }
+
+    /// Has this told of each batch that reaches the store; to be called once.
+    pub fn tell(&self, on_written: OnWritten) {
+        let _ = self.0.on_written.set(on_written);
     }
 
     /// Returns how many executions reached the store, and says when it becomes more.
@@ -353,6 +363,9 @@ impl Shared {
         let appended = match tokio::time::timeout(limit, store.append_executions(executions)).await {
             Ok(Ok(())) => {
                 self.written.send_modify(|written| *written += executions.len() as u64);
+                if let Some(tell) = self.on_written.get() {
+                    tell(executions);
+                }
                 Ok(())
             }
             Ok(Err(error)) if error.is_outage() => Err(Failed::Outage(Outage::Store(error))),

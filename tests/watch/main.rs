@@ -6,7 +6,9 @@ mod kit;
 #[path = "../support/node.rs"]
 mod node;
 
+mod collector;
 mod docs;
 mod listeners;
 mod metrics;
 mod scrape;
+mod traces;

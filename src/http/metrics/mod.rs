@@ -37,6 +37,7 @@ use crate::{
         Table,
         meter::{BOUNDS_US, Meter},
     },
+    trace::Tracer,
 };
 
 /// Stands for the functions beyond those that are counted each for itself. No function is called so: names that begin with `_` are not served.
@@ -128,6 +129,7 @@ impl App {
         self.runs(&mut text, &table, &usage);
         self.journal(&mut text);
         self.deployments(&mut text, &table, now_us);
+        self.traces(&mut text);
         process::write(&mut text, self.counts.started_us);
         text.finish()
     }
@@ -172,6 +174,20 @@ impl App {
         let status = self.live.status();
         let is_up = status.database.is_none() && status.waiting.is_none() && !journal.is_away;
         text.metric(Gauge, "picloud_database_up", "Whether the database took what it was given last.").sample(&[], u8::from(is_up));
+    }
+
+    fn traces(&self, text: &mut Text) {
+        let traces = self.tracer.as_ref().map(Tracer::stats);
+        text.metric(Gauge, "picloud_traces_queued_spans", "Spans that wait for the collector.")
+            .maybe(&[], traces.map(|traces| traces.queued));
+        text.metric(Counter, "picloud_traces_sent_spans_total", "Spans that the collector took.")
+            .maybe(&[], traces.map(|traces| traces.sent));
+        text.metric(
+            Counter,
+            "picloud_traces_dropped_spans_total",
+            "Spans that were lost: the queue was full, or the collector refused them.",
+        )
+        .maybe(&[], traces.map(|traces| traces.dropped));
     }
 
     fn deployments(&self, text: &mut Text, table: &Table, now_us: i64) {
