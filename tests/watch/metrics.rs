@@ -101,6 +101,22 @@ fn a_run_that_its_client_left_is_counted_and_its_place_is_seen_while_it_lasts() 
 }
 
 #[test]
+fn what_runs_hold_together_is_told_beside_what_they_may() {
+    let holds = "+++\ntimeout = \"60s\"\n[limits]\noperations = 5_000_000_000\n+++\n\
+        let a = \"\"; a.pad(900_000, 'x'); let b = a + 1; let c = a + 2; let d = a + 3; loop {}";
+    let node = node(&[("holds.rhai", holds)]).config("[executor]\nmemory = \"256MiB\"").start();
+    let held = || Scrape::of(&node).value("picloud_executor_memory_bytes");
+    let scrape = Scrape::of(&node);
+    assert_eq!((held(), scrape.value("picloud_executor_memory_limit_bytes")), (0.0, 256.0 * 1024.0 * 1024.0));
+    assert_eq!((scrape.value("picloud_pool_waiting_executions"), scrape.value("picloud_pool_limit_executions")), (0.0, 128.0));
+    let mut client = node.client();
+    client.begin("/holds");
+    wait_until("the run holds it", PATIENCE, || held() >= 2.5e6);
+    drop(client);
+    wait_until("it has given it back", PATIENCE, || held() == 0.0);
+}
+
+#[test]
 fn a_function_is_counted_over_its_versions_and_gone_with_it() {
     let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
     node.wait_for("/a", "1");
