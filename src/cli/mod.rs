@@ -162,6 +162,9 @@ struct Serve {
     /// Address to listen on
     #[arg(long, env = "PICLOUD_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Address of the control plane, git and metrics [default: the one that functions are served at]
+    #[arg(long, env = "PICLOUD_ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
     /// Show authors what went wrong in their script, in the response
     #[arg(long, env = "PICLOUD_DEV")]
     dev: bool,
@@ -184,7 +187,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Serve(serve) => {
-            let overrides = Overrides { listen: serve.listen, dev: serve.dev, ..serve.configured.overrides() };
+            let overrides =
+                Overrides { listen: serve.listen, admin_listen: serve.admin_listen, dev: serve.dev, ..serve.configured.overrides() };
             Config::load(serve.configured.config.as_deref(), overrides)
                 .map_err(anyhow::Error::new)
                 .and_then(node::serve)

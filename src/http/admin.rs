@@ -45,8 +45,6 @@ impl App {
         let status = self.live.status();
         let time = |us: Option<i64>| us.map(rfc3339);
         let live = status.live.as_ref();
-        let is_in_sync = live.is_some_and(|live| Some(&live.revision) == status.wanted.as_ref()) && status.held.is_none();
-        let behind_us = status.wanted_us.filter(|_| !is_in_sync).map(|since| (self.ids.now_us() - since).max(0));
         let previews: Vec<Value> = (self.live.previews().iter())
             .map(|(branch, preview)| {
                 json!({
@@ -73,8 +71,8 @@ impl App {
                 })
             }),
             "wanted": status.wanted,
-            "is_in_sync": is_in_sync,
-            "behind_us": behind_us,
+            "is_in_sync": status.is_in_sync(),
+            "behind_us": status.behind_us(self.ids.now_us()),
             "held": status.held,
             "following": status.following,
             "last_look": time(status.checked_us),

@@ -13,7 +13,15 @@ use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, archive, function, git, places::Received, preview, webhook};
+use super::{
+    Answer, App, Face, Problem, admin, archive,
+    function::{self, Met},
+    git, metrics,
+    places::Received,
+    preview,
+    trace::Traced,
+    webhook,
+};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -34,38 +42,52 @@ pub fn is_reserved(path: &str) -> bool {
 }
 
 /// Answers a request to a reserved path.
-pub async fn answer(app: Arc<App>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
-    if request.uri().path().starts_with(archive::PREFIX) {
+pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, peer: SocketAddr) -> Answer {
+    let has_previews = face.has_previews(&app.settings);
+    if has_previews && request.uri().path().starts_with(archive::PREFIX) {
         return archive::answer(&app, request, peer).await;
     }
-    if request.uri().path().starts_with(preview::PREFIX) {
+    if has_previews && request.uri().path().starts_with(preview::PREFIX) {
         return preview::answer(&app, request, peer).await;
     }
-    if let Some(id) = request.uri().path().strip_prefix("/api/execute/") {
+    if let (true, Some(id)) = (face != Face::Control, request.uri().path().strip_prefix("/api/execute/")) {
         return execute(&app, id.to_owned(), request, peer).await;
     }
     request.extensions_mut().insert(ConnectInfo(peer));
-    let mut router = Router::new()
+    let router = Router::new()
         .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
         .route("/_picloud/ready", get(ready))
-        .route("/_picloud/hooks/source", post(webhook::receive))
-        .route("/api/admin/whoami", get(whoami))
-        .merge(admin::routes())
-        .merge(git::routes())
-        .fallback(|| async { Problem::NotFound })
-        .with_state(app);
+        .route("/_picloud/hooks/source", post(webhook::receive));
+    let router = match face {
+        Face::Public => router,
+        Face::Whole | Face::Control => router.merge(for_operators()),
+    };
+    let mut router = router.fallback(|| async { Problem::NotFound }).with_state(app);
     match router.call(request.map(Body::new)).await {
         Ok(response) => response.map(Either::Right),
         Err(never) => match never {},
     }
 }
 
+/// The URLs that ask for a token.
+fn for_operators() -> Router<Arc<App>> {
+    Router::new()
+        .route("/_picloud/metrics", get(metrics::answer))
+        .route("/api/admin/whoami", get(whoami))
+        .merge(admin::routes())
+        .merge(git::routes())
+}
+
 /// Runs a function by its script id, with whatever method and body.
 async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
+    let trace = Traced::begin(app, &request);
     let table = app.live.table();
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {
-        Some(function) => function::run(app, &table, function, Vec::new(), Trigger::Execute, request, peer).await,
+        Some(function) => {
+            let met = Met { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
+            function::run(app, met, request, peer, trace).await
+        }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }
 }

@@ -8,7 +8,7 @@ use std::{
     mem,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -57,6 +57,8 @@ pub struct Stats {
     pub refused: u64,
     /// Lines of the spool that a killed process left unfinished.
     pub torn: u64,
+    /// The database did not take what it was given last.
+    pub is_away: bool,
 }
 
 /// The folder of the spool, in the data folder.
@@ -93,9 +95,14 @@ struct Shared {
     spool_torn: AtomicU64,
     overflowed: AtomicU64,
     refused: AtomicU64,
+    is_away: AtomicBool,
     written: watch::Sender<u64>,
+    on_written: OnceLock<OnWritten>,
     troubles: Mutex<Troubles>,
 }
+
+/// Is told which executions have reached the store.
+pub type OnWritten = Box<dyn Fn(&[Execution]) + Send + Sync>;
 
 /// What keeps executions from the store just now.
 #[derive(Debug, Clone, Default)]
@@ -138,7 +145,9 @@ impl Journal {
             spool: Mutex::new(spool),
             overflowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
             written: watch::Sender::new(0),
+            on_written: OnceLock::new(),
             troubles: Mutex::default(),
         })))
     }
@@ -168,6 +177,11 @@ impl Journal {
         self.0.connected.notify_one();
     }
 
+    /// Has this told of each batch that reaches the store; to be called once.
+    pub fn tell(&self, on_written: OnWritten) {
+        let _ = self.0.on_written.set(on_written);
+    }
+
     /// Returns how many executions reached the store, and says when it becomes more.
     pub fn written(&self) -> watch::Receiver<u64> {
         self.0.written.subscribe()
@@ -182,6 +196,7 @@ impl Journal {
             dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),
             refused: self.0.refused.load(Ordering::Relaxed),
             torn: self.0.spool_torn.load(Ordering::Relaxed),
+            is_away: self.0.is_away.load(Ordering::Relaxed),
         }
     }
 
@@ -345,15 +360,20 @@ impl Shared {
     }
 
     async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), Failed> {
-        match tokio::time::timeout(limit, store.append_executions(executions)).await {
+        let appended = match tokio::time::timeout(limit, store.append_executions(executions)).await {
             Ok(Ok(())) => {
                 self.written.send_modify(|written| *written += executions.len() as u64);
+                if let Some(tell) = self.on_written.get() {
+                    tell(executions);
+                }
                 Ok(())
             }
             Ok(Err(error)) if error.is_outage() => Err(Failed::Outage(Outage::Store(error))),
             Ok(Err(error)) => Err(Failed::Refused(error)),
             Err(_) => Err(Failed::Outage(Outage::TimedOut(limit))),
-        }
+        };
+        self.is_away.store(matches!(appended, Err(Failed::Outage(_))), Ordering::Relaxed);
+        appended
     }
 
     fn take_queue(&self) -> Vec<Execution> {
