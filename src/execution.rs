@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::clock::ExecutionId;
 use crate::{
+    clock::rfc3339,
     deployment::DeploymentId,
     function::{FilePath, FunctionName, Position, Version},
 };
@@ -27,6 +28,9 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 4] = [Self::Http, Self::Execute, Self::Cli, Self::Replay];
+
     /// Returns the word that scripts and tables see.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -196,6 +200,20 @@ pub struct Execution {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// An execution as programs read it: with the time that its id holds.
+#[derive(Debug, Serialize)]
+pub struct Timed<'a> {
+    time: String,
+    #[serde(flatten)]
+    execution: &'a Execution,
+}
+
+impl<'a> From<&'a Execution> for Timed<'a> {
+    fn from(execution: &'a Execution) -> Self {
+        Self { time: rfc3339(execution.id.time_us()), execution }
+    }
 }
 
 /// What a run sends back to its caller.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, StoreError,
+    feed::Feed,
     spool::{Batch, Spool},
 };
 use crate::{blocking, clock::monotonic, execution::Execution};
@@ -94,6 +95,8 @@ struct Shared {
     overflowed: AtomicU64,
     refused: AtomicU64,
     written: watch::Sender<u64>,
+    /// Hears of executions when they are in the store, or on disk.
+    feed: Feed,
     troubles: Mutex<Troubles>,
 }
 
@@ -139,6 +142,7 @@ impl Journal {
             overflowed: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             written: watch::Sender::new(0),
+            feed: Feed::default(),
             troubles: Mutex::default(),
         })))
     }
@@ -171,6 +175,11 @@ impl Journal {
     /// Returns how many executions reached the store, and says when it becomes more.
     pub fn written(&self) -> watch::Receiver<u64> {
         self.0.written.subscribe()
+    }
+
+    /// Returns what tells executions when they have been written.
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
     }
 
     /// Returns what has been done and what waits.
@@ -236,17 +245,19 @@ impl Shared {
     async fn bring_away(self: &Arc<Self>) {
         let mut writer = self.writer.lock().await;
         let store = self.store.lock().expect("nothing panics while it holds the store").clone();
-        let Some(store) = store else { return self.spool(self.take_queue()).await };
+        let Some(store) = store else { return self.spool(self.take_queue(), 0).await };
         if self.spool_has_rows.load(Ordering::Relaxed) && !self.replay(&store, &mut writer).await {
-            return self.spool(self.take_queue()).await;
+            return self.spool(self.take_queue(), 0).await;
         }
-        let mut executions = self.take_queue();
+        let executions = self.take_queue();
         let mut written = 0;
         for batch in executions.chunks(self.settings.batch) {
             if let Err((outage, before_it)) = self.append(&store, batch, FIRST_LIMIT).await {
                 self.put_off(&mut writer, &outage);
-                return self.spool(executions.split_off(written + before_it)).await;
+                self.feed.tell(&executions, written..written + before_it);
+                return self.spool(executions, written + before_it).await;
             }
+            self.feed.tell(&executions, written..written + batch.len());
             written += batch.len();
         }
         self.catch_up(&mut writer, written > 0);
@@ -296,7 +307,7 @@ impl Shared {
             if !self.spool_has_rows.load(Ordering::Relaxed) {
                 break;
             }
-            self.spool(self.take_queue()).await;
+            self.spool(self.take_queue(), 0).await;
         }
         self.catch_up(writer, has_written);
         true
@@ -308,7 +319,7 @@ impl Shared {
         loop {
             tokio::select! {
                 appended = &mut append => return appended,
-                () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue()).await,
+                () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue(), 0).await,
             }
         }
     }
@@ -356,18 +367,20 @@ impl Shared {
         }
     }
 
-    fn take_queue(&self) -> Vec<Execution> {
+    fn take_queue(&self) -> Arc<Vec<Execution>> {
         let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
         // As much room as was needed this time, so that requests rarely wait for a list that grows.
         let room = queue.len().min(self.settings.batch);
-        mem::replace(&mut *queue, Vec::with_capacity(room))
+        Arc::new(mem::replace(&mut *queue, Vec::with_capacity(room)))
     }
 
-    async fn spool(self: &Arc<Self>, executions: Vec<Execution>) {
-        if executions.is_empty() {
+    /// Brings executions to the spool, but for so many at the beginning.
+    async fn spool(self: &Arc<Self>, executions: Arc<Vec<Execution>>, from: usize) {
+        if executions.len() == from {
             return;
         }
-        let appended = self.on_spool(move |spool| spool.append(&executions)).await;
+        let spooled = executions.clone();
+        let appended = self.on_spool(move |spool| spool.append(&spooled[from..])).await;
         let mut troubles = self.troubles();
         let was_losing = mem::replace(&mut troubles.spool, appended.err().map(|error| error.to_string()));
         match (&was_losing, &troubles.spool) {
@@ -375,6 +388,8 @@ impl Shared {
             (Some(_), None) => tracing::info!("the spool can be written again"),
             _ => {}
         }
+        drop(troubles);
+        self.feed.tell(&executions, from..executions.len());
     }
 
     async fn advance(self: &Arc<Self>, batch: Batch) {
