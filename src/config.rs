@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 pub use source::Source;
 use source::SourceFile;
@@ -154,6 +155,8 @@ struct ServerFile {
     body_timeout: Option<Span>,
     write_timeout: Option<Span>,
     min_rate: Option<Size>,
+    max_tails: Option<usize>,
+    tail_rate: Option<u32>,
     grace: Option<Span>,
 }
 
@@ -314,6 +317,8 @@ impl File {
                 body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.0),
                 write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.0),
                 min_rate_bytes: self.server.min_rate.map_or(server.min_rate_bytes, |size| size.0),
+                max_tails: self.server.max_tails.unwrap_or(server.max_tails).min(Semaphore::MAX_PERMITS),
+                tail_rate: self.server.tail_rate.unwrap_or(server.tail_rate),
             },
             grace: self.server.grace.unwrap_or(Span::seconds(20)),
             record: self.journal.record.unwrap_or_default(),
@@ -357,6 +362,8 @@ mod tests {
             "body_timeout",
             "write_timeout",
             "min_rate",
+            "max_tails",
+            "tail_rate",
             "grace",
             "kind",
             "path",

@@ -128,7 +128,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         source,
         engine,
         executor: executor.clone(),
-        store,
+        store: store.clone(),
         live: live.clone(),
         ids: ids.clone(),
         stack_bytes: config.executor.stack_bytes,
@@ -160,6 +160,9 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         source: config.source.to_string(),
         database: Store::describe(&config.database_url, &config.data)?,
         webhook: webhook(&config),
+        store,
+        tails: Arc::new(Semaphore::new(config.server.max_tails)),
+        stop: stop.clone(),
     });
     let connections = TaskTracker::new();
     if let Err(error) = data.announce(address) {

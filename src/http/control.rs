@@ -13,7 +13,7 @@ use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, archive, function, git, places::Received, preview, webhook};
+use super::{Answer, App, Problem, admin, archive, executions, function, git, places::Received, preview, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -51,6 +51,7 @@ pub async fn answer(app: Arc<App>, mut request: Request<Received>, peer: SocketA
         .route("/_picloud/hooks/source", post(webhook::receive))
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
+        .merge(executions::routes())
         .merge(git::routes())
         .fallback(|| async { Problem::NotFound })
         .with_state(app);

@@ -5,11 +5,13 @@ mod archive;
 mod auth;
 mod connection;
 mod control;
+mod executions;
 mod function;
 mod git;
 mod places;
 mod preview;
 mod problem;
+mod tail;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -19,6 +21,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use serde::Deserialize;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
 
 pub use auth::Auth;
 pub use connection::serve;
@@ -32,7 +36,7 @@ use crate::{
     executor::SharedExecutor,
     live::Live,
     source::git::serve::Hosted,
-    store::journal::Journal,
+    store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
 };
 
@@ -61,6 +65,10 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// What a client must send of a push, or take of a response, on average over each of these times, in bytes a second.
     pub min_rate_bytes: u64,
+    /// Those who follow executions at the same time.
+    pub max_tails: usize,
+    /// Executions a second that one of them is told; more are counted.
+    pub tail_rate: u32,
 }
 
 impl Settings {
@@ -84,6 +92,8 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             min_rate_bytes: 1_024,
+            max_tails: 64,
+            tail_rate: 200,
         }
     }
 }
@@ -127,6 +137,12 @@ pub struct App {
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.
     pub database: String,
+    /// The same, once it has been reached.
+    pub store: watch::Receiver<Option<Store>>,
+    /// Places for those who follow executions.
+    pub tails: Arc<Semaphore>,
+    /// The node stops: what has no end of its own ends.
+    pub stop: CancellationToken,
     /// Who may say from outside that the source has changed, if anybody may.
     pub webhook: Option<Webhook>,
 }
