@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod diff;
+mod events;
 mod executions;
 mod follow;
 mod health;
@@ -127,6 +128,16 @@ impl Configured {
         for diagnostic in diagnostics {
             output::tell(format!("{}\n", Self::finding(config, diagnostic)));
         }
+    }
+
+    /// Reads executions from the node that was named, else from the database.
+    fn with_runs<T>(node: &client::Node, read: impl AsyncFnOnce(executions::Runs) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        if let Some(client) = node.named()? {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            return runtime.block_on(read(executions::Runs::Node(client)));
+        }
+        let config = node.configured.load()?;
+        node.configured.with_store(&config, async |store| read(executions::Runs::Store(store)).await)
     }
 
     /// Reads from the database that the configuration names.

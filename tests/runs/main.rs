@@ -7,6 +7,7 @@ mod kit;
 mod node;
 
 mod lists;
+mod remote;
 mod tail;
 
 use kit::Fresh;
