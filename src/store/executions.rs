@@ -146,16 +146,21 @@ impl Store {
     /// Reads executions, newest first, with the names behind their numbers.
     ///
     /// Numbers stand in the SQL, which is made of nothing that somebody sent. Bound parameters would need a condition for every filter, asked
-    /// for or not, and without statistics Postgres then expects no row at all and sorts the whole table. The inner statement finds what
+    /// for or not, and without statistics Postgres then expects no row at all and sorts the whole table. In SQLite the inner statement finds what
     /// is meant by an index that has no logs in it.
     async fn select(&self, condition: &str, texts: &[String], limit: usize) -> Result<Part, StoreError> {
+        let found = format!("FROM executions WHERE {condition} ORDER BY id DESC LIMIT {limit}");
+        let rows = match &self.database {
+            // Asked for ids only, Postgres may join the whole table with them.
+            Database::Postgres(_) => format!("(SELECT * {found})"),
+            Database::Sqlite { .. } => format!("(SELECT * FROM executions WHERE id IN (SELECT id {found}))"),
+        };
         let sql = AssertSqlSafe(format!(
             "SELECT e.id, f.word AS function, v.word AS version, e.deployment, e.invoked_by, e.request_id, e.method, e.path, e.status,
                     e.outcome, e.duration_us, e.operations, e.peak_memory_bytes, e.logs, e.logs_dropped, e.failure
-             FROM executions AS e
+             FROM {rows} AS e
              LEFT JOIN words AS f ON f.key = e.function_key
              LEFT JOIN words AS v ON v.key = e.version_key
-             WHERE e.id IN (SELECT id FROM executions WHERE {condition} ORDER BY id DESC LIMIT {limit})
              ORDER BY e.id DESC"
         ));
         match &self.database {
