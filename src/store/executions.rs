@@ -1,4 +1,4 @@
-//! Executions: found by range, forgotten by age and count. `append` writes them.
+//! Executions: found by range. `append` writes them, `retention` forgets them.
 
 use std::{pin::pin, time::Duration};
 
@@ -6,7 +6,7 @@ use futures_util::{Stream, TryStreamExt};
 use serde::de::{Deserialize, IntoDeserializer, value::StrDeserializer};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
 
-use super::{Database, ExecutionFilter, Store, StoreError, append::signed, filter::says, read};
+use super::{Database, ExecutionFilter, Store, StoreError, filter::says, read};
 use crate::{
     clock::{ExecutionId, first_id_at, monotonic},
     deployment::DeploymentId,
@@ -23,13 +23,13 @@ pub struct Page {
     pub next: Option<ExecutionId>,
 }
 
-/// Rows that a search looks through first, and the most at once; each time twice as many as the time before, as long as time is left.
+/// Rows that a search looks through first, and the most at once; each time twice as many as the time before, or as many as the time that is
+/// left should do for.
 const LOOK: (i64, i64) = (2_000, 64_000);
+/// With time for fewer rows than this a search ends.
+const LEAST_LOOK: i64 = 500;
 /// Bytes of a page after which it ends, however few its executions are: one may have logged a megabyte.
 const PAGE_BYTES: usize = 2 << 20;
-
-/// Rows that one statement removes, so that a big clean-up lets writers in between.
-const PRUNE_SLICE: i64 = 5_000;
 
 impl Store {
     /// Returns executions, newest first, however long it takes.
@@ -54,11 +54,13 @@ impl Store {
         let began = monotonic();
         let oldest = filter.since_us.map_or(0, first_id_at).max(filter.from.map_or(0, |from| from.0));
         let before = filter.before.map_or(i64::MAX, |before| before.0).min(filter.until_us.map_or(i64::MAX, first_id_at));
-        let (mut page, mut newest, mut look) = (Page::default(), before - 1, LOOK.0);
+        // Nothing is searched for if every row is meant.
+        let mut look = if meant.sql.is_empty() { i64::from(filter.limit) } else { LOOK.0 };
+        let (mut page, mut newest) = (Page::default(), before - 1);
         let mut room = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         loop {
-            // Nothing is searched for if every row is meant.
-            let rest = if meant.sql.is_empty() { None } else { self.row_after(meant.among, oldest, newest, look).await? };
+            let part_began = monotonic();
+            let rest = self.row_after(meant.among, oldest, newest, look).await?;
             let from = rest.map_or(oldest, |rest| rest + 1);
             let part = self.select(&format!("id BETWEEN {from} AND {newest}{}{}", meant.among, meant.sql), &meant.texts, room).await?;
             let looked_to = part.ended_at.or(rest.map(|rest| rest + 1));
@@ -67,17 +69,22 @@ impl Store {
             page.next = looked_to.map(ExecutionId);
             room = filter.limit as usize - page.executions.len();
             let Some(looked_to) = looked_to else { return Ok(page) };
-            if room == 0 || part.is_large || began.elapsed() >= budget {
+            let left = budget.saturating_sub(began.elapsed());
+            look = next_look(look, part_began.elapsed(), left);
+            if room == 0 || part.is_large || look < LEAST_LOOK {
                 return Ok(page);
             }
             newest = looked_to - 1;
-            look = (look * 2).min(LOOK.1);
         }
     }
 
     /// Writes a filter in SQL; none if nothing can be meant.
     async fn conditions(&self, filter: &ExecutionFilter) -> Result<Option<Conditions>, StoreError> {
         let (mut sql, mut texts) = (String::new(), Vec::new());
+        let is_trouble = filter.status.is_some_and(|status| *status.range().start() >= 400);
+        let is_trouble = is_trouble || filter.outcome.is_some_and(|outcome| outcome != Outcome::Ok);
+        // An expression has no index: the one that is meant is the partial one, however promising another that has these columns looks.
+        let (status_column, outcome_column) = if is_trouble { ("(status + 0)", "(outcome + 0)") } else { ("status", "outcome") };
         if let Some(function) = &filter.function {
             let Some(key) = self.function_key(function).await? else { return Ok(None) };
             sql += &format!(" AND function_key = {key}");
@@ -89,10 +96,10 @@ impl Store {
         }
         if let Some(status) = filter.status {
             let range = status.range();
-            sql += &format!(" AND status BETWEEN {} AND {}", range.start(), range.end());
+            sql += &format!(" AND {status_column} BETWEEN {} AND {}", range.start(), range.end());
         }
         if let Some(outcome) = filter.outcome {
-            sql += &format!(" AND outcome = {}", outcome as i64);
+            sql += &format!(" AND {outcome_column} = {}", outcome as i64);
         }
         match filter.trigger {
             None => {}
@@ -114,8 +121,6 @@ impl Store {
         if filter.has_output {
             sql += " AND (logs IS NOT NULL OR logs_dropped > 0 OR failure IS NOT NULL)";
         }
-        let is_trouble = filter.status.is_some_and(|status| *status.range().start() >= 400);
-        let is_trouble = is_trouble || filter.outcome.is_some_and(|outcome| outcome != Outcome::Ok);
         // The words of the partial index, or the databases would not see that it applies.
         let among = if is_trouble { " AND (status >= 400 OR outcome <> 0)" } else { "" };
         Ok(Some(Conditions { among, sql, texts }))
@@ -129,13 +134,15 @@ impl Store {
         }
     }
 
-    /// Returns the newest row of a range that does not belong to the first so many of these.
+    /// Returns the newest row of a range that does not belong to the first so many of these. Each part is a range of so few rows that it does
+    /// not matter how the database reads it: without statistics Postgres expects half a percent of all rows between any two ids, and may read
+    /// and sort all that there are. Here it has one end only, and walks along the index.
     async fn row_after(&self, among: &str, oldest: i64, newest: i64, count: i64) -> Result<Option<i64>, StoreError> {
-        let sql =
-            format!("SELECT id FROM executions WHERE id BETWEEN {oldest} AND {newest}{among} ORDER BY id DESC LIMIT 1 OFFSET {count}");
+        let sql = format!("SELECT id FROM executions WHERE id <= {newest}{among} ORDER BY id DESC LIMIT 1 OFFSET {count}");
         let sql = AssertSqlSafe(sql);
-        read!(self, pool => sqlx::query_scalar(sql).persistent(false).fetch_optional(pool))
-            .map_err(StoreError::query("look through executions"))
+        let row: Option<i64> = read!(self, pool => sqlx::query_scalar(sql).persistent(false).fetch_optional(pool))
+            .map_err(StoreError::query("look through executions"))?;
+        Ok(row.filter(|id| *id >= oldest))
     }
 
     /// Returns one execution.
@@ -174,33 +181,12 @@ impl Store {
             }
         }
     }
+}
 
-    /// Removes executions asked for before this time (microseconds since 1970), and the oldest beyond so many. Returns how many went.
-    pub async fn prune_executions(&self, before_us: i64, max_count: u64) -> Result<u64, StoreError> {
-        let too_many: Option<i64> = read!(self, pool => sqlx::query_scalar("SELECT id FROM executions ORDER BY id DESC LIMIT 1 OFFSET $1")
-                .bind(signed(max_count))
-                .fetch_optional(pool))
-        .map_err(StoreError::query("count executions"))?;
-        let keep_from = first_id_at(before_us).max(too_many.map_or(0, |id| id + 1));
-        let mut removed = 0;
-        loop {
-            let sql = "DELETE FROM executions
-                       WHERE id IN (SELECT id FROM executions WHERE id < $1 ORDER BY id LIMIT $2)";
-            let slice = match &self.database {
-                Database::Postgres(pool) => {
-                    sqlx::query(sql).bind(keep_from).bind(PRUNE_SLICE).execute(pool).await.map(|done| done.rows_affected())
-                }
-                Database::Sqlite { writer, .. } => {
-                    sqlx::query(sql).bind(keep_from).bind(PRUNE_SLICE).execute(writer).await.map(|done| done.rows_affected())
-                }
-            }
-            .map_err(StoreError::query("remove old executions"))?;
-            removed += slice;
-            if slice < PRUNE_SLICE as u64 {
-                return Ok(removed);
-            }
-        }
-    }
+/// Returns how many rows to look through next, where so many took such a time.
+fn next_look(look: i64, took: Duration, left: Duration) -> i64 {
+    let in_time = look as f64 * left.as_secs_f64() / took.as_secs_f64().max(1e-6);
+    (in_time as i64).min(look * 2).min(LOOK.1)
 }
 
 /// What a filter says, in SQL.
@@ -295,5 +281,26 @@ impl TryFrom<ExecutionRow> for Execution {
             logs_dropped: u32::try_from(row.logs_dropped).map_err(|error| bad(&error))?,
             failure,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_is_as_large_as_the_time_that_is_left_should_do_for() {
+        let ms = Duration::from_millis;
+        for (look, took, left, next) in [
+            (2_000, ms(1), ms(11), 4_000),
+            (2_000, ms(4), ms(8), 4_000),
+            (2_000, ms(8), ms(4), 1_000),
+            (2_000, ms(20), ms(0), 0),
+            (50_000, ms(1), ms(11), LOOK.1),
+            (2_000, Duration::ZERO, Duration::MAX, 4_000),
+            (LOOK.1, Duration::MAX, Duration::MAX, LOOK.1),
+        ] {
+            assert_eq!(next_look(look, took, left), next, "{look} {took:?} {left:?}");
+        }
     }
 }
