@@ -65,6 +65,7 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
         version: Digest::of(function.as_str().as_bytes()).into(),
         deployment: DeploymentId(id),
         trigger: if number % 50 == 0 { Trigger::Execute } else { Trigger::Http },
+        replay_of: None,
         request_id: (number % 20 == 0).then(|| format!("request-{number}")),
         method: "GET".into(),
         path: format!("/{function}"),
@@ -82,6 +83,7 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
             position: None,
             calls: Vec::new(),
         }),
+        capture: None,
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Config {
     pub grace: Span,
     /// Which executions are recorded.
     pub record: http::Recording,
+    /// Which requests are kept to be run again.
+    pub capture: http::Capturing,
     /// How executions get to the store.
     pub journal: journal::Settings,
     /// How long they stay there.
@@ -172,6 +174,9 @@ struct ExecutorFile {
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
     record: Option<http::Recording>,
+    capture: Option<bool>,
+    capture_body: Option<Size>,
+    capture_queue: Option<Size>,
     queue: Option<usize>,
     batch: Option<usize>,
     flush_interval: Option<Span>,
@@ -294,6 +299,7 @@ impl File {
         let executor = local::Settings::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
+        let capture = http::Capturing::default();
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
             source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
@@ -322,11 +328,16 @@ impl File {
             },
             grace: self.server.grace.unwrap_or(Span::seconds(20)),
             record: self.journal.record.unwrap_or_default(),
+            capture: http::Capturing {
+                all: self.journal.capture.unwrap_or(capture.all),
+                max_body_bytes: self.journal.capture_body.map_or(capture.max_body_bytes, Size::bytes),
+            },
             journal: journal::Settings {
                 queue: self.journal.queue.unwrap_or(journal.queue),
                 batch: self.journal.batch.unwrap_or(journal.batch),
                 flush_interval: self.journal.flush_interval.map_or(journal.flush_interval, |span| span.0),
                 spool_bytes: self.journal.spool.map_or(journal.spool_bytes, |size| size.0),
+                capture_bytes: self.journal.capture_queue.map_or(journal.capture_bytes, Size::bytes),
             },
             retention: retention::Settings {
                 max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
@@ -407,6 +418,9 @@ mod tests {
             "batch",
             "flush_interval",
             "spool",
+            "capture",
+            "capture_body",
+            "capture_queue",
             "max_age",
             "max_count",
             "format",

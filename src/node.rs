@@ -153,6 +153,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         executor,
         journal: journal.clone(),
         recording,
+        capturing: config.capture,
         ids,
         sync: sync_handle,
         auth,

@@ -13,6 +13,7 @@ mod init;
 mod invoke;
 mod logs;
 mod output;
+mod replay;
 mod routes;
 mod status;
 mod token;
@@ -59,6 +60,8 @@ enum Command {
     Versions(history::Versions),
     /// List executions, the newest first
     Executions(executions::Executions),
+    /// Run the request of an execution again
+    Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),
     /// Make, list and revoke tokens
@@ -210,6 +213,7 @@ pub fn run() -> ExitCode {
         Command::Diff(diff) => diff.run(),
         Command::Versions(versions) => versions.run(),
         Command::Executions(executions) => executions.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Logs(logs) => logs.run(),
         Command::Token(token) => token.run(),
         Command::Init(init) => init.run(),

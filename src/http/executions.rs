@@ -6,12 +6,12 @@ use axum::{
     Json, Router,
     extract::{ConnectInfo, Path, RawQuery, State},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
 
-use super::{App, Problem, tail};
+use super::{App, Problem, replay, tail};
 use crate::{
     access::Scope,
     clock::rfc3339,
@@ -31,6 +31,7 @@ pub fn routes() -> Router<Arc<App>> {
         .route("/api/admin/executions", get(list))
         .route("/api/admin/executions/tail", get(follow))
         .route("/api/admin/executions/{id}", get(one))
+        .route("/api/admin/executions/{id}/replay", post(replay::replay))
 }
 
 async fn list(
@@ -98,7 +99,7 @@ fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
 
 impl App {
     /// Returns the store, if it has been reached.
-    fn history(&self) -> Result<Store, Problem> {
+    pub(super) fn history(&self) -> Result<Store, Problem> {
         self.store.borrow().clone().ok_or(Problem::HistoryAway)
     }
 
@@ -124,7 +125,8 @@ pub struct Missed {
 const MISSED: u32 = 1_000;
 const MISSED_BUDGET: Duration = Duration::from_secs(1);
 
-fn away(error: StoreError) -> Problem {
+/// Says in the log why executions cannot be read.
+pub(super) fn away(error: StoreError) -> Problem {
     tracing::error!(error = &error as &dyn std::error::Error, "executions cannot be read: {error}");
     Problem::HistoryAway
 }

@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Either, Full, Limited};
 
 use super::{Answer, App, Problem, REQUEST_ID, Recording, places::Received, problem::allow_header, request_id};
 use crate::{
-    execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
+    execution::{Capture, Execution, ExecutionId, Finished, Invocation, Outcome, Params, Reply, Trigger},
     live::{Entry, LiveFunction, Match, Table},
     store::Journal,
 };
@@ -67,10 +67,14 @@ pub async fn run(
     let mut response = match read_body(&headers, body, function.function.manifest.limits.body.bytes(), app.settings.body_timeout).await {
         Err(problem) => problem.answer(Some(id_text), app.settings.dev),
         Ok(body) => {
+            let is_captured = function.function.manifest.capture.unwrap_or(app.capturing.all);
+            let max_body_bytes = app.capturing.max_body_bytes;
+            let capture = is_captured.then(|| Box::new(Capture::of(&method, &uri, &params, &headers, &body, max_body_bytes)));
             let invocation = Invocation {
                 execution_id,
                 deployment: table.deployment,
                 trigger,
+                replay_of: None,
                 request_id,
                 method,
                 uri,
@@ -78,6 +82,7 @@ pub async fn run(
                 headers,
                 body,
                 remote_addr: Some(peer.ip()),
+                capture,
             };
             match app.executor.execute(&function.function, invocation).await {
                 Ok(finished) => finish(app, finished, id_text),
@@ -131,7 +136,15 @@ async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<
 
 /// Turns what happened into the response, and hands the record on.
 fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str) -> Answer {
-    let response = match reply {
+    let response = respond(app, reply, &execution, id);
+    execution.status = response.status().as_u16();
+    record(&app.journal, app.recording, execution);
+    response
+}
+
+/// Makes the response that a caller gets of a run.
+pub fn respond(app: &App, reply: Option<Reply>, execution: &Execution, id: &str) -> Answer {
+    match reply {
         Some(reply) => {
             let mut response = Response::new(Either::Left(Full::new(reply.body)));
             *response.status_mut() = reply.status;
@@ -143,13 +156,11 @@ fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str) 
             response
         }
         None => Problem::Ended(execution.outcome, execution.failure.clone()).answer(Some(id), app.settings.dev),
-    };
-    execution.status = response.status().as_u16();
-    record(&app.journal, app.recording, execution);
-    response
+    }
 }
 
-fn record(journal: &Journal, recording: Recording, execution: Execution) {
+/// Hands on the record of a run, if it is to be kept.
+pub fn record(journal: &Journal, recording: Recording, execution: Execution) {
     log(&execution);
     let is_recorded = match recording {
         Recording::All => true,

@@ -11,6 +11,7 @@ mod git;
 mod places;
 mod preview;
 mod problem;
+mod replay;
 mod tail;
 mod webhook;
 
@@ -111,6 +112,21 @@ pub enum Recording {
     None,
 }
 
+/// Which requests are kept with their executions, to be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capturing {
+    /// Those of every function that does not say otherwise.
+    pub all: bool,
+    /// Bytes of the largest body that is kept.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Capturing {
+    fn default() -> Self {
+        Self { all: false, max_body_bytes: 64 * 1024 }
+    }
+}
+
 /// What requests need of the node.
 pub struct App {
     /// How requests come in.
@@ -125,6 +141,8 @@ pub struct App {
     pub journal: Journal,
     /// Which of them.
     pub recording: Recording,
+    /// Which requests are kept to be run again.
+    pub capturing: Capturing,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
     /// Decides what is live.

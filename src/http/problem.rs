@@ -14,7 +14,7 @@ use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
     function::{
-        Diagnostic,
+        Diagnostic, FunctionName,
         route::{Method, methods::join},
     },
     store::{FindError, SHORTEST_REVISION},
@@ -74,6 +74,15 @@ pub enum Problem {
     Archive(ArchiveError),
     /// No execution of this id is kept.
     UnknownExecution,
+    /// The function never had such a version.
+    UnknownVersion {
+        /// What was asked for.
+        version: String,
+        /// Which function.
+        function: FunctionName,
+    },
+    /// The execution is there and cannot be run again so. Says why, and what to do.
+    NotReplayable(String),
     /// The database that keeps executions does not answer.
     HistoryAway,
     /// As many follow executions as may.
@@ -126,14 +135,15 @@ impl Problem {
             Self::NotFound
             | Self::UnknownScript
             | Self::UnknownExecution
+            | Self::UnknownVersion { .. }
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
-            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) | Self::Archive(ArchiveError::Outdated { .. }) => {
-                StatusCode::CONFLICT
-            }
+            Self::NotReplayable(_)
+            | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
@@ -225,6 +235,10 @@ impl Problem {
             }
             Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
+            Self::UnknownVersion { version, function } => {
+                format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
+            }
+            Self::NotReplayable(why) => why.clone(),
             Self::HistoryAway => "the database that has the executions does not answer; try again".into(),
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
@@ -412,6 +426,8 @@ mod tests {
             (Problem::HistoryAway, 503),
             (Problem::TailsBusy { limit: 1 }, 503),
             (Problem::UnknownExecution, 404),
+            (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
+            (Problem::NotReplayable("x".into()), 409),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::Leaks { limit: Size::mib(1) }), 503),

@@ -164,7 +164,7 @@ impl Store {
         };
         let sql = AssertSqlSafe(format!(
             "SELECT e.id, f.word AS function, v.word AS version, e.deployment, e.invoked_by, e.request_id, e.method, e.path, e.status,
-                    e.outcome, e.duration_us, e.operations, e.peak_memory_bytes, e.logs, e.logs_dropped, e.failure
+                    e.outcome, e.duration_us, e.operations, e.peak_memory_bytes, e.logs, e.logs_dropped, e.failure, e.replay_of
              FROM {rows} AS e
              LEFT JOIN words AS f ON f.key = e.function_key
              LEFT JOIN words AS v ON v.key = e.version_key
@@ -243,6 +243,7 @@ struct ExecutionRow {
     logs: Option<String>,
     logs_dropped: i64,
     failure: Option<String>,
+    replay_of: Option<i64>,
 }
 
 impl TryFrom<ExecutionRow> for Execution {
@@ -266,6 +267,7 @@ impl TryFrom<ExecutionRow> for Execution {
             version: version.parse().map_err(|error| bad(&error))?,
             deployment: DeploymentId(row.deployment),
             trigger: invoked_by.map_or(Ok(Trigger::Http), Trigger::deserialize).map_err(|error| bad(&error))?,
+            replay_of: row.replay_of.map(ExecutionId),
             request_id: row.request_id,
             method: row.method.unwrap_or_else(|| "GET".into()),
             path: row.path,
@@ -280,6 +282,7 @@ impl TryFrom<ExecutionRow> for Execution {
             logs: logs.into_iter().map(|(at_us, level, message)| LogLine { at_us, level, message }).collect(),
             logs_dropped: u32::try_from(row.logs_dropped).map_err(|error| bad(&error))?,
             failure,
+            capture: None,
         })
     }
 }

@@ -110,7 +110,8 @@ impl Feed {
 
 fn size(execution: &Execution) -> usize {
     let logs: usize = execution.logs.iter().map(|line| line.message.len() + size_of_val(line)).sum();
-    OVERHEAD_BYTES + execution.path.len() + logs + execution.failure.as_ref().map_or(0, |failure| failure.message.len())
+    let capture = execution.capture.as_ref().map_or(0, |capture| capture.size());
+    OVERHEAD_BYTES + execution.path.len() + logs + capture + execution.failure.as_ref().map_or(0, |failure| failure.message.len())
 }
 
 /// Somebody who listens, until it is dropped.
@@ -169,6 +170,7 @@ mod tests {
             version: Digest::of(b"").into(),
             deployment: DeploymentId(1),
             trigger: Trigger::Http,
+            replay_of: None,
             request_id: None,
             method: "GET".into(),
             path: "/f".into(),
@@ -180,6 +182,7 @@ mod tests {
             logs: vec![LogLine { at_us: 1, level: LogLevel::Info, message: "x".repeat(log_bytes) }],
             logs_dropped: 0,
             failure: None,
+            capture: None,
         }
     }
 

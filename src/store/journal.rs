@@ -35,11 +35,13 @@ pub struct Settings {
     pub flush_interval: Duration,
     /// Bytes on disk for executions while the database is away; beyond it the oldest are dropped and counted.
     pub spool_bytes: u64,
+    /// Bytes of requests, kept to be run again, that are held in memory; beyond it executions go without and are counted.
+    pub capture_bytes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue: 20_000, batch: 1_000, flush_interval: Duration::from_millis(100), spool_bytes: 64 << 20 }
+        Self { queue: 20_000, batch: 1_000, flush_interval: Duration::from_millis(100), spool_bytes: 64 << 20, capture_bytes: 32 << 20 }
     }
 }
 
@@ -58,6 +60,8 @@ pub struct Stats {
     pub refused: u64,
     /// Lines of the spool that a killed process left unfinished.
     pub torn: u64,
+    /// Recorded without their request, which was to be kept, because too many waited.
+    pub uncaptured: u64,
 }
 
 /// The folder of the spool, in the data folder.
@@ -76,7 +80,7 @@ pub struct Journal(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
-    queue: Mutex<Vec<Execution>>,
+    queue: Mutex<Queue>,
     /// The queue is no longer empty.
     filled: Notify,
     /// The queue holds a whole batch.
@@ -93,11 +97,19 @@ struct Shared {
     spool_dropped: AtomicU64,
     spool_torn: AtomicU64,
     overflowed: AtomicU64,
+    uncaptured: AtomicU64,
     refused: AtomicU64,
     written: watch::Sender<u64>,
     /// Hears of executions when they are in the store, or on disk.
     feed: Feed,
     troubles: Mutex<Troubles>,
+}
+
+/// Executions that wait, and the bytes of their requests.
+#[derive(Default)]
+struct Queue {
+    executions: Vec<Execution>,
+    capture_bytes: usize,
 }
 
 /// What keeps executions from the store just now.
@@ -140,6 +152,7 @@ impl Journal {
             spool_torn: AtomicU64::new(0),
             spool: Mutex::new(spool),
             overflowed: AtomicU64::new(0),
+            uncaptured: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             written: watch::Sender::new(0),
             feed: Feed::default(),
@@ -148,15 +161,24 @@ impl Journal {
     }
 
     /// Takes one execution. Never blocks; when the queue is full the execution is dropped and counted.
-    pub fn record(&self, execution: Execution) {
+    pub fn record(&self, mut execution: Execution) {
         let length = {
             let mut queue = self.0.queue.lock().expect("nothing panics while it holds the queue");
-            if queue.len() >= self.0.settings.queue {
+            if queue.executions.len() >= self.0.settings.queue {
                 self.0.overflowed.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            queue.push(execution);
-            queue.len()
+            if let Some(capture) = &execution.capture {
+                let bytes = queue.capture_bytes + capture.size();
+                if bytes > self.0.settings.capture_bytes {
+                    self.0.uncaptured.fetch_add(1, Ordering::Relaxed);
+                    execution.capture = None;
+                } else {
+                    queue.capture_bytes = bytes;
+                }
+            }
+            queue.executions.push(execution);
+            queue.executions.len()
         };
         if length == 1 {
             self.0.filled.notify_one();
@@ -185,12 +207,13 @@ impl Journal {
     /// Returns what has been done and what waits.
     pub fn stats(&self) -> Stats {
         Stats {
-            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").len() as u64,
+            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").executions.len() as u64,
             spooled_bytes: self.0.spooled_bytes.load(Ordering::Relaxed),
             written: *self.0.written.borrow(),
             dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),
             refused: self.0.refused.load(Ordering::Relaxed),
             torn: self.0.spool_torn.load(Ordering::Relaxed),
+            uncaptured: self.0.uncaptured.load(Ordering::Relaxed),
         }
     }
 
@@ -370,8 +393,9 @@ impl Shared {
     fn take_queue(&self) -> Arc<Vec<Execution>> {
         let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
         // As much room as was needed this time, so that requests rarely wait for a list that grows.
-        let room = queue.len().min(self.settings.batch);
-        Arc::new(mem::replace(&mut *queue, Vec::with_capacity(room)))
+        let room = queue.executions.len().min(self.settings.batch);
+        queue.capture_bytes = 0;
+        Arc::new(mem::replace(&mut queue.executions, Vec::with_capacity(room)))
     }
 
     /// Brings executions to the spool, but for so many at the beginning.

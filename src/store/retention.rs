@@ -1,4 +1,4 @@
-//! Forgets old executions: by age and by count.
+//! Forgets old executions, and the requests that were kept of them: by age and by count.
 
 use std::time::Duration;
 
@@ -71,6 +71,8 @@ impl Store {
             .map_err(StoreError::query("find old executions"))?;
             let next = next.filter(|id| *id < keep_from);
             let to = next.unwrap_or(keep_from);
+            // First, so that nothing is kept of an execution that is gone.
+            self.remove("DELETE FROM captures WHERE id >= $1 AND id < $2", from, to).await?;
             removed += self.remove("DELETE FROM executions WHERE id >= $1 AND id < $2", from, to).await?;
             if next.is_none() {
                 return Ok(removed);

@@ -8,6 +8,7 @@ mod node;
 
 mod lists;
 mod remote;
+mod replay;
 mod tail;
 
 use kit::Fresh;
