@@ -1,5 +1,6 @@
 //! What an operator's looking costs: lists of 100,000 executions through HTTP on SQLite and (with PICLOUD_TEST_POSTGRES) on Postgres, and
-//! 50 live tails beside a loaded node. `cargo bench --bench lists`; `-- lists` or `-- tails` for one of them. The tails need `wrk`.
+//! 50 live tails beside a loaded node, and 2,000 executions a second while as many are forgotten. `cargo bench --bench lists`; `-- lists`,
+//! `-- tails` or `-- retention` for one of them. The tails need `wrk`.
 
 mod support;
 
@@ -8,24 +9,31 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
     path::Path,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use picloud::{
-    clock::{Clock, SystemClock, first_id_at},
+    clock::{Clock, Ids, SharedClock, SystemClock, first_id_at},
     deployment::DeploymentId,
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
-    store::Store,
+    store::{Journal, Store, journal, retention},
 };
 use support::{Server, median, now, wrk};
+use tokio_util::sync::CancellationToken;
 
 const EXECUTIONS: i64 = 100_000;
 const QUESTIONS: usize = 300;
 const TAILS: usize = 50;
 const ROUNDS: usize = 7;
 const SECONDS: u32 = 3;
+/// Executions a second while old ones are forgotten, and for how long.
+const WRITES: usize = 2_000;
+const WRITING: Duration = Duration::from_secs(30);
 const FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/functions");
 
 fn main() {
@@ -48,6 +56,17 @@ fn main() {
     }
     if is_wanted("tails") {
         tails();
+    }
+    if is_wanted("retention") {
+        println!(
+            "\n| database | logs | written/s | removed/s | most waiting | longest until written, ms | longest between two writes, ms |\n|---|---|---:|---:|---:|---:|---:|"
+        );
+        for (what, log_bytes) in [("100 B", 100), ("4 KB", 4_000)] {
+            keep_up("SQLite", what, log_bytes, None);
+            if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
+                keep_up("Postgres", what, log_bytes, Some(&server));
+            }
+        }
     }
 }
 
@@ -87,22 +106,20 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
     }
 }
 
+/// Makes an empty database, and returns its URL.
+async fn new_database(server: Option<&str>) -> String {
+    let Some(server) = server else { return "sqlite".to_owned() };
+    let name = format!("lists_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(server).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).execute(&mut connection).await.unwrap();
+    format!("{}/{name}", server.rsplit_once('/').unwrap().0)
+}
+
 fn lists(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
     let folder = tempfile::tempdir().unwrap();
     let begin_us = SystemClock.now_us() - EXECUTIONS * 36_000 - 1_000_000;
     let url = tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let url = match server {
-            None => "sqlite".to_owned(),
-            Some(server) => {
-                let name = format!("lists_{}", uuid::Uuid::now_v7().simple());
-                let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(server).await.unwrap();
-                sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0")))
-                    .execute(&mut connection)
-                    .await
-                    .unwrap();
-                format!("{}/{name}", server.rsplit_once('/').unwrap().0)
-            }
-        };
+        let url = new_database(server).await;
         let store = Store::open(&url, &folder.path().join("data")).await.unwrap();
         let all: Vec<Execution> = (0..EXECUTIONS).map(|number| execution(number, begin_us, log_bytes)).collect();
         for batch in all.chunks(1_000) {
@@ -267,4 +284,68 @@ fn tails() {
     let rates = ratio(|round| round.0.per_second);
     println!("requests a second × {rates:.3}, middle of {ROUNDS} rounds; read by the 50: {:.1} MB/s", median(bytes_a_second) / 1e6);
     node.stop();
+}
+
+/// Writes executions at an even pace through the journal of a full store, while what is too many goes.
+fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
+    const TICK: Duration = Duration::from_millis(10);
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&new_database(server).await, folder.path()).await.unwrap();
+        let begin_us = SystemClock.now_us() - EXECUTIONS * 36_000 - 1_000_000;
+        for batch in (0..EXECUTIONS).collect::<Vec<_>>().chunks(1_000) {
+            let batch: Vec<Execution> = batch.iter().map(|number| execution(*number, begin_us, log_bytes)).collect();
+            store.append_executions(&batch).await.unwrap();
+        }
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids = Ids::new(clock.clone());
+        let journal = Journal::open(folder.path(), journal::Settings::default()).unwrap();
+        journal.connect(store.clone());
+        let stop = CancellationToken::new();
+        let settings = retention::Settings { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64 };
+        let forgetting = tokio::spawn(retention::run(store.clone(), settings, clock, journal.written(), stop.clone()));
+        let writing = tokio::spawn(journal.clone().run(stop.clone()));
+
+        let (began, mut sent, mut most, mut longest, mut slowest) = (now(), 0_usize, 0, Duration::ZERO, Duration::ZERO);
+        let (mut waiting, mut written_before, mut written_at) = (std::collections::VecDeque::new(), 0, now());
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            ticks.tick().await;
+            let written = journal.stats().written as usize;
+            if written > written_before {
+                slowest = slowest.max(written_at.elapsed());
+                (written_before, written_at) = (written, now());
+            }
+            while waiting.front().is_some_and(|(upto, _)| *upto <= written) {
+                let (_, since): (usize, std::time::Instant) = waiting.pop_front().unwrap();
+                longest = longest.max(since.elapsed());
+            }
+            most = most.max(sent - written);
+            if began.elapsed() >= WRITING {
+                break;
+            }
+            let due = (began.elapsed().as_secs_f64() * WRITES as f64) as usize;
+            for number in sent..due {
+                journal.record(Execution { id: ExecutionId(ids.next()), ..execution(number as i64, begin_us, log_bytes) });
+            }
+            sent = due;
+            waiting.push_back((sent, now()));
+        }
+        let took = began.elapsed().as_secs_f64();
+        stop.cancel();
+        writing.await.unwrap();
+        forgetting.await.unwrap();
+        let stats = journal.stats();
+        assert_eq!((stats.written, stats.dropped, stats.spooled_bytes), (sent as u64, 0, 0), "nothing is lost or put off");
+        let left = store.prune_executions(0, EXECUTIONS as u64).await.unwrap();
+        store.close().await;
+        println!(
+            "| {database} | {logs} | {:.0} | {:.0} | {most} | {:.0} | {:.0} |",
+            sent as f64 / took,
+            (sent as u64 - left) as f64 / took,
+            longest.as_secs_f64() * 1e3,
+            slowest.as_secs_f64() * 1e3,
+        );
+    });
 }
