@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 pub use source::Source;
 use source::SourceFile;
@@ -76,6 +77,8 @@ pub struct Config {
     pub grace: Span,
     /// Which executions are recorded.
     pub record: http::Recording,
+    /// Which requests are kept to be run again.
+    pub capture: http::Capturing,
     /// How executions get to the store.
     pub journal: journal::Settings,
     /// How long they stay there.
@@ -162,6 +165,8 @@ struct ServerFile {
     body_timeout: Option<Span>,
     write_timeout: Option<Span>,
     min_rate: Option<Size>,
+    max_tails: Option<usize>,
+    tail_rate: Option<u32>,
     grace: Option<Span>,
 }
 
@@ -183,6 +188,9 @@ struct ExecutorFile {
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
     record: Option<http::Recording>,
+    capture: Option<bool>,
+    capture_body: Option<Size>,
+    capture_queue: Option<Size>,
     queue: Option<usize>,
     batch: Option<usize>,
     flush_interval: Option<Span>,
@@ -313,6 +321,7 @@ impl File {
         let executor = local::Settings::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
+        let capture = http::Capturing::default();
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
             source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
@@ -338,14 +347,21 @@ impl File {
                 body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.0),
                 write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.0),
                 min_rate_bytes: self.server.min_rate.map_or(server.min_rate_bytes, |size| size.0),
+                max_tails: self.server.max_tails.unwrap_or(server.max_tails).min(Semaphore::MAX_PERMITS),
+                tail_rate: self.server.tail_rate.unwrap_or(server.tail_rate),
             },
             grace: self.server.grace.unwrap_or(Span::seconds(20)),
             record: self.journal.record.unwrap_or_default(),
+            capture: http::Capturing {
+                all: self.journal.capture.unwrap_or(capture.all),
+                max_body_bytes: self.journal.capture_body.map_or(capture.max_body_bytes, Size::bytes),
+            },
             journal: journal::Settings {
                 queue: self.journal.queue.unwrap_or(journal.queue),
                 batch: self.journal.batch.unwrap_or(journal.batch),
                 flush_interval: self.journal.flush_interval.map_or(journal.flush_interval, |span| span.0),
                 spool_bytes: self.journal.spool.map_or(journal.spool_bytes, |size| size.0),
+                capture_bytes: self.journal.capture_queue.map_or(journal.capture_bytes, Size::bytes),
             },
             retention: retention::Settings {
                 max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
@@ -383,6 +399,8 @@ mod tests {
             "body_timeout",
             "write_timeout",
             "min_rate",
+            "max_tails",
+            "tail_rate",
             "grace",
             "kind",
             "path",
@@ -429,6 +447,9 @@ mod tests {
             "batch",
             "flush_interval",
             "spool",
+            "capture",
+            "capture_body",
+            "capture_queue",
             "max_age",
             "max_count",
             "format",

@@ -137,7 +137,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         source,
         engine,
         executor: executor.clone(),
-        store,
+        store: store.clone(),
         live: live.clone(),
         ids: ids.clone(),
         stack_bytes: config.executor.stack_bytes,
@@ -166,6 +166,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         counts: http::Counts::new(ids.now_us()),
         connections: connections.clone(),
         tracer: tracer.clone(),
+        capturing: config.capture,
         ids,
         sync: sync_handle,
         auth,
@@ -173,6 +174,9 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         source: config.source.to_string(),
         database: Store::describe(&config.database_url, &config.data)?,
         webhook: webhook(&config),
+        store,
+        tails: Arc::new(Semaphore::new(config.server.max_tails)),
+        stop: stop.clone(),
     });
     if let Err(error) = data.announce(admin_address) {
         tracing::error!(

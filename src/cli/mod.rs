@@ -3,6 +3,7 @@
 mod check;
 mod client;
 mod diff;
+mod events;
 mod executions;
 mod follow;
 mod health;
@@ -12,6 +13,7 @@ mod init;
 mod invoke;
 mod logs;
 mod output;
+mod replay;
 mod routes;
 mod status;
 mod token;
@@ -58,6 +60,8 @@ enum Command {
     Versions(history::Versions),
     /// List executions, the newest first
     Executions(executions::Executions),
+    /// Run the request of an execution again
+    Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),
     /// Make, list and revoke tokens
@@ -127,6 +131,16 @@ impl Configured {
         for diagnostic in diagnostics {
             output::tell(format!("{}\n", Self::finding(config, diagnostic)));
         }
+    }
+
+    /// Reads executions from the node that was named, else from the database.
+    fn with_runs<T>(node: &client::Node, read: impl AsyncFnOnce(executions::Runs) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        if let Some(client) = node.named()? {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            return runtime.block_on(read(executions::Runs::Node(client)));
+        }
+        let config = node.configured.load()?;
+        node.configured.with_store(&config, async |store| read(executions::Runs::Store(store)).await)
     }
 
     /// Reads from the database that the configuration names.
@@ -203,6 +217,7 @@ pub fn run() -> ExitCode {
         Command::Diff(diff) => diff.run(),
         Command::Versions(versions) => versions.run(),
         Command::Executions(executions) => executions.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Logs(logs) => logs.run(),
         Command::Token(token) => token.run(),
         Command::Init(init) => init.run(),

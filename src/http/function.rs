@@ -15,7 +15,7 @@ use super::{
     trace::Traced,
 };
 use crate::{
-    execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
+    execution::{Capture, Execution, ExecutionId, Finished, Invocation, Outcome, Params, Reply, Trigger},
     live::{Entry, LiveFunction, Match, Table},
     store::Journal,
 };
@@ -89,6 +89,9 @@ pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: Sock
     let mut response = match read_body(&headers, body, function.function.manifest.limits.body.bytes(), app.settings.body_timeout).await {
         Err(problem) => problem.answer(Some(id_text), app.settings.dev),
         Ok(body) => {
+            let is_captured = function.function.manifest.capture.unwrap_or(app.capturing.all);
+            let max_body_bytes = app.capturing.max_body_bytes;
+            let capture = is_captured.then(|| Box::new(Capture::of(&method, &uri, &params, &headers, &body, max_body_bytes)));
             if let Some(trace) = &mut trace {
                 trace.runs(id_text, &mut headers);
             }
@@ -96,6 +99,7 @@ pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: Sock
                 execution_id,
                 deployment: table.deployment,
                 trigger,
+                replay_of: None,
                 request_id,
                 method,
                 uri,
@@ -103,6 +107,7 @@ pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: Sock
                 headers,
                 body,
                 remote_addr: Some(peer.ip()),
+                capture,
             };
             // What is left from here on by its client is a run that is stopped.
             measure.outcome = Some(Outcome::Cancelled);
@@ -170,7 +175,20 @@ async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<
 
 /// Turns what happened into the response, and hands the record on.
 fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str, trace: Option<&Traced>) -> Answer {
-    let response = match reply {
+    let response = respond(app, reply, &execution, id);
+    execution.status = response.status().as_u16();
+    if let Some(trace) = trace
+        && app.recording.takes(&execution)
+    {
+        trace.is_to_be_recorded(execution.id);
+    }
+    record(&app.journal, app.recording, execution);
+    response
+}
+
+/// Makes the response that a caller gets of a run.
+pub fn respond(app: &App, reply: Option<Reply>, execution: &Execution, id: &str) -> Answer {
+    match reply {
         Some(reply) => {
             let mut response = Response::new(Either::Left(Full::new(reply.body)));
             *response.status_mut() = reply.status;
@@ -182,18 +200,11 @@ fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str, 
             response
         }
         None => Problem::Ended(execution.outcome, execution.failure.clone()).answer(Some(id), app.settings.dev),
-    };
-    execution.status = response.status().as_u16();
-    if let Some(trace) = trace
-        && app.recording.takes(&execution)
-    {
-        trace.is_to_be_recorded(execution.id);
     }
-    record(&app.journal, app.recording, execution);
-    response
 }
 
-fn record(journal: &Journal, recording: Recording, execution: Execution) {
+/// Hands on the record of a run, if it is to be kept.
+pub fn record(journal: &Journal, recording: Recording, execution: Execution) {
     log(&execution);
     if recording.takes(&execution) {
         journal.record(execution);

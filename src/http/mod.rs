@@ -5,12 +5,15 @@ mod archive;
 mod auth;
 mod connection;
 mod control;
+mod executions;
 mod function;
 mod git;
 mod metrics;
 mod places;
 mod preview;
 mod problem;
+mod replay;
+mod tail;
 mod timer;
 mod trace;
 mod webhook;
@@ -22,7 +25,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use serde::Deserialize;
-use tokio_util::task::TaskTracker;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::Auth;
 pub use connection::serve;
@@ -38,7 +42,7 @@ use crate::{
     executor::SharedExecutor,
     live::Live,
     source::git::serve::Hosted,
-    store::journal::Journal,
+    store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
     trace::Tracer,
 };
@@ -72,6 +76,10 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// What a client must send of a push, or take of a response, on average over each of these times, in bytes a second.
     pub min_rate_bytes: u64,
+    /// Those who follow executions at the same time.
+    pub max_tails: usize,
+    /// Executions a second that one of them is told; more are counted.
+    pub tail_rate: u32,
 }
 
 impl Settings {
@@ -97,6 +105,8 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             min_rate_bytes: 1_024,
+            max_tails: 64,
+            tail_rate: 200,
         }
     }
 }
@@ -143,6 +153,21 @@ impl Recording {
     }
 }
 
+/// Which requests are kept with their executions, to be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capturing {
+    /// Those of every function that does not say otherwise.
+    pub all: bool,
+    /// Bytes of the largest body that is kept.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Capturing {
+    fn default() -> Self {
+        Self { all: false, max_body_bytes: 64 * 1024 }
+    }
+}
+
 /// What requests need of the node.
 pub struct App {
     /// How requests come in.
@@ -157,6 +182,8 @@ pub struct App {
     pub journal: Journal,
     /// Which of them.
     pub recording: Recording,
+    /// Which requests are kept to be run again.
+    pub capturing: Capturing,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
     /// Decides what is live.
@@ -169,6 +196,12 @@ pub struct App {
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.
     pub database: String,
+    /// The same, once it has been reached.
+    pub store: watch::Receiver<Option<Store>>,
+    /// Places for those who follow executions.
+    pub tails: Arc<Semaphore>,
+    /// The node stops: what has no end of its own ends.
+    pub stop: CancellationToken,
     /// Who may say from outside that the source has changed, if anybody may.
     pub webhook: Option<Webhook>,
     /// What is counted of the node as a whole.
