@@ -9,6 +9,7 @@ mod executions;
 mod function;
 mod git;
 mod metrics;
+mod openapi;
 mod places;
 mod preview;
 mod problem;
