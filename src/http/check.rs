@@ -3,16 +3,17 @@
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::post,
 };
 use http::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::{App, Problem};
+use super::{App, Problem, openapi::Routes};
 use crate::{
     function::{Diagnostic, FunctionName, Tree},
     live::scripts::file_of,
@@ -23,21 +24,29 @@ use crate::{
 const CHECK_BYTES: usize = 4 << 20;
 
 /// The route of checks.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/admin/check", post(check))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(check))
 }
 
 /// Files that are to be checked: one script by its name, or many by their paths.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Tried {
+    /// Of one script.
+    #[schema(value_type = Option<String>)]
     name: Option<FunctionName>,
+    /// Its source.
     source: Option<String>,
+    /// Paths of many files, and what is in them.
     files: Option<BTreeMap<String, String>>,
 }
 
 /// Says what would be wrong if files were live beside those that are. A check takes the time of the loop that deploys, so it needs the scope
 /// of those who may.
+#[utoipa::path(
+    post, path = "/api/admin/check", tag = "scripts", request_body = Tried,
+    responses((status = 200, description = "What is wrong, and what would change.", body = Object))
+)]
 async fn check(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -14,7 +14,7 @@ use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
     function::{
-        Diagnostic,
+        Diagnostic, FunctionName,
         route::{Method, methods::join},
     },
     source::{edit::EditError, tarball::TarError},
@@ -79,10 +79,24 @@ pub enum Problem {
     Tar(TarError),
     /// Too many trees come at once.
     UploadsBusy,
-    /// The script never had such a version.
-    UnknownVersion,
-    /// The database that keeps what happened does not answer.
+    /// No execution of this id is kept.
+    UnknownExecution,
+    /// The function never had such a version.
+    UnknownVersion {
+        /// What was asked for.
+        version: String,
+        /// Which function.
+        function: FunctionName,
+    },
+    /// The execution is there and cannot be run again so. Says why, and what to do.
+    NotReplayable(String),
+    /// The database that keeps executions does not answer.
     HistoryAway,
+    /// As many follow executions as may.
+    TailsBusy {
+        /// The node's `max_tails`.
+        limit: usize,
+    },
 }
 
 impl From<Denied> for Problem {
@@ -146,14 +160,16 @@ impl Problem {
             Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::UnknownScript
-            | Self::UnknownVersion
             | Self::Upload(UploadError::Unknown(_))
+            | Self::UnknownExecution
+            | Self::UnknownVersion { .. }
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
-            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            Self::NotReplayable(_)
+            | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Archive(ArchiveError::Outdated { .. })
             | Self::Upload(
                 UploadError::Exists(_)
@@ -180,7 +196,6 @@ impl Problem {
             Self::Broken(_)
             | Self::BrokenBranch(_)
             | Self::NotReady
-            | Self::HistoryAway
             | Self::UploadsBusy
             | Self::Upload(UploadError::SourceAway(_))
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
@@ -188,6 +203,8 @@ impl Problem {
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
+            | Self::HistoryAway
+            | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::Leaks { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
@@ -259,6 +276,15 @@ impl Problem {
                 "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into()
             }
             Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
+            Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
+            Self::UnknownVersion { version, function } => {
+                format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
+            }
+            Self::NotReplayable(why) => why.clone(),
+            Self::HistoryAway => "the database that has the executions does not answer; try again".into(),
+            Self::TailsBusy { limit } => {
+                format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
+            }
             Self::Archive(ArchiveError::Find(FindError::Unknown(_))) => "no deployment that was live has this id or revision".into(),
             Self::Archive(ArchiveError::Find(FindError::Short(_))) => {
                 format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
@@ -273,8 +299,6 @@ impl Problem {
             Self::Upload(error) => error.to_string(),
             Self::Tar(error) => error.to_string(),
             Self::UploadsBusy => "too many trees come at once; try again soon".into(),
-            Self::UnknownVersion => "the script never was live in this version".into(),
-            Self::HistoryAway => "the database does not answer; try again".into(),
         }
     }
 
@@ -344,6 +368,7 @@ impl Problem {
             | Self::WebhooksBusy
             | Self::UploadsBusy
             | Self::HistoryAway
+            | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
@@ -444,7 +469,6 @@ mod tests {
             (Problem::Archive(ArchiveError::NoDatabase), 503),
             (Problem::Archive(ArchiveError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
             (Problem::Tar(TarError::Damaged(std::io::ErrorKind::UnexpectedEof.into())), 400),
-            (Problem::UnknownVersion, 404),
             (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
             (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),
             (Problem::Upload(UploadError::RouteTaken(Vec::new())), 409),
@@ -461,7 +485,6 @@ mod tests {
             (Problem::Upload(EditError::Failed { path: "x".into(), why: "x".into() }.into()), 500),
             (Problem::Upload(UploadError::SourceAway(None)), 503),
             (Problem::UploadsBusy, 503),
-            (Problem::HistoryAway, 503),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),
@@ -476,6 +499,11 @@ mod tests {
             (Problem::BrokenBranch(Vec::new()), 503),
             (Problem::NotReady, 503),
             (Problem::WebhooksBusy, 503),
+            (Problem::HistoryAway, 503),
+            (Problem::TailsBusy { limit: 1 }, 503),
+            (Problem::UnknownExecution, 404),
+            (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
+            (Problem::NotReplayable("x".into()), 409),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::Leaks { limit: Size::mib(1) }), 503),

@@ -4,18 +4,19 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::{ConnectInfo, Path, RawQuery, State},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
 
-use super::{App, Problem, function};
+use super::{App, Problem, function, openapi::Routes};
 use crate::{
     access::{Principal, Scope},
     clock::rfc3339,
@@ -26,7 +27,7 @@ use crate::{
     },
     live::scripts::{Script, ScriptFilter, file_of},
     source::edit::EditError,
-    store::{FunctionVersion, Store, StoreError},
+    store::{FunctionVersion, StoreError},
     sync::upload::{Change, Upload, UploadError, Uploaded},
 };
 
@@ -38,16 +39,33 @@ const JSON_GROWTH: usize = 6;
 const ORDER_BYTES: usize = 64 * 1024;
 
 /// The routes of scripts.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/admin/scripts", get(list).post(create))
-        .route("/api/admin/scripts/{id}", get(one).put(replace).delete(delete))
-        .route("/api/admin/scripts/{id}/versions", get(versions))
-        .route("/api/admin/scripts/{id}/versions/{version}", get(version))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list, create)).routes(routes!(one, replace, delete)).routes(routes!(versions)).routes(routes!(version))
 }
 
 type Peer = ConnectInfo<SocketAddr>;
 
+/// Which scripts are meant, and which page of them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Meant {
+    /// Those whose name begins so.
+    prefix: Option<String>,
+    /// `live`, `broken` or `waiting`.
+    state: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Lists scripts in order of their files.
+#[utoipa::path(
+    get, path = "/api/admin/scripts", tag = "scripts", params(Meant),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): Peer,
@@ -84,6 +102,11 @@ fn filter(query: &str) -> Result<(ScriptFilter, usize), Problem> {
     Ok((filter, limit))
 }
 
+/// One script with all that is known of it.
+#[utoipa::path(
+    get, path = "/api/admin/scripts/{id}", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    responses((status = 200, description = "The script; its version is the `ETag`.", body = Object))
+)]
 async fn one(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): Peer,
@@ -96,13 +119,24 @@ async fn one(
 }
 
 /// A script that is to be.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct New {
+    /// Its path below the functions folder, without `.rhai`.
+    #[schema(value_type = String)]
     name: FunctionName,
+    /// What is in its file.
     source: String,
 }
 
+/// Makes a script.
+#[utoipa::path(
+    post, path = "/api/admin/scripts", tag = "scripts", request_body = New,
+    responses(
+        (status = 201, description = "The script, live.", body = Object),
+        (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
+    )
+)]
 async fn create(State(app): State<Arc<App>>, ConnectInfo(peer): Peer, request: Request<Body>) -> Result<Response, Problem> {
     let (principal, _, New { name, source }) = app.order(peer, request, app.one_script_bytes()).await?;
     let content = app.content(source)?;
@@ -116,12 +150,21 @@ async fn create(State(app): State<Arc<App>>, ConnectInfo(peer): Peer, request: R
 }
 
 /// What a script is to be.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Source {
+    /// What is in its file.
     source: String,
 }
 
+/// Gives a script another source.
+#[utoipa::path(
+    put, path = "/api/admin/scripts/{id}", tag = "scripts", request_body = Source, params(("id" = String, Path, description = "A script's id, or its name.")),
+    responses(
+        (status = 200, description = "The script, live.", body = Object),
+        (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
+    )
+)]
 async fn replace(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): Peer,
@@ -137,6 +180,14 @@ async fn replace(
     Ok(app.show(status, &script, uploaded.held).await)
 }
 
+/// Deletes a script.
+#[utoipa::path(
+    delete, path = "/api/admin/scripts/{id}", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 202, description = "It is deleted, and still live; `held` says why.", body = Object)
+    )
+)]
 async fn delete(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): Peer,
@@ -163,6 +214,11 @@ fn expected(headers: &HeaderMap) -> Option<Vec<String>> {
     (!tags.is_empty() && tags != ["*"]).then_some(tags)
 }
 
+/// Tells when which version of a script went live.
+#[utoipa::path(
+    get, path = "/api/admin/scripts/{id}/versions", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    responses((status = 200, description = "Its versions, the newest first.", body = Object))
+)]
 async fn versions(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): Peer,
@@ -175,6 +231,12 @@ async fn versions(
     Ok(Json(json!({ "id": ScriptId::of(&name), "name": name, "versions": versions })))
 }
 
+/// One version of a script, with the files that it ran with.
+#[utoipa::path(
+    get, path = "/api/admin/scripts/{id}/versions/{version}", tag = "scripts",
+    params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits.")),
+    responses((status = 200, description = "Its source then.", body = Object))
+)]
 async fn version(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): Peer,
@@ -183,9 +245,10 @@ async fn version(
 ) -> Result<Json<Value>, Problem> {
     app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
     let (name, versions) = app.versions(&id).await?;
-    let version: Version = version.parse().map_err(|_| Problem::UnknownVersion)?;
-    let known = versions.iter().find(|known| known.version == version).ok_or(Problem::UnknownVersion)?;
-    let files = app.history()?.version_files(version).await.map_err(away)?.ok_or(Problem::UnknownVersion)?;
+    let unknown = || Problem::UnknownVersion { version: version.clone(), function: name.clone() };
+    let known = version.parse().ok().and_then(|version: Version| versions.iter().find(|known| known.version == version));
+    let known = known.ok_or_else(unknown)?;
+    let files = app.history()?.version_files(known.version).await.map_err(away)?.ok_or_else(unknown)?;
     let text = |content: &Content| String::from_utf8_lossy(&content.bytes).into_owned();
     let mut found = lived(known);
     found["id"] = json!(ScriptId::of(&name));
@@ -262,10 +325,6 @@ impl App {
             return Err(Problem::UnknownScript);
         }
         Ok((name, versions))
-    }
-
-    fn history(&self) -> Result<Store, Problem> {
-        self.store.borrow().clone().ok_or(Problem::HistoryAway)
     }
 
     /// Returns the deployment that brought what is live of a script, as far as the database tells.

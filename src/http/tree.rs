@@ -3,16 +3,17 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::put,
 };
 use http::{Request, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
-use super::{App, Problem, function};
+use super::{App, Problem, function, openapi::Routes};
 use crate::{
     access::Scope,
     function::Diagnostic,
@@ -29,8 +30,8 @@ const MAX_ENTRIES: u64 = 20_000;
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// The route of the tree.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/admin/tree", put(deploy))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(deploy))
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -58,7 +59,25 @@ impl Wishes {
     }
 }
 
+/// How a tree is meant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Meant {
+    /// Only say what would change.
+    dry_run: Option<bool>,
+    /// Most functions, or all of them, may go.
+    allow_mass_delete: Option<bool>,
+}
+
 /// Makes the files of a tar the functions, and no others.
+#[utoipa::path(
+    put, path = "/api/admin/tree", tag = "scripts", params(Meant), request_body(content = Vec<u8>, content_type = "application/x-tar"),
+    responses(
+        (status = 200, description = "What changed, or would.", body = Object),
+        (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
+    )
+)]
 async fn deploy(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
