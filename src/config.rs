@@ -146,6 +146,8 @@ struct DatabaseFile {
 #[serde(deny_unknown_fields, default)]
 struct ServerFile {
     listen: Option<SocketAddr>,
+    trusted_proxies: Option<Vec<http::Network>>,
+    forwarded_header: Option<http::Header>,
     dev: Option<bool>,
     max_connections: Option<usize>,
     max_head: Option<Size>,
@@ -304,6 +306,10 @@ impl File {
             },
             server: http::Settings {
                 listen: self.server.listen.unwrap_or(server.listen),
+                proxies: http::Proxies {
+                    trusted: self.server.trusted_proxies.unwrap_or(server.proxies.trusted),
+                    header: self.server.forwarded_header.map_or(server.proxies.header, |header| header.0),
+                },
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),
                 preview_host: self.previews.host.map(|host| host.to_lowercase()),
@@ -349,6 +355,8 @@ mod tests {
         // Every key is there: what the defaults are made of names each of them.
         for key in [
             "listen",
+            "trusted_proxies",
+            "forwarded_header",
             "dev",
             "max_connections",
             "max_head",
@@ -452,6 +460,9 @@ mod tests {
             "[source]\nkind = \"git\"\nrepository = \"https://ada:sesame@example.org/fns.git\"",
             "[executor]\nmax_running = 0",
             "[previews]\nhost = \"preview.example.org\"",
+            "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"localhost\"]",
+            "[server]\ntrusted_proxies = [\"10.1.2.3/8\"]",
+            "[server]\nforwarded_header = \"x forwarded for\"",
             "server = 1",
             "[server",
         ];

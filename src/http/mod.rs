@@ -5,6 +5,7 @@ mod archive;
 mod auth;
 mod connection;
 mod control;
+mod forwarded;
 mod function;
 mod git;
 mod places;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 
 pub use auth::Auth;
 pub use connection::serve;
+pub use forwarded::{Header, Network, Proxies};
 pub use function::record_abandoned;
 use places::Received;
 use problem::Problem;
@@ -41,6 +43,8 @@ use crate::{
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Whose word about clients is taken.
+    pub proxies: Proxies,
     /// Shows authors what went wrong in their script, in the response.
     pub dev: bool,
     /// Earlier deployments and other branches answer anybody, and not only those with a token.
@@ -74,6 +78,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            proxies: Proxies::default(),
             dev: false,
             previews_open: false,
             preview_host: None,
