@@ -55,6 +55,6 @@ fn wrong_tokens_count_for_the_client_and_not_for_the_proxy() {
     assert_eq!(try_token(&node, "198.51.100.2").status, 401);
     // Where the proxy is not trusted it is one client.
     let node = trusting("");
-    let last = (0..11).map(|number| try_token(&node, &format!("198.51.100.{number}")).status).next_back();
-    assert_eq!(last, Some(429));
+    let statuses: Vec<u16> = (0..11).map(|number| try_token(&node, &format!("198.51.100.{number}")).status).collect();
+    assert_eq!(statuses[9..], [401, 429]);
 }
