@@ -1,5 +1,6 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
+mod kept;
 mod source;
 
 use std::{
@@ -10,6 +11,7 @@ use std::{
 
 use serde::Deserialize;
 
+pub use kept::{Kept, without_secrets};
 pub use source::Source;
 use source::SourceFile;
 

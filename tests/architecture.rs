@@ -7,7 +7,7 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
@@ -24,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
     ("http", &["access", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
     ("config", &["executor", "function", "http", "secret", "source", "store"]),
+    ("backup", &["clock", "config", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
     ("supervisor", &[]),
@@ -52,6 +53,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         "cli",
         &[
             "access",
+            "backup",
             "gate",
             "secret",
             "clock",

@@ -1,0 +1,118 @@
+//! Backups that are not as they were made: told before anything is written.
+
+use std::{
+    fs::{self, File},
+    io::{Read as _, Write as _},
+    path::Path,
+};
+
+use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+
+use crate::kit::{Empty, Kind, Project, done, refused};
+
+/// The members of a backup.
+fn members(backup: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut archive = tar::Archive::new(GzDecoder::new(File::open(backup).unwrap()));
+    let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let mut entry = entry.unwrap();
+        let (name, mut bytes) = (entry.path().unwrap().display().to_string(), Vec::new());
+        entry.read_to_end(&mut bytes).unwrap();
+        (name, bytes)
+    };
+    archive.entries().unwrap().map(read).collect()
+}
+
+/// Packs members as a backup has them.
+fn pack(path: &Path, members: &[(String, Vec<u8>)]) {
+    let mut tar = tar::Builder::new(GzEncoder::new(File::create(path).unwrap(), Compression::fast()));
+    for (name, bytes) in members {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        tar.append_data(&mut header, name, bytes.as_slice()).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap();
+}
+
+#[test]
+fn what_is_no_whole_backup_says_so_and_changes_nothing() {
+    let project = Project::with(50);
+    fs::write(project.folder().join("picloud.toml"), "data = \".picloud\"\n").unwrap();
+    let whole = members(&project.backup());
+    let there = Empty::of(Kind::Postgres);
+    let changed = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+        let mut members = whole.clone();
+        change(&mut members);
+        pack(&project.folder().join("bad"), &members);
+    };
+    let at = |members: &[(String, Vec<u8>)], name: &str| members.iter().position(|member| member.0.starts_with(name)).unwrap();
+    let replace = |name: &'static str, from: &'static str, to: &'static str| {
+        move |members: &mut Vec<(String, Vec<u8>)>| {
+            let at = at(members, name);
+            let text = String::from_utf8(members[at].1.clone()).unwrap();
+            assert!(text.contains(from), "{text}");
+            members[at].1 = text.replacen(from, to, 1).into_bytes();
+        }
+    };
+    let mut told = Vec::new();
+    let mut refuse = || {
+        for arguments in [&["restore", "bad", "--data", "new", "--database", &there.url][..], &["restore", "bad", "--check"]] {
+            told.push(refused(project.folder(), arguments));
+        }
+        assert!(!project.folder().join("new").exists() && there.is_empty());
+        assert_eq!(told[told.len() - 1], told[told.len() - 2]);
+        told.pop();
+    };
+    changed(&replace("tables/executions/", "/hello", "/hullo"));
+    refuse();
+    changed(&replace("tables/tokens/", "deploy", "admin"));
+    refuse();
+    changed(&replace("picloud.toml", "data", "dada"));
+    refuse();
+    changed(&replace("backup.json", "\"picloud\"", "\"Picloud\""));
+    refuse();
+    changed(&replace("backup.json", "\"format\": 1", "\"format\": 2"));
+    refuse();
+    changed(&|members| {
+        let at = at(members, "backup.json");
+        let mut head: serde_json::Value = serde_json::from_slice(&members[at].1).unwrap();
+        head["schema"] = 9_999.into();
+        members[at].1 = serde_json::to_vec(&head).unwrap();
+    });
+    refuse();
+    for gone in ["tables/words/", "picloud.toml", "backup.json", "sums.json"] {
+        changed(&|members| drop(members.remove(at(members, gone))));
+        refuse();
+    }
+    changed(&|members| members.insert(1, ("tables/other/000001.jsonl".into(), b"[]\n".to_vec())));
+    refuse();
+    changed(&|members| members.insert(1, ("stranger".into(), Vec::new())));
+    refuse();
+    changed(&|members| members.clear());
+    refuse();
+    fs::write(project.folder().join("bad"), "no archive at all").unwrap();
+    refuse();
+    File::create(project.folder().join("bad")).unwrap().flush().unwrap();
+    refuse();
+    let known = picloud::store::transfer::last_schema();
+    insta::assert_snapshot!(told.join("\n").replace(&format!("this program knows {known}"), "this program knows N"));
+}
+
+#[test]
+fn a_file_that_is_cut_or_has_a_flipped_bit_is_refused_wherever() {
+    let project = Project::with(200);
+    let backup = project.backup();
+    let whole = fs::read(&backup).unwrap();
+    let bad = project.folder().join("bad");
+    for part in 0..20 {
+        let at = whole.len() * part / 20;
+        fs::write(&bad, &whole[..at]).unwrap();
+        refused(project.folder(), &["restore", "bad", "--data", "new"]);
+        let mut flipped = whole.clone();
+        // The first bytes of gzip say when and where it was made.
+        flipped[at.max(10)] ^= 16;
+        fs::write(&bad, flipped).unwrap();
+        refused(project.folder(), &["restore", "bad", "--data", "new"]);
+        assert!(!project.folder().join("new").exists());
+    }
+    done(project.folder(), &["restore", "made.tar.gz", "--check"]);
+}
