@@ -26,6 +26,8 @@ const PIECE_BYTES: usize = 1 << 20;
 pub struct Created {
     /// What it says of itself.
     pub head: Head,
+    /// The database that was read, without a password.
+    pub place: String,
     /// Rows of all tables.
     pub rows: u64,
     /// Whether there is a repository in it: one without a push is not.
@@ -39,7 +41,7 @@ pub struct Created {
 /// Makes a backup of the node with this configuration, which was read from `settings` if there is such a file.
 pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl FnMut(Progress<'_>)) -> Result<Created, BackupError> {
     let mut snapshot = Snapshot::open(&config.database_url, &config.data).await?;
-    let hosted = hosted(config);
+    let (place, hosted) = (snapshot.place().to_owned(), hosted(config));
     let head = Head {
         format: FORMAT,
         picloud: env!("CARGO_PKG_VERSION").into(),
@@ -64,7 +66,7 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
         }
     }
     let left_out = write_settings(&mut writer, settings)?;
-    Ok(Created { head, rows, has_repository, left_out, bytes: writer.finish()? })
+    Ok(Created { head, place, rows, has_repository, left_out, bytes: writer.finish()? })
 }
 
 /// Returns where the node keeps its own repository, if it hosts one, and the branch that deploys.

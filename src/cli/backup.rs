@@ -42,9 +42,9 @@ impl Backup {
         let settings = self.configured.config.as_deref().unwrap_or(Path::new(FILE_NAME));
         let created = for_its_user(async { Ok(backup::create(&self.file, &config, settings, show).await) })?;
         output::progress("");
-        let Created { head, rows, has_repository, left_out, bytes } = created?;
+        let Created { head, place, rows, has_repository, left_out, bytes } = created?;
         output::line(format!("made {}, {}", self.file.display(), Size(bytes)));
-        row("database", &contents(&head, rows));
+        row("database", &format!("{}, from {place}", contents(&head, rows)));
         if has_repository {
             row("repository", "every branch and tag");
         }

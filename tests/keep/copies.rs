@@ -80,8 +80,11 @@ fn a_node_on_the_copy_answers_as_before() {
     assert_eq!((whoami(&bearer).status, whoami("Bearer picloud_0").status), (200, 401));
     let earlier = node.send("GET", &format!("/_picloud/v/{first}/a"), &[("authorization", &bearer)], b"");
     assert_eq!(earlier.text(), "one");
-    let deployments = done(node.folder(), &["deployments", "--json", "--database", &there.url]);
-    assert_eq!(deployments, before[0], "nothing was deployed anew");
+    let parse = |text: &str| serde_json::from_str::<Vec<serde_json::Value>>(text).unwrap();
+    let (before, after) = (parse(&before[0]), parse(&done(node.folder(), &["deployments", "--json", "--database", &there.url])));
+    assert!(after.ends_with(&before));
+    // One that starts before its database answers may note that it did.
+    assert!(after.iter().all(|deployment| before.iter().any(|known| known["revision"] == deployment["revision"])));
 }
 
 #[test]

@@ -93,6 +93,14 @@ fn what_is_no_whole_backup_says_so_and_changes_nothing() {
     refuse();
     File::create(project.folder().join("bad")).unwrap().flush().unwrap();
     refuse();
+    // How long the head is depends on how many tables there are.
+    let told: Vec<_> = told
+        .iter()
+        .map(|said| match said.split_once(" at line ") {
+            Some((before, after)) => format!("{before} at its end{}", &after[after.find(';').unwrap()..]),
+            None => said.clone(),
+        })
+        .collect();
     let known = picloud::store::transfer::last_schema();
     insta::assert_snapshot!(told.join("\n").replace(&format!("this program knows {known}"), "this program knows N"));
 }
