@@ -149,7 +149,7 @@ struct DatabaseFile {
 struct ServerFile {
     listen: Option<SocketAddr>,
     trusted_proxies: Option<Vec<http::Network>>,
-    forwarded_header: Option<http::Header>,
+    forwarded_header: Option<http::ForwardedHeader>,
     dev: Option<bool>,
     max_connections: Option<usize>,
     max_head: Option<Size>,

@@ -59,7 +59,7 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
     // After the database: what was pushed meanwhile goes live when the node starts, and what is live can be found in the repository.
     let mut has_repository = false;
     if let Some((repository, _)) = hosted.filter(|(repository, _)| repository.exists()) {
-        let packed = Temporary(beside(to, "bundle"));
+        let packed = Temporary(beside(to, "bundle.partial"));
         has_repository = bundle::pack(&repository, &packed.0).await?;
         if has_repository {
             writer.member_from(REPOSITORY, &packed.0)?;

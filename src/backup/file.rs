@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{BackupError, HEAD, SUMS};
-use crate::store::transfer::Sum;
+use crate::store::transfer::{Sum, hex};
 
 /// What is at the end of the file.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -174,9 +174,4 @@ impl Reader {
 /// Returns whether a member has a digest of its own.
 pub fn has_sum(name: &str) -> bool {
     name != SUMS && (name == HEAD || !name.starts_with(super::TABLES))
-}
-
-/// Writes bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,11 +12,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     BackupError, FORMAT, HEAD, Head, REPOSITORY, SETTINGS, SUMS, TABLES,
-    file::{Hashed, Reader, Sums, has_sum, hex},
+    file::{Hashed, Reader, Sums, has_sum},
 };
 use crate::{
     source::git::{self, bundle},
-    store::transfer::{self, Filling, Progress, Tally, parse_line},
+    store::transfer::{self, Filling, Progress, Tally, hex, parse_line},
 };
 
 /// A piece of a table is a mebibyte and the rest of a row.

@@ -159,9 +159,9 @@ impl<'de> Deserialize<'de> for Network {
 
 /// The name of a header, as the configuration has it.
 #[derive(Debug)]
-pub struct Header(pub HeaderName);
+pub struct ForwardedHeader(pub HeaderName);
 
-impl<'de> Deserialize<'de> for Header {
+impl<'de> Deserialize<'de> for ForwardedHeader {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let wrong =

@@ -23,7 +23,7 @@ use serde::Deserialize;
 
 pub use auth::Auth;
 pub use connection::serve;
-pub use forwarded::{Header, Network, Proxies};
+pub use forwarded::{ForwardedHeader, Network, Proxies};
 pub use function::record_abandoned;
 use places::Received;
 use problem::Problem;

@@ -1,6 +1,7 @@
 //! Backups of nodes that run, put back into other places.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::Read as _,
     os::unix::fs::PermissionsExt as _,
@@ -13,7 +14,7 @@ use flate2::read::GzDecoder;
 use crate::{
     git::{Checkout, admin, hosted, said, url},
     kit::{Empty, Kind, Project, command, done, must_be_equal, rows},
-    node::{Node, Setup, node},
+    node::{PATIENCE, Setup, node, wait_until},
 };
 
 fn on(kind: Kind, setup: Setup) -> (Setup, Option<Empty>) {
@@ -49,25 +50,24 @@ fn a_node_comes_back_elsewhere_with_everything() {
         // While requests come and functions change.
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let done = Done(&is_done);
             scope.spawn(|| {
                 let mut client = node.client();
-                while !is_done.load(Ordering::Relaxed) {
+                for _ in (0..MOST_REQUESTS).take_while(|_| !is_done.load(Ordering::Relaxed)) {
                     assert_eq!(client.get("/a").unwrap().status, 200);
                 }
             });
             let pushing = scope.spawn(|| {
-                for number in 0.. {
-                    if is_done.load(Ordering::Relaxed) {
-                        return;
-                    }
+                for number in (0..).take_while(|_| !is_done.load(Ordering::Relaxed)) {
                     checkout.agree(&format!("push {number}"));
                     checkout.done(&["push", "--quiet", &url(&node, secret.trim()), "main"]);
                 }
             });
-            node.wait_for_execution_count(from, place.as_ref(), 500);
+            let asked = place.as_ref().map_or("sqlite", |place| &place.url);
+            wait_until("there are executions", PATIENCE, || rows(asked, &node.data())["executions"].len() >= 200);
             let backup = [&["backup", "made.tar.gz"], database.as_slice()].concat();
             let output = command(node.folder(), &backup).output().unwrap();
-            is_done.store(true, Ordering::Relaxed);
+            drop(done);
             pushing.join().unwrap();
             assert!(output.status.success(), "{}", said(&output));
         });
@@ -78,11 +78,13 @@ fn a_node_comes_back_elsewhere_with_everything() {
         assert!(told.contains("  repository  "), "{told}");
         assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o700);
         let restored = rows(&there.url, &data);
-        assert!(restored["executions"].len() >= 500 && !restored["tokens"].is_empty());
+        assert!(restored["executions"].len() >= 200 && !restored["tokens"].is_empty());
+        let before = rows(place.as_ref().map_or("sqlite", |place| &place.url), &node.data());
         for (table, rows) in &restored {
-            let before = self::rows(place.as_ref().map_or("sqlite", |place| &place.url), &node.data());
-            // What came meanwhile came after; use of tokens is noted in their row.
-            assert!(table == "tokens" || rows.iter().all(|row| before[table].contains(row)) || table == "following", "`{table}`");
+            let known: BTreeSet<String> = before[table].iter().map(|row| format!("{row:?}")).collect();
+            // What came meanwhile came after. Of these two the rows themselves change: the last use of a token, the last word of an operator.
+            let changes = ["tokens", "following"].contains(&table.as_str());
+            assert!(changes || rows.iter().all(|row| known.contains(&format!("{row:?}"))), "`{table}`");
         }
 
         // A node on it, and a push by who could push before.
@@ -102,14 +104,17 @@ fn a_node_comes_back_elsewhere_with_everything() {
     }
 }
 
-impl Node {
-    /// Waits until its database has so many executions.
-    fn wait_for_execution_count(&self, kind: Kind, place: Option<&Empty>, count: usize) {
-        assert_eq!(kind == Kind::Postgres, place.is_some());
-        let url = place.map_or("sqlite", |place| &place.url);
-        crate::node::wait_until("there are executions", crate::node::PATIENCE, || rows(url, &self.data())["executions"].len() >= count);
+/// So that a story ends that goes wrong, too.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
+
+/// Enough to last, and few enough to compare.
+const MOST_REQUESTS: usize = 20_000;
 
 #[test]
 fn a_backup_is_put_back_row_by_row() {

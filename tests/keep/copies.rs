@@ -95,9 +95,7 @@ fn what_a_node_writes_meanwhile_is_not_half_there() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let mut client = node.client();
-            let mut number = 0;
-            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
-                number += 1;
+            for number in (0..1_000).take_while(|_| !is_done.load(std::sync::atomic::Ordering::Relaxed)) {
                 node.write("a.rhai", &format!("\"{number}\""));
                 for _ in 0..50 {
                     client.get("/a").unwrap();
@@ -189,6 +187,18 @@ fn a_copy_that_breaks_off_is_taken_back_and_can_be_tried_again() {
     change("UPDATE executions SET path = '/a' WHERE id = (SELECT MAX(id) FROM executions)");
     done(project.folder(), &["db", "copy", "sqlite", &there.url]);
     must_be_equal(&rows("sqlite", &project.data()), &rows(&there.url, there.folder()));
+}
+
+#[test]
+fn on_a_terminal_it_says_how_far_it_has_come() {
+    let project = Project::with(MANY);
+    let there = Empty::of(Kind::Sqlite);
+    let copy = format!("{} db copy sqlite {}", env!("CARGO_BIN_EXE_picloud"), there.url);
+    // From util-linux: runs a command on a terminal of its own.
+    let shown = std::process::Command::new("script").args(["-qec", &copy, "/dev/null"]).current_dir(project.folder()).output().unwrap();
+    assert!(shown.status.success(), "{}", said(&shown));
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains(&format!("\r\u{1b}[Kexecutions: {MANY} of {MANY}")), "{shown:?}");
 }
 
 #[test]

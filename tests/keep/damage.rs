@@ -8,7 +8,10 @@ use std::{
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use crate::kit::{Empty, Kind, Project, done, refused};
+use picloud::store::transfer::{self, Filling, Value};
+use sha2::{Digest as _, Sha256};
+
+use crate::kit::{Empty, Kind, Project, done, refused, rows, wait};
 
 /// The members of a backup.
 fn members(backup: &Path) -> Vec<(String, Vec<u8>)> {
@@ -103,6 +106,34 @@ fn what_is_no_whole_backup_says_so_and_changes_nothing() {
         .collect();
     let known = picloud::store::transfer::last_schema();
     insta::assert_snapshot!(told.join("\n").replace(&format!("this program knows {known}"), "this program knows N"));
+}
+
+#[test]
+fn a_backup_of_an_older_version_is_brought_up_to_date() {
+    let sum = |bytes: &[u8], rows: u64| serde_json::json!({ "rows": rows, "sha256": transfer::hex(&Sha256::digest(bytes)) });
+    let older = Empty::of(Kind::Sqlite);
+    let tables = wait(async { Filling::open(&older.url, older.folder(), 2).await.unwrap().tables().await.unwrap() });
+    assert!(!tables.iter().any(|table| table.name == "tokens"), "it came later");
+    let head = serde_json::json!({ "format": 1, "picloud": "0.0.1", "created": "then", "schema": 2, "tables": tables, "branch": null });
+    let (head, words) = (head.to_string().into_bytes(), b"[7,\"hello\"]\n".to_vec());
+    let sums = serde_json::json!({
+        "members": { "backup.json": sum(&head, 0)["sha256"] },
+        "tables": tables.iter().map(|table| match table.name.as_str() {
+            "words" => ("words", sum(&words, 1)),
+            other => (other, sum(b"", 0)),
+        }).collect::<std::collections::BTreeMap<_, _>>(),
+    });
+    let members = [("backup.json", head), ("tables/words/000001.jsonl", words), ("sums.json", sums.to_string().into_bytes())];
+    let file = older.folder().join("older.tar.gz");
+    pack(&file, &members.map(|(name, bytes)| (name.to_owned(), bytes)));
+    for kind in [Kind::Sqlite, Kind::Postgres] {
+        let there = Empty::of(kind);
+        let data = there.folder().join("data");
+        done(there.folder(), &["restore", file.to_str().unwrap(), "--data", data.to_str().unwrap(), "--database", &there.url]);
+        let restored = rows(&there.url, &data);
+        assert_eq!(restored["words"], [[Value::Integer(7), Value::Text("hello".into())]]);
+        assert!(restored["tokens"].is_empty());
+    }
 }
 
 #[test]

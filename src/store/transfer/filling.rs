@@ -54,6 +54,11 @@ impl Filling {
         self.place.describe()
     }
 
+    /// Every table that was made, each after those that it refers to.
+    pub async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
+        self.connection.tables().await
+    }
+
     /// Refuses tables that are not those of this database, by name, columns and their kinds, whatever the order.
     pub async fn must_have(&mut self, tables: &[Table]) -> Result<(), StoreError> {
         let sorted = |tables: &[Table]| {
@@ -62,7 +67,7 @@ impl Filling {
             tables.sort_by(|one, other| one.name.cmp(&other.name));
             tables
         };
-        let (ours, theirs) = (sorted(&self.connection.tables().await?), sorted(tables));
+        let (ours, theirs) = (sorted(&self.tables().await?), sorted(tables));
         let other = theirs.iter().find(|table| !ours.contains(table)).or(ours.iter().find(|table| !theirs.contains(table)));
         match other {
             None => Ok(()),
