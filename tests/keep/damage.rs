@@ -13,8 +13,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::kit::{Empty, Kind, Project, done, refused, rows, wait};
 
+/// Names and contents.
+type Members = Vec<(String, Vec<u8>)>;
+
 /// The members of a backup.
-fn members(backup: &Path) -> Vec<(String, Vec<u8>)> {
+fn members(backup: &Path) -> Members {
     let mut archive = tar::Archive::new(GzDecoder::new(File::open(backup).unwrap()));
     let read = |entry: std::io::Result<tar::Entry<'_, _>>| {
         let mut entry = entry.unwrap();
@@ -42,14 +45,14 @@ fn what_is_no_whole_backup_says_so_and_changes_nothing() {
     fs::write(project.folder().join("picloud.toml"), "data = \".picloud\"\n").unwrap();
     let whole = members(&project.backup());
     let there = Empty::of(Kind::Postgres);
-    let changed = |change: &dyn Fn(&mut Vec<(String, Vec<u8>)>)| {
+    let changed = |change: &dyn Fn(&mut Members)| {
         let mut members = whole.clone();
         change(&mut members);
         pack(&project.folder().join("bad"), &members);
     };
     let at = |members: &[(String, Vec<u8>)], name: &str| members.iter().position(|member| member.0.starts_with(name)).unwrap();
     let replace = |name: &'static str, from: &'static str, to: &'static str| {
-        move |members: &mut Vec<(String, Vec<u8>)>| {
+        move |members: &mut Members| {
             let at = at(members, name);
             let text = String::from_utf8(members[at].1.clone()).unwrap();
             assert!(text.contains(from), "{text}");
