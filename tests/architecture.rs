@@ -7,11 +7,12 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
     ("access", &["clock", "secret"]),
+    ("trace", &["blocking", "clock"]),
     ("function", &[]),
     ("deployment", &["clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
@@ -22,8 +23,25 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("live", &["deployment", "execution", "function"]),
     ("sync", &["blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
-    ("http", &["access", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
-    ("config", &["executor", "function", "http", "secret", "source", "store"]),
+    (
+        "http",
+        &[
+            "access",
+            "blocking",
+            "clock",
+            "deployment",
+            "execution",
+            "executor",
+            "function",
+            "live",
+            "secret",
+            "source",
+            "store",
+            "sync",
+            "trace",
+        ],
+    ),
+    ("config", &["executor", "function", "http", "secret", "source", "store", "trace"]),
     ("backup", &["clock", "config", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
@@ -47,6 +65,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "supervisor",
             "sync",
             "telemetry",
+            "trace",
         ],
     ),
     (
@@ -77,7 +96,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     ("sqlx::", &["store"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
-    ("ureq::", &["cli"]),
+    ("ureq::", &["cli", "trace"]),
     ("axum::", &["http"]),
     ("println!", &["cli"]),
     ("unsafe ", &["engine/memory.rs"]),

@@ -6,8 +6,8 @@ use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::Configured;
-use crate::{node, secret::Secret};
+use super::{Configured, events::Events};
+use crate::{execution::ExecutionId, node, secret::Secret};
 
 /// Which node to speak to.
 #[derive(Debug, Args)]
@@ -24,6 +24,8 @@ pub struct Node {
 
 /// Longest wait for an answer: a look at a remote fetches it first.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait for the beginning of an answer that has no end.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node that answers.
 pub struct Client {
@@ -63,6 +65,11 @@ impl Node {
         Ok(Some(Client { agent, url, token }))
     }
 
+    /// The same; none if no node was named by its URL.
+    pub fn named(&self) -> anyhow::Result<Option<Client>> {
+        if self.url.is_some() { self.find() } else { Ok(None) }
+    }
+
     fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let text = fs::read_to_string(path).with_context(|| format!("cannot read the token in `{}`", path.display()))?;
@@ -80,6 +87,25 @@ impl Client {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.call())
+    }
+
+    /// Asks for something that goes on, from the event after this one. None if the node cannot be reached just now.
+    pub fn events(&self, path: &str, after: Option<ExecutionId>) -> anyhow::Result<Option<Events>> {
+        let config = ureq::Agent::config_builder()
+            .timeout_connect(Some(FIRST_PATIENCE))
+            .timeout_recv_response(Some(FIRST_PATIENCE))
+            .http_status_as_error(false)
+            .build();
+        let mut request = ureq::Agent::from(config).get(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        if let Some(after) = after {
+            request = request.header("last-event-id", after.to_string());
+        }
+        match request.call() {
+            Ok(answer) if answer.status().is_success() => Ok(Some(Events::new(answer.into_body().into_reader()))),
+            Ok(answer) if answer.status().is_server_error() => Ok(None),
+            Ok(answer) => self.answer(Ok(answer)).map(|_| None),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Orders something.

@@ -9,7 +9,7 @@ use crate::function::toml_text;
 /// The keys that hold a secret, by their sections.
 const SECRETS: [(&str, &str); 2] = [("source", "token"), ("source", "webhook_secret")];
 /// The keys with URLs in which somebody may have put one.
-const URLS: [(&str, &str); 2] = [("database", "url"), ("source", "repository")];
+const URLS: [(&str, &str); 3] = [("database", "url"), ("source", "repository"), ("traces", "endpoint")];
 
 /// Settings without secrets.
 #[derive(Debug, PartialEq, Eq)]

@@ -18,6 +18,9 @@ pub struct Manifest {
     pub methods: Option<Vec<Method>>,
     /// What one run may use.
     pub limits: Limits,
+    /// Whether its requests are kept to be run again; none: as the node does with all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<bool>,
 }
 
 impl Default for Manifest {
@@ -34,6 +37,7 @@ struct FrontMatter {
     description: Option<String>,
     methods: Option<Vec<Method>>,
     timeout: Option<Span>,
+    capture: Option<bool>,
     #[serde(default)]
     limits: LimitOverrides,
 }
@@ -103,7 +107,8 @@ impl Parsed {
 impl FrontMatter {
     fn resolve(self, policy: &LimitPolicy) -> Manifest {
         let overrides = LimitOverrides { timeout: self.timeout.or(self.limits.timeout), ..self.limits };
-        Manifest { description: self.description, methods: self.methods, limits: policy.default.with(&overrides) }
+        let limits = policy.default.with(&overrides);
+        Manifest { description: self.description, methods: self.methods, limits, capture: self.capture }
     }
 }
 

@@ -13,18 +13,19 @@ use std::{
 use http::Request;
 use http_body_util::Either;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
     time::{Instant, Sleep},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    App, Settings,
+    App, Face, Settings,
     places::{Place, Places, Progress, Received, Streamed},
+    timer::Timer,
 };
 
 /// After the system refused a connection (no more file handles, say), wait so long before the next try.
@@ -38,12 +39,12 @@ const SMALL: usize = 1024;
 /// Headers that hyper reads without asking for memory.
 const FREE_HEADERS: usize = 100;
 
-/// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `tracker` says when all have ended.
-pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, tracker: TaskTracker) {
+/// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `app.connections` says when all have
+/// ended.
+pub async fn serve(listener: TcpListener, app: Arc<App>, face: Face, stop: CancellationToken) {
     let places = Places::new(app.settings.max_connections);
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .header_read_timeout(app.settings.header_timeout)
         // Without `pipeline_flush`: it would hold back the answer to a malformed head as long as the rest of it is not read.
         .max_buf_size(app.settings.max_head_bytes.max(8 * 1024));
@@ -77,8 +78,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
             held = places.take(peer.ip()) => held,
         };
         let place = held.place();
-        let connection = connection(builder.clone(), stream, peer, place.clone(), app.clone(), stop.clone());
-        let task = tracker.spawn(async move {
+        let connection = connection(builder.clone(), stream, peer, place.clone(), app.clone(), face, stop.clone());
+        let task = app.connections.spawn(async move {
             connection.await;
             drop(held);
         });
@@ -87,11 +88,12 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
 }
 
 async fn connection(
-    builder: http1::Builder,
+    mut builder: http1::Builder,
     stream: TcpStream,
     peer: SocketAddr,
     place: Arc<Place>,
     app: Arc<App>,
+    face: Face,
     stop: CancellationToken,
 ) {
     // Small answers must not wait for a full packet.
@@ -101,7 +103,7 @@ async fn connection(
         let (app, place) = (app.clone(), place.clone());
         async move {
             let client = app.settings.proxies.client(peer, request.headers());
-            let answer = app.answer(request.map(|body| Received::new(body, &place)), client).await?;
+            let answer = app.answer(face, request.map(|body| Received::new(body, &place)), client).await?;
             Ok::<_, Infallible>(answer.map(|body| match body {
                 Either::Left(whole) => {
                     place.waits();
@@ -111,7 +113,7 @@ async fn connection(
             }))
         }
     });
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(builder.timer(Timer::default()).serve_connection(TokioIo::new(stream), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {

@@ -1,59 +1,18 @@
 //! How a deployment gets into the tables: all of it, in one transaction, in few statements.
+//!
+//! A save is live when it is recorded, so the way there is kept short: SQLite gets the whole transaction as one text, because handing a
+//! statement to its thread and back takes longer than what most statements do.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::Serialize;
+use sqlx::{AssertSqlSafe, PgPool, Sqlite, SqlitePool, pool::PoolConnection};
 
-use super::{Database, Store, StoreError, connect::begin_sqlite, deployments::json};
+use super::{Database, Store, StoreError, deployments::json};
 use crate::{
     deployment::{Changes, Deployment, Following},
     function::{Content, Digest},
 };
-
-/// One open transaction that may write.
-enum Transaction {
-    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
-    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
-}
-
-impl Transaction {
-    async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Postgres(transaction) => transaction.commit().await,
-            Self::Sqlite(transaction) => transaction.commit().await,
-        }
-        .map_err(StoreError::query("record a deployment"))
-    }
-}
-
-/// Runs one statement in a transaction, and returns how many rows it wrote.
-macro_rules! write {
-    ($transaction:expr, $query:expr) => {
-        match &mut $transaction {
-            Transaction::Postgres(transaction) => $query.execute(&mut **transaction).await.map(|done| done.rows_affected()),
-            Transaction::Sqlite(transaction) => $query.execute(&mut **transaction).await.map(|done| done.rows_affected()),
-        }
-        .map_err(StoreError::query("record a deployment"))
-    };
-}
-
-/// Inserts many rows with one statement: `$1` is a JSON array with an array of texts for each row.
-macro_rules! write_many {
-    ($transaction:expr, $insert:literal, $rows:expr $(, $value:expr)*) => {{
-        let rows = serde_json::to_string($rows).expect("texts and numbers always are JSON");
-        match &mut $transaction {
-            Transaction::Postgres(transaction) => {
-                sqlx::query(concat!($insert, " FROM json_array_elements(CAST($1 AS json)) AS rows (value) ON CONFLICT DO NOTHING"))
-                    .bind(rows)$(.bind($value))*.execute(&mut **transaction).await.map(|_| ())
-            }
-            Transaction::Sqlite(transaction) => {
-                sqlx::query(concat!($insert, " FROM jsonb_each($1) WHERE true ON CONFLICT DO NOTHING"))
-                    .bind(rows)$(.bind($value))*.execute(&mut **transaction).await.map(|_| ())
-            }
-        }
-        .map_err(StoreError::query("record a deployment"))
-    }};
-}
 
 /// Most bytes of contents in one statement.
 const CONTENTS_SLICE: usize = 16 << 20;
@@ -61,65 +20,71 @@ const CONTENTS_SLICE: usize = 16 << 20;
 impl Store {
     /// Records a deployment and everything that it brings, or nothing of it. A second time with the same id changes nothing.
     pub async fn record_deployment(&self, deployment: &Deployment, changes: &Changes) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
         let id = deployment.id.0;
-        let written = write!(
-            transaction,
-            sqlx::query(
-                "INSERT INTO deployments (id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-                 ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(id)
-            .bind(&deployment.revision.0)
-            .bind(word(&deployment.cause))
-            .bind(&deployment.by)
-            .bind(word(&deployment.status))
-            .bind(json(&deployment.diagnostics))
-            .bind(i64::from(deployment.functions))
-            .bind(deployment.took_us)
-            .bind(&deployment.pushed_by)
-            .bind(&deployment.note)
-        )?;
-        if written == 0 {
-            return Ok(());
+        let mut batch = Batch::default();
+        if let Some(following) = &changes.following {
+            // First, because nothing else tells that this is the second time.
+            batch.insert(
+                "INSERT INTO following (id, state) SELECT 1, $1 WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE id = $2)
+                 ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+                vec![json(following).into(), id.into()],
+            );
         }
-        record_contents(&mut transaction, changes).await?;
-        record_versions(&mut transaction, id, changes).await?;
+        batch.insert(
+            "INSERT INTO deployments (id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             ON CONFLICT (id) DO NOTHING",
+            vec![
+                id.into(),
+                deployment.revision.0.clone().into(),
+                word(&deployment.cause).into(),
+                deployment.by.clone().into(),
+                word(&deployment.status).into(),
+                json(&deployment.diagnostics).into(),
+                i64::from(deployment.functions).into(),
+                deployment.took_us.into(),
+                deployment.pushed_by.clone().into(),
+                deployment.note.clone().into(),
+            ],
+        );
+        add_contents(&mut batch, changes);
+        add_versions(&mut batch, id, changes);
         let files: Vec<_> = changes.files.iter().map(|(path, content)| (path, content.as_ref().map(|content| content.digest))).collect();
-        write_many!(transaction, "INSERT INTO deployment_files (deployment, path, digest) SELECT $2, value->>0, value->>1", &files, id)?;
+        batch.insert_many(
+            "INSERT INTO deployment_files (deployment, path, digest) SELECT $2, value->>0, value->>1",
+            &files,
+            vec![id.into()],
+        );
         let functions: Vec<_> = deployment.changes.iter().map(|change| (&change.function, change.from, change.to)).collect();
-        write_many!(
-            transaction,
+        batch.insert_many(
             "INSERT INTO deployment_functions (deployment, function, from_version, to_version)
              SELECT $2, value->>0, value->>1, value->>2",
             &functions,
-            id
-        )?;
-        if let Some(following) = &changes.following {
-            record_following(&mut transaction, following).await?;
-        }
-        transaction.commit().await
+            vec![id.into()],
+        );
+        self.write(batch).await
     }
 
     /// Remembers what an operator told about following the source.
     pub async fn set_following(&self, following: &Following) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
-        record_following(&mut transaction, following).await?;
-        transaction.commit().await
+        let mut batch = Batch::default();
+        batch.insert(
+            "INSERT INTO following (id, state) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+            vec![json(following).into()],
+        );
+        self.write(batch).await
     }
 
-    async fn begin(&self) -> Result<Transaction, StoreError> {
+    async fn write(&self, batch: Batch) -> Result<(), StoreError> {
         match &self.database {
-            Database::Postgres(pool) => pool.begin().await.map(Transaction::Postgres),
-            // A deferred transaction that reads first fails at once when another process has written meanwhile.
-            Database::Sqlite { writer, .. } => begin_sqlite(writer).await.map(Transaction::Sqlite),
+            Database::Postgres(pool) => batch.write_to_postgres(pool).await,
+            Database::Sqlite { writer, .. } => batch.write_to_sqlite(writer).await,
         }
         .map_err(StoreError::query("record a deployment"))
     }
 }
 
-async fn record_contents(transaction: &mut Transaction, changes: &Changes) -> Result<(), StoreError> {
+fn add_contents(batch: &mut Batch, changes: &Changes) {
     let of_files = changes.files.values().flatten();
     let of_functions = changes.functions.iter().flat_map(|function| function.files.iter().map(|(_, content)| content));
     let contents: BTreeMap<Digest, &Content> = of_files.chain(of_functions).map(|content| (content.digest, content)).collect();
@@ -131,43 +96,164 @@ async fn record_contents(transaction: &mut Transaction, changes: &Changes) -> Re
             rows.push((content.digest, bytes.len() + 1, content.bytes.len()));
             bytes.extend_from_slice(&content.bytes);
         }
-        write_many!(
-            *transaction,
+        batch.insert_many(
             "INSERT INTO contents (digest, bytes)
              SELECT value->>0, substr($2, CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER))",
             &rows,
-            bytes
-        )?;
+            vec![Value::Bytes(bytes)],
+        );
     }
-    Ok(())
 }
 
-async fn record_following(transaction: &mut Transaction, following: &Following) -> Result<(), StoreError> {
-    write!(
-        *transaction,
-        sqlx::query("INSERT INTO following (id, state) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET state = excluded.state")
-            .bind(json(following))
-    )
-    .map(drop)
-}
-
-async fn record_versions(transaction: &mut Transaction, id: i64, changes: &Changes) -> Result<(), StoreError> {
+fn add_versions(batch: &mut Batch, id: i64, changes: &Changes) {
     let rows: Vec<_> = (changes.functions.iter())
         .map(|function| {
             let files: BTreeMap<_, _> = function.files.iter().map(|(path, content)| (path, content.digest)).collect();
             (function.version, &function.name, function.script_id, json(&function.manifest), json(&files))
         })
         .collect();
-    write_many!(
-        *transaction,
+    batch.insert_many(
         "INSERT INTO versions (first_deployment, version, function, script_id, manifest, files)
          SELECT $2, value->>0, value->>1, value->>2, value->>3, value->>4",
         &rows,
-        id
-    )
+        vec![id.into()],
+    );
 }
 
 /// Returns the word by which a fieldless enum goes in JSON.
 fn word(value: &impl Serialize) -> String {
     json(value).trim_matches('"').into()
+}
+
+/// A value of a statement.
+enum Value {
+    Integer(i64),
+    Text(Option<String>),
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Integer(value)
+    }
+}
+
+impl From<Option<String>> for Value {
+    fn from(value: Option<String>) -> Self {
+        Self::Text(value)
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        Self::Text(Some(value))
+    }
+}
+
+/// Binds values to a query of either database.
+macro_rules! bind {
+    ($query:expr, $values:expr) => {
+        $values.into_iter().fold($query, |query, value| match value {
+            Value::Integer(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+    };
+}
+
+/// A statement; its parameters `$1`, `$2` and so on are its own values.
+struct Statement {
+    insert: &'static str,
+    /// Whether `insert` goes on with the rows of a JSON array, which is its first value.
+    has_rows: bool,
+    values: Vec<Value>,
+}
+
+/// Statements of one transaction.
+#[derive(Default)]
+struct Batch(Vec<Statement>);
+
+impl Batch {
+    fn insert(&mut self, insert: &'static str, values: Vec<Value>) {
+        self.0.push(Statement { insert, has_rows: false, values });
+    }
+
+    /// Inserts many rows with one statement: `$1` is a JSON array with an array of texts for each row, and the other values begin with `$2`.
+    fn insert_many(&mut self, insert: &'static str, rows: &[impl Serialize], mut values: Vec<Value>) {
+        if !rows.is_empty() {
+            values.insert(0, serde_json::to_string(rows).expect("texts and numbers always are JSON").into());
+            self.0.push(Statement { insert, has_rows: true, values });
+        }
+    }
+
+    async fn write_to_postgres(self, pool: &PgPool) -> sqlx::Result<()> {
+        let mut transaction = pool.begin().await?;
+        for Statement { insert, has_rows, values } in self.0 {
+            let rows = if has_rows { " FROM json_array_elements(CAST($1 AS json)) AS rows (value) ON CONFLICT DO NOTHING" } else { "" };
+            bind!(sqlx::query(AssertSqlSafe(format!("{insert}{rows}"))), values).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    async fn write_to_sqlite(self, writer: &SqlitePool) -> sqlx::Result<()> {
+        // A deferred transaction that reads first fails at once when another process has written meanwhile.
+        let (mut text, mut all) = (String::from("BEGIN IMMEDIATE"), Vec::new());
+        for Statement { insert, has_rows, values } in self.0 {
+            text.push(';');
+            push_numbered(&mut text, insert, all.len());
+            if has_rows {
+                write!(text, " FROM jsonb_each(${}) WHERE true ON CONFLICT DO NOTHING", all.len() + 1).expect("a string takes everything");
+            }
+            all.extend(values);
+        }
+        text.push_str(";COMMIT");
+        let mut transaction = Transaction { connection: writer.acquire().await?, is_done: false };
+        bind!(sqlx::query(AssertSqlSafe(text)), all).execute(&mut *transaction.connection).await?;
+        transaction.is_done = true;
+        Ok(())
+    }
+}
+
+/// Appends a statement whose parameters are counted on from those of the statements before it.
+fn push_numbered(text: &mut String, statement: &str, before: usize) {
+    let mut parts = statement.split('$');
+    text.extend(parts.next());
+    for part in parts {
+        let (number, rest) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len()));
+        let number: usize = number.parse().expect("statements are ours");
+        write!(text, "${}{rest}", before + number).expect("a string takes everything");
+    }
+}
+
+/// A connection with a transaction that the driver does not know of. One that is left half done is rolled back by closing.
+struct Transaction {
+    connection: PoolConnection<Sqlite>,
+    is_done: bool,
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_of_one_text_are_counted_through() {
+        for (statement, numbered) in [
+            ("SELECT 1", "SELECT 1"),
+            ("VALUES ($1, $2)", "VALUES ($11, $12)"),
+            ("SELECT $2, value->>0 FROM x($1)", "SELECT $12, value->>0 FROM x($11)"),
+            ("$12", "$22"),
+        ] {
+            let mut text = String::new();
+            push_numbered(&mut text, statement, 10);
+            assert_eq!(text, numbered);
+        }
+    }
 }

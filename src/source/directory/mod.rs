@@ -86,6 +86,9 @@ pub struct DirectorySource {
     seen: AtomicU64,
 }
 
+/// A revision of so many files is computed at once. That of 10,000 takes milliseconds, too long for a thread that serves requests.
+const SMALL: usize = 256;
+
 /// The number of no view: the thread has ended, and that has been told.
 const ENDED: u64 = u64::MAX;
 
@@ -136,11 +139,10 @@ impl Source for DirectorySource {
             Err(_) => return Err(self.ended()),
         };
         let snapshot = match snapshot {
-            // The digest of 10,000 names and digests takes milliseconds, too long for a thread that serves requests.
             Ok((tree, unsettled, problems)) => {
-                blocking::run(move || Snapshot { revision: directory_revision(&tree), tree, unsettled, problems, commit: None })
-                    .await
-                    .ok_or_else(|| self.ended())
+                let is_small = tree.len() <= SMALL;
+                let number = move || Snapshot { revision: directory_revision(&tree), tree, unsettled, problems, commit: None };
+                if is_small { Ok(number()) } else { blocking::run(number).await.ok_or_else(|| self.ended()) }
             }
             Err(error) => Err(error),
         };
