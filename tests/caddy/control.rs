@@ -80,3 +80,23 @@ fn git_can_be_closed_too() {
     let caddy = Caddy::with(node.address(), &[("PICLOUD_GIT_FROM", "127.0.0.1")]);
     assert_eq!((caddy.ask(OUTSIDE, discover, &[]).status, caddy.ask(INSIDE, discover, &[]).status), (404, 401));
 }
+
+#[test]
+fn two_addresses_of_a_node_are_one_behind_it() {
+    let node = node(&[("a.rhai", "\"one\"")]).config(&format!("{BEHIND}admin_listen = \"127.0.0.1:0\"\n")).start();
+    let said = |before: &str| {
+        let line = node.wait_for_line(&[before]);
+        line.split_once(before).unwrap().1.split('"').next().unwrap().to_owned()
+    };
+    let (public, control) = (said("listening on http://"), said("the control plane is at http://"));
+    let caddy = Caddy::with(public.parse().unwrap(), &[("PICLOUD_CONTROL", &control)]);
+    let token = format!("authorization: Bearer {}", admin(&node));
+    let answer = caddy.ask(OUTSIDE, "/a", &[]);
+    assert_eq!(answer.text(), "one");
+    let earlier = format!("/_picloud/v/{}/a", answer.header("x-picloud-deployment").unwrap());
+    assert_eq!(caddy.ask(OUTSIDE, &earlier, &["--header", &token]).text(), "one");
+    let status = |from| caddy.ask(from, "/api/admin/status", &["--header", &token]).status;
+    assert_eq!((status(INSIDE), status(OUTSIDE)), (200, 404));
+    assert_eq!(caddy.ask(INSIDE, "/_picloud/metrics", &["--header", &token]).status, 200);
+    assert_eq!(caddy.ask(OUTSIDE, "/_picloud/hooks/source", &["--request", "POST"]).status, 403);
+}
