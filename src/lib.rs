@@ -28,6 +28,7 @@
 //! [`cli`] prints. `tests/architecture.rs` holds the table.
 
 pub mod access;
+pub mod backup;
 mod blocking;
 pub mod cli;
 pub mod clock;

@@ -7,6 +7,7 @@ mod check;
 mod connection;
 mod control;
 mod executions;
+mod forwarded;
 mod function;
 mod git;
 mod metrics;
@@ -34,6 +35,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::Auth;
 pub use connection::serve;
+pub use forwarded::{ForwardedHeader, Network, Proxies};
 pub use function::record_abandoned;
 pub use metrics::Counts;
 use places::Received;
@@ -56,6 +58,8 @@ use crate::{
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Whose word about clients is taken.
+    pub proxies: Proxies,
     /// Where the control plane is, if it has an address of its own.
     pub admin_listen: Option<SocketAddr>,
     /// The metrics are told to anybody, and not only to those with a token.
@@ -97,6 +101,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            proxies: Proxies::default(),
             admin_listen: None,
             metrics_open: false,
             dev: false,

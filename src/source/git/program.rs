@@ -161,7 +161,7 @@ pub async fn setting(repository: &Path, key: &str) -> Result<Option<String>, Git
 /// What does not leave the machine ends soon.
 pub const LOCAL: Duration = Duration::from_secs(20);
 /// Rewriting a large repository takes a while.
-const PACKING: Duration = Duration::from_secs(600);
+pub const PACKING: Duration = Duration::from_secs(600);
 
 /// Runs it to its end and returns what it printed. If it takes longer than `limit`, it is killed with every process that it started.
 pub async fn run(command: Command, limit: Duration) -> Result<Vec<u8>, GitError> {
