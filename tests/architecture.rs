@@ -96,7 +96,7 @@ const ONLY_IN: [(&str, &[&str]); 9] = [
     ("sqlx::", &["store"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
-    ("tar::", &["source/tarball"]),
+    ("tar::", &["backup", "source/tarball"]),
     ("ureq::", &["cli", "trace"]),
     ("axum::", &["http"]),
     ("println!", &["cli"]),
