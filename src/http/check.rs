@@ -44,7 +44,7 @@ struct Tried {
 /// Says what would be wrong if files were live beside those that are. A check takes the time of the loop that deploys, so it needs the scope
 /// of those who may.
 #[utoipa::path(
-    post, path = "/api/admin/check", tag = "scripts", request_body = Tried,
+    post, path = "/api/admin/check", operation_id = "check_files", tag = "scripts", request_body = Tried,
     responses((status = 200, description = "What is wrong, and what would change.", body = Object))
 )]
 async fn check(

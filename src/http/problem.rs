@@ -281,7 +281,7 @@ impl Problem {
                 format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
             }
             Self::NotReplayable(why) => why.clone(),
-            Self::HistoryAway => "the database that has the executions does not answer; try again".into(),
+            Self::HistoryAway => "the database that remembers what happened does not answer; try again".into(),
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
             }

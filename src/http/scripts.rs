@@ -63,7 +63,7 @@ struct Meant {
 
 /// Lists scripts in order of their files.
 #[utoipa::path(
-    get, path = "/api/admin/scripts", tag = "scripts", params(Meant),
+    get, path = "/api/admin/scripts", operation_id = "list_scripts", tag = "scripts", params(Meant),
     responses((status = 200, description = "A page, and where the next one begins.", body = Object))
 )]
 async fn list(
@@ -104,7 +104,7 @@ fn filter(query: &str) -> Result<(ScriptFilter, usize), Problem> {
 
 /// One script with all that is known of it.
 #[utoipa::path(
-    get, path = "/api/admin/scripts/{id}", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    get, path = "/api/admin/scripts/{id}", operation_id = "script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses((status = 200, description = "The script; its version is the `ETag`.", body = Object))
 )]
 async fn one(
@@ -131,7 +131,7 @@ struct New {
 
 /// Makes a script.
 #[utoipa::path(
-    post, path = "/api/admin/scripts", tag = "scripts", request_body = New,
+    post, path = "/api/admin/scripts", operation_id = "create_script", tag = "scripts", request_body = New,
     responses(
         (status = 201, description = "The script, live.", body = Object),
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
@@ -159,7 +159,7 @@ struct Source {
 
 /// Gives a script another source.
 #[utoipa::path(
-    put, path = "/api/admin/scripts/{id}", tag = "scripts", request_body = Source, params(("id" = String, Path, description = "A script's id, or its name.")),
+    put, path = "/api/admin/scripts/{id}", operation_id = "replace_script", tag = "scripts", request_body = Source, params(("id" = String, Path, description = "A script's id, or its name.")),
     responses(
         (status = 200, description = "The script, live.", body = Object),
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
@@ -182,7 +182,7 @@ async fn replace(
 
 /// Deletes a script.
 #[utoipa::path(
-    delete, path = "/api/admin/scripts/{id}", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    delete, path = "/api/admin/scripts/{id}", operation_id = "delete_script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses(
         (status = 204, description = "It is gone."),
         (status = 202, description = "It is deleted, and still live; `held` says why.", body = Object)
@@ -216,7 +216,7 @@ fn expected(headers: &HeaderMap) -> Option<Vec<String>> {
 
 /// Tells when which version of a script went live.
 #[utoipa::path(
-    get, path = "/api/admin/scripts/{id}/versions", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    get, path = "/api/admin/scripts/{id}/versions", operation_id = "script_versions", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses((status = 200, description = "Its versions, the newest first.", body = Object))
 )]
 async fn versions(
@@ -233,7 +233,7 @@ async fn versions(
 
 /// One version of a script, with the files that it ran with.
 #[utoipa::path(
-    get, path = "/api/admin/scripts/{id}/versions/{version}", tag = "scripts",
+    get, path = "/api/admin/scripts/{id}/versions/{version}", operation_id = "script_version", tag = "scripts",
     params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits.")),
     responses((status = 200, description = "Its source then.", body = Object))
 )]

@@ -72,7 +72,7 @@ struct Meant {
 
 /// Makes the files of a tar the functions, and no others.
 #[utoipa::path(
-    put, path = "/api/admin/tree", tag = "scripts", params(Meant), request_body(content = Vec<u8>, content_type = "application/x-tar"),
+    put, path = "/api/admin/tree", operation_id = "deploy_tree", tag = "scripts", params(Meant), request_body(content = Vec<u8>, content_type = "application/x-tar"),
     responses(
         (status = 200, description = "What changed, or would.", body = Object),
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
