@@ -7,22 +7,23 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
-    ("access", &["clock", "secret"]),
-    ("function", &[]),
-    ("deployment", &["clock", "function"]),
+    ("access", &["audit", "clock", "secret"]),
+    ("audit", &[]),
+    ("function", &["access"]),
+    ("deployment", &["audit", "clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
     ("engine", &["clock", "execution", "function"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret"]),
-    ("store", &["access", "blocking", "clock", "deployment", "execution", "function"]),
+    ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function"]),
     ("executor", &["engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function"]),
-    ("sync", &["blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
+    ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
-    ("http", &["access", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
+    ("http", &["access", "audit", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
     ("config", &["executor", "function", "http", "secret", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
@@ -52,6 +53,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         "cli",
         &[
             "access",
+            "audit",
             "gate",
             "secret",
             "clock",

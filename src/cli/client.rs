@@ -1,12 +1,18 @@
 //! How commands speak to a running node: to the one of the data folder, or to any by its URL and a token.
+//!
+//! Which node: `--url`, else PICLOUD_URL, else the one that runs on the data folder, else the one of `picloud login`. Which token:
+//! `--token-file`, else PICLOUD_TOKEN, else the data folder's for its own node and that of `picloud login` for any other.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::Configured;
+use super::{
+    Configured,
+    credentials::{self, Credentials},
+};
 use crate::{node, secret::Secret};
 
 /// Which node to speak to.
@@ -14,12 +20,12 @@ use crate::{node, secret::Secret};
 pub struct Node {
     #[command(flatten)]
     pub configured: Configured,
-    /// The node's address [default: the one that uses the data folder]
+    /// The node's address [default: the one that uses the data folder, else the one of `picloud login`]
     #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
     url: Option<String>,
-    /// File with a token for that node; PICLOUD_TOKEN holds the token itself
+    /// File with a token for that node; PICLOUD_TOKEN holds the token itself [default: that of `picloud login`]
     #[arg(long, value_name = "FILE")]
-    token_file: Option<std::path::PathBuf>,
+    token_file: Option<PathBuf>,
 }
 
 /// Longest wait for an answer: a look at a remote fetches it first.
@@ -32,6 +38,14 @@ pub struct Client {
     token: Secret,
 }
 
+/// A node that is meant.
+enum Place {
+    /// The one that runs on the data folder.
+    Own { url: String, data: PathBuf },
+    /// Another.
+    Elsewhere(String),
+}
+
 impl Node {
     /// Finds the node, and what proves to it who we are.
     pub fn client(&self) -> anyhow::Result<Client> {
@@ -39,28 +53,49 @@ impl Node {
             Some(client) => Ok(client),
             None => {
                 let data = self.configured.load()?.data;
-                bail!("no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url`", data.display())
+                bail!("no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url` or `picloud login`", data.display())
             }
         }
     }
 
-    /// The same; none if no node runs on the data folder.
+    /// The same; none if no node runs on the data folder and none is meant elsewhere.
     pub fn find(&self) -> anyhow::Result<Option<Client>> {
-        let given = super::secret("PICLOUD_TOKEN").map_or_else(|| self.token_of_file(), |token| Ok(Some(token)))?;
-        let (url, token) = match &self.url {
-            Some(url) => {
-                let hint = "put one into PICLOUD_TOKEN; `picloud token create` makes one";
-                (url.trim_end_matches('/').to_owned(), given.ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))?)
-            }
-            None => {
-                let data = self.configured.load()?.data;
-                let Some(running) = node::running(&data) else { return Ok(None) };
+        let Some(place) = self.place()? else { return Ok(None) };
+        let given = self.token_of_file()?.or_else(|| super::secret("PICLOUD_TOKEN"));
+        let (url, token) = match place {
+            Place::Own { url, data } => {
                 let own = || node::admin_token(&data).context("cannot read the admin token of the data folder");
-                (running.url, given.map_or_else(own, Ok)?)
+                (url, given.map_or_else(own, Ok)?)
+            }
+            Place::Elsewhere(url) => {
+                let token = given.map_or_else(|| token_of_login(&url), Ok)?;
+                (url, token)
             }
         };
-        let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
-        Ok(Some(Client { agent, url, token }))
+        Ok(Some(Client::new(&url, token)))
+    }
+
+    /// The same; none where what is asked for is read from the database: no node elsewhere is meant.
+    pub fn named(&self) -> anyhow::Result<Option<Client>> {
+        match self.place()? {
+            Some(Place::Elsewhere(_)) => self.find(),
+            _ => Ok(None),
+        }
+    }
+
+    fn place(&self) -> anyhow::Result<Option<Place>> {
+        if let Some(url) = &self.url {
+            return Ok(Some(Place::Elsewhere(url.trim_end_matches('/').to_owned())));
+        }
+        let data = self.configured.load()?.data;
+        if let Some(running) = node::running(&data) {
+            return Ok(Some(Place::Own { url: running.url, data }));
+        }
+        // Whoever names a data folder or a database means those.
+        if self.configured.names_a_place() {
+            return Ok(None);
+        }
+        Ok(Credentials::load()?.default.map(Place::Elsewhere))
     }
 
     fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
@@ -70,7 +105,25 @@ impl Node {
     }
 }
 
+/// Returns the token of a node that the user has logged in to.
+fn token_of_login(url: &str) -> anyhow::Result<Secret> {
+    let known = credentials::normal(url).ok().map(|url| Credentials::load().map(|mut known| known.nodes.remove(&url)));
+    let hint = format!("`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; `picloud token create` makes one");
+    known.transpose()?.flatten().map(|login| login.token).ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))
+}
+
+/// Writes keys and values as the query of a URL.
+pub fn query(pairs: &[(&str, String)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
 impl Client {
+    /// Speaks to the node at this URL.
+    pub fn new(url: &str, token: Secret) -> Self {
+        let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
+        Self { agent, url: url.into(), token }
+    }
+
     /// Returns where the node answers.
     pub fn url(&self) -> &str {
         &self.url
@@ -86,6 +139,12 @@ impl Client {
     pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.send_json(body))
+    }
+
+    /// Has something removed.
+    pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.agent.delete(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        self.answer(request.call())
     }
 
     fn bearer(&self) -> String {

@@ -13,7 +13,7 @@ use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
 
-use super::{Answer, App, Problem, admin, archive, function, git, places::Received, preview, webhook};
+use super::{Answer, App, Problem, admin, archive, audit, function, git, places::Received, preview, tokens, webhook};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -51,6 +51,8 @@ pub async fn answer(app: Arc<App>, mut request: Request<Received>, peer: SocketA
         .route("/_picloud/hooks/source", post(webhook::receive))
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
         .merge(git::routes())
         .fallback(|| async { Problem::NotFound })
         .with_state(app);
@@ -76,7 +78,7 @@ async fn whoami(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Principal>, Problem> {
-    Ok(Json(app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?))
+    Ok(Json(app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?))
 }
 
 /// Says whether functions are loaded, and what is not as it should be.

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
 
-use super::{Answer, App, Problem, REQUEST_ID, Recording, places::Received, problem::allow_header, request_id};
+use super::{Answer, App, Problem, REQUEST_ID, Recording, admission, places::Received, problem::allow_header, request_id};
 use crate::{
     execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
     live::{Entry, LiveFunction, Match, Table},
@@ -54,9 +54,16 @@ pub async fn run(
     function: &Arc<LiveFunction>,
     params: Params,
     trigger: Trigger,
-    request: Request<Received>,
+    mut request: Request<Received>,
     peer: SocketAddr,
 ) -> Answer {
+    let principal = match function.function.manifest.auth {
+        None => None,
+        Some(needed) => match admission::admit(&app.auth, needed, function.function.name.as_str(), &mut request, peer).await {
+            Ok(name) => Some(name),
+            Err(denied) => return Problem::Denied(denied).answer(None, app.settings.dev),
+        },
+    };
     let execution_id = ExecutionId(app.ids.next());
     let id = crate::clock::id_text(execution_id.0);
     let id_text = std::str::from_utf8(&id).unwrap_or_default();
@@ -75,6 +82,7 @@ pub async fn run(
                 method,
                 uri,
                 params,
+                principal,
                 headers,
                 body,
                 remote_addr: Some(peer.ip()),

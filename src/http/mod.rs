@@ -1,7 +1,9 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
 mod admin;
+mod admission;
 mod archive;
+mod audit;
 mod auth;
 mod connection;
 mod control;
@@ -11,6 +13,7 @@ mod places;
 mod preview;
 mod problem;
 mod timer;
+mod tokens;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{Answer, auth::Denied, git::Refusal, webhook::Reason};
 use crate::{
+    access::FunctionPrefix,
     execution::{Failure, Outcome},
     executor::Refused,
     function::{
@@ -72,6 +73,12 @@ pub enum Problem {
     WebhooksBusy,
     /// An earlier deployment does not answer.
     Archive(ArchiveError),
+    /// There is a token of this name.
+    TokenTaken(String),
+    /// There is no token of this name.
+    UnknownToken(String),
+    /// The database that keeps what happened does not answer.
+    HistoryAway,
 }
 
 impl From<Denied> for Problem {
@@ -113,17 +120,19 @@ impl Problem {
         match self {
             Self::BadPath(_) | Self::BodyBroken | Self::BadOrder(_) | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
-            Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
+            Self::Denied(Denied::ScopeTooSmall { .. } | Denied::OnlySomeFunctions { .. } | Denied::OtherFunction { .. })
+            | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::UnknownScript
+            | Self::UnknownToken(_)
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
-            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_)) | Self::Archive(ArchiveError::Outdated { .. }) => {
-                StatusCode::CONFLICT
-            }
+            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            | Self::TokenTaken(_)
+            | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
@@ -137,6 +146,7 @@ impl Problem {
             Self::Broken(_)
             | Self::BrokenBranch(_)
             | Self::NotReady
+            | Self::HistoryAway
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
@@ -189,6 +199,16 @@ impl Problem {
                 "the token `{}` has the scope `{}`, and this needs `{needed}`: `picloud token create NAME --scope {needed}` makes one",
                 principal.name, principal.scope
             ),
+            Self::Denied(Denied::OnlySomeFunctions { principal }) => format!(
+                "the token `{}` is good for the functions of `{}` only, and this is about the whole node",
+                principal.name,
+                principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
+            ),
+            Self::Denied(Denied::OtherFunction { principal }) => format!(
+                "the token `{}` is good for the functions of `{}` only, and this is none of them",
+                principal.name,
+                principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
+            ),
             Self::Denied(Denied::DatabaseAway) => {
                 "the database that knows the tokens does not answer; the one in the file `admin-token` of the data folder works without"
                     .into()
@@ -223,6 +243,9 @@ impl Problem {
                 "the database that has the earlier deployments does not answer; try again".into()
             }
             Self::Archive(ArchiveError::NoThread(_)) => "the node has too much to do; try again".into(),
+            Self::TokenTaken(name) => format!("there is a token `{name}` already; take another name, or revoke that one first"),
+            Self::UnknownToken(name) => format!("there is no token `{name}`"),
+            Self::HistoryAway => "the database does not answer; try again".into(),
         }
     }
 
@@ -282,6 +305,7 @@ impl Problem {
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
             | Self::WebhooksBusy
+            | Self::HistoryAway
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
@@ -326,8 +350,12 @@ mod tests {
         store::StoreError,
     };
 
+    fn ci(functions: Option<&str>) -> Principal {
+        Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
+    }
+
     fn too_small() -> Denied {
-        Denied::ScopeTooSmall { principal: Principal { name: "ci".into(), scope: Scope::Read }, needed: Scope::Deploy }
+        Denied::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
     }
 
     #[test]
@@ -337,6 +365,8 @@ mod tests {
             Denied::WrongToken,
             Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
             too_small(),
+            Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
+            Denied::OtherFunction { principal: ci(Some("shop")) },
             Denied::DatabaseAway,
         ];
         insta::assert_snapshot!(said.map(|denied| Problem::Denied(denied).detail()).join("\n"));
@@ -353,6 +383,11 @@ mod tests {
             (Problem::Denied(Denied::NoToken { needed: Scope::Read }), 401),
             (Problem::Denied(Denied::WrongToken), 401),
             (Problem::Denied(too_small()), 403),
+            (Problem::Denied(Denied::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denied::OtherFunction { principal: ci(Some("shop")) }), 403),
+            (Problem::UnknownToken("x".into()), 404),
+            (Problem::TokenTaken("x".into()), 409),
+            (Problem::HistoryAway, 503),
             (Problem::Git(Refusal::NoService), 403),
             (Problem::Git(Refusal::NotHosted), 404),
             (Problem::Webhook(Reason::Unsigned), 401),

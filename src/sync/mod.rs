@@ -233,6 +233,7 @@ impl Sync {
             files: files.into_iter().map(|path| (path.clone(), settled.tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&settled),
             following: (following != self.following).then(|| following.clone()),
+            origin: None,
         };
         if !self.record(&deployment, &changed).await {
             self.keep().await;
