@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::clock::DeploymentId;
 use crate::audit::Origin;
+pub use crate::clock::DeploymentId;
 use crate::clock::rfc3339;
 use crate::function::{Content, Diagnostic, Digest, FilePath, FunctionName, Revision, SharedFunction, Tree, Version};
 

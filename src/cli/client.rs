@@ -53,7 +53,10 @@ impl Node {
             Some(client) => Ok(client),
             None => {
                 let data = self.configured.load()?.data;
-                bail!("no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url` or `picloud login`", data.display())
+                bail!(
+                    "no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url` or `picloud login`",
+                    data.display()
+                )
             }
         }
     }

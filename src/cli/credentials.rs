@@ -72,7 +72,9 @@ impl Credentials {
         let mode = file.metadata().with_context(cannot)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             let path = path.display();
-            bail!("`{path}` holds tokens and is open to others (mode {mode:03o})\n  hint: `chmod 600 {path}`, and revoke the tokens in it if somebody may have read them");
+            bail!(
+                "`{path}` holds tokens and is open to others (mode {mode:03o})\n  hint: `chmod 600 {path}`, and revoke the tokens in it if somebody may have read them"
+            );
         }
         let mut text = String::new();
         file.take(MAX_BYTES).read_to_string(&mut text).with_context(cannot)?;

@@ -91,7 +91,8 @@ impl Logout {
         let url = self.url.as_deref().map(credentials::normal).transpose()?;
         let (url, login, next) = Credentials::change(|credentials| {
             let url = url.or_else(|| credentials.default.clone());
-            let url = url.ok_or_else(|| anyhow!("no node is meant where none is named\n  hint: `picloud login` lists the nodes there are"))?;
+            let url =
+                url.ok_or_else(|| anyhow!("no node is meant where none is named\n  hint: `picloud login` lists the nodes there are"))?;
             match credentials.forget(&url) {
                 Some(login) => Ok((url, login, credentials.default.clone())),
                 None => {
@@ -114,9 +115,11 @@ impl Logout {
 fn read_token(url: &str) -> anyhow::Result<Secret> {
     let stdin = io::stdin();
     let hidden = if stdin.is_terminal() {
+        // First, or what is typed early would be shown.
+        let hidden = Hidden::begin().context("cannot keep the terminal from showing the token")?;
         let mut stderr = io::stderr();
         write!(stderr, "Token for {url}: ").and_then(|()| stderr.flush())?;
-        Some(Hidden::begin().context("cannot keep the terminal from showing the token")?)
+        Some(hidden)
     } else {
         None
     };
@@ -128,7 +131,9 @@ fn read_token(url: &str) -> anyhow::Result<Secret> {
     }
     read.context("cannot read the token")?;
     match line.trim() {
-        "" => bail!("no token was given\n  hint: `picloud login {url} < FILE`, or type it where it is asked for; `picloud token create` makes one"),
+        "" => bail!(
+            "no token was given\n  hint: `picloud login {url} < FILE`, or type it where it is asked for; `picloud token create` makes one"
+        ),
         token => Ok(Secret::new(token)),
     }
 }

@@ -31,6 +31,8 @@ pub enum Token {
 
 /// `picloud token create NAME`
 #[derive(Debug, Args)]
+// Here the folder of functions, which no token is about, leaves its name to which of them it is good for.
+#[command(mut_arg("functions", |folder| folder.long("functions-folder").hide(true)))]
 pub struct Create {
     #[command(flatten)]
     node: Node,
@@ -43,8 +45,8 @@ pub struct Create {
     #[arg(long, value_name = "SPAN")]
     expires: Option<String>,
     /// Good only for the function of this name and those in the folder of this name [default: for the whole node]
-    #[arg(long, value_name = "PREFIX")]
-    functions: Option<FunctionPrefix>,
+    #[arg(long = "functions", value_name = "PREFIX")]
+    prefix: Option<FunctionPrefix>,
 }
 
 /// `picloud token list`
@@ -91,7 +93,7 @@ impl Create {
     }
 
     fn order(&self, client: &Client) -> anyhow::Result<(String, Value)> {
-        let wish = json!({ "name": self.name, "scope": self.scope, "expires": self.expires, "functions": self.functions });
+        let wish = json!({ "name": self.name, "scope": self.scope, "expires": self.expires, "functions": self.prefix });
         let token = client.post("/api/admin/tokens", &wish)?;
         let secret = token["secret"].as_str().ok_or_else(|| anyhow!("what answers at {} is no PiCloud of this version", client.url()))?;
         Ok((secret.to_owned(), token))
@@ -101,7 +103,7 @@ impl Create {
         access::check_name(&self.name)?;
         let now_us = SystemClock.now_us();
         let span_us = self.expires.as_deref().map(access::parse_span_us).transpose()?;
-        let token = access::Token::new(self.name.clone(), self.scope, self.functions.clone(), now_us, span_us);
+        let token = access::Token::new(self.name.clone(), self.scope, self.prefix.clone(), now_us, span_us);
         let secret = access::new_secret()?;
         let (hash, record) = (TokenHash::of(secret.expose()), token.creation(&user()));
         let config = self.node.configured.load()?;

@@ -145,8 +145,7 @@ async fn rollback(
     let order: RollbackOrder =
         serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no order to go back: {error}")))?;
     let origin = Origin::Http(peer.ip());
-    let rollback =
-        Rollback { to: order.to, hold: order.hold, by: principal.name, origin, reason: order.reason, is_dry_run: order.dry_run };
+    let rollback = Rollback { to: order.to, hold: order.hold, by: principal.name, origin, reason: order.reason, is_dry_run: order.dry_run };
     let done = app.sync.rollback(rollback).await?;
     Ok(Json(json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment })))
 }

@@ -4,11 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::Request;
 
-use super::{
-    Auth,
-    archive::take_token,
-    auth::Denied,
-};
+use super::{Auth, archive::take_token, auth::Denied};
 use crate::access::{Principal, Scope};
 
 /// Returns whose token lets a request in to a function, and takes it out of the request: it is not for scripts.

@@ -11,10 +11,7 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 
 use super::{App, Problem, tokens::away};
-use crate::{
-    access::Scope,
-    audit::AuditFilter,
-};
+use crate::{access::Scope, audit::AuditFilter};
 
 /// The route of the audit log.
 pub fn routes() -> Router<Arc<App>> {

@@ -58,7 +58,11 @@ impl New {
 }
 
 /// Makes a token, and answers its secret this once.
-async fn create(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>) -> Result<Response, Problem> {
+async fn create(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
     let principal = app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
     let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;

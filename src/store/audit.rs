@@ -152,7 +152,8 @@ impl TryFrom<EntryRow> for Entry {
     type Error = StoreError;
 
     fn try_from(row: EntryRow) -> Result<Self, StoreError> {
-        let action = Action::find(&row.action).ok_or_else(|| StoreError::bad_row("audit", row.id, format!("`{}` is no action", row.action)))?;
+        let action =
+            Action::find(&row.action).ok_or_else(|| StoreError::bad_row("audit", row.id, format!("`{}` is no action", row.action)))?;
         let detail = serde_json::from_str(&row.detail).map_err(|error| StoreError::bad_row("audit", row.id, error))?;
         Ok(Self { id: row.id, time: rfc3339(row.time_us), who: row.who, origin: row.origin, action, detail })
     }

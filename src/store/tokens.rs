@@ -126,6 +126,13 @@ impl TryFrom<TokenRow> for Token {
         let scope = row.scope.parse().map_err(|error| StoreError::bad_row("tokens", &row.name, error))?;
         let functions = row.functions.map(|prefix| prefix.parse()).transpose();
         let functions = functions.map_err(|error| StoreError::bad_row("tokens", &row.name, error))?;
-        Ok(Self { name: row.name, scope, functions, created_us: row.created_us, expires_us: row.expires_us, last_used_us: row.last_used_us })
+        Ok(Self {
+            name: row.name,
+            scope,
+            functions,
+            created_us: row.created_us,
+            expires_us: row.expires_us,
+            last_used_us: row.last_used_us,
+        })
     }
 }
