@@ -135,6 +135,7 @@ fn execution(id: i64, functions: i64, log_lines: usize) -> Execution {
         version: Digest::of(&number.to_le_bytes()).into(),
         deployment: DeploymentId(id),
         trigger: Trigger::Http,
+        replay_of: None,
         request_id: None,
         method: "GET".into(),
         path: format!("/function{number}"),
@@ -146,6 +147,7 @@ fn execution(id: i64, functions: i64, log_lines: usize) -> Execution {
         logs: vec![line; log_lines],
         logs_dropped: 0,
         failure: None,
+        capture: None,
     }
 }
 

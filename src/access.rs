@@ -47,6 +47,11 @@ impl Principal {
     pub fn may_touch(&self, function: &str) -> bool {
         self.functions.as_ref().is_none_or(|prefix| prefix.covers(function))
     }
+
+    /// The same for every function whose name begins with this text, which need not end where a folder does.
+    pub fn may_touch_all_below(&self, text: &str) -> bool {
+        self.functions.as_ref().is_none_or(|prefix| prefix.covers(text) && text.len() > prefix.0.len())
+    }
 }
 
 /// The functions that a token is good for: the one of this name, and those in the folder of this name.
@@ -278,6 +283,9 @@ mod tests {
         ] {
             assert_eq!(prefix.covers(function), is_covered, "{function}");
         }
+        let principal = Principal { name: "ci".into(), scope: Scope::Read, functions: Some(prefix) };
+        let below = ["shop/orders/", "shop/orders/a", "shop/orders", "shop", ""].map(|text| principal.may_touch_all_below(text));
+        assert_eq!(below, [true, true, false, false, false]);
         for text in ["", "/", "/shop", "shop//orders", "shop/..", ".", "shop/\n", "shop//", &"a".repeat(MAX_PREFIX + 1)] {
             assert!(text.parse::<FunctionPrefix>().is_err(), "{text}");
         }

@@ -1,6 +1,7 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
 mod source;
+mod traces;
 
 use std::{
     io,
@@ -9,9 +10,11 @@ use std::{
 };
 
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 
 pub use source::Source;
 use source::SourceFile;
+use traces::TracesFile;
 
 use crate::{
     executor::local,
@@ -24,6 +27,7 @@ use crate::{
     secret::Secret,
     source::git,
     store::{Store, journal, retention},
+    trace,
 };
 
 /// The name of the configuration file that is taken where none is named.
@@ -73,12 +77,16 @@ pub struct Config {
     pub grace: Span,
     /// Which executions are recorded.
     pub record: http::Recording,
+    /// Which requests are kept to be run again.
+    pub capture: http::Capturing,
     /// How executions get to the store.
     pub journal: journal::Settings,
     /// How long they stay there.
     pub retention: retention::Settings,
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
+    /// How requests are traced; none: they are not.
+    pub traces: Option<trace::Settings>,
     /// How the node speaks about itself.
     pub log: Log,
 }
@@ -120,6 +128,8 @@ struct File {
     previews: PreviewsFile,
     database: DatabaseFile,
     server: ServerFile,
+    metrics: MetricsFile,
+    traces: TracesFile,
     limits: LimitOverrides,
     ceilings: LimitOverrides,
     executor: ExecutorFile,
@@ -146,6 +156,7 @@ struct DatabaseFile {
 #[serde(deny_unknown_fields, default)]
 struct ServerFile {
     listen: Option<SocketAddr>,
+    admin_listen: Option<SocketAddr>,
     dev: Option<bool>,
     max_connections: Option<usize>,
     max_head: Option<Size>,
@@ -154,7 +165,15 @@ struct ServerFile {
     body_timeout: Option<Span>,
     write_timeout: Option<Span>,
     min_rate: Option<Size>,
+    max_tails: Option<usize>,
+    tail_rate: Option<u32>,
     grace: Option<Span>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct MetricsFile {
+    open: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -169,6 +188,9 @@ struct ExecutorFile {
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
     record: Option<http::Recording>,
+    capture: Option<bool>,
+    capture_body: Option<Size>,
+    capture_queue: Option<Size>,
     queue: Option<usize>,
     batch: Option<usize>,
     flush_interval: Option<Span>,
@@ -196,6 +218,8 @@ pub struct Overrides {
     pub functions: Option<PathBuf>,
     /// `--listen`
     pub listen: Option<SocketAddr>,
+    /// `--admin-listen`
+    pub admin_listen: Option<SocketAddr>,
     /// `--data`
     pub data: Option<PathBuf>,
     /// `--database`
@@ -227,6 +251,7 @@ impl Config {
             config.source = Source::Directory { path };
         }
         config.server.listen = overrides.listen.unwrap_or(config.server.listen);
+        config.server.admin_listen = overrides.admin_listen.or(config.server.admin_listen);
         config.data = overrides.data.unwrap_or(config.data);
         config.database_url = overrides.database_url.unwrap_or(config.database_url);
         config.server.dev |= overrides.dev;
@@ -247,6 +272,7 @@ impl Config {
             ConfigError::Wrong(Box::new(diagnostic.maybe_hint(problem.hint)))
         })?;
         file.source.validate()?;
+        file.traces.validate()?;
         Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
     }
 
@@ -271,6 +297,10 @@ impl Config {
         if self.server.preview_host.as_ref().is_some_and(|host| host.matches("{branch}").count() != 1) {
             let hint = "for example `host = \"{branch}.preview.example.org\"`";
             return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
+        }
+        if self.server.admin_listen.is_some_and(|address| address.port() != 0 && address == self.server.listen) {
+            let hint = "give the control plane another port, or leave `admin_listen` out: then it is at `listen`";
+            return impossible("`admin_listen` and `listen` below `[server]` are the same address".into(), hint);
         }
         if self.executor.max_running == 0 || self.server.max_connections == 0 {
             return impossible("`max_running` and `max_connections` must be at least 1".into(), "leave them out for the defaults");
@@ -297,6 +327,7 @@ impl File {
         let executor = local::Settings::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
+        let capture = http::Capturing::default();
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
             source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
@@ -310,6 +341,8 @@ impl File {
             },
             server: http::Settings {
                 listen: self.server.listen.unwrap_or(server.listen),
+                admin_listen: self.server.admin_listen,
+                metrics_open: self.metrics.open.unwrap_or(server.metrics_open),
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),
                 preview_host: self.previews.host.map(|host| host.to_lowercase()),
@@ -320,19 +353,27 @@ impl File {
                 body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.0),
                 write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.0),
                 min_rate_bytes: self.server.min_rate.map_or(server.min_rate_bytes, |size| size.0),
+                max_tails: self.server.max_tails.unwrap_or(server.max_tails).min(Semaphore::MAX_PERMITS),
+                tail_rate: self.server.tail_rate.unwrap_or(server.tail_rate),
             },
             grace: self.server.grace.unwrap_or(Span::seconds(20)),
             record: self.journal.record.unwrap_or_default(),
+            capture: http::Capturing {
+                all: self.journal.capture.unwrap_or(capture.all),
+                max_body_bytes: self.journal.capture_body.map_or(capture.max_body_bytes, Size::bytes),
+            },
             journal: journal::Settings {
                 queue: self.journal.queue.unwrap_or(journal.queue),
                 batch: self.journal.batch.unwrap_or(journal.batch),
                 flush_interval: self.journal.flush_interval.map_or(journal.flush_interval, |span| span.0),
                 spool_bytes: self.journal.spool.map_or(journal.spool_bytes, |size| size.0),
+                capture_bytes: self.journal.capture_queue.map_or(journal.capture_bytes, Size::bytes),
             },
             retention: retention::Settings {
                 max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
                 max_count: self.retention.max_count.unwrap_or(retention.max_count),
             },
+            traces: self.traces.resolve(),
             log: Log { format: self.log.format, level: self.log.level.unwrap_or_else(|| "info".into()) },
         }
     }
@@ -355,6 +396,7 @@ mod tests {
         // Every key is there: what the defaults are made of names each of them.
         for key in [
             "listen",
+            "admin_listen",
             "dev",
             "max_connections",
             "max_head",
@@ -363,6 +405,8 @@ mod tests {
             "body_timeout",
             "write_timeout",
             "min_rate",
+            "max_tails",
+            "tail_rate",
             "grace",
             "kind",
             "path",
@@ -381,6 +425,9 @@ mod tests {
             "webhook_secret",
             "branches",
             "open",
+            "endpoint",
+            "sample",
+            "service",
             "host",
             "url",
             "data",
@@ -406,6 +453,9 @@ mod tests {
             "batch",
             "flush_interval",
             "spool",
+            "capture",
+            "capture_body",
+            "capture_queue",
             "max_age",
             "max_count",
             "format",
@@ -437,6 +487,15 @@ mod tests {
     }
 
     #[test]
+    fn traces_are_off_until_they_have_somewhere_to_go() {
+        assert_eq!(parse("[traces]\nsample = 1").unwrap().traces, None);
+        for endpoint in ["http://127.0.0.1:4318", "http://127.0.0.1:4318/", "http://127.0.0.1:4318/v1/traces"] {
+            let traces = parse(&format!("[traces]\nendpoint = {endpoint:?}\nsample = 1")).unwrap().traces.unwrap();
+            assert_eq!((traces.endpoint.as_str(), traces.sample), ("http://127.0.0.1:4318/v1/traces", 1.0));
+        }
+    }
+
+    #[test]
     fn paths_are_relative_to_the_file() {
         let config = parse("data = \"var\"\n[source]\npath = \"fns\"").unwrap();
         assert_eq!((config.data, config.source), ("etc/var".into(), Source::Directory { path: "etc/fns".into() }));
@@ -458,6 +517,11 @@ mod tests {
             "[source]\nkind = \"git\"\nrepository = \"https://ada:sesame@example.org/fns.git\"",
             "[executor]\nmax_running = 0",
             "[previews]\nhost = \"preview.example.org\"",
+            "[server]\nadmin_listen = \"127.0.0.1:8080\"",
+            "[traces]\nendpoint = \"127.0.0.1:4318\"",
+            "[traces]\nendpoint = \"https://ada:sesame@traces.example.org\"",
+            "[traces]\nsample = 1.5",
+            "[traces]\nqueue = 0",
             "server = 1",
             "[server",
         ];

@@ -1,13 +1,18 @@
 //! A request to run a function, and what happened. Plain data at the seam between HTTP, executor and store.
 
+mod capture;
+
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::{Deserialize, Serialize};
 
+pub use capture::{Capture, Captured, Incomplete};
+
 pub use crate::clock::ExecutionId;
 use crate::{
+    clock::rfc3339,
     deployment::DeploymentId,
     function::{FilePath, FunctionName, Position, Version},
 };
@@ -27,6 +32,9 @@ pub enum Trigger {
 }
 
 impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 4] = [Self::Http, Self::Execute, Self::Cli, Self::Replay];
+
     /// Returns the word that scripts and tables see.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +70,8 @@ pub struct Invocation {
     pub deployment: DeploymentId,
     /// What asked.
     pub trigger: Trigger,
+    /// The execution whose request this repeats.
+    pub replay_of: Option<ExecutionId>,
     /// The caller's id for the request; without one it is the execution's.
     pub request_id: Option<HeaderValue>,
     /// As sent.
@@ -78,6 +88,8 @@ pub struct Invocation {
     pub body: Bytes,
     /// The peer, or who a trusted proxy says it is.
     pub remote_addr: Option<IpAddr>,
+    /// The request as it is kept to be run again, if it is.
+    pub capture: Option<Box<Capture>>,
 }
 
 /// How a run ended.
@@ -172,6 +184,9 @@ pub struct Execution {
     pub deployment: DeploymentId,
     /// What asked.
     pub trigger: Trigger,
+    /// The execution whose request this repeated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay_of: Option<ExecutionId>,
     /// The caller's id for the request; none means the execution's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -198,6 +213,23 @@ pub struct Execution {
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// The request on its way to where it is kept. It is nobody's to read: listings leave it out, and what is read from the store has none.
+    #[serde(skip)]
+    pub capture: Option<Box<Capture>>,
+}
+
+/// An execution as programs read it: with the time that its id holds.
+#[derive(Debug, Serialize)]
+pub struct Timed<'a> {
+    time: String,
+    #[serde(flatten)]
+    execution: &'a Execution,
+}
+
+impl<'a> From<&'a Execution> for Timed<'a> {
+    fn from(execution: &'a Execution) -> Self {
+        Self { time: rfc3339(execution.id.time_us()), execution }
+    }
 }
 
 /// What a run sends back to its caller.

@@ -47,6 +47,7 @@ pub mod store;
 mod supervisor;
 pub mod sync;
 pub mod telemetry;
+pub mod trace;
 
 #[global_allocator]
 static ALLOCATOR: engine::memory::CountingAllocator = engine::memory::CountingAllocator;

@@ -30,7 +30,7 @@ use crate::{
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
     gate::server::Gate,
-    http::{self, App, Auth},
+    http::{self, App, Auth, Face},
     live::Live,
     secret::Secret,
     shutdown,
@@ -47,6 +47,7 @@ use crate::{
         orders::SyncHandle,
     },
     telemetry,
+    trace::{self, Tracer},
 };
 
 /// How long the start waits for the database before it goes on without.
@@ -81,9 +82,15 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 /// Runs a node until `stop` is cancelled.
 async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let data = DataFolder::open(&config.data)?;
-    let max_connections = open_files(config.server.max_connections);
+    let addresses = 1 + usize::from(config.server.admin_listen.is_some());
+    let max_connections = open_files(config.server.max_connections, addresses);
     let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
+    let admin_listener = match config.server.admin_listen {
+        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (`admin_listen`)"))?),
+        None => None,
+    };
+    let admin_address = admin_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Arc::new(Ids::new(clock.clone()));
     let live = Arc::new(Live::default());
@@ -95,6 +102,8 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         move |execution: Execution| http::record_abandoned(&journal, recording, execution)
     };
     let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)));
+
+    let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
 
     // Ends after the requests, so that the last of them are recorded.
     let last = CancellationToken::new();
@@ -128,7 +137,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         source,
         engine,
         executor: executor.clone(),
-        store,
+        store: store.clone(),
         live: live.clone(),
         ids: ids.clone(),
         stack_bytes: config.executor.stack_bytes,
@@ -146,6 +155,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     }
     let followed = background.spawn(sync.follow(orders, closed.clone()));
 
+    let connections = TaskTracker::new();
     let app = Arc::new(App {
         settings: http::Settings { max_connections, ..config.server.clone() },
         live,
@@ -153,6 +163,10 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         executor,
         journal: journal.clone(),
         recording,
+        counts: http::Counts::new(ids.now_us()),
+        connections: connections.clone(),
+        tracer: tracer.clone(),
+        capturing: config.capture,
         ids,
         sync: sync_handle,
         auth,
@@ -160,21 +174,38 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         source: config.source.to_string(),
         database: Store::describe(&config.database_url, &config.data)?,
         webhook: webhook(&config),
+        store,
+        tails: Arc::new(Semaphore::new(config.server.max_tails)),
+        stop: stop.clone(),
     });
-    let connections = TaskTracker::new();
-    if let Err(error) = data.announce(address) {
+    if let Err(error) = data.announce(admin_address) {
         tracing::error!(
             "commands will not find this node without `--url`, because its address cannot be written to the data folder: {error}"
         );
     }
     tracing::info!("listening on http://{address}");
-    let serving = background.spawn(http::serve(listener, app, stop.clone(), connections.clone()));
+    let face = if admin_listener.is_some() { Face::Public } else { Face::Whole };
+    let serving = background.spawn(http::serve(listener, app.clone(), face, stop.clone()));
+    let administering = background.spawn({
+        let stop = stop.clone();
+        async move {
+            match admin_listener {
+                Some(listener) => {
+                    tracing::info!("the control plane is at http://{admin_address}");
+                    http::serve(listener, app, Face::Control, stop).await;
+                }
+                None => stop.cancelled().await,
+            }
+        }
+    });
+    warn_if_exposed(admin_address);
     supervisor::tell(supervisor::State::Ready);
 
     let early = tokio::select! {
         () = stop.cancelled() => None,
         ended = followed => Some(("sync", ended)),
         ended = serving => Some(("serving", ended)),
+        ended = administering => Some(("administering", ended)),
     };
     let early = early.filter(|_| !stop.is_cancelled());
     stop.cancel();
@@ -194,6 +225,9 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     last.cancel();
     background.close();
     background.wait().await;
+    if let Some(tracer) = tracer {
+        tracer.stop().await;
+    }
     tracing::info!("stopped");
     match early {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
@@ -204,9 +238,10 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
 /// Files that a node opens beside its connections: databases, spool, git's children.
 const OTHER_FILES: u64 = 256;
 
-/// Asks the system for as many open files as this many connections need, and returns how many connections there may be.
-fn open_files(max_connections: usize) -> usize {
-    let wanted = max_connections as u64 + OTHER_FILES;
+/// Asks the system for as many open files as this many connections at each of so many addresses need, and returns how many there may be at
+/// each.
+fn open_files(max_connections: usize, addresses: usize) -> usize {
+    let wanted = (max_connections as u64).saturating_mul(addresses as u64).saturating_add(OTHER_FILES);
     let now = getrlimit(Resource::Nofile);
     let has = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
     let mut allowed = has(now.current);
@@ -216,13 +251,33 @@ fn open_files(max_connections: usize) -> usize {
             allowed = raised;
         }
     }
-    let possible = max_connections.min(allowed.saturating_sub(OTHER_FILES).max(allowed / 2).max(1) as usize);
+    let for_connections = allowed.saturating_sub(OTHER_FILES).max(allowed / 2) as usize;
+    let possible = max_connections.min(for_connections / addresses).max(1);
     if possible < max_connections {
         tracing::warn!(
             "only {allowed} files may be open, so at most {possible} connections are taken instead of {max_connections}: raise the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd), or lower `max_connections`"
         );
     }
     possible
+}
+
+/// Starts to trace. The last part of a request is that its execution reaches the store.
+fn tracer(settings: &trace::Settings, clock: &SharedClock, journal: &Journal) -> anyhow::Result<Tracer> {
+    let tracer = Tracer::start(settings.clone(), clock.clone()).context("cannot start the thread that sends traces")?;
+    let recorder = tracer.clone();
+    journal.tell(Box::new(move |executions| recorder.recorded(executions.iter().map(|execution| execution.id))));
+    tracing::info!("traces go to {}", settings.endpoint);
+    Ok(tracer)
+}
+
+/// Says what to do where others than this machine reach the control plane: tokens would cross the network readable by all who see it pass.
+fn warn_if_exposed(control: SocketAddr) {
+    if !control.ip().is_loopback() {
+        tracing::warn!(
+            "the control plane is at http://{control}, beyond this machine and without TLS: let only a proxy that speaks TLS reach it, or keep \
+             it here with `admin_listen = \"127.0.0.1:8081\"` below `[server]`"
+        );
+    }
 }
 
 /// Where functions come from.
@@ -388,7 +443,7 @@ impl Database {
 pub struct Announcement {
     /// Its process.
     pub pid: u32,
-    /// Where it answers.
+    /// Where it answers, its control plane too.
     pub url: String,
 }
 

@@ -7,12 +7,13 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
     ("access", &["audit", "clock", "secret"]),
     ("audit", &[]),
+    ("trace", &["blocking", "clock"]),
     ("function", &["access"]),
     ("deployment", &["audit", "clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
@@ -23,8 +24,26 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("live", &["deployment", "execution", "function"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
-    ("http", &["access", "audit", "clock", "deployment", "execution", "executor", "function", "live", "secret", "source", "store", "sync"]),
-    ("config", &["executor", "function", "http", "secret", "source", "store"]),
+    (
+        "http",
+        &[
+            "access",
+            "audit",
+            "blocking",
+            "clock",
+            "deployment",
+            "execution",
+            "executor",
+            "function",
+            "live",
+            "secret",
+            "source",
+            "store",
+            "sync",
+            "trace",
+        ],
+    ),
+    ("config", &["executor", "function", "http", "secret", "source", "store", "trace"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
     ("supervisor", &[]),
@@ -47,6 +66,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
             "supervisor",
             "sync",
             "telemetry",
+            "trace",
         ],
     ),
     (
@@ -77,7 +97,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     ("sqlx::", &["store"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
-    ("ureq::", &["cli"]),
+    ("ureq::", &["cli", "trace"]),
     ("axum::", &["http"]),
     ("println!", &["cli"]),
     ("unsafe ", &["engine/memory.rs"]),

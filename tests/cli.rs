@@ -476,7 +476,12 @@ fn tokens_are_made_listed_and_revoked() {
     let lines: Vec<String> = listed.lines().map(plain).collect();
     assert_eq!(
         lines,
-        ["NAME SCOPE FUNCTIONS CREATED EXPIRES LAST USED", "ann.laptop read all never", "brief admin all never expired", "ci deploy all never never"]
+        [
+            "NAME SCOPE FUNCTIONS CREATED EXPIRES LAST USED",
+            "ann.laptop read all never",
+            "brief admin all never expired",
+            "ci deploy all never never"
+        ]
     );
     let json = folder.json(&["token", "list", "--json"]);
     let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();

@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{
     Exit,
-    client::{Client, Node, query},
+    client::{Client, Node},
+    executions::{Pairs, query},
     output,
 };
 use crate::{
@@ -53,7 +54,7 @@ impl Audit {
         Ok(Exit::Done)
     }
 
-    fn pairs(&self) -> Vec<(&'static str, String)> {
+    fn pairs(&self) -> Pairs {
         let all = [("action", &self.action), ("who", &self.who), ("since", &self.since)];
         all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
     }

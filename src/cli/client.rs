@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::{
     Configured,
     credentials::{self, Credentials},
+    events::Events,
 };
-use crate::{node, secret::Secret};
+use crate::{execution::ExecutionId, node, secret::Secret};
 
 /// Which node to speak to.
 #[derive(Debug, Args)]
@@ -30,6 +31,8 @@ pub struct Node {
 
 /// Longest wait for an answer: a look at a remote fetches it first.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Longest wait for the beginning of an answer that has no end.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A node that answers.
 pub struct Client {
@@ -115,11 +118,6 @@ fn token_of_login(url: &str) -> anyhow::Result<Secret> {
     known.transpose()?.flatten().map(|login| login.token).ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))
 }
 
-/// Writes keys and values as the query of a URL.
-pub fn query(pairs: &[(&str, String)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
 impl Client {
     /// Speaks to the node at this URL.
     pub fn new(url: &str, token: Secret) -> Self {
@@ -136,6 +134,25 @@ impl Client {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.call())
+    }
+
+    /// Asks for something that goes on, from the event after this one. None if the node cannot be reached just now.
+    pub fn events(&self, path: &str, after: Option<ExecutionId>) -> anyhow::Result<Option<Events>> {
+        let config = ureq::Agent::config_builder()
+            .timeout_connect(Some(FIRST_PATIENCE))
+            .timeout_recv_response(Some(FIRST_PATIENCE))
+            .http_status_as_error(false)
+            .build();
+        let mut request = ureq::Agent::from(config).get(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        if let Some(after) = after {
+            request = request.header("last-event-id", after.to_string());
+        }
+        match request.call() {
+            Ok(answer) if answer.status().is_success() => Ok(Some(Events::new(answer.into_body().into_reader()))),
+            Ok(answer) if answer.status().is_server_error() => Ok(None),
+            Ok(answer) => self.answer(Ok(answer)).map(|_| None),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Orders something.

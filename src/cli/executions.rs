@@ -1,21 +1,21 @@
 //! `picloud executions`: what ran, and how it ended. Which executions are meant is asked alike by `picloud logs`.
 
-use std::{str::FromStr, time::UNIX_EPOCH};
+use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     Configured, Exit,
-    history::{function_name, must_be_known},
+    client::{Client, Node},
+    history::must_be_known,
     output,
 };
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
-    execution::{Execution, Failure, Outcome},
-    function::diagnostic::near_miss,
-    store::{ExecutionFilter, StatusFilter, Store},
+    execution::{ExecutionId, Failure, Timed},
+    store::{Ended, ExecutionFilter, Page, Store},
 };
 
 /// Which executions are meant.
@@ -24,90 +24,131 @@ pub struct Selected {
     /// Only of this function
     #[arg(long, value_name = "FUNCTION")]
     function: Option<String>,
+    /// Only of functions whose name begins so: `orders/`
+    #[arg(long, value_name = "TEXT")]
+    prefix: Option<String>,
+    /// Only those that this asked for: `http`, `execute`, `cli`, `replay`
+    #[arg(long, value_name = "TRIGGER")]
+    trigger: Option<String>,
+    /// Only those of the request with this `x-request-id`
+    #[arg(long, value_name = "ID")]
+    request_id: Option<String>,
+    /// Only those with this text in a log line or in the message of their failure
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
     /// Only since then: a span (`10m`, `2h`) or a time (`2026-11-23T09:00:00Z`)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
 }
 
+/// What is asked of a node or of the database: keys and values as in the API.
+pub type Pairs = Vec<(&'static str, String)>;
+
 impl Selected {
-    /// Returns the filter for these, once the store knows the function.
-    pub async fn filter(&self, store: &Store) -> anyhow::Result<ExecutionFilter> {
-        let function = self.function.as_deref().map(function_name);
-        if let Some(function) = &function {
-            must_be_known(store, function).await?;
-        }
-        Ok(ExecutionFilter { function, since_us: self.since_us()?, ..ExecutionFilter::default() })
-    }
-
-    fn since_us(&self) -> anyhow::Result<Option<i64>> {
-        let Some(text) = self.since.as_deref() else { return Ok(None) };
-        if let Ok(span) = humantime::parse_duration(text) {
-            return Ok(Some(SystemClock.now_us().saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))));
-        }
-        let time = humantime::parse_rfc3339_weak(text)
-            .map_err(|_| anyhow!("`{text}` is no time\n  hint: write a span such as `10m`, or a time such as `2026-11-23T09:00:00Z`"))?;
-        let since = time.duration_since(UNIX_EPOCH).context("that is before 1970")?;
-        Ok(Some(i64::try_from(since.as_micros()).unwrap_or(i64::MAX)))
+    /// Returns what these ask for.
+    pub fn pairs(&self) -> Pairs {
+        let all = [
+            ("function", &self.function),
+            ("prefix", &self.prefix),
+            ("trigger", &self.trigger),
+            ("request_id", &self.request_id),
+            ("text", &self.text),
+            ("since", &self.since),
+        ];
+        all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
     }
 }
 
-/// What `--status` asks for: what the caller got, or how the run ended.
-#[derive(Debug, Clone, Copy)]
-enum Ended {
-    Status(StatusFilter),
-    Outcome(Outcome),
+/// Where executions are read from: a node, or the database itself.
+pub enum Runs {
+    Node(Client),
+    Store(Store),
 }
 
-impl FromStr for Ended {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(outcome) = Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == text) {
-            return Ok(Self::Outcome(outcome));
+impl Runs {
+    /// Returns at most so many executions, the newest first, older than `before`, as far as was looked in one go.
+    pub async fn page(&self, pairs: &Pairs, before: Option<ExecutionId>, limit: usize) -> anyhow::Result<Page> {
+        let limit = limit.min(PAGE);
+        match self {
+            Self::Store(store) => {
+                let filter = ExecutionFilter { before, limit: limit as u32, ..filter(store, pairs).await? };
+                Ok(store.search(&filter, Duration::MAX).await?)
+            }
+            Self::Node(client) => {
+                let mut pairs = pairs.clone();
+                pairs.push(("limit", limit.to_string()));
+                pairs.extend(before.map(|before| ("cursor", before.to_string())));
+                let mut page = client.get(&format!("/api/admin/executions?{}", query(&pairs)))?;
+                let said = "the node's answer is none to this question: is it a PiCloud of another version?";
+                let mut take = |key: &str| page.get_mut(key).map(Value::take).unwrap_or_default();
+                let executions = serde_json::from_value(take("executions")).context(said)?;
+                Ok(Page { executions, next: serde_json::from_value(take("next")).context(said)? })
+            }
         }
-        text.parse().map(Self::Status).map_err(|_| {
-            let words = Outcome::ALL.map(Outcome::as_str);
-            let hint = match near_miss(text, words) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("use a number (`404`), a class (`5xx`), or one of {}", words.map(|word| format!("`{word}`")).join(", ")),
-            };
-            format!("it is not a status\n  hint: {hint}")
-        })
     }
+}
+
+/// The most that is asked for at once.
+const PAGE: usize = 1_000;
+
+/// Reads what is asked for, and refuses a function that the database does not know.
+pub async fn filter(store: &Store, pairs: &Pairs) -> anyhow::Result<ExecutionFilter> {
+    let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (*key, value.as_str())), SystemClock.now_us())?;
+    if let Some(function) = &filter.function {
+        must_be_known(store, function).await?;
+    }
+    Ok(filter)
+}
+
+/// Writes it as the query of a URL.
+pub fn query(pairs: &Pairs) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// `picloud executions`
 #[derive(Debug, Args)]
 pub struct Executions {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     #[command(flatten)]
     selected: Selected,
     /// Only those that ended so: `404`, `5xx`, `failed`, `timed_out`, …
-    #[arg(long)]
+    #[arg(long, value_parser = ended)]
     status: Option<Ended>,
+    /// Only until then: a span (`10m`, `2h`) or a time (`2026-11-23T09:00:00Z`)
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
     /// At most so many, the newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: u32,
+    limit: usize,
     /// Print a JSON array
     #[arg(long)]
     json: bool,
 }
 
+fn ended(text: &str) -> Result<Ended, String> {
+    text.parse().map_err(|hint| format!("it is not a status\n  hint: {hint}"))
+}
+
 impl Executions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        let (status, outcome) = match self.status {
-            None => (None, None),
-            Some(Ended::Status(status)) => (Some(status), None),
-            Some(Ended::Outcome(outcome)) => (None, Some(outcome)),
-        };
-        let executions = self.configured.with_store(&config, async |store| {
-            let selected = self.selected.filter(&store).await?;
-            Ok(store.executions(&ExecutionFilter { status, outcome, limit: self.limit, ..selected }).await?)
+        let mut pairs = self.selected.pairs();
+        pairs.extend(self.status.map(|status| ("status", status.to_string())));
+        pairs.extend(self.until.clone().map(|until| ("until", until)));
+        let executions = Configured::with_runs(&self.node, async |runs| {
+            let (mut found, mut before) = (Vec::new(), None);
+            while found.len() < self.limit {
+                let page = runs.page(&pairs, before, self.limit - found.len()).await?;
+                found.extend(page.executions);
+                let Some(next) = page.next else { break };
+                before = Some(next);
+            }
+            Ok(found)
         })?;
         if self.json {
-            output::json(&executions.iter().map(all).collect::<Vec<_>>())?;
+            output::json(
+                &executions.iter().map(Timed::from).map(|all| serde_json::to_value(all).unwrap_or_default()).collect::<Vec<Value>>(),
+            )?;
             return Ok(Exit::Done);
         }
         let rows: Vec<[String; 7]> = executions
@@ -133,11 +174,4 @@ impl Executions {
 pub fn place_and_message(failure: &Failure) -> String {
     let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
     format!("{}{place}: {}", failure.file, failure.message)
-}
-
-/// An execution with the time that its id holds.
-fn all(execution: &Execution) -> Value {
-    let mut all = json!(execution);
-    all["time"] = rfc3339(execution.id.time_us()).into();
-    all
 }

@@ -9,7 +9,7 @@ use crate::{
     clock::rfc3339,
     deployment::{Deployment, DeploymentStatus},
     function::{FunctionName, diagnostic::near_miss},
-    store::Store,
+    store::{Store, function_name},
 };
 
 /// `picloud deployments`
@@ -111,11 +111,6 @@ impl Versions {
         output::table(["VERSION", "TIME", "DEPLOYMENT", ""], &rows);
         Ok(Exit::Done)
     }
-}
-
-/// Returns the function that a person means: its name, or its file's path below the root.
-pub fn function_name(text: &str) -> FunctionName {
-    FunctionName::of_file(text).unwrap_or_else(|| FunctionName::new(text))
 }
 
 /// Refuses a function that never was live, with the name that was probably meant.

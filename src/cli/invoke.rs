@@ -73,7 +73,8 @@ impl Invoke {
             Match::Options { allow } => {
                 // The server answers this one by itself, too.
                 let allow = HeaderValue::from_str(&join(&allow))?;
-                self.print(&Reply { status: StatusCode::NO_CONTENT, headers: vec![(ALLOW, allow)], body: Bytes::new() }, &method);
+                let reply = Reply { status: StatusCode::NO_CONTENT, headers: vec![(ALLOW, allow)], body: Bytes::new() };
+                print(&reply, &method, self.include);
                 return Ok(Exit::Done);
             }
             Match::MethodNotAllowed { allow } => {
@@ -95,6 +96,7 @@ impl Invoke {
             execution_id,
             deployment: DeploymentId(0),
             trigger: Trigger::Cli,
+            replay_of: None,
             request_id: None,
             method: method.clone(),
             uri,
@@ -103,6 +105,7 @@ impl Invoke {
             headers,
             body,
             remote_addr: None,
+            capture: None,
         };
         let ran = {
             let (function, engine) = (function.clone(), checked.engine.clone());
@@ -114,7 +117,7 @@ impl Invoke {
         tell_log(&ran.execution);
         match ran.reply {
             Some(reply) => {
-                self.print(&reply, &method);
+                print(&reply, &method, self.include);
                 Ok(Exit::Done)
             }
             None => {
@@ -155,26 +158,27 @@ impl Invoke {
         }
         Ok(headers)
     }
+}
 
-    fn print(&self, reply: &Reply, method: &Method) {
-        if self.include {
-            output::line(format!("{} {}", reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default()));
-            for (name, value) in &reply.headers {
-                output::line(format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
-            }
-            output::line("");
+/// Prints what a function answered; with `include` its status and headers first.
+pub fn print(reply: &Reply, method: &Method, include: bool) {
+    if include {
+        output::line(format!("{} {}", reply.status.as_u16(), reply.status.canonical_reason().unwrap_or_default()));
+        for (name, value) in &reply.headers {
+            output::line(format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())));
         }
-        if method == Method::HEAD {
-            return;
-        }
-        output::raw(&reply.body);
-        let is_text = reply.headers.iter().any(|(name, value)| {
-            name == CONTENT_TYPE && [&b"text/"[..], b"application/json"].iter().any(|start| value.as_bytes().starts_with(start))
-        });
-        // For people; a program gets the body as it is.
-        if is_text && io::stdout().is_terminal() && !reply.body.ends_with(b"\n") {
-            output::line("");
-        }
+        output::line("");
+    }
+    if method == Method::HEAD {
+        return;
+    }
+    output::raw(&reply.body);
+    let is_text = reply.headers.iter().any(|(name, value)| {
+        name == CONTENT_TYPE && [&b"text/"[..], b"application/json"].iter().any(|start| value.as_bytes().starts_with(start))
+    });
+    // For people; a program gets the body as it is.
+    if is_text && io::stdout().is_terminal() && !reply.body.ends_with(b"\n") {
+        output::line("");
     }
 }
 
@@ -196,7 +200,8 @@ fn where_else(router: &Router<Entry>, path: &str) -> String {
     }
 }
 
-fn tell_log(execution: &Execution) {
+/// Tells what a run logged.
+pub fn tell_log(execution: &Execution) {
     for line in &execution.logs {
         output::tell(format!("{:<5}  {}", word(line.level), output::tame(&line.message)));
     }

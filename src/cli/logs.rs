@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{
     Configured, Exit,
-    executions::{Selected, place_and_message},
+    client::{Client, Node},
+    executions::{Pairs, Runs, Selected, filter, place_and_message, query},
     output,
 };
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 const POLL: Duration = Duration::from_millis(500);
 /// Executions in one query.
 const PAGE: u32 = 500;
+/// Before another try to reach a node that went away.
+const PAUSE: Duration = Duration::from_secs(1);
 /// What may pass between the end of a run and its being written.
 const SLACK: Duration = Duration::from_secs(2);
 
@@ -27,7 +30,7 @@ const SLACK: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 pub struct Logs {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     #[command(flatten)]
     selected: Selected,
     /// At most so many lines, the newest
@@ -52,45 +55,83 @@ struct Line<'e> {
 
 impl Logs {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        // An id says when a run began, and a slow run is written after fast ones that began later: look back by what a run may take.
-        let reach = config.limits.default.timeout.0 + SLACK;
-        self.configured.with_store(&config, async |store| {
-            let filter = ExecutionFilter { has_output: true, ..self.selected.filter(&store).await? };
-            let mut shown = BTreeSet::new();
-            if self.follow {
-                shown.extend(recent(&store, &filter, reach).await?.iter().map(|execution| execution.id));
-            }
-            let newest = self.newest(&store, &filter).await?;
-            let lines = in_order(&newest);
-            lines[lines.len().saturating_sub(self.limit)..].iter().for_each(|line| self.print(line));
-            shown.extend(newest.iter().map(|execution| execution.id));
-            while self.follow && !output::reader_left() {
-                tokio::time::sleep(POLL).await;
-                let mut recent = recent(&store, &filter, reach).await?;
-                let ids: BTreeSet<ExecutionId> = recent.iter().map(|execution| execution.id).collect();
-                recent.retain(|execution| !shown.contains(&execution.id));
-                in_order(&recent).iter().for_each(|line| self.print(line));
-                shown = ids;
-            }
-            Ok(())
+        let mut pairs = self.selected.pairs();
+        pairs.push(("has_output", "true".into()));
+        Configured::with_runs(&self.node, async |runs| match &runs {
+            Runs::Node(client) if self.follow => self.follow_node(&runs, client, &pairs).await,
+            Runs::Store(store) if self.follow => self.follow_store(&runs, store, &pairs).await,
+            _ => self.print_newest(&runs, &pairs).await.map(drop),
         })?;
         Ok(Exit::Done)
     }
 
-    /// Returns the newest executions that together said enough.
-    async fn newest(&self, store: &Store, filter: &ExecutionFilter) -> Result<Vec<Execution>, StoreError> {
-        let mut found: Vec<Execution> = Vec::new();
-        let mut lines = 0;
-        while lines < self.limit {
-            let limit = PAGE.min(u32::try_from(self.limit).unwrap_or(PAGE));
-            let before = found.last().map(|execution| execution.id).or(filter.before);
-            let page = store.executions(&ExecutionFilter { before, limit, ..filter.clone() }).await?;
-            if page.is_empty() {
-                break;
+    /// Prints the newest lines, and returns which executions were looked at for them.
+    async fn print_newest(&self, runs: &Runs, pairs: &Pairs) -> anyhow::Result<BTreeSet<ExecutionId>> {
+        let newest = self.newest(runs, pairs).await?;
+        let lines = in_order(&newest);
+        lines[lines.len().saturating_sub(self.limit)..].iter().for_each(|line| self.print(line));
+        Ok(newest.iter().map(|execution| execution.id).collect())
+    }
+
+    /// Goes on with what is new in the database.
+    async fn follow_store(&self, runs: &Runs, store: &Store, pairs: &Pairs) -> anyhow::Result<()> {
+        // An id says when a run began, and a slow run is written after fast ones that began later: look back by what a run may take.
+        let reach = self.node.configured.load()?.limits.default.timeout.0 + SLACK;
+        let filter = filter(store, pairs).await?;
+        let mut shown: BTreeSet<_> = recent(store, &filter, reach).await?.iter().map(|execution| execution.id).collect();
+        shown.extend(self.print_newest(runs, pairs).await?);
+        while !output::reader_left() {
+            tokio::time::sleep(POLL).await;
+            let mut recent = recent(store, &filter, reach).await?;
+            let ids: BTreeSet<ExecutionId> = recent.iter().map(|execution| execution.id).collect();
+            recent.retain(|execution| !shown.contains(&execution.id));
+            in_order(&recent).iter().for_each(|line| self.print(line));
+            shown = ids;
+        }
+        Ok(())
+    }
+
+    /// Goes on with what the node tells, and comes again when the connection ends.
+    async fn follow_node(&self, runs: &Runs, client: &Client, pairs: &Pairs) -> anyhow::Result<()> {
+        let path = format!("/api/admin/executions/tail?{}", query(pairs));
+        // It listens before it looks at what there is, so that nothing falls in between.
+        let mut events = client.events(&path, None)?;
+        let mut shown = self.print_newest(runs, pairs).await?;
+        let mut last = None;
+        while !output::reader_left() {
+            match events.as_mut().map(|events| events.read()) {
+                Some(Ok(Some(event))) => {
+                    last = event.id.and_then(|id| id.parse().ok()).or(last);
+                    match event.name.as_str() {
+                        "execution" => {
+                            let execution: Execution = serde_json::from_str(&event.data)?;
+                            if !shown.remove(&execution.id) {
+                                in_order(&[execution]).iter().for_each(|line| self.print(line));
+                            }
+                        }
+                        "skipped" => output::tell(format!("not all is shown: {}", event.data)),
+                        _ => {}
+                    }
+                }
+                _ => {
+                    tokio::time::sleep(PAUSE).await;
+                    events = client.events(&path, last)?;
+                }
             }
-            lines += page.iter().map(|execution| said(execution).len()).sum::<usize>();
-            found.extend(page);
+        }
+        Ok(())
+    }
+
+    /// Returns the newest executions that together said enough.
+    async fn newest(&self, runs: &Runs, pairs: &Pairs) -> anyhow::Result<Vec<Execution>> {
+        let mut found: Vec<Execution> = Vec::new();
+        let (mut lines, mut before) = (0, None);
+        while lines < self.limit {
+            let page = runs.page(pairs, before, self.limit).await?;
+            lines += page.executions.iter().map(|execution| said(execution).len()).sum::<usize>();
+            found.extend(page.executions);
+            let Some(next) = page.next else { break };
+            before = Some(next);
         }
         Ok(found)
     }

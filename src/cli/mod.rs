@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod credentials;
 mod diff;
+mod events;
 mod executions;
 mod follow;
 mod health;
@@ -15,6 +16,7 @@ mod invoke;
 mod login;
 mod logs;
 mod output;
+mod replay;
 mod routes;
 mod status;
 mod token;
@@ -61,6 +63,8 @@ enum Command {
     Versions(history::Versions),
     /// List executions, the newest first
     Executions(executions::Executions),
+    /// Run the request of an execution again
+    Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),
     /// Make, list and revoke tokens
@@ -143,6 +147,16 @@ impl Configured {
         }
     }
 
+    /// Reads executions from the node that was named, else from the database.
+    fn with_runs<T>(node: &client::Node, read: impl AsyncFnOnce(executions::Runs) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        if let Some(client) = node.named()? {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            return runtime.block_on(read(executions::Runs::Node(client)));
+        }
+        let config = node.configured.load()?;
+        node.configured.with_store(&config, async |store| read(executions::Runs::Store(store)).await)
+    }
+
     /// Reads from the database that the configuration names.
     fn with_store<T>(&self, config: &Config, read: impl AsyncFnOnce(Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -176,6 +190,9 @@ struct Serve {
     /// Address to listen on
     #[arg(long, env = "PICLOUD_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Address of the control plane, git and metrics [default: the one that functions are served at]
+    #[arg(long, env = "PICLOUD_ADMIN_LISTEN", value_name = "ADDRESS")]
+    admin_listen: Option<SocketAddr>,
     /// Show authors what went wrong in their script, in the response
     #[arg(long, env = "PICLOUD_DEV")]
     dev: bool,
@@ -198,7 +215,8 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Command::Serve(serve) => {
-            let overrides = Overrides { listen: serve.listen, dev: serve.dev, ..serve.configured.overrides() };
+            let overrides =
+                Overrides { listen: serve.listen, admin_listen: serve.admin_listen, dev: serve.dev, ..serve.configured.overrides() };
             Config::load(serve.configured.config.as_deref(), overrides)
                 .map_err(anyhow::Error::new)
                 .and_then(node::serve)
@@ -213,6 +231,7 @@ pub fn run() -> ExitCode {
         Command::Diff(diff) => diff.run(),
         Command::Versions(versions) => versions.run(),
         Command::Executions(executions) => executions.run(),
+        Command::Replay(replay) => replay.run(),
         Command::Logs(logs) => logs.run(),
         Command::Token(token) => token.run(),
         Command::Audit(audit) => audit.run(),

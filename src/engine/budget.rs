@@ -14,12 +14,26 @@ pub const FREE: usize = 1 << 20;
 /// Bytes that are taken at once, so that a run that grows comes here rarely.
 const STEP: usize = 4 << 20;
 
-/// Bytes that runs may still take. One for the process, as its memory is.
-static LEFT: AtomicI64 = AtomicI64::new(i64::MAX / 2);
+/// What runs may take where nobody said how much.
+const UNLIMITED: i64 = i64::MAX / 2;
+/// Bytes that runs may take. One for the process, as its memory is.
+static ALL: AtomicI64 = AtomicI64::new(UNLIMITED);
+/// Those that they may still take.
+static LEFT: AtomicI64 = AtomicI64::new(UNLIMITED);
 
 /// Sets what all runs may take together; to be called once, before the first run.
 pub fn set(bytes: u64) {
-    LEFT.store(i64::try_from(bytes).unwrap_or(i64::MAX / 2), Ordering::Relaxed);
+    let all = i64::try_from(bytes).unwrap_or(UNLIMITED).min(UNLIMITED);
+    ALL.store(all, Ordering::Relaxed);
+    LEFT.store(all, Ordering::Relaxed);
+}
+
+/// Returns what runs have taken, and what they may take together; none where nobody said how much.
+pub fn usage() -> Option<(u64, u64)> {
+    let all = ALL.load(Ordering::Relaxed);
+    // While a run is refused, less than nothing may be left for a moment.
+    let taken = (all - LEFT.load(Ordering::Relaxed)).clamp(0, all);
+    (all < UNLIMITED).then_some((taken as u64, all as u64))
 }
 
 /// Takes a step towards `wanted` bytes for a run that holds `taken` already, and may have `limit`. Returns what it holds now; none if too

@@ -76,6 +76,7 @@ impl Engine {
             version: program.function.version,
             deployment: invocation.deployment,
             trigger: invocation.trigger,
+            replay_of: invocation.replay_of,
             request_id: invocation.request_id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()),
             method: invocation.method.as_str().into(),
             path: invocation.uri.path().into(),
@@ -87,6 +88,7 @@ impl Engine {
             logs: log.lines,
             logs_dropped: log.dropped,
             failure,
+            capture: invocation.capture,
         };
         Ok(Finished { reply, execution, leaked_bytes })
     }

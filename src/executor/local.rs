@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::{
-    Executor, Refused,
+    Executor, Refused, Usage,
     pool::{self, Full, Pool},
 };
 use crate::{
@@ -240,5 +240,13 @@ impl Executor for LocalExecutor {
             return run(&self.engine, &place.0, invocation, Control { cancel: None, on_slow: Some(hand_off) });
         }
         self.on_pool(place, invocation).await
+    }
+
+    fn usage(&self) -> Usage {
+        let loaded = self.loaded.load();
+        let running = loaded.iter().map(|(version, loaded)| (*version, loaded.running.load(Ordering::Relaxed)));
+        let running = running.filter(|(_, running)| *running > 0).collect();
+        let (pool_running, pool_waiting) = self.pool.usage();
+        Usage { running, pool_running, pool_waiting, pool_limit: self.max_running, memory: budget::usage() }
     }
 }

@@ -3,13 +3,13 @@
 pub mod local;
 mod pool;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 
 use crate::{
     execution::{Finished, Invocation},
-    function::{Diagnostic, SharedFunction, limits::Size},
+    function::{Diagnostic, SharedFunction, Version, limits::Size},
 };
 
 /// Why a run did not take place.
@@ -41,6 +41,21 @@ pub enum Refused {
     NotLoaded,
 }
 
+/// What is being run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Runs under way of each version; one that is not named has none.
+    pub running: HashMap<Version, u32>,
+    /// Runs on the pool under way.
+    pub pool_running: usize,
+    /// Runs that wait for a thread of the pool.
+    pub pool_waiting: usize,
+    /// The most of both.
+    pub pool_limit: usize,
+    /// Bytes that all runs hold together, and may hold; none if nobody limits them.
+    pub memory: Option<(u64, u64)>,
+}
+
 /// Runs functions.
 #[async_trait]
 pub trait Executor: Send + Sync {
@@ -50,6 +65,9 @@ pub trait Executor: Send + Sync {
 
     /// Runs one that is loaded. Dropping the future stops the run where that is possible.
     async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused>;
+
+    /// Returns what is being run, and what that takes.
+    fn usage(&self) -> Usage;
 }
 
 /// An executor shared by the parts of a node.

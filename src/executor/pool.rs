@@ -62,6 +62,14 @@ impl Pool {
         Self { shared: Arc::new(shared) }
     }
 
+    /// Returns how many jobs are being run, and how many wait for a thread.
+    pub fn usage(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        // A job that an idle thread is about to take does not wait.
+        let waiting = state.jobs.len().saturating_sub(state.idle);
+        (state.threads - state.idle + state.jobs.len() - waiting, waiting)
+    }
+
     /// Runs a job on a free thread, on a new one, or when one is free; see [`unstick`](Self::unstick).
     pub fn run(&self, job: Job) -> Result<(), Full> {
         let mut state = self.shared.lock();
@@ -193,6 +201,7 @@ mod tests {
             pool.run(Box::new(move || wait.lock().unwrap().recv().unwrap())).unwrap();
         }
         assert!(pool.run(Box::new(|| {})).is_err());
+        assert_eq!(pool.usage(), (2, 0));
         release.send(()).unwrap();
         runs_again(&pool);
         release.send(()).unwrap();
@@ -216,7 +225,7 @@ mod tests {
             let ran = ran.clone();
             pool.run(Box::new(move || ran.send(()).unwrap())).unwrap();
         }
-        assert_eq!(pool.shared.lock().threads, few, "more threads make nothing faster");
+        assert_eq!(pool.usage(), (few, 100), "more threads make nothing faster");
         while pool.unstick() {
             std::thread::yield_now();
         }

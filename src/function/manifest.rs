@@ -22,6 +22,9 @@ pub struct Manifest {
     pub auth: Option<Scope>,
     /// What one run may use.
     pub limits: Limits,
+    /// Whether its requests are kept to be run again; none: as the node does with all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<bool>,
 }
 
 impl Default for Manifest {
@@ -39,6 +42,7 @@ struct FrontMatter {
     methods: Option<Vec<Method>>,
     timeout: Option<Span>,
     auth: Option<Auth>,
+    capture: Option<bool>,
     #[serde(default)]
     limits: LimitOverrides,
 }
@@ -148,6 +152,7 @@ impl FrontMatter {
             methods: self.methods,
             auth: self.auth.map(Auth::scope),
             limits: policy.default.with(&overrides),
+            capture: self.capture,
         }
     }
 }

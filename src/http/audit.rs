@@ -3,22 +3,46 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{ConnectInfo, RawQuery, State},
-    routing::get,
 };
 use http::HeaderMap;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
-use super::{App, Problem, tokens::away};
+use super::{App, Problem, openapi::Routes, tokens::away};
 use crate::{access::Scope, audit::AuditFilter};
 
 /// The route of the audit log.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/admin/audit", get(list))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(audit))
 }
 
-async fn list(
+/// Which entries are meant; [`AuditFilter::parse`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Meant {
+    /// Of this kind: `save`, `push`, `rollback`, `token_create` …
+    action: Option<String>,
+    /// What this one did.
+    who: Option<String>,
+    /// Done since then: a span (`10m`) or a time.
+    since: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// What follows the last page.
+    cursor: Option<String>,
+}
+
+/// Lists who changed what, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/audit", tag = "tokens", params(Meant),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
+async fn audit(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
@@ -30,7 +54,7 @@ async fn list(
     let filter = AuditFilter::parse(pairs, app.ids.now_us()).map_err(|error| Problem::BadOrder(error.to_string()))?;
     let limit = filter.limit as usize;
     // One more, which tells whether there is another page.
-    let mut entries = app.store()?.audit(&AuditFilter { limit: filter.limit + 1, ..filter }).await.map_err(away)?;
+    let mut entries = app.history()?.audit(&AuditFilter { limit: filter.limit + 1, ..filter }).await.map_err(away)?;
     let has_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| has_more).map(|last| last.id.to_string());

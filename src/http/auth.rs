@@ -143,11 +143,6 @@ impl Auth {
         })
     }
 
-    /// Returns the store, once it has been reached.
-    pub fn store(&self) -> Option<Store> {
-        self.store.borrow().clone()
-    }
-
     fn tries(&self) -> MutexGuard<'_, Tries> {
         self.tries.lock().expect("nothing panics while it holds the lock")
     }

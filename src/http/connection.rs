@@ -19,10 +19,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
     time::{Instant, Sleep},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    App, Settings,
+    App, Face, Settings,
     places::{Place, Places, Progress, Received, Streamed},
     timer::Timer,
 };
@@ -38,8 +38,9 @@ const SMALL: usize = 1024;
 /// Headers that hyper reads without asking for memory.
 const FREE_HEADERS: usize = 100;
 
-/// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `tracker` says when all have ended.
-pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken, tracker: TaskTracker) {
+/// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `app.connections` says when all have
+/// ended.
+pub async fn serve(listener: TcpListener, app: Arc<App>, face: Face, stop: CancellationToken) {
     let places = Places::new(app.settings.max_connections);
     let mut builder = http1::Builder::new();
     builder
@@ -76,8 +77,8 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, stop: CancellationToken
             held = places.take(peer.ip()) => held,
         };
         let place = held.place();
-        let connection = connection(builder.clone(), stream, peer, place.clone(), app.clone(), stop.clone());
-        let task = tracker.spawn(async move {
+        let connection = connection(builder.clone(), stream, peer, place.clone(), app.clone(), face, stop.clone());
+        let task = app.connections.spawn(async move {
             connection.await;
             drop(held);
         });
@@ -91,6 +92,7 @@ async fn connection(
     peer: SocketAddr,
     place: Arc<Place>,
     app: Arc<App>,
+    face: Face,
     stop: CancellationToken,
 ) {
     // Small answers must not wait for a full packet.
@@ -99,7 +101,7 @@ async fn connection(
     let service = service_fn(move |request| {
         let (app, place) = (app.clone(), place.clone());
         async move {
-            let answer = app.answer(request.map(|body| Received::new(body, &place)), peer).await?;
+            let answer = app.answer(face, request.map(|body| Received::new(body, &place)), peer).await?;
             Ok::<_, Infallible>(answer.map(|body| match body {
                 Either::Left(whole) => {
                     place.waits();

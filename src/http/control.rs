@@ -1,19 +1,31 @@
 //! The reserved URLs: health, readiness, who a token is, running a function by its script id, and earlier deployments.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Json, Router,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::{get, post},
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
+use utoipa_axum::routes;
 
-use super::{Answer, App, Problem, admin, archive, audit, function, git, places::Received, preview, tokens, webhook};
+use super::{
+    Answer, App, Face, Problem, admin, archive, audit, executions,
+    function::{self, Met},
+    git, metrics,
+    openapi::{self, Routes},
+    places::Received,
+    preview, tokens,
+    trace::Traced,
+    webhook,
+};
 use crate::{
     access::{Principal, Scope},
     execution::Trigger,
@@ -34,45 +46,70 @@ pub fn is_reserved(path: &str) -> bool {
 }
 
 /// Answers a request to a reserved path.
-pub async fn answer(app: Arc<App>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
-    if request.uri().path().starts_with(archive::PREFIX) {
+pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, peer: SocketAddr) -> Answer {
+    let has_previews = face.has_previews(&app.settings);
+    if has_previews && request.uri().path().starts_with(archive::PREFIX) {
         return archive::answer(&app, request, peer).await;
     }
-    if request.uri().path().starts_with(preview::PREFIX) {
+    if has_previews && request.uri().path().starts_with(preview::PREFIX) {
         return preview::answer(&app, request, peer).await;
     }
-    if let Some(id) = request.uri().path().strip_prefix("/api/execute/") {
+    if let (true, Some(id)) = (face != Face::Control, request.uri().path().strip_prefix("/api/execute/")) {
         return execute(&app, id.to_owned(), request, peer).await;
     }
     request.extensions_mut().insert(ConnectInfo(peer));
-    let mut router = Router::new()
-        .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
-        .route("/_picloud/ready", get(ready))
-        .route("/_picloud/hooks/source", post(webhook::receive))
-        .route("/api/admin/whoami", get(whoami))
-        .merge(admin::routes())
-        .merge(tokens::routes())
-        .merge(audit::routes())
-        .merge(git::routes())
-        .fallback(|| async { Problem::NotFound })
-        .with_state(app);
-    match router.call(request.map(Body::new)).await {
+    let router = match face {
+        Face::Public => &PUBLIC,
+        Face::Whole | Face::Control => &WHOLE,
+    };
+    match LazyLock::force(router).clone().with_state(app).call(request.map(Body::new)).await {
         Ok(response) => response.map(Either::Right),
         Err(never) => match never {},
     }
 }
 
+/// What is there for everybody.
+static PUBLIC: LazyLock<Router<Arc<App>>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
+/// The same, and what asks for a token.
+static WHOLE: LazyLock<Router<Arc<App>>> =
+    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotFound));
+
+fn open() -> Routes {
+    Routes::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(webhook::receive))
+}
+
+fn for_operators() -> Routes {
+    Routes::new()
+        .routes(routes!(metrics::answer))
+        .routes(routes!(whoami))
+        .merge(admin::routes())
+        .merge(executions::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
+}
+
 /// Runs a function by its script id, with whatever method and body.
 async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
+    let trace = Traced::begin(app, &request);
     let table = app.live.table();
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {
-        Some(function) => function::run(app, &table, function, Vec::new(), Trigger::Execute, request, peer).await,
+        Some(function) => {
+            let met = Met { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
+            function::run(app, met, request, peer, trace).await
+        }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }
 }
 
+/// Says that the process lives.
+#[utoipa::path(get, path = "/_picloud/health", tag = "node", responses((status = 200, description = "It does.", body = Object)))]
+async fn health() -> Json<serde_json::Value> {
+    Json(json!({ "status": "alive" }))
+}
+
 /// Tells callers whose token they use, and what it allows.
+#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Object)))]
 async fn whoami(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -82,6 +119,10 @@ async fn whoami(
 }
 
 /// Says whether functions are loaded, and what is not as it should be.
+#[utoipa::path(
+    get, path = "/_picloud/ready", tag = "node",
+    responses((status = 200, description = "They are.", body = Object), (status = 503, description = "Not yet.", body = Object))
+)]
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
     let table = app.live.table();
     let status = app.live.status();

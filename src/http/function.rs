@@ -6,9 +6,16 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
 
-use super::{Answer, App, Problem, REQUEST_ID, Recording, admission, places::Received, problem::allow_header, request_id};
+use super::{
+    Answer, App, Problem, REQUEST_ID, Recording, admission,
+    metrics::{CLIENT_WENT_AWAY, Measure},
+    places::Received,
+    problem::allow_header,
+    request_id,
+    trace::Traced,
+};
 use crate::{
-    execution::{Execution, ExecutionId, Finished, Invocation, Outcome, Params, Trigger},
+    execution::{Capture, Execution, ExecutionId, Finished, Invocation, Outcome, Params, Reply, Trigger},
     live::{Entry, LiveFunction, Match, Table},
     store::Journal,
 };
@@ -16,6 +23,18 @@ use crate::{
 const EXECUTION: HeaderName = HeaderName::from_static("x-picloud-execution");
 const VERSION: HeaderName = HeaderName::from_static("x-picloud-version");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-picloud-deployment");
+
+/// What a request has met.
+pub struct Met<'a> {
+    /// Where.
+    pub table: &'a Table,
+    /// Which function.
+    pub function: &'a Arc<LiveFunction>,
+    /// What the path says.
+    pub params: Params,
+    /// How it came to be met.
+    pub trigger: Trigger,
+}
 
 /// Answers a request to a path that is not reserved.
 pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> Answer {
@@ -29,10 +48,10 @@ pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> 
 
 /// Answers a request with what is in this table.
 pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, peer: SocketAddr) -> Answer {
-    match table.find(request.method().as_str(), request.uri().path()) {
+    let mut trace = Traced::begin(app, &request);
+    let answer = match table.find(request.method().as_str(), request.uri().path()) {
         Match::Found { value: Entry::Ready(function), params, .. } => {
-            let function = function.clone();
-            run(app, table, &function, params, Trigger::Http, request, peer).await
+            return run(app, Met { table, function, params, trigger: Trigger::Http }, request, peer, trace).await;
         }
         Match::Found { value: Entry::Broken(diagnostics), .. } => Problem::Broken(diagnostics.to_vec()).answer(None, app.settings.dev),
         Match::Options { allow } => {
@@ -44,40 +63,57 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
         Match::MethodNotAllowed { allow } => Problem::MethodNotAllowed(allow).answer(None, app.settings.dev),
         Match::BadPath(why) => Problem::BadPath(why.to_string()).answer(None, app.settings.dev),
         Match::NotFound => Problem::NotFound.answer(None, app.settings.dev),
+    };
+    table.unmatched().count(answer.status().as_u16(), Duration::ZERO, None);
+    if let Some(trace) = &mut trace {
+        trace.routed(None);
+        trace.status = answer.status().as_u16();
     }
+    answer
 }
 
 /// Runs a function for a request, and records it.
-pub async fn run(
-    app: &App,
-    table: &Table,
-    function: &Arc<LiveFunction>,
-    params: Params,
-    trigger: Trigger,
-    mut request: Request<Received>,
-    peer: SocketAddr,
-) -> Answer {
-    let principal = match function.function.manifest.auth {
-        None => None,
-        Some(needed) => match admission::admit(&app.auth, needed, function.function.name.as_str(), &mut request, peer).await {
-            Ok(name) => Some(name),
-            Err(denied) => return Problem::Denied(denied).answer(None, app.settings.dev),
-        },
-    };
+pub async fn run(app: &App, met: Met<'_>, mut request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
+    if let Some(trace) = &mut trace {
+        trace.routed(Some(&met));
+    }
+    let Met { table, function, params, trigger } = met;
+    let mut measure = Measure::begin(table.meter(function));
+    let mut principal = None;
+    if let Some(needed) = function.function.manifest.auth {
+        match admission::admit(&app.auth, needed, function.function.name.as_str(), &mut request, peer).await {
+            Ok(name) => principal = Some(name),
+            Err(denied) => {
+                let answer = Problem::Denied(denied).answer(None, app.settings.dev);
+                measure.status = answer.status().as_u16();
+                if let Some(trace) = &mut trace {
+                    trace.status = measure.status;
+                }
+                return answer;
+            }
+        }
+    }
     let execution_id = ExecutionId(app.ids.next());
     let id = crate::clock::id_text(execution_id.0);
     let id_text = std::str::from_utf8(&id).unwrap_or_default();
     let id_header = HeaderValue::from_str(id_text).expect("ids are ASCII");
-    let (Parts { method, uri, headers, .. }, body) = request.into_parts();
+    let (Parts { method, uri, mut headers, .. }, body) = request.into_parts();
     let request_id = request_id(&headers);
     let request_id_header = request_id.clone().unwrap_or_else(|| id_header.clone());
     let mut response = match read_body(&headers, body, function.function.manifest.limits.body.bytes(), app.settings.body_timeout).await {
         Err(problem) => problem.answer(Some(id_text), app.settings.dev),
         Ok(body) => {
+            let is_captured = function.function.manifest.capture.unwrap_or(app.capturing.all);
+            let max_body_bytes = app.capturing.max_body_bytes;
+            let capture = is_captured.then(|| Box::new(Capture::of(&method, &uri, &params, &headers, &body, max_body_bytes)));
+            if let Some(trace) = &mut trace {
+                trace.runs(id_text, &mut headers);
+            }
             let invocation = Invocation {
                 execution_id,
                 deployment: table.deployment,
                 trigger,
+                replay_of: None,
                 request_id,
                 method,
                 uri,
@@ -86,13 +122,28 @@ pub async fn run(
                 headers,
                 body,
                 remote_addr: Some(peer.ip()),
+                capture,
             };
-            match app.executor.execute(&function.function, invocation).await {
-                Ok(finished) => finish(app, finished, id_text),
-                Err(refused) => Problem::Refused(refused).answer(Some(id_text), app.settings.dev),
+            // What is left from here on by its client is a run that is stopped.
+            measure.outcome = Some(Outcome::Cancelled);
+            let executed = app.executor.execute(&function.function, invocation).await;
+            measure.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
+            if let Some(trace) = &mut trace {
+                trace.ran(&executed);
+            }
+            match executed {
+                Ok(finished) => finish(app, finished, id_text, trace.as_deref()),
+                Err(refused) => {
+                    app.counts.refuse(&refused);
+                    Problem::Refused(refused).answer(Some(id_text), app.settings.dev)
+                }
             }
         }
     };
+    measure.status = response.status().as_u16();
+    if let Some(trace) = &mut trace {
+        trace.status = measure.status;
+    }
     let headers = response.headers_mut();
     headers.insert(EXECUTION, id_header);
     headers.insert(VERSION, function.version_header.clone());
@@ -138,8 +189,21 @@ async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<
 }
 
 /// Turns what happened into the response, and hands the record on.
-fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str) -> Answer {
-    let response = match reply {
+fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str, trace: Option<&Traced>) -> Answer {
+    let response = respond(app, reply, &execution, id);
+    execution.status = response.status().as_u16();
+    if let Some(trace) = trace
+        && app.recording.takes(&execution)
+    {
+        trace.is_to_be_recorded(execution.id);
+    }
+    record(&app.journal, app.recording, execution);
+    response
+}
+
+/// Makes the response that a caller gets of a run.
+pub fn respond(app: &App, reply: Option<Reply>, execution: &Execution, id: &str) -> Answer {
+    match reply {
         Some(reply) => {
             let mut response = Response::new(Either::Left(Full::new(reply.body)));
             *response.status_mut() = reply.status;
@@ -151,26 +215,16 @@ fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str) 
             response
         }
         None => Problem::Ended(execution.outcome, execution.failure.clone()).answer(Some(id), app.settings.dev),
-    };
-    execution.status = response.status().as_u16();
-    record(&app.journal, app.recording, execution);
-    response
-}
-
-fn record(journal: &Journal, recording: Recording, execution: Execution) {
-    log(&execution);
-    let is_recorded = match recording {
-        Recording::All => true,
-        Recording::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
-        Recording::None => false,
-    };
-    if is_recorded {
-        journal.record(execution);
     }
 }
 
-/// The client closed the request: no status of HTTP's, but the one that servers write into their logs for this.
-const CLIENT_WENT_AWAY: u16 = 499;
+/// Hands on the record of a run, if it is to be kept.
+pub fn record(journal: &Journal, recording: Recording, execution: Execution) {
+    log(&execution);
+    if recording.takes(&execution) {
+        journal.record(execution);
+    }
+}
 
 /// Hands on the record of a run whose client went away before it ended.
 pub fn record_abandoned(journal: &Journal, recording: Recording, execution: Execution) {

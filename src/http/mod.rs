@@ -7,13 +7,19 @@ mod audit;
 mod auth;
 mod connection;
 mod control;
+mod executions;
 mod function;
 mod git;
+mod metrics;
+mod openapi;
 mod places;
 mod preview;
 mod problem;
+mod replay;
+mod tail;
 mod timer;
 mod tokens;
+mod trace;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -23,21 +29,26 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::{Either, Full};
 use serde::Deserialize;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::Auth;
 pub use connection::serve;
 pub use function::record_abandoned;
+pub use metrics::Counts;
 use places::Received;
 use problem::Problem;
 pub use webhook::Webhook;
 
 use crate::{
     clock::Ids,
+    execution::{Execution, Outcome},
     executor::SharedExecutor,
     live::Live,
     source::git::serve::Hosted,
-    store::journal::Journal,
+    store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
+    trace::Tracer,
 };
 
 /// How requests come in.
@@ -45,13 +56,17 @@ use crate::{
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the control plane is, if it has an address of its own.
+    pub admin_listen: Option<SocketAddr>,
+    /// The metrics are told to anybody, and not only to those with a token.
+    pub metrics_open: bool,
     /// Shows authors what went wrong in their script, in the response.
     pub dev: bool,
     /// Earlier deployments and other branches answer anybody, and not only those with a token.
     pub previews_open: bool,
     /// A host name with `{branch}` in it, under which other branches answer at the functions' own paths.
     pub preview_host: Option<String>,
-    /// Connections at the same time; beyond it a newcomer gets the place of the client that is waited for longest.
+    /// Connections at the same time, at each address; beyond it a newcomer gets the place of the client that is waited for longest.
     pub max_connections: usize,
     /// Bytes of a request's line and headers.
     pub max_head_bytes: usize,
@@ -65,6 +80,10 @@ pub struct Settings {
     pub write_timeout: Duration,
     /// What a client must send of a push, or take of a response, on average over each of these times, in bytes a second.
     pub min_rate_bytes: u64,
+    /// Those who follow executions at the same time.
+    pub max_tails: usize,
+    /// Executions a second that one of them is told; more are counted.
+    pub tail_rate: u32,
 }
 
 impl Settings {
@@ -78,6 +97,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin_listen: None,
+            metrics_open: false,
             dev: false,
             previews_open: false,
             preview_host: None,
@@ -88,7 +109,27 @@ impl Default for Settings {
             body_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),
             min_rate_bytes: 1_024,
+            max_tails: 64,
+            tail_rate: 200,
         }
+    }
+}
+
+/// Which of its URLs a node answers at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Face {
+    /// All of them: it has one address.
+    Whole,
+    /// Those of functions, and of its own those that ask for no token. The others are as if they did not exist.
+    Public,
+    /// Its own, but none that runs what is live.
+    Control,
+}
+
+impl Face {
+    /// Returns whether earlier deployments and other branches answer here. They ask for a token, unless they are open.
+    fn has_previews(self, settings: &Settings) -> bool {
+        self != Self::Public || settings.previews_open
     }
 }
 
@@ -105,6 +146,32 @@ pub enum Recording {
     None,
 }
 
+impl Recording {
+    /// Returns whether this one is among them.
+    fn takes(self, execution: &Execution) -> bool {
+        match self {
+            Self::All => true,
+            Self::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
+            Self::None => false,
+        }
+    }
+}
+
+/// Which requests are kept with their executions, to be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Capturing {
+    /// Those of every function that does not say otherwise.
+    pub all: bool,
+    /// Bytes of the largest body that is kept.
+    pub max_body_bytes: usize,
+}
+
+impl Default for Capturing {
+    fn default() -> Self {
+        Self { all: false, max_body_bytes: 64 * 1024 }
+    }
+}
+
 /// What requests need of the node.
 pub struct App {
     /// How requests come in.
@@ -119,6 +186,8 @@ pub struct App {
     pub journal: Journal,
     /// Which of them.
     pub recording: Recording,
+    /// Which requests are kept to be run again.
+    pub capturing: Capturing,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
     /// Decides what is live.
@@ -131,8 +200,20 @@ pub struct App {
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.
     pub database: String,
+    /// The same, once it has been reached.
+    pub store: watch::Receiver<Option<Store>>,
+    /// Places for those who follow executions.
+    pub tails: Arc<Semaphore>,
+    /// The node stops: what has no end of its own ends.
+    pub stop: CancellationToken,
     /// Who may say from outside that the source has changed, if anybody may.
     pub webhook: Option<Webhook>,
+    /// What is counted of the node as a whole.
+    pub counts: Counts,
+    /// The connections that are open, at every address.
+    pub connections: TaskTracker,
+    /// Traces requests, if anybody wants them traced.
+    pub tracer: Option<Tracer>,
 }
 
 /// An answer: whole bytes from functions, anything from the reserved URLs.
@@ -142,15 +223,16 @@ const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("x-request-id
 
 impl App {
     /// Answers one request.
-    async fn answer(self: Arc<Self>, request: Request<Received>, peer: SocketAddr) -> Result<Answer, Infallible> {
+    async fn answer(self: Arc<Self>, face: Face, request: Request<Received>, peer: SocketAddr) -> Result<Answer, Infallible> {
         let path = request.uri().path();
         if control::is_reserved(path) {
-            Ok(control::answer(self, request, peer).await)
-        } else if let Some(label) = preview::label(&self, &request) {
-            Ok(preview::answer_at(&self, &label, request, peer).await)
-        } else {
-            Ok(function::answer(&self, request, peer).await)
+            return Ok(control::answer(self, face, request, peer).await);
         }
+        Ok(match preview::label(&self, &request) {
+            Some(label) if face.has_previews(&self.settings) => preview::answer_at(&self, &label, request, peer).await,
+            None if face != Face::Control => function::answer(&self, request, peer).await,
+            _ => Problem::NotFound.answer(None, false),
+        })
     }
 }
 

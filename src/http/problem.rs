@@ -15,7 +15,7 @@ use crate::{
     execution::{Failure, Outcome},
     executor::Refused,
     function::{
-        Diagnostic,
+        Diagnostic, FunctionName,
         route::{Method, methods::join},
     },
     store::{FindError, SHORTEST_REVISION},
@@ -77,8 +77,24 @@ pub enum Problem {
     TokenTaken(String),
     /// There is no token of this name.
     UnknownToken(String),
+    /// No execution of this id is kept.
+    UnknownExecution,
+    /// The function never had such a version.
+    UnknownVersion {
+        /// What was asked for.
+        version: String,
+        /// Which function.
+        function: FunctionName,
+    },
+    /// The execution is there and cannot be run again so. Says why, and what to do.
+    NotReplayable(String),
     /// The database that keeps what happened does not answer.
     HistoryAway,
+    /// As many follow executions as may.
+    TailsBusy {
+        /// The node's `max_tails`.
+        limit: usize,
+    },
 }
 
 impl From<Denied> for Problem {
@@ -125,13 +141,16 @@ impl Problem {
             Self::NotFound
             | Self::UnknownScript
             | Self::UnknownToken(_)
+            | Self::UnknownExecution
+            | Self::UnknownVersion { .. }
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
-            Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            Self::NotReplayable(_)
             | Self::TokenTaken(_)
+            | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
@@ -151,6 +170,7 @@ impl Problem {
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
+            | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::Leaks { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
@@ -232,6 +252,14 @@ impl Problem {
                 "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into()
             }
             Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
+            Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
+            Self::UnknownVersion { version, function } => {
+                format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
+            }
+            Self::NotReplayable(why) => why.clone(),
+            Self::TailsBusy { limit } => {
+                format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
+            }
             Self::Archive(ArchiveError::Find(FindError::Unknown(_))) => "no deployment that was live has this id or revision".into(),
             Self::Archive(ArchiveError::Find(FindError::Short(_))) => {
                 format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
@@ -306,6 +334,7 @@ impl Problem {
             | Self::Denied(Denied::DatabaseAway)
             | Self::WebhooksBusy
             | Self::HistoryAway
+            | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Git(Refusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
@@ -425,6 +454,10 @@ mod tests {
             (Problem::BrokenBranch(Vec::new()), 503),
             (Problem::NotReady, 503),
             (Problem::WebhooksBusy, 503),
+            (Problem::TailsBusy { limit: 1 }, 503),
+            (Problem::UnknownExecution, 404),
+            (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
+            (Problem::NotReplayable("x".into()), 409),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::Leaks { limit: Size::mib(1) }), 503),

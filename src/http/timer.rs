@@ -11,6 +11,8 @@ use std::{
 use hyper::rt;
 use tokio::time::{self, Sleep};
 
+use crate::clock::monotonic;
+
 /// The runtime's timer of a connection. It may ring for a deadline that is no longer of interest, and is then set to the one that is.
 type Alarm = Arc<Mutex<Option<Pin<Box<Sleep>>>>>;
 
@@ -20,7 +22,7 @@ pub struct Timer(Alarm);
 
 impl rt::Timer for Timer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
-        self.sleep_until(Instant::now() + duration)
+        self.sleep_until(monotonic() + duration)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
@@ -69,7 +71,7 @@ mod tests {
             let mut before = timer.sleep(given_up);
             assert!(futures_util::poll!(&mut before).is_pending());
             drop(before);
-            let began = Instant::now();
+            let began = monotonic();
             time::timeout(ms(30_000), timer.sleep(wait)).await.expect("it rings");
             assert!(began.elapsed() >= wait);
         }

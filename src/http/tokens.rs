@@ -3,51 +3,63 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::{ConnectInfo, Path, State},
     response::{IntoResponse, Response},
-    routing::{delete, get},
 };
 use http::{HeaderMap, Request, StatusCode, header, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::{App, Problem, function};
+use super::{App, Problem, function, openapi::Routes};
 use crate::{
     access::{self, Scope, Token, TokenHash},
     audit::Actor,
-    store::{Store, StoreError},
+    store::StoreError,
 };
 
 /// Longest wish for a token.
 const MAX_ORDER_BYTES: usize = 16 * 1024;
 
 /// The routes of tokens.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/admin/tokens", get(list).post(create)).route("/api/admin/tokens/{name}", delete(revoke))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(tokens, create_token)).routes(routes!(revoke_token))
 }
 
-async fn list(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
+/// Lists tokens by name, without their secrets.
+#[utoipa::path(get, path = "/api/admin/tokens", tag = "tokens", responses((status = 200, description = "Every token, expired ones too.", body = Object)))]
+async fn tokens(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
     app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
-    let tokens = app.store()?.tokens().await.map_err(away)?;
+    let tokens = app.history()?.tokens().await.map_err(away)?;
     let now_us = app.ids.now_us();
     Ok(Json(json!({ "tokens": tokens.iter().map(|token| token.summary(now_us)).collect::<Vec<_>>() })))
 }
 
 /// A token that is to be.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct New {
+struct NewToken {
+    /// 1 to 64 letters, digits, `-`, `_` and `.`.
     name: String,
+    /// `read`, `deploy` or `admin`.
+    #[schema(value_type = String)]
     scope: Scope,
+    /// How long it is good for: `90d`; none: for ever.
     #[serde(default)]
     expires: Option<String>,
+    /// Good only for the function of this name and those in the folder of this name; none: for the whole node.
     #[serde(default)]
     functions: Option<String>,
 }
 
-impl New {
+impl NewToken {
     fn token(self, now_us: i64) -> Result<Token, Problem> {
         let bad = |error: &dyn ToString| Problem::BadOrder(error.to_string());
         access::check_name(&self.name).map_err(|error| bad(&error))?;
@@ -58,7 +70,11 @@ impl New {
 }
 
 /// Makes a token, and answers its secret this once.
-async fn create(
+#[utoipa::path(
+    post, path = "/api/admin/tokens", tag = "tokens", request_body = NewToken,
+    responses((status = 201, description = "The token, and its secret.", body = Object))
+)]
+async fn create_token(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request<Body>,
@@ -66,7 +82,8 @@ async fn create(
     let (Parts { headers, .. }, body) = request.into_parts();
     let principal = app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
     let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
-    let new: New = serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no wish for a token: {error}")))?;
+    let new: NewToken =
+        serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no wish for a token: {error}")))?;
     let now_us = app.ids.now_us();
     let token = new.token(now_us)?;
     let secret = access::new_secret().map_err(|error| {
@@ -74,7 +91,7 @@ async fn create(
         Problem::HistoryAway
     })?;
     let record = token.creation(&Actor::over_http(principal.name, peer.ip()));
-    if !app.store()?.create_token(&token, &TokenHash::of(secret.expose()), &record).await.map_err(away)? {
+    if !app.history()?.create_token(&token, &TokenHash::of(secret.expose()), &record).await.map_err(away)? {
         return Err(Problem::TokenTaken(token.name));
     }
     let mut answer = token.summary(now_us);
@@ -82,7 +99,12 @@ async fn create(
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-async fn revoke(
+/// Makes a token worthless.
+#[utoipa::path(
+    delete, path = "/api/admin/tokens/{name}", tag = "tokens", params(("name" = String, Path, description = "As it was called.")),
+    responses((status = 204, description = "It is worth nothing any more."))
+)]
+async fn revoke_token(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
@@ -90,16 +112,9 @@ async fn revoke(
 ) -> Result<StatusCode, Problem> {
     let principal = app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
     let record = access::revocation(&name, &Actor::over_http(principal.name, peer.ip()), app.ids.now_us());
-    match app.store()?.revoke_token(&name, &record).await.map_err(away)? {
+    match app.history()?.revoke_token(&name, &record).await.map_err(away)? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::UnknownToken(name)),
-    }
-}
-
-impl App {
-    /// Returns the store, if it has been reached.
-    pub(super) fn store(&self) -> Result<Store, Problem> {
-        self.auth.store().ok_or(Problem::HistoryAway)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is live: one immutable table, swapped whole. A request keeps the table that it began with.
 
 pub mod explain;
+pub mod meter;
 pub mod router;
 
 use std::{
@@ -10,13 +11,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
+use meter::Meter;
 use serde::Serialize;
 
 pub use router::Match;
 use router::Router;
 
 use crate::{
-    deployment::{Deployment, DeploymentId, Following},
+    deployment::{Deployment, DeploymentId, DeploymentStatus, Following},
     function::{Diagnostic, FilePath, Revision, Route, ScriptId, SharedFunction},
 };
 
@@ -27,6 +29,22 @@ pub struct LiveFunction {
     pub function: SharedFunction,
     /// Its version, as every response names it.
     pub version_header: HeaderValue,
+    /// Counts its requests while it is live; with other versions of it, or with other functions.
+    meter: Arc<Meter>,
+}
+
+/// Functions that are counted each for itself. Those beyond are counted together, so that what a node says of itself stays bounded.
+pub const METERS: usize = 200;
+
+/// The meters that a node has whatever is live. Every table hands them on to the next.
+#[derive(Debug, Clone, Default)]
+pub struct SharedMeters {
+    /// Counts the functions that have no meter of their own.
+    pub others: Arc<Meter>,
+    /// Counts the requests that no function answers.
+    pub unmatched: Arc<Meter>,
+    /// Counts the requests to earlier deployments and other branches.
+    pub previews: Arc<Meter>,
 }
 
 /// What a route leads to.
@@ -57,6 +75,8 @@ pub struct Table {
     pub deployment_header: HeaderValue,
     router: Router<Entry>,
     by_id: HashMap<ScriptId, Arc<LiveFunction>>,
+    meters: SharedMeters,
+    is_preview: bool,
 }
 
 /// The deployment of a table before anything is loaded.
@@ -66,30 +86,76 @@ impl Table {
     /// Makes the table of a node that has loaded nothing yet.
     fn nothing() -> Self {
         let deployment_header = header(&NOTHING_LOADED.to_string());
-        Self { deployment: NOTHING_LOADED, deployment_header, router: Router::new([]), by_id: HashMap::new() }
+        Self {
+            deployment: NOTHING_LOADED,
+            deployment_header,
+            router: Router::new([]),
+            by_id: HashMap::new(),
+            meters: SharedMeters::default(),
+            is_preview: false,
+        }
     }
 
     /// Makes the table of a deployment. Where a broken file's route is also a function's, the function answers. What is as it was in the
-    /// table `before` is taken from there.
+    /// table `before` is taken from there, and functions go on with their meters.
     pub fn new<'a>(
         deployment: DeploymentId,
         functions: impl Iterator<Item = &'a SharedFunction>,
         broken: &[BrokenFile],
         before: &Self,
     ) -> Self {
-        let ready: Vec<Arc<LiveFunction>> = functions
-            .map(|function| match before.by_id.get(&function.script_id) {
-                Some(live) if Arc::ptr_eq(&live.function, function) => live.clone(),
-                _ => Arc::new(LiveFunction { function: function.clone(), version_header: header(&function.version.to_string()) }),
-            })
-            .collect();
-        let routes = ready.iter().map(|live| (live.function.route.clone(), Entry::Ready(live.clone())));
+        let functions: Vec<&SharedFunction> = functions.collect();
+        let own = |function: &SharedFunction| before.by_id.get(&function.script_id).and_then(|live| before.own_meter(live));
+        let mut free = METERS.saturating_sub(functions.iter().filter(|function| own(function).is_some()).count());
+        let ready = functions.into_iter().map(|function| {
+            let meter = own(function).cloned().unwrap_or_else(|| match free {
+                0 => before.meters.others.clone(),
+                _ => {
+                    free -= 1;
+                    Arc::default()
+                }
+            });
+            before.shared(function, meter)
+        });
         let broken = broken.iter().map(|file| (file.route.clone(), Entry::Broken(file.diagnostics.clone())));
+        Self::of(deployment, ready.collect(), broken, before.meters.clone())
+    }
+
+    /// Makes a table that is shown beside the one that is `live`: of an earlier deployment, or of another branch. What is the same is shared.
+    pub fn preview<'a>(deployment: DeploymentId, functions: impl Iterator<Item = &'a SharedFunction>, live: &Self) -> Self {
+        let ready = functions.map(|function| match live.by_id.get(&function.script_id) {
+            Some(same) if Arc::ptr_eq(&same.function, function) => same.clone(),
+            _ => live.shared(function, live.meters.previews.clone()),
+        });
+        let table = Self::of(deployment, ready.collect(), [].into_iter(), live.meters.clone());
+        Self { is_preview: true, ..table }
+    }
+
+    /// Returns the entry of a function with this meter: the one in this table if that is the same.
+    fn shared(&self, function: &SharedFunction, meter: Arc<Meter>) -> Arc<LiveFunction> {
+        match self.by_id.get(&function.script_id) {
+            Some(live) if Arc::ptr_eq(&live.function, function) && Arc::ptr_eq(&live.meter, &meter) => live.clone(),
+            _ => {
+                let version_header = header(&function.version.to_string());
+                Arc::new(LiveFunction { function: function.clone(), version_header, meter })
+            }
+        }
+    }
+
+    fn of(
+        deployment: DeploymentId,
+        ready: Vec<Arc<LiveFunction>>,
+        broken: impl Iterator<Item = (Route, Entry)>,
+        meters: SharedMeters,
+    ) -> Self {
+        let routes = ready.iter().map(|live| (live.function.route.clone(), Entry::Ready(live.clone())));
         Self {
             deployment,
             deployment_header: header(&deployment.to_string()),
             router: Router::new(routes.chain(broken)),
             by_id: ready.iter().map(|live| (live.function.script_id, live.clone())).collect(),
+            meters,
+            is_preview: false,
         }
     }
 
@@ -106,6 +172,31 @@ impl Table {
     /// Returns the function of this script id.
     pub fn by_id(&self, id: ScriptId) -> Option<&Arc<LiveFunction>> {
         self.by_id.get(&id)
+    }
+
+    /// Returns every function, in no order.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<LiveFunction>> {
+        self.by_id.values()
+    }
+
+    /// Returns what counts the requests to a function of this table.
+    pub fn meter<'a>(&'a self, function: &'a LiveFunction) -> &'a Meter {
+        if self.is_preview { &self.meters.previews } else { &function.meter }
+    }
+
+    /// Returns what counts a function alone, if it is not counted together with others.
+    pub fn own_meter<'a>(&self, function: &'a LiveFunction) -> Option<&'a Arc<Meter>> {
+        (!Arc::ptr_eq(&function.meter, &self.meters.others)).then_some(&function.meter)
+    }
+
+    /// Returns what counts the requests to this table that no function answers.
+    pub fn unmatched(&self) -> &Meter {
+        if self.is_preview { &self.meters.previews } else { &self.meters.unmatched }
+    }
+
+    /// Returns the meters that are there whatever is live.
+    pub fn shared_meters(&self) -> &SharedMeters {
+        &self.meters
     }
 
     /// Returns the number of functions.
@@ -146,9 +237,43 @@ pub struct Status {
     pub waiting: Option<String>,
     /// What is wrong in the source; those files are live as they last were, or not at all.
     pub diagnostics: Vec<Diagnostic>,
+    /// What was decided since the node started.
+    pub decided: Decided,
+}
+
+/// Deployments that were decided on since the node started.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct Decided {
+    /// So many went live.
+    pub live: u64,
+    /// So many did not.
+    pub rejected: u64,
+    /// The last that did not.
+    pub last_rejected: Option<DeploymentId>,
 }
 
 impl Status {
+    /// Counts a deployment.
+    pub fn count(&mut self, deployment: &Deployment) {
+        match deployment.status {
+            DeploymentStatus::Live => self.decided.live += 1,
+            DeploymentStatus::Rejected => {
+                self.decided.rejected += 1;
+                self.decided.last_rejected = Some(deployment.id);
+            }
+        }
+    }
+
+    /// Returns whether what the source holds is live, and nobody keeps it from being so.
+    pub fn is_in_sync(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| Some(&live.revision) == self.wanted.as_ref()) && self.held.is_none()
+    }
+
+    /// Returns for how long the source has held what is not live; none if that is live, or not known.
+    pub fn behind_us(&self, now_us: i64) -> Option<i64> {
+        self.wanted_us.filter(|_| !self.is_in_sync()).map(|since| (now_us - since).max(0))
+    }
+
     /// Returns what is not as it should be, a sentence each; empty if all is well.
     pub fn degraded(&self) -> Vec<String> {
         let mut found: Vec<String> = [&self.source, &self.database, &self.waiting].into_iter().flatten().cloned().collect();

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sqlx::{PgPool, Sqlite, SqlitePool, query::Query, sqlite::SqliteArguments};
 
-use super::{Database, Store, StoreError, connect::begin_sqlite, words::Keys};
+use super::{Database, Store, StoreError, connect::begin_sqlite, deployments::json, words::Keys};
 use crate::execution::{Execution, LogLine, Trigger};
 
 impl Store {
@@ -20,9 +20,11 @@ impl Store {
     async fn append(&self, executions: &[Execution]) -> Result<(), StoreError> {
         let keys = self.keys_of(executions).await?;
         let rows: Vec<Row> = executions.iter().filter_map(|execution| Row::of(execution, &keys)).collect();
+        let captures: Vec<(i64, String)> =
+            executions.iter().filter_map(|execution| Some((execution.id.0, json(execution.capture.as_deref()?)))).collect();
         match &self.database {
-            Database::Postgres(pool) => append_to_postgres(pool, &rows).await,
-            Database::Sqlite { writer, .. } => append_to_sqlite(writer, rows).await,
+            Database::Postgres(pool) => append_to_postgres(pool, &rows, captures).await,
+            Database::Sqlite { writer, .. } => append_to_sqlite(writer, rows, captures).await,
         }
         .map_err(StoreError::query("record executions"))
     }
@@ -35,6 +37,7 @@ struct Row<'a> {
     version_key: i64,
     deployment: i64,
     invoked_by: Option<&'static str>,
+    replay_of: Option<i64>,
     request_id: Option<&'a str>,
     method: Option<&'a str>,
     path: &'a str,
@@ -49,7 +52,7 @@ struct Row<'a> {
 }
 
 /// Columns of the table `executions`.
-const COLUMNS: usize = 16;
+const COLUMNS: usize = 17;
 
 impl<'a> Row<'a> {
     fn of(execution: &'a Execution, keys: &Keys) -> Option<Self> {
@@ -60,6 +63,7 @@ impl<'a> Row<'a> {
             version_key,
             deployment: execution.deployment.0,
             invoked_by: (execution.trigger != Trigger::Http).then(|| execution.trigger.as_str()),
+            replay_of: execution.replay_of.map(|id| id.0),
             request_id: execution.request_id.as_deref(),
             method: (execution.method != "GET").then_some(&*execution.method),
             path: &execution.path,
@@ -86,15 +90,28 @@ fn logs_json(logs: &[LogLine]) -> String {
     serde_json::to_string(&lines).expect("numbers and texts always are JSON")
 }
 
-async fn append_to_postgres(pool: &PgPool, rows: &[Row<'_>]) -> sqlx::Result<()> {
+async fn append_to_postgres(pool: &PgPool, rows: &[Row<'_>], captures: Vec<(i64, String)>) -> sqlx::Result<()> {
+    if !captures.is_empty() {
+        // First, so that whoever sees an execution finds its request.
+        let (ids, requests): (Vec<i64>, Vec<String>) = captures.into_iter().unzip();
+        sqlx::query(
+            "INSERT INTO captures (id, request)
+             SELECT * FROM UNNEST($1::bigint[], $2::text[])
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(ids)
+        .bind(requests)
+        .execute(pool)
+        .await?;
+    }
     let numbers = |column: fn(&Row) -> i64| rows.iter().map(column).collect::<Vec<_>>();
     let texts = |column: for<'a> fn(&'a Row) -> Option<&'a str>| rows.iter().map(column).collect::<Vec<_>>();
     sqlx::query(
         "INSERT INTO executions (id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome,
-                                 duration_us, operations, peak_memory_bytes, logs, logs_dropped, failure)
+                                 duration_us, operations, peak_memory_bytes, logs, logs_dropped, failure, replay_of)
          SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
                               $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
-                              $16::text[])
+                              $16::text[], $17::bigint[])
          ON CONFLICT (id) DO NOTHING",
     )
     .bind(numbers(|row| row.id))
@@ -113,6 +130,7 @@ async fn append_to_postgres(pool: &PgPool, rows: &[Row<'_>]) -> sqlx::Result<()>
     .bind(texts(|row| row.logs.as_deref()))
     .bind(numbers(|row| row.logs_dropped))
     .bind(texts(|row| row.failure.as_deref()))
+    .bind(rows.iter().map(|row| row.replay_of).collect::<Vec<_>>())
     .execute(pool)
     .await
     .map(|_| ())
@@ -125,7 +143,7 @@ static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
         let row = format!("({})", vec!["?"; COLUMNS].join(","));
         let sql = format!(
             "INSERT INTO executions (id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome,
-                                     duration_us, operations, peak_memory_bytes, logs, logs_dropped, failure)
+                                     duration_us, operations, peak_memory_bytes, logs, logs_dropped, failure, replay_of)
              VALUES {}
              ON CONFLICT (id) DO NOTHING",
             vec![row; rows].join(",")
@@ -134,7 +152,7 @@ static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
     })
 });
 
-async fn append_to_sqlite(writer: &SqlitePool, rows: Vec<Row<'_>>) -> sqlx::Result<()> {
+async fn append_to_sqlite(writer: &SqlitePool, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
     let mut transaction = begin_sqlite(writer).await?;
     let mut rows = rows.into_iter();
     for (count, sql) in &*INSERTS {
@@ -142,6 +160,10 @@ async fn append_to_sqlite(writer: &SqlitePool, rows: Vec<Row<'_>>) -> sqlx::Resu
             let insert = rows.by_ref().take(*count).fold(sqlx::query(sql.as_str()), bind);
             insert.execute(&mut *transaction).await?;
         }
+    }
+    for (id, request) in captures {
+        let insert = sqlx::query("INSERT INTO captures (id, request) VALUES (?, ?) ON CONFLICT (id) DO NOTHING");
+        insert.bind(id).bind(request).execute(&mut *transaction).await?;
     }
     transaction.commit().await
 }
@@ -164,4 +186,5 @@ fn bind<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'
         .bind(row.logs)
         .bind(row.logs_dropped)
         .bind(row.failure)
+        .bind(row.replay_of)
 }

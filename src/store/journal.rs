@@ -8,7 +8,7 @@ use std::{
     mem,
     path::Path,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, StoreError,
+    feed::Feed,
     spool::{Batch, Spool},
 };
 use crate::{blocking, clock::monotonic, execution::Execution};
@@ -34,11 +35,13 @@ pub struct Settings {
     pub flush_interval: Duration,
     /// Bytes on disk for executions while the database is away; beyond it the oldest are dropped and counted.
     pub spool_bytes: u64,
+    /// Bytes of requests, kept to be run again, that are held in memory; beyond it executions go without and are counted.
+    pub capture_bytes: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { queue: 20_000, batch: 1_000, flush_interval: Duration::from_millis(100), spool_bytes: 64 << 20 }
+        Self { queue: 20_000, batch: 1_000, flush_interval: Duration::from_millis(100), spool_bytes: 64 << 20, capture_bytes: 32 << 20 }
     }
 }
 
@@ -57,6 +60,10 @@ pub struct Stats {
     pub refused: u64,
     /// Lines of the spool that a killed process left unfinished.
     pub torn: u64,
+    /// The database did not take what it was given last.
+    pub is_away: bool,
+    /// Recorded without their request, which was to be kept, because too many waited.
+    pub uncaptured: u64,
 }
 
 /// The folder of the spool, in the data folder.
@@ -75,7 +82,7 @@ pub struct Journal(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
-    queue: Mutex<Vec<Execution>>,
+    queue: Mutex<Queue>,
     /// The queue is no longer empty.
     filled: Notify,
     /// The queue holds a whole batch.
@@ -92,10 +99,25 @@ struct Shared {
     spool_dropped: AtomicU64,
     spool_torn: AtomicU64,
     overflowed: AtomicU64,
+    uncaptured: AtomicU64,
     refused: AtomicU64,
+    is_away: AtomicBool,
     written: watch::Sender<u64>,
+    on_written: OnceLock<OnWritten>,
+    /// Hears of executions when they are in the store, or on disk.
+    feed: Feed,
     troubles: Mutex<Troubles>,
 }
+
+/// Executions that wait, and the bytes of their requests.
+#[derive(Default)]
+struct Queue {
+    executions: Vec<Execution>,
+    capture_bytes: usize,
+}
+
+/// Is told which executions have reached the store.
+pub type OnWritten = Box<dyn Fn(&[Execution]) + Send + Sync>;
 
 /// What keeps executions from the store just now.
 #[derive(Debug, Clone, Default)]
@@ -137,22 +159,35 @@ impl Journal {
             spool_torn: AtomicU64::new(0),
             spool: Mutex::new(spool),
             overflowed: AtomicU64::new(0),
+            uncaptured: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            is_away: AtomicBool::new(false),
             written: watch::Sender::new(0),
+            on_written: OnceLock::new(),
+            feed: Feed::default(),
             troubles: Mutex::default(),
         })))
     }
 
     /// Takes one execution. Never blocks; when the queue is full the execution is dropped and counted.
-    pub fn record(&self, execution: Execution) {
+    pub fn record(&self, mut execution: Execution) {
         let length = {
             let mut queue = self.0.queue.lock().expect("nothing panics while it holds the queue");
-            if queue.len() >= self.0.settings.queue {
+            if queue.executions.len() >= self.0.settings.queue {
                 self.0.overflowed.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            queue.push(execution);
-            queue.len()
+            if let Some(capture) = &execution.capture {
+                let bytes = queue.capture_bytes + capture.size();
+                if bytes > self.0.settings.capture_bytes {
+                    self.0.uncaptured.fetch_add(1, Ordering::Relaxed);
+                    execution.capture = None;
+                } else {
+                    queue.capture_bytes = bytes;
+                }
+            }
+            queue.executions.push(execution);
+            queue.executions.len()
         };
         if length == 1 {
             self.0.filled.notify_one();
@@ -168,20 +203,32 @@ impl Journal {
         self.0.connected.notify_one();
     }
 
+    /// Has this told of each batch that reaches the store; to be called once.
+    pub fn tell(&self, on_written: OnWritten) {
+        let _ = self.0.on_written.set(on_written);
+    }
+
     /// Returns how many executions reached the store, and says when it becomes more.
     pub fn written(&self) -> watch::Receiver<u64> {
         self.0.written.subscribe()
     }
 
+    /// Returns what tells executions when they have been written.
+    pub fn feed(&self) -> &Feed {
+        &self.0.feed
+    }
+
     /// Returns what has been done and what waits.
     pub fn stats(&self) -> Stats {
         Stats {
-            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").len() as u64,
+            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").executions.len() as u64,
             spooled_bytes: self.0.spooled_bytes.load(Ordering::Relaxed),
             written: *self.0.written.borrow(),
             dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),
             refused: self.0.refused.load(Ordering::Relaxed),
             torn: self.0.spool_torn.load(Ordering::Relaxed),
+            is_away: self.0.is_away.load(Ordering::Relaxed),
+            uncaptured: self.0.uncaptured.load(Ordering::Relaxed),
         }
     }
 
@@ -236,17 +283,19 @@ impl Shared {
     async fn bring_away(self: &Arc<Self>) {
         let mut writer = self.writer.lock().await;
         let store = self.store.lock().expect("nothing panics while it holds the store").clone();
-        let Some(store) = store else { return self.spool(self.take_queue()).await };
+        let Some(store) = store else { return self.spool(self.take_queue(), 0).await };
         if self.spool_has_rows.load(Ordering::Relaxed) && !self.replay(&store, &mut writer).await {
-            return self.spool(self.take_queue()).await;
+            return self.spool(self.take_queue(), 0).await;
         }
-        let mut executions = self.take_queue();
+        let executions = self.take_queue();
         let mut written = 0;
         for batch in executions.chunks(self.settings.batch) {
             if let Err((outage, before_it)) = self.append(&store, batch, FIRST_LIMIT).await {
                 self.put_off(&mut writer, &outage);
-                return self.spool(executions.split_off(written + before_it)).await;
+                self.feed.tell(&executions, written..written + before_it);
+                return self.spool(executions, written + before_it).await;
             }
+            self.feed.tell(&executions, written..written + batch.len());
             written += batch.len();
         }
         self.catch_up(&mut writer, written > 0);
@@ -296,7 +345,7 @@ impl Shared {
             if !self.spool_has_rows.load(Ordering::Relaxed) {
                 break;
             }
-            self.spool(self.take_queue()).await;
+            self.spool(self.take_queue(), 0).await;
         }
         self.catch_up(writer, has_written);
         true
@@ -308,7 +357,7 @@ impl Shared {
         loop {
             tokio::select! {
                 appended = &mut append => return appended,
-                () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue()).await,
+                () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue(), 0).await,
             }
         }
     }
@@ -345,29 +394,37 @@ impl Shared {
     }
 
     async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), Failed> {
-        match tokio::time::timeout(limit, store.append_executions(executions)).await {
+        let appended = match tokio::time::timeout(limit, store.append_executions(executions)).await {
             Ok(Ok(())) => {
                 self.written.send_modify(|written| *written += executions.len() as u64);
+                if let Some(tell) = self.on_written.get() {
+                    tell(executions);
+                }
                 Ok(())
             }
             Ok(Err(error)) if error.is_outage() => Err(Failed::Outage(Outage::Store(error))),
             Ok(Err(error)) => Err(Failed::Refused(error)),
             Err(_) => Err(Failed::Outage(Outage::TimedOut(limit))),
-        }
+        };
+        self.is_away.store(matches!(appended, Err(Failed::Outage(_))), Ordering::Relaxed);
+        appended
     }
 
-    fn take_queue(&self) -> Vec<Execution> {
+    fn take_queue(&self) -> Arc<Vec<Execution>> {
         let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
         // As much room as was needed this time, so that requests rarely wait for a list that grows.
-        let room = queue.len().min(self.settings.batch);
-        mem::replace(&mut *queue, Vec::with_capacity(room))
+        let room = queue.executions.len().min(self.settings.batch);
+        queue.capture_bytes = 0;
+        Arc::new(mem::replace(&mut queue.executions, Vec::with_capacity(room)))
     }
 
-    async fn spool(self: &Arc<Self>, executions: Vec<Execution>) {
-        if executions.is_empty() {
+    /// Brings executions to the spool, but for so many at the beginning.
+    async fn spool(self: &Arc<Self>, executions: Arc<Vec<Execution>>, from: usize) {
+        if executions.len() == from {
             return;
         }
-        let appended = self.on_spool(move |spool| spool.append(&executions)).await;
+        let spooled = executions.clone();
+        let appended = self.on_spool(move |spool| spool.append(&spooled[from..])).await;
         let mut troubles = self.troubles();
         let was_losing = mem::replace(&mut troubles.spool, appended.err().map(|error| error.to_string()));
         match (&was_losing, &troubles.spool) {
@@ -375,6 +432,8 @@ impl Shared {
             (Some(_), None) => tracing::info!("the spool can be written again"),
             _ => {}
         }
+        drop(troubles);
+        self.feed.tell(&executions, from..executions.len());
     }
 
     async fn advance(self: &Arc<Self>, batch: Batch) {

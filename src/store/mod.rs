@@ -4,10 +4,13 @@
 
 mod append;
 mod audit;
+mod captures;
 mod connect;
 mod deployments;
 mod error;
 mod executions;
+pub mod feed;
+mod filter;
 pub mod journal;
 mod lookup;
 mod record;
@@ -22,7 +25,8 @@ use sqlx::{PgPool, SqlitePool};
 
 pub use deployments::FunctionVersion;
 pub use error::StoreError;
-pub use executions::{ExecutionFilter, StatusFilter};
+pub use executions::Page;
+pub use filter::{Ended, ExecutionFilter, FilterError, StatusFilter, function_name};
 pub use journal::Journal;
 pub use lookup::{FindError, SHORTEST_REVISION};
 

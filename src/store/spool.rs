@@ -1,4 +1,5 @@
-//! Where executions wait while the database is away: append-only files in the data folder, one JSON line an execution.
+//! Where executions wait while the database is away: append-only files in the data folder, one line an execution: it in JSON,
+//! and behind it the request that is kept of it, if one is.
 //!
 //! The files are bounded in bytes; when they are full the oldest goes, and its rows are counted as lost.
 
@@ -9,7 +10,9 @@ use std::{
     path::PathBuf,
 };
 
-use crate::execution::Execution;
+use serde::Deserialize;
+
+use crate::execution::{Capture, Execution};
 
 /// Files that share the spool's bytes, so that dropping the oldest loses an eighth.
 const SEGMENTS: u64 = 8;
@@ -114,7 +117,7 @@ impl Spool {
     fn append_counting(&mut self, executions: &[Execution], unwritten: &mut u64) -> io::Result<()> {
         let (mut lines, mut rows) = (Vec::new(), 0);
         for execution in executions {
-            serde_json::to_writer(&mut lines, execution)?;
+            write_line(&mut lines, execution)?;
             lines.push(b'\n');
             rows += 1;
             let begun = self.tail.as_ref().and(self.segments.back()).map_or(0, |segment| segment.bytes);
@@ -154,7 +157,7 @@ impl Spool {
                 }
                 batch.read += length;
                 batch.rows += 1;
-                match serde_json::from_slice(&line) {
+                match read_line(&line) {
                     Ok(execution) => batch.executions.push(execution),
                     Err(_) => batch.torn += 1,
                 }
@@ -227,6 +230,24 @@ impl Spool {
     }
 }
 
+fn write_line(lines: &mut Vec<u8>, execution: &Execution) -> serde_json::Result<()> {
+    serde_json::to_writer(&mut *lines, execution)?;
+    match &execution.capture {
+        Some(capture) => serde_json::to_writer(lines, capture),
+        None => Ok(()),
+    }
+}
+
+fn read_line(line: &[u8]) -> serde_json::Result<Execution> {
+    let mut line = serde_json::Deserializer::from_slice(line);
+    let mut execution = Execution::deserialize(&mut line)?;
+    if line.end().is_err() {
+        execution.capture = Some(Box::new(Capture::deserialize(&mut line)?));
+        line.end()?;
+    }
+    Ok(execution)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,6 +265,7 @@ mod tests {
             version: Digest::of(b"hello").into(),
             deployment: DeploymentId(1),
             trigger: Trigger::Http,
+            replay_of: None,
             request_id: None,
             method: "GET".into(),
             path: "/hello".into(),
@@ -255,6 +277,7 @@ mod tests {
             logs: Vec::new(),
             logs_dropped: 0,
             failure: None,
+            capture: None,
         };
         ids.map(execution).collect()
     }

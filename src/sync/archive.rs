@@ -165,6 +165,6 @@ impl Parts {
         }
         let functions: Vec<SharedFunction> = report.functions.values().cloned().collect();
         runtime.block_on(self.executor.load(&functions))?;
-        Ok(Arc::new(Table::new(id, functions.iter(), &[], &self.live.table())))
+        Ok(Arc::new(Table::preview(id, functions.iter(), &self.live.table())))
     }
 }

@@ -185,7 +185,10 @@ impl Sync {
         self.announce(&settled, &deployment, "is live again");
         self.swap(deployment.clone(), settled);
         let held = self.held(&held);
-        self.parts.live.set_status(|status| status.held.clone_from(&held));
+        self.parts.live.set_status(|status| {
+            status.held.clone_from(&held);
+            status.count(&deployment);
+        });
         Ok(RolledBack { to, plan, deployment: Some(deployment) })
     }
 

@@ -50,7 +50,7 @@ impl Sync {
         }
         tracing::info!("branch `{branch}` at {revision} is shown");
         let id = DeploymentId(self.parts.ids.next());
-        let table = Table::new(id, report.functions.values(), &[], &self.parts.live.table());
+        let table = Table::preview(id, report.functions.values(), &self.parts.live.table());
         Arc::new(Preview { revision, table: Some(Arc::new(table)), diagnostics: report.diagnostics })
     }
 }

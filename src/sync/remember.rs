@@ -34,6 +34,7 @@ impl Sync {
             let waiting = format!("{} is live, and is recorded when the database is there", deployment.revision);
             self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
             self.unrecorded = Some(deployment.clone());
+            self.parts.live.set_status(|status| status.count(deployment));
             return true;
         };
         // What comes later is told as the difference to what is live, so that must be known first.
@@ -46,6 +47,7 @@ impl Sync {
                 self.parts.live.set_status(|status| {
                     status.waiting = None;
                     status.database = None;
+                    status.count(deployment);
                 });
                 true
             }

@@ -1,9 +1,7 @@
 //! What is deployed is remembered whole.
 
-use std::time::Duration;
-
 use picloud::{
-    clock::{DeploymentId, monotonic},
+    clock::DeploymentId,
     deployment::{Changes, Deployment, DeploymentStatus},
     function::{Content, Diagnostic, Revision, Tree},
     store::{FindError, FunctionVersion, Store},
@@ -147,13 +145,8 @@ async fn ten_thousand_functions_are_recorded_at_once(fresh: Fresh) {
         })
         .collect();
     let made = deployment(1, &Tree::new(), &after);
-    let begun = monotonic();
     record(&store, &made).await;
-    let took = begun.elapsed();
-    println!("10,000 functions recorded in {took:?}");
     assert_eq!(store.live().await.unwrap(), Some((made.0, after)));
-    // Far above the target of 300 ms in a release build: this is to notice a row-by-row loop, not a busy machine.
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 async fn a_deployment_is_refused_whole_or_not_at_all(fresh: Fresh) {

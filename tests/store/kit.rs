@@ -130,6 +130,7 @@ pub fn execution(id: i64) -> Execution {
         version: version("hello 1"),
         deployment: DeploymentId(first_id_at(NOW_US)),
         trigger: Trigger::Http,
+        replay_of: None,
         request_id: None,
         method: "GET".into(),
         path: "/hello".into(),
@@ -141,6 +142,7 @@ pub fn execution(id: i64) -> Execution {
         logs: Vec::new(),
         logs_dropped: 0,
         failure: None,
+        capture: None,
     }
 }
 
@@ -151,6 +153,7 @@ pub fn rich_execution(id: i64) -> Execution {
         function: name("orders/[id]"),
         version: version("orders 1"),
         trigger: Trigger::Execute,
+        replay_of: None,
         request_id: Some("request-\"1\"".into()),
         method: "POST".into(),
         path: "/orders/ä'\"\\".into(),

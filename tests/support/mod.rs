@@ -42,6 +42,7 @@ pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> In
         execution_id: ExecutionId(1 << 40),
         deployment: DeploymentId(2 << 40),
         trigger: Trigger::Http,
+        replay_of: None,
         request_id: None,
         method: http::Method::GET,
         uri: uri.parse().unwrap(),
@@ -50,6 +51,7 @@ pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> In
         headers: headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         remote_addr: None,
+        capture: None,
     }
 }
 

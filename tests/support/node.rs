@@ -172,10 +172,10 @@ impl Node {
             if let Some(ended) = self.child.as_mut().and_then(|child| child.try_wait().unwrap()) {
                 panic!("the node ended: {ended}\n{}", self.log());
             }
+            // The file is written before the line, and names the address of the control plane. On a full disk there is only the line.
+            let log = self.log()[before..].to_owned();
             let said: Option<Value> = fs::read(&announcement).ok().and_then(|said| serde_json::from_slice(&said).ok());
             url = said.filter(|said| said["pid"] == pid).map(|said| said["url"].as_str().unwrap().to_owned());
-            // On a full disk it can only say so here.
-            let log = self.log()[before..].to_owned();
             let listening = log.split_once("listening on ").and_then(|(_, rest)| rest.split_once('"'));
             url = url.take().or_else(|| Some(listening?.0.to_owned()));
             url.is_some()

@@ -12,6 +12,7 @@ on_both! {
     an_expired_token_is_worth_nothing
     only_an_admin_of_the_whole_node_gives_tokens
     a_wish_that_makes_no_sense_is_refused
+    executions_of_other_functions_are_not_there
 }
 
 fn a_token_is_made_used_and_revoked_from_afar(on: impl Fn(Setup) -> Setup) {
@@ -131,4 +132,35 @@ fn commands_make_list_and_revoke_tokens_of_a_node_elsewhere() {
     assert_eq!((again.status.code(), String::from_utf8(again.stderr).unwrap().as_str()), (Some(2), "error: there is no token `ci`\n"));
     let prefix = visitor.refused(&["token", "create", "x", "--scope", "read", "--functions", "/"]);
     assert!(prefix.contains("begins no function's name"), "{prefix}");
+}
+
+fn executions_of_other_functions_are_not_there(on: impl Fn(Setup) -> Setup) {
+    let file = "+++\ncapture = true\n+++\n1";
+    let node = on(node(&[("shop/a.rhai", file), ("shopping.rhai", file)])).start();
+    let (some, root) = (token(&node, "some", "deploy", Some("shop")), admin(&node));
+    let run = |path: &str| node.get(path).header("x-picloud-execution").unwrap().to_owned();
+    let (own, other) = (run("/shop/a"), run("/shopping"));
+    let path = |id: &str| format!("/api/admin/executions/{id}");
+    for id in [&own, &other] {
+        wait_until("it is recorded", PATIENCE, || ask(&node, &root, "GET", &path(id), &Value::Null).status == 200);
+    }
+    let status = |method: &str, path: &str| ask(&node, &some, method, path, &Value::Null).status;
+    assert_eq!([status("GET", &path(&own)), status("GET", &path(&other))], [200, 404]);
+    assert_eq!([status("POST", &format!("{}/replay", path(&own))), status("POST", &format!("{}/replay", path(&other)))], [200, 404]);
+    let list = |query: &str| ask(&node, &some, "GET", &format!("/api/admin/executions?{query}"), &Value::Null);
+    for (query, code) in [
+        ("", 403),
+        ("function=shop/a", 200),
+        ("prefix=shop/", 200),
+        ("prefix=shop", 403),
+        ("prefix=s", 403),
+        ("function=shopping", 403),
+        ("function=shopping&prefix=shop/", 403),
+    ] {
+        assert_eq!(list(query).status, code, "{query}");
+        if code == 403 {
+            assert_eq!(status("GET", &format!("/api/admin/executions/tail?{query}")), 403, "{query}");
+        }
+    }
+    assert!(!list("prefix=shop/").text().contains("shopping"));
 }

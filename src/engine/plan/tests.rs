@@ -28,6 +28,7 @@ fn invocation() -> Invocation {
         execution_id: ExecutionId(1 << 40),
         deployment: DeploymentId(2 << 40),
         trigger: Trigger::Http,
+        replay_of: None,
         request_id: None,
         method: Method::POST,
         uri: "/f?name=Ada&n=5&name=Eve&empty=".parse().unwrap(),
@@ -40,6 +41,7 @@ fn invocation() -> Invocation {
         headers,
         body: Bytes::from_static(BODY.as_bytes()),
         remote_addr: None,
+        capture: None,
     }
 }
 

@@ -1,0 +1,351 @@
+//! What an operator's looking costs: lists of 100,000 executions through HTTP on SQLite and (with PICLOUD_TEST_POSTGRES) on Postgres, and
+//! 50 live tails beside a loaded node, and 2,000 executions a second while as many are forgotten. `cargo bench --bench lists`; `-- lists`,
+//! `-- tails` or `-- retention` for one of them. The tails need `wrk`.
+
+mod support;
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use picloud::{
+    clock::{Clock, Ids, SharedClock, SystemClock, first_id_at},
+    deployment::DeploymentId,
+    execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
+    function::{Digest, FunctionName},
+    store::{Journal, Store, journal, retention},
+};
+use support::{Server, median, now, wrk};
+use tokio_util::sync::CancellationToken;
+
+const EXECUTIONS: i64 = 100_000;
+const QUESTIONS: usize = 300;
+const TAILS: usize = 50;
+const ROUNDS: usize = 7;
+const SECONDS: u32 = 3;
+/// Executions a second while old ones are forgotten, and for how long.
+const WRITES: usize = 2_000;
+const WRITING: Duration = Duration::from_secs(30);
+const FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/functions");
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // `cargo test --benches` only wants to see that it builds.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        return;
+    }
+    let is_wanted = |part: &str| arguments.iter().all(|argument| argument.starts_with('-') || argument == part);
+    if is_wanted("lists") {
+        println!(
+            "| database | logs | {EXECUTIONS} executions, of these | found | pages | p50 ms | p99 ms | longest ms |\n|---|---|---|---:|---:|---:|---:|---:|"
+        );
+        for (what, log_bytes) in [("100 B", 100), ("4 KB", 4_000)] {
+            lists("SQLite", what, log_bytes, None);
+            if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
+                lists("Postgres", what, log_bytes, Some(&server));
+            }
+        }
+    }
+    if is_wanted("tails") {
+        tails();
+    }
+    if is_wanted("retention") {
+        println!(
+            "\n| database | logs | written/s | removed/s | most waiting | longest until written, ms | longest between two writes, ms |\n|---|---|---:|---:|---:|---:|---:|"
+        );
+        for (what, log_bytes) in [("100 B", 100), ("4 KB", 4_000)] {
+            keep_up("SQLite", what, log_bytes, None);
+            if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
+                keep_up("Postgres", what, log_bytes, Some(&server));
+            }
+        }
+    }
+}
+
+/// One of many: two thirds are of one function, a third has logs, one of 100 has failed, one of 20 has a request id.
+fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
+    let id = first_id_at(begin_us + number * 36_000);
+    let function = FunctionName::new(match number % 3 {
+        0 => format!("orders/function{}", number / 3 % 1_000),
+        _ => "hello".to_owned(),
+    });
+    let has_failed = number % 100 == 50;
+    let line = |message: String| LogLine { at_us: 12, level: LogLevel::Info, message };
+    Execution {
+        id: ExecutionId(id),
+        version: Digest::of(function.as_str().as_bytes()).into(),
+        deployment: DeploymentId(id),
+        trigger: if number % 50 == 0 { Trigger::Execute } else { Trigger::Http },
+        replay_of: None,
+        request_id: (number % 20 == 0).then(|| format!("request-{number}")),
+        method: "GET".into(),
+        path: format!("/{function}"),
+        function,
+        status: if has_failed { 502 } else { 200 },
+        outcome: if has_failed { Outcome::Failed } else { Outcome::Ok },
+        duration_us: 55,
+        operations: 120,
+        peak_memory_bytes: 2048,
+        logs: if number % 3 == 1 { vec![line(format!("greeting number {number}")), line("x".repeat(log_bytes))] } else { Vec::new() },
+        logs_dropped: 0,
+        failure: has_failed.then(|| Failure {
+            message: format!("no order {number}"),
+            file: "hello.rhai".into(),
+            position: None,
+            calls: Vec::new(),
+        }),
+        capture: None,
+    }
+}
+
+/// Makes an empty database, and returns its URL.
+async fn new_database(server: Option<&str>) -> String {
+    let Some(server) = server else { return "sqlite".to_owned() };
+    let name = format!("lists_{}", uuid::Uuid::now_v7().simple());
+    let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(server).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name} TEMPLATE template0"))).execute(&mut connection).await.unwrap();
+    format!("{}/{name}", server.rsplit_once('/').unwrap().0)
+}
+
+fn lists(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
+    let folder = tempfile::tempdir().unwrap();
+    let begin_us = SystemClock.now_us() - EXECUTIONS * 36_000 - 1_000_000;
+    let url = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let url = new_database(server).await;
+        let store = Store::open(&url, &folder.path().join("data")).await.unwrap();
+        let all: Vec<Execution> = (0..EXECUTIONS).map(|number| execution(number, begin_us, log_bytes)).collect();
+        for batch in all.chunks(1_000) {
+            store.append_executions(batch).await.unwrap();
+        }
+        store.close().await;
+        url
+    });
+    let node = Server::picloud(folder.path(), Path::new(FUNCTIONS), &format!("[database]\nurl = {url:?}"));
+    let mut asker = Asker::of(&node, folder.path());
+    let middle = ExecutionId(first_id_at(begin_us + EXECUTIONS / 2 * 36_000));
+    for (what, query) in [
+        ("all", String::new()),
+        ("all, 1,000 at once", "limit=1000".into()),
+        ("all, from the middle", format!("cursor={middle}")),
+        ("a function of two thirds", "function=hello".into()),
+        ("a function of one in 3,000", "function=orders/function500".into()),
+        ("a function that never ran", "function=never".into()),
+        ("functions below orders/", "prefix=orders/".into()),
+        ("functions below orders/function50", "prefix=orders/function50".into()),
+        ("status 2xx", "status=2xx".into()),
+        ("status 5xx", "status=5xx".into()),
+        ("status 404: none", "status=404".into()),
+        ("status 201: none", "status=201".into()),
+        ("outcome failed", "outcome=failed".into()),
+        ("outcome timed_out: none", "outcome=timed_out".into()),
+        ("run by id", "trigger=execute".into()),
+        ("replayed: none", "trigger=replay".into()),
+        ("a request id, old", "request_id=request-1000".into()),
+        ("a time of 10 minutes", "since=40m&until=30m".into()),
+        ("text in many", "text=greeting".into()),
+        ("text in one, old", "text=number+1000".into()),
+        ("text in none", "text=nowhere".into()),
+        ("text of failures", "text=no+order&status=5xx".into()),
+        ("a function and a text in none", "function=orders/function500&text=nowhere".into()),
+    ] {
+        let mut times = Vec::new();
+        let (found, pages) = asker.through(&query);
+        while times.len() < QUESTIONS {
+            times.extend(asker.once(&query));
+        }
+        let (p50, p99, longest) = spread(times);
+        println!("| {database} | {logs} | {what} | {found} | {pages} | {p50:.1} | {p99:.1} | {longest:.1} |");
+    }
+    node.stop();
+}
+
+fn spread(mut times: Vec<Duration>) -> (f64, f64, f64) {
+    times.sort();
+    let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1_000.0;
+    (at(50), at(99), at(100))
+}
+
+/// One connection to the control plane.
+struct Asker {
+    stream: BufReader<TcpStream>,
+    token: String,
+}
+
+impl Asker {
+    fn of(node: &Server, folder: &Path) -> Self {
+        let stream = TcpStream::connect(&node.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream: BufReader::new(stream), token: token(folder) }
+    }
+
+    fn get(&mut self, query: &str) -> (Duration, serde_json::Value) {
+        let began = now();
+        let request = format!("GET /api/admin/executions?{query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", self.token);
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let (mut line, mut length, mut head) = (String::new(), 0, String::new());
+        while line != "\r\n" {
+            line.clear();
+            self.stream.read_line(&mut line).unwrap();
+            length = line.strip_prefix("content-length: ").map_or(length, |length| length.trim().parse().unwrap());
+            head.push_str(&line);
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        let took = began.elapsed();
+        assert!(head.contains(" 200 "), "{query}: {head}");
+        (took, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// Asks for pages until one has something or there are no more; returns the time of each answer.
+    fn once(&mut self, query: &str) -> Vec<Duration> {
+        let (mut times, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let (took, page) = self.get(&format!("{query}{cursor}"));
+            times.push(took);
+            match page["next"].as_str() {
+                Some(next) if page["executions"].as_array().unwrap().is_empty() => cursor = format!("&cursor={next}"),
+                _ => return times,
+            }
+        }
+    }
+
+    /// Returns how many a first page with something has, and how many answers it took.
+    fn through(&mut self, query: &str) -> (usize, usize) {
+        let (mut pages, mut cursor) = (0, String::new());
+        loop {
+            let (_, page) = self.get(&format!("{query}{cursor}"));
+            pages += 1;
+            let found = page["executions"].as_array().unwrap().len();
+            match page["next"].as_str() {
+                Some(next) if found == 0 => cursor = format!("&cursor={next}"),
+                _ => return (found, pages),
+            }
+        }
+    }
+}
+
+fn token(folder: &Path) -> String {
+    fs::read_to_string(folder.join("data/admin-token")).unwrap().trim().to_owned()
+}
+
+/// Requests a second of F1 with and without tails, alternating on one node.
+fn tails() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Server::picloud(folder.path(), Path::new(FUNCTIONS), "[retention]\nmax_count = 1_000_000_000\n");
+    let url = format!("http://{}/hello?name=Ada", node.address);
+    let token = token(folder.path());
+    wrk(&url, 64, 1, None);
+    let (mut without, mut with, mut bytes_a_second) = (Vec::new(), Vec::new(), Vec::new());
+    let measure = || {
+        wrk(&url, 64, 1, None);
+        let before = node.cpu_us();
+        let load = wrk(&url, 64, SECONDS, None);
+        (load, (node.cpu_us() - before) as f64 / load.requests as f64)
+    };
+    for _ in 0..ROUNDS {
+        without.push(measure());
+        let (stop, read) = (AtomicBool::new(false), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..TAILS {
+                let mut stream = TcpStream::connect(&node.address).unwrap();
+                stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+                let head = format!("GET /api/admin/executions/tail HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
+                stream.write_all(head.as_bytes()).unwrap();
+                let (stop, read) = (&stop, &read);
+                scope.spawn(move || {
+                    let mut part = vec![0; 64 * 1024];
+                    while !stop.load(Ordering::Relaxed) {
+                        read.fetch_add(stream.read(&mut part).unwrap_or(0) as u64, Ordering::Relaxed);
+                    }
+                });
+            }
+            with.push(measure());
+            stop.store(true, Ordering::Relaxed);
+        });
+        bytes_a_second.push(read.into_inner() as f64 / f64::from(SECONDS + 1));
+    }
+    let ratio =
+        |of: fn(&(support::Load, f64)) -> f64| median(with.iter().zip(&without).map(|(with, without)| of(with) / of(without)).collect());
+    let figure = |rounds: &[(support::Load, f64)], of: fn(&(support::Load, f64)) -> f64| median(rounds.iter().map(of).collect());
+    println!("\n| F1 | req/s | p99 ms | CPU µs/req |\n|---|---:|---:|---:|");
+    for (what, rounds) in [("nobody follows", &without), ("50 follow", &with)] {
+        let (rate, p99, cpu) =
+            (figure(rounds, |round| round.0.per_second), figure(rounds, |round| round.0.p99_ms), figure(rounds, |round| round.1));
+        println!("| {what} | {rate:.0} | {p99:.2} | {cpu:.1} |");
+    }
+    let rates = ratio(|round| round.0.per_second);
+    println!("requests a second × {rates:.3}, middle of {ROUNDS} rounds; read by the 50: {:.1} MB/s", median(bytes_a_second) / 1e6);
+    node.stop();
+}
+
+/// Writes executions at an even pace through the journal of a full store, while what is too many goes.
+fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
+    const TICK: Duration = Duration::from_millis(10);
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let store = Store::open(&new_database(server).await, folder.path()).await.unwrap();
+        let begin_us = SystemClock.now_us() - EXECUTIONS * 36_000 - 1_000_000;
+        for batch in (0..EXECUTIONS).collect::<Vec<_>>().chunks(1_000) {
+            let batch: Vec<Execution> = batch.iter().map(|number| execution(*number, begin_us, log_bytes)).collect();
+            store.append_executions(&batch).await.unwrap();
+        }
+        let clock: SharedClock = Arc::new(SystemClock);
+        let ids = Ids::new(clock.clone());
+        let journal = Journal::open(folder.path(), journal::Settings::default()).unwrap();
+        journal.connect(store.clone());
+        let stop = CancellationToken::new();
+        let settings = retention::Settings { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64 };
+        let forgetting = tokio::spawn(retention::run(store.clone(), settings, clock, journal.written(), stop.clone()));
+        let writing = tokio::spawn(journal.clone().run(stop.clone()));
+
+        let (began, mut sent, mut most, mut longest, mut slowest) = (now(), 0_usize, 0, Duration::ZERO, Duration::ZERO);
+        let (mut waiting, mut written_before, mut written_at) = (std::collections::VecDeque::new(), 0, now());
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            ticks.tick().await;
+            let written = journal.stats().written as usize;
+            if written > written_before {
+                slowest = slowest.max(written_at.elapsed());
+                (written_before, written_at) = (written, now());
+            }
+            while waiting.front().is_some_and(|(upto, _)| *upto <= written) {
+                let (_, since): (usize, std::time::Instant) = waiting.pop_front().unwrap();
+                longest = longest.max(since.elapsed());
+            }
+            most = most.max(sent - written);
+            if began.elapsed() >= WRITING {
+                break;
+            }
+            let due = (began.elapsed().as_secs_f64() * WRITES as f64) as usize;
+            for number in sent..due {
+                journal.record(Execution { id: ExecutionId(ids.next()), ..execution(number as i64, begin_us, log_bytes) });
+            }
+            sent = due;
+            waiting.push_back((sent, now()));
+        }
+        let took = began.elapsed().as_secs_f64();
+        stop.cancel();
+        writing.await.unwrap();
+        forgetting.await.unwrap();
+        let stats = journal.stats();
+        assert_eq!((stats.written, stats.dropped, stats.spooled_bytes), (sent as u64, 0, 0), "nothing is lost or put off");
+        let left = store.prune_executions(0, EXECUTIONS as u64).await.unwrap();
+        store.close().await;
+        println!(
+            "| {database} | {logs} | {:.0} | {:.0} | {most} | {:.0} | {:.0} |",
+            sent as f64 / took,
+            (sent as u64 - left) as f64 / took,
+            longest.as_secs_f64() * 1e3,
+            slowest.as_secs_f64() * 1e3,
+        );
+    });
+}

@@ -1,0 +1,55 @@
+//! The section `[traces]`: where traces go, and of which requests.
+
+use http::Uri;
+use serde::Deserialize;
+
+use super::{ConfigError, impossible};
+use crate::trace::Settings;
+
+/// The section as it is written: every key may be missing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TracesFile {
+    endpoint: Option<String>,
+    sample: Option<f64>,
+    queue: Option<usize>,
+    service: Option<String>,
+}
+
+/// Where a collector takes spans, below its address.
+const PATH: &str = "/v1/traces";
+
+impl TracesFile {
+    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+        if self.endpoint.as_deref().is_some_and(|endpoint| !is_address(endpoint)) {
+            let hint = "for example `endpoint = \"http://127.0.0.1:4318\"`; a user or a password cannot be in it";
+            return impossible("`endpoint` below `[traces]` is not the address of a collector".into(), hint);
+        }
+        if self.sample.is_some_and(|sample| !(0.0..=1.0).contains(&sample)) {
+            return impossible("`sample` below `[traces]` must be from 0 to 1".into(), "0.1 is every tenth request, 1 is every one");
+        }
+        if self.queue == Some(0) {
+            return impossible("`queue` below `[traces]` must be at least 1".into(), "leave it out for the default");
+        }
+        Ok(())
+    }
+
+    /// Without an endpoint there are no traces.
+    pub(super) fn resolve(self) -> Option<Settings> {
+        let endpoint = self.endpoint?;
+        let endpoint = endpoint.trim_end_matches('/');
+        Some(Settings {
+            endpoint: if endpoint.ends_with(PATH) { endpoint.to_owned() } else { format!("{endpoint}{PATH}") },
+            sample: self.sample.unwrap_or(0.1),
+            queue: self.queue.unwrap_or(8_192),
+            service: self.service.unwrap_or_else(|| "picloud".into()),
+        })
+    }
+}
+
+fn is_address(endpoint: &str) -> bool {
+    endpoint.parse::<Uri>().is_ok_and(|uri| {
+        let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+        is_http && uri.query().is_none() && uri.authority().is_some_and(|authority| !authority.as_str().contains('@'))
+    })
+}

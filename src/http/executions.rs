@@ -1,0 +1,196 @@
+//! The control plane's part about executions: lists, one with all that is known of it, and those that come.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, Path, RawQuery, State},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, HeaderValue, header};
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::{App, Problem, auth::Denied, openapi::Routes, replay, tail};
+use crate::{
+    access::{Principal, Scope},
+    clock::rfc3339,
+    execution::{Execution, ExecutionId, Timed},
+    store::{ExecutionFilter, FilterError, Store, StoreError},
+};
+
+/// Time for looking through executions on behalf of one request; then it is answered with what was found, and where to go on. The look
+/// that is under way at its end may take as long again.
+const BUDGET: Duration = Duration::from_millis(12);
+/// Carries the id of the last event that a client saw.
+const LAST_EVENT_ID: &str = "last-event-id";
+
+/// The routes of executions.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(follow)).routes(routes!(one)).routes(routes!(replay::replay))
+}
+
+/// Which executions are meant; [`ExecutionFilter::parse`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Meant {
+    /// Of this function: its name, or its file.
+    function: Option<String>,
+    /// Of functions whose name begins so.
+    prefix: Option<String>,
+    /// With this status (`404`), class (`5xx`), or outcome.
+    status: Option<String>,
+    /// That ended so.
+    outcome: Option<String>,
+    /// Asked for by this.
+    trigger: Option<String>,
+    /// Of the request with this `x-request-id`.
+    request_id: Option<String>,
+    /// With this text in a log line or in the message of the failure.
+    text: Option<String>,
+    /// Asked for since then: a span (`10m`) or a time.
+    since: Option<String>,
+    /// That logged something or failed: `true`.
+    has_output: Option<bool>,
+}
+
+/// Which page of them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Paged {
+    /// Asked for before then.
+    until: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// What follows the last page.
+    cursor: Option<String>,
+}
+
+/// Lists what ran, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/executions", tag = "executions", params(Meant, Paged),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
+async fn list(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let filter = filter(&app, &principal, query.as_deref())?;
+    let page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
+    Ok(Json(json!({
+        "executions": page.executions.iter().map(Timed::from).collect::<Vec<_>>(),
+        "next": page.next,
+        "looked_back_to": page.next.map(|next| rfc3339(next.time_us())),
+    })))
+}
+
+/// Tells all that is known of one execution.
+#[utoipa::path(
+    get, path = "/api/admin/executions/{id}", tag = "executions", params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
+    responses((status = 200, description = "The execution with its log.", body = Object))
+)]
+async fn one(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
+    let execution = app.history()?.execution(id).await.map_err(away)?;
+    let execution = execution.filter(|execution| principal.may_touch(execution.function.as_str())).ok_or(Problem::UnknownExecution)?;
+    Ok(Json(Timed::from(&execution)).into_response())
+}
+
+/// Tells executions as they come, for ever.
+#[utoipa::path(
+    get, path = "/api/admin/executions/tail", tag = "executions", params(Meant, ("last-event-id" = Option<String>, Header, description = "The last event that was seen.")),
+    responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
+)]
+async fn follow(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
+    for key in ["limit", "cursor", "until"] {
+        if pairs(query.as_deref()).any(|(name, _)| name == key) {
+            return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end; leave it out")));
+        }
+    }
+    let filter = filter(&app, &principal, query.as_deref())?;
+    let after = headers.get(LAST_EVENT_ID).map(last_event_id).transpose()?;
+    let place = app.tails.clone().try_acquire_owned().map_err(|_| Problem::TailsBusy { limit: app.settings.max_tails })?;
+    let body = tail::body(&app, filter, after, place).await?;
+    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    Ok((headers, body).into_response())
+}
+
+fn last_event_id(value: &HeaderValue) -> Result<ExecutionId, Problem> {
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    id.ok_or_else(|| Problem::BadOrder(format!("`{LAST_EVENT_ID}`: that is no id of an event; send one as it came, or none")))
+}
+
+/// Reads what is asked for. A token for some functions is good only for asking about those.
+fn filter(app: &App, principal: &Principal, query: Option<&str>) -> Result<ExecutionFilter, Problem> {
+    let pairs: Vec<_> = pairs(query).collect();
+    let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), app.ids.now_us())
+        .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}; {hint}")))?;
+    let is_allowed = match (&filter.function, &filter.prefix) {
+        (Some(function), _) => principal.may_touch(function.as_str()),
+        (None, Some(prefix)) => principal.may_touch_all_below(prefix),
+        (None, None) => principal.functions.is_none(),
+    };
+    let asked_for_all = filter.function.is_none() && filter.prefix.is_none();
+    match (is_allowed, asked_for_all) {
+        (true, _) => Ok(filter),
+        (false, true) => Err(Denied::OnlySomeFunctions { principal: principal.clone() }.into()),
+        (false, false) => Err(Denied::OtherFunction { principal: principal.clone() }.into()),
+    }
+}
+
+fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
+    form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+}
+
+impl App {
+    /// Returns the store, if it has been reached.
+    pub(super) fn history(&self) -> Result<Store, Problem> {
+        self.store.borrow().clone().ok_or(Problem::HistoryAway)
+    }
+
+    /// Returns the newest executions from this id on, oldest first, for somebody who was away.
+    pub(super) async fn missed(&self, filter: &ExecutionFilter, from: ExecutionId) -> Result<Missed, Problem> {
+        let filter = ExecutionFilter { from: Some(from), limit: MISSED, ..filter.clone() };
+        let page = self.history()?.search(&filter, MISSED_BUDGET).await.map_err(away)?;
+        let mut executions = page.executions;
+        executions.reverse();
+        Ok(Missed { executions, is_cut: page.next.is_some() })
+    }
+}
+
+/// What somebody who was away has missed.
+pub struct Missed {
+    /// Oldest first.
+    pub executions: Vec<Execution>,
+    /// There may be older ones.
+    pub is_cut: bool,
+}
+
+/// Executions that are told to somebody who was away, and the time for finding them; it is nobody's request that waits.
+const MISSED: u32 = 1_000;
+const MISSED_BUDGET: Duration = Duration::from_secs(1);
+
+/// Says in the log why executions cannot be read.
+pub(super) fn away(error: StoreError) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "executions cannot be read: {error}");
+    Problem::HistoryAway
+}

@@ -1,0 +1,170 @@
+//! Runs the request of an execution again, on what is live now or on any version that was.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::{ConnectInfo, Path, State},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, Request, request::Parts};
+use http_body_util::BodyExt;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::{Answer, App, Problem, executions::away, function};
+use crate::{
+    access::{Principal, Scope},
+    clock::id_text,
+    execution::{Capture, Captured, Execution, ExecutionId, Finished, Incomplete, Invocation, Timed, Trigger},
+    function::{FunctionName, ScriptId},
+    live::{LiveFunction, Table},
+};
+
+/// What to run the request on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+struct ReplayOrder {
+    /// A version of the function, or its first characters; none: what is live.
+    version: Option<String>,
+}
+
+/// Longest order.
+const MAX_ORDER_BYTES: usize = 4 * 1024;
+
+/// Runs the request of an execution again; answers with the new execution, and with what its caller would have got.
+#[utoipa::path(
+    post, path = "/api/admin/executions/{id}/replay", tag = "executions", request_body = Option<ReplayOrder>,
+    params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
+    responses((status = 200, description = "The new execution, and its response.", body = Object))
+)]
+pub async fn replay(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(id): Path<String>,
+    request: Request<Body>,
+) -> Result<Json<Value>, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    let principal = app.auth.identify_bearer(Scope::Deploy, &headers, peer.ip()).await?;
+    let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
+    let order = if body.is_empty() { Ok(None) } else { serde_json::from_slice::<Option<ReplayOrder>>(&body) };
+    let order = order
+        .map(Option::unwrap_or_default)
+        .map_err(|error| Problem::BadOrder(format!("the body is no order to run a request again: {error}")))?;
+    let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
+    let (execution, capture) = app.recorded(id, &principal).await?;
+    let request = capture.request().map_err(|why| incomplete(id, &why))?;
+    let (table, function) = app.target(&execution.function, order.version.as_deref()).await?;
+    tracing::info!(execution.id = %id, "`{}` runs the request of execution `{id}` again", principal.name);
+    let (execution, answer) = app.run_again(id, request, capture, &table, &function).await?;
+    Ok(Json(json!({ "execution": Timed::from(&execution), "response": told(answer).await })))
+}
+
+impl App {
+    /// Finds an execution and its request; what somebody may not know of is not there.
+    async fn recorded(&self, id: ExecutionId, principal: &Principal) -> Result<(Execution, Capture), Problem> {
+        let store = self.history()?;
+        let execution = store.execution(id).await.map_err(away)?;
+        let execution = execution.filter(|execution| principal.may_touch(execution.function.as_str())).ok_or(Problem::UnknownExecution)?;
+        let not_kept = || {
+            Problem::NotReplayable(format!(
+                "the request of execution `{id}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or below `[journal]` for every function; later requests can",
+                execution.function
+            ))
+        };
+        let capture = store.capture(id).await.map_err(away)?.ok_or_else(not_kept)?;
+        Ok((execution, capture))
+    }
+
+    /// Finds the function to run, and the deployment that it belongs to.
+    async fn target(&self, name: &FunctionName, version: Option<&str>) -> Result<(Arc<Table>, Arc<LiveFunction>), Problem> {
+        let live = self.live.table();
+        if !live.is_loaded() {
+            return Err(Problem::NotReady);
+        }
+        let id = ScriptId::of(name);
+        let Some(begin) = version else {
+            let function = live.by_id(id).cloned().ok_or_else(|| {
+                Problem::NotReplayable(format!("`{name}` is not live any more; name a version of it: `picloud versions {name}` lists them"))
+            })?;
+            return Ok((live, function));
+        };
+        let unknown = || Problem::UnknownVersion { version: begin.into(), function: name.clone() };
+        let mut meant = self.history()?.versions_of(name).await.map_err(away)?;
+        meant.retain(|known| !begin.is_empty() && known.version.to_string().starts_with(begin));
+        let newest = meant.first().ok_or_else(unknown)?;
+        if meant.iter().any(|other| other.version != newest.version) {
+            return Err(Problem::BadOrder(format!("`version`: more than one of `{name}` begins with `{begin}`; give more of it")));
+        }
+        if let Some(function) = live.by_id(id).filter(|function| function.function.version == newest.version).cloned() {
+            return Ok((live, function));
+        }
+        let then = self.archive.table(&newest.deployment.to_string()).await?;
+        let function = then.by_id(id).filter(|function| function.function.version == newest.version).cloned();
+        Ok((then, function.ok_or_else(unknown)?))
+    }
+
+    /// Runs a request again, and records that.
+    async fn run_again(
+        &self,
+        replay_of: ExecutionId,
+        request: Captured,
+        capture: Capture,
+        table: &Table,
+        function: &LiveFunction,
+    ) -> Result<(Execution, Answer), Problem> {
+        let manifest = &function.function.manifest;
+        if request.body.len() > manifest.limits.body.bytes() {
+            return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {} at most", manifest.limits.body)));
+        }
+        let execution_id = ExecutionId(self.ids.next());
+        let invocation = Invocation {
+            execution_id,
+            deployment: table.deployment,
+            trigger: Trigger::Replay,
+            replay_of: Some(replay_of),
+            request_id: None,
+            method: request.method,
+            uri: request.uri,
+            params: request.params,
+            principal: None,
+            headers: request.headers,
+            body: request.body,
+            remote_addr: None,
+            capture: manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture)),
+        };
+        let finished = self.executor.execute(&function.function, invocation).await.map_err(Problem::Refused)?;
+        let Finished { reply, mut execution, .. } = finished;
+        let text = id_text(execution_id.0);
+        let answer = function::respond(self, reply, &execution, std::str::from_utf8(&text).unwrap_or_default());
+        execution.status = answer.status().as_u16();
+        function::record(&self.journal, self.recording, execution.clone());
+        Ok((execution, answer))
+    }
+}
+
+fn incomplete(id: ExecutionId, why: &Incomplete) -> Problem {
+    let hint = match why {
+        Incomplete::Body(_) => "raise `capture_body` below `[journal]`; later requests can",
+        Incomplete::Damaged => "send the request anew",
+    };
+    Problem::NotReplayable(format!("the request of execution `{id}` cannot run again: {why}; {hint}"))
+}
+
+/// Writes down what a caller would have got.
+async fn told(answer: Answer) -> Value {
+    let (parts, body) = answer.into_parts();
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let mut told = json!({ "status": parts.status.as_u16(), "headers": pairs(&parts.headers) });
+    match std::str::from_utf8(&body) {
+        Ok(text) => told["body"] = text.into(),
+        Err(_) => told["body_base64"] = BASE64_STANDARD.encode(&body).into(),
+    }
+    told
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(&str, String)> {
+    headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}

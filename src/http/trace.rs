@@ -1,0 +1,189 @@
+//! The spans of a request to a function's URL: the request itself, and as parts of it finding its route, and the run. The part that the journal
+//! takes ends after the answer, so the tracer is told of it there.
+
+use std::{borrow::Cow, time::Instant};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+
+use super::{App, function::Met, metrics::CLIENT_WENT_AWAY};
+use crate::{
+    clock::monotonic,
+    execution::{Execution, ExecutionId, Finished, Outcome},
+    executor::Refused,
+    trace::{Context, Kind, Span, Tracer, Value, cut},
+};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// A request that is traced. Its spans are handed on when it is dropped, with what the caller got; without an answer, its client left.
+pub struct Traced {
+    tracer: Tracer,
+    context: Context,
+    caller: Option<u64>,
+    began: Instant,
+    began_ns: u64,
+    name: Cow<'static, str>,
+    attributes: Vec<(&'static str, Value)>,
+    /// The run that is under way.
+    running: Option<(Context, u64)>,
+    /// The parts that have ended.
+    parts: Vec<Span>,
+    /// What the caller got.
+    pub status: u16,
+}
+
+impl Traced {
+    /// Begins, if traces are on and this request is one to be traced.
+    pub fn begin<B>(app: &App, request: &Request<B>) -> Option<Box<Self>> {
+        let tracer = app.tracer.as_ref()?;
+        let caller = caller(request.headers());
+        let context = tracer.begin(caller.as_ref())?;
+        Some(Box::new(Self {
+            tracer: tracer.clone(),
+            context,
+            caller: caller.map(|caller| caller.span_id),
+            began: monotonic(),
+            began_ns: tracer.now_ns(),
+            name: name_of(request.method()),
+            attributes: vec![
+                ("http.request.method", Value::text(request.method().as_str())),
+                ("url.path", Value::text(request.uri().path())),
+            ],
+            running: None,
+            parts: Vec::new(),
+            status: CLIENT_WENT_AWAY,
+        }))
+    }
+
+    /// The router has looked: this is what the request met, or nothing.
+    pub fn routed(&mut self, met: Option<&Met<'_>>) {
+        if let Some(met) = met {
+            let function = &met.function.function;
+            let route = function.route.to_string();
+            self.name = cut(&format!("{} {route}", self.name)).into();
+            self.attributes.extend([
+                ("http.route", Value::text(&route)),
+                ("picloud.function", Value::text(function.name.as_str())),
+                ("picloud.version", Value::text(&function.version.to_string())),
+                ("picloud.deployment", Value::text(&met.table.deployment.to_string())),
+                ("picloud.trigger", Value::text(met.trigger.as_str())),
+            ]);
+        }
+        let (span, now_ns) = (self.tracer.child(&self.context), self.now_ns());
+        self.end_part("route", span, self.began_ns, now_ns, Vec::new(), None);
+    }
+
+    /// The run begins. What it does for its caller is a part of it, so that is what it sees of the trace.
+    pub fn runs(&mut self, id: &str, headers: &mut HeaderMap) {
+        self.attributes.push(("picloud.execution.id", Value::text(id)));
+        let span = self.tracer.child(&self.context);
+        self.running = Some((span, self.now_ns()));
+        headers.insert(TRACEPARENT, HeaderValue::from_str(&span.to_string()).expect("a context is written in ASCII"));
+    }
+
+    /// The run has ended, or did not take place.
+    pub fn ran(&mut self, executed: &Result<Finished, Refused>) {
+        let (attributes, error) = match executed {
+            Ok(finished) => (of_execution(&finished.execution), error_of(&finished.execution)),
+            Err(refused) => (Vec::new(), Some(refused.to_string())),
+        };
+        self.end_run(attributes, error);
+    }
+
+    /// The journal is about to be given the execution.
+    pub fn is_to_be_recorded(&self, id: ExecutionId) {
+        self.tracer.awaits(id, self.context);
+    }
+
+    fn end_run(&mut self, attributes: Vec<(&'static str, Value)>, error: Option<String>) {
+        if let Some((span, began_ns)) = self.running.take() {
+            let now_ns = self.now_ns();
+            self.end_part("run", span, began_ns, now_ns, attributes, error);
+        }
+    }
+
+    fn end_part(
+        &mut self,
+        name: &'static str,
+        context: Context,
+        began_ns: u64,
+        ended_ns: u64,
+        attributes: Vec<(&'static str, Value)>,
+        error: Option<String>,
+    ) {
+        let parent = Some(self.context.span_id);
+        self.parts.push(Span { context, parent, name: name.into(), kind: Kind::Internal, began_ns, ended_ns, attributes, error });
+    }
+
+    /// Time that passed is measured, so that a clock that is set makes no part longer.
+    fn now_ns(&self) -> u64 {
+        self.began_ns + self.began.elapsed().as_nanos() as u64
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        self.end_run(vec![("picloud.outcome", Value::text(Outcome::Cancelled.as_str()))], Some("the client went away".into()));
+        self.attributes.push(("http.response.status_code", Value::number(self.status.into())));
+        let mut spans = std::mem::take(&mut self.parts);
+        spans.push(Span {
+            context: self.context,
+            parent: self.caller,
+            name: std::mem::take(&mut self.name),
+            kind: Kind::Server,
+            began_ns: self.began_ns,
+            ended_ns: self.now_ns(),
+            attributes: std::mem::take(&mut self.attributes),
+            error: (self.status >= 500).then(|| format!("answered {}", self.status)),
+        });
+        self.tracer.record(spans);
+    }
+}
+
+/// Reads what a caller says of its trace. Two of it are none, as the standard says.
+fn caller(headers: &HeaderMap) -> Option<Context> {
+    let mut sent = headers.get_all(TRACEPARENT).iter();
+    let first = sent.next()?;
+    if sent.next().is_some() {
+        return None;
+    }
+    Context::parse(first.as_bytes())
+}
+
+/// Names a request as long as nothing else is known; what callers make up is one word.
+fn name_of(method: &Method) -> Cow<'static, str> {
+    const KNOWN: [Method; 7] = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH];
+    if KNOWN.contains(method) { method.to_string().into() } else { "HTTP".into() }
+}
+
+fn of_execution(execution: &Execution) -> Vec<(&'static str, Value)> {
+    vec![
+        ("picloud.outcome", Value::text(execution.outcome.as_str())),
+        ("picloud.operations", Value::number(execution.operations)),
+        ("picloud.peak_memory_bytes", Value::number(execution.peak_memory_bytes)),
+        ("picloud.log_lines", Value::number(execution.logs.len() as u64)),
+    ]
+}
+
+/// Says what went wrong as the execution does, with its place in the script.
+fn error_of(execution: &Execution) -> Option<String> {
+    let failure = execution.failure.as_ref()?;
+    let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+    Some(cut(&format!("{}{place}: {}", failure.file, failure.message)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_says_at_most_once_what_its_trace_is() {
+        let good = HeaderValue::from_static("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+        let mut headers = HeaderMap::new();
+        assert_eq!(caller(&headers), None);
+        headers.append(TRACEPARENT, good.clone());
+        assert_eq!(caller(&headers).map(|caller| caller.span_id), Some(0x00f0_67aa_0ba9_02b7));
+        headers.append(TRACEPARENT, good);
+        assert_eq!(caller(&headers), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! The command line speaks to a node elsewhere as to the database here.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{
+    Story,
+    kit::Proxy,
+    node::{Node, PATIENCE, wait_until},
+    on_both_databases,
+};
+
+on_both_databases! {
+    lists_and_logs_of_a_node_elsewhere_are_those_of_its_database
+    logs_of_a_node_elsewhere_can_be_followed_through_a_cut
+}
+
+/// A command in a folder without a node, that is told of one.
+fn elsewhere(folder: &tempfile::TempDir, node: &Node, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+    let token = std::fs::read_to_string(node.data().join("admin-token")).unwrap();
+    command.args(arguments).current_dir(folder.path()).env_clear().stdin(Stdio::null());
+    command.env("PICLOUD_URL", format!("http://{}", node.address())).env("PICLOUD_TOKEN", token.trim());
+    command
+}
+
+fn text(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+const FILES: [(&str, &str); 2] = [("a/[n].rhai", "log::info(`number ${ctx.request.params.n}`); 1"), ("bad.rhai", "throw \"no\"")];
+
+fn lists_and_logs_of_a_node_elsewhere_are_those_of_its_database(story: Story) {
+    let mut node = story.setup(&FILES).start();
+    for number in 0..30 {
+        node.get(&format!("/a/{number}"));
+    }
+    node.get("/bad");
+    let folder = tempfile::tempdir().unwrap();
+    let remote = |arguments: &[&str]| text(elsewhere(&folder, &node, arguments).output().unwrap());
+    let local = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+        command.args(arguments).current_dir(node.folder()).env_clear().env("PICLOUD_DATABASE_URL", &story.fresh.url);
+        text(command.output().unwrap())
+    };
+    wait_until("all are recorded", PATIENCE, || remote(&["executions", "--limit", "99"]).lines().count() == 32);
+    for arguments in [
+        &["executions"][..],
+        &["executions", "--json", "--limit", "2000"],
+        &["executions", "--status", "failed"],
+        &["executions", "--text", "number 7", "--prefix", "a/", "--trigger", "http", "--since", "1h"],
+        &["executions", "--until", "2020-01-01T00:00:00Z"],
+        &["executions", "--limit", "0"],
+        &["logs"],
+        &["logs", "--limit", "3", "--json"],
+    ] {
+        assert_eq!(remote(arguments), local(arguments), "{arguments:?}");
+    }
+    let one: Value = serde_json::from_str(&remote(&["executions", "--text", "number 7", "--json"])).unwrap();
+    assert_eq!((one.as_array().unwrap().len(), &one[0]["path"]), (1, &"/a/7".into()));
+    let refused = elsewhere(&folder, &node, &["executions"]).env("PICLOUD_TOKEN", "picloud_1").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("the token is not known here"));
+    let refused = elsewhere(&folder, &node, &["logs", "-f"]).env("PICLOUD_TOKEN", "picloud_1").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    node.stop();
+}
+
+fn logs_of_a_node_elsewhere_can_be_followed_through_a_cut(story: Story) {
+    let mut node = story.setup(&FILES).start();
+    let (proxy, _) = story.runtime.block_on(Proxy::before(&format!("http://x@{}/", node.address())));
+    node.get("/a/1");
+    let folder = tempfile::tempdir().unwrap();
+    wait_until("it is recorded", PATIENCE, || !text(elsewhere(&folder, &node, &["logs"]).output().unwrap()).is_empty());
+    let url = format!("http://{}", proxy.address);
+    let mut following = elsewhere(&folder, &node, &["logs", "-f"]).env("PICLOUD_URL", url).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut expect = |number: u32| {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.ends_with(&format!("number {number}")), "{line}");
+    };
+    expect(1);
+    for number in 2..5 {
+        node.get(&format!("/a/{number}"));
+    }
+    (2..5).for_each(&mut expect);
+    proxy.cut();
+    for number in 5..8 {
+        node.get(&format!("/a/{number}"));
+    }
+    proxy.restore();
+    (5..8).for_each(&mut expect);
+    following.kill().unwrap();
+    following.wait().unwrap();
+    node.stop();
+}
