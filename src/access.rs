@@ -1,16 +1,22 @@
-//! Who may do what: tokens with a name and a scope. Only hashes are stored.
+//! Who may do what: tokens with a name, a scope, and perhaps some functions alone. Only hashes are stored.
 
 use std::{
     fmt,
     fs::File,
     io::{self, Read as _},
     str::FromStr,
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::secret::Secret;
+use crate::{
+    audit::{Action, Actor, Record},
+    clock::rfc3339,
+    secret::Secret,
+};
 
 /// What a token allows; each allows what is before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +37,65 @@ pub struct Principal {
     pub name: String,
     /// What it allows.
     pub scope: Scope,
+    /// The functions for which it is good; none: it is good for the whole node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub functions: Option<FunctionPrefix>,
+}
+
+impl Principal {
+    /// Returns whether this one may read, run or change the function of this name, as far as the scope allows.
+    pub fn may_touch(&self, function: &str) -> bool {
+        self.functions.as_ref().is_none_or(|prefix| prefix.covers(function))
+    }
+
+    /// The same for every function whose name begins with this text, which need not end where a folder does.
+    pub fn may_touch_all_below(&self, text: &str) -> bool {
+        self.functions.as_ref().is_none_or(|prefix| prefix.covers(text) && text.len() > prefix.0.len())
+    }
+}
+
+/// The functions that a token is good for: the one of this name, and those in the folder of this name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct FunctionPrefix(String);
+
+/// Characters of a prefix.
+const MAX_PREFIX: usize = 512;
+
+impl FunctionPrefix {
+    /// Returns whether a function of this name is one of them.
+    pub fn covers(&self, function: &str) -> bool {
+        function.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    /// Returns its text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FunctionPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A text that no name of a function begins with.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` begins no function's name\n  hint: write the path of a folder below the functions folder, such as `orders` or `shop/admin`")]
+pub struct NotAPrefix(String);
+
+impl FromStr for FunctionPrefix {
+    type Err = NotAPrefix;
+
+    fn from_str(text: &str) -> Result<Self, NotAPrefix> {
+        let path = text.strip_suffix('/').unwrap_or(text);
+        let is_segment = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !segment.chars().any(char::is_control);
+        if path.len() > MAX_PREFIX || !path.split('/').all(is_segment) {
+            return Err(NotAPrefix(text.chars().take(MAX_PREFIX).collect()));
+        }
+        Ok(Self(path.into()))
+    }
 }
 
 /// What is known of a token, but for the secret itself.
@@ -40,12 +105,64 @@ pub struct Token {
     pub name: String,
     /// What it allows.
     pub scope: Scope,
+    /// The functions for which it is good; none: it is good for the whole node.
+    pub functions: Option<FunctionPrefix>,
     /// When it was made, in microseconds since 1970.
     pub created_us: i64,
     /// From when on it is worth nothing; none: it has no end.
     pub expires_us: Option<i64>,
     /// When it was last used, give or take a minute.
     pub last_used_us: Option<i64>,
+}
+
+impl Token {
+    /// Describes one that is made now, and is good for a span of microseconds if that is given.
+    pub fn new(name: String, scope: Scope, functions: Option<FunctionPrefix>, now_us: i64, span_us: Option<i64>) -> Self {
+        let expires_us = span_us.map(|span| now_us.saturating_add(span));
+        Self { name, scope, functions, created_us: now_us, expires_us, last_used_us: None }
+    }
+
+    /// Returns whether it is worth nothing any more.
+    pub fn is_expired(&self, now_us: i64) -> bool {
+        self.expires_us.is_some_and(|end| end <= now_us)
+    }
+
+    /// Returns what tools are told of it.
+    pub fn summary(&self, now_us: i64) -> Value {
+        json!({
+            "name": self.name,
+            "scope": self.scope,
+            "functions": self.functions,
+            "created": rfc3339(self.created_us),
+            "expires": self.expires_us.map(rfc3339),
+            "is_expired": self.is_expired(now_us),
+            "last_used": self.last_used_us.map(rfc3339),
+        })
+    }
+
+    /// Returns what the audit log says of its making.
+    pub fn creation(&self, by: &Actor) -> Record {
+        let detail =
+            json!({ "name": self.name, "scope": self.scope, "functions": self.functions, "expires": self.expires_us.map(rfc3339) });
+        by.does(Action::TokenCreate, self.created_us, detail)
+    }
+}
+
+/// Returns what the audit log says of a token's end.
+pub fn revocation(name: &str, by: &Actor, now_us: i64) -> Record {
+    by.does(Action::TokenRevoke, now_us, json!({ "name": name }))
+}
+
+/// A text that is no span of time.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is no span of time\n  hint: write `12h`, `90d` or `1y`")]
+pub struct NotASpan(String);
+
+/// Returns the microseconds of a span.
+pub fn parse_span_us(text: &str) -> Result<i64, NotASpan> {
+    let span = humantime::parse_duration(text).ok().filter(|span| *span > Duration::ZERO);
+    let span = span.ok_or_else(|| NotASpan(text.into()))?;
+    Ok(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
 }
 
 /// The SHA-256 of a token's secret in hexadecimal: all that is kept of it. The secret is 256 random bits, so no salt and no slow hash is
@@ -146,6 +263,31 @@ mod tests {
         for text in ["", "picloud_", "sesame", "picloud_0123", &one.expose().replace("picloud_", "picloudx"), &format!("{}0", one.expose())]
         {
             assert!(!is_secret(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_ends_where_a_folder_does() {
+        let prefix: FunctionPrefix = "shop/orders/".parse().unwrap();
+        for (function, is_covered) in [
+            ("shop/orders", true),
+            ("shop/orders/[id].get", true),
+            ("shop/orders/a/b", true),
+            ("shop/ordersx", false),
+            ("shop/orders.get", false),
+            ("shop/order", false),
+            ("shop", false),
+            ("x/shop/orders", false),
+            ("Shop/orders", false),
+            ("", false),
+        ] {
+            assert_eq!(prefix.covers(function), is_covered, "{function}");
+        }
+        let principal = Principal { name: "ci".into(), scope: Scope::Read, functions: Some(prefix) };
+        let below = ["shop/orders/", "shop/orders/a", "shop/orders", "shop", ""].map(|text| principal.may_touch_all_below(text));
+        assert_eq!(below, [true, true, false, false, false]);
+        for text in ["", "/", "/shop", "shop//orders", "shop/..", ".", "shop/\n", "shop//", &"a".repeat(MAX_PREFIX + 1)] {
+            assert!(text.parse::<FunctionPrefix>().is_err(), "{text}");
         }
     }
 

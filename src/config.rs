@@ -21,14 +21,14 @@ use traces::TracesFile;
 use crate::{
     executor::local,
     function::{
-        Diagnostic, LimitPolicy, Limits,
+        Diagnostic, Digest, LimitPolicy, Limits,
         limits::{DEFAULT_FILE_SIZE, LimitOverrides, Size, Span},
         toml_text,
     },
     http,
     secret::Secret,
     source::git,
-    store::{journal, retention},
+    store::{Store, journal, retention},
     trace,
 };
 
@@ -237,6 +237,12 @@ pub struct Overrides {
 }
 
 impl Config {
+    /// Returns what tells this configuration from others, for the audit log. Nothing can be learned from it about a secret.
+    pub fn fingerprint(&self) -> String {
+        let shown = Self { database_url: Store::describe(&self.database_url, &self.data).unwrap_or_default(), ..self.clone() };
+        Digest::of(format!("{shown:?}").as_bytes()).to_string()
+    }
+
     /// Reads the named file, else `picloud.toml` in the working folder if there is one, and applies what wins over it.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(FILE_NAME));

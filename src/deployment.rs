@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::Origin;
 pub use crate::clock::DeploymentId;
 use crate::clock::rfc3339;
 use crate::function::{Content, Diagnostic, Digest, FilePath, FunctionName, Revision, SharedFunction, Tree, Version};
@@ -168,4 +169,6 @@ pub struct Changes {
     pub functions: Vec<SharedFunction>,
     /// What is to hold from now on about following the source, if this deployment changes it.
     pub following: Option<Following>,
+    /// Where whoever wants it is, for the audit log; none: it comes from the source.
+    pub origin: Option<Origin>,
 }

@@ -80,7 +80,9 @@ pub struct Invocation {
     pub uri: Uri,
     /// From the path.
     pub params: Params,
-    /// As sent.
+    /// Whose token let it in, where the function asks for one.
+    pub principal: Option<Arc<str>>,
+    /// As sent; without the token that let it in.
     pub headers: HeaderMap,
     /// Whole.
     pub body: Bytes,

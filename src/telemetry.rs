@@ -108,12 +108,13 @@ pub fn start(log: &Log) -> Result<Started, BadLevel> {
         let thread = std::thread::Builder::new().name("log".into()).spawn(|| write(entries));
         thread.expect("a process that begins can have another thread");
     }
+    let has_colours = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = fmt::layer().with_writer(|| Lines).with_target(false);
     // A second start is a test's, in a process that has its log already.
     let _ = if is_json {
         tracing_subscriber::registry().with(filter).with(lines.json().flatten_event(true)).try_init()
     } else {
-        tracing_subscriber::registry().with(filter).with(lines.with_ansi(stderr().is_terminal())).try_init()
+        tracing_subscriber::registry().with(filter).with(lines.with_ansi(has_colours)).try_init()
     };
     Ok(Started)
 }

@@ -7,26 +7,28 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
-    ("access", &["clock", "secret"]),
+    ("access", &["audit", "clock", "secret"]),
+    ("audit", &[]),
     ("trace", &["blocking", "clock"]),
-    ("function", &[]),
-    ("deployment", &["clock", "function"]),
+    ("function", &["access"]),
+    ("deployment", &["audit", "clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
     ("engine", &["clock", "execution", "function"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret"]),
-    ("store", &["access", "blocking", "clock", "deployment", "execution", "function"]),
+    ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function"]),
     ("executor", &["engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function"]),
-    ("sync", &["blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
+    ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "source", "sync"]),
     (
         "http",
         &[
             "access",
+            "audit",
             "blocking",
             "clock",
             "deployment",
@@ -73,6 +75,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
         &[
             "access",
             "backup",
+            "audit",
             "gate",
             "secret",
             "clock",

@@ -476,11 +476,16 @@ fn tokens_are_made_listed_and_revoked() {
     let lines: Vec<String> = listed.lines().map(plain).collect();
     assert_eq!(
         lines,
-        ["NAME SCOPE CREATED EXPIRES LAST USED", "ann.laptop read never", "brief admin never expired", "ci deploy never never"]
+        [
+            "NAME SCOPE FUNCTIONS CREATED EXPIRES LAST USED",
+            "ann.laptop read all never",
+            "brief admin all never expired",
+            "ci deploy all never never"
+        ]
     );
     let json = folder.json(&["token", "list", "--json"]);
     let keys: Vec<&String> = json[0].as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["created", "expires", "is_expired", "last_used", "name", "scope"]);
+    assert_eq!(keys, ["created", "expires", "functions", "is_expired", "last_used", "name", "scope"]);
     assert_eq!((&json[1]["is_expired"], &json[2]["expires"], &json[2]["last_used"]), (&true.into(), &Value::Null, &Value::Null));
     let database = fs::read(folder.0.path().join(".picloud/picloud.db")).unwrap();
     assert!(!database.windows(64).any(|part| part == digits.as_bytes()), "only a hash is kept");

@@ -1,12 +1,19 @@
 //! How commands speak to a running node: to the one of the data folder, or to any by its URL and a token.
+//!
+//! Which node: `--url`, else PICLOUD_URL, else the one that runs on the data folder, else the one of `picloud login`. Which token:
+//! `--token-file`, else PICLOUD_TOKEN, else the data folder's for its own node and that of `picloud login` for any other.
 
-use std::{fs, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Configured, events::Events};
+use super::{
+    Configured,
+    credentials::{self, Credentials},
+    events::Events,
+};
 use crate::{execution::ExecutionId, function::Diagnostic, node, secret::Secret};
 
 /// Which node to speak to.
@@ -14,12 +21,12 @@ use crate::{execution::ExecutionId, function::Diagnostic, node, secret::Secret};
 pub struct Node {
     #[command(flatten)]
     pub configured: Configured,
-    /// The node's address [default: the one that uses the data folder]
+    /// The node's address [default: the one that uses the data folder, else the one of `picloud login`]
     #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
     url: Option<String>,
-    /// File with a token for that node; PICLOUD_TOKEN holds the token itself
+    /// File with a token for that node; PICLOUD_TOKEN holds the token itself [default: that of `picloud login`]
     #[arg(long, value_name = "FILE")]
-    token_file: Option<std::path::PathBuf>,
+    token_file: Option<PathBuf>,
 }
 
 /// Longest wait for an answer: a look at a remote fetches it first.
@@ -48,6 +55,14 @@ pub struct Refusal {
     pub body: Value,
 }
 
+/// A node that is meant.
+enum Place {
+    /// The one that runs on the data folder.
+    Own { url: String, data: PathBuf },
+    /// Another.
+    Elsewhere(String),
+}
+
 impl Node {
     /// Finds the node, and what proves to it who we are.
     pub fn client(&self) -> anyhow::Result<Client> {
@@ -55,33 +70,52 @@ impl Node {
             Some(client) => Ok(client),
             None => {
                 let data = self.configured.load()?.data;
-                bail!("no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url`", data.display())
+                bail!(
+                    "no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url` or `picloud login`",
+                    data.display()
+                )
             }
         }
     }
 
-    /// The same; none if no node runs on the data folder.
+    /// The same; none if no node runs on the data folder and none is meant elsewhere.
     pub fn find(&self) -> anyhow::Result<Option<Client>> {
-        let given = super::secret("PICLOUD_TOKEN").map_or_else(|| self.token_of_file(), |token| Ok(Some(token)))?;
-        let (url, token) = match &self.url {
-            Some(url) => {
-                let hint = "put one into PICLOUD_TOKEN; `picloud token create` makes one";
-                (url.trim_end_matches('/').to_owned(), given.ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))?)
-            }
-            None => {
-                let data = self.configured.load()?.data;
-                let Some(running) = node::running(&data) else { return Ok(None) };
+        let Some(place) = self.place()? else { return Ok(None) };
+        let given = self.token_of_file()?.or_else(|| super::secret("PICLOUD_TOKEN"));
+        let (url, token) = match place {
+            Place::Own { url, data } => {
                 let own = || node::admin_token(&data).context("cannot read the admin token of the data folder");
-                (running.url, given.map_or_else(own, Ok)?)
+                (url, given.map_or_else(own, Ok)?)
+            }
+            Place::Elsewhere(url) => {
+                let token = given.map_or_else(|| token_of_login(&url), Ok)?;
+                (url, token)
             }
         };
-        let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
-        Ok(Some(Client { agent, url, token }))
+        Ok(Some(Client::new(&url, token)))
     }
 
-    /// The same; none if no node was named by its URL.
+    /// The same; none where what is asked for is read from the database: no node elsewhere is meant.
     pub fn named(&self) -> anyhow::Result<Option<Client>> {
-        if self.url.is_some() { self.find() } else { Ok(None) }
+        match self.place()? {
+            Some(Place::Elsewhere(_)) => self.find(),
+            _ => Ok(None),
+        }
+    }
+
+    fn place(&self) -> anyhow::Result<Option<Place>> {
+        if let Some(url) = &self.url {
+            return Ok(Some(Place::Elsewhere(url.trim_end_matches('/').to_owned())));
+        }
+        let data = self.configured.load()?.data;
+        if let Some(running) = node::running(&data) {
+            return Ok(Some(Place::Own { url: running.url, data }));
+        }
+        // Whoever names a data folder or a database means those.
+        if self.configured.names_a_place() {
+            return Ok(None);
+        }
+        Ok(Credentials::load()?.default.map(Place::Elsewhere))
     }
 
     fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
@@ -91,7 +125,20 @@ impl Node {
     }
 }
 
+/// Returns the token of a node that the user has logged in to.
+fn token_of_login(url: &str) -> anyhow::Result<Secret> {
+    let known = credentials::normal(url).ok().map(|url| Credentials::load().map(|mut known| known.nodes.remove(&url)));
+    let hint = format!("`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; `picloud token create` makes one");
+    known.transpose()?.flatten().map(|login| login.token).ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))
+}
+
 impl Client {
+    /// Speaks to the node at this URL.
+    pub fn new(url: &str, token: Secret) -> Self {
+        let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
+        Self { agent, url: url.into(), token }
+    }
+
     /// Returns where the node answers.
     pub fn url(&self) -> &str {
         &self.url
@@ -132,6 +179,12 @@ impl Client {
     pub fn put(&self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Value> {
         let request = self.agent.put(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.content_type(content_type).send(body))
+    }
+
+    /// Has something removed.
+    pub fn delete(&self, path: &str) -> anyhow::Result<Value> {
+        let request = self.agent.delete(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        self.answer(request.call())
     }
 
     fn bearer(&self) -> String {

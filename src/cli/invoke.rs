@@ -101,6 +101,7 @@ impl Invoke {
             method: method.clone(),
             uri,
             params,
+            principal: None,
             headers,
             body,
             remote_addr: None,

@@ -1,8 +1,10 @@
 //! The command line: what people type, and what they read. With `main.rs` the only place that prints.
 
+mod audit;
 mod backup;
 mod check;
 mod client;
+mod credentials;
 mod database;
 mod deploy;
 mod diff;
@@ -14,6 +16,7 @@ mod history;
 mod hook;
 mod init;
 mod invoke;
+mod login;
 mod logs;
 mod output;
 mod replay;
@@ -78,6 +81,12 @@ enum Command {
     /// Move what a node remembers to another database
     #[command(subcommand)]
     Db(database::Database),
+    /// Show who changed what, the newest first
+    Audit(audit::Audit),
+    /// Keep a node's token for the commands to come; the token is asked for, or read from stdin
+    Login(login::Login),
+    /// Forget a node's token
+    Logout(login::Logout),
     /// Make a small working project
     Init(init::Init),
     /// Look at the source now, and wait until that is decided
@@ -127,6 +136,11 @@ impl Configured {
             webhook_secret: secret("PICLOUD_WEBHOOK_SECRET"),
             ..Overrides::default()
         }
+    }
+
+    /// Returns whether it says where a node keeps what it knows.
+    fn names_a_place(&self) -> bool {
+        self.config.is_some() || self.data.is_some() || self.database.is_some()
     }
 
     fn load(&self) -> anyhow::Result<Config> {
@@ -242,6 +256,9 @@ pub fn run() -> ExitCode {
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
         Command::Db(database) => database.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Login(login) => login.run(),
+        Command::Logout(logout) => logout.run(),
         Command::Init(init) => init.run(),
         Command::Sync(sync) => sync.run(),
         Command::Source(source) => source.run(),
@@ -263,7 +280,7 @@ pub fn run() -> ExitCode {
             match error.downcast_ref() {
                 // It begins with its place, as compilers do.
                 Some(ConfigError::Wrong(diagnostic)) => output::tell(diagnostic.to_string()),
-                _ => output::tell(format!("error: {error:#}")),
+                _ => output::error(format!("{error:#}")),
             }
             ExitCode::from(COULD_NOT)
         }

@@ -1,7 +1,8 @@
-//! How commands print: aligned tables for people, JSON for tools, and silence when the reader has gone.
+//! How commands print: aligned tables for people, JSON for tools, colours on a terminal, and silence when the reader has gone.
 
 use std::{
     borrow::Cow,
+    env,
     io::{self, ErrorKind, IsTerminal, Write},
     process,
     sync::atomic::{AtomicBool, Ordering},
@@ -40,7 +41,7 @@ pub fn raw(bytes: &[u8]) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => READER_LEFT.store(true, Ordering::Relaxed),
         // Half of a listing must not pass for the whole.
         Err(error) => {
-            tell(format!("error: cannot write to stdout: {error}"));
+            self::error(format!("cannot write to stdout: {error}"));
             process::exit(COULD_NOT.into());
         }
     }
@@ -51,6 +52,47 @@ pub fn tell(text: impl AsRef<str>) {
     let mut whole = text.as_ref().to_owned();
     whole.push('\n');
     let _ = io::stderr().lock().write_all(whole.as_bytes());
+}
+
+/// Tells on stderr why something could not be done.
+pub fn error(text: impl AsRef<str>) {
+    tell(format!("{}: {}", paint(Style::Red, "error", &io::stderr()), text.as_ref()));
+}
+
+/// How a word looks on a terminal.
+#[derive(Debug, Clone, Copy)]
+pub enum Style {
+    Bold,
+    Red,
+    Yellow,
+}
+
+/// Returns a text that looks so on a terminal, and plain elsewhere.
+pub fn styled(style: Style, text: &str) -> Cow<'_, str> {
+    paint(style, text, &io::stdout())
+}
+
+fn paint<'a>(style: Style, text: &'a str, to: &impl IsTerminal) -> Cow<'a, str> {
+    if !has_colours(to) {
+        return text.into();
+    }
+    let code = match style {
+        Style::Bold => 1,
+        Style::Red => 31,
+        Style::Yellow => 33,
+    };
+    format!("\u{1b}[{code}m{text}\u{1b}[0m").into()
+}
+
+/// Terminals have colours unless their user wants none: <https://no-color.org>.
+fn has_colours(to: &impl IsTerminal) -> bool {
+    let is_set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
+    to.is_terminal() && !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Begins anew at the top of a terminal.
+pub fn clear() {
+    raw(b"\x1b[H\x1b[2J");
 }
 
 /// Prints a value as indented JSON.
@@ -78,13 +120,13 @@ pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let print = |row: [&str; N]| {
+    let joined = |row: [&str; N]| {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        line(cells.join("  ").trim_end());
+        cells.join("  ").trim_end().to_owned()
     };
-    print(heading);
+    line(styled(Style::Bold, &joined(heading)));
     for row in &rows {
-        print(row.each_ref().map(|cell| &**cell));
+        line(joined(row.each_ref().map(|cell| &**cell)));
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Configured, Exit, check::read_and_check, found, output};
 use crate::{
+    access::Scope,
     function::{Diagnostic, Route},
     live::{explain::explain, router::Router},
 };
@@ -33,6 +34,7 @@ struct Listed {
     description: Option<String>,
     limits: Vec<(&'static str, String)>,
     guards: Vec<String>,
+    auth: Option<Scope>,
     is_broken: bool,
 }
 
@@ -46,6 +48,7 @@ impl Routes {
             description: function.manifest.description.clone(),
             limits: function.manifest.limits.differing(&config.limits.default),
             guards: function.guards.iter().map(ToString::to_string).collect(),
+            auth: function.manifest.auth,
             is_broken: false,
         });
         let broken = settled.broken.iter().map(|file| Listed {
@@ -54,6 +57,7 @@ impl Routes {
             description: None,
             limits: Vec::new(),
             guards: Vec::new(),
+            auth: None,
             is_broken: true,
         });
         let mut listed: Vec<Listed> = right.chain(broken).collect();
@@ -90,7 +94,7 @@ impl Routes {
         if self.json {
             let rows: Vec<_> = listed
                 .iter()
-                .map(|Listed { route, file, description, limits, guards, is_broken }| {
+                .map(|Listed { route, file, description, limits, guards, auth, is_broken }| {
                     json!({
                         "route": route.to_string(),
                         "methods": route.methods.to_string(),
@@ -98,6 +102,7 @@ impl Routes {
                         "description": description,
                         "limits": limits.iter().cloned().collect::<BTreeMap<_, _>>(),
                         "guards": guards,
+                        "auth": auth,
                         "broken": is_broken,
                     })
                 })
@@ -106,8 +111,9 @@ impl Routes {
         }
         let rows: Vec<[String; 4]> = listed
             .iter()
-            .map(|Listed { route, file, limits, guards, is_broken, .. }| {
+            .map(|Listed { route, file, limits, guards, auth, is_broken, .. }| {
                 let mut notes: Vec<String> = guards.iter().map(|guard| format!("behind {guard}")).collect();
+                notes.extend(auth.map(|scope| format!("token to {scope}")));
                 notes.extend(limits.iter().map(|(key, value)| format!("{key} {value}")));
                 notes.extend(is_broken.then(|| "broken".into()));
                 [route.methods.to_string(), route.to_string(), file.clone(), notes.join(", ")]

@@ -1,6 +1,12 @@
 //! `picloud status`: whether a node runs, what is live, and what is wrong in the source.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{self, IsTerminal},
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -9,7 +15,7 @@ use super::{
     Configured, Exit,
     client::{Client, Node},
     history::summary,
-    output,
+    output::{self, Style},
 };
 use crate::{
     clock::rfc3339,
@@ -25,10 +31,16 @@ use crate::{
 pub struct Status {
     #[command(flatten)]
     node: Node,
-    /// Print one JSON object
+    /// Go on, and show what there is whenever that changes
+    #[arg(long, short)]
+    watch: bool,
+    /// Print one JSON object; with `--watch` one a line
     #[arg(long)]
     json: bool,
 }
+
+/// How often the status is looked at while somebody watches.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the database tells.
 #[derive(Default)]
@@ -39,15 +51,52 @@ struct Recorded {
 
 impl Status {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        if let Some(client) = self.node.find()? {
-            let mut status = client.get("/api/admin/status")?;
-            status["node"] = json!(self.node.configured.load().ok().and_then(|config| node::running(&config.data)));
-            if self.json {
-                output::json(&status)?;
-            } else {
-                print_running(&client, &status, &self.node.configured.load()?);
+        if self.watch {
+            return self.watch();
+        }
+        let seen = self.look()?;
+        if self.json {
+            output::json(&seen.data)?;
+        } else {
+            output::line(seen.text);
+        }
+        seen.problem.map_or(Ok(Exit::Done), Err)
+    }
+
+    /// Shows what there is whenever that changes, until it is interrupted or nobody reads any more.
+    fn watch(&self) -> anyhow::Result<Exit> {
+        let is_drawn = !self.json && io::stdout().is_terminal();
+        let (mut last, mut is_first) = (Value::Null, true);
+        while !output::reader_left() {
+            // A node that is away is news, and may come back.
+            let (text, data) = match self.look() {
+                Ok(seen) => (seen.text, seen.data),
+                Err(error) => (format!("{error:#}"), json!({ "error": format!("{error:#}") })),
+            };
+            let essence = essence(&data);
+            if essence != last {
+                match (self.json, is_drawn) {
+                    (true, _) => output::line(data.to_string()),
+                    (false, true) => {
+                        output::clear();
+                        output::line(text);
+                    }
+                    (false, false) => output::line(if is_first { text } else { format!("\n{text}") }),
+                }
+                (last, is_first) = (essence, false);
             }
-            return Ok(Exit::Done);
+            thread::sleep(PAUSE);
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Asks the node, or reads what the database tells where none runs.
+    fn look(&self) -> anyhow::Result<Seen> {
+        if let Some(client) = self.node.find()? {
+            let mut data = client.get("/api/admin/status")?;
+            let config = self.node.configured.load()?;
+            data["node"] = json!(node::running(&config.data));
+            return Ok(Seen { text: running(&client, &data, &config), data, problem: None });
         }
         let config = self.node.configured.load()?;
         let read = self
@@ -59,13 +108,31 @@ impl Status {
             Ok(recorded) => (recorded, None),
             Err(error) => (Recorded::default(), Some(error)),
         };
-        if self.json {
-            json_status(&config, &recorded, problem.as_ref())?
-        } else {
-            print_status(&config, &recorded, problem.is_some())?
-        }
-        problem.map_or(Ok(Exit::Done), Err)
+        let data = recorded_data(&config, &recorded, problem.as_ref())?;
+        Ok(Seen { text: recorded_text(&config, &recorded, problem.is_some())?, data, problem })
     }
+}
+
+/// What a look tells: for people, and for tools.
+struct Seen {
+    text: String,
+    data: Value,
+    /// Why it is not all that there is to tell.
+    problem: Option<anyhow::Error>,
+}
+
+/// Returns what of a status is news when it changes: not what time alone changes, and of the journal only what goes wrong.
+fn essence(status: &Value) -> Value {
+    let mut essence = status.clone();
+    if let Some(members) = essence.as_object_mut() {
+        for key in ["behind_us", "last_look", "next_look"] {
+            members.remove(key);
+        }
+        if let Some(Value::Object(journal)) = members.get_mut("journal") {
+            journal.retain(|key, _| ["dropped", "refused", "torn"].contains(&key.as_str()));
+        }
+    }
+    essence
 }
 
 impl Recorded {
@@ -80,11 +147,15 @@ impl Recorded {
 }
 
 /// Says what a running node says of itself.
-fn print_running(client: &Client, status: &Value, config: &Config) {
+fn running(client: &Client, status: &Value, config: &Config) -> String {
+    let mut said: Vec<String> = Vec::new();
     let text = |value: &Value| value.as_str().map(str::to_owned);
-    let row = |name: &str, value: &str| {
+    let mut row = |name: &str, value: &str| {
         let lines: Vec<_> = value.lines().map(output::tame).collect();
-        output::line(format!("{name:<9} {}", lines.join("\n          ")));
+        // Padded before it is coloured, because colours have a width too.
+        let name = format!("{name:<9}");
+        let name = if TROUBLE.contains(&name.trim_end()) { output::styled(Style::Yellow, &name) } else { name.into() };
+        said.push(format!("{name} {}", lines.join("\n          ")));
     };
     row("node", &format!("running at {}", client.url()));
     row("source", &text(&status["source"]).unwrap_or_default());
@@ -135,12 +206,16 @@ fn print_running(client: &Client, status: &Value, config: &Config) {
     }
     let found: Vec<Diagnostic> = serde_json::from_value(status["diagnostics"].clone()).unwrap_or_default();
     if found.iter().any(Diagnostic::is_error) {
-        output::line(kept(config));
+        said.push(kept(config).into());
     }
     for diagnostic in &found {
-        output::line(format!("\n{}", Configured::finding(config, diagnostic)));
+        said.push(format!("\n{}", Configured::finding(config, diagnostic)));
     }
+    said.join("\n")
 }
+
+/// What begins rows about something that is not as it should be.
+const TROUBLE: [&str; 5] = ["held", "waiting", "problem", "spool", "lost"];
 
 /// Says what mistakes mean: of a commit all or nothing goes live.
 fn kept(config: &Config) -> &'static str {
@@ -150,8 +225,8 @@ fn kept(config: &Config) -> &'static str {
     }
 }
 
-fn json_status(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error>) -> anyhow::Result<()> {
-    output::json(&json!({
+fn recorded_data(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error>) -> anyhow::Result<Value> {
+    Ok(json!({
         "node": node::running(&config.data),
         "source": config.source.to_string(),
         "data": config.data,
@@ -166,36 +241,36 @@ fn json_status(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Er
     }))
 }
 
-fn print_status(config: &Config, recorded: &Recorded, is_unread: bool) -> anyhow::Result<()> {
-    output::line(match node::running(&config.data) {
+fn recorded_text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyhow::Result<String> {
+    let mut said = vec![match node::running(&config.data) {
         Some(node) => format!("node      starting at {} (process {})", node.url, node.pid),
         None => format!("node      not running on `{}`", config.data.display()),
-    });
-    output::line(format!("source    {}", config.source));
-    output::line(format!("database  {}", Store::describe(&config.database_url, &config.data)?));
+    }];
+    said.push(format!("source    {}", config.source));
+    said.push(format!("database  {}", Store::describe(&config.database_url, &config.data)?));
     match &recorded.live {
         Some(live) => {
             let since = rfc3339(live.id.time_us());
             let functions = output::count(live.functions as usize, "function");
-            output::line(format!("live      {} since {since}, {functions}, revision {}", live.id, live.revision));
+            said.push(format!("live      {} since {since}, {functions}, revision {}", live.id, live.revision));
         }
-        None if is_unread => output::line("live      not known without the database"),
-        None => output::line("live      nothing yet"),
+        None if is_unread => said.push("live      not known without the database".into()),
+        None => said.push("live      nothing yet".into()),
     }
     if let Some(refused) = recorded.refused() {
-        output::line(format!("refused   {} at {}, revision {}", refused.id, rfc3339(refused.id.time_us()), refused.revision));
+        said.push(format!("refused   {} at {}, revision {}", refused.id, rfc3339(refused.id.time_us()), refused.revision));
     }
     let spooled = spooled_bytes(&config.data);
     if spooled > 0 {
-        output::line(format!("spool     {} of executions wait for the database", Size(spooled)));
+        said.push(format!("spool     {} of executions wait for the database", Size(spooled)));
     }
     if recorded.diagnostics().iter().any(Diagnostic::is_error) {
-        output::line(kept(config));
+        said.push(kept(config).into());
     }
     for diagnostic in recorded.diagnostics() {
-        output::line(format!("\n{}", Configured::finding(config, diagnostic)));
+        said.push(format!("\n{}", Configured::finding(config, diagnostic)));
     }
-    Ok(())
+    Ok(said.join("\n"))
 }
 
 /// Returns the bytes of executions that wait in the data folder for the database.

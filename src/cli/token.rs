@@ -1,15 +1,20 @@
-//! `picloud token`: who may use the node over HTTP. Works on the database, whether a node runs or not.
+//! `picloud token`: who may use the node over HTTP. Works on the database, whether a node runs or not; or by a node elsewhere.
 
-use std::time::Duration;
+use std::env;
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Configured, Exit, output};
+use super::{
+    Exit,
+    client::{Client, Node},
+    output,
+};
 use crate::{
-    access::{self, Scope, TokenHash},
-    clock::{Clock, SystemClock, rfc3339},
+    access::{self, FunctionPrefix, Scope, TokenHash},
+    audit::{Actor, Origin},
+    clock::{Clock, SystemClock},
     function::diagnostic::near_miss,
 };
 
@@ -26,9 +31,11 @@ pub enum Token {
 
 /// `picloud token create NAME`
 #[derive(Debug, Args)]
+// Here the folder of functions, which no token is about, leaves its name to which of them it is good for.
+#[command(mut_arg("functions", |folder| folder.long("functions-folder").hide(true)))]
 pub struct Create {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// Its name: letters, digits, `-`, `_`, `.`
     name: String,
     /// What it allows: `read` (look, clone), `deploy` (push, roll back, too), `admin` (everything)
@@ -37,13 +44,16 @@ pub struct Create {
     /// How long it is good for (`90d`) [default: for ever]
     #[arg(long, value_name = "SPAN")]
     expires: Option<String>,
+    /// Good only for the function of this name and those in the folder of this name [default: for the whole node]
+    #[arg(long = "functions", value_name = "PREFIX")]
+    prefix: Option<FunctionPrefix>,
 }
 
 /// `picloud token list`
 #[derive(Debug, Args)]
 pub struct List {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// Print a JSON array
     #[arg(long)]
     json: bool,
@@ -53,7 +63,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Revoke {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// Its name
     name: String,
 }
@@ -70,86 +80,108 @@ impl Token {
 
 impl Create {
     fn run(self) -> anyhow::Result<Exit> {
+        let (secret, token) = match self.node.named()? {
+            Some(client) => self.order(&client)?,
+            None => self.make()?,
+        };
+        output::line(secret);
+        let text = |key: &str| token[key].as_str().unwrap_or_default();
+        let only = token["functions"].as_str().map_or(String::new(), |prefix| format!(" for functions of `{prefix}`"));
+        let end = token["expires"].as_str().map_or(String::new(), |end| format!(" until {end}"));
+        output::tell(format!("The token `{}` ({}{only}{end}) is shown this once; keep it safe.", text("name"), text("scope")));
+        Ok(Exit::Done)
+    }
+
+    fn order(&self, client: &Client) -> anyhow::Result<(String, Value)> {
+        let wish = json!({ "name": self.name, "scope": self.scope, "expires": self.expires, "functions": self.prefix });
+        let token = client.post("/api/admin/tokens", &wish)?;
+        let secret = token["secret"].as_str().ok_or_else(|| anyhow!("what answers at {} is no PiCloud of this version", client.url()))?;
+        Ok((secret.to_owned(), token))
+    }
+
+    fn make(&self) -> anyhow::Result<(String, Value)> {
         access::check_name(&self.name)?;
-        let created_us = SystemClock.now_us();
-        let expires_us = self.expires.as_deref().map(parse_span).transpose()?.map(|span| created_us.saturating_add(span));
-        let token = access::Token { name: self.name, scope: self.scope, created_us, expires_us, last_used_us: None };
+        let now_us = SystemClock.now_us();
+        let span_us = self.expires.as_deref().map(access::parse_span_us).transpose()?;
+        let token = access::Token::new(self.name.clone(), self.scope, self.prefix.clone(), now_us, span_us);
         let secret = access::new_secret()?;
-        let hash = TokenHash::of(secret.expose());
-        let config = self.configured.load()?;
-        let made = self.configured.with_writable_store(&config, async |store| Ok(store.create_token(&token, &hash).await?))?;
+        let (hash, record) = (TokenHash::of(secret.expose()), token.creation(&user()));
+        let config = self.node.configured.load()?;
+        let made =
+            self.node.configured.with_writable_store(&config, async |store| Ok(store.create_token(&token, &hash, &record).await?))?;
         if !made {
             let name = token.name;
             bail!("there is a token `{name}` already\n  hint: take another name, or `picloud token revoke {name}` first");
         }
-        output::line(secret.expose());
-        let end = expires_us.map_or(String::new(), |end| format!(" until {}", rfc3339(end)));
-        output::tell(format!("The token `{}` ({}{end}) is shown this once; keep it safe.", token.name, token.scope));
-        Ok(Exit::Done)
+        Ok((secret.expose().to_owned(), token.summary(now_us)))
     }
 }
 
-/// Returns the microseconds of a span.
-fn parse_span(text: &str) -> anyhow::Result<i64> {
-    let span = humantime::parse_duration(text).ok().filter(|span| *span > Duration::ZERO);
-    let span = span.ok_or_else(|| anyhow!("`{text}` is no span of time\n  hint: write `12h`, `90d` or `1y`"))?;
-    Ok(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
+/// Names whoever runs this command, as far as the machine tells.
+fn user() -> Actor {
+    let who = env::var("USER").or_else(|_| env::var("LOGNAME")).ok().filter(|name| !name.is_empty());
+    Actor { who: who.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw())), origin: Origin::Cli }
 }
 
 impl List {
     fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        let tokens = self.configured.with_store(&config, async |store| Ok(store.tokens().await?))?;
-        let now_us = SystemClock.now_us();
-        let is_expired = |token: &access::Token| token.expires_us.is_some_and(|end| end <= now_us);
+        let tokens = match self.node.named()? {
+            Some(client) => client.get("/api/admin/tokens")?["tokens"].take(),
+            None => {
+                let (configured, now_us) = (&self.node.configured, SystemClock.now_us());
+                let tokens = configured.with_store(&configured.load()?, async |store| Ok(store.tokens().await?))?;
+                tokens.iter().map(|token| token.summary(now_us)).collect()
+            }
+        };
         if self.json {
-            let all: Vec<_> = tokens
-                .iter()
-                .map(|token| {
-                    json!({
-                        "name": token.name,
-                        "scope": token.scope,
-                        "created": rfc3339(token.created_us),
-                        "expires": token.expires_us.map(rfc3339),
-                        "is_expired": is_expired(token),
-                        "last_used": token.last_used_us.map(rfc3339),
-                    })
-                })
-                .collect();
-            output::json(&all)?;
+            output::json(&tokens)?;
             return Ok(Exit::Done);
         }
-        let rows: Vec<[String; 6]> = tokens
-            .iter()
+        let rows: Vec<[String; 7]> = (tokens.as_array().into_iter().flatten())
             .map(|token| {
+                let text = |key: &str, none: &str| token[key].as_str().unwrap_or(none).to_owned();
                 [
-                    token.name.clone(),
-                    token.scope.to_string(),
-                    rfc3339(token.created_us),
-                    token.expires_us.map_or("never".into(), rfc3339),
-                    token.last_used_us.map_or("never".into(), rfc3339),
-                    if is_expired(token) { "expired".into() } else { String::new() },
+                    text("name", ""),
+                    text("scope", ""),
+                    text("functions", "all"),
+                    text("created", ""),
+                    text("expires", "never"),
+                    text("last_used", "never"),
+                    if token["is_expired"] == true { "expired".into() } else { String::new() },
                 ]
             })
             .collect();
-        output::table(["NAME", "SCOPE", "CREATED", "EXPIRES", "LAST USED", ""], &rows);
+        output::table(["NAME", "SCOPE", "FUNCTIONS", "CREATED", "EXPIRES", "LAST USED", ""], &rows);
         Ok(Exit::Done)
     }
 }
 
 impl Revoke {
     fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        self.configured.with_writable_store(&config, async |store| {
-            if store.revoke_token(&self.name).await? {
+        match self.node.named()? {
+            Some(client) => drop(client.delete(&format!("/api/admin/tokens/{}", path_segment(&self.name)))?),
+            None => self.revoke()?,
+        }
+        output::tell(format!("The token `{}` is worth nothing any more.", self.name));
+        Ok(Exit::Done)
+    }
+
+    fn revoke(&self) -> anyhow::Result<()> {
+        let config = self.node.configured.load()?;
+        let record = access::revocation(&self.name, &user(), SystemClock.now_us());
+        self.node.configured.with_writable_store(&config, async |store| {
+            if store.revoke_token(&self.name, &record).await? {
                 return Ok(());
             }
             let tokens = store.tokens().await?;
             let near = near_miss(&self.name, tokens.iter().map(|token| token.name.as_str()));
             let hint = near.map_or("`picloud token list` lists the tokens".into(), |near| format!("did you mean `{near}`?"));
             bail!("there is no token `{}`\n  hint: {hint}", self.name)
-        })?;
-        output::tell(format!("The token `{}` is worth nothing any more.", self.name));
-        Ok(Exit::Done)
+        })
     }
+}
+
+/// Writes a name as one segment of a path.
+fn path_segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

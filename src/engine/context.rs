@@ -179,7 +179,7 @@ struct Request;
 type Getter = fn(&mut Current) -> Dynamic;
 
 /// The properties of `ctx` beside [`REQUEST`].
-const OF_CTX: [(&str, Getter); 7] = [
+const OF_CTX: [(&str, Getter); 8] = [
     ("execution_id", |run| id(run.invocation.execution_id.0).into()),
     ("script_id", |run| run.function.script_id.to_string().into()),
     ("script_name", |run| run.function.name.as_str().into()),
@@ -190,6 +190,7 @@ const OF_CTX: [(&str, Getter); 7] = [
         None => id(run.invocation.execution_id.0).into(),
     }),
     ("invocation_type", |run| run.invocation.trigger.as_str().into()),
+    ("principal", |run| run.invocation.principal.as_deref().map_or(Dynamic::UNIT, |name| name.into())),
 ];
 
 /// The properties of `ctx.request`.

@@ -8,6 +8,7 @@ use super::{
     route::Method,
     toml_text,
 };
+use crate::access::Scope;
 
 /// What one function's front-matter says, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +17,9 @@ pub struct Manifest {
     pub description: Option<String>,
     /// The methods that it answers; none means those that its file name says.
     pub methods: Option<Vec<Method>>,
+    /// What the token of a caller must allow; none: no token is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Scope>,
     /// What one run may use.
     pub limits: Limits,
     /// Whether its requests are kept to be run again; none: as the node does with all.
@@ -37,9 +41,40 @@ struct FrontMatter {
     description: Option<String>,
     methods: Option<Vec<Method>>,
     timeout: Option<Span>,
+    auth: Option<Auth>,
     capture: Option<bool>,
     #[serde(default)]
     limits: LimitOverrides,
+}
+
+/// What callers must bring.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected \"token\", or a scope: { scope = \"deploy\" }")]
+enum Auth {
+    Any(Token),
+    With(Allowing),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Token {
+    Token,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Allowing {
+    scope: Scope,
+}
+
+impl Auth {
+    /// Returns what a token must allow; the least is allowed by all.
+    fn scope(self) -> Scope {
+        match self {
+            Self::Any(Token::Token) => Scope::Read,
+            Self::With(Allowing { scope }) => scope,
+        }
+    }
 }
 
 /// A function file taken apart.
@@ -90,6 +125,11 @@ impl Parsed {
             let error = fail(key_position("methods"), "`methods` is empty: the function would never answer".into());
             return Err(Box::new(error.hint("leave `methods` out to answer any method")));
         }
+        // Above all in a guard it would look as if it did something.
+        if front_matter.auth.is_some() && file.split('/').any(|segment| segment.starts_with('_')) {
+            let error = fail(key_position("auth"), "`auth` is for functions, and this file is none".into());
+            return Err(Box::new(error.hint("write it into each function that asks for a token")));
+        }
         let manifest = front_matter.resolve(policy);
         if let Some((key, value, ceiling)) = manifest.limits.first_above(&policy.ceiling) {
             let error = fail(key_position(key), format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
@@ -107,8 +147,13 @@ impl Parsed {
 impl FrontMatter {
     fn resolve(self, policy: &LimitPolicy) -> Manifest {
         let overrides = LimitOverrides { timeout: self.timeout.or(self.limits.timeout), ..self.limits };
-        let limits = policy.default.with(&overrides);
-        Manifest { description: self.description, methods: self.methods, limits, capture: self.capture }
+        Manifest {
+            description: self.description,
+            methods: self.methods,
+            auth: self.auth.map(Auth::scope),
+            limits: policy.default.with(&overrides),
+            capture: self.capture,
+        }
     }
 }
 
@@ -159,6 +204,15 @@ mod tests {
     use super::super::limits::Size;
 
     #[test]
+    fn who_may_call_is_a_scope() {
+        let auth = |text: &str| parse(&format!("+++\n{text}\n+++\n1")).unwrap().manifest.auth;
+        assert_eq!(auth(""), None);
+        assert_eq!(auth("auth = \"token\""), Some(Scope::Read));
+        assert_eq!(auth("auth = { scope = \"deploy\" }"), Some(Scope::Deploy));
+        assert_eq!(auth("[auth]\nscope = \"admin\""), Some(Scope::Admin));
+    }
+
+    #[test]
     fn an_empty_front_matter_is_fine() {
         assert_eq!(parse("+++\n+++\n1").unwrap().script, "\n\n1");
         assert_eq!(parse("+++\n+++").unwrap().script, "\n\n");
@@ -177,8 +231,14 @@ mod tests {
             "+++\n[limits]\nconcurrency = 0\n+++\n",
             "+++\ntimeout = \"soon\"\n+++\n",
             "+++\n[limits]\nfile = \"1MiB\"\n+++\n",
+            "+++\nauth = true\n+++\n",
+            "+++\nauth = \"tokens\"\n+++\n",
+            "+++\nauth = { scope = \"root\" }\n+++\n",
+            "+++\nauth = {}\n+++\n",
         ];
-        let found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
+        let mut found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
+        let guard = Parsed::parse(&"a/_middleware.rhai".into(), "+++\nauth = \"token\"\n+++\n", &LimitPolicy::default());
+        found.push(guard.unwrap_err().to_string());
         insta::assert_snapshot!(found.join("\n\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! What a function is: its name, manifest, route and version, and what can be wrong with them. Pure: no I/O, nothing of ours beside it.
+//! What a function is: its name, manifest, route and version, and what can be wrong with them. Pure: no I/O, and nothing of ours beside it but scopes of tokens.
 
 pub mod diagnostic;
 pub mod digest;

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::{App, Problem, function, openapi::Routes};
 use crate::{
     access::Scope,
+    audit::{Actor, Origin},
     clock::rfc3339,
     sync::orders::{Look, OrderError, Rollback},
 };
@@ -104,7 +105,7 @@ async fn suspend(
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    app.sync.suspend(principal.name).await?;
+    app.sync.suspend(Actor::over_http(principal.name, peer.ip())).await?;
     Ok(Json(app.status()))
 }
 
@@ -115,15 +116,15 @@ async fn resume(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Look>, Problem> {
-    app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.resume().await?))
+    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.resume(Actor::over_http(principal.name, peer.ip())).await?))
 }
 
 /// Forgets what a rollback holds back, and follows the source.
 #[utoipa::path(post, path = "/api/admin/unpin", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
 async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
-    app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.unpin().await?))
+    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
+    Ok(Json(app.sync.unpin(Actor::over_http(principal.name, peer.ip())).await?))
 }
 
 /// Where to go back to, and how.
@@ -159,7 +160,8 @@ async fn rollback(
     let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
     let order: RollbackOrder =
         serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no order to go back: {error}")))?;
-    let rollback = Rollback { to: order.to, hold: order.hold, by: principal.name, reason: order.reason, is_dry_run: order.dry_run };
+    let origin = Origin::Http(peer.ip());
+    let rollback = Rollback { to: order.to, hold: order.hold, by: principal.name, origin, reason: order.reason, is_dry_run: order.dry_run };
     let done = app.sync.rollback(rollback).await?;
     Ok(Json(json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment })))
 }

@@ -19,7 +19,7 @@ const TOKEN: HeaderName = HeaderName::from_static("x-picloud-token");
 
 /// Answers a request to an earlier deployment.
 pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr) -> Answer {
-    let viewer = match may_see(app, request.headers_mut(), peer).await {
+    let viewer = match may_see(app, &mut request, peer).await {
         Ok(viewer) => viewer,
         Err(answer) => return answer,
     };
@@ -41,8 +41,17 @@ async fn enter(app: &App, request: &mut Request<Received>) -> Result<Arc<Table>,
     Ok(table)
 }
 
-/// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts.
-pub async fn may_see(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Answer> {
+/// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts. For
+/// functions that ask for one, the request is marked with whose it is.
+pub async fn may_see<B>(app: &App, request: &mut Request<B>, peer: SocketAddr) -> Result<Option<Principal>, Answer> {
+    let viewer = viewer(app, request.headers_mut(), peer).await.map_err(ask)?;
+    if let Some(viewer) = &viewer {
+        request.extensions_mut().insert(viewer.clone());
+    }
+    Ok(viewer)
+}
+
+async fn viewer(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
     let is_open = app.settings.previews_open;
     let found = match take_token(&app.auth, headers) {
         Some(token) => app.auth.require(Scope::Read, &token, peer.ip()).await,
@@ -52,7 +61,7 @@ pub async fn may_see(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Re
     };
     match found {
         Err(_) if is_open => Ok(None),
-        found => found.map(Some).map_err(ask),
+        found => found.map(Some),
     }
 }
 
@@ -66,7 +75,7 @@ fn ask(denied: Denied) -> Answer {
 }
 
 /// Takes tokens of ours out of the headers, and returns the first as `authorization` has it. What else is in `authorization` stays.
-fn take_token(auth: &Auth, headers: &mut HeaderMap) -> Option<HeaderMap> {
+pub fn take_token(auth: &Auth, headers: &mut HeaderMap) -> Option<HeaderMap> {
     let carried = headers.remove(&TOKEN).and_then(|token| HeaderValue::from_bytes(&[b"Bearer ", token.as_bytes()].concat()).ok());
     let sent: Vec<HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().cloned().collect();
     headers.remove(header::AUTHORIZATION);

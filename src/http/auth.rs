@@ -47,6 +47,16 @@ pub enum Denied {
         /// What is needed.
         needed: Scope,
     },
+    /// Its token is good for some functions, and this is about the whole node.
+    OnlySomeFunctions {
+        /// Whose token it is.
+        principal: Principal,
+    },
+    /// Its token is good for other functions.
+    OtherFunction {
+        /// Whose token it is.
+        principal: Principal,
+    },
     /// The database that knows the tokens does not answer.
     DatabaseAway,
 }
@@ -67,23 +77,37 @@ impl Auth {
         Self { admin, store, clock, tries: Mutex::default() }
     }
 
-    /// Returns who sent a request, if that one may do what needs this scope.
+    /// Returns who sent a request, if that one may do to the whole node what needs this scope.
     pub async fn require(&self, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+        let principal = self.identify(needed, headers, address).await?;
+        if principal.functions.is_some() { Err(Denied::OnlySomeFunctions { principal }) } else { Ok(principal) }
+    }
+
+    /// The same for orders: only a bearer token gives them.
+    pub async fn require_bearer(&self, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+        only_bearer(needed, headers)?;
+        self.require(needed, headers, address).await
+    }
+
+    /// The same for what is about one function.
+    pub async fn require_for(&self, function: &str, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+        let principal = self.identify_bearer(needed, headers, address).await?;
+        if principal.may_touch(function) { Ok(principal) } else { Err(Denied::OtherFunction { principal }) }
+    }
+
+    /// Returns who sent a request with a bearer token, if its scope allows this. The caller must ask about which functions that one
+    /// [may touch](Principal::may_touch).
+    pub async fn identify_bearer(&self, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+        only_bearer(needed, headers)?;
+        self.identify(needed, headers, address).await
+    }
+
+    async fn identify(&self, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
         let principal = match headers.get(header::AUTHORIZATION) {
             None => return Err(Denied::NoToken { needed }),
             Some(sent) => self.recognise(&credentials(sent), address).await?,
         };
         if principal.scope < needed { Err(Denied::ScopeTooSmall { principal, needed }) } else { Ok(principal) }
-    }
-
-    /// The same for orders: only a bearer token gives them. Browsers keep the password of Basic authentication, which previews ask for, and
-    /// send it along with whatever the page of somebody else, or of a function, has them send.
-    pub async fn require_bearer(&self, needed: Scope, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
-        let is_basic = |sent: &HeaderValue| sent.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "));
-        if headers.get(header::AUTHORIZATION).is_some_and(is_basic) {
-            return Err(Denied::NoToken { needed });
-        }
-        self.require(needed, headers, address).await
     }
 
     /// Returns whether an `authorization` holds what can be a token of ours, right or wrong.
@@ -93,7 +117,7 @@ impl Auth {
 
     async fn recognise(&self, candidates: &[String], address: IpAddr) -> Result<Principal, Denied> {
         if candidates.iter().any(|candidate| self.admin.matches(candidate.as_bytes())) {
-            return Ok(Principal { name: access::ADMIN.into(), scope: Scope::Admin });
+            return Ok(Principal { name: access::ADMIN.into(), scope: Scope::Admin, functions: None });
         }
         let hashes: Vec<TokenHash> = candidates.iter().filter(|text| access::is_secret(text)).map(|text| TokenHash::of(text)).collect();
         // What was right before is looked up whatever else comes from there: behind a proxy that is not trusted everybody has one address.
@@ -121,6 +145,16 @@ impl Auth {
 
     fn tries(&self) -> MutexGuard<'_, Tries> {
         self.tries.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+/// Browsers keep the password of Basic authentication, which previews ask for, and send it along with whatever the page of somebody else, or
+/// of a function, has them send.
+fn only_bearer(needed: Scope, headers: &HeaderMap) -> Result<(), Denied> {
+    let is_basic = |sent: &HeaderValue| sent.as_bytes().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"basic "));
+    match headers.get(header::AUTHORIZATION) {
+        Some(sent) if is_basic(sent) => Err(Denied::NoToken { needed }),
+        _ => Ok(()),
     }
 }
 

@@ -13,10 +13,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{App, Problem, openapi::Routes};
+use super::{App, Problem, openapi::Routes, scripts::must_touch};
 use crate::{
     function::{Diagnostic, FunctionName, Tree},
     live::scripts::file_of,
+    store::function_name,
     sync::orders::OrderError,
 };
 
@@ -52,7 +53,7 @@ async fn check(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request<Body>,
 ) -> Result<Json<Value>, Problem> {
-    let (_, _, tried): (_, _, Tried) = app.order(peer, request, CHECK_BYTES).await?;
+    let (principal, _, tried): (_, _, Tried) = app.order(peer, request, CHECK_BYTES).await?;
     let files: Tree = match tried {
         Tried { name: Some(name), source: Some(source), files: None } => Tree::from([(file_of(&name).into(), app.content(source)?)]),
         Tried { name: None, source: None, files: Some(files) } => {
@@ -61,6 +62,9 @@ async fn check(
         }
         _ => return Err(Problem::BadOrder("send `name` and `source` of one script, or `files`: paths and what is in them".into())),
     };
+    for path in files.keys() {
+        must_touch(&principal, &function_name(path))?;
+    }
     let found = app.sync.try_files(files).await.map_err(OrderError::from)?;
     let is_good = !found.diagnostics.iter().any(Diagnostic::is_error);
     Ok(Json(json!({ "ok": is_good, "diagnostics": found.diagnostics, "plan": found.plan, "text": found.plan.to_string() })))

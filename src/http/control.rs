@@ -17,12 +17,12 @@ use tower_service::Service;
 use utoipa_axum::routes;
 
 use super::{
-    Answer, App, Face, Problem, admin, archive, check, executions,
+    Answer, App, Face, Problem, admin, archive, audit, check, executions,
     function::{self, Met},
     git, metrics,
     openapi::{self, Routes},
     places::Received,
-    preview, scripts,
+    preview, scripts, tokens,
     trace::Traced,
     tree, webhook,
 };
@@ -87,6 +87,8 @@ fn for_operators() -> Routes {
         .merge(scripts::routes())
         .merge(check::routes())
         .merge(tree::routes())
+        .merge(tokens::routes())
+        .merge(audit::routes())
 }
 
 /// Runs a function by its script id, with whatever method and body.
@@ -116,7 +118,7 @@ async fn whoami(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<Json<Principal>, Problem> {
-    Ok(Json(app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?))
+    Ok(Json(app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?))
 }
 
 /// Says whether functions are loaded, and what is not as it should be.

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, openapi::Routes, replay, tail};
+use super::{App, Problem, auth::Denied, openapi::Routes, replay, tail};
 use crate::{
-    access::Scope,
+    access::{Principal, Scope},
     clock::rfc3339,
     execution::{Execution, ExecutionId, Timed},
     store::{ExecutionFilter, FilterError, Store, StoreError},
@@ -81,8 +81,8 @@ async fn list(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
-    let filter = filter(&app, query.as_deref())?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let filter = filter(&app, &principal, query.as_deref())?;
     let page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
     Ok(Json(json!({
         "executions": page.executions.iter().map(Timed::from).collect::<Vec<_>>(),
@@ -102,9 +102,10 @@ async fn one(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
     let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
-    let execution = app.history()?.execution(id).await.map_err(away)?.ok_or(Problem::UnknownExecution)?;
+    let execution = app.history()?.execution(id).await.map_err(away)?;
+    let execution = execution.filter(|execution| principal.may_touch(execution.function.as_str())).ok_or(Problem::UnknownExecution)?;
     Ok(Json(Timed::from(&execution)).into_response())
 }
 
@@ -119,13 +120,13 @@ async fn follow(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
     for key in ["limit", "cursor", "until"] {
         if pairs(query.as_deref()).any(|(name, _)| name == key) {
             return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end; leave it out")));
         }
     }
-    let filter = filter(&app, query.as_deref())?;
+    let filter = filter(&app, &principal, query.as_deref())?;
     let after = headers.get(LAST_EVENT_ID).map(last_event_id).transpose()?;
     let place = app.tails.clone().try_acquire_owned().map_err(|_| Problem::TailsBusy { limit: app.settings.max_tails })?;
     let body = tail::body(&app, filter, after, place).await?;
@@ -138,10 +139,22 @@ fn last_event_id(value: &HeaderValue) -> Result<ExecutionId, Problem> {
     id.ok_or_else(|| Problem::BadOrder(format!("`{LAST_EVENT_ID}`: that is no id of an event; send one as it came, or none")))
 }
 
-fn filter(app: &App, query: Option<&str>) -> Result<ExecutionFilter, Problem> {
+/// Reads what is asked for. A token for some functions is good only for asking about those.
+fn filter(app: &App, principal: &Principal, query: Option<&str>) -> Result<ExecutionFilter, Problem> {
     let pairs: Vec<_> = pairs(query).collect();
-    ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), app.ids.now_us())
-        .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}; {hint}")))
+    let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), app.ids.now_us())
+        .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}; {hint}")))?;
+    let is_allowed = match (&filter.function, &filter.prefix) {
+        (Some(function), _) => principal.may_touch(function.as_str()),
+        (None, Some(prefix)) => principal.may_touch_all_below(prefix),
+        (None, None) => principal.functions.is_none(),
+    };
+    let asked_for_all = filter.function.is_none() && filter.prefix.is_none();
+    match (is_allowed, asked_for_all) {
+        (true, _) => Ok(filter),
+        (false, true) => Err(Denied::OnlySomeFunctions { principal: principal.clone() }.into()),
+        (false, false) => Err(Denied::OtherFunction { principal: principal.clone() }.into()),
+    }
 }
 
 fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use http_body_util::{BodyExt, Either, Full, Limited};
 
 use super::{
-    Answer, App, Problem, REQUEST_ID, Recording,
+    Answer, App, Problem, REQUEST_ID, Recording, admission,
     metrics::{CLIENT_WENT_AWAY, Measure},
     places::Received,
     problem::allow_header,
@@ -73,12 +73,26 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
 }
 
 /// Runs a function for a request, and records it.
-pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
+pub async fn run(app: &App, met: Met<'_>, mut request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
     if let Some(trace) = &mut trace {
         trace.routed(Some(&met));
     }
     let Met { table, function, params, trigger } = met;
     let mut measure = Measure::begin(table.meter(function));
+    let mut principal = None;
+    if let Some(needed) = function.function.manifest.auth {
+        match admission::admit(&app.auth, needed, function.function.name.as_str(), &mut request, peer).await {
+            Ok(name) => principal = Some(name),
+            Err(denied) => {
+                let answer = Problem::Denied(denied).answer(None, app.settings.dev);
+                measure.status = answer.status().as_u16();
+                if let Some(trace) = &mut trace {
+                    trace.status = measure.status;
+                }
+                return answer;
+            }
+        }
+    }
     let execution_id = ExecutionId(app.ids.next());
     let id = crate::clock::id_text(execution_id.0);
     let id_text = std::str::from_utf8(&id).unwrap_or_default();
@@ -104,6 +118,7 @@ pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: Sock
                 method,
                 uri,
                 params,
+                principal,
                 headers,
                 body,
                 remote_addr: Some(peer.ip()),

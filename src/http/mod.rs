@@ -1,7 +1,9 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
 mod admin;
+mod admission;
 mod archive;
+mod audit;
 mod auth;
 mod check;
 mod connection;
@@ -19,6 +21,7 @@ mod replay;
 mod scripts;
 mod tail;
 mod timer;
+mod tokens;
 mod trace;
 mod tree;
 mod webhook;

@@ -52,7 +52,7 @@ pub fn label(app: &App, request: &Request<Received>) -> Option<String> {
 
 /// Whether there is such a branch is told only to those who may see it.
 async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
-    let viewer = match may_see(app, request.headers_mut(), peer).await {
+    let viewer = match may_see(app, &mut request, peer).await {
         Ok(viewer) => viewer,
         Err(answer) => return answer,
     };

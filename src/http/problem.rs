@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::{Answer, auth::Denied, git::Refusal, webhook::Reason};
 use crate::{
+    access::FunctionPrefix,
     execution::{Failure, Outcome},
     executor::Refused,
     function::{
@@ -79,6 +80,10 @@ pub enum Problem {
     Tar(TarError),
     /// Too many trees come at once.
     UploadsBusy,
+    /// There is a token of this name.
+    TokenTaken(String),
+    /// There is no token of this name.
+    UnknownToken(String),
     /// No execution of this id is kept.
     UnknownExecution,
     /// The function never had such a version.
@@ -90,7 +95,7 @@ pub enum Problem {
     },
     /// The execution is there and cannot be run again so. Says why, and what to do.
     NotReplayable(String),
-    /// The database that keeps executions does not answer.
+    /// The database that keeps what happened does not answer.
     HistoryAway,
     /// As many follow executions as may.
     TailsBusy {
@@ -157,10 +162,12 @@ impl Problem {
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
-            Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
+            Self::Denied(Denied::ScopeTooSmall { .. } | Denied::OnlySomeFunctions { .. } | Denied::OtherFunction { .. })
+            | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::UnknownScript
             | Self::Upload(UploadError::Unknown(_))
+            | Self::UnknownToken(_)
             | Self::UnknownExecution
             | Self::UnknownVersion { .. }
             | Self::Git(Refusal::NotHosted)
@@ -169,6 +176,7 @@ impl Problem {
                 FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
+            | Self::TokenTaken(_)
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Archive(ArchiveError::Outdated { .. })
             | Self::Upload(
@@ -198,12 +206,12 @@ impl Problem {
             | Self::NotReady
             | Self::UploadsBusy
             | Self::Upload(UploadError::SourceAway(_))
+            | Self::HistoryAway
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Upload(UploadError::Order(_))
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
-            | Self::HistoryAway
             | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
             | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::Leaks { .. } | Refused::NotLoaded)
@@ -253,6 +261,16 @@ impl Problem {
                 "the token `{}` has the scope `{}`, and this needs `{needed}`: `picloud token create NAME --scope {needed}` makes one",
                 principal.name, principal.scope
             ),
+            Self::Denied(Denied::OnlySomeFunctions { principal }) => format!(
+                "the token `{}` is good for the functions of `{}` only, and this is about the whole node",
+                principal.name,
+                principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
+            ),
+            Self::Denied(Denied::OtherFunction { principal }) => format!(
+                "the token `{}` is good for the functions of `{}` only, and this is none of them",
+                principal.name,
+                principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
+            ),
             Self::Denied(Denied::DatabaseAway) => {
                 "the database that knows the tokens does not answer; the one in the file `admin-token` of the data folder works without"
                     .into()
@@ -281,7 +299,6 @@ impl Problem {
                 format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
             }
             Self::NotReplayable(why) => why.clone(),
-            Self::HistoryAway => "the database that remembers what happened does not answer; try again".into(),
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
             }
@@ -299,6 +316,9 @@ impl Problem {
             Self::Upload(error) => error.to_string(),
             Self::Tar(error) => error.to_string(),
             Self::UploadsBusy => "too many trees come at once; try again soon".into(),
+            Self::TokenTaken(name) => format!("there is a token `{name}` already; take another name, or revoke that one first"),
+            Self::UnknownToken(name) => format!("there is no token `{name}`"),
+            Self::HistoryAway => "the database does not answer; try again".into(),
         }
     }
 
@@ -418,8 +438,12 @@ mod tests {
         sync::check::Functions,
     };
 
+    fn ci(functions: Option<&str>) -> Principal {
+        Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
+    }
+
     fn too_small() -> Denied {
-        Denied::ScopeTooSmall { principal: Principal { name: "ci".into(), scope: Scope::Read }, needed: Scope::Deploy }
+        Denied::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
     }
 
     #[test]
@@ -429,6 +453,8 @@ mod tests {
             Denied::WrongToken,
             Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
             too_small(),
+            Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
+            Denied::OtherFunction { principal: ci(Some("shop")) },
             Denied::DatabaseAway,
         ];
         insta::assert_snapshot!(said.map(|denied| Problem::Denied(denied).detail()).join("\n"));
@@ -445,6 +471,11 @@ mod tests {
             (Problem::Denied(Denied::NoToken { needed: Scope::Read }), 401),
             (Problem::Denied(Denied::WrongToken), 401),
             (Problem::Denied(too_small()), 403),
+            (Problem::Denied(Denied::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denied::OtherFunction { principal: ci(Some("shop")) }), 403),
+            (Problem::UnknownToken("x".into()), 404),
+            (Problem::TokenTaken("x".into()), 409),
+            (Problem::HistoryAway, 503),
             (Problem::Git(Refusal::NoService), 403),
             (Problem::Git(Refusal::NotHosted), 404),
             (Problem::Webhook(Reason::Unsigned), 401),
@@ -499,7 +530,6 @@ mod tests {
             (Problem::BrokenBranch(Vec::new()), 503),
             (Problem::NotReady, 503),
             (Problem::WebhooksBusy, 503),
-            (Problem::HistoryAway, 503),
             (Problem::TailsBusy { limit: 1 }, 503),
             (Problem::UnknownExecution, 404),
             (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{Answer, App, Problem, executions::away, function};
 use crate::{
-    access::Scope,
+    access::{Principal, Scope},
     clock::id_text,
     execution::{Capture, Captured, Execution, ExecutionId, Finished, Incomplete, Invocation, Timed, Trigger},
     function::{FunctionName, ScriptId},
@@ -47,14 +47,14 @@ pub async fn replay(
     request: Request<Body>,
 ) -> Result<Json<Value>, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
     let order = if body.is_empty() { Ok(None) } else { serde_json::from_slice::<Option<ReplayOrder>>(&body) };
     let order = order
         .map(Option::unwrap_or_default)
         .map_err(|error| Problem::BadOrder(format!("the body is no order to run a request again: {error}")))?;
     let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
-    let (execution, capture) = app.recorded(id).await?;
+    let (execution, capture) = app.recorded(id, &principal).await?;
     let request = capture.request().map_err(|why| incomplete(id, &why))?;
     let (table, function) = app.target(&execution.function, order.version.as_deref()).await?;
     tracing::info!(execution.id = %id, "`{}` runs the request of execution `{id}` again", principal.name);
@@ -63,10 +63,11 @@ pub async fn replay(
 }
 
 impl App {
-    /// Finds an execution and its request.
-    async fn recorded(&self, id: ExecutionId) -> Result<(Execution, Capture), Problem> {
+    /// Finds an execution and its request; what somebody may not know of is not there.
+    async fn recorded(&self, id: ExecutionId, principal: &Principal) -> Result<(Execution, Capture), Problem> {
         let store = self.history()?;
-        let execution = store.execution(id).await.map_err(away)?.ok_or(Problem::UnknownExecution)?;
+        let execution = store.execution(id).await.map_err(away)?;
+        let execution = execution.filter(|execution| principal.may_touch(execution.function.as_str())).ok_or(Problem::UnknownExecution)?;
         let not_kept = || {
             Problem::NotReplayable(format!(
                 "the request of execution `{id}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or below `[journal]` for every function; later requests can",
@@ -128,6 +129,7 @@ impl App {
             method: request.method,
             uri: request.uri,
             params: request.params,
+            principal: None,
             headers: request.headers,
             body: request.body,
             remote_addr: None,

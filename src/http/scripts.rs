@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::{App, Problem, function, openapi::Routes};
+use super::{App, Problem, auth::Denied, function, openapi::Routes};
 use crate::{
     access::{Principal, Scope},
+    audit::Actor,
     clock::rfc3339,
     deployment::Deployment,
     function::{
@@ -72,8 +73,11 @@ async fn list(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
     let (filter, limit) = filter(query.as_deref().unwrap_or_default())?;
+    if !principal.may_touch_all_below(&filter.prefix) {
+        return Err(Denied::OtherFunction { principal }.into());
+    }
     let mut scripts = app.live.scripts(&filter, limit + 1);
     let next = (scripts.len() > limit).then(|| scripts[limit - 1].name.clone());
     scripts.truncate(limit);
@@ -113,8 +117,9 @@ async fn one(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
     let script = app.script(&id)?;
+    must_touch(&principal, &script.name)?;
     Ok(app.show(StatusCode::OK, &script, None).await)
 }
 
@@ -140,7 +145,7 @@ struct New {
 async fn create(State(app): State<Arc<App>>, ConnectInfo(peer): Peer, request: Request<Body>) -> Result<Response, Problem> {
     let (principal, _, New { name, source }) = app.order(peer, request, app.one_script_bytes()).await?;
     let content = app.content(source)?;
-    let uploaded = app.change(principal, Change::Create(name.clone(), content)).await?;
+    let uploaded = app.change(principal, peer, Change::Create(name.clone(), content)).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let place = format!("/api/admin/scripts/{}", script.id());
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
@@ -174,7 +179,7 @@ async fn replace(
     let (principal, headers, Source { source }) = app.order(peer, request, app.one_script_bytes()).await?;
     let content = app.content(source)?;
     let name = app.script(&id)?.name;
-    let uploaded = app.change(principal, Change::Replace(name.clone(), Some(content), expected(&headers))).await?;
+    let uploaded = app.change(principal, peer, Change::Replace(name.clone(), Some(content), expected(&headers))).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok(app.show(status, &script, uploaded.held).await)
@@ -194,9 +199,9 @@ async fn delete(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     let name = app.script(&id)?.name;
-    let uploaded = app.change(principal, Change::Replace(name, None, expected(&headers))).await?;
+    let uploaded = app.change(principal, peer, Change::Replace(name, None, expected(&headers))).await?;
     Ok(match uploaded.held {
         None => StatusCode::NO_CONTENT.into_response(),
         Some(held) => (StatusCode::ACCEPTED, Json(json!({ "held": held }))).into_response(),
@@ -225,8 +230,9 @@ async fn versions(
     headers: HeaderMap,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
     let (name, versions) = app.versions(&id).await?;
+    must_touch(&principal, &name)?;
     let versions: Vec<Value> = versions.iter().map(lived).collect();
     Ok(Json(json!({ "id": ScriptId::of(&name), "name": name, "versions": versions })))
 }
@@ -243,8 +249,9 @@ async fn version(
     headers: HeaderMap,
     Path((id, version)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
     let (name, versions) = app.versions(&id).await?;
+    must_touch(&principal, &name)?;
     let unknown = || Problem::UnknownVersion { version: version.clone(), function: name.clone() };
     let known = version.parse().ok().and_then(|version: Version| versions.iter().find(|known| known.version == version));
     let known = known.ok_or_else(unknown)?;
@@ -258,12 +265,17 @@ async fn version(
     Ok(Json(found))
 }
 
+/// Refuses whoever has a token for other functions.
+pub(super) fn must_touch(principal: &Principal, name: &FunctionName) -> Result<(), Denied> {
+    if principal.may_touch(name.as_str()) { Ok(()) } else { Err(Denied::OtherFunction { principal: principal.clone() }) }
+}
+
 fn lived(known: &FunctionVersion) -> Value {
     json!({ "version": known.version, "deployment": known.deployment, "time": rfc3339(known.deployment.time_us()) })
 }
 
 impl App {
-    /// Reads an order of somebody who may deploy. Nobody's body is read before it is known who that is.
+    /// Reads an order of somebody who may deploy; the caller must ask about which functions. Nobody's body is read before it is known who that is.
     pub(super) async fn order<T: DeserializeOwned>(
         &self,
         peer: SocketAddr,
@@ -271,7 +283,7 @@ impl App {
         limit: usize,
     ) -> Result<(Principal, HeaderMap, T), Problem> {
         let (parts, body) = request.into_parts();
-        let principal = self.auth.require_bearer(Scope::Deploy, &parts.headers, peer.ip()).await?;
+        let principal = self.auth.identify_bearer(Scope::Deploy, &parts.headers, peer.ip()).await?;
         let body: Bytes = function::read_body(&parts.headers, body, limit, self.settings.body_timeout).await?;
         let order =
             serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is not as it should be: {error}")))?;
@@ -296,8 +308,11 @@ impl App {
     }
 
     /// Changes the source, and waits until that is live.
-    async fn change(&self, principal: Principal, change: Change) -> Result<Uploaded, Problem> {
-        let upload = Upload { change, by: principal.name, allow_mass_delete: false, is_dry_run: false };
+    async fn change(&self, principal: Principal, peer: SocketAddr, change: Change) -> Result<Uploaded, Problem> {
+        if let Change::Create(name, _) | Change::Replace(name, ..) = &change {
+            must_touch(&principal, name)?;
+        }
+        let upload = Upload { change, by: Actor::over_http(principal.name, peer.ip()), allow_mass_delete: false, is_dry_run: false };
         Ok(self.upload(upload).await?)
     }
 

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use super::{App, Problem, function, openapi::Routes};
 use crate::{
     access::Scope,
+    audit::Actor,
     function::Diagnostic,
     source::tarball::{self, Limits},
     sync::upload::{Change, Upload},
@@ -72,7 +73,7 @@ struct Meant {
 
 /// Makes the files of a tar the functions, and no others.
 #[utoipa::path(
-    put, path = "/api/admin/tree", operation_id = "deploy_tree", tag = "scripts", params(Meant), request_body(content = Vec<u8>, content_type = "application/x-tar"),
+    put, path = "/api/admin/tree", operation_id = "deploy_tree", tag = "scripts", params(Meant), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
         (status = 200, description = "What changed, or would.", body = Object),
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
@@ -92,7 +93,7 @@ async fn deploy(
     let tree = tarball::unpack(tar, limits).await?;
     let upload = Upload {
         change: Change::Tree(tree),
-        by: principal.name,
+        by: Actor::over_http(principal.name, peer.ip()),
         allow_mass_delete: wishes.allow_mass_delete,
         is_dry_run: wishes.is_dry_run,
     };

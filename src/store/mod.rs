@@ -3,6 +3,7 @@
 //! Executions arrive through the [`journal`], which never blocks a request and keeps them in the [`spool`] while the database is away.
 
 mod append;
+mod audit;
 mod captures;
 mod connect;
 mod deployments;

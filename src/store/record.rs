@@ -8,9 +8,10 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgPool, Sqlite, SqlitePool, pool::PoolConnection};
 
-use super::{Database, Store, StoreError, deployments::json};
+use super::{Database, Store, StoreError, audit, deployments::json};
 use crate::{
-    deployment::{Changes, Deployment, Following},
+    audit::Record,
+    deployment::{Changes, Deployment, DeploymentStatus, Following},
     function::{Content, Digest},
 };
 
@@ -62,25 +63,29 @@ impl Store {
             &functions,
             vec![id.into()],
         );
-        self.write(batch).await
+        if deployment.status == DeploymentStatus::Live {
+            audit::add_deployment(&mut batch, deployment, changes.origin);
+        }
+        self.write(batch).await.map_err(StoreError::query("record a deployment"))
     }
 
-    /// Remembers what an operator told about following the source.
-    pub async fn set_following(&self, following: &Following) -> Result<(), StoreError> {
+    /// Remembers what an operator told about following the source, and who that was.
+    pub async fn set_following(&self, following: &Following, record: &Record) -> Result<(), StoreError> {
         let mut batch = Batch::default();
+        audit::add(&mut batch, record);
         batch.insert(
             "INSERT INTO following (id, state) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
             vec![json(following).into()],
         );
-        self.write(batch).await
+        self.write(batch).await.map_err(StoreError::query("remember how the source is followed"))
     }
 
-    async fn write(&self, batch: Batch) -> Result<(), StoreError> {
+    /// Carries out all of a batch, or nothing of it.
+    pub(super) async fn write(&self, batch: Batch) -> sqlx::Result<()> {
         match &self.database {
             Database::Postgres(pool) => batch.write_to_postgres(pool).await,
             Database::Sqlite { writer, .. } => batch.write_to_sqlite(writer).await,
         }
-        .map_err(StoreError::query("record a deployment"))
     }
 }
 
@@ -127,8 +132,10 @@ fn word(value: &impl Serialize) -> String {
 }
 
 /// A value of a statement.
-enum Value {
+pub(super) enum Value {
     Integer(i64),
+    /// No number.
+    Nothing,
     Text(Option<String>),
     Bytes(Vec<u8>),
 }
@@ -136,6 +143,12 @@ enum Value {
 impl From<i64> for Value {
     fn from(value: i64) -> Self {
         Self::Integer(value)
+    }
+}
+
+impl From<Option<i64>> for Value {
+    fn from(value: Option<i64>) -> Self {
+        value.map_or(Self::Nothing, Self::Integer)
     }
 }
 
@@ -156,6 +169,7 @@ macro_rules! bind {
     ($query:expr, $values:expr) => {
         $values.into_iter().fold($query, |query, value| match value {
             Value::Integer(value) => query.bind(value),
+            Value::Nothing => query.bind(None::<i64>),
             Value::Text(value) => query.bind(value),
             Value::Bytes(value) => query.bind(value),
         })
@@ -172,10 +186,11 @@ struct Statement {
 
 /// Statements of one transaction.
 #[derive(Default)]
-struct Batch(Vec<Statement>);
+pub(super) struct Batch(Vec<Statement>);
 
 impl Batch {
-    fn insert(&mut self, insert: &'static str, values: Vec<Value>) {
+    /// Adds a statement that changes something.
+    pub(super) fn insert(&mut self, insert: &'static str, values: Vec<Value>) {
         self.0.push(Statement { insert, has_rows: false, values });
     }
 

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use sqlx::FromRow;
 
-use super::{Database, Store, StoreError, read};
-use crate::access::{Principal, Token, TokenHash};
+use super::{Database, Store, StoreError, audit, read, record::Batch};
+use crate::{
+    access::{Principal, Token, TokenHash},
+    audit::Record,
+};
 
 /// A token's last use is noted at most so often, so that requests do not each write.
 const NOTE_INTERVAL: Duration = Duration::from_secs(60);
@@ -21,27 +24,34 @@ macro_rules! write {
 }
 
 impl Store {
-    /// Keeps a new token; returns whether its name was free.
-    pub async fn create_token(&self, token: &Token, hash: &TokenHash) -> Result<bool, StoreError> {
-        let made = write!(self, pool => sqlx::query(
-            "INSERT INTO tokens (name, hash, scope, created_us, expires_us, last_used_us)
+    /// Keeps a new token and writes down who made it; returns whether its name was free.
+    pub async fn create_token(&self, token: &Token, hash: &TokenHash, record: &Record) -> Result<bool, StoreError> {
+        let mut batch = Batch::default();
+        batch.insert(
+            "INSERT INTO tokens (name, hash, scope, functions, created_us, expires_us)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (name) DO NOTHING",
-        )
-        .bind(&token.name)
-        .bind(hash.as_str())
-        .bind(token.scope.to_string())
-        .bind(token.created_us)
-        .bind(token.expires_us)
-        .bind(token.last_used_us)
-        .execute(pool));
-        Ok(made.map_err(StoreError::query("create a token"))? > 0)
+            vec![
+                token.name.clone().into(),
+                hash.as_str().to_owned().into(),
+                token.scope.to_string().into(),
+                token.functions.as_ref().map(ToString::to_string).into(),
+                token.created_us.into(),
+                token.expires_us.into(),
+            ],
+        );
+        audit::add_if_hash(&mut batch, record, hash.as_str());
+        self.write(batch).await.map_err(StoreError::query("create a token"))?;
+        let made: Option<String> =
+            read!(self, pool => sqlx::query_scalar("SELECT name FROM tokens WHERE hash = $1").bind(hash.as_str()).fetch_optional(pool))
+                .map_err(StoreError::query("create a token"))?;
+        Ok(made.is_some())
     }
 
     /// Returns every token by name, expired ones too.
     pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         let rows: Vec<TokenRow> = read!(self, pool => sqlx::query_as(
-            "SELECT name, scope, created_us, expires_us, last_used_us
+            "SELECT name, scope, functions, created_us, expires_us, last_used_us
              FROM tokens",
         )
         .fetch_all(pool))
@@ -52,16 +62,25 @@ impl Store {
         Ok(tokens)
     }
 
-    /// Forgets a token, which is worth nothing from now on; returns whether there was one of this name.
-    pub async fn revoke_token(&self, name: &str) -> Result<bool, StoreError> {
-        let gone = write!(self, pool => sqlx::query("DELETE FROM tokens WHERE name = $1").bind(name).execute(pool));
-        Ok(gone.map_err(StoreError::query("revoke a token"))? > 0)
+    /// Forgets a token, which is worth nothing from now on, and writes down who wanted that; returns whether there was one of this name.
+    pub async fn revoke_token(&self, name: &str, record: &Record) -> Result<bool, StoreError> {
+        let known: Option<String> =
+            read!(self, pool => sqlx::query_scalar("SELECT name FROM tokens WHERE name = $1").bind(name).fetch_optional(pool))
+                .map_err(StoreError::query("look for a token"))?;
+        if known.is_none() {
+            return Ok(false);
+        }
+        let mut batch = Batch::default();
+        audit::add_if_name(&mut batch, record, name);
+        batch.insert("DELETE FROM tokens WHERE name = $1", vec![name.to_owned().into()]);
+        self.write(batch).await.map_err(StoreError::query("revoke a token"))?;
+        Ok(true)
     }
 
     /// Returns whose token has this hash, if it has not expired, and notes that it was used.
     pub async fn token_by_hash(&self, hash: &TokenHash, now_us: i64) -> Result<Option<Principal>, StoreError> {
         let row: Option<TokenRow> = read!(self, pool => sqlx::query_as(
-            "SELECT name, scope, created_us, expires_us, last_used_us
+            "SELECT name, scope, functions, created_us, expires_us, last_used_us
              FROM tokens
              WHERE hash = $1 AND (expires_us IS NULL OR expires_us > $2)",
         )
@@ -75,7 +94,7 @@ impl Store {
         if token.last_used_us.is_none_or(|last| last < stale_us) {
             self.note_use(&token.name, now_us).await;
         }
-        Ok(Some(Principal { name: token.name, scope: token.scope }))
+        Ok(Some(Principal { name: token.name, scope: token.scope, functions: token.functions }))
     }
 
     /// Notes when a token was used. Its owner gets in even where that cannot be written down.
@@ -94,6 +113,7 @@ impl Store {
 struct TokenRow {
     name: String,
     scope: String,
+    functions: Option<String>,
     created_us: i64,
     expires_us: Option<i64>,
     last_used_us: Option<i64>,
@@ -104,6 +124,15 @@ impl TryFrom<TokenRow> for Token {
 
     fn try_from(row: TokenRow) -> Result<Self, StoreError> {
         let scope = row.scope.parse().map_err(|error| StoreError::bad_row("tokens", &row.name, error))?;
-        Ok(Self { name: row.name, scope, created_us: row.created_us, expires_us: row.expires_us, last_used_us: row.last_used_us })
+        let functions = row.functions.map(|prefix| prefix.parse()).transpose();
+        let functions = functions.map_err(|error| StoreError::bad_row("tokens", &row.name, error))?;
+        Ok(Self {
+            name: row.name,
+            scope,
+            functions,
+            created_us: row.created_us,
+            expires_us: row.expires_us,
+            last_used_us: row.last_used_us,
+        })
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    audit::Actor,
     clock::{Ids, monotonic},
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange, Snapshot},
     engine::Engine,
@@ -141,7 +142,7 @@ impl Sync {
     }
 
     /// The same for somebody who has changed it.
-    async fn sync_for(&mut self, cause: Cause, by: Option<&str>) -> Done {
+    async fn sync_for(&mut self, cause: Cause, by: Option<&Actor>) -> Done {
         let began = monotonic();
         self.record_what_is_live().await;
         let checked_us = self.parts.ids.now_us();
@@ -208,7 +209,7 @@ impl Sync {
     }
 
     /// Compares what can go live with what is, and makes the difference live and known.
-    async fn decide(&mut self, cause: Cause, by: Option<&str>, proposal: Proposal) -> Done {
+    async fn decide(&mut self, cause: Cause, by: Option<&Actor>, proposal: Proposal) -> Done {
         let Proposal { revision, commit, settled, is_refused, following, began, .. } = proposal;
         let is_loaded = self.parts.live.table().is_loaded();
         let is_commit = commit.is_some();
@@ -223,7 +224,7 @@ impl Sync {
             id: DeploymentId(self.parts.ids.next()),
             revision: revision.clone(),
             cause,
-            by: commit.as_ref().map(|commit| commit.author.clone()).or_else(|| by.map(str::to_owned)),
+            by: commit.as_ref().map(|commit| commit.author.clone()).or_else(|| by.map(|actor| actor.who.clone())),
             pushed_by: commit.and_then(|commit| commit.pushed_by),
             note,
             status: DeploymentStatus::Live,
@@ -253,6 +254,7 @@ impl Sync {
             files: files.into_iter().map(|path| (path.clone(), settled.tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&settled),
             following: (following != self.following).then(|| following.clone()),
+            origin: by.map(|actor| actor.origin),
         };
         if !self.record(&deployment, &changed).await {
             self.keep().await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::{
@@ -12,6 +13,7 @@ use super::{
     whole, with_causes,
 };
 use crate::{
+    audit::{Action, Actor},
     clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot, Suspension},
     function::{Diagnostic, Revision, tree::differences},
@@ -28,15 +30,17 @@ impl Sync {
             Order::Upload(upload, reply) => drop(reply.send(self.upload(*upload).await)),
             Order::Rollback(rollback, reply) => drop(reply.send(self.roll_back(rollback).await)),
             Order::Suspend(by, reply) => drop(reply.send(self.suspend(by).await)),
-            Order::Unpin(reply) => {
+            Order::Unpin(by, reply) => {
                 let unpinned = Following { pin: None, ..self.following.clone() };
                 let wanted = if self.following.pin.is_some() { Ok(unpinned) } else { Err("nothing is pinned") };
-                return self.change_and_look(wanted, reply, done).await;
+                let to = self.following.pin.as_ref().map(|pin| pin.to);
+                let why = (by, Action::Unpin, json!({ "pinned_to": to }));
+                return self.change_and_look(wanted, why, reply, done).await;
             }
-            Order::Resume(reply) => {
+            Order::Resume(by, reply) => {
                 let resumed = Following { suspended: None, ..self.following.clone() };
                 let wanted = if self.following.suspended.is_some() { Ok(resumed) } else { Err("the source is not suspended") };
-                return self.change_and_look(wanted, reply, done).await;
+                return self.change_and_look(wanted, (by, Action::Resume, json!({})), reply, done).await;
             }
         }
         done
@@ -86,16 +90,18 @@ impl Sync {
         self.parts.store.borrow().clone().ok_or_else(|| OrderError::NoDatabase(why()))
     }
 
-    async fn suspend(&mut self, by: String) -> Result<(), OrderError> {
+    async fn suspend(&mut self, by: Actor) -> Result<(), OrderError> {
         if self.following.suspended.is_some() {
             return Err(OrderError::NothingToDo("the source is suspended already"));
         }
-        let suspended = Some(Suspension { by, since_us: self.parts.ids.now_us() });
-        self.change(Following { suspended, ..self.following.clone() }).await
+        let suspended = Some(Suspension { by: by.who.clone(), since_us: self.parts.ids.now_us() });
+        let following = Following { suspended, ..self.following.clone() };
+        self.change(following, (by, Action::Suspend, json!({}))).await
     }
 
-    async fn change(&mut self, following: Following) -> Result<(), OrderError> {
-        self.store()?.set_following(&following).await.map_err(no_database)?;
+    async fn change(&mut self, following: Following, (by, action, detail): Why) -> Result<(), OrderError> {
+        let record = by.does(action, self.parts.ids.now_us(), detail);
+        self.store()?.set_following(&following, &record).await.map_err(no_database)?;
         self.follow_as(following);
         Ok(())
     }
@@ -103,11 +109,12 @@ impl Sync {
     async fn change_and_look(
         &mut self,
         wanted: Result<Following, &'static str>,
+        why: Why,
         reply: oneshot::Sender<Result<Look, OrderError>>,
         done: Done,
     ) -> Done {
         let changed = match wanted {
-            Ok(following) => self.change(following).await,
+            Ok(following) => self.change(following, why).await,
             Err(why) => Err(OrderError::NothingToDo(why)),
         };
         let done = if changed.is_ok() { self.sync(self.parts.source.cause()).await } else { done };
@@ -172,6 +179,7 @@ impl Sync {
             files: files.into_iter().map(|path| (path.clone(), tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&settled),
             following: Some(following.clone()),
+            origin: Some(rollback.origin),
         };
         self.load(&settled).await;
         store.record_deployment(&deployment, &changes).await.map_err(no_database)?;
@@ -210,6 +218,9 @@ impl Sync {
         Err(OrderError::NothingBefore(format!("there is no live deployment before {newest} with other files")))
     }
 }
+
+/// Who wants how the source is followed to change, and what the audit log says of it.
+type Why = (Actor, Action, Value);
 
 /// Deployments in a row that changed no file and are passed over on the way back.
 const MAX_STEPS_BACK: usize = 100;

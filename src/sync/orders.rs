@@ -12,6 +12,7 @@ use super::{
     with_causes,
 };
 use crate::{
+    audit::{Actor, Origin},
     deployment::{Deployment, DeploymentId, Following, Snapshot},
     function::{Diagnostic, Revision, Tree},
     source::Source,
@@ -47,11 +48,11 @@ pub enum Order {
     /// Go back to an earlier deployment.
     Rollback(Rollback, oneshot::Sender<Result<RolledBack, OrderError>>),
     /// Follow the source again after a rollback.
-    Unpin(oneshot::Sender<Result<Look, OrderError>>),
+    Unpin(Actor, oneshot::Sender<Result<Look, OrderError>>),
     /// Follow the source no longer.
-    Suspend(String, oneshot::Sender<Result<(), OrderError>>),
+    Suspend(Actor, oneshot::Sender<Result<(), OrderError>>),
     /// Follow it again.
-    Resume(oneshot::Sender<Result<Look, OrderError>>),
+    Resume(Actor, oneshot::Sender<Result<Look, OrderError>>),
 }
 
 /// What came of a look at the source.
@@ -91,6 +92,8 @@ pub struct Rollback {
     pub hold: bool,
     /// Who wants it.
     pub by: String,
+    /// From where.
+    pub origin: Origin,
     /// Why.
     pub reason: Option<String>,
     /// Only say what would change.
@@ -196,20 +199,20 @@ impl SyncHandle {
     }
 
     /// Follows the source again after a rollback, and looks at it.
-    pub async fn unpin(&self) -> Result<Look, OrderError> {
+    pub async fn unpin(&self, by: Actor) -> Result<Look, OrderError> {
         self.source.refresh().await;
-        self.ask(Order::Unpin).await?
+        self.ask(|reply| Order::Unpin(by, reply)).await?
     }
 
     /// Lets nothing of the source go live until it is resumed.
-    pub async fn suspend(&self, by: String) -> Result<(), OrderError> {
+    pub async fn suspend(&self, by: Actor) -> Result<(), OrderError> {
         self.ask(|reply| Order::Suspend(by, reply)).await?
     }
 
     /// Follows the source again, and looks at it.
-    pub async fn resume(&self) -> Result<Look, OrderError> {
+    pub async fn resume(&self, by: Actor) -> Result<Look, OrderError> {
         self.source.refresh().await;
-        self.ask(Order::Resume).await?
+        self.ask(|reply| Order::Resume(by, reply)).await?
     }
 
     async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Stopping> {

@@ -122,7 +122,7 @@ impl Sync {
         let changes = Changes {
             files: files.into_iter().map(|path| (path.clone(), self.tree.get(&path).cloned())).collect(),
             functions: self.functions.values().cloned().collect(),
-            following: None,
+            ..Changes::default()
         };
         deployment.changes = changes_since(&functions, &self.functions);
         match store.record_deployment(&deployment, &changes).await {

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Sync, check::Report, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted};
 use crate::{
+    audit::Actor,
     deployment::{Cause, DeploymentId, Pin},
     function::{
         Content, Diagnostic, FilePath, FunctionName, Revision, Tree,
@@ -40,8 +41,8 @@ pub enum Change {
 pub struct Upload {
     /// How.
     pub change: Change,
-    /// Who wants it: the name of a token.
-    pub by: String,
+    /// Who wants it.
+    pub by: Actor,
     /// More than half of the functions may go.
     pub allow_mass_delete: bool,
     /// Only say what would change.
@@ -170,7 +171,7 @@ impl Sync {
         let edit = Edit {
             base: wanted.revision.clone(),
             files: paths.iter().map(|path| (path.clone(), edit(path))).collect::<BTreeMap<_, _>>(),
-            author: upload.by.clone(),
+            author: upload.by.who.clone(),
             message: upload.change.message(),
         };
         self.parts.source.edit(edit).await?;

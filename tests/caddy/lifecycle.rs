@@ -8,10 +8,10 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    git::{admin, token},
+    git::admin,
     kit::{Caddy, INSIDE, OUTSIDE},
     node::{Node, PATIENCE, Response, wait_until},
-    scripts::{on_a_bare_repository, on_a_directory, on_a_hosted_repository, on_postgres},
+    scripts::{Api, on_a_bare_repository, on_a_directory, on_a_hosted_repository, on_postgres},
 };
 
 #[test]
@@ -84,12 +84,12 @@ fn a_script_is_made_listed_run_changed_and_deleted(node: &Node) {
     assert_eq!(operator.ask("PUT", path, &stale).status, 412);
 
     for scope in ["read", "deploy"] {
-        let other = Operator::with(&caddy, &token(node, &[scope, "--scope", scope]));
+        let other = Operator::with(&caddy, &Api::of(node).token(&json!({ "name": scope, "scope": scope })));
         let expected = if scope == "read" { 403 } else { 200 };
         assert_eq!(other.send("PUT", path, &json!({ "source": "\"two\"" })).status, expected, "{scope}");
         assert_eq!(other.ask("GET", path, &[]).status, 200, "{scope}");
     }
-    let guest = Operator::with(&caddy, &token(node, &["guest", "--scope", "read", "--expires", "1s"]));
+    let guest = Operator::with(&caddy, &Api::of(node).token(&json!({ "name": "guest", "scope": "read", "expires": "1s" })));
     wait_until("the token expires", PATIENCE, || guest.ask("GET", path, &[]).status == 401);
     // From outside there is no control plane, whoever asks.
     let outside = caddy.ask(OUTSIDE, path, &["-H", operator.authorization.as_str()]);

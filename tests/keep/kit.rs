@@ -10,11 +10,13 @@ use std::{
 use futures_util::TryStreamExt as _;
 use picloud::{
     access::{Scope, Token, TokenHash},
+    audit::{Action, Actor, Origin},
     store::{
         Store,
         transfer::{Row, Snapshot},
     },
 };
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
@@ -82,11 +84,13 @@ pub async fn fill(store: &Store, executions: i64) {
         deployment.note = (id == 2).then(|| "a note\nof two lines, \"quoted\"".into());
         store.record_deployment(&deployment, &changes).await.unwrap();
     }
+    let ann = Actor { who: "ann".into(), origin: Origin::Cli };
+    let record = ann.does(Action::Unpin, NOW_US, json!({}));
     let following = serde_json::from_str("{}").unwrap();
-    store.set_following(&following).await.unwrap();
+    store.set_following(&following, &record).await.unwrap();
     for (name, scope, expires_us) in [("ci", Scope::Deploy, None), ("ann.laptop", Scope::Admin, Some(NOW_US))] {
-        let token = Token { name: name.into(), scope, created_us: NOW_US, expires_us, last_used_us: None };
-        assert!(store.create_token(&token, &TokenHash::of(name)).await.unwrap());
+        let token = Token { name: name.into(), scope, functions: None, created_us: NOW_US, expires_us, last_used_us: None };
+        assert!(store.create_token(&token, &TokenHash::of(name), &token.creation(&ann)).await.unwrap());
     }
     let all: Vec<_> = (0..executions)
         .map(|id| match id % 3 {

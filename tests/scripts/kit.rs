@@ -74,6 +74,12 @@ impl<'a> Api<'a> {
         self.send(method, path, &[("content-type", "application/json")], body.to_string().as_bytes())
     }
 
+    /// Makes a token of what the body of the request says, and returns its secret.
+    pub fn token(&self, token: &Value) -> String {
+        let made = self.json("POST", "/api/admin/tokens", token);
+        made.json()["secret"].as_str().unwrap_or_else(|| panic!("{}", made.text())).to_owned()
+    }
+
     /// Makes a script.
     pub fn create(&self, name: &str, source: &str) -> Response {
         self.json("POST", "/api/admin/scripts", &json!({ "name": name, "source": source }))

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     git::{self, picloud, token},
-    kit::{Api, messages, on_every_source, path},
+    kit::{Api, messages, on_every_source, path, tar},
     node::{Node, node},
 };
 
@@ -14,6 +14,8 @@ on_every_source! {
     a_name_is_one_that_can_be_served
     what_is_too_large_or_no_order_is_refused
     nobody_writes_without_a_token
+    a_token_for_some_functions_changes_those_alone
+    who_changes_a_script_is_in_the_audit_log
     what_an_operator_holds_is_not_written
 }
 
@@ -136,6 +138,47 @@ fn nobody_writes_without_a_token(node: &Node) {
     let basic = [("authorization", "Basic eDp5")];
     assert_eq!(node.send("DELETE", &path("a"), &basic, b"").status, 401);
     assert_eq!(node.get("/a").text(), "1");
+}
+
+fn a_token_for_some_functions_changes_those_alone(node: &Node) {
+    let admin = Api::of(node);
+    admin.created("shop/cart", "1");
+    admin.created("other", "1");
+    let api = Api::with(node, &admin.token(&json!({ "name": "shop", "scope": "deploy", "functions": "shop" })));
+    let id = admin.get(&path("other")).json()["id"].as_str().unwrap().to_owned();
+    let refused = [
+        api.create("other/b", "1"),
+        api.create("shops", "1"),
+        api.replace("other", "2"),
+        api.replace(&id, "2"),
+        api.delete("other"),
+        api.get(&path("other")),
+        api.get(&format!("{}/versions", path("other"))),
+        api.get("/api/admin/scripts"),
+        api.get("/api/admin/scripts?prefix=shop"),
+        api.json("POST", "/api/admin/check", &json!({ "files": { "shop/a.rhai": "1", "other.rhai": "1" } })),
+        api.tree("", &tar(&[("shop/cart.rhai", "1")])),
+    ];
+    for (at, refused) in refused.iter().enumerate() {
+        assert_eq!(refused.status, 403, "{at}: {}", refused.text());
+    }
+    assert_eq!(api.create("shop/new", "1").status, 201);
+    assert_eq!(api.replace("shop/cart", "2").status, 200);
+    assert_eq!(api.names("?prefix=shop/"), ["shop/cart", "shop/new"]);
+    assert_eq!(api.json("POST", "/api/admin/check", &json!({ "name": "shop/b", "source": "1" })).json()["ok"], true);
+    assert_eq!(api.delete("shop/new").status, 204);
+    assert_eq!((node.get("/shop/cart").text(), node.get("/other").text()), ("2".into(), "1".into()));
+}
+
+fn who_changes_a_script_is_in_the_audit_log(node: &Node) {
+    let api = Api::with(node, &Api::of(node).token(&json!({ "name": "ann", "scope": "deploy" })));
+    api.created("a", "1");
+    assert_eq!(api.tree("", &tar(&[("a.rhai", "2")])).status, 200);
+    assert_eq!(api.delete("a").status, 204);
+    let log = Api::of(node).get("/api/admin/audit?action=upload").json();
+    let log = log["entries"].as_array().unwrap_or_else(|| panic!("{log}"));
+    let told: Vec<_> = log.iter().map(|entry| (entry["who"].as_str().unwrap(), entry["origin"].as_str().unwrap())).collect();
+    assert_eq!(told, [("ann", "127.0.0.1"); 3]);
 }
 
 #[test]

@@ -106,7 +106,7 @@ pub fn deployment(id: i64, before: &Tree, after: &Tree) -> (Deployment, Changes)
         functions: after.len() as u32,
         took_us: 4_000,
     };
-    (deployment, Changes { files, functions, following: None })
+    (deployment, Changes { files, functions, ..Changes::default() })
 }
 
 pub fn function(path: &FilePath, content: &Content) -> Function {

@@ -1,5 +1,6 @@
 //! The store and its journal, on SQLite and on Postgres, through their public edge.
 
+mod audit;
 mod deployments;
 mod executions;
 mod journal;

@@ -47,6 +47,7 @@ pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> In
         method: http::Method::GET,
         uri: uri.parse().unwrap(),
         params: Vec::new(),
+        principal: None,
         headers: headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect(),
         body: Bytes::copy_from_slice(body.as_bytes()),
         remote_addr: None,

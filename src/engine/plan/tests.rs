@@ -37,6 +37,7 @@ fn invocation() -> Invocation {
             ("rest".into(), Param::Many(vec!["a".into(), "b".into()])),
             ("none".into(), Param::Absent),
         ],
+        principal: None,
         headers,
         body: Bytes::from_static(BODY.as_bytes()),
         remote_addr: None,

@@ -1,0 +1,62 @@
+//! The control plane's part about the audit log.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, RawQuery, State},
+};
+use http::HeaderMap;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::{App, Problem, openapi::Routes, tokens::away};
+use crate::{access::Scope, audit::AuditFilter};
+
+/// The route of the audit log.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(audit))
+}
+
+/// Which entries are meant; [`AuditFilter::parse`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Meant {
+    /// Of this kind: `save`, `push`, `rollback`, `token_create` …
+    action: Option<String>,
+    /// What this one did.
+    who: Option<String>,
+    /// Done since then: a span (`10m`) or a time.
+    since: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// What follows the last page.
+    cursor: Option<String>,
+}
+
+/// Lists who changed what, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/audit", tag = "tokens", params(Meant),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
+async fn audit(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()).collect();
+    let pairs = pairs.iter().map(|(key, value)| (&**key, &**value));
+    let filter = AuditFilter::parse(pairs, app.ids.now_us()).map_err(|error| Problem::BadOrder(error.to_string()))?;
+    let limit = filter.limit as usize;
+    // One more, which tells whether there is another page.
+    let mut entries = app.history()?.audit(&AuditFilter { limit: filter.limit + 1, ..filter }).await.map_err(away)?;
+    let has_more = entries.len() > limit;
+    entries.truncate(limit);
+    let next = entries.last().filter(|_| has_more).map(|last| last.id.to_string());
+    Ok(Json(json!({ "entries": entries, "next": next })))
+}
