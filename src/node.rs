@@ -428,13 +428,14 @@ impl Database {
             Ok(last) => self.ids.rise_above(last.unwrap_or(0)),
             Err(error) => tracing::warn!("new ids may be lower than earlier ones: {}", error.explained()),
         }
+        self.live.set_status(|status| status.database = None);
+        self.journal.connect(store.clone());
+        self.reached.send_replace(Some(store.clone()));
+        // After that, because the start waits for the database, and this for whoever else writes to it.
         let detail = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "source": self.config.source.to_string() });
         if let Err(error) = store.record_start(self.clock.now_us(), &self.config.fingerprint(), detail).await {
             tracing::error!("the audit log misses this start: {}", error.explained());
         }
-        self.live.set_status(|status| status.database = None);
-        self.journal.connect(store.clone());
-        self.reached.send_replace(Some(store.clone()));
         retention::run(store, self.config.retention, self.clock, self.journal.written(), self.stop).await;
     }
 }
