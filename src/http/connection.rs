@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -32,6 +32,10 @@ use super::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// It is over when connections were accepted for so long: each that is ended to make room lets just one in.
 const REFUSED_FOR: Duration = Duration::from_secs(2);
+
+/// A client that is answered before all of its request was read gets so long to notice. What arrives at a closed connection would have the
+/// system throw away the answer that is under way.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// A response up to this many bytes is sent as one part.
 const SMALL: usize = 1024;
@@ -135,6 +139,9 @@ struct Patient {
     least_bytes: u64,
     /// From when a write had to wait for the client until all is taken.
     stuck: Option<Stuck>,
+    /// From when all was said to a client that is still sending.
+    lingers: Option<Pin<Box<Sleep>>>,
+    place: Arc<Place>,
 }
 
 struct Stuck {
@@ -145,7 +152,8 @@ struct Stuck {
 impl Patient {
     fn new(stream: TcpStream, place: Arc<Place>, settings: &Settings) -> Self {
         let limit = settings.write_timeout;
-        Self { stream, progress: Progress::of(place), limit, least_bytes: settings.least_bytes_within(limit), stuck: None }
+        let (progress, least_bytes) = (Progress::of(place.clone()), settings.least_bytes_within(limit));
+        Self { stream, progress, limit, least_bytes, stuck: None, lingers: None, place }
     }
 
     /// Starts the timer when a write has to wait. What gets through starts it anew only if it is enough.
@@ -223,6 +231,22 @@ impl AsyncWrite for Patient {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        if self.lingers.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(context))?;
+            if !self.place.has_unread() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let this = &mut *self;
+        let timer = this.lingers.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        while timer.as_mut().poll(context).is_pending() {
+            let mut nobody_s = [0; 16 * 1024];
+            let mut buffer = ReadBuf::new(&mut nobody_s);
+            ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }

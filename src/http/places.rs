@@ -12,7 +12,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -80,6 +80,7 @@ impl Places {
             address,
             of_address,
             at: AtomicUsize::new(taken.places.len()),
+            has_unread: AtomicBool::new(false),
             task: OnceLock::new(),
         });
         taken.places.push(place.clone());
@@ -168,6 +169,8 @@ pub struct Place {
     of_address: Arc<AtomicUsize>,
     /// Its index among all; changed only under their lock.
     at: AtomicUsize,
+    /// A request was answered before all of it was read.
+    has_unread: AtomicBool,
     task: OnceLock<AbortHandle>,
 }
 
@@ -185,6 +188,11 @@ impl Place {
     /// From now on the next step is the node's.
     pub fn is_worked_for(&self) {
         self.waits_since_ms.store(0, Ordering::Relaxed);
+    }
+
+    /// Returns whether the client may still be sending what nobody reads.
+    pub fn has_unread(&self) -> bool {
+        self.has_unread.load(Ordering::Relaxed)
     }
 
     fn waited_ms(&self, now_ms: u64) -> Option<u64> {
@@ -233,6 +241,14 @@ impl Received {
         }
         place.waits();
         Self { body, progress: Some(Progress::of(place.clone())) }
+    }
+}
+
+impl Drop for Received {
+    fn drop(&mut self) {
+        if let Some(progress) = &self.progress {
+            progress.place.has_unread.store(true, Ordering::Relaxed);
+        }
     }
 }
 

@@ -31,6 +31,24 @@ fn a_client_that_is_slow_with_its_head_is_cut() {
 }
 
 #[test]
+fn who_is_refused_while_sending_hears_why_and_cannot_go_on_for_ever() {
+    let node = node(&[("a.post.rhai", "1")]).start();
+    let head = format!("POST /a HTTP/1.1\r\nhost: t\r\ncontent-length: {}\r\n\r\n", 1_u64 << 40);
+    let part = vec![b'1'; 1 << 20];
+    // As many proxies do: they send what they have before they look at the answer.
+    let mut client = node.client();
+    client.write(head.as_bytes()).unwrap();
+    for _ in 0..16 {
+        client.write(&part).expect("the node still takes what is sent");
+    }
+    let answer = client.read("POST").expect("the answer was not lost");
+    assert_eq!((answer.status, answer.json()["status"].as_u64()), (413, Some(413)));
+    let mut endless = node.client();
+    endless.write(head.as_bytes()).unwrap();
+    wait_until("the node does not listen any more", PATIENCE, || endless.write(&part).is_err());
+}
+
+#[test]
 fn a_body_that_does_not_come_in_time_is_not_waited_for() {
     let node = node(&[("a.post.rhai", "1")]).config(SHORT).start();
     let mut client = node.client();
