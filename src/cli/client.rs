@@ -4,6 +4,7 @@ use std::{fs, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Configured, events::Events};
@@ -77,6 +78,11 @@ impl Node {
     }
 }
 
+/// Reads an answer as what it should be.
+pub fn understood<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
+    serde_json::from_value(answer).context("the node's answer is none to this: is it a PiCloud of another version?")
+}
+
 impl Client {
     /// Returns where the node answers.
     pub fn url(&self) -> &str {
@@ -87,6 +93,11 @@ impl Client {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.call())
+    }
+
+    /// Asks for something of which it is known what it looks like.
+    pub fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        understood(self.get(path)?)
     }
 
     /// Asks for something that goes on, from the event after this one. None if the node cannot be reached just now.

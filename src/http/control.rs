@@ -14,7 +14,7 @@ use serde_json::json;
 use tower_service::Service;
 
 use super::{
-    Answer, App, Face, Problem, admin, archive, executions,
+    Answer, App, Face, Problem, admin, archive, deployments, executions,
     function::{self, Met},
     git, metrics,
     places::Received,
@@ -75,6 +75,7 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/_picloud/metrics", get(metrics::answer))
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
+        .merge(deployments::routes())
         .merge(executions::routes())
         .merge(git::routes())
 }

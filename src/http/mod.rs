@@ -2,9 +2,11 @@
 
 mod admin;
 mod archive;
+mod asked;
 mod auth;
 mod connection;
 mod control;
+mod deployments;
 mod executions;
 mod function;
 mod git;

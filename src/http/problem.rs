@@ -139,7 +139,11 @@ impl Problem {
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
-                FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
+                FindError::Unknown(_)
+                | FindError::Short(_)
+                | FindError::Ambiguous { .. }
+                | FindError::NothingLive
+                | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
@@ -248,6 +252,7 @@ impl Problem {
                 format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
             }
             Self::Archive(ArchiveError::Find(FindError::Ambiguous { .. })) => "more than one revision begins so; give more of it".into(),
+            Self::Archive(ArchiveError::Find(FindError::NothingLive)) => "nothing was ever live".into(),
             Self::Archive(ArchiveError::Find(FindError::NeverLive(_))) => "this deployment was rejected and never live".into(),
             Self::Archive(ArchiveError::Outdated { .. }) => "the files of this deployment do not check by today's rules and limits".into(),
             Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase) => {
@@ -404,6 +409,7 @@ mod tests {
             (Problem::Archive(FindError::Unknown("x".into()).into()), 404),
             (Problem::Archive(FindError::Short("x".into()).into()), 404),
             (Problem::Archive(FindError::Ambiguous { key: "x".into(), revisions: Vec::new() }.into()), 404),
+            (Problem::Archive(FindError::NothingLive.into()), 404),
             (Problem::Archive(FindError::NeverLive(DeploymentId(1)).into()), 404),
             (Problem::Archive(ArchiveError::Outdated { id: DeploymentId(1), diagnostics: Arc::new([]) }), 409),
             (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
