@@ -71,6 +71,11 @@ impl Node {
         if self.url.is_some() { self.find() } else { Ok(None) }
     }
 
+    /// Returns the node whose URL was given, if one was: what is asked of the files here is asked of no other.
+    pub fn given(&self) -> anyhow::Result<Option<Client>> {
+        if self.url.is_some() { self.find() } else { Ok(None) }
+    }
+
     fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let text = fs::read_to_string(path).with_context(|| format!("cannot read the token in `{}`", path.display()))?;

@@ -18,7 +18,7 @@ use super::{
     function::{self, Met},
     git, metrics,
     places::Received,
-    preview,
+    preview, routes,
     trace::Traced,
     webhook,
 };
@@ -76,6 +76,7 @@ fn for_operators() -> Router<Arc<App>> {
         .route("/api/admin/whoami", get(whoami))
         .merge(admin::routes())
         .merge(deployments::routes())
+        .merge(routes::routes())
         .merge(executions::routes())
         .merge(git::routes())
 }

@@ -15,6 +15,7 @@ mod places;
 mod preview;
 mod problem;
 mod replay;
+mod routes;
 mod tail;
 mod timer;
 mod trace;
@@ -42,6 +43,7 @@ use crate::{
     clock::Ids,
     execution::{Execution, Outcome},
     executor::SharedExecutor,
+    function::Limits,
     live::Live,
     source::git::serve::Hosted,
     store::{Store, journal::Journal},
@@ -186,6 +188,8 @@ pub struct App {
     pub recording: Recording,
     /// Which requests are kept to be run again.
     pub capturing: Capturing,
+    /// What a run may use where a front-matter is silent.
+    pub limits: Limits,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
     /// Decides what is live.

@@ -11,6 +11,7 @@ mod deployments;
 mod lists;
 mod remote;
 mod replay;
+mod routes;
 mod tail;
 
 use std::process::{Command, Output, Stdio};
