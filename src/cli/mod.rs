@@ -13,6 +13,7 @@ mod init;
 mod invoke;
 mod logs;
 mod output;
+mod remote;
 mod replay;
 mod routes;
 mod status;

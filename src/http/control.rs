@@ -16,7 +16,7 @@ use tower_service::Service;
 use super::{
     Answer, App, Face, Problem, admin, archive, deployments, executions,
     function::{self, Met},
-    git, metrics,
+    git, invoke, metrics,
     places::Received,
     preview, routes,
     trace::Traced,
@@ -77,6 +77,7 @@ fn for_operators() -> Router<Arc<App>> {
         .merge(admin::routes())
         .merge(deployments::routes())
         .merge(routes::routes())
+        .merge(invoke::routes())
         .merge(executions::routes())
         .merge(git::routes())
 }

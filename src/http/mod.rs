@@ -10,6 +10,7 @@ mod deployments;
 mod executions;
 mod function;
 mod git;
+mod invoke;
 mod metrics;
 mod places;
 mod preview;

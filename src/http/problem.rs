@@ -83,6 +83,13 @@ pub enum Problem {
     },
     /// The execution is there and cannot be run again so. Says why, and what to do.
     NotReplayable(String),
+    /// What is to be run is there and cannot be.
+    NotInvocable {
+        /// Why, and what to do.
+        why: String,
+        /// What is wrong with its file.
+        diagnostics: Vec<Diagnostic>,
+    },
     /// The database that keeps executions does not answer.
     HistoryAway,
     /// As many follow executions as may.
@@ -146,6 +153,7 @@ impl Problem {
                 | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
+            | Self::NotInvocable { .. }
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
             Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -242,7 +250,7 @@ impl Problem {
             Self::UnknownVersion { version, function } => {
                 format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
             }
-            Self::NotReplayable(why) => why.clone(),
+            Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
             Self::HistoryAway => "the database that has the executions does not answer; try again".into(),
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
@@ -268,7 +276,7 @@ impl Problem {
         let (failure, diagnostics) = match self {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
             Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
-            Self::Order(OrderError::Broken { diagnostics, .. }) => (None, &diagnostics[..]),
+            Self::Order(OrderError::Broken { diagnostics, .. }) | Self::NotInvocable { diagnostics, .. } => (None, &diagnostics[..]),
             Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
                 (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
             }
@@ -434,6 +442,7 @@ mod tests {
             (Problem::UnknownExecution, 404),
             (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
             (Problem::NotReplayable("x".into()), 409),
+            (Problem::NotInvocable { why: "x".into(), diagnostics: Vec::new() }, 409),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::Leaks { limit: Size::mib(1) }), 503),

@@ -8,6 +8,7 @@ mod kit;
 mod node;
 
 mod deployments;
+mod invoke;
 mod lists;
 mod remote;
 mod replay;
