@@ -1,5 +1,6 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
+mod kept;
 mod source;
 mod traces;
 
@@ -12,6 +13,7 @@ use std::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+pub use kept::{Kept, without_secrets};
 pub use source::Source;
 use source::SourceFile;
 use traces::TracesFile;
@@ -156,6 +158,8 @@ struct DatabaseFile {
 #[serde(deny_unknown_fields, default)]
 struct ServerFile {
     listen: Option<SocketAddr>,
+    trusted_proxies: Option<Vec<http::Network>>,
+    forwarded_header: Option<http::ForwardedHeader>,
     admin_listen: Option<SocketAddr>,
     dev: Option<bool>,
     max_connections: Option<usize>,
@@ -335,6 +339,10 @@ impl File {
             },
             server: http::Settings {
                 listen: self.server.listen.unwrap_or(server.listen),
+                proxies: http::Proxies {
+                    trusted: self.server.trusted_proxies.unwrap_or(server.proxies.trusted),
+                    header: self.server.forwarded_header.map_or(server.proxies.header, |header| header.0),
+                },
                 admin_listen: self.server.admin_listen,
                 metrics_open: self.metrics.open.unwrap_or(server.metrics_open),
                 dev: self.server.dev.unwrap_or(server.dev),
@@ -390,6 +398,8 @@ mod tests {
         // Every key is there: what the defaults are made of names each of them.
         for key in [
             "listen",
+            "trusted_proxies",
+            "forwarded_header",
             "admin_listen",
             "dev",
             "max_connections",
@@ -516,6 +526,9 @@ mod tests {
             "[traces]\nendpoint = \"https://ada:sesame@traces.example.org\"",
             "[traces]\nsample = 1.5",
             "[traces]\nqueue = 0",
+            "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"localhost\"]",
+            "[server]\ntrusted_proxies = [\"10.1.2.3/8\"]",
+            "[server]\nforwarded_header = \"x forwarded for\"",
             "server = 1",
             "[server",
         ];

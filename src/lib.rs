@@ -9,6 +9,8 @@
 //!                                └→ journal → store
 //!
 //! git push → hook → gate → sync: the same check, before git accepts the push; then the branch has moved, and it is a file change
+//!
+//! upload → http → sync: the same check, before the source writes it; then it is a file change, or a commit on the branch
 //! ```
 //!
 //! A file notice only says «look again»: [`sync`] compares whole states, so lost or doubled notices do no harm. What a deployment changes
@@ -26,6 +28,7 @@
 //! [`cli`] prints. `tests/architecture.rs` holds the table.
 
 pub mod access;
+pub mod backup;
 mod blocking;
 pub mod cli;
 pub mod clock;

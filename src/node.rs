@@ -174,6 +174,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         git: hosted.clone(),
         source: config.source.to_string(),
         database: Store::describe(&config.database_url, &config.data)?,
+        max_file_bytes: config.limits.file.0 as usize,
         webhook: webhook(&config),
         store,
         tails: Arc::new(Semaphore::new(config.server.max_tails)),

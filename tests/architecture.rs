@@ -7,7 +7,7 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
@@ -42,6 +42,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         ],
     ),
     ("config", &["executor", "function", "http", "secret", "source", "store", "trace"]),
+    ("backup", &["clock", "config", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
     ("supervisor", &[]),
@@ -71,6 +72,7 @@ const MAY_USE: [(&str, &[&str]); 22] = [
         "cli",
         &[
             "access",
+            "backup",
             "gate",
             "secret",
             "clock",
@@ -89,11 +91,12 @@ const MAY_USE: [(&str, &[&str]); 22] = [
 ];
 
 /// Crates that only these files and folders may name.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: [(&str, &[&str]); 9] = [
     ("rhai::", &["engine"]),
     ("sqlx::", &["store"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
+    ("tar::", &["backup", "source/tarball"]),
     ("ureq::", &["cli", "trace"]),
     ("axum::", &["http"]),
     ("println!", &["cli"]),

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Configured, events::Events};
-use crate::{execution::ExecutionId, node, secret::Secret};
+use crate::{execution::ExecutionId, function::Diagnostic, node, secret::Secret};
 
 /// Which node to speak to.
 #[derive(Debug, Args)]
@@ -33,6 +33,20 @@ pub struct Client {
     agent: ureq::Agent,
     url: String,
     token: Secret,
+}
+
+/// A node that says no.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}{}", .diagnostics.iter().map(|found| format!("\n{found}")).collect::<String>())]
+pub struct Refusal {
+    /// What HTTP calls it.
+    pub status: u16,
+    /// Why.
+    pub detail: String,
+    /// What is wrong with files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What else it said.
+    pub body: Value,
 }
 
 impl Node {
@@ -130,6 +144,12 @@ impl Client {
         self.answer(request.send_json(body))
     }
 
+    /// Puts bytes somewhere.
+    pub fn put(&self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Value> {
+        let request = self.agent.put(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        self.answer(request.content_type(content_type).send(body))
+    }
+
     fn bearer(&self) -> String {
         format!("Bearer {}", self.token.expose())
     }
@@ -144,8 +164,7 @@ impl Client {
         }
         let detail = value["detail"].as_str().map_or_else(|| format!("it answers {status}"), str::to_owned);
         let diagnostics = value["diagnostics"].as_array().into_iter().flatten();
-        let found = diagnostics.filter_map(|found| serde_json::from_value::<crate::function::Diagnostic>(found.clone()).ok());
-        let found: String = found.map(|found| format!("\n{found}")).collect();
-        Err(anyhow!("{detail}{found}"))
+        let diagnostics = diagnostics.filter_map(|found| serde_json::from_value(found.clone()).ok()).collect();
+        Err(Refusal { status: status.as_u16(), detail, diagnostics, body: value }.into())
     }
 }

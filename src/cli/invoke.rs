@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::{
     Configured, Exit,
     check::{on_script_stack, read_and_check},
-    client::Node,
+    client::{Node, Refusal},
     found,
     logs::word,
     output, remote,
@@ -71,7 +71,16 @@ impl Invoke {
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok().with_context(|| format!("`{method}` is not a method"))?;
         if let Some(client) = self.node.given()? {
             let order = order(&method, &uri, &headers, &body, self.deployment.as_deref());
-            return remote::tell(client.post("/api/admin/invoke", &order)?, self.json, self.include);
+            return match client.post("/api/admin/invoke", &order) {
+                Ok(answer) => remote::tell(answer, self.json, self.include),
+                Err(error) => match error.downcast::<Refusal>()? {
+                    Refusal { diagnostics, .. } if !diagnostics.is_empty() => {
+                        diagnostics.iter().for_each(|found| output::tell(format!("{found}\n")));
+                        Ok(Exit::FunctionsWrong)
+                    }
+                    refusal => Err(refusal.into()),
+                },
+            };
         }
         if self.deployment.is_some() || self.json {
             bail!("`--deployment` and `--json` are about a run that a node records\n  hint: name one with `--url`");

@@ -1,7 +1,10 @@
 //! The command line: what people type, and what they read. With `main.rs` the only place that prints.
 
+mod backup;
 mod check;
 mod client;
+mod database;
+mod deploy;
 mod diff;
 mod events;
 mod executions;
@@ -22,6 +25,7 @@ mod token;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use rustix::fs::Mode;
 
 use crate::{
     config::{Config, ConfigError, Overrides},
@@ -68,12 +72,21 @@ enum Command {
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::Token),
+    /// Put database, hosted repository and settings into one file, while the node runs
+    Backup(backup::Backup),
+    /// Put a backup back into an empty data folder and database
+    Restore(backup::Restore),
+    /// Move what a node remembers to another database
+    #[command(subcommand)]
+    Db(database::Database),
     /// Make a small working project
     Init(init::Init),
     /// Look at the source now, and wait until that is decided
     Sync(follow::Sync),
     /// Stop or go on following the source
     Source(follow::Source),
+    /// Make a folder the functions of a node, and no others
+    Deploy(deploy::Deploy),
     /// Make an earlier deployment live again
     Rollback(follow::Rollback),
     /// Follow the source again after a rollback
@@ -98,7 +111,7 @@ struct Configured {
     #[arg(long, env = "PICLOUD_FUNCTIONS", value_name = "DIR")]
     functions: Option<PathBuf>,
     /// Folder for the node's own files
-    #[arg(long, env = "PICLOUD_DATA", value_name = "DIR")]
+    #[arg(long, alias = "data-dir", env = "PICLOUD_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
     /// Database: `sqlite`, `sqlite:PATH` or `postgres://…`; a URL with a password belongs into the environment
     #[arg(long, env = "PICLOUD_DATABASE_URL", value_name = "URL", hide_env_values = true)]
@@ -165,6 +178,12 @@ impl Configured {
     }
 }
 
+/// Runs a command that writes what is for its user alone, as what a node keeps is.
+fn for_its_user<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
 /// Returns a secret of the environment; an empty one is none.
 fn secret(variable: &str) -> Option<Secret> {
     std::env::var(variable).ok().filter(|text| !text.is_empty()).map(Secret::new)
@@ -221,9 +240,13 @@ pub fn run() -> ExitCode {
         Command::Replay(replay) => replay.run(),
         Command::Logs(logs) => logs.run(),
         Command::Token(token) => token.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Db(database) => database.run(),
         Command::Init(init) => init.run(),
         Command::Sync(sync) => sync.run(),
         Command::Source(source) => source.run(),
+        Command::Deploy(deploy) => deploy.run(),
         Command::Rollback(rollback) => rollback.run(),
         Command::Unpin(unpin) => unpin.run(),
         Command::Hook(hook) => return hook.run(),

@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, ErrorKind, Write},
+    io::{self, ErrorKind, IsTerminal, Write},
     process,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -85,6 +85,14 @@ pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
     print(heading);
     for row in &rows {
         print(row.each_ref().map(|cell| &**cell));
+    }
+}
+
+/// Shows on a terminal how far something has come, in the place of what was shown before; the text is none at the end.
+pub fn progress(text: &str) {
+    let mut err = io::stderr().lock();
+    if err.is_terminal() {
+        let _ = write!(err, "\r\u{1b}[K{text}").and_then(|()| err.flush());
     }
 }
 

@@ -21,11 +21,6 @@ impl FunctionName {
         path.strip_suffix(".rhai").map(Self::new)
     }
 
-    /// Returns the path of its file.
-    pub fn file(&self) -> Arc<str> {
-        format!("{}.rhai", self.0).into()
-    }
-
     /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -3,16 +3,17 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::{get, post},
 };
 use http::{HeaderMap, Request, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::{App, Problem, function};
+use super::{App, Problem, function, openapi::Routes};
 use crate::{
     access::Scope,
     clock::rfc3339,
@@ -20,17 +21,18 @@ use crate::{
 };
 
 /// The routes of the control plane.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/admin/status", get(status))
-        .route("/api/admin/sync", post(sync))
-        .route("/api/admin/source/suspend", post(suspend))
-        .route("/api/admin/source/resume", post(resume))
-        .route("/api/admin/rollback", post(rollback))
-        .route("/api/admin/unpin", post(unpin))
+pub fn routes() -> Routes {
+    Routes::new()
+        .routes(routes!(status))
+        .routes(routes!(sync))
+        .routes(routes!(suspend))
+        .routes(routes!(resume))
+        .routes(routes!(rollback))
+        .routes(routes!(unpin))
 }
 
 /// Says what is live, what the source holds, and why they differ if they do.
+#[utoipa::path(get, path = "/api/admin/status", tag = "node", responses((status = 200, description = "What is live, and how the node is.", body = Object)))]
 async fn status(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -88,11 +90,14 @@ impl App {
 }
 
 /// Has the source asked and looked at, and answers when that is decided.
+#[utoipa::path(post, path = "/api/admin/sync", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
 async fn sync(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
     app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     Ok(Json(app.sync.look().await.map_err(OrderError::from)?))
 }
 
+/// Stops following the source; what is live stays live.
+#[utoipa::path(post, path = "/api/admin/source/suspend", tag = "source", responses((status = 200, description = "The status after it.", body = Object)))]
 async fn suspend(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -103,6 +108,8 @@ async fn suspend(
     Ok(Json(app.status()))
 }
 
+/// Follows the source again.
+#[utoipa::path(post, path = "/api/admin/source/resume", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
 async fn resume(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -112,24 +119,35 @@ async fn resume(
     Ok(Json(app.sync.resume().await?))
 }
 
+/// Forgets what a rollback holds back, and follows the source.
+#[utoipa::path(post, path = "/api/admin/unpin", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
 async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
     app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     Ok(Json(app.sync.unpin().await?))
 }
 
 /// Where to go back to, and how.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct RollbackOrder {
+    /// A deployment, its revision or the beginning of that; none: what was live before.
     to: Option<String>,
+    /// Nothing goes live until `unpin`.
     hold: bool,
+    /// For people.
     reason: Option<String>,
+    /// Only say what would happen.
     dry_run: bool,
 }
 
 /// Longest order.
 const MAX_ORDER_BYTES: usize = 64 * 1024;
 
+/// Makes live what was live before, and holds back what is abandoned.
+#[utoipa::path(
+    post, path = "/api/admin/rollback", tag = "source", request_body = RollbackOrder,
+    responses((status = 200, description = "What it changes, and the deployment that does.", body = Object))
+)]
 async fn rollback(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -96,7 +96,7 @@ impl Auth {
             return Ok(Principal { name: access::ADMIN.into(), scope: Scope::Admin });
         }
         let hashes: Vec<TokenHash> = candidates.iter().filter(|text| access::is_secret(text)).map(|text| TokenHash::of(text)).collect();
-        // What was right before is looked up whatever else comes from there: behind a proxy everybody has one address.
+        // What was right before is looked up whatever else comes from there: behind a proxy that is not trusted everybody has one address.
         let has_worked = self.tries().has_worked(&hashes);
         if !has_worked && let Some(retry_after) = self.tries().blocked(address, monotonic()) {
             return Err(Denied::TooManyTries { retry_after });

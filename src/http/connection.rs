@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
+use http::Request;
 use http_body_util::Either;
-use hyper::{server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 use tokio::{
@@ -98,10 +99,11 @@ async fn connection(
     // Small answers must not wait for a full packet.
     let _ = stream.set_nodelay(true);
     let stream = Patient::new(stream, place.clone(), &app.settings);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let (app, place) = (app.clone(), place.clone());
         async move {
-            let answer = app.answer(face, request.map(|body| Received::new(body, &place)), peer).await?;
+            let client = app.settings.proxies.client(peer, request.headers());
+            let answer = app.answer(face, request.map(|body| Received::new(body, &place)), client).await?;
             Ok::<_, Infallible>(answer.map(|body| match body {
                 Either::Left(whole) => {
                     place.waits();

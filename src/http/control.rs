@@ -1,26 +1,30 @@
 //! The reserved URLs: health, readiness, who a token is, running a function by its script id, and earlier deployments.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     Json, Router,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::{get, post},
 };
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
+use utoipa_axum::routes;
 
 use super::{
-    Answer, App, Face, Problem, admin, archive, deployments, executions,
+    Answer, App, Face, Problem, admin, archive, check, deployments, executions,
     function::{self, Met},
     git, invoke, metrics,
+    openapi::{self, Routes},
     places::Received,
-    preview, routes,
+    preview, routes, scripts,
     trace::Traced,
-    webhook,
+    tree, webhook,
 };
 use crate::{
     access::{Principal, Scope},
@@ -54,32 +58,38 @@ pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, p
         return execute(&app, id.to_owned(), request, peer).await;
     }
     request.extensions_mut().insert(ConnectInfo(peer));
-    let router = Router::new()
-        .route("/_picloud/health", get(|| async { Json(json!({ "status": "alive" })) }))
-        .route("/_picloud/ready", get(ready))
-        .route("/_picloud/hooks/source", post(webhook::receive));
     let router = match face {
-        Face::Public => router,
-        Face::Whole | Face::Control => router.merge(for_operators()),
+        Face::Public => &PUBLIC,
+        Face::Whole | Face::Control => &WHOLE,
     };
-    let mut router = router.fallback(|| async { Problem::NotFound }).with_state(app);
-    match router.call(request.map(Body::new)).await {
+    match LazyLock::force(router).clone().with_state(app).call(request.map(Body::new)).await {
         Ok(response) => response.map(Either::Right),
         Err(never) => match never {},
     }
 }
 
-/// The URLs that ask for a token.
-fn for_operators() -> Router<Arc<App>> {
-    Router::new()
-        .route("/_picloud/metrics", get(metrics::answer))
-        .route("/api/admin/whoami", get(whoami))
+/// What is there for everybody.
+static PUBLIC: LazyLock<Router<Arc<App>>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
+/// The same, and what asks for a token.
+static WHOLE: LazyLock<Router<Arc<App>>> =
+    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotFound));
+
+fn open() -> Routes {
+    Routes::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(webhook::receive))
+}
+
+fn for_operators() -> Routes {
+    Routes::new()
+        .routes(routes!(metrics::answer))
+        .routes(routes!(whoami))
         .merge(admin::routes())
         .merge(deployments::routes())
         .merge(routes::routes())
         .merge(invoke::routes())
         .merge(executions::routes())
-        .merge(git::routes())
+        .merge(scripts::routes())
+        .merge(check::routes())
+        .merge(tree::routes())
 }
 
 /// Runs a function by its script id, with whatever method and body.
@@ -96,7 +106,14 @@ async fn execute(app: &App, id: String, request: Request<Received>, peer: Socket
     }
 }
 
+/// Says that the process lives.
+#[utoipa::path(get, path = "/_picloud/health", tag = "node", responses((status = 200, description = "It does.", body = Object)))]
+async fn health() -> Json<serde_json::Value> {
+    Json(json!({ "status": "alive" }))
+}
+
 /// Tells callers whose token they use, and what it allows.
+#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Object)))]
 async fn whoami(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -106,6 +123,10 @@ async fn whoami(
 }
 
 /// Says whether functions are loaded, and what is not as it should be.
+#[utoipa::path(
+    get, path = "/_picloud/ready", tag = "node",
+    responses((status = 200, description = "They are.", body = Object), (status = 503, description = "Not yet.", body = Object))
+)]
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
     let table = app.live.table();
     let status = app.live.status();

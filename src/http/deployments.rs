@@ -3,15 +3,16 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{ConnectInfo, Path, State},
-    routing::get,
 };
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
-use super::{App, Problem, archive::log, asked::asked, executions::away};
+use super::{App, Problem, archive::log, asked::asked, executions::away, openapi::Routes};
 use crate::{
     access::Scope,
     deployment::{DeploymentId, DeploymentStatus, Timed},
@@ -33,25 +34,31 @@ const READ: u32 = 10;
 const BOUNDS: Bounds = Bounds { bytes: 4 << 20, time: Duration::from_secs(5) };
 
 /// The routes of deployments.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/admin/deployments", get(list))
-        .route("/api/admin/deployments/{key}", get(one))
-        .route("/api/admin/deployments/{key}/diff", get(diff))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(diff))
 }
 
 /// Which deployments are listed.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
     /// At most so many.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// Only what came before this one.
+    #[param(value_type = Option<String>)]
     cursor: Option<DeploymentId>,
-    /// Only those that were decided so.
+    /// Only those that were decided so: `live` or `rejected`.
+    #[param(value_type = Option<String>)]
     status: Option<DeploymentStatus>,
 }
 
+/// Lists what was decided, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/deployments", operation_id = "list_deployments", tag = "deployments", params(ListQuery),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -94,6 +101,12 @@ async fn page(
     }
 }
 
+/// Tells all that is known of one deployment.
+#[utoipa::path(
+    get, path = "/api/admin/deployments/{key}", operation_id = "get_deployment", tag = "deployments",
+    params(("key" = String, Path, description = "Its id, its revision, the first characters of that, or `live`.")),
+    responses((status = 200, description = "The deployment with its diagnostics and changes.", body = Object))
+)]
 async fn one(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -106,7 +119,8 @@ async fn one(
 }
 
 /// What is compared, and how closely.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 struct DiffQuery {
     /// The earlier side; none: what was live before.
@@ -115,6 +129,12 @@ struct DiffQuery {
     stat: bool,
 }
 
+/// Says what differs between two deployments, in functions and in lines.
+#[utoipa::path(
+    get, path = "/api/admin/deployments/{key}/diff", operation_id = "diff_deployments", tag = "deployments",
+    params(("key" = String, Path, description = "The later side, as it is called for `GET`."), DiffQuery),
+    responses((status = 200, description = "What differs.", body = Object))
+)]
 async fn diff(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

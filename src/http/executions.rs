@@ -3,15 +3,16 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{ConnectInfo, Path, RawQuery, State},
     response::{IntoResponse, Response},
-    routing::{get, post},
 };
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
-use super::{App, Problem, replay, tail};
+use super::{App, Problem, openapi::Routes, replay, tail};
 use crate::{
     access::Scope,
     clock::rfc3339,
@@ -26,14 +27,54 @@ const BUDGET: Duration = Duration::from_millis(12);
 const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The routes of executions.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new()
-        .route("/api/admin/executions", get(list))
-        .route("/api/admin/executions/tail", get(follow))
-        .route("/api/admin/executions/{id}", get(one))
-        .route("/api/admin/executions/{id}/replay", post(replay::replay))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(follow)).routes(routes!(one)).routes(routes!(replay::replay))
 }
 
+/// Which executions are meant; [`ExecutionFilter::parse`] reads them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Meant {
+    /// Of this function: its name, or its file.
+    function: Option<String>,
+    /// Of functions whose name begins so.
+    prefix: Option<String>,
+    /// With this status (`404`), class (`5xx`), or outcome.
+    status: Option<String>,
+    /// That ended so.
+    outcome: Option<String>,
+    /// Asked for by this.
+    trigger: Option<String>,
+    /// Of the request with this `x-request-id`.
+    request_id: Option<String>,
+    /// With this text in a log line or in the message of the failure.
+    text: Option<String>,
+    /// Asked for since then: a span (`10m`) or a time.
+    since: Option<String>,
+    /// That logged something or failed: `true`.
+    has_output: Option<bool>,
+}
+
+/// Which page of them.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct Paged {
+    /// Asked for before then.
+    until: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// What follows the last page.
+    cursor: Option<String>,
+}
+
+/// Lists what ran, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/executions", tag = "executions", params(Meant, Paged),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
 async fn list(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -50,6 +91,11 @@ async fn list(
     })))
 }
 
+/// Tells all that is known of one execution.
+#[utoipa::path(
+    get, path = "/api/admin/executions/{id}", tag = "executions", params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
+    responses((status = 200, description = "The execution with its log.", body = Object))
+)]
 async fn one(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -62,6 +108,11 @@ async fn one(
     Ok(Json(Timed::from(&execution)).into_response())
 }
 
+/// Tells executions as they come, for ever.
+#[utoipa::path(
+    get, path = "/api/admin/executions/tail", tag = "executions", params(Meant, ("last-event-id" = Option<String>, Header, description = "The last event that was seen.")),
+    responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
+)]
 async fn follow(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

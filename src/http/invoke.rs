@@ -3,21 +3,21 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     body::Body,
     extract::{ConnectInfo, State},
-    routing::post,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{Either, Full};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
-use super::{App, Problem, archive::log, control::is_reserved, function, problem::allow_header, replay::told};
+use super::{App, Problem, archive::log, control::is_reserved, openapi::Routes, problem::allow_header, replay::told};
 use crate::{
-    access::Scope,
     execution::{Capture, ExecutionId, Invocation, Params, Timed, Trigger},
     function::route::methods::join,
     live::{Entry, LiveFunction, Match, Table},
@@ -27,12 +27,12 @@ use crate::{
 const MAX_ORDER_BYTES: usize = 2 << 20;
 
 /// The route of runs that are asked for.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/admin/invoke", post(invoke))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(invoke))
 }
 
 /// The request to run, and on what.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct InvokeOrder {
     /// None: `GET`, or `POST` with a body.
@@ -41,6 +41,7 @@ struct InvokeOrder {
     path: String,
     /// Names and values.
     #[serde(default)]
+    #[schema(value_type = Vec<Vec<String>>)]
     headers: Vec<(String, String)>,
     /// A body that is text.
     body: Option<String>,
@@ -84,17 +85,17 @@ impl InvokeOrder {
     }
 }
 
-/// Answers with the execution, if anything ran, and with what a caller would have got.
+/// Runs a function for a request that is told. Answers with the execution, if anything ran, and with what a caller would have got.
+#[utoipa::path(
+    post, path = "/api/admin/invoke", tag = "executions", request_body = InvokeOrder,
+    responses((status = 200, description = "The execution, and its response.", body = Object))
+)]
 async fn invoke(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     request: Request<Body>,
 ) -> Result<Json<Value>, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
-    let order: InvokeOrder =
-        serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no order to run a function: {error}")))?;
+    let (principal, _, order): (_, _, InvokeOrder) = app.order(peer, request, MAX_ORDER_BYTES).await?;
     let deployment = order.deployment.clone();
     let told = order.read()?;
     let table = match deployment {

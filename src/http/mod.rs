@@ -4,22 +4,27 @@ mod admin;
 mod archive;
 mod asked;
 mod auth;
+mod check;
 mod connection;
 mod control;
 mod deployments;
 mod executions;
+mod forwarded;
 mod function;
 mod git;
 mod invoke;
 mod metrics;
+mod openapi;
 mod places;
 mod preview;
 mod problem;
 mod replay;
 mod routes;
+mod scripts;
 mod tail;
 mod timer;
 mod trace;
+mod tree;
 mod webhook;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -34,6 +39,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use auth::Auth;
 pub use connection::serve;
+pub use forwarded::{ForwardedHeader, Network, Proxies};
 pub use function::record_abandoned;
 pub use metrics::Counts;
 use places::Received;
@@ -57,6 +63,8 @@ use crate::{
 pub struct Settings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Whose word about clients is taken.
+    pub proxies: Proxies,
     /// Where the control plane is, if it has an address of its own.
     pub admin_listen: Option<SocketAddr>,
     /// The metrics are told to anybody, and not only to those with a token.
@@ -98,6 +106,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            proxies: Proxies::default(),
             admin_listen: None,
             metrics_open: false,
             dev: false,
@@ -205,6 +214,8 @@ pub struct App {
     pub database: String,
     /// The same, once it has been reached.
     pub store: watch::Receiver<Option<Store>>,
+    /// Bytes of one function file.
+    pub max_file_bytes: usize,
     /// Places for those who follow executions.
     pub tails: Arc<Semaphore>,
     /// The node stops: what has no end of its own ends.

@@ -2,7 +2,8 @@
 //!
 //! A client that takes its time costs the node nothing but its place. While places are free it may take it, up to the limits of time. When
 //! none is free, a newcomer gets the place of the client that the node has waited for longest, among those of the address that holds the
-//! most. So one address cannot shut out the others; behind a reverse proxy all have one address, and the longest idle connection goes.
+//! most. So one address cannot shut out the others. Behind a reverse proxy all have one address, trusted or not, because a connection is the
+//! proxy's and serves many clients: the longest idle one goes, and slow clients cannot hold what the proxy has for all.
 //! A connection whose request is being worked on is never ended for another.
 
 use std::{

@@ -17,8 +17,9 @@ use crate::{
         Diagnostic, FunctionName,
         route::{Method, methods::join},
     },
+    source::{edit::EditError, tarball::TarError},
     store::{FindError, SHORTEST_REVISION},
-    sync::{archive::ArchiveError, orders::OrderError},
+    sync::{archive::ArchiveError, orders::OrderError, plan::Plan, upload::UploadError},
 };
 
 /// Asks for a user and a password.
@@ -72,6 +73,12 @@ pub enum Problem {
     WebhooksBusy,
     /// An earlier deployment does not answer.
     Archive(ArchiveError),
+    /// The source was not changed.
+    Upload(UploadError),
+    /// A tar is not taken.
+    Tar(TarError),
+    /// Too many trees come at once.
+    UploadsBusy,
     /// No execution of this id is kept.
     UnknownExecution,
     /// The function never had such a version.
@@ -117,6 +124,21 @@ impl From<OrderError> for Problem {
     }
 }
 
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Order(error) => Self::Order(error),
+            error => Self::Upload(error),
+        }
+    }
+}
+
+impl From<TarError> for Problem {
+    fn from(error: TarError) -> Self {
+        Self::Tar(error)
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<axum::body::Body> {
         self.answer(None, false).map(axum::body::Body::new)
@@ -136,11 +158,16 @@ impl Problem {
     /// Returns the status: every error that a caller can meet, in one table.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::BadPath(_) | Self::BodyBroken | Self::BadOrder(_) | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
+            Self::BadPath(_)
+            | Self::BodyBroken
+            | Self::BadOrder(_)
+            | Self::Tar(TarError::Damaged(_))
+            | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
             Self::Denied(Denied::ScopeTooSmall { .. }) | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::UnknownScript
+            | Self::Upload(UploadError::Unknown(_))
             | Self::UnknownExecution
             | Self::UnknownVersion { .. }
             | Self::Git(Refusal::NotHosted)
@@ -155,21 +182,36 @@ impl Problem {
             Self::NotReplayable(_)
             | Self::NotInvocable { .. }
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
-            | Self::Archive(ArchiveError::Outdated { .. }) => StatusCode::CONFLICT,
-            Self::Order(OrderError::Broken { .. }) => StatusCode::UNPROCESSABLE_ENTITY,
+            | Self::Archive(ArchiveError::Outdated { .. })
+            | Self::Upload(
+                UploadError::Exists(_)
+                | UploadError::RouteTaken(_)
+                | UploadError::MassDelete(_)
+                | UploadError::Held(_)
+                | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved | EditError::InTheWay { .. }),
+            ) => StatusCode::CONFLICT,
+            Self::Upload(UploadError::Moved(_)) => StatusCode::PRECONDITION_FAILED,
+            Self::Order(OrderError::Broken { .. }) | Self::Upload(UploadError::Wrong(_)) | Self::Tar(TarError::Wrong(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::BodyTooLarge { .. } | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
             Self::Denied(Denied::TooManyTries { .. }) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Git(Refusal::Failed) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Git(Refusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
             | Self::BrokenBranch(_)
             | Self::NotReady
+            | Self::UploadsBusy
+            | Self::Upload(UploadError::SourceAway(_))
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
+            | Self::Upload(UploadError::Order(_))
             | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
@@ -251,7 +293,7 @@ impl Problem {
                 format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
             }
             Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
-            Self::HistoryAway => "the database that has the executions does not answer; try again".into(),
+            Self::HistoryAway => "the database that remembers what happened does not answer; try again".into(),
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
             }
@@ -267,6 +309,9 @@ impl Problem {
                 "the database that has the earlier deployments does not answer; try again".into()
             }
             Self::Archive(ArchiveError::NoThread(_)) => "the node has too much to do; try again".into(),
+            Self::Upload(error) => error.to_string(),
+            Self::Tar(error) => error.to_string(),
+            Self::UploadsBusy => "too many trees come at once; try again soon".into(),
         }
     }
 
@@ -276,11 +321,18 @@ impl Problem {
         let (failure, diagnostics) = match self {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
             Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
-            Self::Order(OrderError::Broken { diagnostics, .. }) | Self::NotInvocable { diagnostics, .. } => (None, &diagnostics[..]),
+            Self::Order(OrderError::Broken { diagnostics, .. })
+            | Self::NotInvocable { diagnostics, .. }
+            | Self::Upload(UploadError::Wrong(diagnostics) | UploadError::RouteTaken(diagnostics))
+            | Self::Tar(TarError::Wrong(diagnostics)) => (None, &diagnostics[..]),
             Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
                 (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
             }
             _ => (None, &[][..]),
+        };
+        let plan = match self {
+            Self::Upload(UploadError::MassDelete(plan)) => Some(&**plan),
+            _ => None,
         };
         let body = Body {
             r#type: "about:blank",
@@ -290,6 +342,8 @@ impl Problem {
             execution_id,
             failure,
             diagnostics,
+            plan,
+            text: plan.map(ToString::to_string),
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         self.respond("application/problem+json", json, "Bearer")
@@ -326,6 +380,7 @@ impl Problem {
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
             | Self::WebhooksBusy
+            | Self::UploadsBusy
             | Self::HistoryAway
             | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
@@ -353,6 +408,10 @@ struct Body<'a> {
     failure: Option<&'a Failure>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     diagnostics: &'a [Diagnostic],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a Plan>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 /// Returns the value of an `Allow` header.
@@ -368,8 +427,9 @@ mod tests {
     use crate::{
         access::{Principal, Scope},
         deployment::DeploymentId,
-        function::limits::Size,
+        function::{FunctionName, limits::Size},
         store::StoreError,
+        sync::check::Functions,
     };
 
     fn too_small() -> Denied {
@@ -423,6 +483,23 @@ mod tests {
             (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
             (Problem::Archive(ArchiveError::NoDatabase), 503),
             (Problem::Archive(ArchiveError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
+            (Problem::Tar(TarError::Damaged(std::io::ErrorKind::UnexpectedEof.into())), 400),
+            (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
+            (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),
+            (Problem::Upload(UploadError::RouteTaken(Vec::new())), 409),
+            (Problem::Upload(UploadError::MassDelete(Box::new(Plan::between(&Functions::new(), &Functions::new())))), 409),
+            (Problem::Upload(UploadError::Held("x".into())), 409),
+            (Problem::Upload(EditError::ReadOnly("x".into()).into()), 409),
+            (Problem::Upload(EditError::Moved.into()), 409),
+            (Problem::Upload(EditError::InTheWay { path: "x".into(), why: "x" }.into()), 409),
+            (Problem::Upload(UploadError::Moved(FunctionName::new("x"))), 412),
+            (Problem::Tar(TarError::TooMuch { what: "x".into(), limit: 1 }), 413),
+            (Problem::Tar(TarError::NoTar { hint: None }), 415),
+            (Problem::Upload(UploadError::Wrong(Vec::new())), 422),
+            (Problem::Tar(TarError::Wrong(Vec::new())), 422),
+            (Problem::Upload(EditError::Failed { path: "x".into(), why: "x".into() }.into()), 500),
+            (Problem::Upload(UploadError::SourceAway(None)), 503),
+            (Problem::UploadsBusy, 503),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),

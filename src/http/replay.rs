@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, request::Parts};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::{Answer, App, Problem, executions::away, function};
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
 };
 
 /// What to run the request on.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 struct ReplayOrder {
     /// A version of the function, or its first characters; none: what is live.
@@ -33,7 +34,12 @@ struct ReplayOrder {
 /// Longest order.
 const MAX_ORDER_BYTES: usize = 4 * 1024;
 
-/// Answers with the new execution, and with what its caller would have got.
+/// Runs the request of an execution again; answers with the new execution, and with what its caller would have got.
+#[utoipa::path(
+    post, path = "/api/admin/executions/{id}/replay", tag = "executions", request_body = Option<ReplayOrder>,
+    params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
+    responses((status = 200, description = "The new execution, and its response.", body = Object))
+)]
 pub async fn replay(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -43,8 +49,10 @@ pub async fn replay(
     let (Parts { headers, .. }, body) = request.into_parts();
     let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
     let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
-    let order = if body.is_empty() { Ok(ReplayOrder::default()) } else { serde_json::from_slice(&body) };
-    let order = order.map_err(|error| Problem::BadOrder(format!("the body is no order to run a request again: {error}")))?;
+    let order = if body.is_empty() { Ok(None) } else { serde_json::from_slice::<Option<ReplayOrder>>(&body) };
+    let order = order
+        .map(Option::unwrap_or_default)
+        .map_err(|error| Problem::BadOrder(format!("the body is no order to run a request again: {error}")))?;
     let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
     let (execution, capture) = app.recorded(id).await?;
     let request = capture.request().map_err(|why| incomplete(id, &why))?;

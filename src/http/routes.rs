@@ -3,15 +3,16 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::{ConnectInfo, State},
-    routing::get,
 };
 use http::{HeaderMap, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
 
-use super::{App, Problem, asked::asked};
+use super::{App, Problem, asked::asked, openapi::Routes};
 use crate::{
     access::Scope,
     blocking,
@@ -19,10 +20,15 @@ use crate::{
 };
 
 /// The routes about routes.
-pub fn routes() -> Router<Arc<App>> {
-    Router::new().route("/api/admin/routes", get(list)).route("/api/admin/routes/explain", get(explain))
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(explain))
 }
 
+/// Lists every route that is live.
+#[utoipa::path(
+    get, path = "/api/admin/routes", operation_id = "list_routes", tag = "routes",
+    responses((status = 200, description = "The deployment, and its routes.", body = Object))
+)]
 async fn list(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
     app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
     let table = app.loaded()?;
@@ -31,7 +37,8 @@ async fn list(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<Socket
 }
 
 /// Which request is explained.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ExplainQuery {
     /// As it would be sent, without a query.
@@ -40,6 +47,11 @@ struct ExplainQuery {
     method: Option<String>,
 }
 
+/// Says which function answers a request, and why the others do not.
+#[utoipa::path(
+    get, path = "/api/admin/routes/explain", operation_id = "explain_route", tag = "routes", params(ExplainQuery),
+    responses((status = 200, description = "What the request meets, and who lost.", body = Object))
+)]
 async fn explain(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

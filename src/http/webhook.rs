@@ -74,6 +74,10 @@ pub struct Event {
 }
 
 /// Answers a webhook: 202 and the source is looked at soon, or 204 because nothing of it is followed.
+#[utoipa::path(
+    post, path = "/_picloud/hooks/source", tag = "source", request_body(content = Object, description = "Whatever the forge sends, signed."),
+    responses((status = 202, description = "The source is looked at.", body = Object), (status = 204, description = "Nothing that concerns the node."))
+)]
 pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Problem> {
     if !accept(&app, request).await? {
         return Ok(StatusCode::NO_CONTENT.into_response());

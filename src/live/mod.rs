@@ -4,6 +4,7 @@ pub mod explain;
 pub mod listing;
 pub mod meter;
 pub mod router;
+pub mod scripts;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 pub use router::Match;
 use router::Router;
+use scripts::Files;
 
 use crate::{
     deployment::{Deployment, DeploymentId, DeploymentStatus, Following},
@@ -304,11 +306,17 @@ pub struct Live {
     table: ArcSwap<Table>,
     status: ArcSwap<Status>,
     previews: ArcSwap<Previews>,
+    files: ArcSwap<Files>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { table: ArcSwap::from_pointee(Table::nothing()), status: ArcSwap::default(), previews: ArcSwap::default() }
+        Self {
+            table: ArcSwap::from_pointee(Table::nothing()),
+            status: ArcSwap::default(),
+            previews: ArcSwap::default(),
+            files: ArcSwap::default(),
+        }
     }
 }
 
@@ -322,6 +330,16 @@ impl Live {
     /// should pay.
     pub fn swap(&self, table: Table) {
         self.table.store(Arc::new(table));
+    }
+
+    /// Returns the files of the source and those that are live.
+    pub fn files(&self) -> Arc<Files> {
+        self.files.load_full()
+    }
+
+    /// Says which files those are.
+    pub fn show_files(&self, files: Files) {
+        self.files.store(Arc::new(files));
     }
 
     /// Returns what other branches show.

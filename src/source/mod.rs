@@ -1,10 +1,13 @@
 //! Seam 1: where function files come from. A source only says «look again» and shows one whole state; the sync loop decides what it means.
 
 pub mod directory;
+pub mod edit;
 pub mod git;
+pub mod tarball;
 
 use async_trait::async_trait;
 
+use self::edit::{Edit, EditError};
 use crate::deployment::{Cause, Snapshot};
 
 /// Why a source could not be read.
@@ -53,6 +56,9 @@ pub trait Source: Send + Sync {
 
     /// Reads the whole state.
     async fn snapshot(&self) -> Result<Snapshot, SourceError>;
+
+    /// Changes files, all or none, if they are still as they were in the revision that the change was made for. The next snapshot shows it.
+    async fn edit(&self, edit: Edit) -> Result<(), EditError>;
 
     /// Returns what makes a change of it.
     fn cause(&self) -> Cause {

@@ -72,19 +72,7 @@ impl Place {
     pub(super) async fn open(self) -> Result<Database, StoreError> {
         match &self {
             Self::Sqlite(path) => {
-                if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-                    std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
-                }
-                self.must_be_ours_or_new(path).await?;
-                let options = sqlite_options(path)
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Normal);
-                let mut connection = self.connect_sqlite(&options).await?;
-                SQLITE.run_direct(None, &mut connection, false).await.map_err(|source| match source {
-                    MigrateError::Execute(source) => StoreError::connect(self.describe(), source),
-                    source => StoreError::Migrate { place: self.describe(), source },
-                })?;
+                let (options, connection) = self.migrate_sqlite(path, None).await?;
                 let writer = sqlite_pool(1).connect_lazy_with(options.optimize_on_close(true, None));
                 let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
                 // The write-ahead log would be folded in and made anew, if this connection were the last to go.
@@ -93,15 +81,38 @@ impl Place {
                 Ok(Database::Sqlite { writer, readers })
             }
             Self::Postgres(options) => {
-                let mut connection = self.connect_postgres(options).await?;
-                POSTGRES
-                    .run_direct(None, &mut connection, false)
-                    .await
-                    .map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
-                close(connection).await;
+                close(self.migrate_postgres(options, None).await?).await;
                 Ok(Database::Postgres(postgres_pool(options)))
             }
         }
+    }
+
+    /// Makes the file if it is missing, and brings its tables up to date, or to an earlier schema.
+    pub(super) async fn migrate_sqlite(
+        &self,
+        path: &Path,
+        up_to: Option<i64>,
+    ) -> Result<(SqliteConnectOptions, SqliteConnection), StoreError> {
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            std::fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
+        }
+        self.must_be_ours_or_new(path).await?;
+        let options =
+            sqlite_options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
+        let mut connection = self.connect_sqlite(&options).await?;
+        SQLITE.run_direct(up_to, &mut connection, false).await.map_err(|source| match source {
+            MigrateError::Execute(source) => StoreError::connect(self.describe(), source),
+            source => StoreError::Migrate { place: self.describe(), source },
+        })?;
+        Ok((options, connection))
+    }
+
+    /// Brings the tables up to date, or to an earlier schema.
+    pub(super) async fn migrate_postgres(&self, options: &PgConnectOptions, up_to: Option<i64>) -> Result<PgConnection, StoreError> {
+        let mut connection = self.connect_postgres(options).await?;
+        let migrated = POSTGRES.run_direct(up_to, &mut connection, false).await;
+        migrated.map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+        Ok(connection)
     }
 
     /// Refuses a file that another program keeps its tables in, before anything is changed in it.
@@ -124,32 +135,40 @@ impl Place {
     pub(super) async fn open_read_only(self) -> Result<Database, StoreError> {
         match &self {
             Self::Sqlite(path) => {
-                if !path.exists() {
-                    return Err(StoreError::NoDatabase { place: self.describe() });
-                }
-                let options = sqlite_options(path).read_only(true);
-                let mut connection = self.connect_sqlite(&options).await?;
-                self.check_schema(&SQLITE, &mut connection).await?;
-                close(connection).await;
-                let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(options);
+                close(self.read_sqlite(path).await?).await;
+                let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
                 Ok(Database::Sqlite { writer: readers.clone(), readers })
             }
             Self::Postgres(options) => {
-                let options = (**options).clone().options([("default_transaction_read_only", "on")]);
-                let mut connection = self.connect_postgres(&options).await?;
-                self.check_schema(&POSTGRES, &mut connection).await?;
-                close(connection).await;
-                Ok(Database::Postgres(postgres_pool(&options)))
+                close(self.read_postgres(options).await?).await;
+                Ok(Database::Postgres(postgres_pool(&read_only(options))))
             }
         }
     }
 
+    /// Connects to what a node of this version has made, for reading.
+    pub(super) async fn read_sqlite(&self, path: &Path) -> Result<SqliteConnection, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::NoDatabase { place: self.describe() });
+        }
+        let mut connection = self.connect_sqlite(&sqlite_options(path).read_only(true)).await?;
+        self.check_schema(&SQLITE, &mut connection).await?;
+        Ok(connection)
+    }
+
+    /// The same with Postgres.
+    pub(super) async fn read_postgres(&self, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+        let mut connection = self.connect_postgres(&read_only(options)).await?;
+        self.check_schema(&POSTGRES, &mut connection).await?;
+        Ok(connection)
+    }
+
     /// Connects once outside any pool: a pool would hide a refusal and try until its time limit.
-    async fn connect_postgres(&self, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    pub(super) async fn connect_postgres(&self, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
         self.in_time(PgConnection::connect_with(options)).await
     }
 
-    async fn connect_sqlite(&self, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    pub(super) async fn connect_sqlite(&self, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
         self.in_time(SqliteConnection::connect_with(options)).await
     }
 
@@ -163,7 +182,7 @@ impl Place {
     }
 
     async fn check_schema(&self, migrator: &Migrator, connection: &mut impl Migrate) -> Result<(), StoreError> {
-        let needed = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
+        let needed = last_of(migrator);
         // The table of migrations is missing in a database that no node has used.
         let applied = match connection.list_applied_migrations(&migrator.table_name).await {
             Ok(applied) => applied,
@@ -197,7 +216,20 @@ pub(super) async fn begin_sqlite(writer: &SqlitePool) -> sqlx::Result<Transactio
     }
 }
 
-fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+/// The number of the last migration, the same for both databases.
+pub(super) fn last_schema() -> i64 {
+    last_of(&SQLITE)
+}
+
+fn last_of(migrator: &Migrator) -> i64 {
+    migrator.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+fn read_only(options: &PgConnectOptions) -> PgConnectOptions {
+    options.clone().options([("default_transaction_read_only", "on")])
+}
+
+pub(super) fn sqlite_options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new().filename(path).busy_timeout(BUSY_LIMIT).foreign_keys(true).disable_statement_logging()
 }
 
@@ -220,7 +252,7 @@ fn postgres_pool(options: &PgConnectOptions) -> sqlx::PgPool {
 }
 
 /// Says goodbye; that it may fail changes nothing for us.
-async fn close(connection: impl Connection) {
+pub(super) async fn close(connection: impl Connection) {
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "a database connection did not close cleanly");
     }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::transfer;
+
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -89,6 +91,47 @@ pub enum StoreError {
         #[source]
         source: sqlx::Error,
     },
+    /// The database should become a copy of another, and holds something.
+    #[error(
+        "the database at {place} is not empty, and nothing in it was changed\n  hint: name a new one (`sqlite:NEW.db`, or with Postgres what `createdb NEW` makes)"
+    )]
+    NotEmpty {
+        /// Which database.
+        place: String,
+    },
+    /// A table cannot be moved to another database.
+    #[error("table `{table}` cannot be moved: {reason}")]
+    Immovable {
+        /// Which.
+        table: String,
+        /// Why not.
+        reason: String,
+    },
+    /// What was copied does not read back as it was. The copy has been taken back.
+    #[error(
+        "table `{table}` came out different at {place}: {found} rows instead of {wanted}, or others; the copy was taken back\n  hint: try again, and check the disks if it happens again"
+    )]
+    CameOutDifferent {
+        /// Where.
+        place: String,
+        /// Which table.
+        table: String,
+        /// How many rows there are.
+        found: u64,
+        /// How many there should be.
+        wanted: u64,
+    },
+    /// Rows of a table could not be read or written.
+    #[error("cannot {what} the table `{table}`")]
+    Rows {
+        /// What was tried.
+        what: &'static str,
+        /// Which table.
+        table: String,
+        /// Why not.
+        #[source]
+        source: sqlx::Error,
+    },
     /// A row holds what we never write.
     #[error("table `{table}`, row `{id}`: {reason}")]
     BadRow {
@@ -127,6 +170,18 @@ impl StoreError {
         move |source| Self::Query { what, source }
     }
 
+    /// Returns a function that says which table could not be read.
+    pub(super) fn reading(table: &transfer::Table) -> impl FnMut(sqlx::Error) -> Self + Send + use<> {
+        let table = table.name.clone();
+        move |source| Self::Rows { what: "read", table: table.clone(), source }
+    }
+
+    /// Returns a function that says which table could not be written.
+    pub(super) fn writing(table: &transfer::Table) -> impl FnOnce(sqlx::Error) -> Self + use<> {
+        let table = table.name.clone();
+        move |source| Self::Rows { what: "write", table, source }
+    }
+
     /// Reports a row that does not read back.
     pub(super) fn bad_row(table: &'static str, id: impl ToString, reason: impl ToString) -> Self {
         Self::BadRow { table, id: id.to_string(), reason: reason.to_string() }
@@ -135,7 +190,7 @@ impl StoreError {
     /// Returns whether the same request may succeed later, when the database is back; if not, the request itself is refused.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Connect { source, .. } | Self::Query { source, .. } => is_outage(source),
+            Self::Connect { source, .. } | Self::Query { source, .. } | Self::Rows { source, .. } => is_outage(source),
             Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source), .. } => is_outage(source),
             Self::TimedOut { .. } | Self::Damaged { .. } => true,
             Self::Url { .. }
@@ -144,6 +199,9 @@ impl StoreError {
             | Self::NoDatabase { .. }
             | Self::OtherSchema { .. }
             | Self::Migrate { .. }
+            | Self::NotEmpty { .. }
+            | Self::Immovable { .. }
+            | Self::CameOutDifferent { .. }
             | Self::BadRow { .. } => false,
         }
     }

@@ -16,6 +16,7 @@ mod record;
 pub mod retention;
 pub mod spool;
 mod tokens;
+pub mod transfer;
 mod words;
 
 use std::{path::Path, sync::Arc};

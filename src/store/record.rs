@@ -90,8 +90,9 @@ fn add_contents(batch: &mut Batch, changes: &Changes) {
     let contents: BTreeMap<Digest, &Content> = of_files.chain(of_functions).map(|content| (content.digest, content)).collect();
     let mut contents = contents.into_values().peekable();
     while contents.peek().is_some() {
-        // JSON has no bytes, so all go in one blob beside it, each named by its first byte (from 1) and its length.
-        let (mut rows, mut bytes) = (Vec::new(), Vec::new());
+        // JSON has no bytes, so all go in one blob beside it, each named by its first byte (from 1) and its length. The blob begins with a byte
+        // of nobody's: to SQLite a part of an empty one is NULL.
+        let (mut rows, mut bytes) = (Vec::new(), vec![0]);
         while let Some(content) = contents.next_if(|_| bytes.len() < CONTENTS_SLICE) {
             rows.push((content.digest, bytes.len() + 1, content.bytes.len()));
             bytes.extend_from_slice(&content.bytes);

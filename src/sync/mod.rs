@@ -10,6 +10,7 @@ mod previews;
 mod propose;
 mod remember;
 pub mod settle;
+pub mod upload;
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,7 +19,7 @@ use std::{
 
 use check::{Checker, Functions};
 use orders::Order;
-use propose::Proposal;
+use propose::{Proposal, Wanted};
 use settle::Settled;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -32,7 +33,7 @@ use crate::{
         Diagnostic, FilePath, Revision, SharedFunction, Tree,
         tree::{differences, directory_revision},
     },
-    live::{Live, Table},
+    live::{Live, Table, scripts::Files},
     source::{Source, SourceError},
     store::Store,
 };
@@ -71,6 +72,8 @@ pub struct Sync {
     deployment: Option<Deployment>,
     /// Files that answer that they are broken. One more is no news if it waits for a module or a guard that is known to be wrong.
     broken: Vec<FilePath>,
+    /// What the source held at the last look, if that could be read and nothing kept it from going live.
+    wanted: Option<Wanted>,
     /// The last revision that was decided on, with everything that was wrong in it.
     decided: Option<(Revision, Vec<Diagnostic>)>,
     /// The deployment that is live without the store knowing, because the node began without its database.
@@ -90,6 +93,7 @@ impl Sync {
             functions: Arc::default(),
             deployment: None,
             broken: Vec::new(),
+            wanted: None,
             decided: None,
             unrecorded: None,
             following: Following::default(),
@@ -134,6 +138,11 @@ impl Sync {
 
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
+        self.sync_for(cause, None).await
+    }
+
+    /// The same for somebody who has changed it.
+    async fn sync_for(&mut self, cause: Cause, by: Option<&str>) -> Done {
         let began = monotonic();
         self.record_what_is_live().await;
         let checked_us = self.parts.ids.now_us();
@@ -154,17 +163,28 @@ impl Sync {
             status.source.clone_from(&problem);
         });
         if let Some(why) = self.held(&snapshot) {
+            self.wanted = None;
             self.parts.live.set_status(|status| status.held = Some(why.clone()));
             self.keep().await;
+            self.show_files(Arc::new(snapshot.tree));
             return Done::Decided;
         }
         self.parts.live.set_status(|status| status.held = None);
         let proposal = self.propose(snapshot, began).await;
-        self.decide(cause, proposal).await
+        self.wanted = Some(proposal.wanted());
+        let wanted = proposal.settled.wanted.clone();
+        let done = self.decide(cause, by, proposal).await;
+        self.show_files(wanted);
+        done
+    }
+
+    fn show_files(&self, wanted: Arc<Tree>) {
+        self.parts.live.show_files(Files { wanted, live: self.tree.clone() });
     }
 
     /// Keeps what is live, because the source cannot be read.
     async fn without_source(&mut self, why: &str) -> Done {
+        self.wanted = None;
         if self.parts.live.status().source.as_deref() != Some(why) {
             match self.deployment {
                 Some(_) => tracing::warn!("{why}; what was live stays live"),
@@ -189,8 +209,8 @@ impl Sync {
     }
 
     /// Compares what can go live with what is, and makes the difference live and known.
-    async fn decide(&mut self, cause: Cause, proposal: Proposal) -> Done {
-        let Proposal { revision, commit, settled, is_refused, following, began } = proposal;
+    async fn decide(&mut self, cause: Cause, by: Option<&str>, proposal: Proposal) -> Done {
+        let Proposal { revision, commit, settled, is_refused, following, began, .. } = proposal;
         let is_loaded = self.parts.live.table().is_loaded();
         let is_commit = commit.is_some();
         let is_known = |decided: &(Revision, Vec<Diagnostic>)| {
@@ -204,7 +224,7 @@ impl Sync {
             id: DeploymentId(self.parts.ids.next()),
             revision: revision.clone(),
             cause,
-            by: commit.as_ref().map(|commit| commit.author.clone()),
+            by: commit.as_ref().map(|commit| commit.author.clone()).or_else(|| by.map(str::to_owned)),
             pushed_by: commit.and_then(|commit| commit.pushed_by),
             note,
             status: DeploymentStatus::Live,
@@ -253,26 +273,6 @@ impl Sync {
         Done::Decided
     }
 
-    fn changes(&self, settled: &Settled) -> Vec<FunctionChange> {
-        let after = &settled.report.functions;
-        let removed = self.functions.iter().filter(|(path, _)| !after.contains_key(*path)).map(|(_, function)| FunctionChange {
-            function: function.name.clone(),
-            from: Some(function.version),
-            to: None,
-        });
-        let others = after.iter().filter_map(|(path, function)| {
-            let from = self.functions.get(path).map(|before| before.version);
-            (from != Some(function.version)).then(|| FunctionChange { function: function.name.clone(), from, to: Some(function.version) })
-        });
-        removed.chain(others).collect()
-    }
-
-    fn new_functions(&self, settled: &Settled) -> Vec<SharedFunction> {
-        let is_new =
-            |path: &FilePath, function: &SharedFunction| self.functions.get(path).is_none_or(|before| before.version != function.version);
-        settled.report.functions.iter().filter(|(path, function)| is_new(path, function)).map(|(_, function)| function.clone()).collect()
-    }
-
     async fn load(&self, settled: &Settled) {
         let functions: Vec<SharedFunction> = settled.report.functions.values().cloned().collect();
         if let Err(diagnostics) = self.parts.executor.load(&functions).await {
@@ -293,6 +293,7 @@ impl Sync {
         self.broken = settled.broken.into_iter().map(|broken| broken.file).collect();
         self.tree = settled.tree;
         self.functions = settled.report.functions;
+        self.show_files(settled.wanted);
         drop(before);
     }
 

@@ -24,6 +24,8 @@ impl Sync {
         match order {
             Order::Look(reply) => return self.look(reply).await,
             Order::Check(snapshot, reply) => drop(reply.send(self.checked(*snapshot).await)),
+            Order::Try(files, reply) => drop(reply.send(self.tried(files).await)),
+            Order::Upload(upload, reply) => drop(reply.send(self.upload(*upload).await)),
             Order::Rollback(rollback, reply) => drop(reply.send(self.roll_back(rollback).await)),
             Order::Suspend(by, reply) => drop(reply.send(self.suspend(by).await)),
             Order::Unpin(reply) => {
@@ -79,7 +81,7 @@ impl Sync {
         }
     }
 
-    fn store(&self) -> Result<Store, OrderError> {
+    pub(super) fn store(&self) -> Result<Store, OrderError> {
         let why = || self.parts.live.status().database.clone().unwrap_or_else(|| "it was never reached".into());
         self.parts.store.borrow().clone().ok_or_else(|| OrderError::NoDatabase(why()))
     }
@@ -151,7 +153,8 @@ impl Sync {
             since_us: self.parts.ids.now_us(),
         };
         let following = Following { pin: Some(pin), ..self.following.clone() };
-        let settled = Settled { tree: tree.clone(), diagnostics: report.diagnostics.clone(), report, broken: Vec::new() };
+        let (wanted, diagnostics) = (Arc::new(held.tree.clone()), report.diagnostics.clone());
+        let settled = Settled { wanted, tree: tree.clone(), diagnostics, report, broken: Vec::new() };
         let deployment = Deployment {
             id: DeploymentId(self.parts.ids.next()),
             revision: to.revision.clone(),
@@ -211,6 +214,6 @@ impl Sync {
 /// Deployments in a row that changed no file and are passed over on the way back.
 const MAX_STEPS_BACK: usize = 100;
 
-fn no_database(error: StoreError) -> OrderError {
+pub(super) fn no_database(error: StoreError) -> OrderError {
     OrderError::NoDatabase(with_causes(&error))
 }

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{plan::Plan, with_causes};
+use super::{
+    plan::Plan,
+    upload::{Tried, Upload, UploadError, Uploaded},
+    with_causes,
+};
 use crate::{
     deployment::{Deployment, DeploymentId, Following, Snapshot},
-    function::{Diagnostic, Revision},
+    function::{Diagnostic, Revision, Tree},
     source::Source,
     store::FindError,
 };
@@ -36,6 +40,10 @@ pub enum Order {
     Look(Option<oneshot::Sender<Look>>),
     /// Say what a snapshot would change, and change nothing.
     Check(Box<Snapshot>, oneshot::Sender<Checked>),
+    /// Say what these files would change if they were live beside the others, and change nothing.
+    Try(Tree, oneshot::Sender<Tried>),
+    /// Change files of the source, and make that live.
+    Upload(Box<Upload>, oneshot::Sender<Result<Uploaded, UploadError>>),
     /// Go back to an earlier deployment.
     Rollback(Rollback, oneshot::Sender<Result<RolledBack, OrderError>>),
     /// Follow the source again after a rollback.
@@ -169,6 +177,17 @@ impl SyncHandle {
     /// Says what a snapshot would change, and changes nothing.
     pub async fn check(&self, snapshot: Snapshot) -> Result<Checked, Stopping> {
         self.ask(|reply| Order::Check(Box::new(snapshot), reply)).await
+    }
+
+    /// Says what these files would change if they were live beside the others, and changes nothing.
+    pub async fn try_files(&self, files: Tree) -> Result<Tried, Stopping> {
+        self.ask(|reply| Order::Try(files, reply)).await
+    }
+
+    /// Changes files of the source, and waits until that is live.
+    pub async fn upload(&self, upload: Upload) -> Result<Uploaded, UploadError> {
+        let answer = self.ask(|reply| Order::Upload(Box::new(upload), reply)).await;
+        answer.map_err(OrderError::from)?
     }
 
     /// Makes the files of an earlier deployment live again.

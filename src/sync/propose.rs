@@ -17,7 +17,7 @@ use crate::{
     blocking,
     deployment::{Commit, Following, Snapshot},
     engine::memory,
-    function::{Revision, Tree},
+    function::{Diagnostic, Revision, Tree},
 };
 
 /// How long to wait before the system is asked again for a thread that it did not give.
@@ -28,11 +28,35 @@ pub(super) struct Proposal {
     pub revision: Revision,
     pub commit: Option<Commit>,
     pub settled: Settled,
+    /// What the source itself found wrong.
+    pub problems: Vec<Diagnostic>,
     /// A commit with mistakes: nothing of it goes live.
     pub is_refused: bool,
     /// What is to hold about following the source once it is live.
     pub following: Following,
     pub began: Instant,
+}
+
+/// What the source holds.
+pub(super) struct Wanted {
+    pub revision: Revision,
+    pub tree: Arc<Tree>,
+    /// What the source itself found wrong.
+    pub problems: Vec<Diagnostic>,
+    /// A commit goes live whole or not at all.
+    pub is_commit: bool,
+}
+
+impl Proposal {
+    /// Returns what the source holds.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            revision: self.revision.clone(),
+            tree: self.settled.wanted.clone(),
+            problems: self.problems.clone(),
+            is_commit: self.commit.is_some(),
+        }
+    }
 }
 
 impl Sync {
@@ -49,21 +73,20 @@ impl Sync {
 
     /// Finds what of a snapshot can go live: of a commit all or nothing, of a directory every file that is right.
     pub(super) async fn propose(&self, mut snapshot: Snapshot, began: Instant) -> Proposal {
-        let (revision, commit) = (snapshot.revision.clone(), snapshot.commit.take());
+        let (revision, commit, problems) = (snapshot.revision.clone(), snapshot.commit.take(), snapshot.problems.clone());
         if commit.is_some() {
-            let problems = std::mem::take(&mut snapshot.problems);
             let tree = Arc::new(snapshot.tree);
             let mut report = self.check(&tree).await;
-            report.diagnostics.extend(problems);
+            report.diagnostics.extend(problems.iter().cloned());
             report.diagnostics.sort();
             let (is_refused, diagnostics) = (!report.is_good(), report.diagnostics.clone());
             if is_refused {
                 (report.functions, report.diagnostics) = (self.functions.clone(), Vec::new());
             }
-            let tree = if is_refused { self.tree.clone() } else { tree };
-            let settled = Settled { tree, report, diagnostics, broken: Vec::new() };
+            let (wanted, tree) = (tree.clone(), if is_refused { self.tree.clone() } else { tree });
+            let settled = Settled { wanted, tree, report, diagnostics, broken: Vec::new() };
             let following = Following { pin: self.following.pin.clone().filter(|_| is_refused), ..self.following.clone() };
-            return Proposal { revision, commit, settled, is_refused, following, began };
+            return Proposal { revision, commit, settled, problems, is_refused, following, began };
         }
         let mut following = self.following.clone();
         if let Some(pin) = &mut following.pin {
@@ -77,7 +100,7 @@ impl Sync {
         }
         following.pin = following.pin.filter(|pin| !pin.files.is_empty());
         let settled = self.settle(snapshot).await;
-        Proposal { revision, commit, settled, is_refused: false, following, began }
+        Proposal { revision, commit, settled, problems, is_refused: false, following, began }
     }
 
     pub(super) async fn settle(&self, snapshot: Snapshot) -> Settled {

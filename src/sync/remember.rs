@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Sync, check::Functions, whole};
+use super::{Sync, check::Functions, settle::Settled, whole};
 use crate::{
     deployment::{Changes, Deployment, Following, FunctionChange},
-    function::{FunctionName, Revision, Version, tree::differences},
+    function::{FilePath, FunctionName, Revision, SharedFunction, Version, tree::differences},
     store::{FunctionVersion, StoreError},
 };
 
@@ -132,6 +132,28 @@ impl Sync {
                 self.unrecorded = Some(deployment);
             }
         }
+    }
+
+    /// Returns what is different from the functions that are live.
+    pub(super) fn changes(&self, settled: &Settled) -> Vec<FunctionChange> {
+        let after = &settled.report.functions;
+        let removed = self.functions.iter().filter(|(path, _)| !after.contains_key(*path)).map(|(_, function)| FunctionChange {
+            function: function.name.clone(),
+            from: Some(function.version),
+            to: None,
+        });
+        let others = after.iter().filter_map(|(path, function)| {
+            let from = self.functions.get(path).map(|before| before.version);
+            (from != Some(function.version)).then(|| FunctionChange { function: function.name.clone(), from, to: Some(function.version) })
+        });
+        removed.chain(others).collect()
+    }
+
+    /// Returns the functions whose version is not live.
+    pub(super) fn new_functions(&self, settled: &Settled) -> Vec<SharedFunction> {
+        let is_new =
+            |path: &FilePath, function: &SharedFunction| self.functions.get(path).is_none_or(|before| before.version != function.version);
+        settled.report.functions.iter().filter(|(path, function)| is_new(path, function)).map(|(_, function)| function.clone()).collect()
     }
 }
 

@@ -20,7 +20,9 @@ use crate::{
 /// A tree that checks, and what had to be left out of it.
 #[derive(Debug)]
 pub struct Settled {
-    /// What can go live.
+    /// What the source holds.
+    pub wanted: Arc<Tree>,
+    /// What of it can go live.
     pub tree: Arc<Tree>,
     /// Its functions.
     pub report: Report,
@@ -75,7 +77,8 @@ pub fn settle(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Settled
     } else {
         broken_files(&wanted, &unsettled, &candidate.tree, &diagnostics)
     };
-    Settled { tree: candidate.tree, report, diagnostics, broken }
+    let tree = candidate.tree;
+    Settled { wanted, tree, report, diagnostics, broken }
 }
 
 fn is_function(path: &str) -> bool {

@@ -9,4 +9,5 @@ mod clients;
 mod contract;
 mod failures;
 mod floods;
+mod proxies;
 mod reserved;

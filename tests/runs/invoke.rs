@@ -163,7 +163,8 @@ fn the_command_has_a_node_run_it(story: Story) {
     assert_eq!((gone.status.code(), gone.stdout.len()), (Some(2), 0));
     assert!(String::from_utf8(gone.stderr).unwrap().contains("no function answers at this path"));
     let broken = elsewhere(&folder, &node, &["invoke", "/broken"]).output().unwrap();
-    assert!(String::from_utf8(broken.stderr).unwrap().contains("\nbroken.rhai:1:"));
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8(broken.stderr).unwrap().starts_with("broken.rhai:1:2: error"));
 
     let run: Value = serde_json::from_str(&text(elsewhere(&folder, &node, &["invoke", "/greet", "--json"]).output().unwrap())).unwrap();
     let deployment = run["execution"]["deployment"].as_str().unwrap().to_owned();

@@ -1,9 +1,7 @@
 //! What is deployed is remembered whole.
 
-use std::time::Duration;
-
 use picloud::{
-    clock::{DeploymentId, monotonic},
+    clock::DeploymentId,
     deployment::{Changes, Deployment, DeploymentStatus},
     function::{Content, Diagnostic, Revision, Tree},
     store::{FindError, FunctionVersion, Store},
@@ -14,6 +12,7 @@ use crate::kit::{Fresh, deployment, name, on_both, tree, version};
 on_both! {
     an_empty_store_has_nothing_live
     what_was_recorded_reads_back
+    an_empty_file_is_recorded_by_itself
     a_deployment_recorded_twice_is_there_once
     a_rejected_deployment_changes_nothing_that_is_live
     every_tree_of_a_random_history_is_rebuilt
@@ -52,6 +51,13 @@ async fn what_was_recorded_reads_back(fresh: Fresh) {
     assert_eq!(store.live().await.unwrap().unwrap().1["a.rhai"], bytes["a.rhai"]);
     store.close().await;
     assert_eq!(fresh.open().await.last_deployment().await.unwrap(), Some(second.0));
+}
+
+async fn an_empty_file_is_recorded_by_itself(fresh: Fresh) {
+    let store = fresh.open().await;
+    let after = tree(&[("a.rhai", "")]);
+    record(&store, &deployment(1, &Tree::new(), &after)).await;
+    assert_eq!(store.live().await.unwrap().unwrap().1, after);
 }
 
 async fn a_deployment_recorded_twice_is_there_once(fresh: Fresh) {
@@ -147,13 +153,8 @@ async fn ten_thousand_functions_are_recorded_at_once(fresh: Fresh) {
         })
         .collect();
     let made = deployment(1, &Tree::new(), &after);
-    let begun = monotonic();
     record(&store, &made).await;
-    let took = begun.elapsed();
-    println!("10,000 functions recorded in {took:?}");
     assert_eq!(store.live().await.unwrap(), Some((made.0, after)));
-    // Far above the target of 300 ms in a release build: this is to notice a row-by-row loop, not a busy machine.
-    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 async fn a_deployment_is_refused_whole_or_not_at_all(fresh: Fresh) {

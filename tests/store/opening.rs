@@ -41,7 +41,7 @@ async fn a_newer_schema_is_refused_with_a_hint(fresh: Fresh) {
         sqlx::query(newer).execute(&sqlx::PgPool::connect(&fresh.url).await.unwrap()).await.unwrap();
     }
     let error = Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap_err().to_string();
-    assert!(error.contains("has schema 9999, this program needs 4\n  hint: use the program that the node runs"), "{error}");
+    assert!(error.contains("has schema 9999, this program needs 5\n  hint: use the program that the node runs"), "{error}");
     assert!(Store::open(&fresh.url, fresh.folder.path()).await.is_err());
 }
 

@@ -104,6 +104,10 @@ impl Drop for Measure<'_> {
 }
 
 /// Answers whoever may know.
+#[utoipa::path(
+    get, path = "/_picloud/metrics", tag = "node", security(("token" = []), ()),
+    responses((status = 200, description = "Numbers for Prometheus.", body = String, content_type = "text/plain"))
+)]
 pub async fn answer(
     State(app): State<Arc<App>>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,

@@ -18,6 +18,13 @@ use crate::function::FilePath;
 pub(super) enum Hint {
     /// A file that somebody has finished writing: at once.
     File(FilePath),
+    /// Files that the node itself has written or deleted: at once, and a deletion is meant.
+    Edited {
+        /// They have another content.
+        written: Vec<FilePath>,
+        /// They are not there.
+        gone: Vec<FilePath>,
+    },
     /// A file that is being written: when nothing more comes.
     FileSoon(FilePath),
     /// Something that is no function file; everything, if it is or was a folder.

@@ -13,6 +13,7 @@ mod tests;
 mod view;
 mod watch;
 mod worker;
+mod write;
 
 use std::{
     future, io,
@@ -26,7 +27,10 @@ use tokio::sync::watch as channel;
 
 pub(super) use self::scan::{is_function_file, is_skipped};
 use self::{hint::Hint, inbox::Inbox, view::View};
-use super::{Source, SourceError};
+use super::{
+    Source, SourceError,
+    edit::{Edit, EditError},
+};
 use crate::{blocking, deployment::Snapshot, function::tree::directory_revision};
 
 /// How a directory is watched. The defaults suit people and their editors; tests shorten them.
@@ -92,6 +96,9 @@ const SMALL: usize = 256;
 /// The number of no view: the thread has ended, and that has been told.
 const ENDED: u64 = u64::MAX;
 
+/// How long an edit waits to be seen. An empty file is seen after `empty_after`, others at once.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+
 impl DirectorySource {
     /// Begins to watch a directory, which may come to be later. The watching ends when this is dropped.
     pub fn new(root: PathBuf, settings: Settings) -> Self {
@@ -102,6 +109,12 @@ impl DirectorySource {
     /// Returns why changes are found by looking every few seconds, if they are not reported.
     pub fn health(&self) -> Option<String> {
         self.view.borrow().polls_because.clone()
+    }
+
+    /// Waits until the thread has seen what was written. Where others write at the same time that may never be, and then it need not.
+    async fn seen(&self, edit: &Edit) {
+        let mut view = self.view.clone();
+        let _ = tokio::time::timeout(SEEN_WITHIN, view.wait_for(|view| view.holds(edit))).await;
     }
 
     fn ended(&self) -> SourceError {
@@ -130,6 +143,20 @@ impl Source for DirectorySource {
             Err(_) if self.seen.swap(ENDED, Ordering::Relaxed) != ENDED => {}
             Err(_) => future::pending().await,
         }
+    }
+
+    async fn edit(&self, edit: Edit) -> Result<(), EditError> {
+        let root = self.root.clone();
+        let written = blocking::run(move || (write::write(&root, &edit), edit)).await;
+        let Some((written, edit)) = written else {
+            return Err(EditError::Failed { path: self.root.display().to_string(), why: "the thread that writes has ended".into() });
+        };
+        let (gone, written_files) = edit.files.keys().cloned().partition(|path| edit.files[path].after.is_none() && written.is_ok());
+        // Also of what has changed meanwhile, or was only written in part.
+        self.inbox.put(Hint::Edited { written: written_files, gone });
+        written?;
+        self.seen(&edit).await;
+        Ok(())
     }
 
     async fn snapshot(&self) -> Result<Snapshot, SourceError> {

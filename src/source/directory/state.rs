@@ -85,6 +85,8 @@ enum Doubt {
     Empty { signature: Signature, until: Instant },
     /// Not there; a save by rename looks like this for a moment.
     Missing { since: Instant },
+    /// The node itself has deleted it.
+    Deleted,
     /// There, and cannot be used.
     Faulty { until: Instant },
 }
@@ -132,6 +134,13 @@ impl State {
         self.due.iter().take_while(move |(due, _)| *due <= now).map(|(_, path)| path)
     }
 
+    /// Takes in that the node itself has deleted a file: when it is not there, nobody waits for it to come back.
+    pub fn deleted(&mut self, path: &FilePath) {
+        if let Some(entry) = self.entries.get_mut(path) {
+            entry.doubt = Some(Doubt::Deleted);
+        }
+    }
+
     /// Takes in what was seen and returns what is different for it.
     pub fn apply(&mut self, looks: Vec<(FilePath, Look)>, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
@@ -168,7 +177,7 @@ impl State {
         }
         for path in &paths {
             if let Some(entry) = self.entries.get_mut(path)
-                && !matches!(entry.doubt, Some(Doubt::Missing { .. }))
+                && !matches!(entry.doubt, Some(Doubt::Missing { .. } | Doubt::Deleted))
             {
                 entry.doubt = Some(Doubt::Missing { since: now });
             }
@@ -176,9 +185,12 @@ impl State {
         let (newest, delay) = self.patience_with_missing(now);
         for path in paths {
             let entry = self.take(&path);
-            let Some(Doubt::Missing { since }) = entry.doubt else { continue };
-            // However slowly a folder is emptied, no file outlives its own longest wait.
-            let until = (newest + delay).min(since + self.settings.all_gone_after);
+            let until = match entry.doubt {
+                // However slowly a folder is emptied, no file outlives its own longest wait.
+                Some(Doubt::Missing { since }) => (newest + delay).min(since + self.settings.all_gone_after),
+                Some(Doubt::Deleted) => now,
+                _ => continue,
+            };
             if entry.is_known() && now < until {
                 self.put(path, entry, Some(until), now, changes);
                 continue;
@@ -465,6 +477,17 @@ mod tests {
         assert!(told.look(1000, &missing).is_empty());
         assert!(told.look(1999, &missing).is_empty());
         assert_eq!(told.look(2000, &missing).len(), 6);
+    }
+
+    #[test]
+    fn what_the_node_itself_deletes_is_gone_at_once_and_may_come_back() {
+        let mut told = Told::new();
+        told.look(0, &[("a", told.file(-5000, "1")), ("b", told.file(-5000, "1"))]);
+        for path in ["a", "b", "never"] {
+            told.state.deleted(&path.into());
+        }
+        assert_eq!(told.look(1000, &[("a", Look::Missing), ("b", told.file(900, "2"))]), ["b = 2", "b unsettled", "a gone"]);
+        assert!(told.look(2000, &[("b", Look::Missing)]).iter().all(|change| change == "b settled"), "this time nobody said so");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 use super::state::Change;
 use crate::{
     function::{Diagnostic, FilePath, Tree},
-    source::SourceError,
+    source::{SourceError, edit::Edit},
 };
 
 /// Why nothing can be seen of the root.
@@ -76,6 +76,11 @@ impl View {
         self.polls_because = trouble;
         self.number += u64::from(is_news);
         is_news
+    }
+
+    /// Returns whether files are as somebody has written them.
+    pub fn holds(&self, edit: &Edit) -> bool {
+        edit.files.iter().all(|(path, file)| self.tree.get(path) == file.after.as_ref())
     }
 
     /// Copies the files, those that are unsettled, and what is wrong with others.

@@ -134,6 +134,10 @@ impl Worker {
                 self.soon.files.remove(&path);
                 self.at_once.insert(path);
             }
+            Hint::Edited { written, gone } => {
+                gone.iter().for_each(|path| self.state.deleted(path));
+                self.at_once.extend(written.into_iter().chain(gone));
+            }
             Hint::FileSoon(path) => self.soon.add_file(path),
             Hint::Other(path) if self.is_or_was_folder(&path) => self.soon.add_everything(),
             Hint::Hidden if self.last.has_links => {}

@@ -8,12 +8,17 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{Repository, RepositoryError, Settings, program, program::Head, reader::Reader, remote::Fetcher, signature, watch::RefWatch};
+use super::{
+    Repository, RepositoryError, Settings, commit, program, program::Head, reader::Reader, remote::Fetcher, signature, watch::RefWatch,
+};
 use crate::{
     clock::{SharedClock, monotonic},
     deployment::{Cause, Snapshot},
     function::Revision,
-    source::{Source, SourceError},
+    source::{
+        Source, SourceError,
+        edit::{Edit, EditError},
+    },
 };
 
 /// A git repository that is followed. Cheap to clone.
@@ -118,6 +123,14 @@ impl GitSource {
         Ok(deploy)
     }
 
+    /// Returns whether no function file would be left.
+    fn is_emptied_by(&self, edit: &Edit) -> bool {
+        let is_gone = |path| edit.files.get(path).is_some_and(|file| file.after.is_none());
+        let is_base = |last: &&Snapshot| last.revision == edit.base;
+        edit.files.values().all(|file| file.after.is_none())
+            && self.state().last.as_ref().filter(is_base).is_some_and(|last| last.tree.keys().all(is_gone))
+    }
+
     async fn deployed(&self, commit: &str) -> Result<Snapshot, RepositoryError> {
         let last = self.state().last.clone();
         if let Some(last) = last.as_ref().filter(|last| last.revision.0 == commit) {
@@ -198,6 +211,22 @@ impl Source for GitSource {
             None if self.0.fetcher.is_some() => Err(SourceError::NotFetched { problem: self.problem() }),
             None => Err(SourceError::NoBranch { branch: branch.clone() }),
         }
+    }
+
+    async fn edit(&self, edit: Edit) -> Result<(), EditError> {
+        if let Some(why) = commit::forbidden(&self.0.settings) {
+            return Err(EditError::ReadOnly(why));
+        }
+        let place = commit::Place { repository: &self.0.repository, branch: &self.0.settings.branch, root: &self.0.settings.root };
+        let (reader, base) = (self.0.reader.clone(), commit::base(&edit).map(str::to_owned));
+        let paths: Vec<String> = edit.files.keys().map(|path| place.in_repository(path)).collect();
+        let modes = blocking(move || commit::modes(&reader, base.as_deref(), paths)).await?;
+        let (is_emptied, pushed) = (self.is_emptied_by(&edit), Pushed { by: edit.author.clone(), replaces: None });
+        let now_s = self.0.clock.now_us() / 1_000_000;
+        let made = commit::make(&place, &edit, &modes, is_emptied, now_s).await?;
+        // The sync loop waits for this, so nobody has looked at the branch yet.
+        self.expect(made, pushed);
+        Ok(())
     }
 
     async fn refresh(&self) {

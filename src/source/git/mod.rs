@@ -1,6 +1,8 @@
 //! A git repository as a source: hosted by the node, pushed to by a path or over ssh, or fetched from elsewhere. A commit is read straight
 //! from the object database; nothing is ever checked out.
 
+pub mod bundle;
+mod commit;
 mod follow;
 pub mod hosted;
 pub mod program;

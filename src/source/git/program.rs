@@ -10,7 +10,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     process::{Child, Command},
 };
 
@@ -161,11 +161,19 @@ pub async fn setting(repository: &Path, key: &str) -> Result<Option<String>, Git
 /// What does not leave the machine ends soon.
 pub const LOCAL: Duration = Duration::from_secs(20);
 /// Rewriting a large repository takes a while.
-const PACKING: Duration = Duration::from_secs(600);
+pub const PACKING: Duration = Duration::from_secs(600);
 
 /// Runs it to its end and returns what it printed. If it takes longer than `limit`, it is killed with every process that it started.
-pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitError> {
-    let output = output(&mut command, limit).await?;
+pub async fn run(command: Command, limit: Duration) -> Result<Vec<u8>, GitError> {
+    feed(command, None, limit).await
+}
+
+/// The same for one that reads this.
+pub async fn feed(mut command: Command, input: Option<&[u8]>, limit: Duration) -> Result<Vec<u8>, GitError> {
+    if input.is_some() {
+        command.stdin(Stdio::piped());
+    }
+    let output = output(&mut command, input.unwrap_or_default(), limit).await?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -173,13 +181,20 @@ pub async fn run(mut command: Command, limit: Duration) -> Result<Vec<u8>, GitEr
     Err(GitError::Failed { what: name(&command), said: said.trim().to_owned() })
 }
 
-async fn output(command: &mut Command, limit: Duration) -> Result<Output, GitError> {
+async fn output(command: &mut Command, input: &[u8], limit: Duration) -> Result<Output, GitError> {
     let mut child = spawn(command.kill_on_drop(true))?;
     let mut guard = Group(group(&child));
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let ended = async { tokio::try_join!(child.wait(), read(stdout, u64::MAX), read(stderr, MAX_SAID)) };
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let fed = async {
+        // One that reads no further says itself why.
+        if let Some(mut stdin) = stdin {
+            let _ = stdin.write_all(input).await;
+        }
+        Ok(())
+    };
+    let ended = async { tokio::try_join!(child.wait(), read(stdout, u64::MAX), read(stderr, MAX_SAID), fed) };
     let ended = tokio::time::timeout(limit, ended).await.map_err(|_| GitError::TimedOut { what: name(command), limit })?;
-    let (status, stdout, stderr) = ended.map_err(GitError::CannotRun)?;
+    let (status, stdout, stderr, ()) = ended.map_err(GitError::CannotRun)?;
     guard.0 = None;
     Ok(Output { status, stdout, stderr })
 }

@@ -23,7 +23,7 @@ const MAX_DEPTH: usize = 32;
 /// Entries that are looked at, folders and other files included: a few kilobytes of objects can describe a tree without end.
 const MAX_ENTRIES: usize = 200_000;
 /// What git says of an entry that is a folder, and of one that is a symbolic link.
-const FOLDER: i32 = 0o040_000;
+pub(super) const FOLDER: i32 = 0o040_000;
 const LINK: i32 = 0o120_000;
 
 /// Reads commits of one repository.
@@ -82,7 +82,7 @@ impl Reader {
         answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
     }
 
-    fn objects(&self, quarantine: Option<&Path>) -> Result<Objects, git2::Error> {
+    pub(super) fn objects(&self, quarantine: Option<&Path>) -> Result<Objects, git2::Error> {
         let database = Odb::new()?;
         for place in [Some(self.repository.join("objects").as_path()), quarantine].into_iter().flatten() {
             // libgit2 takes paths as UTF-8.

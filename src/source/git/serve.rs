@@ -137,6 +137,11 @@ impl Hosted {
         Ok(receiver)
     }
 
+    /// Looks after the repository as after a push, because the node itself has made a commit.
+    pub fn tidy(&self) {
+        (self.pushed)();
+    }
+
     /// Waits for what goes on although its client has left; to be called when no client comes any more.
     pub async fn ended(&self) {
         self.tasks.close();

@@ -1,0 +1,109 @@
+//! `picloud backup` and `picloud restore`: a node in one file, and back.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Configured, Exit, for_its_user, output};
+use crate::{
+    backup::{self, Created, Restored},
+    config::{Config, FILE_NAME, Source},
+    function::limits::Size,
+    source::git::Repository,
+    store::transfer::Progress,
+};
+
+/// `picloud backup FILE`
+#[derive(Debug, Args)]
+pub struct Backup {
+    #[command(flatten)]
+    configured: Configured,
+    /// File to make; there must be none of that name
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// `picloud restore FILE`
+#[derive(Debug, Args)]
+pub struct Restore {
+    #[command(flatten)]
+    configured: Configured,
+    /// What `picloud backup` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Look the file through, and put nothing back
+    #[arg(long)]
+    check: bool,
+}
+
+impl Backup {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let config = self.configured.load()?;
+        let settings = self.configured.config.as_deref().unwrap_or(Path::new(FILE_NAME));
+        let created = for_its_user(async { Ok(backup::create(&self.file, &config, settings, show).await) })?;
+        output::progress("");
+        let Created { head, place, rows, has_repository, left_out, bytes } = created?;
+        output::line(format!("made {}, {}", self.file.display(), Size(bytes)));
+        row("database", &format!("{}, from {place}", contents(&head, rows)));
+        if has_repository {
+            row("repository", "every branch and tag");
+        }
+        if let Some(left_out) = &left_out {
+            let without = if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(", ")) };
+            row("settings", &format!("{}{without}", settings.display()));
+        }
+        output::line(format!("\nNot in it: {}.", elsewhere(&config)));
+        Ok(Exit::Done)
+    }
+}
+
+/// Names what a restored node needs beside the backup.
+fn elsewhere(config: &Config) -> String {
+    let source = match &config.source {
+        Source::Directory { path } => format!(", and the folder `{}`", path.display()),
+        Source::Git(settings) => match &settings.repository {
+            Repository::Hosted => String::new(),
+            Repository::Bare(path) => format!(", and the repository `{}`", path.display()),
+            Repository::Remote(_) => ", and the remote repository, which is fetched again".into(),
+        },
+    };
+    format!("the admin token and other secrets{source}")
+}
+
+impl Restore {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        if self.check {
+            let (head, sums) = backup::verify(&self.file)?;
+            output::line(format!("{} is whole, of {}, by picloud {}", self.file.display(), head.created, head.picloud));
+            row("database", &contents(&head, sums.tables.values().map(|sum| sum.rows).sum()));
+            return Ok(Exit::Done);
+        }
+        let config = self.configured.load()?;
+        let restored = for_its_user(async { Ok(backup::restore(&self.file, &config.data, &config.database_url, show).await) })?;
+        output::progress("");
+        let Restored { head, rows, database, settings } = restored?;
+        output::line(format!("put back what {} was on {}", self.file.display(), head.created));
+        row("database", &format!("{}, in {database}", contents(&head, rows)));
+        if head.branch.is_some() {
+            row("repository", &config.data.join(crate::source::git::FOLDER).display().to_string());
+        }
+        if let Some(settings) = settings {
+            row("settings", &format!("{}, for you to compare: a node reads its own", settings.display()));
+        }
+        output::line("\nThe node makes a new admin token when it starts. Other tokens are good as they were.");
+        Ok(Exit::Done)
+    }
+}
+
+fn contents(head: &backup::Head, rows: u64) -> String {
+    format!("{}, {} (schema {})", output::count(rows as usize, "row"), output::count(head.tables.len(), "table"), head.schema)
+}
+
+fn row(name: &str, text: &str) {
+    output::line(format!("  {name:<11} {}", output::tame(text)));
+}
+
+/// Shows which table it is at.
+pub(super) fn show(Progress { table, rows, of }: Progress<'_>) {
+    output::progress(&format!("{table}: {rows} of {of}"));
+}

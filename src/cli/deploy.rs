@@ -1,0 +1,134 @@
+//! `picloud deploy`: a folder becomes the functions of a node, all at once, and is told about as a push is.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::{
+    Exit,
+    client::{Node, Refusal},
+    found, output,
+};
+use crate::{
+    clock::monotonic,
+    deployment::Snapshot,
+    function::Diagnostic,
+    source::{
+        Source,
+        directory::{self, DirectorySource},
+        tarball,
+    },
+};
+
+/// A larger file is too large for every node.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// `picloud deploy DIR`
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// The folder of functions
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    #[command(flatten)]
+    node: Node,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on although more than half of the functions would go
+    #[arg(long)]
+    allow_mass_delete: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Deploy {
+    pub(super) fn run(self) -> anyhow::Result<Exit> {
+        let snapshot = self.read()?;
+        if snapshot.problems.iter().any(Diagnostic::is_error) {
+            return self.refused(&snapshot.problems, "nothing was sent");
+        }
+        let client = self.node.client()?;
+        let tar = tarball::pack(&snapshot.tree).context("cannot pack the files")?;
+        let path = format!("/api/admin/tree?dry_run={}&allow_mass_delete={}", self.dry_run, self.allow_mass_delete);
+        let began = monotonic();
+        match client.put(&path, "application/gzip", &tar) {
+            Ok(done) if self.json => output::json(&done).map(|()| Exit::Done),
+            Ok(done) => self.tell(&done, began.elapsed().as_millis()),
+            Err(error) => match error.downcast::<Refusal>()? {
+                Refusal { status: 422, diagnostics, .. } => self.refused(&diagnostics, "nothing was deployed, and what is live stays live"),
+                refusal => {
+                    if let Some(plan) = refusal.body["text"].as_str().filter(|_| !self.json) {
+                        output::line(plan);
+                    }
+                    let is_mass = refusal.body["plan"].is_object();
+                    let hint = if is_mass { "\n  hint: if that is meant: `--allow-mass-delete`" } else { "" };
+                    bail!("{}{hint}", refusal.detail.split("; if that is meant").next().unwrap_or_default())
+                }
+            },
+        }
+    }
+
+    /// Reads the folder as a node would.
+    fn read(&self) -> anyhow::Result<Snapshot> {
+        let dir = self.dir.display();
+        if !self.dir.is_dir() {
+            bail!("there is no folder `{dir}`");
+        }
+        // The node knows its own limit.
+        let settings = directory::Settings { max_file_bytes: MAX_FILE_BYTES, ..directory::Settings::default() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let snapshot = runtime.block_on(DirectorySource::new(self.dir.clone(), settings).snapshot())?;
+        if snapshot.tree.is_empty() && snapshot.problems.is_empty() {
+            bail!("there is no `.rhai` file in `{dir}`\n  hint: name the folder that the paths of URLs begin in");
+        }
+        Ok(snapshot)
+    }
+
+    /// Says what is wrong, with the paths of this folder.
+    fn refused(&self, diagnostics: &[Diagnostic], what: &str) -> anyhow::Result<Exit> {
+        if self.json {
+            output::json(&json!({ "ok": false, "diagnostics": diagnostics }))?;
+        } else {
+            for diagnostic in diagnostics {
+                output::line(format!("{}\n", from_here(&self.dir, diagnostic)));
+            }
+            output::line(format!("{}; {what}", found(diagnostics)));
+        }
+        Ok(Exit::FunctionsWrong)
+    }
+
+    fn tell(&self, done: &Value, took_ms: u128) -> anyhow::Result<Exit> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let diagnostics = done["diagnostics"].as_array().into_iter().flatten();
+        for warning in diagnostics.filter_map(|found| serde_json::from_value(found.clone()).ok()) {
+            output::line(format!("{}\n", from_here(&self.dir, &warning)));
+        }
+        let plan = text(&done["text"]);
+        if !plan.is_empty() {
+            output::line(plan);
+        }
+        output::line(text(&done["summary"]));
+        if self.dry_run {
+            output::line("dry run: nothing has changed");
+            return Ok(Exit::Done);
+        }
+        if let Some(held) = done["held"].as_str() {
+            bail!("written, and not live: {held}");
+        }
+        let (revision, deployment) = (text(&done["live"]["revision"]), text(&done["live"]["deployment"]));
+        output::line(format!("live at {revision} in {took_ms} ms, deployment {deployment}"));
+        Ok(Exit::Done)
+    }
+}
+
+/// Writes a finding with the path of its file as seen from here.
+fn from_here(dir: &Path, diagnostic: &Diagnostic) -> String {
+    if diagnostic.file.is_empty() {
+        return diagnostic.to_string();
+    }
+    let file = dir.join(&*diagnostic.file).display().to_string();
+    Diagnostic { file: file.into(), ..diagnostic.clone() }.to_string()
+}

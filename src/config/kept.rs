@@ -1,0 +1,127 @@
+//! What of `picloud.toml` may be kept elsewhere: everything but secrets.
+//!
+//! It is written anew from what was read, without comments: a secret may stand in one of them, too.
+
+use toml::{Table, Value};
+
+use crate::function::toml_text;
+
+/// The keys that hold a secret, by their sections.
+const SECRETS: [(&str, &str); 2] = [("source", "token"), ("source", "webhook_secret")];
+/// The keys with URLs in which somebody may have put one.
+const URLS: [(&str, &str); 3] = [("database", "url"), ("source", "repository"), ("traces", "endpoint")];
+
+/// Settings without secrets.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// What `picloud.toml` may say.
+    pub text: String,
+    /// The keys that had something taken out: `source.token`.
+    pub left_out: Vec<String>,
+}
+
+/// Takes the secrets out of a configuration's text. None: it is no TOML.
+pub fn without_secrets(text: &str) -> Option<Kept> {
+    let mut table: Table = toml_text::parse(text).ok()?;
+    let mut left_out = Vec::new();
+    for (section, key) in SECRETS {
+        if table.get_mut(section).and_then(Value::as_table_mut).and_then(|section| section.remove(key)).is_some() {
+            left_out.push(format!("{section}.{key}"));
+        }
+    }
+    for (section, key) in URLS {
+        let Some(section_table) = table.get_mut(section).and_then(Value::as_table_mut) else { continue };
+        let Some(url) = section_table.get(key).and_then(Value::as_str) else { continue };
+        let kept = open_part(url);
+        if kept.as_deref() == Some(url) {
+            continue;
+        }
+        match kept {
+            Some(kept) => drop(section_table.insert(key.into(), kept.into())),
+            None => drop(section_table.remove(key)),
+        }
+        left_out.push(format!("{section}.{key}"));
+    }
+    Some(Kept { text: toml::to_string(&table).ok()?, left_out })
+}
+
+/// Returns a URL without a password; for the web without a user, too, who may be a token. None: it is not clear what is one.
+fn open_part(url: &str) -> Option<String> {
+    let Some((scheme, rest)) = url.split_once("://") else { return Some(url.into()) };
+    let (place, parameters) = rest.split_once('?').map_or((rest, None), |(place, parameters)| (place, Some(parameters)));
+    let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+    let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
+    let has_port = host.rsplit_once(':').is_none_or(|(_, port)| port.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit()));
+    // A slash or a question mark in a password, which should have been written otherwise.
+    if path.contains('@') || parameters.is_some_and(|parameters| parameters.contains('@')) || !has_port {
+        return None;
+    }
+    let user = user.filter(|_| !scheme.starts_with("http")).map(|user| user.split(':').next().unwrap_or_default());
+    let user = user.map(|user| format!("{user}@")).unwrap_or_default();
+    let parameters = parameters.map(|parameters| {
+        let is_open = |pair: &&str| form_urlencoded::parse(pair.as_bytes()).all(|(name, _)| !name.eq_ignore_ascii_case("password"));
+        parameters.split('&').filter(is_open).collect::<Vec<_>>().join("&")
+    });
+    let parameters = parameters.filter(|parameters| !parameters.is_empty()).map(|parameters| format!("?{parameters}")).unwrap_or_default();
+    Some(format!("{scheme}://{user}{host}{path}{parameters}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_and_comments_stay_behind() {
+        let text = "# token = \"sesame\"\ndata = \"var\"\n[source]\nkind = \"git\"\nrepository = \"https://sesame@example.org/f.git\"\ntoken = \"sesame\"\n\
+                    webhook_secret = \"sesame\" # sesame\n[database]\nurl = \"postgres://ann:sesame@db/picloud\"\n";
+        let kept = without_secrets(text).unwrap();
+        assert_eq!(
+            kept.text,
+            "data = \"var\"\n\n[database]\nurl = \"postgres://ann@db/picloud\"\n\n[source]\nkind = \"git\"\nrepository = \"https://example.org/f.git\"\n"
+        );
+        assert_eq!(kept.left_out, ["source.token", "source.webhook_secret", "database.url", "source.repository"]);
+        assert_eq!(without_secrets("source = { token = \"sesame\" }").unwrap().text, "[source]\n");
+        assert_eq!(without_secrets("[source"), None);
+    }
+
+    #[test]
+    fn what_is_kept_says_the_same() {
+        let text = include_str!("../../picloud.toml");
+        let kept = without_secrets(text).unwrap();
+        assert_eq!(kept.left_out, [""; 0]);
+        let parse = |text: &str| super::super::Config::parse("picloud.toml".as_ref(), text).unwrap();
+        assert_eq!(parse(&kept.text), parse(text));
+    }
+
+    #[test]
+    fn a_url_keeps_what_is_no_secret() {
+        for (url, kept) in [
+            ("sqlite", Some("sqlite")),
+            ("sqlite:var/a@b.db", Some("sqlite:var/a@b.db")),
+            ("postgres://db/picloud", Some("postgres://db/picloud")),
+            ("postgres://ann@db:5432/picloud", Some("postgres://ann@db:5432/picloud")),
+            ("postgres://ann:sesame@[::1]:5432/picloud?sslmode=require", Some("postgres://ann@[::1]:5432/picloud?sslmode=require")),
+            ("postgres://ann:se@same@db/picloud", Some("postgres://ann@db/picloud")),
+            ("postgres:///picloud?host=/run/pg&user=ann&password=sesame", Some("postgres:///picloud?host=/run/pg&user=ann")),
+            ("postgres:///picloud?p%61ssword=sesame", Some("postgres:///picloud")),
+            ("postgres://ann:ses/ame@db/picloud", None),
+            ("postgres://ann:ses?ame@db/picloud", None),
+            ("postgres://ann:sesame/db", None),
+            ("https://sesame@example.org/f.git", Some("https://example.org/f.git")),
+            ("ssh://git@example.org/f.git", Some("ssh://git@example.org/f.git")),
+            ("git@example.org:f.git", Some("git@example.org:f.git")),
+            ("hosted", Some("hosted")),
+        ] {
+            assert_eq!(open_part(url).as_deref(), kept, "{url}");
+        }
+    }
+
+    #[test]
+    fn every_key_that_holds_a_secret_is_known() {
+        let sources = [include_str!("../config.rs"), include_str!("source.rs")];
+        // Those that are read from the file; what is resolved from it is public.
+        let is_field = |line: &&str| line.ends_with(": Option<Secret>,") && !line.trim_start().starts_with("pub ");
+        let fields = sources.iter().flat_map(|source| source.lines()).filter(is_field).count();
+        assert_eq!(fields, SECRETS.len(), "a key that holds a secret belongs into `SECRETS`");
+    }
+}

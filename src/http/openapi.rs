@@ -1,0 +1,88 @@
+//! `/_picloud/openapi.json`: what can be asked of a node, for tools that make clients and tests of it. Each route brings its own description, so
+//! none can be missing; what holds for all of them is added here.
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use bytes::Bytes;
+use http::header;
+use utoipa::{
+    OpenApi,
+    openapi::{
+        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        path::{Operation, PathItem},
+        schema::{ObjectBuilder, Schema, Type},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::App;
+
+/// Routes that say what they are.
+pub type Routes = OpenApiRouter<Arc<App>>;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "PiCloud", description = "What an operator or a tool asks of a running node.", license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")),
+    servers((url = "/"))
+)]
+struct Document;
+
+/// Where it is.
+const PATH: &str = "/_picloud/openapi.json";
+/// The way to say who asks.
+const TOKEN: &str = "token";
+/// The schema of what is told instead of an answer.
+const PROBLEM: &str = "Problem";
+
+/// Returns routes, and beside them that of their description.
+pub fn described(routes: Routes) -> Router<Arc<App>> {
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi()).merge(routes).split_for_parts();
+    let components = document.components.get_or_insert_default();
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`picloud token create` makes one")).build();
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
+    components.schemas.insert(PROBLEM.into(), RefOr::T(problem()));
+    for (path, item) in &mut document.paths.paths {
+        for operation in operations(item) {
+            complete(operation, path);
+        }
+    }
+    let document: Bytes = serde_json::to_vec(&document).expect("a description is plain data").into();
+    router.route(PATH, get(move || std::future::ready(([(header::CONTENT_TYPE, "application/json")], document))))
+}
+
+/// Adds what any route may answer, and what nearly all of them want.
+fn complete(operation: &mut Operation, path: &str) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
+    let response = ResponseBuilder::new().description("It cannot be done; `detail` says why, and what to do.");
+    let response = response.content("application/problem+json", content).build();
+    operation.responses.responses.entry("default".into()).or_insert(RefOr::T(response));
+    if path.starts_with("/api/") && operation.security.is_none() {
+        operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(TOKEN, [])]);
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// What RFC 9457 and we put into a problem.
+fn problem() -> Schema {
+    let text = || ObjectBuilder::new().schema_type(Type::String).build();
+    let number = ObjectBuilder::new().schema_type(Type::Integer).build();
+    let list = utoipa::openapi::ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object).build()).build();
+    ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .property("type", text())
+        .property("title", text())
+        .property("status", number)
+        .property("detail", text())
+        .property("diagnostics", list)
+        .required("type")
+        .required("title")
+        .required("status")
+        .required("detail")
+        .build()
+        .into()
+}

@@ -1,0 +1,189 @@
+//! What is particular to a directory: files, their permissions, links, editors, and kills.
+
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt, symlink},
+    path::Path,
+};
+
+use serde_json::json;
+
+use crate::{
+    kit::{Api, messages, path, tar},
+    node::{Node, PATIENCE, Signal, node, wait_until},
+};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_permissions_and_a_new_one_takes_its_folder_s() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let api = Api::of(&node);
+    set_mode(&node.file("a.rhai"), 0o640);
+    assert_eq!(api.replace("a", "2").status, 200);
+    assert_eq!(mode(&node.file("a.rhai")), 0o640);
+    let root = node.folder().join("functions");
+    for (folder, file) in [(0o755, 0o644), (0o700, 0o600), (0o775, 0o664)] {
+        set_mode(&root, folder);
+        let name = format!("deep{folder}/b");
+        api.created(&name, "1");
+        assert_eq!((mode(&root.join(format!("deep{folder}"))), mode(&node.file(&format!("{name}.rhai")))), (folder, file));
+    }
+    let left: Vec<_> = fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with('.')), "{left:?}");
+}
+
+#[test]
+fn no_link_is_followed_or_replaced() {
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("kept.rhai"), "1").unwrap();
+    let node = Node::start_with(&[("a.rhai", "1"), ("inside/b.rhai", "1"), ("plain", "text")]);
+    symlink(outside.path(), node.file("out")).unwrap();
+    symlink("a.rhai", node.file("link.rhai")).unwrap();
+    symlink("inside", node.file("alias")).unwrap();
+    symlink(outside.path().join("new.rhai"), node.file("dangling.rhai")).unwrap();
+    node.wait_for("/alias/b", "1");
+    node.wait_for("/link", "1");
+    let api = Api::of(&node);
+    for (name, place) in [("out/new", "out"), ("out/deep/new", "out"), ("dangling", "dangling.rhai"), ("plain/new", "plain")] {
+        let refused = api.create(name, "2");
+        assert_eq!(refused.status, 409, "{name}: {}", refused.text());
+        assert!(
+            refused.json()["detail"].as_str().unwrap().starts_with(&format!("`{place}` cannot be written: it is a ")),
+            "{}",
+            refused.text()
+        );
+    }
+    for name in ["link", "alias/b"] {
+        assert_eq!((api.replace(name, "2").status, api.delete(name).status), (409, 409), "{name}");
+    }
+    let names: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["kept.rhai"]);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/inside/b").text().as_str()), ("1", "1"));
+    assert!(node.file("link.rhai").is_symlink() && node.file("alias").is_symlink());
+}
+
+#[test]
+fn what_was_broken_before_keeps_nobody_from_changing_something_else() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    let api = Api::of(&node);
+    node.replace("b.rhai", "let x = ;");
+    wait_until("the mistake is known", PATIENCE, || api.get(&path("b")).json()["state"] == "broken");
+    assert_eq!(api.replace("a", "2").status, 200);
+    api.created("c", "3");
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str(), node.get("/c").text().as_str()), ("2", "1", "3"));
+    // It is shown as it is saved, with the mistake, and what is live of it.
+    let broken = api.get(&path("b"));
+    let script = broken.json();
+    assert_eq!((&script["source"], &script["state"], &script["errors"]), (&json!("let x = ;"), &json!("broken"), &json!(1)));
+    assert_eq!((messages(&broken).len(), script["version"].is_string()), (1, true));
+    assert_eq!(api.names("?state=broken"), ["b"]);
+    // Who saw the mistake may mend it.
+    let tag = broken.header("etag").unwrap();
+    assert_eq!(api.send("PUT", &path("b"), &[("if-match", tag)], b"{\"source\":\"2\"}").status, 200);
+    assert_eq!(node.get("/b").text(), "2");
+    assert!(api.names("?state=broken").is_empty());
+    // A tree is whole or not at all.
+    assert_eq!(api.tree("", &tar(&[("a.rhai", "3"), ("b.rhai", "let x = ;")])).status, 422);
+    assert_eq!(node.get("/a").text(), "2");
+}
+
+#[test]
+fn a_save_that_nobody_has_seen_yet_is_not_overwritten_by_who_expects_another() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let api = Api::of(&node);
+    for round in 2..12 {
+        let seen = api.get(&path("a"));
+        let saved = format!("{round} // by an editor");
+        node.replace("a.rhai", &saved);
+        let late = api.send("PUT", &path("a"), &[("if-match", seen.header("etag").unwrap())], b"{\"source\":\"0\"}");
+        assert_eq!(late.status, 412, "{}", late.text());
+        assert_eq!(fs::read_to_string(node.file("a.rhai")).unwrap(), saved);
+        node.wait_for("/a", &round.to_string());
+    }
+}
+
+#[test]
+fn deletions_are_meant_however_many_they_are() {
+    let files: Vec<(String, &str)> = (0..12).map(|number| (format!("f{number}.rhai"), "1")).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+    let node = node(&files).start();
+    let api = Api::of(&node);
+    assert_eq!(api.tree("?allow_mass_delete=true", &tar(&[("a.rhai", "1"), ("_lib/m.rhai", "1")])).status, 200);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/f3").status), ("1", 404));
+    assert_eq!(api.names(""), ["_lib/m", "a"]);
+    for name in ["a", "_lib/m"] {
+        assert_eq!(api.delete(name).status, 204);
+    }
+    assert_eq!(node.get("/a").status, 404);
+    assert!(fs::read_dir(node.folder().join("functions")).unwrap().all(|entry| entry.unwrap().path().is_dir()));
+}
+
+#[test]
+fn an_empty_script_is_waited_for() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let api = Api::of(&node);
+    let emptied = api.replace("a", "");
+    assert_eq!(emptied.status, 200, "{}", emptied.text());
+    assert_eq!(emptied.json()["source"], "");
+    assert_eq!(node.get("/a").text(), "null");
+}
+
+#[test]
+fn without_its_folder_nothing_is_written() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let api = Api::of(&node);
+    fs::rename(node.folder().join("functions"), node.folder().join("away")).unwrap();
+    wait_until("that is known", PATIENCE, || api.status()["problem"].is_string());
+    let refused = api.replace("a", "2");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(!node.folder().join("functions").exists());
+    fs::rename(node.folder().join("away"), node.folder().join("functions")).unwrap();
+    wait_until("it is back", PATIENCE, || api.status()["problem"].is_null());
+    assert_eq!(api.replace("a", "2").status, 200);
+    assert_eq!(node.get("/a").text(), "2");
+}
+
+/// A script that answers this, as large as a file may be.
+fn large(answer: usize) -> String {
+    format!("{answer} /*{}*/", "x".repeat(250_000))
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_writes_leaves_whole_files() {
+    let mut node = Node::start_with(&[("a.rhai", &large(0)), ("b.rhai", &large(0))]);
+    for round in 1..=10 {
+        let token = crate::git::admin(&node);
+        let (text, mut client) = (large(round), node.client());
+        let tree = tar(&[("a.rhai", &text), ("b.rhai", &text), (&format!("c{round}.rhai"), &text)]);
+        let writer = std::thread::spawn(move || {
+            let bearer = format!("Bearer {token}");
+            let _ = client.send("PUT", "/api/admin/tree", &[("authorization", &bearer)], &tree);
+        });
+        std::thread::sleep(std::time::Duration::from_millis(round as u64 * 6));
+        node.signal(Signal::KILL);
+        node.ended();
+        writer.join().unwrap();
+        let is_whole = |path: &Path| {
+            let text = fs::read_to_string(path).unwrap();
+            (0..=round).any(|known| text == large(known))
+        };
+        for entry in fs::read_dir(node.folder().join("functions")).unwrap() {
+            let path = entry.unwrap().path();
+            assert!(path.extension().is_none_or(|extension| extension != "rhai") || is_whole(&path), "{}", path.display());
+        }
+        node.start();
+        // What is left of the write is in nobody's way.
+        assert_eq!(Api::of(&node).replace("a", &large(round)).status, 200, "round {round}");
+        assert_eq!(node.get("/a").text(), round.to_string());
+    }
+    assert_eq!(Api::of(&node).tree("?allow_mass_delete=true", &tar(&[("a.rhai", "1")])).status, 200);
+    let left: Vec<_> = fs::read_dir(node.folder().join("functions")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().filter(|name| !name.to_string_lossy().starts_with(".picloud-next-")).eq(["a.rhai"]), "{left:?}");
+}
