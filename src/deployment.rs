@@ -122,6 +122,16 @@ pub enum DeploymentStatus {
     Rejected,
 }
 
+impl DeploymentStatus {
+    /// Returns the word that tables and listings show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
 /// A function that a deployment added (`from` is none), changed, or removed (`to` is none).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionChange {
@@ -158,6 +168,52 @@ pub struct Deployment {
     pub functions: u32,
     /// From the source's hint to the decision, in microseconds.
     pub took_us: i64,
+}
+
+/// A deployment as programs read it: with the time that its id holds.
+#[derive(Debug, Serialize)]
+pub struct Timed<'a> {
+    time: String,
+    #[serde(flatten)]
+    deployment: &'a Deployment,
+}
+
+impl<'a> From<&'a Deployment> for Timed<'a> {
+    fn from(deployment: &'a Deployment) -> Self {
+        Self { time: rfc3339(deployment.id.time_us()), deployment }
+    }
+}
+
+/// A deployment's own facts, without its diagnostics and changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Which.
+    pub id: DeploymentId,
+    /// When it was decided.
+    pub time: String,
+    /// Live or rejected.
+    pub status: DeploymentStatus,
+    /// What made it happen.
+    pub cause: Cause,
+    /// Who.
+    pub by: Option<String>,
+    /// Who pushed it.
+    pub pushed_by: Option<String>,
+    /// What else there is to know.
+    pub note: Option<String>,
+    /// What the source held.
+    pub revision: Revision,
+    /// Functions live after it.
+    pub functions: u32,
+    /// From the source's hint to the decision, in microseconds.
+    pub took_us: i64,
+}
+
+impl From<&Deployment> for Summary {
+    fn from(deployment: &Deployment) -> Self {
+        let Deployment { id, revision, cause, by, pushed_by, note, status, functions, took_us, .. } = deployment.clone();
+        Self { id, time: rfc3339(id.time_us()), status, cause, by, pushed_by, note, revision, functions, took_us }
+    }
 }
 
 /// What a live deployment changes in the store, beside its record.

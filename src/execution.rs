@@ -25,15 +25,17 @@ pub enum Trigger {
     Http,
     /// A request to `/api/execute/{id}`.
     Execute,
-    /// `picloud invoke`.
+    /// `picloud invoke`, without a node.
     Cli,
+    /// `/api/admin/invoke`: `picloud invoke` of a node.
+    Invoke,
     /// A recorded request, run again.
     Replay,
 }
 
 impl Trigger {
     /// Every trigger.
-    pub const ALL: [Self; 4] = [Self::Http, Self::Execute, Self::Cli, Self::Replay];
+    pub const ALL: [Self; 5] = [Self::Http, Self::Execute, Self::Cli, Self::Invoke, Self::Replay];
 
     /// Returns the word that scripts and tables see.
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Trigger {
             Self::Http => "http",
             Self::Execute => "execute",
             Self::Cli => "cli",
+            Self::Invoke => "invoke",
             Self::Replay => "replay",
         }
     }

@@ -167,6 +167,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         connections: connections.clone(),
         tracer: tracer.clone(),
         capturing: config.capture,
+        limits: config.limits.default.clone(),
         ids,
         sync: sync_handle,
         auth,

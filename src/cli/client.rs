@@ -7,6 +7,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
@@ -118,6 +119,11 @@ impl Node {
         Ok(Credentials::load()?.default.map(Place::Elsewhere))
     }
 
+    /// Returns the node whose URL was given, if one was: what is asked of the files here is asked of no other.
+    pub fn given(&self) -> anyhow::Result<Option<Client>> {
+        if self.url.is_some() { self.find() } else { Ok(None) }
+    }
+
     fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let text = fs::read_to_string(path).with_context(|| format!("cannot read the token in `{}`", path.display()))?;
@@ -130,6 +136,11 @@ fn token_of_login(url: &str) -> anyhow::Result<Secret> {
     let known = credentials::normal(url).ok().map(|url| Credentials::load().map(|mut known| known.nodes.remove(&url)));
     let hint = format!("`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; `picloud token create` makes one");
     known.transpose()?.flatten().map(|login| login.token).ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))
+}
+
+/// Reads an answer as what it should be.
+pub fn understood<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
+    serde_json::from_value(answer).context("the node's answer is none to this: is it a PiCloud of another version?")
 }
 
 impl Client {
@@ -148,6 +159,11 @@ impl Client {
     pub fn get(&self, path: &str) -> anyhow::Result<Value> {
         let request = self.agent.get(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.call())
+    }
+
+    /// Asks for something of which it is known what it looks like.
+    pub fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        understood(self.get(path)?)
     }
 
     /// Asks for something that goes on, from the event after this one. None if the node cannot be reached just now.

@@ -27,7 +27,7 @@ pub struct Selected {
     /// Only of functions whose name begins so: `orders/`
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
-    /// Only those that this asked for: `http`, `execute`, `cli`, `replay`
+    /// Only those that this asked for: `http`, `execute`, `invoke`, `replay`
     #[arg(long, value_name = "TRIGGER")]
     trigger: Option<String>,
     /// Only those of the request with this `x-request-id`

@@ -2,12 +2,18 @@
 
 use anyhow::bail;
 use clap::Args;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::{Configured, Exit, found, output};
+use super::{
+    Configured, Exit,
+    client::{Client, Node},
+    executions::query,
+    found, output,
+};
 use crate::{
     clock::rfc3339,
-    deployment::{Deployment, DeploymentStatus},
+    deployment::{Deployment, DeploymentId, Timed},
     function::{FunctionName, diagnostic::near_miss},
     store::{Store, function_name},
 };
@@ -16,7 +22,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Deployments {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// At most so many, the newest first
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: u32,
@@ -27,19 +33,16 @@ pub struct Deployments {
 
 impl Deployments {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        let deployments = self.configured.with_store(&config, async |store| Ok(store.deployments(self.limit, None).await?))?;
+        let deployments = match self.node.named()? {
+            Some(client) => self.ask(&client)?,
+            None => {
+                let config = self.node.configured.load()?;
+                self.node.configured.with_store(&config, async |store| Ok(store.deployments(self.limit, None).await?))?
+            }
+        };
         if self.json {
-            let all: Vec<_> = deployments
-                .iter()
-                .map(|deployment| {
-                    let mut all = summary(deployment);
-                    all["diagnostics"] = json!(deployment.diagnostics);
-                    all["changes"] = json!(deployment.changes);
-                    all
-                })
-                .collect();
-            output::json(&all)?;
+            let all = deployments.iter().map(|deployment| serde_json::to_value(Timed::from(deployment)));
+            output::json(&all.collect::<Result<Vec<Value>, _>>()?)?;
             return Ok(Exit::Done);
         }
         let rows: Vec<[String; 8]> = deployments
@@ -48,7 +51,7 @@ impl Deployments {
                 [
                     deployment.id.to_string(),
                     rfc3339(deployment.id.time_us()),
-                    word(deployment).into(),
+                    deployment.status.as_str().into(),
                     json!(deployment.cause).as_str().unwrap_or_default().into(),
                     changes(deployment),
                     found(&deployment.diagnostics),
@@ -60,6 +63,33 @@ impl Deployments {
         output::table(["DEPLOYMENT", "TIME", "STATUS", "CAUSE", "CHANGES", "FOUND", "BY", "REVISION"], &rows);
         Ok(Exit::Done)
     }
+
+    /// Reads them from a node, page by page.
+    fn ask(&self, client: &Client) -> anyhow::Result<Vec<Deployment>> {
+        let limit = self.limit as usize;
+        let (mut found, mut next) = (Vec::new(), None);
+        while found.len() < limit {
+            let mut pairs = vec![("limit", (limit - found.len()).min(PAGE).to_string())];
+            pairs.extend(next.map(|next: DeploymentId| ("cursor", next.to_string())));
+            let page: Page = client.read(&format!("/api/admin/deployments?{}", query(&pairs)))?;
+            found.extend(page.deployments);
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The most that is asked for at once.
+const PAGE: usize = 200;
+
+/// What a node says of its deployments.
+#[derive(Deserialize)]
+struct Page {
+    deployments: Vec<Deployment>,
+    next: Option<DeploymentId>,
 }
 
 /// `picloud versions FUNCTION`
@@ -122,29 +152,6 @@ pub async fn must_be_known(store: &Store, name: &FunctionName) -> anyhow::Result
     let near = near_miss(name.as_str(), live.iter().map(|live| live.function.as_str()));
     let hint = near.map_or("`picloud routes` lists the functions".into(), |near| format!("did you mean `{near}`?"));
     bail!("no version of `{name}` was ever live\n  hint: {hint}")
-}
-
-/// Returns a deployment's own facts, without its diagnostics and changes.
-pub fn summary(deployment: &Deployment) -> serde_json::Value {
-    json!({
-        "id": deployment.id,
-        "time": rfc3339(deployment.id.time_us()),
-        "status": deployment.status,
-        "cause": deployment.cause,
-        "by": deployment.by,
-        "pushed_by": deployment.pushed_by,
-        "note": deployment.note,
-        "revision": deployment.revision,
-        "functions": deployment.functions,
-        "took_us": deployment.took_us,
-    })
-}
-
-fn word(deployment: &Deployment) -> &'static str {
-    match deployment.status {
-        DeploymentStatus::Live => "live",
-        DeploymentStatus::Rejected => "rejected",
-    }
 }
 
 /// Writes what a deployment changed: `+1 ~2 -0`.

@@ -1,4 +1,4 @@
-//! `picloud invoke`: runs a function without a server.
+//! `picloud invoke`: runs a function without a server, or has a node run it.
 
 use std::{
     io::{self, IsTerminal, Read},
@@ -6,19 +6,22 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use clap::Args;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri,
     header::{ALLOW, CONTENT_TYPE},
 };
+use serde_json::{Value, json};
 
 use super::{
     Configured, Exit,
     check::{on_script_stack, read_and_check},
+    client::{Node, Refusal},
     found,
     logs::word,
-    output,
+    output, remote,
 };
 use crate::{
     clock::{Ids, SystemClock},
@@ -35,7 +38,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Invoke {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// Path with an optional query: `/hello?name=Ada`
     path: String,
     /// Method [default: GET, or POST with a body]
@@ -50,18 +53,40 @@ pub struct Invoke {
     /// Print status and headers before the body
     #[arg(short, long)]
     include: bool,
+    /// Deployment or revision to run it on, of a node that `--url` names [default: what is live]
+    #[arg(long, value_name = "DEPLOYMENT")]
+    deployment: Option<String>,
+    /// Print the execution and the answer as one JSON object; of a node that `--url` names
+    #[arg(long)]
+    json: bool,
 }
 
 impl Invoke {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
         let uri: Option<Uri> = self.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/'));
         let uri = uri.with_context(|| format!("`{}` is not a path\n  hint: begin with `/`, and write a space as `%20`", self.path))?;
         let body = self.body()?;
         let headers = self.headers(&body)?;
         let method = self.method.clone().unwrap_or_else(|| if self.given_body.is_some() { "POST".into() } else { "GET".into() });
         let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok().with_context(|| format!("`{method}` is not a method"))?;
+        if let Some(client) = self.node.given()? {
+            let order = order(&method, &uri, &headers, &body, self.deployment.as_deref());
+            return match client.post("/api/admin/invoke", &order) {
+                Ok(answer) => remote::tell(answer, self.json, self.include),
+                Err(error) => match error.downcast::<Refusal>()? {
+                    Refusal { diagnostics, .. } if !diagnostics.is_empty() => {
+                        diagnostics.iter().for_each(|found| output::tell(format!("{found}\n")));
+                        Ok(Exit::FunctionsWrong)
+                    }
+                    refusal => Err(refusal.into()),
+                },
+            };
+        }
+        if self.deployment.is_some() || self.json {
+            bail!("`--deployment` and `--json` are about a run that a node records\n  hint: name one with `--url`");
+        }
 
+        let config = self.node.configured.load()?;
         let checked = read_and_check(&config)?;
         let router = router(&checked.settled);
         let (function, params) = match router.find(method.as_str(), uri.path()) {
@@ -158,6 +183,18 @@ impl Invoke {
         }
         Ok(headers)
     }
+}
+
+/// Writes a request as a node is told of it.
+fn order(method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes, deployment: Option<&str>) -> Value {
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+    let mut order = json!({ "method": method.as_str(), "path": uri.to_string(), "headers": headers, "deployment": deployment });
+    match std::str::from_utf8(body) {
+        Ok("") => {}
+        Ok(text) => order["body"] = text.into(),
+        Err(_) => order["body_base64"] = BASE64_STANDARD.encode(body).into(),
+    }
+    order
 }
 
 /// Prints what a function answered; with `include` its status and headers first.

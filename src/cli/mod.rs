@@ -19,6 +19,7 @@ mod invoke;
 mod login;
 mod logs;
 mod output;
+mod remote;
 mod replay;
 mod routes;
 mod status;
@@ -290,7 +291,12 @@ pub fn run() -> ExitCode {
 /// Writes what was found wrong: `2 errors, 1 warning`, or nothing.
 fn found(diagnostics: &[Diagnostic]) -> String {
     let errors = diagnostics.iter().filter(|found| found.is_error()).count();
-    let counts = [(errors, "error"), (diagnostics.len() - errors, "warning")];
+    counted(errors, diagnostics.len() - errors)
+}
+
+/// The same of what was counted elsewhere.
+fn counted(errors: usize, warnings: usize) -> String {
+    let counts = [(errors, "error"), (warnings, "warning")];
     let counts = counts.iter().filter(|(number, _)| *number > 0).map(|(number, thing)| output::count(*number, thing));
     counts.collect::<Vec<_>>().join(", ")
 }

@@ -1,127 +1,131 @@
 //! `picloud routes`: every route with its file, or why one URL is answered by one of them.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
-use serde_json::json;
+use serde::Deserialize;
 
-use super::{Configured, Exit, check::read_and_check, found, output};
+use super::{
+    Exit,
+    check::read_and_check,
+    client::{Client, Node},
+    executions::query,
+    found, output,
+};
 use crate::{
-    access::Scope,
-    function::{Diagnostic, Route},
-    live::{explain::explain, router::Router},
+    function::Diagnostic,
+    live::{
+        explain::{Explanation, broken_label, explain},
+        listing::Listed,
+        router::Router,
+    },
 };
 
 /// `picloud routes [URL]`
 #[derive(Debug, Args)]
 pub struct Routes {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// Say which function answers this URL or path, and why the others do not
-    url: Option<String>,
+    #[arg(value_name = "URL")]
+    asked: Option<String>,
     /// Method of the request
-    #[arg(long, short = 'X', default_value = "GET", requires = "url")]
+    #[arg(long, short = 'X', default_value = "GET", requires = "asked")]
     method: String,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// One line of the listing.
-struct Listed {
-    route: Route,
-    file: String,
-    description: Option<String>,
-    limits: Vec<(&'static str, String)>,
-    guards: Vec<String>,
-    auth: Option<Scope>,
-    is_broken: bool,
-}
-
 impl Routes {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
-        let settled = read_and_check(&config)?.settled;
-        let right = settled.report.functions.iter().map(|(file, function)| Listed {
-            route: function.route.clone(),
-            file: file.to_string(),
-            description: function.manifest.description.clone(),
-            limits: function.manifest.limits.differing(&config.limits.default),
-            guards: function.guards.iter().map(ToString::to_string).collect(),
-            auth: function.manifest.auth,
-            is_broken: false,
-        });
-        let broken = settled.broken.iter().map(|file| Listed {
-            route: file.route.clone(),
-            file: file.file.to_string(),
-            description: None,
-            limits: Vec::new(),
-            guards: Vec::new(),
-            auth: None,
-            is_broken: true,
-        });
-        let mut listed: Vec<Listed> = right.chain(broken).collect();
-        match &self.url {
-            // In this order: where a broken file's route is also a function's, the function answers.
-            Some(url) => self.explain(url, listed)?,
-            None => {
-                listed.sort_by_cached_key(|listed| (listed.route.to_string(), listed.file.clone()));
-                self.list(&listed)?;
-            }
-        }
-        let is_wrong = settled.diagnostics.iter().any(Diagnostic::is_error);
+        let diagnostics = match self.node.given()? {
+            Some(client) => self.ask(&client)?,
+            None => self.read()?,
+        };
+        let is_wrong = diagnostics.iter().any(Diagnostic::is_error);
         if is_wrong {
-            output::tell(format!("{}; `picloud check` shows where", found(&settled.diagnostics)));
+            let where_ = if self.node.given()?.is_some() { "status" } else { "check" };
+            output::tell(format!("{}; `picloud {where_}` shows where", found(&diagnostics)));
         }
         Ok(if is_wrong { Exit::FunctionsWrong } else { Exit::Done })
     }
 
-    fn explain(&self, url: &str, listed: Vec<Listed>) -> anyhow::Result<()> {
-        let router = Router::new(listed.into_iter().map(|listed| {
-            let file = if listed.is_broken { format!("{} (broken)", listed.file) } else { listed.file };
-            (listed.route, file)
-        }));
-        let explanation = explain(&router, &self.method.to_uppercase(), path_of(url), Clone::clone);
-        if self.json {
-            output::json(&explanation)
-        } else {
-            output::line(explanation.to_string());
-            Ok(())
+    /// Tells what the files here would serve, and returns what is wrong with them.
+    fn read(&self) -> anyhow::Result<Vec<Diagnostic>> {
+        let config = self.node.configured.load()?;
+        let settled = read_and_check(&config)?.settled;
+        let functions = &settled.report.functions;
+        match &self.asked {
+            Some(url) => {
+                let right = functions.iter().map(|(file, function)| (function.route.clone(), file.to_string()));
+                let broken = settled.broken.iter().map(|broken| (broken.route.clone(), broken_label(&broken.file)));
+                // In this order: where a broken file's route is also a function's, the function answers.
+                let router: Router<String> = Router::new(right.chain(broken));
+                self.tell(&explain(&router, &self.method.to_uppercase(), path_of(url), Clone::clone))?;
+            }
+            None => {
+                let right = functions.values().map(|function| Listed::of(function, &config.limits.default));
+                let mut listed: Vec<Listed> = right.chain(settled.broken.iter().map(Listed::of_broken)).collect();
+                listed.sort_by(Listed::order);
+                self.list(&listed)?;
+            }
         }
+        Ok(settled.diagnostics)
+    }
+
+    /// Tells what a node serves, and returns what is wrong with its source.
+    fn ask(&self, client: &Client) -> anyhow::Result<Vec<Diagnostic>> {
+        match &self.asked {
+            Some(url) => {
+                let pairs = vec![("path", path_of(url).to_owned()), ("method", self.method.clone())];
+                let explanation: Explanation = client.read(&format!("/api/admin/routes/explain?{}", query(&pairs)))?;
+                self.tell(&explanation)?;
+            }
+            None => {
+                let Answer { routes } = client.read("/api/admin/routes")?;
+                self.list(&routes)?;
+            }
+        }
+        let Status { diagnostics } = client.read("/api/admin/status")?;
+        Ok(diagnostics)
+    }
+
+    fn tell(&self, explanation: &Explanation) -> anyhow::Result<()> {
+        if self.json {
+            return output::json(explanation);
+        }
+        output::line(explanation.to_string());
+        Ok(())
     }
 
     fn list(&self, listed: &[Listed]) -> anyhow::Result<()> {
         if self.json {
-            let rows: Vec<_> = listed
-                .iter()
-                .map(|Listed { route, file, description, limits, guards, auth, is_broken }| {
-                    json!({
-                        "route": route.to_string(),
-                        "methods": route.methods.to_string(),
-                        "file": file,
-                        "description": description,
-                        "limits": limits.iter().cloned().collect::<BTreeMap<_, _>>(),
-                        "guards": guards,
-                        "auth": auth,
-                        "broken": is_broken,
-                    })
-                })
-                .collect();
-            return output::json(&rows);
+            return output::json(&serde_json::to_value(listed)?);
         }
         let rows: Vec<[String; 4]> = listed
             .iter()
-            .map(|Listed { route, file, limits, guards, auth, is_broken, .. }| {
+            .map(|Listed { route, methods, file, limits, guards, auth, broken, .. }| {
                 let mut notes: Vec<String> = guards.iter().map(|guard| format!("behind {guard}")).collect();
-                notes.extend(auth.map(|scope| format!("token to {scope}")));
+                notes.extend(auth.as_ref().map(|scope| format!("token to {scope}")));
                 notes.extend(limits.iter().map(|(key, value)| format!("{key} {value}")));
-                notes.extend(is_broken.then(|| "broken".into()));
-                [route.methods.to_string(), route.to_string(), file.clone(), notes.join(", ")]
+                notes.extend(broken.then(|| "broken".into()));
+                [methods.clone(), route.clone(), file.to_string(), notes.join(", ")]
             })
             .collect();
         output::table(["METHODS", "ROUTE", "FILE", "NOTES"], &rows);
         Ok(())
     }
+}
+
+/// What a node says of its routes.
+#[derive(Deserialize)]
+struct Answer {
+    routes: Vec<Listed>,
+}
+
+/// What a node says of itself, as far as it matters here.
+#[derive(Deserialize)]
+struct Status {
+    diagnostics: Vec<Diagnostic>,
 }
 
 /// Returns the path of a URL, or of a path as people write it; what it may hold is for the router to say.

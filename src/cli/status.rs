@@ -14,13 +14,12 @@ use serde_json::{Value, json};
 use super::{
     Configured, Exit,
     client::{Client, Node},
-    history::summary,
     output::{self, Style},
 };
 use crate::{
     clock::rfc3339,
     config::{Config, Source as SourceConfig},
-    deployment::{Deployment, DeploymentStatus},
+    deployment::{Deployment, DeploymentStatus, Summary},
     function::{Diagnostic, limits::Size},
     node,
     store::{Store, journal::SPOOL},
@@ -234,8 +233,8 @@ fn recorded_data(config: &Config, recorded: &Recorded, problem: Option<&anyhow::
             "place": Store::describe(&config.database_url, &config.data)?,
             "problem": problem.map(|problem| format!("{problem:#}")),
         },
-        "live": recorded.live.as_ref().map(summary),
-        "refused": recorded.refused().map(summary),
+        "live": recorded.live.as_ref().map(Summary::from),
+        "refused": recorded.refused().map(Summary::from),
         "diagnostics": recorded.diagnostics(),
         "spooled_bytes": spooled_bytes(&config.data),
     }))

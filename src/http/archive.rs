@@ -93,7 +93,8 @@ fn split(uri: &Uri) -> Option<(String, Uri)> {
     (!key.is_empty()).then(|| (key.to_owned(), path.into()))
 }
 
-fn log(error: &ArchiveError) {
+/// Says in the log why a deployment cannot answer, if that is nobody's question.
+pub fn log(error: &ArchiveError) {
     if let ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoThread(_) = error {
         tracing::error!(error = error as &dyn std::error::Error, "an earlier deployment cannot answer: {error}");
     }

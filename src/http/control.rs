@@ -17,12 +17,12 @@ use tower_service::Service;
 use utoipa_axum::routes;
 
 use super::{
-    Answer, App, Face, Problem, admin, archive, audit, check, executions,
+    Answer, App, Face, Problem, admin, archive, audit, check, deployments, executions,
     function::{self, Met},
-    git, metrics,
+    git, invoke, metrics,
     openapi::{self, Routes},
     places::Received,
-    preview, scripts, tokens,
+    preview, routes, scripts, tokens,
     trace::Traced,
     tree, webhook,
 };
@@ -83,6 +83,9 @@ fn for_operators() -> Routes {
         .routes(routes!(metrics::answer))
         .routes(routes!(whoami))
         .merge(admin::routes())
+        .merge(deployments::routes())
+        .merge(routes::routes())
+        .merge(invoke::routes())
         .merge(executions::routes())
         .merge(scripts::routes())
         .merge(check::routes())

@@ -53,7 +53,7 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
         Match::Found { value: Entry::Ready(function), params, .. } => {
             return run(app, Met { table, function, params, trigger: Trigger::Http }, request, peer, trace).await;
         }
-        Match::Found { value: Entry::Broken(diagnostics), .. } => Problem::Broken(diagnostics.to_vec()).answer(None, app.settings.dev),
+        Match::Found { value: Entry::Broken(broken), .. } => Problem::Broken(broken.diagnostics.to_vec()).answer(None, app.settings.dev),
         Match::Options { allow } => {
             let mut response = Response::new(Either::Left(Full::default()));
             *response.status_mut() = StatusCode::NO_CONTENT;

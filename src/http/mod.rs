@@ -3,21 +3,25 @@
 mod admin;
 mod admission;
 mod archive;
+mod asked;
 mod audit;
 mod auth;
 mod check;
 mod connection;
 mod control;
+mod deployments;
 mod executions;
 mod forwarded;
 mod function;
 mod git;
+mod invoke;
 mod metrics;
 mod openapi;
 mod places;
 mod preview;
 mod problem;
 mod replay;
+mod routes;
 mod scripts;
 mod tail;
 mod timer;
@@ -49,6 +53,7 @@ use crate::{
     clock::Ids,
     execution::{Execution, Outcome},
     executor::SharedExecutor,
+    function::Limits,
     live::Live,
     source::git::serve::Hosted,
     store::{Store, journal::Journal},
@@ -196,6 +201,8 @@ pub struct App {
     pub recording: Recording,
     /// Which requests are kept to be run again.
     pub capturing: Capturing,
+    /// What a run may use where a front-matter is silent.
+    pub limits: Limits,
     /// Makes execution ids.
     pub ids: Arc<Ids>,
     /// Decides what is live.

@@ -95,6 +95,13 @@ pub enum Problem {
     },
     /// The execution is there and cannot be run again so. Says why, and what to do.
     NotReplayable(String),
+    /// What is to be run is there and cannot be.
+    NotInvocable {
+        /// Why, and what to do.
+        why: String,
+        /// What is wrong with its file.
+        diagnostics: Vec<Diagnostic>,
+    },
     /// The database that keeps what happened does not answer.
     HistoryAway,
     /// As many follow executions as may.
@@ -173,10 +180,15 @@ impl Problem {
             | Self::Git(Refusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
             | Self::Archive(ArchiveError::Find(
-                FindError::Unknown(_) | FindError::Short(_) | FindError::Ambiguous { .. } | FindError::NeverLive(_),
+                FindError::Unknown(_)
+                | FindError::Short(_)
+                | FindError::Ambiguous { .. }
+                | FindError::NothingLive
+                | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
             | Self::TokenTaken(_)
+            | Self::NotInvocable { .. }
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Archive(ArchiveError::Outdated { .. })
             | Self::Upload(
@@ -298,7 +310,7 @@ impl Problem {
             Self::UnknownVersion { version, function } => {
                 format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
             }
-            Self::NotReplayable(why) => why.clone(),
+            Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
             }
@@ -307,6 +319,7 @@ impl Problem {
                 format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
             }
             Self::Archive(ArchiveError::Find(FindError::Ambiguous { .. })) => "more than one revision begins so; give more of it".into(),
+            Self::Archive(ArchiveError::Find(FindError::NothingLive)) => "nothing was ever live".into(),
             Self::Archive(ArchiveError::Find(FindError::NeverLive(_))) => "this deployment was rejected and never live".into(),
             Self::Archive(ArchiveError::Outdated { .. }) => "the files of this deployment do not check by today's rules and limits".into(),
             Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase) => {
@@ -329,6 +342,7 @@ impl Problem {
             Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
             Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
             Self::Order(OrderError::Broken { diagnostics, .. })
+            | Self::NotInvocable { diagnostics, .. }
             | Self::Upload(UploadError::Wrong(diagnostics) | UploadError::RouteTaken(diagnostics))
             | Self::Tar(TarError::Wrong(diagnostics)) => (None, &diagnostics[..]),
             Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
@@ -494,6 +508,7 @@ mod tests {
             (Problem::Archive(FindError::Unknown("x".into()).into()), 404),
             (Problem::Archive(FindError::Short("x".into()).into()), 404),
             (Problem::Archive(FindError::Ambiguous { key: "x".into(), revisions: Vec::new() }.into()), 404),
+            (Problem::Archive(FindError::NothingLive.into()), 404),
             (Problem::Archive(FindError::NeverLive(DeploymentId(1)).into()), 404),
             (Problem::Archive(ArchiveError::Outdated { id: DeploymentId(1), diagnostics: Arc::new([]) }), 409),
             (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
@@ -534,6 +549,7 @@ mod tests {
             (Problem::UnknownExecution, 404),
             (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
             (Problem::NotReplayable("x".into()), 409),
+            (Problem::NotInvocable { why: "x".into(), diagnostics: Vec::new() }, 409),
             (refused(Refused::FunctionBusy { limit: 1 }), 503),
             (refused(Refused::NodeBusy { limit: 1 }), 503),
             (refused(Refused::Leaks { limit: Size::mib(1) }), 503),

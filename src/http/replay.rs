@@ -119,9 +119,8 @@ impl App {
         if request.body.len() > manifest.limits.body.bytes() {
             return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {} at most", manifest.limits.body)));
         }
-        let execution_id = ExecutionId(self.ids.next());
         let invocation = Invocation {
-            execution_id,
+            execution_id: ExecutionId(self.ids.next()),
             deployment: table.deployment,
             trigger: Trigger::Replay,
             replay_of: Some(replay_of),
@@ -135,6 +134,12 @@ impl App {
             remote_addr: None,
             capture: manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture)),
         };
+        self.run_apart(function, invocation).await
+    }
+
+    /// Runs a function for somebody who is no caller of it, and records that.
+    pub(super) async fn run_apart(&self, function: &LiveFunction, invocation: Invocation) -> Result<(Execution, Answer), Problem> {
+        let execution_id = invocation.execution_id;
         let finished = self.executor.execute(&function.function, invocation).await.map_err(Problem::Refused)?;
         let Finished { reply, mut execution, .. } = finished;
         let text = id_text(execution_id.0);
@@ -154,7 +159,7 @@ fn incomplete(id: ExecutionId, why: &Incomplete) -> Problem {
 }
 
 /// Writes down what a caller would have got.
-async fn told(answer: Answer) -> Value {
+pub async fn told(answer: Answer) -> Value {
     let (parts, body) = answer.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let mut told = json!({ "status": parts.status.as_u16(), "headers": pairs(&parts.headers) });

@@ -4,9 +4,13 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::router::{Match, Router, between, path::RequestPath};
+use super::{
+    Entry, Table,
+    router::{Match, Router, between, path::RequestPath},
+    scripts::file_of,
+};
 use crate::{
     execution::{Param, Params},
     function::route::{
@@ -17,7 +21,7 @@ use crate::{
 };
 
 /// What a request meets, and why.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
     /// As asked.
     pub method: String,
@@ -30,7 +34,7 @@ pub struct Explanation {
 }
 
 /// What a request meets.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// A function.
@@ -64,7 +68,7 @@ pub enum Outcome {
 }
 
 /// A function that lost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Other {
     /// Its label.
     pub function: String,
@@ -75,7 +79,7 @@ pub struct Other {
 }
 
 /// Why a function lost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It has the winner's path, and does not serve the method.
@@ -155,6 +159,21 @@ pub fn explain<T>(router: &Router<T>, method: &str, path: &str, label: impl Fn(&
         Match::BadPath(problem) => Outcome::BadPath { problem: problem.to_string() },
     };
     Explanation { method: method.into(), path: path.into(), outcome, others }
+}
+
+impl Table {
+    /// Explains what a request with this method and path meets here. A function is named by its file.
+    pub fn explain(&self, method: &str, path: &str) -> Explanation {
+        explain(&self.router, method, path, |entry| match entry {
+            Entry::Ready(live) => file_of(&live.function.name),
+            Entry::Broken(broken) => broken_label(&broken.file),
+        })
+    }
+}
+
+/// Returns the name of a file that is broken and never was good.
+pub fn broken_label(file: &str) -> String {
+    format!("{file} (broken)")
 }
 
 /// Returns the routes that take the path, or would but for a matcher, in order of precedence.

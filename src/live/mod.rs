@@ -1,6 +1,7 @@
 //! What is live: one immutable table, swapped whole. A request keeps the table that it began with.
 
 pub mod explain;
+pub mod listing;
 pub mod meter;
 pub mod router;
 pub mod scripts;
@@ -55,7 +56,7 @@ pub enum Entry {
     /// A function.
     Ready(Arc<LiveFunction>),
     /// A file that is broken and never was good.
-    Broken(Arc<[Diagnostic]>),
+    Broken(BrokenFile),
 }
 
 /// A file that is broken and never was good.
@@ -119,7 +120,7 @@ impl Table {
             });
             before.shared(function, meter)
         });
-        let broken = broken.iter().map(|file| (file.route.clone(), Entry::Broken(file.diagnostics.clone())));
+        let broken = broken.iter().map(|file| (file.route.clone(), Entry::Broken(file.clone())));
         Self::of(deployment, ready.collect(), broken, before.meters.clone())
     }
 

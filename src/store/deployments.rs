@@ -71,13 +71,23 @@ impl Store {
 
     /// Returns deployments, newest first, older than `before` if that is given.
     pub async fn deployments(&self, limit: u32, before: Option<DeploymentId>) -> Result<Vec<Deployment>, StoreError> {
+        self.decisions(limit, before, None).await
+    }
+
+    /// The same; only those that were decided so, if that is given.
+    pub async fn decisions(
+        &self,
+        limit: u32,
+        before: Option<DeploymentId>,
+        status: Option<DeploymentStatus>,
+    ) -> Result<Vec<Deployment>, StoreError> {
         let newest = before.map_or(i64::MAX, |before| before.0 - 1);
-        self.deployments_in(0..=newest, limit).await
+        self.deployments_in(0..=newest, limit, status).await
     }
 
     /// Returns one deployment.
     pub async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
-        Ok(self.deployments_in(id.0..=id.0, 1).await?.pop())
+        Ok(self.deployments_in(id.0..=id.0, 1, None).await?.pop())
     }
 
     /// Returns the newest deployment, live or rejected.
@@ -189,16 +199,22 @@ impl Store {
         rows.into_iter().map(|(path, digest, bytes)| Ok((path.into(), content(&digest, bytes)?))).collect()
     }
 
-    async fn deployments_in(&self, ids: RangeInclusive<i64>, limit: u32) -> Result<Vec<Deployment>, StoreError> {
+    async fn deployments_in(
+        &self,
+        ids: RangeInclusive<i64>,
+        limit: u32,
+        status: Option<DeploymentStatus>,
+    ) -> Result<Vec<Deployment>, StoreError> {
         let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(
             "SELECT id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note
              FROM deployments
-             WHERE id BETWEEN $1 AND $2
+             WHERE id BETWEEN $1 AND $2 AND (CAST($3 AS text) IS NULL OR status = $3)
              ORDER BY id DESC
-             LIMIT $3",
+             LIMIT $4",
         )
         .bind(*ids.start())
         .bind(*ids.end())
+        .bind(status.map(DeploymentStatus::as_str))
         .bind(i64::from(limit))
         .fetch_all(pool))
         .map_err(StoreError::query("read deployments"))?;
@@ -207,14 +223,17 @@ impl Store {
 
     /// Turns rows, newest first, into deployments with what each of them changed.
     async fn with_changes(&self, rows: Vec<DeploymentRow>) -> Result<Vec<Deployment>, StoreError> {
-        let (Some(newest), Some(oldest)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        // What was rejected changed nothing, and what lies between two rejections may be much.
+        let is_live = |row: &&DeploymentRow| row.status == DeploymentStatus::Live.as_str();
+        let newest = rows.iter().find(is_live).map_or(0, |row| row.id);
+        let oldest = rows.iter().rfind(is_live).map_or(1, |row| row.id);
         let changes: Vec<ChangeRow> = read!(self, pool => sqlx::query_as(
             "SELECT deployment, function, from_version, to_version
              FROM deployment_functions
              WHERE deployment BETWEEN $1 AND $2",
         )
-        .bind(oldest.id)
-        .bind(newest.id)
+        .bind(oldest)
+        .bind(newest)
         .fetch_all(pool))
         .map_err(StoreError::query("read what deployments changed"))?;
         let mut by_deployment: HashMap<i64, Vec<FunctionChange>> = HashMap::new();

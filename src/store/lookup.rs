@@ -8,6 +8,8 @@ use crate::{
     function::Revision,
 };
 
+/// The word for the deployment that is live.
+pub const LIVE: &str = "live";
 /// Fewest characters of a revision that name it.
 pub const SHORTEST_REVISION: usize = 7;
 /// Revisions that are told when the beginning is that of several.
@@ -30,6 +32,9 @@ pub enum FindError {
         /// The newest of them.
         revisions: Vec<Revision>,
     },
+    /// What is live was asked for, and nothing ever was.
+    #[error("nothing was ever live")]
+    NothingLive,
     /// It was refused.
     #[error("deployment {0} was rejected and never live")]
     NeverLive(DeploymentId),
@@ -43,8 +48,21 @@ fn list(revisions: &[Revision]) -> String {
 }
 
 impl Store {
-    /// Returns the deployment that was live and is named so: by its id, by its revision (the newest of it), or by the first characters of that.
+    /// Returns the deployment that was live and is named so: by its id, by its revision (the newest of it), by the first characters of that, or
+    /// as [`LIVE`].
     pub async fn find_deployment(&self, key: &str) -> Result<Deployment, FindError> {
+        let deployment = self.find_decision(key).await?;
+        match deployment.status {
+            DeploymentStatus::Live => Ok(deployment),
+            DeploymentStatus::Rejected => Err(FindError::NeverLive(deployment.id)),
+        }
+    }
+
+    /// The same; by its id also one that was rejected.
+    pub async fn find_decision(&self, key: &str) -> Result<Deployment, FindError> {
+        if key == LIVE {
+            return self.live_deployment().await?.ok_or(FindError::NothingLive);
+        }
         // Postgres takes no text with a zero in it.
         if key.contains('\0') {
             return Err(FindError::Unknown(key.into()));
@@ -54,13 +72,9 @@ impl Store {
             // The beginning of a commit id may look like a deployment id, too.
             Err(_) => None,
         };
-        let deployment = match by_id {
-            Some(deployment) => deployment,
-            None => self.newest_of(key).await?,
-        };
-        match deployment.status {
-            DeploymentStatus::Live => Ok(deployment),
-            DeploymentStatus::Rejected => Err(FindError::NeverLive(deployment.id)),
+        match by_id {
+            Some(deployment) => Ok(deployment),
+            None => self.newest_of(key).await,
         }
     }
 

@@ -29,7 +29,7 @@ pub use error::StoreError;
 pub use executions::Page;
 pub use filter::{Ended, ExecutionFilter, FilterError, StatusFilter, function_name};
 pub use journal::Journal;
-pub use lookup::{FindError, SHORTEST_REVISION};
+pub use lookup::{FindError, LIVE, SHORTEST_REVISION};
 
 /// Runs one query on a pool for reading: the same text on both databases, each with its own driver.
 macro_rules! read {

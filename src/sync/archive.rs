@@ -11,7 +11,10 @@ use tokio::{
     sync::{OnceCell, OwnedSemaphorePermit, Semaphore, oneshot, watch},
 };
 
-use super::check::Checker;
+use super::{
+    check::Checker,
+    diff::{Detail, Difference, Sides},
+};
 use crate::{
     deployment::DeploymentId,
     engine::{Engine, memory},
@@ -23,7 +26,7 @@ use crate::{
 
 /// Deployments that are kept ready. The one that was asked for longest ago goes first; a request keeps the table that it began with.
 pub const KEPT: usize = 8;
-/// Deployments that are made ready at the same time: each takes a processor for as long as its check does.
+/// Deployments that are made ready or compared at the same time: each takes a processor for as long as its check does.
 const LOADS: usize = 2;
 
 /// The parts that an archive works with.
@@ -105,6 +108,13 @@ impl Archive {
         self.len() == 0
     }
 
+    /// Returns what differs between two deployments that were live; without `from`, between what was live before `to` and that.
+    pub async fn difference(&self, from: Option<&str>, to: &str, detail: Detail) -> Result<Difference, ArchiveError> {
+        let place = self.place().await;
+        let sides = Sides::read(&self.store()?, from, to).await?;
+        self.at_place(place, move |parts| sides.compare(parts.engine.clone(), detail)).await
+    }
+
     fn store(&self) -> Result<Store, ArchiveError> {
         self.parts.store.borrow().clone().ok_or(ArchiveError::NoDatabase)
     }
@@ -137,19 +147,33 @@ impl Archive {
 
     /// Reads the files of a deployment and makes them ready.
     async fn load(&self, id: DeploymentId) -> Result<Ready, ArchiveError> {
-        let place = self.places.clone().acquire_owned().await.expect("nobody closes it");
+        let place = self.place().await;
         let tree = self.store()?.tree_of(id).await.map_err(FindError::Store)?.unwrap_or_default();
+        let runtime = Handle::current();
+        self.at_place(place, move |parts| parts.make_ready(id, &Arc::new(tree), &runtime)).await
+    }
+
+    async fn place(&self) -> OwnedSemaphorePermit {
+        self.places.clone().acquire_owned().await.expect("nobody closes it")
+    }
+
+    /// Works where there is stack enough. The place goes with the thread: it is taken until the work ends, even when nobody waits for it any
+    /// more.
+    async fn at_place<T: Send + 'static>(
+        &self,
+        place: OwnedSemaphorePermit,
+        work: impl FnOnce(&Parts) -> T + Send + 'static,
+    ) -> Result<T, ArchiveError> {
         let (sender, receiver) = oneshot::channel();
-        let (parts, runtime) = (self.parts.clone(), Handle::current());
-        // The place goes with the thread: it is taken until the check ends, even when nobody waits for it any more.
-        let check = move |place: OwnedSemaphorePermit| {
-            let _ = sender.send(parts.make_ready(id, &Arc::new(tree), &runtime));
+        let parts = self.parts.clone();
+        let work = move || {
+            let _ = sender.send(work(&parts));
             drop(place);
             parts.engine.forget_unheld();
             memory::give_back();
         };
         let thread = thread::Builder::new().name("archive".into()).stack_size(self.parts.stack_bytes);
-        thread.spawn(move || check(place)).map_err(ArchiveError::NoThread)?;
+        thread.spawn(work).map_err(ArchiveError::NoThread)?;
         Ok(receiver.await.expect("check catches what scripts can do"))
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod check;
+pub mod diff;
 mod obey;
 pub mod orders;
 pub mod plan;

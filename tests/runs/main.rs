@@ -1,4 +1,5 @@
-//! Executions from afar: lists, one with its log, and the live tail, through a real node on both databases.
+//! A node from afar: executions with their logs, deployments and what differs between them, routes, and runs that are asked for; through a
+//! real node on both databases.
 
 #[path = "../store/kit.rs"]
 #[allow(dead_code, unused_imports, unused_macros, reason = "the store's tests use the rest of it")]
@@ -6,10 +7,15 @@ mod kit;
 #[path = "../support/node.rs"]
 mod node;
 
+mod deployments;
+mod invoke;
 mod lists;
 mod remote;
 mod replay;
+mod routes;
 mod tail;
+
+use std::process::{Command, Output, Stdio};
 
 use kit::Fresh;
 use node::{Node, Response};
@@ -57,6 +63,20 @@ impl Story {
         })
     }
 
+    /// A command in the folder of a node, which reads its files and its database.
+    fn beside(&self, node: &Node, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+        command.args(arguments).current_dir(node.folder()).env_clear().stdin(Stdio::null());
+        command.env("PICLOUD_DATABASE_URL", &self.fresh.url);
+        command
+    }
+
+    /// Makes a token, and returns what is sent with it.
+    fn token(&self, node: &Node, scope: &str) -> String {
+        let secret = text(self.beside(node, &["token", "create", scope, "--scope", scope]).output().unwrap());
+        format!("Bearer {}", secret.trim())
+    }
+
     fn append(&self, executions: &[Execution]) {
         self.store(async |store| store.append_executions(executions).await.unwrap());
     }
@@ -69,4 +89,24 @@ fn admin(node: &Node) -> String {
 /// Asks with the admin's token.
 fn get(node: &Node, path: &str) -> Response {
     node.send("GET", path, &[("authorization", &admin(node))], b"")
+}
+
+/// Returns what is wrong with a question, by its status.
+fn refused(node: &Node, path: &str) -> (u16, String) {
+    let answer = get(node, path);
+    (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+}
+
+/// A command in a folder without a node, that is told of one.
+fn elsewhere(folder: &tempfile::TempDir, node: &Node, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+    let token = std::fs::read_to_string(node.data().join("admin-token")).unwrap();
+    command.args(arguments).current_dir(folder.path()).env_clear().stdin(Stdio::null());
+    command.env("PICLOUD_URL", format!("http://{}", node.address())).env("PICLOUD_TOKEN", token.trim());
+    command
+}
+
+fn text(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -2,35 +2,21 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Output, Stdio},
+    process::Stdio,
 };
 
 use serde_json::Value;
 
 use crate::{
-    Story,
+    Story, elsewhere,
     kit::Proxy,
-    node::{Node, PATIENCE, wait_until},
-    on_both_databases,
+    node::{PATIENCE, wait_until},
+    on_both_databases, text,
 };
 
 on_both_databases! {
     lists_and_logs_of_a_node_elsewhere_are_those_of_its_database
     logs_of_a_node_elsewhere_can_be_followed_through_a_cut
-}
-
-/// A command in a folder without a node, that is told of one.
-fn elsewhere(folder: &tempfile::TempDir, node: &Node, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
-    let token = std::fs::read_to_string(node.data().join("admin-token")).unwrap();
-    command.args(arguments).current_dir(folder.path()).env_clear().stdin(Stdio::null());
-    command.env("PICLOUD_URL", format!("http://{}", node.address())).env("PICLOUD_TOKEN", token.trim());
-    command
-}
-
-fn text(output: Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
 }
 
 const FILES: [(&str, &str); 2] = [("a/[n].rhai", "log::info(`number ${ctx.request.params.n}`); 1"), ("bad.rhai", "throw \"no\"")];
@@ -43,11 +29,7 @@ fn lists_and_logs_of_a_node_elsewhere_are_those_of_its_database(story: Story) {
     node.get("/bad");
     let folder = tempfile::tempdir().unwrap();
     let remote = |arguments: &[&str]| text(elsewhere(&folder, &node, arguments).output().unwrap());
-    let local = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
-        command.args(arguments).current_dir(node.folder()).env_clear().env("PICLOUD_DATABASE_URL", &story.fresh.url);
-        text(command.output().unwrap())
-    };
+    let local = |arguments: &[&str]| text(story.beside(&node, arguments).output().unwrap());
     wait_until("all are recorded", PATIENCE, || remote(&["executions", "--limit", "99"]).lines().count() == 32);
     for arguments in [
         &["executions"][..],

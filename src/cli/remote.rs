@@ -1,0 +1,64 @@
+//! What a node says of a run that it was asked for, told as that of a run here.
+
+use anyhow::Context;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderName, HeaderValue, Method};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Exit, client::understood, executions::place_and_message, invoke, output};
+use crate::execution::{Execution, Reply};
+
+/// What the node says.
+#[derive(Deserialize)]
+struct Ran {
+    /// None: the node answered by itself.
+    execution: Option<Execution>,
+    response: Response,
+}
+
+#[derive(Deserialize)]
+struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Option<String>,
+    body_base64: Option<String>,
+}
+
+/// Prints what a node says of a run: as it came, or the log and the body, with `include` after status and headers.
+pub fn tell(answer: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
+    let Ran { execution, response } = understood(answer.clone())?;
+    let failure = execution.as_ref().and_then(|execution| execution.failure.as_ref());
+    let exit = if failure.is_some() { Exit::FunctionsWrong } else { Exit::Done };
+    if as_json {
+        output::json(&answer)?;
+        return Ok(exit);
+    }
+    execution.iter().for_each(invoke::tell_log);
+    match failure {
+        Some(failure) => {
+            output::tell(output::tame(&place_and_message(failure)));
+            failure.calls.iter().for_each(|call| output::tell(format!("  in {}", output::tame(call))));
+        }
+        None => {
+            let method = execution.and_then(|execution| execution.method.parse().ok()).unwrap_or(Method::OPTIONS);
+            invoke::print(&response.reply().context("the response that the node tells is none")?, &method, include);
+        }
+    }
+    Ok(exit)
+}
+
+impl Response {
+    fn reply(self) -> anyhow::Result<Reply> {
+        let header = |(name, value): (String, String)| Ok((name.parse::<HeaderName>()?, HeaderValue::from_str(&value)?));
+        let body = match self.body_base64 {
+            Some(base64) => BASE64_STANDARD.decode(base64)?,
+            None => self.body.unwrap_or_default().into(),
+        };
+        Ok(Reply {
+            status: self.status.try_into()?,
+            headers: self.headers.into_iter().map(header).collect::<anyhow::Result<_>>()?,
+            body: body.into(),
+        })
+    }
+}

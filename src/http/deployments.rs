@@ -1,0 +1,149 @@
+//! The control plane's part about deployments: lists, one with all that is known of it, and what differs between two.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, Path, State},
+};
+use http::{HeaderMap, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::{App, Problem, archive::log, asked::asked, executions::away, openapi::Routes};
+use crate::{
+    access::Scope,
+    deployment::{DeploymentId, DeploymentStatus, Timed},
+    store::Store,
+    sync::{
+        archive::ArchiveError,
+        diff::{Bounds, Detail, Difference},
+    },
+};
+
+/// Deployments of a page where nobody says how many, and the most that may be asked for.
+const DEFAULT_LIMIT: u32 = 50;
+const MAX_LIMIT: u32 = 200;
+/// Bytes after which a page ends: a deployment may have thousands of changes, or of diagnostics.
+const PAGE_BYTES: usize = 2 << 20;
+/// Deployments that are read at once.
+const READ: u32 = 10;
+/// What an answer tells of lines.
+const BOUNDS: Bounds = Bounds { bytes: 4 << 20, time: Duration::from_secs(5) };
+
+/// The routes of deployments.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(diff))
+}
+
+/// Which deployments are listed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+struct ListQuery {
+    /// At most so many.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// Only what came before this one.
+    #[param(value_type = Option<String>)]
+    cursor: Option<DeploymentId>,
+    /// Only those that were decided so: `live` or `rejected`.
+    #[param(value_type = Option<String>)]
+    status: Option<DeploymentStatus>,
+}
+
+/// Lists what was decided, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/deployments", operation_id = "list_deployments", tag = "deployments", params(ListQuery),
+    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+)]
+async fn list(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<Value>, Problem> {
+    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let query: ListQuery = asked(&uri)?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(Problem::BadOrder(format!("`limit`: {limit} is none; ask for 1 to {MAX_LIMIT}, and go on with `cursor`")));
+    }
+    let (deployments, next) = page(&app.history()?, query.cursor, query.status, limit as usize).await?;
+    Ok(Json(json!({ "deployments": deployments, "next": next })))
+}
+
+/// Reads a page, the newest first, and where the next one begins.
+async fn page(
+    store: &Store,
+    mut before: Option<DeploymentId>,
+    status: Option<DeploymentStatus>,
+    limit: usize,
+) -> Result<(Vec<Value>, Option<DeploymentId>), Problem> {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    loop {
+        let read = store.decisions(READ, before, status).await.map_err(away)?;
+        let is_end = read.len() < READ as usize;
+        for deployment in &read {
+            if page.len() == limit || bytes >= PAGE_BYTES {
+                return Ok((page, before));
+            }
+            let value = serde_json::to_value(Timed::from(deployment)).unwrap_or_default();
+            bytes += value.to_string().len();
+            before = Some(deployment.id);
+            page.push(value);
+        }
+        if is_end {
+            return Ok((page, None));
+        }
+    }
+}
+
+/// Tells all that is known of one deployment.
+#[utoipa::path(
+    get, path = "/api/admin/deployments/{key}", operation_id = "get_deployment", tag = "deployments",
+    params(("key" = String, Path, description = "Its id, its revision, the first characters of that, or `live`.")),
+    responses((status = 200, description = "The deployment with its diagnostics and changes.", body = Object))
+)]
+async fn one(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let found = app.history()?.find_decision(&key).await.map_err(ArchiveError::Find).inspect_err(log)?;
+    Ok(Json(json!(Timed::from(&found))))
+}
+
+/// What is compared, and how closely.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+struct DiffQuery {
+    /// The earlier side; none: what was live before.
+    against: Option<String>,
+    /// Only the functions, and no lines.
+    stat: bool,
+}
+
+/// Says what differs between two deployments, in functions and in lines.
+#[utoipa::path(
+    get, path = "/api/admin/deployments/{key}/diff", operation_id = "diff_deployments", tag = "deployments",
+    params(("key" = String, Path, description = "The later side, as it is called for `GET`."), DiffQuery),
+    responses((status = 200, description = "What differs.", body = Object))
+)]
+async fn diff(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<Difference>, Problem> {
+    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let query: DiffQuery = asked(&uri)?;
+    let detail = if query.stat { Detail::Count } else { Detail::Lines(BOUNDS) };
+    Ok(Json(app.archive.difference(query.against.as_deref(), &key, detail).await.inspect_err(log)?))
+}

@@ -1,0 +1,77 @@
+//! The control plane's part about routes: which are live, and why one URL is answered by one of them.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Json,
+    extract::{ConnectInfo, State},
+};
+use http::{HeaderMap, Uri};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use super::{App, Problem, asked::asked, openapi::Routes};
+use crate::{
+    access::Scope,
+    blocking,
+    live::{Table, explain::Explanation},
+};
+
+/// The routes about routes.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(explain))
+}
+
+/// Lists every route that is live.
+#[utoipa::path(
+    get, path = "/api/admin/routes", operation_id = "list_routes", tag = "routes",
+    responses((status = 200, description = "The deployment, and its routes.", body = Object))
+)]
+async fn list(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
+    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let table = app.loaded()?;
+    let defaults = app.limits.clone();
+    apart(move || json!({ "deployment": table.deployment, "routes": table.listing(&defaults) })).await
+}
+
+/// Which request is explained.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ExplainQuery {
+    /// As it would be sent, without a query.
+    path: String,
+    /// None: `GET`.
+    method: Option<String>,
+}
+
+/// Says which function answers a request, and why the others do not.
+#[utoipa::path(
+    get, path = "/api/admin/routes/explain", operation_id = "explain_route", tag = "routes", params(ExplainQuery),
+    responses((status = 200, description = "What the request meets, and who lost.", body = Object))
+)]
+async fn explain(
+    State(app): State<Arc<App>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Json<Explanation>, Problem> {
+    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+    let ExplainQuery { path, method } = asked(&uri)?;
+    let table = app.loaded()?;
+    apart(move || table.explain(&method.unwrap_or_else(|| "GET".into()).to_uppercase(), &path)).await
+}
+
+/// Looks at every route away from the requests: ten thousand take some milliseconds.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<Json<T>, Problem> {
+    blocking::run(work).await.map(Json).ok_or(Problem::NotReady)
+}
+
+impl App {
+    /// Returns what is live, once something is.
+    pub(super) fn loaded(&self) -> Result<Arc<Table>, Problem> {
+        Some(self.live.table()).filter(|table| table.is_loaded()).ok_or(Problem::NotReady)
+    }
+}

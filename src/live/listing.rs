@@ -1,0 +1,78 @@
+//! Routes as listings tell them: what `picloud routes` shows, of the files here or of what is live on a node.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::{BrokenFile, Entry, Table, scripts::file_of};
+use crate::function::{FilePath, Function, Limits};
+
+/// A route of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its path.
+    pub route: String,
+    /// What it answers.
+    pub methods: String,
+    /// Whose it is, below the root.
+    pub file: FilePath,
+    /// What the front-matter says about it.
+    pub description: Option<String>,
+    /// The limits that are not the node's defaults.
+    pub limits: BTreeMap<String, String>,
+    /// Guards that run before it, outermost folder first.
+    pub guards: Vec<FilePath>,
+    /// The scope that a caller's token needs; none: nobody needs a token.
+    pub auth: Option<String>,
+    /// Its file has mistakes and never was right.
+    pub broken: bool,
+}
+
+impl Listed {
+    /// Lists a function, with the limits that are not these.
+    pub fn of(function: &Function, defaults: &Limits) -> Self {
+        let limits = function.manifest.limits.differing(defaults);
+        Self {
+            route: function.route.to_string(),
+            methods: function.route.methods.to_string(),
+            file: file_of(&function.name).into(),
+            description: function.manifest.description.clone(),
+            limits: limits.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            guards: function.guards.clone(),
+            auth: function.manifest.auth.map(|scope| scope.to_string()),
+            broken: false,
+        }
+    }
+
+    /// Lists a file by what its name alone says.
+    pub fn of_broken(broken: &BrokenFile) -> Self {
+        Self {
+            route: broken.route.to_string(),
+            methods: broken.route.methods.to_string(),
+            file: broken.file.clone(),
+            description: None,
+            limits: BTreeMap::new(),
+            guards: Vec::new(),
+            auth: None,
+            broken: true,
+        }
+    }
+
+    /// Compares two in the order of listings.
+    pub fn order(&self, other: &Self) -> Ordering {
+        (&self.route, &self.file).cmp(&(&other.route, &other.file))
+    }
+}
+
+impl Table {
+    /// Lists every route, with the limits that are not these.
+    pub fn listing(&self, defaults: &Limits) -> Vec<Listed> {
+        let listed = |entry: &Entry| match entry {
+            Entry::Ready(live) => Listed::of(&live.function, defaults),
+            Entry::Broken(broken) => Listed::of_broken(broken),
+        };
+        let mut listing: Vec<Listed> = self.router.entries().map(|(_, entry)| listed(entry)).collect();
+        listing.sort_by(Listed::order);
+        listing
+    }
+}
