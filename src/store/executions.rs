@@ -92,7 +92,12 @@ impl Store {
         if let Some(prefix) = &filter.prefix {
             texts.push(prefix.clone());
             let (length, number) = (prefix.chars().count(), texts.len());
-            sql += &format!(" AND function_key IN (SELECT key FROM words WHERE substr(word, 1, {length}) = ${number})");
+            let is_one = format!("function_key IN (SELECT key FROM words WHERE substr(word, 1, {length}) = ${number})");
+            sql += &match &self.database {
+                // A condition and no join: one look at the words makes a set, and each row is looked up in it. A join may begin at the words.
+                Database::Postgres(_) => format!(" AND ({is_one}) IS TRUE"),
+                Database::Sqlite { .. } => format!(" AND {is_one}"),
+            };
         }
         if let Some(status) = filter.status {
             let range = status.range();
