@@ -2,11 +2,12 @@
 
 use anyhow::bail;
 use clap::Args;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Configured, Exit,
+    Exit,
     client::{Client, Node},
     executions::query,
     found, output,
@@ -14,8 +15,8 @@ use super::{
 use crate::{
     clock::rfc3339,
     deployment::{Deployment, DeploymentId, Timed},
-    function::{FunctionName, diagnostic::near_miss},
-    store::{Store, function_name},
+    function::{FunctionName, Version, diagnostic::near_miss},
+    store::{FunctionVersion, Store, function_name},
 };
 
 /// `picloud deployments`
@@ -96,7 +97,7 @@ struct Page {
 #[derive(Debug, Args)]
 pub struct Versions {
     #[command(flatten)]
-    configured: Configured,
+    node: Node,
     /// Its path below the root, with or without `.rhai`
     function: String,
     /// Print a JSON array
@@ -106,13 +107,18 @@ pub struct Versions {
 
 impl Versions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let config = self.configured.load()?;
         let name = function_name(&self.function);
-        let (versions, is_live) = self.configured.with_store(&config, async |store| {
-            must_be_known(&store, &name).await?;
-            let is_live = store.live_functions().await?.iter().any(|live| live.function == name);
-            Ok((store.versions_of(&name).await?, is_live))
-        })?;
+        let (versions, is_live) = match self.node.named()? {
+            Some(client) => ask_versions(&client, &name)?,
+            None => {
+                let config = self.node.configured.load()?;
+                self.node.configured.with_store(&config, async |store| {
+                    must_be_known(&store, &name).await?;
+                    let is_live = store.live_functions().await?.iter().any(|live| live.function == name);
+                    Ok((store.versions_of(&name).await?, is_live))
+                })?
+            }
+        };
         if self.json {
             let all: Vec<_> = versions
                 .iter()
@@ -141,6 +147,28 @@ impl Versions {
         output::table(["VERSION", "TIME", "DEPLOYMENT", ""], &rows);
         Ok(Exit::Done)
     }
+}
+
+/// What a node says of the versions of a function.
+#[derive(Deserialize)]
+struct Lived {
+    versions: Vec<LivedVersion>,
+}
+
+#[derive(Deserialize)]
+struct LivedVersion {
+    version: Version,
+    deployment: DeploymentId,
+}
+
+/// Reads the versions of a function from a node, and whether it is live there.
+fn ask_versions(client: &Client, name: &FunctionName) -> anyhow::Result<(Vec<FunctionVersion>, bool)> {
+    let path = format!("/api/admin/scripts/{}", utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC));
+    let Lived { versions } = client.read(&format!("{path}/versions"))?;
+    let live = client.get(&path).ok().map(|script| script["version"].clone());
+    let is_live = versions.first().is_some_and(|newest| live == Some(json!(newest.version)));
+    let version = |LivedVersion { version, deployment }| FunctionVersion { function: name.clone(), version, deployment };
+    Ok((versions.into_iter().map(version).collect(), is_live))
 }
 
 /// Refuses a function that never was live, with the name that was probably meant.

@@ -147,6 +147,10 @@ fn what_differs_is_told_as_the_command_here_tells_it(story: Story) {
         &["diff", second, first],
         &["diff", first, first],
         &["diff", &all[1]["revision"].as_str().unwrap()[..12], first, "--json"],
+        // One that is live with a mistake in its file, and one that is gone.
+        &["versions", "hello"],
+        &["versions", "hello.rhai", "--json"],
+        &["versions", "old"],
     ] {
         both(&node, arguments);
     }
