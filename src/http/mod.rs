@@ -123,7 +123,7 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             min_rate_bytes: 1_024,
             max_tails: 64,
-            tail_rate: 200,
+            tail_rate: 100,
         }
     }
 }
