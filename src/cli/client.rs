@@ -138,6 +138,11 @@ fn token_of_login(url: &str) -> anyhow::Result<Secret> {
     known.transpose()?.flatten().map(|login| login.token).ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))
 }
 
+/// Writes a name as one segment of a path.
+pub fn path_segment(name: &str) -> String {
+    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
 /// Reads an answer as what it should be.
 pub fn understood<T: DeserializeOwned>(answer: Value) -> anyhow::Result<T> {
     serde_json::from_value(answer).context("the node's answer is none to this: is it a PiCloud of another version?")

@@ -2,13 +2,12 @@
 
 use anyhow::bail;
 use clap::Args;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     Exit,
-    client::{Client, Node},
+    client::{Client, Node, path_segment},
     executions::query,
     found, output,
 };
@@ -163,7 +162,7 @@ struct LivedVersion {
 
 /// Reads the versions of a function from a node, and whether it is live there.
 fn ask_versions(client: &Client, name: &FunctionName) -> anyhow::Result<(Vec<FunctionVersion>, bool)> {
-    let path = format!("/api/admin/scripts/{}", utf8_percent_encode(name.as_str(), NON_ALPHANUMERIC));
+    let path = format!("/api/admin/scripts/{}", path_segment(name.as_str()));
     let Lived { versions } = client.read(&format!("{path}/versions"))?;
     let live = client.get(&path).ok().map(|script| script["version"].clone());
     let is_live = versions.first().is_some_and(|newest| live == Some(json!(newest.version)));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Exit,
-    client::{Client, Node},
+    client::{Client, Node, path_segment},
     output,
 };
 use crate::{
@@ -179,9 +179,4 @@ impl Revoke {
             bail!("there is no token `{}`\n  hint: {hint}", self.name)
         })
     }
-}
-
-/// Writes a name as one segment of a path.
-fn path_segment(name: &str) -> String {
-    percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

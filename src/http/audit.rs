@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, openapi::Routes, tokens::away};
+use super::{App, Problem, openapi::Routes, problem::away};
 use crate::{access::Scope, audit::AuditFilter};
 
 /// The route of the audit log.

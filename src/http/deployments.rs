@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, archive::log, asked::asked, executions::away, openapi::Routes};
+use super::{App, Problem, archive::log, asked::asked, openapi::Routes, problem::away};
 use crate::{
     access::Scope,
     deployment::{DeploymentId, DeploymentStatus, Timed},

@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, auth::Denied, openapi::Routes, replay, tail};
+use super::{App, Problem, auth::Denied, openapi::Routes, problem::away, replay, tail};
 use crate::{
     access::{Principal, Scope},
     clock::rfc3339,
     execution::{Execution, ExecutionId, Timed},
-    store::{ExecutionFilter, FilterError, Store, StoreError},
+    store::{ExecutionFilter, FilterError, Store},
 };
 
 /// Time for looking through executions on behalf of one request; then it is answered with what was found, and where to go on. The look
@@ -188,9 +188,3 @@ pub struct Missed {
 /// Executions that are told to somebody who was away, and the time for finding them; it is nobody's request that waits.
 const MISSED: u32 = 1_000;
 const MISSED_BUDGET: Duration = Duration::from_secs(1);
-
-/// Says in the log why executions cannot be read.
-pub(super) fn away(error: StoreError) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "executions cannot be read: {error}");
-    Problem::HistoryAway
-}

@@ -19,7 +19,7 @@ use crate::{
         route::{Method, methods::join},
     },
     source::{edit::EditError, tarball::TarError},
-    store::{FindError, SHORTEST_REVISION},
+    store::{FindError, SHORTEST_REVISION, StoreError},
     sync::{archive::ArchiveError, orders::OrderError, plan::Plan, upload::UploadError},
 };
 
@@ -154,6 +154,12 @@ impl From<ArchiveError> for Problem {
     fn from(error: ArchiveError) -> Self {
         Self::Archive(error)
     }
+}
+
+/// Tells callers that the database is away, and the log why.
+pub fn away(error: StoreError) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "the control plane cannot answer: {error}");
+    Problem::HistoryAway
 }
 
 /// Mistakes that are told of a deployment whose files have become wrong.

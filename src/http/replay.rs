@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Answer, App, Problem, executions::away, function};
+use super::{Answer, App, Problem, function, problem::away};
 use crate::{
     access::{Principal, Scope},
     clock::id_text,

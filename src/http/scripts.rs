@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::{App, Problem, auth::Denied, function, openapi::Routes};
+use super::{App, Problem, auth::Denied, function, openapi::Routes, problem::away};
 use crate::{
     access::{Principal, Scope},
     audit::Actor,
@@ -28,7 +28,7 @@ use crate::{
     },
     live::scripts::{Script, ScriptFilter, file_of},
     source::edit::EditError,
-    store::{FunctionVersion, StoreError},
+    store::FunctionVersion,
     sync::upload::{Change, Upload, UploadError, Uploaded},
 };
 
@@ -408,9 +408,4 @@ fn deployed(deployment: &Deployment) -> Value {
         "by": deployment.by,
         "pushed_by": deployment.pushed_by,
     })
-}
-
-fn away(error: StoreError) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "versions cannot be read: {error}");
-    Problem::HistoryAway
 }

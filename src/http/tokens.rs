@@ -14,11 +14,10 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{App, Problem, function, openapi::Routes};
+use super::{App, Problem, function, openapi::Routes, problem::away};
 use crate::{
     access::{self, Scope, Token, TokenHash},
     audit::Actor,
-    store::StoreError,
 };
 
 /// Longest wish for a token.
@@ -116,10 +115,4 @@ async fn revoke_token(
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(Problem::UnknownToken(name)),
     }
-}
-
-/// Tells callers that the database is away, and the log why.
-pub(super) fn away(error: StoreError) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "the control plane cannot answer: {error}");
-    Problem::HistoryAway
 }
