@@ -155,6 +155,54 @@ fn a_guard_answers_in_place_of_the_function_or_lets_it_run() {
 }
 
 #[test]
+fn a_variable_named_ctx_is_no_request() {
+    for script in [
+        "fn title(ctx) { ctx.title } title(#{ title: \"x\" })",
+        "[#{ title: \"x\" }].map(|ctx| ctx.title)[0]",
+        "let ctx = #{ title: \"x\" }; ctx.title",
+        "let ctx = #{ title: \"x\" }; let f = || ctx.title; f.call()",
+        "let ctx = #{ title: \"x\" }; let f = || { let g = || ctx.title; g.call() }; f.call()",
+        "fn f(ctx) { let g = |x| ctx.title + x; g.call(\"\") } f(#{ title: \"x\" })",
+        "let t = \"\"; for ctx in [#{ title: \"x\" }] { t = ctx.title; } t",
+        "let t = \"\"; try { throw #{ title: \"x\" } } catch (ctx) { t = ctx.title; } t",
+    ] {
+        assert_eq!(answer(script), "x", "{script}");
+    }
+    // Where it ends, the request is there again.
+    assert_eq!(answer("fn f(ctx) { ctx.a } f(#{ a: 1 }); ctx.request.query.name"), "Ada");
+    let found = findings(&[("f.rhai", "fn f(ctx) { ctx.a } f(#{ a: 1 }); ctx.a")]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("f.rhai:1:39: error: `ctx` has no `a`"), "{found:?}");
+}
+
+#[test]
+fn a_method_that_may_be_there_is_warned_of() {
+    for (files, message) in [
+        (&[("f.rhai", "fn make(k) { let h = #{}; h[k] = || 1; h } make(\"act\").act()")][..], "unknown method `act`"),
+        (&[("f.rhai", "let h = #{}; let k = \"act\"; h.set(k, || 1); h.act()")], "unknown method `act`"),
+        (&[("f.rhai", "let x = (); x?.act(1)")], "unknown method `act`"),
+        (
+            &[
+                ("f.rhai", "import \"m\" as m; m::make(|k| 1).act(1)"),
+                ("_lib/m.rhai", "fn make(f) { let h = #{}; let k = \"act\"; h[k] = f; h }"),
+            ],
+            "unknown method `act`",
+        ),
+        (
+            &[("f.rhai", "1"), ("_middleware.rhai", "if ctx.request.path.starts_with(\"/admin\") { return 1; } ()")],
+            "`ctx.request.path` is the path as it was sent",
+        ),
+    ] {
+        assert_eq!(findings(files), [""; 0], "{files:?}");
+        let found = warnings(files);
+        assert!(found.len() == 1 && found[0].contains(message) && found[0].contains("hint: "), "{files:?} {found:?}");
+        assert_eq!(run_tree(files, invocation("/f", &[], "")).execution.failure, None, "{files:?}");
+    }
+    let logs = ("_middleware.rhai", "log::info(`to ${ctx.request.path}`); if ctx.request.route == \"/admin\" { return 1; } ()");
+    assert_eq!(warnings(&[("f.rhai", "ctx.request.path"), logs]), [""; 0]);
+}
+
+#[test]
 fn every_mistake_is_found_before_the_run() {
     let cases: Vec<Vec<(&str, &str)>> = vec![
         vec![("f.rhai", "let x = ;")],
@@ -214,6 +262,19 @@ fn what_is_right_is_not_complained_about() {
         "let a = [1]; a[0] += 1; a.push(2); a.contains(2) && 2 in a",
         "try { throw 1 } catch (e) { e }",
         "let b = blob(); b.push(1); b.len",
+        "let h = #{}; h[\"greet\"] = |n| \"hi \" + n; h.greet(\"Bob\")",
+        "let h = #{ deep: #{} }; h.deep[\"greet\"] = |n| n; h[\"deep\"].greet(1)",
+        "let h = #{}; h.set(\"greet\", |n| n); h.greet(1)",
+        "let h = #{}; set(h, \"greet\", |n| n); h.greet(1)",
+        "if is_def_fn(\"foo\", 1) { foo(1) } else { 0 }",
+        "fn f() { foo(1, 2) } is_def_fn(\"foo\", 2)",
+        "fn title(ctx) { ctx.title } title(#{ title: \"x\" })",
+        "[#{ foo: 1 }].map(|ctx| ctx.foo)",
+        "let ctx = #{ foo: 3 }; ctx.foo = 4; ctx.foo",
+        "for ctx in [#{ foo: 3 }] { ctx.request.foo; }",
+        "try { throw #{ foo: 3 } } catch (ctx) { ctx.foo }",
+        "let ctx = #{ foo: 3 }; let f = || ctx.foo; f.call()",
+        "let ctx = #{ foo: 3 }; let f = || { let g = || ctx.foo; g.call() }; f.call()",
     ] {
         let found = findings(&[("f.rhai", script)]);
         assert!(found.is_empty(), "{script}\n{}", found.join("\n"));

@@ -194,9 +194,10 @@ const OF_CTX: [(&str, Getter); 8] = [
 ];
 
 /// The properties of `ctx.request`.
-const OF_REQUEST: [(&str, Getter); 9] = [
+const OF_REQUEST: [(&str, Getter); 10] = [
     ("method", |run| run.invocation.method.as_str().into()),
-    ("path", |run| run.invocation.uri.path().into()),
+    (PATH, |run| run.invocation.uri.path().into()),
+    ("route", |run| run.function.route.to_string().into()),
     ("params", |run| run.params().into()),
     ("query", |run| run.query().into()),
     ("query_all", |run| run.query_all().into()),
@@ -208,13 +209,19 @@ const OF_REQUEST: [(&str, Getter); 9] = [
 
 /// The property of `ctx` that has properties of its own.
 pub const REQUEST: &str = "request";
+/// The property of `ctx.request` that callers can write in several ways.
+pub const PATH: &str = "path";
 /// The property of `ctx.request` that may be large.
 pub const BODY: &str = "body";
 
 /// Makes `ctx` and `log::…` known to an engine.
 pub fn register(engine: &mut Engine) {
     #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned and tests hold the behaviour")]
-    engine.on_var(|name, index, _| Ok((index == 0 && name == CTX).then(|| Dynamic::from(Ctx))));
+    engine.on_var(|name, index, context| {
+        // A closure that captures a variable of this name has no place for it, but a value in its scope.
+        let is_request = index == 0 && name == CTX && !context.scope().contains(CTX);
+        Ok(is_request.then(|| Dynamic::from(Ctx)))
+    });
 
     engine.register_type_with_name::<Ctx>("ctx").register_type_with_name::<Request>("ctx.request");
     engine.register_get(REQUEST, |_: &mut Ctx| Request);

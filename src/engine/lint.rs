@@ -6,9 +6,9 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use rhai::{AST, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt, Token};
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt, Token};
 
-use super::{context, failure};
+use super::{context, failure, module};
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
 /// Names that the engine handles itself and does not list among its functions.
@@ -81,13 +81,41 @@ pub struct References {
     pub exported: Vec<(String, usize)>,
     /// Names that may hold a closure that is called like a method.
     pub properties: HashSet<String>,
+    /// Whether a value is put under a name that is computed, which may be the name of any method.
+    pub computes_names: bool,
 }
 
-/// Calls by method syntax that only another file can explain.
-pub type OpenMethods = Vec<(String, Position)>;
+/// A call by method syntax that only another file can explain.
+#[derive(Debug, Clone)]
+pub struct OpenMethod {
+    /// The method's name.
+    pub name: String,
+    /// Where.
+    pub position: Position,
+    /// `?.`: it is not called where there is nothing.
+    pub optional: bool,
+}
 
-/// Looks through a compiled file. Returns what it says about others, the methods still to be explained, and what is wrong by itself.
-pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> (References, OpenMethods, Vec<Diagnostic>) {
+/// What looking through a file gave.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// What it says about others.
+    pub references: References,
+    /// The methods still to be explained.
+    pub methods: Vec<OpenMethod>,
+    /// What is wrong by itself.
+    pub errors: Vec<Diagnostic>,
+    /// What is probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Returns whether an expression is the constant `ctx`, and not a parameter or variable of this name: the compiler knows no place for it.
+pub fn is_request(node: &Expr) -> bool {
+    matches!(node, Expr::Variable(variable, ..) if variable.1 == context::CTX && variable.0.is_none() && variable.2.is_empty())
+}
+
+/// Looks through a compiled file.
+pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> Findings {
     let mut own: HashMap<&str, Vec<usize>> = HashMap::new();
     let mut references = References::default();
     for function in ast.iter_functions() {
@@ -96,25 +124,31 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> (
             references.exported.push((function.name.to_owned(), function.params.len()));
         }
     }
-    let mut walk = Walk { known, own, references, methods: Vec::new(), file, text, found: Vec::new() };
+    let mut walk = Walk::new(known, own, file, text);
+    walk.findings.references = references;
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
             Some(ASTNode::Stmt(statement)) => walk.statement(statement),
-            Some(ASTNode::Expr(expression)) => walk.expression(expression),
+            Some(ASTNode::Expr(expression)) => walk.expression(expression, path),
             _ => {}
         }
         true
     });
-    let Walk { references, mut methods, found, .. } = walk;
-    methods.retain(|(name, _)| !references.properties.contains(name));
-    methods.truncate(MAX_FINDINGS);
-    (references, methods, found)
+    walk.finish()
 }
 
-/// Reports a method that no function and no closure explains.
-pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, name: &str, at: Position) -> Diagnostic {
-    place(Diagnostic::error(file.clone(), format!("unknown method `{name}`")), text, at)
-        .maybe_hint(near_miss(name, known.0.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?")))
+/// Reports a method that no function and no closure explains. It is an error where it cannot work: not where a name that is computed may
+/// be this one, or where it is called only if there is something.
+pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, method: &OpenMethod, names_are_known: bool) -> Diagnostic {
+    let name = &method.name;
+    let message = format!("unknown method `{name}`");
+    let diagnostic = match names_are_known && !method.optional {
+        true => Diagnostic::error(file.clone(), message),
+        false => Diagnostic::warning(file.clone(), message),
+    };
+    let near = near_miss(name, known.0.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+    let hint = near.unwrap_or_else(|| format!("a closure that a map holds under this name is called by `.{name}.call(…)`"));
+    place(diagnostic, text, method.position).hint(hint)
 }
 
 /// Adds a position of the engine's to a finding.
@@ -129,25 +163,73 @@ struct Walk<'a> {
     known: &'a KnownFunctions,
     /// The file's own functions: name → numbers of parameters.
     own: HashMap<&'a str, Vec<usize>>,
-    references: References,
-    methods: OpenMethods,
+    /// Calls of functions that are not known, where nobody asks whether they are there.
+    unknown: Vec<(String, Position)>,
+    /// Functions that the script asks for with `is_def_fn`.
+    asked_for: HashSet<String>,
+    /// Where `?.` calls a method.
+    optional: HashSet<Position>,
+    /// Findings about `ctx`, which are none where a closure captures a variable of this name.
+    about_ctx: Vec<Diagnostic>,
+    captures_other_ctx: bool,
     file: &'a FilePath,
     text: &'a str,
-    found: Vec<Diagnostic>,
+    findings: Findings,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(known: &'a KnownFunctions, own: HashMap<&'a str, Vec<usize>>, file: &'a FilePath, text: &'a str) -> Self {
+        Self {
+            known,
+            own,
+            unknown: Vec::new(),
+            asked_for: HashSet::new(),
+            optional: HashSet::new(),
+            about_ctx: Vec::new(),
+            captures_other_ctx: false,
+            file,
+            text,
+            findings: Findings::default(),
+        }
+    }
+
+    /// Says what only the whole file could tell.
+    fn finish(mut self) -> Findings {
+        for (name, at) in std::mem::take(&mut self.unknown) {
+            if !self.asked_for.contains(&name) {
+                let names = self.known.0.iter().map(String::as_str).chain(self.own.keys().copied());
+                let near = near_miss(&name, names).map(|near| format!("did you mean `{near}`?"));
+                self.tell(at, format!("unknown function `{name}`"), near);
+            }
+        }
+        let mut findings = self.findings;
+        if !self.captures_other_ctx {
+            let (errors, warnings): (Vec<_>, Vec<_>) = self.about_ctx.into_iter().partition(Diagnostic::is_error);
+            findings.errors.extend(errors);
+            findings.warnings.extend(warnings);
+        }
+        findings.methods.retain(|method| !findings.references.properties.contains(&method.name));
+        for found in [&mut findings.errors, &mut findings.warnings] {
+            found.truncate(MAX_FINDINGS);
+        }
+        findings.methods.truncate(MAX_FINDINGS);
+        findings
+    }
+
     fn statement(&mut self, statement: &Stmt) {
         match statement {
             Stmt::FnCall(call, at) => self.call(call, *at),
             Stmt::Assignment(assignment) => self.assignment(&assignment.1.lhs),
+            Stmt::Share(captured) => {
+                self.captures_other_ctx |= captured.iter().any(|(variable, place)| variable.name == context::CTX && place.is_some());
+            }
             Stmt::Import(import, at) => {
                 let (path, alias) = &**import;
                 match path {
-                    _ if self.references.imports.len() == MAX_IMPORTS => {
+                    _ if self.findings.references.imports.len() == MAX_IMPORTS => {
                         self.report(*at, format!("more than {MAX_IMPORTS} imports"), "let one module import several others");
                     }
-                    Expr::StringConstant(path, position) => self.references.imports.push(Import {
+                    Expr::StringConstant(path, position) => self.findings.references.imports.push(Import {
                         path: path.to_string(),
                         alias: (!alias.name.is_empty()).then(|| alias.name.to_string()),
                         position: *position,
@@ -159,15 +241,26 @@ impl Walk<'_> {
         }
     }
 
-    fn expression(&mut self, expression: &Expr) {
+    fn expression(&mut self, expression: &Expr, path: &[ASTNode]) {
+        let properties = &mut self.findings.references.properties;
         match expression {
             Expr::FnCall(call, at) => self.call(call, *at),
             Expr::MethodCall(call, at) => self.method(call, *at),
-            Expr::Map(map, _) => self.references.properties.extend(map.0.iter().map(|(key, _)| key.name.to_string())),
-            Expr::Property(property, _) => {
-                self.references.properties.insert(property.2.to_string());
+            Expr::Map(map, _) => properties.extend(map.0.iter().map(|(key, _)| key.name.to_string())),
+            Expr::Property(property, _) => drop(properties.insert(property.2.to_string())),
+            Expr::Dot(dot, flags, _) => {
+                if flags.contains(ASTFlags::NEGATED)
+                    && let Expr::MethodCall(_, at) = first_link(&dot.rhs)
+                {
+                    self.optional.insert(*at);
+                }
+                self.ctx_property(&dot.lhs, &dot.rhs, path);
             }
-            Expr::Dot(dot, ..) => self.ctx_property(&dot.lhs, &dot.rhs),
+            Expr::Index(index, ..) => {
+                if let Expr::StringConstant(key, _) = first_link(&index.rhs) {
+                    properties.insert(key.to_string());
+                }
+            }
             _ => {}
         }
     }
@@ -177,10 +270,20 @@ impl Walk<'_> {
             return;
         }
         let name = call.name.as_str();
+        match (name, &call.args[..]) {
+            ("is_def_fn", [Expr::StringConstant(asked, _), ..]) => drop(self.asked_for.insert(asked.to_string())),
+            ("set", [_, key, _]) => self.names(key),
+            _ => {}
+        }
         if !call.namespace.is_empty() {
             let mut alias = call.namespace.path.iter().map(|part| part.name.as_str());
             if let (Some(alias), None) = (alias.next(), alias.next()) {
-                self.references.calls.push(ModuleCall { alias: alias.into(), name: name.into(), arguments: call.args.len(), position: at });
+                self.findings.references.calls.push(ModuleCall {
+                    alias: alias.into(),
+                    name: name.into(),
+                    arguments: call.args.len(),
+                    position: at,
+                });
             }
             return;
         }
@@ -198,43 +301,56 @@ impl Walk<'_> {
                 let takes = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
                 self.tell(at, format!("`{name}` takes {takes} argument(s), not {}", call.args.len()), None);
             }
-            None => {
-                let names = self.known.0.iter().map(String::as_str).chain(self.own.keys().copied());
-                let near = near_miss(name, names).map(|near| format!("did you mean `{near}`?"));
-                self.tell(at, format!("unknown function `{name}`"), near);
-            }
+            None => self.unknown.push((name.into(), at)),
         }
     }
 
     fn method(&mut self, call: &FnCallExpr, at: Position) {
         let name = call.name.as_str();
+        if let ("set", [key, _]) = (name, &call.args[..]) {
+            self.names(key);
+        }
         if call.op_token.is_none() && !self.known.0.contains(name) && !self.own.contains_key(name) {
-            self.methods.push((name.into(), at));
+            let optional = self.optional.contains(&at);
+            self.findings.methods.push(OpenMethod { name: name.into(), position: at, optional });
+        }
+    }
+
+    /// A value is put under this key: a method may have its name.
+    fn names(&mut self, key: &Expr) {
+        let references = &mut self.findings.references;
+        match key {
+            Expr::StringConstant(key, _) => drop(references.properties.insert(key.to_string())),
+            // The place of an element, not a name.
+            Expr::IntegerConstant(..) => {}
+            _ => references.computes_names = true,
         }
     }
 
     /// `ctx.reqest` or `ctx.request.qurey`: the only values whose properties are known before the run.
-    fn ctx_property(&mut self, lhs: &Expr, rhs: &Expr) {
-        if !matches!(lhs, Expr::Variable(variable, ..) if variable.1 == context::CTX) {
+    fn ctx_property(&mut self, lhs: &Expr, rhs: &Expr, path: &[ASTNode]) {
+        if !is_request(lhs) {
             return;
         }
         let [of_ctx, of_request] = context::properties();
-        match rhs {
-            Expr::Property(property, at) => self.known_property("ctx", &of_ctx, &property.2, *at),
-            Expr::Dot(chain, ..) => {
-                let Expr::Property(first, at) = &chain.lhs else { return };
-                self.known_property("ctx", &of_ctx, &first.2, *at);
-                let second = match &chain.rhs {
-                    Expr::Dot(rest, ..) | Expr::Index(rest, ..) => &rest.lhs,
-                    last => last,
-                };
-                if first.2 == "request"
-                    && let Expr::Property(second, at) = second
-                {
-                    self.known_property("ctx.request", &of_request, &second.2, *at);
-                }
-            }
-            _ => {}
+        let Expr::Property(first, at) = first_link(rhs) else { return };
+        self.known_property("ctx", &of_ctx, &first.2, *at);
+        if first.2 == context::REQUEST
+            && let Expr::Dot(chain, ..) = rhs
+            && let Expr::Property(second, at) = first_link(&chain.rhs)
+        {
+            self.known_property("ctx.request", &of_request, &second.2, *at);
+            self.path_in_guard(&second.2, *at, path);
+        }
+    }
+
+    /// What a guard decides by the path as it was sent is decided otherwise for the same function under another spelling of its path.
+    fn path_in_guard(&mut self, property: &str, at: Position, path: &[ASTNode]) {
+        let is_logged = |node: &ASTNode| matches!(node, ASTNode::Expr(Expr::FnCall(call, _)) if call.namespace.path.first().is_some_and(|root| root.name == context::LOG));
+        if property == context::PATH && module::is_guard(self.file) && !path.iter().any(is_logged) {
+            let message = "`ctx.request.path` is the path as it was sent: one function answers at several, such as `/a` and `/%61`";
+            let hint = "a guard guards by its folder; where it must know what was matched, `ctx.request.route` says it";
+            self.about_ctx.push(place(Diagnostic::warning(self.file.clone(), message), self.text, at).hint(hint));
         }
     }
 
@@ -244,9 +360,12 @@ impl Walk<'_> {
         while let Expr::Dot(chain, ..) | Expr::Index(chain, ..) = root {
             root = &chain.lhs;
         }
-        if matches!(root, Expr::Variable(variable, ..) if variable.1 == context::CTX && variable.0.is_none()) {
-            let at = root.position();
-            self.report(at, "`ctx` cannot be changed", "copy what you need: `let query = ctx.request.query;`");
+        if is_request(root) {
+            let error = place(Diagnostic::error(self.file.clone(), "`ctx` cannot be changed"), self.text, root.position());
+            self.about_ctx.push(error.hint("copy what you need: `let query = ctx.request.query;`"));
+        }
+        if let Some(key) = last_index(target) {
+            self.names(key);
         }
     }
 
@@ -256,7 +375,8 @@ impl Walk<'_> {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("it has {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
             };
-            self.report(at, format!("`{of}` has no `{name}`"), hint);
+            let error = Diagnostic::error(self.file.clone(), format!("`{of}` has no `{name}`"));
+            self.about_ctx.push(place(error, self.text, at).hint(hint));
         }
     }
 
@@ -265,9 +385,28 @@ impl Walk<'_> {
     }
 
     fn tell(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
-        if self.found.len() < MAX_FINDINGS {
-            self.found.push(place(Diagnostic::error(self.file.clone(), message), self.text, at).maybe_hint(hint));
+        if self.findings.errors.len() < MAX_FINDINGS {
+            self.findings.errors.push(place(Diagnostic::error(self.file.clone(), message), self.text, at).maybe_hint(hint));
         }
+    }
+}
+
+/// Returns what stands next in a chain of which this is the right side.
+fn first_link(rest: &Expr) -> &Expr {
+    match rest {
+        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => &chain.lhs,
+        last => last,
+    }
+}
+
+/// Returns the index that a target of an assignment ends with, if it does.
+fn last_index(target: &Expr) -> Option<&Expr> {
+    match target {
+        Expr::Index(chain, flags, _) if flags.contains(ASTFlags::BREAK) || !matches!(chain.rhs, Expr::Dot(..) | Expr::Index(..)) => {
+            Some(&chain.rhs)
+        }
+        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => last_index(&chain.rhs),
+        _ => None,
     }
 }
 

@@ -9,7 +9,7 @@ use rhai::{Module, Scope, Shared};
 
 use super::{
     Class, Engine, failure,
-    lint::{self, OpenMethods},
+    lint::{self, OpenMethod},
     meter,
     module::{self, Imports},
     script::Script,
@@ -25,6 +25,8 @@ pub struct Program {
     pub(super) script: Arc<Script>,
     pub(super) imports: Option<Arc<Imports>>,
     pub(super) class: Arc<Class>,
+    /// What is probably not meant in the files, and keeps nothing from going live.
+    pub warnings: Vec<Diagnostic>,
     /// Keeps the engine's cache of modules alive as long as a program uses them.
     _modules: Vec<Arc<LinkedModule>>,
 }
@@ -66,7 +68,14 @@ pub fn version(name: &FilePath, files: &Tree) -> Version {
 pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<Diagnostic>> {
     let file: FilePath = format!("{}.rhai", function.name).into();
     let tree = function.tree();
-    let mut linker = Linker { engine, tree: &tree, imports: Imports::default(), modules: HashMap::new(), found: BTreeSet::new() };
+    let mut linker = Linker {
+        engine,
+        tree: &tree,
+        imports: Imports::default(),
+        modules: HashMap::new(),
+        found: BTreeSet::new(),
+        warnings: BTreeSet::new(),
+    };
     let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
     let script = linker.root(&file);
     match script {
@@ -76,6 +85,7 @@ pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<D
             script,
             class: engine.class(&function.manifest.limits),
             imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
+            warnings: linker.warnings.into_iter().collect(),
             _modules: linker.modules.into_values().flatten().collect(),
         }),
         _ => Err(linker.found.into_iter().collect()),
@@ -89,6 +99,7 @@ struct Linker<'a> {
     /// `None` while a module is being linked, or after it failed: what imports it then is not linked again.
     modules: HashMap<FilePath, Option<Arc<LinkedModule>>>,
     found: BTreeSet<Diagnostic>,
+    warnings: BTreeSet<Diagnostic>,
 }
 
 impl Linker<'_> {
@@ -230,9 +241,14 @@ impl Linker<'_> {
                 references.properties.contains(name) || references.exported.iter().any(|(exported, _)| exported == name)
             })
         };
-        let open: OpenMethods = script.methods.iter().filter(|(name, _)| !explained(name)).cloned().collect();
+        let open: Vec<&OpenMethod> = script.methods.iter().filter(|method| !explained(&method.name)).collect();
+        let mut references = by_alias.values().flatten().map(|module| &module.script.references).chain([&script.references]);
+        let names_are_known = !references.any(|references| references.computes_names);
         let known = &self.engine.class(&self.engine.policy.default).known;
-        self.found.extend(open.iter().map(|(name, at)| lint::unknown_method(known, &script.file, script.text(), name, *at)));
+        let found = open.iter().map(|method| lint::unknown_method(known, &script.file, script.text(), method, names_are_known));
+        let (errors, warnings): (Vec<_>, Vec<_>) = found.partition(Diagnostic::is_error);
+        self.found.extend(errors);
+        self.warnings.extend(warnings);
     }
 }
 

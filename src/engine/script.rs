@@ -8,7 +8,7 @@ use super::{
     Engine,
     context::{self, CTX},
     failure,
-    lint::{self, OpenMethods, References},
+    lint::{self, Findings, OpenMethod, References},
     meter, module,
     plan::{Plan, Role},
 };
@@ -30,7 +30,9 @@ pub struct Script {
     /// What it says about other files.
     pub references: References,
     /// Methods that only an imported file can explain.
-    pub methods: OpenMethods,
+    pub methods: Vec<OpenMethod>,
+    /// What is probably not meant, and keeps nothing from going live.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Script {
@@ -77,25 +79,25 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled 
     scope.push(CTX, ());
     let mut ast = class.rhai.compile_with_scope(&scope, &parsed.script).map_err(|error| vec![syntax(file, text, &error)])?;
     ast.set_source(file.as_ref());
-    let (mut references, methods, found) = lint::lint(&ast, &class.known, file, text);
+    let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
     if !module::is_module(file) {
         // Nobody imports it: what an importer would ask is never asked, and ten thousand files add up.
         references.exported = Vec::new();
         references.properties = HashSet::new();
     }
-    if found.is_empty() {
-        Ok(Script {
-            file: file.clone(),
-            content: content.clone(),
-            manifest: parsed.manifest,
-            ast,
-            plan: OnceLock::new(),
-            references,
-            methods,
-        })
-    } else {
-        Err(found)
+    if !errors.is_empty() {
+        return Err(errors);
     }
+    Ok(Script {
+        file: file.clone(),
+        content: content.clone(),
+        manifest: parsed.manifest,
+        ast,
+        plan: OnceLock::new(),
+        references,
+        methods,
+        warnings,
+    })
 }
 
 fn syntax(file: &FilePath, text: &str, error: &rhai::ParseError) -> Diagnostic {

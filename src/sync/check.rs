@@ -143,6 +143,7 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
             return checked;
         }
     };
+    checked.diagnostics.extend(script.warnings.iter().cloned());
     for import in &script.references.imports {
         if let Err(error) = module::resolve(path, &import.path, |path| tree.contains_key(path)) {
             let hint = import_hint(&error, tree);
@@ -182,7 +183,10 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
     };
     match engine.program(&function) {
         // Not `function`: another table may hold the same version, and two tables share one function.
-        Ok(program) => checked.function = Some((program.function.clone(), program)),
+        Ok(program) => {
+            checked.diagnostics.extend(program.warnings.iter().cloned());
+            checked.function = Some((program.function.clone(), program));
+        }
         Err(found) => checked.diagnostics.extend(found),
     }
     checked

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use picloud::function::{FunctionName, ScriptId};
+
 use crate::node::{Node, Response, node};
 
 fn admin(node: &Node) -> String {
@@ -81,6 +83,20 @@ fn a_deployment_that_was_refused_answers_nothing() {
     let (_, id) = refused.split_once("\"deployment.id\":\"").expect(&refused);
     let answer = seen(&node, &id[..13], "/hello");
     assert_eq!((answer.status, answer.json()["detail"].as_str()), (404, Some("this deployment was rejected and never live")));
+}
+
+#[test]
+fn a_guard_that_asks_for_the_route_holds_however_the_function_is_reached() {
+    let guard = "if ctx.request.route.starts_with(\"/admin/\") { return #{ statusCode: 401, body: ctx.request.route }; } ()";
+    let node = Node::start_with(&[("_middleware.rhai", guard), ("admin/[id=int].rhai", "\"secret\""), ("open.rhai", "ctx.request.route")]);
+    let one = deployment(&node);
+    let id = ScriptId::of(&FunctionName::new("admin/[id=int]"));
+    let mut answers: Vec<_> = ["/admin/7", "/%61dmin/7", "/admin/%37?x=1", &format!("/api/execute/{id}")].map(|path| node.get(path)).into();
+    answers.push(seen(&node, &one, "/admin/7"));
+    for answer in answers {
+        assert_eq!((answer.status, answer.text().as_str()), (401, "/admin/[id=int]"));
+    }
+    assert_eq!(node.get("/%6fpen").text(), "/open");
 }
 
 #[test]

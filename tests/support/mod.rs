@@ -10,6 +10,7 @@ use picloud::{
     engine::{Control, Engine, program},
     execution::{Execution, ExecutionId, Finished, Invocation, Trigger},
     function::{Content, Diagnostic, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
+    sync::check::Checker,
 };
 
 /// Makes a tree of these files.
@@ -104,6 +105,14 @@ pub fn findings(files: &[(&str, &str)]) -> Vec<String> {
         Ok(()) => Vec::new(),
         Err(found) => found.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// What check warns of in a tree that is right and whose function is `f.rhai`.
+pub fn warnings(files: &[(&str, &str)]) -> Vec<String> {
+    let mut checker = Checker::new(Arc::new(Engine::new(LimitPolicy::default())));
+    let report = checker.check(&Arc::new(tree(files)));
+    assert!(report.is_good(), "{:?}", report.diagnostics);
+    report.diagnostics.iter().map(ToString::to_string).collect()
 }
 
 /// The stack that a node gives the threads on which functions run.

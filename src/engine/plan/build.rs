@@ -6,7 +6,7 @@ use super::{Block, Expr, Link, LinkKind, Operator, Role, Root, Step};
 use crate::{
     engine::{
         context::{CTX, LOG, LOG_LEVELS, Property, unavailable},
-        lint::KEYWORDS,
+        lint::{KEYWORDS, is_request},
     },
     execution::LogLevel,
 };
@@ -32,8 +32,8 @@ fn reads_of_body(ast: &AST) -> usize {
     let (mut bodies, mut roots, mut properties) = (0, 0, 0);
     ast.walk(&mut |path| {
         match path.last() {
-            Some(rhai::ASTNode::Expr(Node::Variable(variable, ..))) if variable.1 == CTX => roots += 1,
-            Some(rhai::ASTNode::Expr(Node::Dot(chain, ..))) if is_ctx(&chain.lhs) => {
+            Some(rhai::ASTNode::Expr(node)) if is_request(node) => roots += 1,
+            Some(rhai::ASTNode::Expr(Node::Dot(chain, ..))) if is_request(&chain.lhs) => {
                 let (names, _) = leading_names(&chain.rhs);
                 properties += usize::from(!matches!(names[..], [] | ["request"]));
                 bodies += usize::from(matches!(names[..], ["request", "body", ..]));
@@ -44,10 +44,6 @@ fn reads_of_body(ast: &AST) -> usize {
     });
     // Where some `ctx` is not followed by the name of a property, nobody can say what is read.
     if roots == properties { bodies } else { usize::MAX }
-}
-
-fn is_ctx(node: &Node) -> bool {
-    matches!(node, Node::Variable(variable, ..) if variable.1 == CTX)
 }
 
 /// Returns the names that a chain begins with, and what follows them.
@@ -284,7 +280,7 @@ impl Builder {
     }
 
     fn chain_of(&mut self, root: &Node, mut links: Vec<Link>) -> Option<Expr> {
-        if is_ctx(root) && self.find(root).is_none() {
+        if is_request(root) {
             return self.ctx_chain(links);
         }
         let is_length = |link: &Link| {
