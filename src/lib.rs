@@ -44,6 +44,7 @@ pub mod http;
 pub mod live;
 pub mod node;
 pub mod secret;
+pub mod shown;
 mod shutdown;
 pub mod source;
 pub mod store;
@@ -51,6 +52,7 @@ mod supervisor;
 pub mod sync;
 pub mod telemetry;
 pub mod trace;
+mod user;
 
 #[global_allocator]
 static ALLOCATOR: engine::memory::CountingAllocator = engine::memory::CountingAllocator;

@@ -7,23 +7,25 @@ use std::{
 };
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: [(&str, &[&str]); 26] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("secret", &[]),
+    ("shown", &[]),
+    ("user", &[]),
     ("access", &["audit", "clock", "secret"]),
     ("audit", &[]),
     ("trace", &["blocking", "clock"]),
-    ("function", &["access"]),
+    ("function", &["access", "shown"]),
     ("deployment", &["audit", "clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
     ("engine", &["clock", "execution", "function"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function"]),
     ("executor", &["engine", "execution", "function"]),
-    ("live", &["deployment", "execution", "function"]),
-    ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "source", "store"]),
-    ("gate", &["clock", "deployment", "function", "source", "sync"]),
+    ("live", &["deployment", "execution", "function", "shown"]),
+    ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "shown", "source", "store"]),
+    ("gate", &["clock", "deployment", "function", "shown", "source", "sync", "user"]),
     (
         "http",
         &[
@@ -86,9 +88,11 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "function",
             "live",
             "node",
+            "shown",
             "source",
             "store",
             "sync",
+            "user",
         ],
     ),
 ];

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::FilePath;
+use crate::shown::Shown;
 
 /// Whether a finding stops the file from going live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -103,7 +104,7 @@ impl Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file)?;
+        write!(f, "{}", Shown::inline(&self.file))?;
         if let Some(Position { line, column }) = self.position {
             write!(f, ":{line}:{column}")?;
         }
@@ -112,25 +113,25 @@ impl fmt::Display for Diagnostic {
             Severity::Warning => "warning",
         };
         let colon = if self.file.is_empty() { "" } else { ": " };
-        write!(f, "{colon}{severity}: {}", self.message)?;
+        write!(f, "{colon}{severity}: {}", Shown::inline(&self.message))?;
         if let (Some(position), Some(line)) = (self.position, &self.source_line) {
-            // Tabs stay tabs below the line too, so that the caret stands where the terminal shows the character.
-            let indent: String = line
-                .chars()
-                .chain(std::iter::repeat(' '))
-                .take(position.column as usize - 1)
-                .map(|c| if c == '\t' { '\t' } else { ' ' })
-                .collect();
-            write!(f, "\n  {:>4} | {line}\n       | ", position.line)?;
+            write!(f, "\n  {:>4} | {}\n       | ", position.line, Shown::line(line))?;
             if (position.column as usize) <= SHOWN_LINE {
-                write!(f, "{indent}^")?;
+                write!(f, "{}^", indent(line, position.column as usize - 1))?;
             }
         }
         if let Some(hint) = &self.hint {
-            write!(f, "\n  hint: {hint}")?;
+            write!(f, "\n  hint: {}", Shown::inline(hint))?;
         }
         Ok(())
     }
+}
+
+/// Returns what stands before a caret below so many characters of a line. Tabs stay tabs, and what is written out is as wide as it is written,
+/// so that the caret stands where the terminal shows the character.
+fn indent(line: &str, columns: usize) -> String {
+    let before: String = line.chars().chain(std::iter::repeat(' ')).take(columns).collect();
+    Shown::line(&before).to_string().chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect()
 }
 
 /// Returns the candidate that a misspelt word probably meant; of several the first in the alphabet, whatever order they come in.
@@ -165,6 +166,20 @@ mod tests {
              2 | 	let x = ;
                | 	        ^
           hint: write something before `;`
+        ");
+    }
+
+    #[test]
+    fn what_a_file_holds_can_neither_break_a_line_nor_move_the_caret() {
+        let text = "\u{1b}[2J\u{202e}\tlet x = ;";
+        let diagnostic = Diagnostic::error("x\nremote: live", "unexpected '\u{1b}[31m'")
+            .at(text, Position { line: 1, column: 15 })
+            .hint("did you mean `\u{9b}`?");
+        insta::assert_snapshot!(diagnostic, @r"
+        x\nremote: live:1:15: error: unexpected '\u{1b}[31m'
+             1 | \u{1b}[2J\u{202e}	let x = ;
+               |                  	        ^
+          hint: did you mean `\u{9b}`?
         ");
     }
 

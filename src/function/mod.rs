@@ -3,6 +3,7 @@
 pub mod diagnostic;
 pub mod digest;
 pub mod limits;
+pub mod loss;
 pub mod manifest;
 pub mod name;
 pub mod route;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use digest::{Digest, Revision, Version};
 pub use limits::{LimitPolicy, Limits};
+pub use loss::Loss;
 pub use manifest::Manifest;
 pub use name::{FunctionName, ScriptId};
 pub use route::Route;

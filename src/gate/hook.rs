@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{MAX_MESSAGE, PUSHER, Push, SOCKET, Stage, Update, Verdict, no_answer};
+use crate::user;
 
 /// How long the node may take to judge, and to put what it has accepted live.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,13 +53,12 @@ fn gather(stage: Stage, input: impl Read) -> io::Result<Push> {
     }
     let count = env::var("GIT_PUSH_OPTION_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0_u32);
     let options = (0..count.min(100)).filter_map(|number| env::var(format!("GIT_PUSH_OPTION_{number}")).ok()).collect();
-    let user = || env::var("USER").or_else(|_| env::var("LOGNAME")).unwrap_or_else(|_| "unknown".into());
     Ok(Push {
         stage,
         quarantine: env::var_os("GIT_QUARANTINE_PATH").map(Into::into),
         updates,
         options,
-        pusher: env::var(PUSHER).unwrap_or_else(|_| user()),
+        pusher: env::var(PUSHER).unwrap_or_else(|_| user::name()),
     })
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::{Push, Stage, Update, Verdict};
 use crate::{
     function::{Diagnostic, Revision},
+    shown::Shown,
     source::git::{GitSource, Pushed, RepositoryError},
     sync::orders::{Checked, SyncHandle},
 };
@@ -57,6 +58,7 @@ impl Judge {
         let mut say = Vec::new();
         if let Some(option) = push.options.iter().find(|option| !OPTIONS.contains(&option.as_str())) {
             let known = OPTIONS.map(|option| format!("`{option}`")).join(" and ");
+            let option = Shown::inline(option);
             return Err(format!("picloud: there is no push option `{option}`\n  hint: there are {known}").into());
         }
         let quarantine = self.quarantine(push)?;
@@ -125,7 +127,7 @@ impl Judge {
         say.extend(shortened(plan.to_string().lines().map(str::to_owned).collect()));
         say.push(plan.summary());
         if plan.is_mass_delete() && !push.options.iter().any(|option| option == ALLOW_MASS_DELETE) {
-            say.push("picloud: this push would remove more than half of the functions; nothing was pushed".into());
+            say.push(format!("picloud: this push would remove {} of {} functions; nothing was pushed", plan.removed, plan.before));
             say.push(format!("  hint: if that is meant: git push -o {ALLOW_MASS_DELETE}"));
             return Err(Refused(say));
         }

@@ -18,6 +18,7 @@ use crate::{
         methods::join,
         precedence::{self, Absence, Kind, Narrow, Variant},
     },
+    shown::Shown,
 };
 
 /// What a request meets, and why.
@@ -254,11 +255,13 @@ fn describe(segment: &Segment) -> String {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, path, outcome, others } = self;
-        write!(f, "{method} {path}: {outcome}")?;
+        write!(f, "{} {}: {outcome}", Shown::inline(method), Shown::inline(path))?;
         if !others.is_empty() {
             write!(f, "\nothers in order of precedence:")?;
         }
-        others.iter().try_for_each(|Other { function, route, reason }| write!(f, "\n  `{function}` on {route}: {reason}"))
+        others.iter().try_for_each(|Other { function, route, reason }| {
+            write!(f, "\n  `{}` on {}: {}", Shown::inline(function), Shown::inline(route), Shown::inline(&reason.to_string()))
+        })
     }
 }
 
@@ -266,7 +269,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Found { function, route, params, head_from_get } => {
-                write!(f, "`{function}` on {route}{}", if *head_from_get { ", as a GET without the body" } else { "" })?;
+                let how = if *head_from_get { ", as a GET without the body" } else { "" };
+                write!(f, "`{}` on {}{how}", Shown::inline(function), Shown::inline(route))?;
                 params.iter().try_for_each(|(name, value)| match value {
                     Param::Absent => write!(f, "\n  {name} = ()"),
                     Param::One(text) => write!(f, "\n  {name} = {text:?}"),
@@ -276,7 +280,7 @@ impl fmt::Display for Outcome {
             Self::MethodNotAllowed { allow } => write!(f, "405, the path is served, but only for {}", join(allow)),
             Self::Options { allow } => write!(f, "204, with `Allow: {}`", join(allow)),
             Self::NotFound => f.write_str("404, no function has this path"),
-            Self::BadPath { problem } => write!(f, "400, {problem}"),
+            Self::BadPath { problem } => write!(f, "400, {}", Shown::inline(problem)),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::check::Functions;
-use crate::function::{FilePath, Function, FunctionName, SharedFunction, Version};
+use crate::{
+    function::{FilePath, Function, FunctionName, Loss, SharedFunction, Version},
+    shown::Shown,
+};
 
 /// What would become of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +57,6 @@ pub struct Plan {
     pub functions: Vec<PlannedFunction>,
 }
 
-/// With fewer functions than this no removal looks like a mistake.
-const MASS: usize = 10;
-
 impl Plan {
     /// Compares two sets of functions.
     pub fn between(before: &Functions, after: &Functions) -> Self {
@@ -79,9 +79,9 @@ impl Plan {
         self.functions.is_empty()
     }
 
-    /// Returns whether more than half of at least ten functions would be gone, which is rarely meant.
+    /// Returns whether so much would be gone that it is rarely meant.
     pub fn is_mass_delete(&self) -> bool {
-        self.before >= MASS && self.removed * 2 > self.before
+        Loss::of(self.before, self.removed) != Loss::Few
     }
 
     /// Writes the counts: `1 added, 2 changed, 0 removed`.
@@ -114,17 +114,18 @@ fn route(function: &Function) -> String {
 impl fmt::Display for Plan {
     /// Writes a line for each function: `+ GET /orders  orders.rhai`, `~` for a changed and `-` for a removed one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = self.functions.iter().map(|planned| planned.route.chars().count()).max().unwrap_or_default();
-        for (at, PlannedFunction { kind, file, route, route_before, .. }) in self.functions.iter().enumerate() {
+        let routes: Vec<String> = self.functions.iter().map(|planned| Shown::inline(&planned.route).to_string()).collect();
+        let width = routes.iter().map(|route| route.chars().count()).max().unwrap_or_default();
+        for (at, (PlannedFunction { kind, file, route_before, .. }, route)) in self.functions.iter().zip(&routes).enumerate() {
             let sign = match kind {
                 PlannedKind::Added => '+',
                 PlannedKind::Changed => '~',
                 PlannedKind::Removed => '-',
             };
             let line_break = if at == 0 { "" } else { "\n" };
-            write!(f, "{line_break}{sign} {route:width$}  {file}")?;
+            write!(f, "{line_break}{sign} {route:width$}  {}", Shown::inline(file))?;
             if let Some(before) = route_before {
-                write!(f, " (was {before})")?;
+                write!(f, " (was {})", Shown::inline(before))?;
             }
         }
         Ok(())
@@ -182,12 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn most_of_many_functions_gone_is_a_mass_delete() {
+    fn most_of_many_and_all_of_several_functions_gone_is_a_mass_delete() {
         let some = |count: usize| {
             let files: Vec<(String, &str)> = (0..count).map(|number| (format!("f{number}.rhai"), "1")).collect();
             functions(&files.iter().map(|(file, text)| (file.as_str(), *text)).collect::<Vec<_>>())
         };
-        for (before, after, is_mass) in [(10, 4, true), (10, 5, false), (9, 0, false), (11, 5, true), (0, 11, false)] {
+        for (before, after, is_mass) in
+            [(10, 4, true), (10, 5, false), (9, 1, false), (9, 0, true), (2, 0, true), (1, 0, false), (11, 5, true), (0, 11, false)]
+        {
             assert_eq!(Plan::between(&some(before), &some(after)).is_mass_delete(), is_mass, "{before} → {after}");
         }
     }

@@ -28,7 +28,8 @@ fn a_good_push_goes_live_and_a_broken_one_is_refused_with_everything_that_is_wro
 
         let live = story.live().unwrap();
         assert_eq!((live.cause, live.by.as_deref()), (Cause::Push, Some("Ann <ann@example.org>")));
-        assert_eq!(live.pushed_by.as_deref(), Some(if story.is_hosted { "admin" } else { "bob" }));
+        let pusher = if story.is_hosted { "admin".into() } else { crate::kit::whoami() };
+        assert_eq!(live.pushed_by.as_deref(), Some(&*pusher));
         let listed: serde_json::Value = serde_json::from_str(&picloud(&story.node, &["deployments", "--json"])).unwrap();
         assert_eq!((&listed[0]["revision"], &listed[1]["revision"]), (&mended.into(), &good.into()));
         assert_eq!((&listed[0]["by"], &listed[0]["note"]), (&"Ann <ann@example.org>".into(), &serde_json::Value::Null));
@@ -50,6 +51,35 @@ fn a_dry_run_shows_what_would_change() {
     assert_eq!(story.commits(), [one]);
     story.push(&["main"]);
     assert_eq!(story.node.get("/a").text(), "two");
+}
+
+#[test]
+fn a_name_with_a_line_break_forges_no_line_of_the_node() {
+    let story = Story::begin();
+    let before = story.deploy("one");
+    let name = "functions/x\nremote: live at 1234567890 in 1 ms.rhai";
+    story.checkout.commit(&[(name, b"let x = ;"), ("functions/\u{1b}[31mred\u{202e}.rhai", b"1"), ("functions/a.rhai", b"\"\x1b[31m\" x")]);
+    let told = story.refused(&["main"]);
+    assert!(told.contains(r"functions/x\nremote: live at 1234567890 in 1 ms.rhai: error: "), "{told}");
+    assert!(told.contains(r"\u{1b}[31mred\u{202e}.rhai"), "{told}");
+    assert!(!told.contains("\u{1b}[31m") && !told.contains('\u{202e}'), "{told:?}");
+    assert_eq!(told.lines().filter(|line| line.contains("live at")).count(), 1, "{told}");
+    story.wait_for("one", &before);
+}
+
+#[test]
+fn moving_all_of_a_few_functions_must_be_meant_too() {
+    let story = Story::begin();
+    story.checkout.commit(&[("functions/b.rhai", b"1"), ("functions/c.rhai", b"2")]);
+    story.push(&["main"]);
+    story.checkout.commit(&[("functions/moved/b.rhai", b"1"), ("functions/moved/c.rhai", b"2")]);
+    story.checkout.done(&["rm", "--quiet", "functions/b.rhai", "functions/c.rhai"]);
+    story.checkout.commit(&[]);
+    let told = story.refused(&["main"]);
+    assert!(told.contains("this push would remove 2 of 2 functions; nothing was pushed"), "{told}");
+    assert_eq!(story.node.get("/b").text(), "1");
+    story.push(&["-oallow-mass-delete", "main"]);
+    assert_eq!((story.node.get("/b").status, story.node.get("/moved/b").text().as_str()), (404, "1"));
 }
 
 #[test]

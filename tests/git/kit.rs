@@ -242,7 +242,7 @@ impl Story {
         self.pushing_from(&self.checkout, arguments)
     }
 
-    /// Prepares a push from another working copy.
+    /// Prepares a push from another working copy. Who pushes is not what the environment says.
     pub fn pushing_from(&self, checkout: &Checkout, arguments: &[&str]) -> Command {
         let (options, references): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.starts_with('-'));
         let mut push = git(checkout.folder());
@@ -331,6 +331,7 @@ impl Story {
     pub fn tame(&self, text: &str) -> String {
         let hosted = format!("http://{}/functions.git", self.node.address());
         let mut text = text.replace(&self.remote(), "URL").replace(&hosted, "URL").replace(self.node.folder().to_str().unwrap(), "DIR");
+        text = text.replace(&format!("pushed by {}", whoami()), "pushed by USER");
         let commits = self.checkout.run(&["log", "--all", "--reflog", "--reverse", "--topo-order", "--format=%H"]).stdout;
         for (number, commit) in String::from_utf8(commits).unwrap().lines().enumerate() {
             for length in [40, 10, 7] {
@@ -362,6 +363,11 @@ fn tame_words(line: &str) -> String {
         _ => word,
     });
     tamed.collect::<Vec<_>>().join(" ")
+}
+
+/// The user who runs the tests.
+pub fn whoami() -> String {
+    String::from_utf8(Command::new("id").arg("-un").output().unwrap().stdout).unwrap().trim().to_owned()
 }
 
 /// Writes a shell script.

@@ -13,15 +13,12 @@ use super::{
 };
 use crate::{
     clock::{Clock as _, SystemClock, monotonic},
-    function::{Content, Diagnostic, Digest, FilePath},
+    function::{Content, Diagnostic, Digest, FilePath, Loss},
 };
 
 /// A content read within this time of its last change is read again later even if `stat` stays the same: the next write may fall into
 /// the same tick of the file system's clock. (10 ms is the coarsest tick of Linux.)
 const RACY: Duration = Duration::from_millis(20);
-
-/// A mass of files starts here: fewer are deleted by hand.
-const MANY_FILES: usize = 10;
 
 /// A point in time, by both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -219,12 +216,10 @@ impl State {
                 newest = newest.max(Some(since));
             }
         }
-        let delay = if known >= 2 && missing == known {
-            self.settings.all_gone_after
-        } else if known >= MANY_FILES && missing * 2 > known {
-            self.settings.many_gone_after
-        } else {
-            self.settings.gone_after
+        let delay = match Loss::of(known, missing) {
+            Loss::All => self.settings.all_gone_after,
+            Loss::Most => self.settings.many_gone_after,
+            Loss::Few => self.settings.gone_after,
         };
         (newest.unwrap_or(now), delay)
     }
