@@ -1,5 +1,6 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
+mod address;
 mod kept;
 mod source;
 mod traces;
@@ -13,6 +14,7 @@ use std::{
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
+pub use address::ListenAddress;
 pub use kept::{Kept, without_secrets};
 pub use source::Source;
 use source::SourceFile;
@@ -157,10 +159,10 @@ struct DatabaseFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ServerFile {
-    listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
     trusted_proxies: Option<Vec<http::Network>>,
     forwarded_header: Option<http::ForwardedHeader>,
-    admin_listen: Option<SocketAddr>,
+    admin_listen: Option<ListenAddress>,
     dev: Option<bool>,
     max_connections: Option<usize>,
     max_head: Option<Size>,
@@ -344,12 +346,12 @@ impl File {
                 memory_bytes: self.executor.memory.map(|size| size.0),
             },
             server: http::Settings {
-                listen: self.server.listen.unwrap_or(server.listen),
+                listen: self.server.listen.map_or(server.listen, |address| address.0),
                 proxies: http::Proxies {
                     trusted: self.server.trusted_proxies.unwrap_or(server.proxies.trusted),
                     header: self.server.forwarded_header.map_or(server.proxies.header, |header| header.0),
                 },
-                admin_listen: self.server.admin_listen,
+                admin_listen: self.server.admin_listen.map(|address| address.0),
                 metrics_open: self.metrics.open.unwrap_or(server.metrics_open),
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),

@@ -1,5 +1,7 @@
 //! Composition: a configuration becomes parts, wired and started. The only place that names implementations.
 
+mod listen;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::Write,
@@ -22,6 +24,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::listen::Listeners;
 use crate::{
     access,
     clock::{Ids, SharedClock, SystemClock, monotonic},
@@ -81,15 +84,17 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 
 /// Runs a node until `stop` is cancelled.
 async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
+    // Before the data folder is made, so that a start on a port that is taken leaves nothing behind.
+    let Listeners { functions: listener, control: admin_listener } = match Listeners::open(&config.server).await {
+        Ok(listeners) => listeners,
+        // The node that runs here already has the port, too.
+        Err(error) if error.is_taken() && running(&config.data).is_some() => return Err(used_by_another(&config.data)),
+        Err(error) => return Err(error.explained()),
+    };
     let data = DataFolder::open(&config.data)?;
     let addresses = 1 + usize::from(config.server.admin_listen.is_some());
     let max_connections = open_files(config.server.max_connections, addresses);
-    let listener = TcpListener::bind(config.server.listen).await.with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let address = listener.local_addr()?;
-    let admin_listener = match config.server.admin_listen {
-        Some(address) => Some(TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address} (`admin_listen`)"))?),
-        None => None,
-    };
     let admin_address = admin_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
     let clock: SharedClock = Arc::new(SystemClock);
     let ids = Arc::new(Ids::new(clock.clone()));
@@ -294,6 +299,9 @@ impl Followed {
     async fn of(config: &Config, clock: &SharedClock, remembers: bool) -> anyhow::Result<Self> {
         let settings = match &config.source {
             SourceConfig::Directory { path } => {
+                if !path.exists() {
+                    tracing::warn!("`picloud init` makes a project with a functions folder; `--functions` names another");
+                }
                 let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
                 return Ok(Self { source: Arc::new(DirectorySource::new(path.clone(), settings)), git: None });
             }
@@ -483,9 +491,7 @@ impl DataFolder {
         };
         match locked {
             Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => {
-                bail!("another node uses the data folder `{}`\n  hint: stop it, or name another folder with `--data`", path.display())
-            }
+            Err(fs::TryLockError::WouldBlock) => return Err(used_by_another(path)),
             Err(fs::TryLockError::Error(error)) => return Err(cannot(error)),
         }
         let folder = Self { path: path.into(), _lock: lock };
@@ -518,15 +524,24 @@ impl DataFolder {
     }
 }
 
+fn used_by_another(data: &Path) -> anyhow::Error {
+    anyhow!("another node uses the data folder `{}`\n  hint: stop it, or name another folder with `--data`", data.display())
+}
+
 impl Drop for DataFolder {
     fn drop(&mut self) {
         let _ = fs::remove_file(self.path.join(ANNOUNCEMENT));
     }
 }
 
+/// Returns where the admin token of a data folder is. A node that finds none there makes another when it starts.
+pub fn admin_token_file(data: &Path) -> PathBuf {
+    data.join(ADMIN_TOKEN)
+}
+
 /// Returns the admin token of a data folder, for its owner.
 pub fn admin_token(data: &Path) -> std::io::Result<Secret> {
-    Ok(Secret::new(fs::read_to_string(data.join(ADMIN_TOKEN))?.trim()))
+    Ok(Secret::new(fs::read_to_string(admin_token_file(data))?.trim()))
 }
 
 /// Returns what the node that uses this data folder says about itself; `None` if none runs.
