@@ -1,5 +1,12 @@
 //! The command line as people use it: the real program in a folder of its own.
 
+#[path = "cli/addresses.rs"]
+mod addresses;
+#[path = "cli/hidden.rs"]
+mod hidden;
+#[path = "cli/usage.rs"]
+mod usage;
+
 use std::{
     fs,
     io::{Read, Write},
@@ -68,7 +75,11 @@ struct Node {
 
 impl Node {
     fn start(folder: &Folder) -> Self {
-        let mut process = folder.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_with(folder, &["--listen", "127.0.0.1:0"])
+    }
+
+    fn start_with(folder: &Folder, arguments: &[&str]) -> Self {
+        let mut process = folder.command(&[&["serve"], arguments].concat()).stderr(Stdio::null()).spawn().unwrap();
         let announcement = folder.0.path().join(".picloud/node.json");
         let url = wait(|| {
             assert!(process.try_wait().unwrap().is_none(), "the node ended");

@@ -49,6 +49,9 @@ impl Writer {
         if to.symlink_metadata().is_ok() {
             return Err(BackupError::Exists(to.into()));
         }
+        if let Some(folder) = to.parent().filter(|folder| *folder != Path::new("") && !folder.is_dir()) {
+            return Err(BackupError::NoFolder(folder.into()));
+        }
         let path = beside(to, "partial");
         let _ = fs::remove_file(&path);
         let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&path).map_err(BackupError::file("make", &path))?;

@@ -71,6 +71,9 @@ pub enum BackupError {
     /// There is a file of that name.
     #[error("there is a file `{}` already, and nothing was changed\n  hint: name a new one, for example with the date", .0.display())]
     Exists(PathBuf),
+    /// There is no folder for the file.
+    #[error("there is no folder `{}` to put the backup in", .0.display())]
+    NoFolder(PathBuf),
     /// The settings cannot be read, so it is not known which of them are secrets.
     #[error("the settings in `{}` are no TOML", .0.display())]
     Settings(PathBuf),

@@ -30,7 +30,7 @@ pub struct Audit {
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// At most so many, the newest first
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print a JSON array
     #[arg(long)]

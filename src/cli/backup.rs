@@ -9,6 +9,7 @@ use crate::{
     backup::{self, Created, Restored},
     config::{Config, FILE_NAME, Source},
     function::limits::Size,
+    shown::Shown,
     source::git::Repository,
     store::transfer::Progress,
 };
@@ -100,7 +101,7 @@ fn contents(head: &backup::Head, rows: u64) -> String {
 }
 
 fn row(name: &str, text: &str) {
-    output::line(format!("  {name:<11} {}", output::tame(text)));
+    output::line(format!("  {name:<11} {}", Shown::inline(text)));
 }
 
 /// Shows which table it is at.

@@ -2,8 +2,10 @@
 //!
 //! Which node: `--url`, else PICLOUD_URL, else the one that runs on the data folder, else the one of `picloud login`. Which token:
 //! `--token-file`, else PICLOUD_TOKEN, else the data folder's for its own node and that of `picloud login` for any other.
+//!
+//! A node that nobody named is easily forgotten, so it is named on stderr, and asked about before it is changed.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{cell::Cell, fs, path::PathBuf, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -11,11 +13,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Configured,
+    Configured, NODE_OPTIONS,
+    confirm::confirmed,
     credentials::{self, Credentials},
     events::Events,
+    output,
 };
-use crate::{execution::ExecutionId, function::Diagnostic, node, secret::Secret};
+use crate::{execution::ExecutionId, function::Diagnostic, node, secret::Secret, shown::Shown};
 
 /// Which node to speak to.
 #[derive(Debug, Args)]
@@ -23,17 +27,32 @@ pub struct Node {
     #[command(flatten)]
     pub configured: Configured,
     /// The node's address [default: the one that uses the data folder, else the one of `picloud login`]
-    #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
+    #[arg(long, env = "PICLOUD_URL", value_name = "URL", help_heading = NODE_OPTIONS)]
     url: Option<String>,
     /// File with a token for that node; PICLOUD_TOKEN holds the token itself [default: that of `picloud login`]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = NODE_OPTIONS)]
     token_file: Option<PathBuf>,
+    /// Whether the node has been named on stderr.
+    #[arg(skip)]
+    is_told: Cell<bool>,
+}
+
+/// Which node to change.
+#[derive(Debug, Args)]
+pub struct Changed {
+    #[command(flatten)]
+    pub node: Node,
+    /// Do not ask, though only `picloud login` says which node is meant
+    #[arg(long, short)]
+    yes: bool,
 }
 
 /// Longest wait for an answer: a look at a remote fetches it first.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for the beginning of an answer that has no end.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
+/// Longest wait for a node that is only asked whether it is there.
+const LOOK_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A node that answers.
 pub struct Client {
@@ -44,7 +63,7 @@ pub struct Client {
 
 /// A node that says no.
 #[derive(Debug, thiserror::Error)]
-#[error("{detail}{}", .diagnostics.iter().map(|found| format!("\n{found}")).collect::<String>())]
+#[error("{}{}", Shown::lines(detail), .diagnostics.iter().map(|found| format!("\n{found}")).collect::<String>())]
 pub struct Refusal {
     /// What HTTP calls it.
     pub status: u16,
@@ -60,8 +79,10 @@ pub struct Refusal {
 enum Place {
     /// The one that runs on the data folder.
     Own { url: String, data: PathBuf },
-    /// Another.
-    Elsewhere(String),
+    /// Another, by `--url` or PICLOUD_URL.
+    Named(String),
+    /// The one of `picloud login`, because nothing else says which.
+    Implied(String),
 }
 
 impl Node {
@@ -88,8 +109,15 @@ impl Node {
                 let own = || node::admin_token(&data).context("cannot read the admin token of the data folder");
                 (url, given.map_or_else(own, Ok)?)
             }
-            Place::Elsewhere(url) => {
+            Place::Named(url) => {
                 let token = given.map_or_else(|| token_of_login(&url), Ok)?;
+                (url, token)
+            }
+            Place::Implied(url) => {
+                let token = given.map_or_else(|| token_of_login(&url), Ok)?;
+                if !self.is_told.replace(true) {
+                    output::tell(format!("to {url}"));
+                }
                 (url, token)
             }
         };
@@ -99,14 +127,14 @@ impl Node {
     /// The same; none where what is asked for is read from the database: no node elsewhere is meant.
     pub fn named(&self) -> anyhow::Result<Option<Client>> {
         match self.place()? {
-            Some(Place::Elsewhere(_)) => self.find(),
-            _ => Ok(None),
+            Some(Place::Named(_) | Place::Implied(_)) => self.find(),
+            Some(Place::Own { .. }) | None => Ok(None),
         }
     }
 
     fn place(&self) -> anyhow::Result<Option<Place>> {
         if let Some(url) = &self.url {
-            return Ok(Some(Place::Elsewhere(url.trim_end_matches('/').to_owned())));
+            return Ok(Some(Place::Named(credentials::normal(url)?)));
         }
         let data = self.configured.load()?.data;
         if let Some(running) = node::running(&data) {
@@ -116,7 +144,22 @@ impl Node {
         if self.configured.names_a_place() {
             return Ok(None);
         }
-        Ok(Credentials::load()?.default.map(Place::Elsewhere))
+        Ok(Credentials::load()?.default.map(Place::Implied))
+    }
+
+    /// Returns whether the node is the one whose data folder the configuration names.
+    pub fn is_own(&self) -> anyhow::Result<bool> {
+        Ok(matches!(self.place()?, Some(Place::Own { .. })))
+    }
+
+    /// Asks whether a node is meant that nobody named; what is asked fits before `on URL?`.
+    fn must_be_meant(&self, change: &str) -> anyhow::Result<()> {
+        match self.place()? {
+            Some(Place::Implied(url)) if !confirmed(&format!("{change} on {url}?"))? => {
+                bail!("nothing was changed\n  hint: name another node with `--url`, or start one here with `picloud serve`")
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Returns the node whose URL was given, if one was: what is asked of the files here is asked of no other.
@@ -131,11 +174,38 @@ impl Node {
     }
 }
 
-/// Returns the token of a node that the user has logged in to.
+impl Changed {
+    /// Finds the node to change; asks first if only a login says which. What is asked fits before `on URL?`.
+    pub fn client(&self, change: &str) -> anyhow::Result<Client> {
+        let client = self.node.client()?;
+        self.must_be_meant(change).map(|()| client)
+    }
+
+    /// The same; none where the database is changed: no node elsewhere is meant.
+    pub fn named(&self, change: &str) -> anyhow::Result<Option<Client>> {
+        let Some(client) = self.node.named()? else { return Ok(None) };
+        self.must_be_meant(change).map(|()| Some(client))
+    }
+
+    fn must_be_meant(&self, change: &str) -> anyhow::Result<()> {
+        if self.yes { Ok(()) } else { self.node.must_be_meant(change) }
+    }
+}
+
+/// Returns the token of a node that the user has logged in to. That a node wants one is only said of a node that is there.
 fn token_of_login(url: &str) -> anyhow::Result<Secret> {
-    let known = credentials::normal(url).ok().map(|url| Credentials::load().map(|mut known| known.nodes.remove(&url)));
+    if let Some(login) = Credentials::load()?.nodes.remove(url) {
+        return Ok(login.token);
+    }
+    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(LOOK_PATIENCE)).http_status_as_error(false).build().into();
+    agent.get(format!("{url}/_picloud/health")).call().map_err(|error| no_answer(url, &error))?;
     let hint = format!("`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; `picloud token create` makes one");
-    known.transpose()?.flatten().map(|login| login.token).ok_or_else(|| anyhow!("`{url}` wants a token\n  hint: {hint}"))
+    bail!("`{url}` wants a token\n  hint: {hint}")
+}
+
+/// Says that nothing answers at a URL.
+pub fn no_answer(url: &str, error: &ureq::Error) -> anyhow::Error {
+    anyhow!("the node at {url} does not answer: {error}")
 }
 
 /// Writes a name as one segment of a path.
@@ -213,7 +283,7 @@ impl Client {
     }
 
     fn answer(&self, answer: Result<http::Response<ureq::Body>, ureq::Error>) -> anyhow::Result<Value> {
-        let mut answer = answer.map_err(|error| anyhow!("the node at {} does not answer: {error}", self.url))?;
+        let mut answer = answer.map_err(|error| no_answer(&self.url, &error))?;
         let status = answer.status();
         let text = answer.body_mut().read_to_string().with_context(|| format!("the answer of {} broke off", self.url))?;
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);

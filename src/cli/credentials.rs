@@ -128,7 +128,7 @@ fn folder() -> Option<PathBuf> {
 pub fn normal(url: &str) -> anyhow::Result<String> {
     let parsed: Option<http::Uri> = url.parse().ok();
     let parsed = parsed.filter(|parsed| matches!(parsed.scheme_str(), Some("http" | "https")) && parsed.host().is_some());
-    let parsed = parsed.ok_or_else(|| anyhow!("`{url}` is no URL of a node\n  hint: write it like `https://picloud.example.org`"))?;
+    let parsed = parsed.ok_or_else(|| anyhow!("`{url}` is no URL of a node\n  hint: write it like `{}`", whole(url)))?;
     if parsed.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         bail!("a node's URL has no user or password in it\n  hint: the token is asked for");
     }
@@ -137,6 +137,18 @@ pub fn normal(url: &str) -> anyhow::Result<String> {
     }
     let (scheme, authority) = (parsed.scheme_str().unwrap_or_default(), parsed.authority().map_or("", |authority| authority.as_str()));
     Ok(format!("{scheme}://{}{}", authority.to_ascii_lowercase(), parsed.path().trim_end_matches('/')))
+}
+
+/// Returns the URL that was probably meant by one without its beginning, else an example.
+fn whole(url: &str) -> String {
+    let secure = format!("https://{url}");
+    match secure.parse::<http::Uri>() {
+        Ok(parsed) if !url.contains("//") && !url.contains('@') && parsed.host().is_some() => {
+            let open = format!("http://{url}");
+            if is_open_on_its_way(&open) { secure } else { open }
+        }
+        _ => "https://picloud.example.org".into(),
+    }
 }
 
 /// Returns whether what is sent to a URL can be read on its way.

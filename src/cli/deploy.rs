@@ -8,11 +8,12 @@ use serde_json::{Value, json};
 
 use super::{
     Exit,
-    client::{Node, Refusal},
+    client::{Changed, Refusal},
     found, output,
 };
 use crate::{
     clock::monotonic,
+    config::{Config, FILE_NAME, Overrides, Source as SourceConfig},
     deployment::Snapshot,
     function::Diagnostic,
     source::{
@@ -28,15 +29,15 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// `picloud deploy DIR`
 #[derive(Debug, Args)]
 pub struct Deploy {
-    /// The folder of functions
+    /// The folder of functions, or a project: a folder with a `picloud.toml`, which says where its functions are
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     #[command(flatten)]
-    node: Node,
+    node: Changed,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
-    /// Go on although more than half of the functions would go
+    /// Go on although more than half of many functions would go, or all of them
     #[arg(long)]
     allow_mass_delete: bool,
     /// Print one JSON object
@@ -45,12 +46,15 @@ pub struct Deploy {
 }
 
 impl Deploy {
-    pub(super) fn run(self) -> anyhow::Result<Exit> {
+    pub(super) fn run(mut self) -> anyhow::Result<Exit> {
+        self.dir = functions_of(&self.dir)?;
+        self.must_not_contain_the_source()?;
         let snapshot = self.read()?;
         if snapshot.problems.iter().any(Diagnostic::is_error) {
             return self.refused(&snapshot.problems, "nothing was sent");
         }
-        let client = self.node.client()?;
+        // Who only looks, or reads no question, is not asked.
+        let client = if self.dry_run || self.json { self.node.node.client()? } else { self.node.client("deploy")? };
         let tar = tarball::pack(&snapshot.tree).context("cannot pack the files")?;
         let path = format!("/api/admin/tree?dry_run={}&allow_mass_delete={}", self.dry_run, self.allow_mass_delete);
         let began = monotonic();
@@ -69,6 +73,21 @@ impl Deploy {
                 }
             },
         }
+    }
+
+    /// Refuses to write a folder into itself: every function would move to where it is seen from above, and nothing stays where it was.
+    fn must_not_contain_the_source(&self) -> anyhow::Result<()> {
+        let node = &self.node.node;
+        let SourceConfig::Directory { path } = node.configured.load()?.source else { return Ok(()) };
+        let (Ok(source), Ok(dir)) = (path.canonicalize(), self.dir.canonicalize()) else { return Ok(()) };
+        if source == dir || !source.starts_with(&dir) || !node.is_own()? {
+            return Ok(());
+        }
+        bail!(
+            "`{}` contains the folder `{}`, which the node serves: its functions would move, and the old ones would be deleted\n  hint: `picloud deploy {1}`",
+            self.dir.display(),
+            path.display()
+        )
     }
 
     /// Reads the folder as a node would.
@@ -122,6 +141,27 @@ impl Deploy {
         output::line(format!("live at {revision} in {took_ms} ms, deployment {deployment}"));
         Ok(Exit::Done)
     }
+}
+
+/// Returns where the functions of a folder are: in a project where its `picloud.toml` says, else in the folder itself.
+fn functions_of(dir: &Path) -> anyhow::Result<PathBuf> {
+    let settings = dir.join(FILE_NAME);
+    if !settings.is_file() {
+        return Ok(dir.into());
+    }
+    let functions = match Config::load(Some(&settings), Overrides::default())?.source {
+        SourceConfig::Directory { path } => path,
+        SourceConfig::Git(git) => dir.join(git.root),
+    };
+    if !functions.is_dir() {
+        bail!(
+            "the functions of `{}` should be in `{}`, which is no folder\n  hint: `path` or `root` below `[source]` of its `{FILE_NAME}` says where they are",
+            dir.display(),
+            functions.display()
+        );
+    }
+    output::tell(format!("`{}` is a project; its functions are in `{}`", dir.display(), functions.display()));
+    Ok(functions)
 }
 
 /// Writes a finding with the path of its file as seen from here.

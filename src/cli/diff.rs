@@ -112,8 +112,5 @@ fn print(FileDifference { file, diff, is_left_out, .. }: &FileDifference) {
         output::raw(format!("\n{text}").as_bytes());
         return;
     }
-    output::line("");
-    for line in text.lines() {
-        output::line(line.split('\t').map(output::tame).collect::<Vec<_>>().join("\t"));
-    }
+    output::line(format!("\n{}", text.trim_end_matches('\n')));
 }

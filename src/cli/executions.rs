@@ -119,8 +119,8 @@ pub struct Executions {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// At most so many, the newest first
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Print a JSON array
     #[arg(long)]
     json: bool,
@@ -137,8 +137,9 @@ impl Executions {
         pairs.extend(self.until.clone().map(|until| ("until", until)));
         let executions = Configured::with_runs(&self.node, async |runs| {
             let (mut found, mut before) = (Vec::new(), None);
-            while found.len() < self.limit {
-                let page = runs.page(&pairs, before, self.limit - found.len()).await?;
+            let limit = self.limit as usize;
+            while found.len() < limit {
+                let page = runs.page(&pairs, before, limit - found.len()).await?;
                 found.extend(page.executions);
                 let Some(next) = page.next else { break };
                 before = Some(next);

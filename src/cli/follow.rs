@@ -1,12 +1,15 @@
 //! `picloud sync`, `source`, `rollback`, `unpin`: how the running node follows its source.
 
-use std::io::{self, IsTerminal, Write};
-
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::{Exit, client::Node, output};
+use super::{
+    Exit,
+    client::{Changed, Node},
+    confirm::confirmed,
+    output,
+};
 use crate::function::Diagnostic;
 
 /// `picloud sync`
@@ -29,9 +32,9 @@ pub struct Source {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Let nothing of the source go live until it is resumed
-    Suspend(Node),
+    Suspend(Changed),
     /// Follow the source again
-    Resume(Node),
+    Resume(Changed),
 }
 
 /// `picloud rollback [DEPLOYMENT]`
@@ -62,7 +65,7 @@ pub struct Rollback {
 #[derive(Debug, Args)]
 pub struct Unpin {
     #[command(flatten)]
-    node: Node,
+    node: Changed,
 }
 
 impl Sync {
@@ -81,11 +84,11 @@ impl Source {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         match self.verb {
             Verb::Suspend(node) => {
-                node.client()?.post("/api/admin/source/suspend", &json!({}))?;
+                node.client("suspend the source")?.post("/api/admin/source/suspend", &json!({}))?;
                 output::line("suspended: what is live stays, until `picloud source resume`");
                 Ok(Exit::Done)
             }
-            Verb::Resume(node) => Ok(tell(&node.client()?.post("/api/admin/source/resume", &json!({}))?)),
+            Verb::Resume(node) => Ok(tell(&node.client("resume the source")?.post("/api/admin/source/resume", &json!({}))?)),
         }
     }
 }
@@ -110,7 +113,7 @@ impl Rollback {
         if self.dry_run {
             return Ok(Exit::Done);
         }
-        if !self.yes && !confirmed()? {
+        if !self.yes && !confirmed("Go back?")? {
             bail!("nothing was changed");
         }
         // What was shown is what is done, whatever went live meanwhile.
@@ -126,21 +129,8 @@ impl Rollback {
 
 impl Unpin {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        Ok(tell(&self.node.client()?.post("/api/admin/unpin", &json!({}))?))
+        Ok(tell(&self.node.client("unpin")?.post("/api/admin/unpin", &json!({}))?))
     }
-}
-
-/// Asks on a terminal; elsewhere the command itself is the answer.
-fn confirmed() -> anyhow::Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Ok(true);
-    }
-    let mut error = io::stderr();
-    write!(error, "Go back? [y/N] ")?;
-    error.flush()?;
-    let mut answer = String::new();
-    io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Says what came of a look at the source.

@@ -6,8 +6,8 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Configured, Exit, output};
-use crate::node;
+use super::{Configured, Exit, client::no_answer, credentials, output};
+use crate::{node, shown::Shown};
 
 /// `picloud health`
 #[derive(Debug, Args)]
@@ -17,6 +17,9 @@ pub struct Health {
     /// The node's address [default: the one that uses the data folder]
     #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
     url: Option<String>,
+    /// Print one JSON object: what the node says
+    #[arg(long)]
+    json: bool,
 }
 
 /// A node that takes longer to say how it is does not serve.
@@ -25,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Health {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let url = match &self.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
+            Some(url) => credentials::normal(url)?,
             None => {
                 let data = self.configured.load()?.data;
                 let running = node::running(&data);
@@ -34,15 +37,21 @@ impl Health {
         };
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
         let answer = agent.get(format!("{url}/_picloud/ready")).call();
-        let mut answer = answer.map_err(|error| anyhow!("the node at {url} does not answer: {error}"))?;
+        let mut answer = answer.map_err(|error| no_answer(&url, &error))?;
         let said: Value = answer.body_mut().read_json().unwrap_or_default();
         let Some(state) = said["status"].as_str() else { bail!("what answers at {url} is no node of PiCloud") };
-        if !answer.status().is_success() {
-            bail!("the node at {url} is not ready: it is {state}");
+        if self.json {
+            output::json(&said)?;
         }
-        output::line(output::tame(state));
+        if !answer.status().is_success() {
+            bail!("the node at {url} is not ready: it is {}", Shown::inline(state));
+        }
+        if self.json {
+            return Ok(Exit::Done);
+        }
+        output::line(Shown::inline(state).to_string());
         for what in said["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            output::line(output::tame(what));
+            output::line(Shown::inline(what).to_string());
         }
         Ok(Exit::Done)
     }

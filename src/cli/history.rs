@@ -24,7 +24,7 @@ pub struct Deployments {
     #[command(flatten)]
     node: Node,
     /// At most so many, the newest first
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
     /// Print a JSON array
     #[arg(long)]
@@ -99,6 +99,9 @@ pub struct Versions {
     node: Node,
     /// Its path below the root, with or without `.rhai`
     function: String,
+    /// At most so many, the newest first
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Print a JSON array
     #[arg(long)]
     json: bool,
@@ -107,7 +110,7 @@ pub struct Versions {
 impl Versions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let name = function_name(&self.function);
-        let (versions, is_live) = match self.node.named()? {
+        let (mut versions, is_live) = match self.node.named()? {
             Some(client) => ask_versions(&client, &name)?,
             None => {
                 let config = self.node.configured.load()?;
@@ -118,6 +121,7 @@ impl Versions {
                 })?
             }
         };
+        versions.truncate(self.limit as usize);
         if self.json {
             let all: Vec<_> = versions
                 .iter()

@@ -5,7 +5,10 @@ use std::{io, process::ExitCode};
 use clap::{Args, ValueEnum};
 
 use super::output;
-use crate::gate::{self, Stage};
+use crate::{
+    gate::{self, Stage},
+    shown::Shown,
+};
 
 /// `picloud hook STAGE`
 #[derive(Debug, Args)]
@@ -28,8 +31,7 @@ impl Hook {
         };
         let verdict = gate::hook::ask(stage, io::stdin().lock());
         for line in &verdict.say {
-            // Tabs stay, so that a caret stands below its place.
-            output::tell(line.split('\t').map(output::tame).collect::<Vec<_>>().join("\t"));
+            output::tell(Shown::line(line).to_string());
         }
         if verdict.is_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }

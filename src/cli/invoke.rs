@@ -31,11 +31,16 @@ use crate::{
     execution::{Execution, ExecutionId, Invocation, Reply, Trigger},
     function::{Diagnostic, SharedFunction, diagnostic::near_miss, route::methods::join},
     live::router::{Match, Router},
+    shown::Shown,
     sync::settle::Settled,
 };
 
+/// What `--url` is for commands that are about files.
+pub const FILES_HERE: &str = "The node's address [default: none; the files here are meant, whatever node runs]";
+
 /// `picloud invoke PATH`
 #[derive(Debug, Args)]
+#[command(mut_arg("url", |url| url.help(FILES_HERE)))]
 pub struct Invoke {
     #[command(flatten)]
     node: Node,
@@ -240,7 +245,7 @@ fn where_else(router: &Router<Entry>, path: &str) -> String {
 /// Tells what a run logged.
 pub fn tell_log(execution: &Execution) {
     for line in &execution.logs {
-        output::tell(format!("{:<5}  {}", word(line.level), output::tame(&line.message)));
+        output::tell(format!("{:<5}  {}", word(line.level), Shown::inline(&line.message)));
     }
     if execution.logs_dropped > 0 {
         output::tell(format!("{} did not fit the limit", output::count(execution.logs_dropped as usize, "log line")));
@@ -249,13 +254,13 @@ pub fn tell_log(execution: &Execution) {
 
 fn tell_failure(config: &Config, execution: &Execution, function: &SharedFunction) {
     let Some(failure) = &execution.failure else { return };
-    let mut diagnostic = Diagnostic::error(failure.file.clone(), output::tame(&failure.message));
+    let mut diagnostic = Diagnostic::error(failure.file.clone(), failure.message.clone());
     let text = function.files.iter().find(|(file, _)| *file == failure.file).map(|(_, content)| String::from_utf8_lossy(&content.bytes));
     if let (Some(position), Some(text)) = (failure.position, text) {
         diagnostic = diagnostic.at(&text, position);
     }
     output::tell(Configured::finding(config, &diagnostic));
     for call in &failure.calls {
-        output::tell(format!("  in {call}"));
+        output::tell(format!("  in {}", Shown::inline(call)));
     }
 }

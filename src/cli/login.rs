@@ -13,7 +13,7 @@ use super::{
     credentials::{self, Credentials},
     output,
 };
-use crate::{function::diagnostic::near_miss, secret::Secret};
+use crate::{access::ADMIN, function::diagnostic::near_miss, secret::Secret, shown::Shown};
 
 /// `picloud login [URL]`
 #[derive(Debug, Args)]
@@ -61,7 +61,7 @@ impl Login {
             output::json(&json!({ "url": url, "name": name, "scope": scope, "functions": whoami["functions"], "is_default": true }))?;
         } else {
             let only = whoami["functions"].as_str().map_or(String::new(), |prefix| format!(", functions of `{prefix}`"));
-            output::line(format!("logged in to {url} as `{}` ({scope}{only})", output::tame(&name)));
+            output::line(format!("logged in to {url} as `{}` ({scope}{only})", Shown::inline(&name)));
         }
         Ok(Exit::Done)
     }
@@ -103,11 +103,19 @@ impl Logout {
             }
         })?;
         output::line(format!("logged out of {url}"));
-        output::tell(format!("The token `{0}` is good until `picloud token revoke {0}`.", output::tame(&login.name)));
+        output::tell(still_good(&login.name));
         if let Some(next) = next {
             output::tell(format!("Where no node is named, {next} is meant."));
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Says how long a token is good after nobody here keeps it.
+fn still_good(name: &str) -> String {
+    match name {
+        ADMIN => format!("The token `{ADMIN}` is good until its node starts without the file `admin-token` in its data folder."),
+        name => format!("The token `{0}` is good until `picloud token revoke {0}`.", Shown::inline(name)),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
     execution::{Execution, ExecutionId, Failure, LogLevel},
+    shown::Shown,
     store::{ExecutionFilter, Store, StoreError},
 };
 
@@ -34,8 +35,8 @@ pub struct Logs {
     #[command(flatten)]
     selected: Selected,
     /// At most so many lines, the newest
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Go on with what comes, until interrupted
     #[arg(short, long)]
     follow: bool,
@@ -69,7 +70,7 @@ impl Logs {
     async fn print_newest(&self, runs: &Runs, pairs: &Pairs) -> anyhow::Result<BTreeSet<ExecutionId>> {
         let newest = self.newest(runs, pairs).await?;
         let lines = in_order(&newest);
-        lines[lines.len().saturating_sub(self.limit)..].iter().for_each(|line| self.print(line));
+        lines[lines.len().saturating_sub(self.limit as usize)..].iter().for_each(|line| self.print(line));
         Ok(newest.iter().map(|execution| execution.id).collect())
     }
 
@@ -126,8 +127,8 @@ impl Logs {
     async fn newest(&self, runs: &Runs, pairs: &Pairs) -> anyhow::Result<Vec<Execution>> {
         let mut found: Vec<Execution> = Vec::new();
         let (mut lines, mut before) = (0, None);
-        while lines < self.limit {
-            let page = runs.page(pairs, before, self.limit).await?;
+        while lines < self.limit as usize {
+            let page = runs.page(pairs, before, self.limit as usize).await?;
             lines += page.executions.iter().map(|execution| said(execution).len()).sum::<usize>();
             found.extend(page.executions);
             let Some(next) = page.next else { break };
@@ -148,10 +149,11 @@ impl Logs {
                 all["outcome"] = execution.outcome.as_str().into();
                 all["failure"] = json!(failure);
             }
-            output::line(all.to_string());
+            output::json_line(&all);
         } else {
             let message = failure.map_or(message.clone(), place_and_message);
-            output::line(format!("{time}  {level:<7}  {}  {}  {}", execution.id, execution.function, output::tame(&message)));
+            let (function, message) = (Shown::inline(execution.function.as_str()), Shown::inline(&message));
+            output::line(format!("{time}  {level:<7}  {}  {function}  {message}", execution.id));
         }
     }
 }

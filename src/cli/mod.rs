@@ -4,6 +4,7 @@ mod audit;
 mod backup;
 mod check;
 mod client;
+mod confirm;
 mod credentials;
 mod database;
 mod deploy;
@@ -24,14 +25,15 @@ mod replay;
 mod routes;
 mod status;
 mod token;
+mod usage;
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use rustix::fs::Mode;
 
 use crate::{
-    config::{Config, ConfigError, Overrides},
+    config::{Config, ConfigError, ListenAddress, Overrides},
     function::Diagnostic,
     node,
     secret::Secret,
@@ -40,7 +42,7 @@ use crate::{
 
 /// Turns a folder of .rhai files into live HTTP endpoints.
 #[derive(Debug, Parser)]
-#[command(name = "picloud", version, propagate_version = true)]
+#[command(name = "picloud", version, propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -108,22 +110,30 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Print this, or the help of a command
+    Help {
+        /// Which: `token create`
+        command: Vec<String>,
+    },
 }
+
+/// The heading of what most commands take.
+const NODE_OPTIONS: &str = "Node options";
 
 /// Where the configuration comes from.
 #[derive(Debug, Args)]
 struct Configured {
     /// Configuration file [default: picloud.toml, if there is one]
-    #[arg(long, env = "PICLOUD_CONFIG", value_name = "FILE")]
+    #[arg(long, env = "PICLOUD_CONFIG", value_name = "FILE", help_heading = NODE_OPTIONS)]
     config: Option<PathBuf>,
     /// Folder of functions
-    #[arg(long, env = "PICLOUD_FUNCTIONS", value_name = "DIR")]
+    #[arg(long, env = "PICLOUD_FUNCTIONS", value_name = "DIR", help_heading = NODE_OPTIONS)]
     functions: Option<PathBuf>,
     /// Folder for the node's own files
-    #[arg(long, alias = "data-dir", env = "PICLOUD_DATA", value_name = "DIR")]
+    #[arg(long, alias = "data-dir", env = "PICLOUD_DATA", value_name = "DIR", help_heading = NODE_OPTIONS)]
     data: Option<PathBuf>,
     /// Database: `sqlite`, `sqlite:PATH` or `postgres://…`; a URL with a password belongs into the environment
-    #[arg(long, env = "PICLOUD_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    #[arg(long, env = "PICLOUD_DATABASE_URL", value_name = "URL", hide_env_values = true, help_heading = NODE_OPTIONS)]
     database: Option<String>,
 }
 
@@ -207,12 +217,12 @@ fn secret(variable: &str) -> Option<Secret> {
 struct Serve {
     #[command(flatten)]
     configured: Configured,
-    /// Address to listen on
+    /// Address to listen on: `127.0.0.1:8080`, `localhost:8080` or `8080`; `0.0.0.0:8080` is every network [default: 127.0.0.1:8080]
     #[arg(long, env = "PICLOUD_LISTEN", value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    listen: Option<ListenAddress>,
     /// Address of the control plane, git and metrics [default: the one that functions are served at]
     #[arg(long, env = "PICLOUD_ADMIN_LISTEN", value_name = "ADDRESS")]
-    admin_listen: Option<SocketAddr>,
+    admin_listen: Option<ListenAddress>,
     /// Show authors what went wrong in their script, in the response
     #[arg(long, env = "PICLOUD_DEV")]
     dev: bool,
@@ -232,11 +242,15 @@ const COULD_NOT: u8 = 2;
 
 /// Runs a command, and tells on stderr why it could not be done.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| usage::explained(error).exit());
     let done = match cli.command {
         Command::Serve(serve) => {
-            let overrides =
-                Overrides { listen: serve.listen, admin_listen: serve.admin_listen, dev: serve.dev, ..serve.configured.overrides() };
+            let overrides = Overrides {
+                listen: serve.listen.map(|address| address.0),
+                admin_listen: serve.admin_listen.map(|address| address.0),
+                dev: serve.dev,
+                ..serve.configured.overrides()
+            };
             Config::load(serve.configured.config.as_deref(), overrides)
                 .map_err(anyhow::Error::new)
                 .and_then(node::serve)
@@ -273,6 +287,7 @@ pub fn run() -> ExitCode {
             output::raw(&script);
             Ok(Exit::Done)
         }
+        Command::Help { command } => usage::help(&command),
     };
     match done {
         Ok(Exit::Done) => ExitCode::SUCCESS,

@@ -1,4 +1,7 @@
 //! How commands print: aligned tables for people, JSON for tools, colours on a terminal, and silence when the reader has gone.
+//!
+//! Nothing that is told as text speaks to a terminal: hidden characters are written out on the way. [`raw`] and [`painted`] are the two
+//! ways around that, for who has decided so.
 
 use std::{
     borrow::Cow,
@@ -9,8 +12,10 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::COULD_NOT;
+use crate::shown::{self, Shown};
 
 /// Whether the reader of stdout has gone.
 static READER_LEFT: AtomicBool = AtomicBool::new(false);
@@ -20,13 +25,15 @@ pub fn reader_left() -> bool {
     READER_LEFT.load(Ordering::Relaxed)
 }
 
-/// Prints one line.
+/// Prints one line, or several.
 pub fn line(text: impl AsRef<str>) {
-    let text = text.as_ref();
-    let mut whole = String::with_capacity(text.len() + 1);
-    whole.push_str(text);
-    whole.push('\n');
-    raw(whole.as_bytes());
+    painted(Shown::lines(text.as_ref()).to_string());
+}
+
+/// Prints one line that has colours: whatever came from outside has been shown before it was put in.
+pub fn painted(mut text: String) {
+    text.push('\n');
+    raw(text.as_bytes());
 }
 
 /// Prints bytes as they are. When the reader has gone (`picloud executions | head`) the rest is not printed, and the command ends as it
@@ -49,14 +56,17 @@ pub fn raw(bytes: &[u8]) {
 
 /// Tells something on stderr. That nobody may be there to read it is no reason to end.
 pub fn tell(text: impl AsRef<str>) {
-    let mut whole = text.as_ref().to_owned();
-    whole.push('\n');
+    tell_painted("", text.as_ref());
+}
+
+fn tell_painted(before: &str, text: &str) {
+    let whole = format!("{before}{}\n", Shown::lines(text));
     let _ = io::stderr().lock().write_all(whole.as_bytes());
 }
 
 /// Tells on stderr why something could not be done.
 pub fn error(text: impl AsRef<str>) {
-    tell(format!("{}: {}", paint(Style::Red, "error", &io::stderr()), text.as_ref()));
+    tell_painted(&format!("{}: ", paint(Style::Red, "error", &io::stderr())), text.as_ref());
 }
 
 /// How a word looks on a terminal.
@@ -97,23 +107,18 @@ pub fn clear() {
 
 /// Prints a value as indented JSON.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    line(serde_json::to_string_pretty(value)?);
+    painted(shown::json(&serde_json::to_string_pretty(value)?));
     Ok(())
 }
 
-/// Returns a text with its control characters written out, so that what a caller of a function sent can neither break lines nor speak to
-/// the terminal.
-pub fn tame(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
-        return text.into();
-    }
-    let written = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() });
-    written.collect::<String>().into()
+/// Prints a value as JSON on one line.
+pub fn json_line(value: &Value) {
+    painted(shown::json(&value.to_string()));
 }
 
 /// Prints rows below a heading, each column as wide as its widest cell; the last is not padded.
 pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
-    let rows: Vec<[Cow<'_, str>; N]> = rows.iter().map(|row| row.each_ref().map(|cell| tame(cell))).collect();
+    let rows: Vec<[String; N]> = rows.iter().map(|row| row.each_ref().map(|cell| Shown::inline(cell).to_string())).collect();
     let mut widths = heading.map(|cell| cell.chars().count());
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -124,9 +129,9 @@ pub fn table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) {
         let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         cells.join("  ").trim_end().to_owned()
     };
-    line(styled(Style::Bold, &joined(heading)));
+    painted(styled(Style::Bold, &joined(heading)).into_owned());
     for row in &rows {
-        line(joined(row.each_ref().map(|cell| &**cell)));
+        line(joined(row.each_ref().map(String::as_str)));
     }
 }
 
@@ -155,12 +160,6 @@ pub fn micros(us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_text_from_outside_stays_on_its_line() {
-        assert_eq!(tame("grüß dich"), "grüß dich");
-        assert_eq!(tame("a\nb\u{1b}[31mred\u{9b}x"), "a\\nb\\u{1b}[31mred\\u{9b}x");
-    }
 
     #[test]
     fn spans_read_as_people_write_them() {

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Exit, client::understood, executions::place_and_message, invoke, output};
-use crate::execution::{Execution, Reply};
+use crate::{
+    execution::{Execution, Reply},
+    shown::Shown,
+};
 
 /// What the node says.
 #[derive(Deserialize)]
@@ -37,8 +40,8 @@ pub fn tell(answer: Value, as_json: bool, include: bool) -> anyhow::Result<Exit>
     execution.iter().for_each(invoke::tell_log);
     match failure {
         Some(failure) => {
-            output::tell(output::tame(&place_and_message(failure)));
-            failure.calls.iter().for_each(|call| output::tell(format!("  in {}", output::tame(call))));
+            output::tell(Shown::inline(&place_and_message(failure)).to_string());
+            failure.calls.iter().for_each(|call| output::tell(format!("  in {}", Shown::inline(call))));
         }
         None => {
             let method = execution.and_then(|execution| execution.method.parse().ok()).unwrap_or(Method::OPTIONS);

@@ -8,7 +8,9 @@ use super::{
     check::read_and_check,
     client::{Client, Node},
     executions::query,
-    found, output,
+    found,
+    invoke::FILES_HERE,
+    output,
 };
 use crate::{
     function::Diagnostic,
@@ -21,6 +23,7 @@ use crate::{
 
 /// `picloud routes [URL]`
 #[derive(Debug, Args)]
+#[command(mut_arg("url", |url| url.help(FILES_HERE)))]
 pub struct Routes {
     #[command(flatten)]
     node: Node,

@@ -22,6 +22,7 @@ use crate::{
     deployment::{Deployment, DeploymentStatus, Summary},
     function::{Diagnostic, limits::Size},
     node,
+    shown::Shown,
     store::{Store, journal::SPOOL},
 };
 
@@ -57,7 +58,7 @@ impl Status {
         if self.json {
             output::json(&seen.data)?;
         } else {
-            output::line(seen.text);
+            output::painted(seen.text);
         }
         seen.problem.map_or(Ok(Exit::Done), Err)
     }
@@ -70,17 +71,17 @@ impl Status {
             // A node that is away is news, and may come back.
             let (text, data) = match self.look() {
                 Ok(seen) => (seen.text, seen.data),
-                Err(error) => (format!("{error:#}"), json!({ "error": format!("{error:#}") })),
+                Err(error) => (Shown::lines(&format!("{error:#}")).to_string(), json!({ "error": format!("{error:#}") })),
             };
             let essence = essence(&data);
             if essence != last {
                 match (self.json, is_drawn) {
-                    (true, _) => output::line(data.to_string()),
+                    (true, _) => output::json_line(&data),
                     (false, true) => {
                         output::clear();
-                        output::line(text);
+                        output::painted(text);
                     }
-                    (false, false) => output::line(if is_first { text } else { format!("\n{text}") }),
+                    (false, false) => output::painted(if is_first { text } else { format!("\n{text}") }),
                 }
                 (last, is_first) = (essence, false);
             }
@@ -114,6 +115,7 @@ impl Status {
 
 /// What a look tells: for people, and for tools.
 struct Seen {
+    /// Painted: what came from outside has been shown.
     text: String,
     data: Value,
     /// Why it is not all that there is to tell.
@@ -150,7 +152,7 @@ fn running(client: &Client, status: &Value, config: &Config) -> String {
     let mut said: Vec<String> = Vec::new();
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let mut row = |name: &str, value: &str| {
-        let lines: Vec<_> = value.lines().map(output::tame).collect();
+        let lines: Vec<String> = value.lines().map(|line| Shown::inline(line).to_string()).collect();
         // Padded before it is coloured, because colours have a width too.
         let name = format!("{name:<9}");
         let name = if TROUBLE.contains(&name.trim_end()) { output::styled(Style::Yellow, &name) } else { name.into() };
@@ -269,7 +271,7 @@ fn recorded_text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyho
     for diagnostic in recorded.diagnostics() {
         said.push(format!("\n{}", Configured::finding(config, diagnostic)));
     }
-    Ok(said.join("\n"))
+    Ok(Shown::lines(&said.join("\n")).to_string())
 }
 
 /// Returns the bytes of executions that wait in the data folder for the database.

@@ -1,21 +1,20 @@
 //! `picloud token`: who may use the node over HTTP. Works on the database, whether a node runs or not; or by a node elsewhere.
 
-use std::env;
-
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
     Exit,
-    client::{Client, Node, path_segment},
+    client::{Changed, Client, Node, path_segment},
     output,
 };
 use crate::{
-    access::{self, FunctionPrefix, Scope, TokenHash},
+    access::{self, ADMIN, FunctionPrefix, Scope, TokenHash},
     audit::{Actor, Origin},
     clock::{Clock, SystemClock},
     function::diagnostic::near_miss,
+    node, user,
 };
 
 /// `picloud token`
@@ -35,7 +34,7 @@ pub enum Token {
 #[command(mut_arg("functions", |folder| folder.long("functions-folder").hide(true)))]
 pub struct Create {
     #[command(flatten)]
-    node: Node,
+    node: Changed,
     /// Its name: letters, digits, `-`, `_`, `.`
     name: String,
     /// What it allows: `read` (look, clone), `deploy` (push, roll back, too), `admin` (everything)
@@ -47,6 +46,9 @@ pub struct Create {
     /// Good only for the function of this name and those in the folder of this name [default: for the whole node]
     #[arg(long = "functions", value_name = "PREFIX")]
     prefix: Option<FunctionPrefix>,
+    /// Print one JSON object, the secret in it
+    #[arg(long)]
+    json: bool,
 }
 
 /// `picloud token list`
@@ -63,7 +65,7 @@ pub struct List {
 #[derive(Debug, Args)]
 pub struct Revoke {
     #[command(flatten)]
-    node: Node,
+    node: Changed,
     /// Its name
     name: String,
 }
@@ -80,10 +82,15 @@ impl Token {
 
 impl Create {
     fn run(self) -> anyhow::Result<Exit> {
-        let (secret, token) = match self.node.named()? {
+        let (secret, mut token) = match self.node.named("make a token")? {
             Some(client) => self.order(&client)?,
             None => self.make()?,
         };
+        if self.json {
+            token["secret"] = secret.into();
+            output::json(&token)?;
+            return Ok(Exit::Done);
+        }
         output::line(secret);
         let text = |key: &str| token[key].as_str().unwrap_or_default();
         let only = token["functions"].as_str().map_or(String::new(), |prefix| format!(" for functions of `{prefix}`"));
@@ -106,9 +113,9 @@ impl Create {
         let token = access::Token::new(self.name.clone(), self.scope, self.prefix.clone(), now_us, span_us);
         let secret = access::new_secret()?;
         let (hash, record) = (TokenHash::of(secret.expose()), token.creation(&user()));
-        let config = self.node.configured.load()?;
-        let made =
-            self.node.configured.with_writable_store(&config, async |store| Ok(store.create_token(&token, &hash, &record).await?))?;
+        let configured = &self.node.node.configured;
+        let config = configured.load()?;
+        let made = configured.with_writable_store(&config, async |store| Ok(store.create_token(&token, &hash, &record).await?))?;
         if !made {
             let name = token.name;
             bail!("there is a token `{name}` already\n  hint: take another name, or `picloud token revoke {name}` first");
@@ -117,10 +124,9 @@ impl Create {
     }
 }
 
-/// Names whoever runs this command, as far as the machine tells.
+/// Names whoever runs this command.
 fn user() -> Actor {
-    let who = env::var("USER").or_else(|_| env::var("LOGNAME")).ok().filter(|name| !name.is_empty());
-    Actor { who: who.unwrap_or_else(|| format!("user {}", rustix::process::getuid().as_raw())), origin: Origin::Cli }
+    Actor { who: user::name(), origin: Origin::Cli }
 }
 
 impl List {
@@ -158,7 +164,7 @@ impl List {
 
 impl Revoke {
     fn run(self) -> anyhow::Result<Exit> {
-        match self.node.named()? {
+        match self.node.named("revoke a token")? {
             Some(client) => drop(client.delete(&format!("/api/admin/tokens/{}", path_segment(&self.name)))?),
             None => self.revoke()?,
         }
@@ -167,15 +173,23 @@ impl Revoke {
     }
 
     fn revoke(&self) -> anyhow::Result<()> {
-        let config = self.node.configured.load()?;
+        let configured = &self.node.node.configured;
+        let config = configured.load()?;
         let record = access::revocation(&self.name, &user(), SystemClock.now_us());
-        self.node.configured.with_writable_store(&config, async |store| {
+        configured.with_writable_store(&config, async |store| {
             if store.revoke_token(&self.name, &record).await? {
                 return Ok(());
             }
             let tokens = store.tokens().await?;
             let near = near_miss(&self.name, tokens.iter().map(|token| token.name.as_str()));
-            let hint = near.map_or("`picloud token list` lists the tokens".into(), |near| format!("did you mean `{near}`?"));
+            let hint = match near {
+                _ if self.name == ADMIN => {
+                    let file = node::admin_token_file(&config.data);
+                    format!("that of the data folder is another when the node starts without its file: `rm {}`", file.display())
+                }
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`picloud token list` lists the tokens".into(),
+            };
             bail!("there is no token `{}`\n  hint: {hint}", self.name)
         })
     }

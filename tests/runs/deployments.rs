@@ -85,13 +85,9 @@ fn deployments_are_listed_page_by_page_and_found_by_their_names(story: Story) {
     assert_eq!(node.send("POST", "/api/admin/deployments", &[("authorization", &reader)], b"").status, 405);
 
     let folder = tempfile::tempdir().unwrap();
-    for arguments in [
-        &["deployments"][..],
-        &["deployments", "--json"],
-        &["deployments", "--limit", "1"],
-        &["deployments", "--limit", "500", "--json"],
-        &["deployments", "--limit", "0"],
-    ] {
+    for arguments in
+        [&["deployments"][..], &["deployments", "--json"], &["deployments", "--limit", "1"], &["deployments", "--limit", "500", "--json"]]
+    {
         let remote = text(elsewhere(&folder, &node, arguments).output().unwrap());
         assert_eq!(remote, text(story.beside(&node, arguments).output().unwrap()), "{arguments:?}");
     }

@@ -37,7 +37,6 @@ fn lists_and_logs_of_a_node_elsewhere_are_those_of_its_database(story: Story) {
         &["executions", "--status", "failed"],
         &["executions", "--text", "number 7", "--prefix", "a/", "--trigger", "http", "--since", "1h"],
         &["executions", "--until", "2020-01-01T00:00:00Z"],
-        &["executions", "--limit", "0"],
         &["logs"],
         &["logs", "--limit", "3", "--json"],
     ] {

@@ -124,6 +124,60 @@ fn what_cannot_be_meant_is_asked_for() {
 }
 
 #[test]
+fn a_project_is_deployed_from_where_its_functions_are() {
+    let node = on_a_directory();
+    let token = admin(&node);
+    let in_functions = [("functions/hello.rhai", "1"), ("notes.rhai", "let x = ;"), ("picloud.toml", "")];
+    let in_source = [("src/api/hello.rhai", "1"), ("picloud.toml", "[source]\npath = \"src/api\"\n")];
+    let in_root = [("fns/hello.rhai", "1"), ("picloud.toml", "[source]\nkind = \"git\"\nroot = \"fns\"\n")];
+    for (files, functions) in [(&in_functions[..], "functions"), (&in_source, "src/api"), (&in_root, "fns")] {
+        let project = folder(files);
+        let done = deploy(&node, &token, project.path(), &["--allow-mass-delete"]);
+        assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+        let dir = project.path().display();
+        assert_eq!(said(&done), format!("`{dir}` is a project; its functions are in `{dir}/{functions}`\n"));
+        assert_eq!((node.get("/hello").text().as_str(), node.get("/functions/hello").status), ("1", 404));
+        fs::write(project.path().join(functions).join("hello.rhai"), "let x = ;").unwrap();
+        let refused = deploy(&node, &token, project.path(), &[]);
+        assert!(shown(&refused, project.path()).starts_with(&format!("DIR/{functions}/hello.rhai:1:9: error: ")), "{}", said(&refused));
+    }
+    let elsewhere = folder(&[("a.rhai", "1"), ("picloud.toml", "[source]\npath = \"nowhere\"\n")]);
+    let refused = deploy(&node, &token, elsewhere.path(), &[]);
+    assert!(said(&refused).contains("nowhere`, which is no folder"), "{}", said(&refused));
+    let wrong = folder(&[("functions/a.rhai", "1"), ("picloud.toml", "[sauce]\n")]);
+    assert!(said(&deploy(&node, &token, wrong.path(), &[])).contains("unknown key `sauce`"));
+    assert_eq!(node.get("/hello").text(), "1");
+}
+
+#[test]
+fn a_folder_around_the_source_is_not_written_into_it() {
+    let node = on_a_directory();
+    node.write("hello.rhai", "1");
+    node.write("users/me.rhai", "2");
+    node.wait_for("/users/me", "2");
+    let here = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_picloud")).args(arguments).current_dir(node.folder()).env_clear().output().unwrap()
+    };
+    fs::create_dir(node.folder().join("beside")).unwrap();
+    for (dir, flags) in [(".", &["--functions", "functions"][..]), ("beside/..", &["--allow-mass-delete"]), ("..", &["--dry-run"])] {
+        let refused = here(&[&["deploy", dir], flags].concat());
+        assert_eq!(refused.status.code(), Some(2), "{dir}: {}", said(&refused));
+        let told = format!("error: `{dir}` contains the folder `functions`, which the node serves");
+        assert!(said(&refused).starts_with(&told) && said(&refused).contains("hint: `picloud deploy functions`"), "{}", said(&refused));
+    }
+    assert_eq!((node.file("hello.rhai").exists(), node.file("functions").exists()), (true, false));
+    let same = here(&["deploy", "functions"]);
+    assert_eq!(same.status.code(), Some(0), "{}", said(&same));
+
+    // A node elsewhere has no folder here, but files that all move are asked about there, however few they are.
+    let around = folder(&[("api/hello.rhai", "1"), ("api/users/me.rhai", "2")]);
+    let refused = deploy(&node, &admin(&node), around.path(), &[]);
+    let asked = "error: this would remove 2 of 2 functions, and nothing was written\n  hint: if that is meant: `--allow-mass-delete`\n";
+    assert_eq!(said(&refused), asked);
+    assert_eq!(node.get("/hello").text(), "1");
+}
+
+#[test]
 fn links_and_tokens_that_lead_nowhere_are_told() {
     let node = on_a_directory();
     let functions = folder(&[("a.rhai", "1")]);

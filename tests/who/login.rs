@@ -113,6 +113,17 @@ fn what_is_named_counts_more_than_a_login() {
     assert!(visitor.refused(&["sync", "--data", data.to_str().unwrap()]).contains("no node runs on"));
 }
 
+/// Prepares a command on a terminal.
+fn terminal(visitor: &Visitor, arguments: &[&str]) -> Command {
+    let program = visitor.command(arguments);
+    let words: Vec<&str> = std::iter::once(program.get_program()).chain(program.get_args()).map(|word| word.to_str().unwrap()).collect();
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--echo", "always", "--command", &words.join(" "), "/dev/null"]);
+    terminal.current_dir(visitor.home().join("work")).env_clear();
+    terminal.env("PATH", "/usr/bin:/bin").env("HOME", visitor.home()).env("TERM", "xterm");
+    terminal
+}
+
 #[test]
 fn a_file_that_others_may_read_is_refused() {
     let (node, visitor) = (start("1"), Visitor::new());
@@ -156,15 +167,62 @@ fn many_logins_at_once_all_stay() {
 }
 
 #[test]
+fn a_node_that_only_a_login_names_is_told_and_asked_about() {
+    let (node, visitor) = (start("1"), Visitor::new());
+    visitor.log_in(&node, &admin(&node));
+    let to = format!("to {}\n", url(&node));
+    let said = |arguments: &[&str]| String::from_utf8(visitor.run(arguments).stderr).unwrap();
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["sync"],
+        &["executions", "--json"],
+        &["deployments"],
+        &["token", "list", "--json"],
+        &["audit"],
+        &["source", "suspend"],
+        &["source", "resume"],
+        &["unpin", "--yes"],
+    ] {
+        let told = said(arguments);
+        assert!(told.starts_with(&to), "{arguments:?}: {told}");
+        // Whoever names a node knows which.
+        let address = url(&node);
+        let named = [arguments, &["--url", &address]].concat();
+        assert!(!said(&named).starts_with("to "), "{arguments:?}");
+    }
+    assert!(serde_json::from_str::<Value>(&visitor.done(&["status", "--json"])).is_ok());
+
+    fs::create_dir(visitor.home().join("work/functions")).unwrap();
+    fs::write(visitor.home().join("work/functions/b.rhai"), "2").unwrap();
+    let on_terminal = |arguments: &[&str], answer: &str| crate::kit::on_terminal(terminal(&visitor, arguments), "[y/N]", answer);
+    let question = |change: &str| format!("{change} on {}? [y/N]", url(&node));
+    for (arguments, change) in [
+        (&["deploy", "functions"][..], "deploy"),
+        (&["source", "suspend"], "suspend the source"),
+        (&["token", "create", "two", "--scope", "read"], "make a token"),
+        (&["token", "revoke", "two"], "revoke a token"),
+        (&["unpin"], "unpin"),
+    ] {
+        let shown = on_terminal(arguments, "n\n");
+        assert!(shown.contains(&question(change)) && shown.contains("nothing was changed"), "{arguments:?}: {shown}");
+    }
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").status), ("1", 404));
+    let shown = on_terminal(&["deploy", "functions", "--allow-mass-delete"], "y\n");
+    assert!(shown.contains(&question("deploy")) && shown.contains("live at "), "{shown}");
+    fs::write(visitor.home().join("work/functions/b.rhai"), "3").unwrap();
+    for unasked in [&["deploy", "functions", "--yes"][..], &["deploy", "functions", "--dry-run"], &["status"]] {
+        let shown = on_terminal(unasked, "");
+        assert!(!shown.contains("[y/N]") && shown.contains(to.trim_end()), "{unasked:?}: {shown}");
+    }
+    assert_eq!(node.get("/b").text(), "3");
+}
+
+#[test]
 fn a_terminal_asks_for_the_token_and_does_not_show_it() {
     let (node, visitor) = (start("1"), Visitor::new());
     let secret = admin(&node);
-    let program = visitor.command(&["login", &url(&node)]);
-    let words: Vec<&str> = std::iter::once(program.get_program()).chain(program.get_args()).map(|word| word.to_str().unwrap()).collect();
-    let mut terminal = Command::new("script");
-    terminal.args(["--quiet", "--return", "--echo", "always", "--command", &words.join(" "), "/dev/null"]);
-    terminal.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", visitor.home()).env("TERM", "xterm");
-    let shown = crate::kit::on_terminal(terminal, "Token for ", &format!("{secret}\n"));
+    let shown = crate::kit::on_terminal(terminal(&visitor, &["login", &url(&node)]), "Token for ", &format!("{secret}\n"));
     assert!(shown.contains("Token for ") && shown.contains("logged in to"), "{shown}");
     assert!(!shown.contains(&secret), "{shown}");
     assert_eq!(mode(&visitor.credentials()), 0o600);

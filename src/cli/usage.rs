@@ -1,0 +1,69 @@
+//! What to type instead of what other programs understand: `picloud run`, `serve --port 3000`.
+
+use clap::{
+    CommandFactory,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+
+use super::{Cli, Exit, output};
+use crate::function::diagnostic::near_miss;
+
+/// Adds to what is wrong with a command line what was probably meant.
+pub fn explained(mut error: clap::Error) -> clap::Error {
+    let text = |error: &clap::Error, kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let is_serve = std::env::args().nth(1).is_some_and(|command| command == "serve");
+    let tip = match error.kind() {
+        ErrorKind::InvalidSubcommand => text(&error, ContextKind::InvalidSubcommand).and_then(|word| instead_of(&word).map(str::to_owned)),
+        ErrorKind::UnknownArgument if is_serve => text(&error, ContextKind::InvalidArg).and_then(|word| argument_of_serve(&word)),
+        _ => None,
+    };
+    if let Some(tip) = tip {
+        // Those go by letters alone: `status` for `start`.
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.remove(ContextKind::SuggestedArg);
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    error
+}
+
+/// Returns what the commands of other programs are here.
+fn instead_of(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "run" | "start" | "dev" | "up" | "server" => "`picloud serve` serves the functions of a folder and follows its changes",
+        "version" => "`picloud --version` prints the version",
+        "new" | "create" => "`picloud init DIR` makes a project",
+        "test" | "lint" | "build" => "`picloud check` finds every mistake, and `picloud invoke PATH` runs a function",
+        "list" | "ls" => "`picloud routes` lists the functions",
+        _ => return None,
+    })
+}
+
+fn argument_of_serve(word: &str) -> Option<String> {
+    match word {
+        "--port" | "-p" => Some("`--listen 3000` or `--listen 127.0.0.1:3000` says where to listen".into()),
+        "--host" | "--bind" | "--address" => Some("`--listen 0.0.0.0:8080` says where to listen".into()),
+        folder if !folder.starts_with('-') => Some(format!("`--functions {folder}` names the folder of functions")),
+        _ => None,
+    }
+}
+
+/// `picloud help [COMMAND]...`
+pub fn help(words: &[String]) -> anyhow::Result<Exit> {
+    let mut root = Cli::command();
+    root.build();
+    let mut command = &mut root;
+    for word in words {
+        let known: Vec<String> = command.get_subcommands().map(|known| known.get_name().to_owned()).collect();
+        if !known.contains(word) {
+            let near = near_miss(word, known.iter().map(String::as_str));
+            let hint = near.map_or("`picloud help` lists them".into(), |near| format!("did you mean `{near}`?"));
+            anyhow::bail!("there is no command `{word}`\n  hint: {hint}");
+        }
+        command = command.find_subcommand_mut(word).expect("it is one of those that were listed");
+    }
+    output::line(command.render_long_help().to_string().trim_end());
+    Ok(Exit::Done)
+}
