@@ -211,6 +211,8 @@ impl AuditFilter {
                 let words = || Action::ALL.map(|action| format!("`{action}`")).join(", ");
                 self.action = Some(Action::find(value).ok_or_else(|| format!("`{value}` is no action; there are {}", words()))?);
             }
+            // Postgres takes no text with a zero in it.
+            "who" if value.contains(char::is_control) => return Err(format!("`{}` is nobody's name", value.escape_debug())),
             "who" => self.who = Some(value.into()),
             "since" => self.since_us = Some(since_us(value, now_us)?),
             "cursor" => self.before = Some(value.parse().map_err(|_| "it is the `next` of the page before".to_owned())?),

@@ -154,14 +154,19 @@ impl From<Option<i64>> for Value {
 
 impl From<Option<String>> for Value {
     fn from(value: Option<String>) -> Self {
-        Self::Text(value)
+        Self::Text(value.map(without_zeros))
     }
 }
 
 impl From<String> for Value {
     fn from(value: String) -> Self {
-        Self::Text(Some(value))
+        Self::Text(Some(without_zeros(value)))
     }
+}
+
+/// Postgres takes no text with a zero in it, and a reason that somebody gives may have one.
+fn without_zeros(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// Binds values to a query of either database.
