@@ -127,6 +127,11 @@ impl Token {
         self.expires_us.is_some_and(|end| end <= now_us)
     }
 
+    /// Returns who sends it.
+    pub fn principal(self) -> Principal {
+        Principal { name: self.name, scope: self.scope, functions: self.functions }
+    }
+
     /// Returns what tools are told of it.
     pub fn summary(&self, now_us: i64) -> Value {
         json!({
@@ -174,6 +179,11 @@ impl TokenHash {
     /// Returns the hash of a secret.
     pub fn of(secret: &str) -> Self {
         Self(hexadecimal(&Sha256::digest(secret)))
+    }
+
+    /// Takes one as it was kept.
+    pub fn kept(text: String) -> Self {
+        Self(text)
     }
 
     /// Returns its text.

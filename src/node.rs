@@ -165,7 +165,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         settings: http::Settings { max_connections, ..config.server.clone() },
         live,
         archive,
-        executor,
+        executor: http::Runner::new(executor),
         journal: journal.clone(),
         recording,
         counts: http::Counts::new(ids.now_us()),

@@ -96,6 +96,16 @@ impl Diagnostic {
         self
     }
 
+    /// Keeps where it is, and nothing that repeats what is in the file.
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        let message = match self.severity {
+            Severity::Error => "this file has a mistake then, which is told to those who may read it",
+            Severity::Warning => "this file has a warning, which is told to those who may read it",
+        };
+        Self { message: message.into(), hint: None, source_line: None, ..self }
+    }
+
     /// Returns whether this stops its file from going live.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error

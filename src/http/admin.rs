@@ -1,22 +1,19 @@
 //! The control plane: what an operator asks of the running node, with a token.
 
-use std::{net::SocketAddr, sync::Arc};
-
-use axum::{
-    Json,
-    body::Body,
-    extract::{ConnectInfo, State},
-};
-use http::{HeaderMap, Request, request::Parts};
+use axum::{Json, body::Body};
+use http::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{App, Problem, function, openapi::Routes};
+use super::{
+    App, Problem,
+    auth::caller::{Caller, Deploy, Read},
+    openapi::Routes,
+};
 use crate::{
-    access::Scope,
-    audit::{Actor, Origin},
+    audit::Actor,
     clock::rfc3339,
     sync::orders::{Look, OrderError, Rollback},
 };
@@ -34,13 +31,8 @@ pub fn routes() -> Routes {
 
 /// Says what is live, what the source holds, and why they differ if they do.
 #[utoipa::path(get, path = "/api/admin/status", tag = "node", responses((status = 200, description = "What is live, and how the node is.", body = Object)))]
-async fn status(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
-    Ok(Json(app.status()))
+async fn status(caller: Caller<Read>) -> Result<Json<Value>, Problem> {
+    Ok(Json(caller.for_node()?.app.status()))
 }
 
 impl App {
@@ -92,39 +84,31 @@ impl App {
 
 /// Has the source asked and looked at, and answers when that is decided.
 #[utoipa::path(post, path = "/api/admin/sync", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
-async fn sync(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
-    app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.look().await.map_err(OrderError::from)?))
+async fn sync(caller: Caller<Deploy>) -> Result<Json<Look>, Problem> {
+    let grant = caller.for_node()?;
+    Ok(Json(grant.app.sync.look().await.map_err(OrderError::from)?))
 }
 
 /// Stops following the source; what is live stays live.
 #[utoipa::path(post, path = "/api/admin/source/suspend", tag = "source", responses((status = 200, description = "The status after it.", body = Object)))]
-async fn suspend(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    app.sync.suspend(Actor::over_http(principal.name, peer.ip())).await?;
-    Ok(Json(app.status()))
+async fn suspend(caller: Caller<Deploy>) -> Result<Json<Value>, Problem> {
+    let grant = caller.for_node()?;
+    grant.app.sync.suspend(grant.actor()).await?;
+    Ok(Json(grant.app.status()))
 }
 
 /// Follows the source again.
 #[utoipa::path(post, path = "/api/admin/source/resume", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
-async fn resume(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Json<Look>, Problem> {
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.resume(Actor::over_http(principal.name, peer.ip())).await?))
+async fn resume(caller: Caller<Deploy>) -> Result<Json<Look>, Problem> {
+    let grant = caller.for_node()?;
+    Ok(Json(grant.app.sync.resume(grant.actor()).await?))
 }
 
 /// Forgets what a rollback holds back, and follows the source.
 #[utoipa::path(post, path = "/api/admin/unpin", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
-async fn unpin(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Look>, Problem> {
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    Ok(Json(app.sync.unpin(Actor::over_http(principal.name, peer.ip())).await?))
+async fn unpin(caller: Caller<Deploy>) -> Result<Json<Look>, Problem> {
+    let grant = caller.for_node()?;
+    Ok(Json(grant.app.sync.unpin(grant.actor()).await?))
 }
 
 /// Where to go back to, and how.
@@ -149,19 +133,11 @@ const MAX_ORDER_BYTES: usize = 64 * 1024;
     post, path = "/api/admin/rollback", tag = "source", request_body = RollbackOrder,
     responses((status = 200, description = "What it changes, and the deployment that does.", body = Object))
 )]
-async fn rollback(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Result<Json<Value>, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    // Nobody's body is read before it is known who that is.
-    let principal = app.auth.require_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
-    let order: RollbackOrder =
-        serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no order to go back: {error}")))?;
-    let origin = Origin::Http(peer.ip());
-    let rollback = Rollback { to: order.to, hold: order.hold, by: principal.name, origin, reason: order.reason, is_dry_run: order.dry_run };
-    let done = app.sync.rollback(rollback).await?;
+async fn rollback(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Value>, Problem> {
+    let grant = caller.for_node()?;
+    let order: RollbackOrder = grant.order(request, MAX_ORDER_BYTES, "the body is no order to go back").await?;
+    let Actor { who: by, origin } = grant.actor();
+    let rollback = Rollback { to: order.to, hold: order.hold, by, origin, reason: order.reason, is_dry_run: order.dry_run };
+    let done = grant.app.sync.rollback(rollback).await?;
     Ok(Json(json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment })))
 }

@@ -2,26 +2,26 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
 
-use super::{Answer, App, Auth, Problem, auth::Denied, control::is_reserved, function, places::Received, problem::BASIC};
-use crate::{
-    access::{Principal, Scope},
-    live::Table,
-    store::FindError,
-    sync::archive::ArchiveError,
+use super::{
+    Answer, App, Problem,
+    auth::{Denied, admission::may_see},
+    control::is_reserved,
+    function,
+    places::Received,
+    problem::BASIC,
 };
+use crate::{live::Table, store::FindError, sync::archive::ArchiveError};
 
 /// What the paths of earlier deployments begin with.
 pub const PREFIX: &str = "/_picloud/v/";
-/// Carries a token of ours where `authorization` is the function's own.
-const TOKEN: HeaderName = HeaderName::from_static("x-picloud-token");
 
 /// Answers a request to an earlier deployment.
 pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, &mut request, peer).await {
         Ok(viewer) => viewer,
-        Err(answer) => return answer,
+        Err(denied) => return ask(denied),
     };
     match enter(app, &mut request).await {
         Ok(table) => function::answer_from(app, &table, request, peer).await,
@@ -41,47 +41,13 @@ async fn enter(app: &App, request: &mut Request<Received>) -> Result<Arc<Table>,
     Ok(table)
 }
 
-/// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts. For
-/// functions that ask for one, the request is marked with whose it is.
-pub async fn may_see<B>(app: &App, request: &mut Request<B>, peer: SocketAddr) -> Result<Option<Principal>, Answer> {
-    let viewer = viewer(app, request.headers_mut(), peer).await.map_err(ask)?;
-    if let Some(viewer) = &viewer {
-        request.extensions_mut().insert(viewer.clone());
-    }
-    Ok(viewer)
-}
-
-async fn viewer(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
-    let is_open = app.settings.previews_open;
-    let found = match take_token(&app.auth, headers) {
-        Some(token) => app.auth.require(Scope::Read, &token, peer.ip()).await,
-        // What is the function's own is no wrong token, unless one is needed.
-        None if is_open => return Ok(None),
-        None => app.auth.require(Scope::Read, headers, peer.ip()).await,
-    };
-    match found {
-        Err(_) if is_open => Ok(None),
-        found => found.map(Some),
-    }
-}
-
 /// Asks for a token so that a browser asks its user: any name, and the token as the password.
-fn ask(denied: Denied) -> Answer {
+pub fn ask(denied: Denied) -> Answer {
     let mut answer = Problem::Denied(denied).answer(None, false);
     if let Some(challenge) = answer.headers_mut().get_mut(header::WWW_AUTHENTICATE) {
         *challenge = HeaderValue::from_static(BASIC);
     }
     answer
-}
-
-/// Takes tokens of ours out of the headers, and returns the first as `authorization` has it. What else is in `authorization` stays.
-pub fn take_token(auth: &Auth, headers: &mut HeaderMap) -> Option<HeaderMap> {
-    let carried = headers.remove(&TOKEN).and_then(|token| HeaderValue::from_bytes(&[b"Bearer ", token.as_bytes()].concat()).ok());
-    let sent: Vec<HeaderValue> = headers.get_all(header::AUTHORIZATION).iter().cloned().collect();
-    headers.remove(header::AUTHORIZATION);
-    let (ours, others): (Vec<_>, Vec<_>) = sent.into_iter().partition(|value| auth.is_ours(value));
-    headers.extend(others.into_iter().map(|value| (header::AUTHORIZATION, value)));
-    carried.or(ours.into_iter().next()).map(|token| HeaderMap::from_iter([(header::AUTHORIZATION, token)]))
 }
 
 /// Splits `/_picloud/v/KEY/PATH?QUERY` into the key and what it is asked for.

@@ -1,18 +1,17 @@
 //! The control plane's part about the audit log.
 
-use std::{net::SocketAddr, sync::Arc};
-
-use axum::{
-    Json,
-    extract::{ConnectInfo, RawQuery, State},
-};
-use http::HeaderMap;
+use axum::{Json, extract::RawQuery};
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, openapi::Routes, problem::away};
-use crate::{access::Scope, audit::AuditFilter};
+use super::{
+    Problem,
+    auth::caller::{Admin, Caller, Grant},
+    openapi::Routes,
+    problem::away,
+};
+use crate::audit::AuditFilter;
 
 /// The route of the audit log.
 pub fn routes() -> Routes {
@@ -42,13 +41,8 @@ struct Meant {
     get, path = "/api/admin/audit", tag = "tokens", params(Meant),
     responses((status = 200, description = "A page, and where the next one begins.", body = Object))
 )]
-async fn audit(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
+async fn audit(caller: Caller<Admin>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let pairs: Vec<_> = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()).collect();
     let pairs = pairs.iter().map(|(key, value)| (&**key, &**value));
     let filter = AuditFilter::parse(pairs, app.ids.now_us()).map_err(|error| Problem::BadOrder(error.to_string()))?;

@@ -1,19 +1,19 @@
 //! `POST /api/admin/check`: what would be wrong if files were live beside those that are. Nothing is written.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{ConnectInfo, State},
-};
+use axum::{Json, body::Body};
 use http::Request;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{App, Problem, openapi::Routes, scripts::must_touch};
+use super::{
+    Problem,
+    auth::caller::{Caller, Deploy},
+    openapi::Routes,
+};
 use crate::{
     function::{Diagnostic, FunctionName, Tree},
     live::scripts::file_of,
@@ -48,24 +48,16 @@ struct Tried {
     post, path = "/api/admin/check", operation_id = "check_files", tag = "scripts", request_body = Tried,
     responses((status = 200, description = "What is wrong, and what would change.", body = Object))
 )]
-async fn check(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Result<Json<Value>, Problem> {
-    let (principal, _, tried): (_, _, Tried) = app.order(peer, request, CHECK_BYTES).await?;
-    let files: Tree = match tried {
-        Tried { name: Some(name), source: Some(source), files: None } => Tree::from([(file_of(&name).into(), app.content(source)?)]),
-        Tried { name: None, source: None, files: Some(files) } => {
-            let file = |(path, source): (String, String)| Ok((path.into(), app.content(source)?));
-            files.into_iter().map(file).collect::<Result<_, Problem>>()?
-        }
+async fn check(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Value>, Problem> {
+    let sources = match caller.order(request, |_| CHECK_BYTES).await? {
+        Tried { name: Some(name), source: Some(source), files: None } => BTreeMap::from([(file_of(&name), source)]),
+        Tried { name: None, source: None, files: Some(files) } => files,
         _ => return Err(Problem::BadOrder("send `name` and `source` of one script, or `files`: paths and what is in them".into())),
     };
-    for path in files.keys() {
-        must_touch(&principal, &function_name(path))?;
-    }
-    let found = app.sync.try_files(files).await.map_err(OrderError::from)?;
+    let grant = caller.for_functions(sources.keys().map(|path| function_name(path)))?;
+    let file = |(path, source): (String, String)| Ok((path.into(), grant.app.content(source)?));
+    let files: Tree = sources.into_iter().map(file).collect::<Result<_, Problem>>()?;
+    let found = grant.app.sync.try_files(files).await.map_err(OrderError::from)?;
     let is_good = !found.diagnostics.iter().any(Diagnostic::is_error);
-    Ok(Json(json!({ "ok": is_good, "diagnostics": found.diagnostics, "plan": found.plan, "text": found.plan.to_string() })))
+    Ok(Json(json!({ "ok": is_good, "diagnostics": grant.shown(found.diagnostics), "plan": found.plan, "text": found.plan.to_string() })))
 }

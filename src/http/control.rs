@@ -5,19 +5,17 @@ use std::{
     sync::{Arc, LazyLock},
 };
 
-use axum::{
-    Json, Router,
-    body::Body,
-    extract::{ConnectInfo, State},
-};
-use http::{HeaderMap, Request, StatusCode};
+use axum::{Json, Router, body::Body, extract::ConnectInfo};
+use http::{Request, StatusCode};
 use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
 use utoipa_axum::routes;
 
 use super::{
-    Answer, App, Face, Problem, admin, archive, audit, check, deployments, executions,
+    Answer, App, Face, Problem, admin, archive, audit,
+    auth::caller::{Anybody, Caller, Guarded, Read},
+    check, deployments, executions,
     function::{self, Met},
     git, invoke, metrics,
     openapi::{self, Routes},
@@ -26,11 +24,7 @@ use super::{
     trace::Traced,
     tree, webhook,
 };
-use crate::{
-    access::{Principal, Scope},
-    execution::Trigger,
-    function::ScriptId,
-};
+use crate::{access::Principal, execution::Trigger, function::ScriptId};
 
 /// What begins so belongs to the node, whatever files there are.
 pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", "/functions.git"];
@@ -62,16 +56,16 @@ pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, p
         Face::Public => &PUBLIC,
         Face::Whole | Face::Control => &WHOLE,
     };
-    match LazyLock::force(router).clone().with_state(app).call(request.map(Body::new)).await {
+    match LazyLock::force(router).clone().with_state(Guarded::new(app)).call(request.map(Body::new)).await {
         Ok(response) => response.map(Either::Right),
         Err(never) => match never {},
     }
 }
 
 /// What is there for everybody.
-static PUBLIC: LazyLock<Router<Arc<App>>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
+static PUBLIC: LazyLock<Router<Guarded>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
 /// The same, and what asks for a token.
-static WHOLE: LazyLock<Router<Arc<App>>> =
+static WHOLE: LazyLock<Router<Guarded>> =
     LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotFound));
 
 fn open() -> Routes {
@@ -116,12 +110,8 @@ async fn health() -> Json<serde_json::Value> {
 
 /// Tells callers whose token they use, and what it allows.
 #[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Object)))]
-async fn whoami(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Json<Principal>, Problem> {
-    Ok(Json(app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?))
+async fn whoami(caller: Caller<Read>) -> Json<Principal> {
+    Json(caller.for_itself())
 }
 
 /// Says whether functions are loaded, and what is not as it should be.
@@ -129,7 +119,7 @@ async fn whoami(
     get, path = "/_picloud/ready", tag = "node",
     responses((status = 200, description = "They are.", body = Object), (status = 503, description = "Not yet.", body = Object))
 )]
-async fn ready(State(app): State<Arc<App>>) -> (StatusCode, Json<serde_json::Value>) {
+async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<serde_json::Value>) {
     let table = app.live.table();
     let status = app.live.status();
     let mut degraded = status.degraded();

@@ -1,20 +1,23 @@
 //! The control plane's part about deployments: lists, one with all that is known of it, and what differs between two.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
-use axum::{
-    Json,
-    extract::{ConnectInfo, Path, State},
-};
-use http::{HeaderMap, Uri};
+use axum::{Json, extract::Path};
+use http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, archive::log, asked::asked, openapi::Routes, problem::away};
+use super::{
+    Problem,
+    archive::log,
+    asked::asked,
+    auth::caller::{Caller, Grant, Read},
+    openapi::Routes,
+    problem::away,
+};
 use crate::{
-    access::Scope,
     deployment::{DeploymentId, DeploymentStatus, Timed},
     store::Store,
     sync::{
@@ -59,13 +62,8 @@ struct ListQuery {
     get, path = "/api/admin/deployments", operation_id = "list_deployments", tag = "deployments", params(ListQuery),
     responses((status = 200, description = "A page, and where the next one begins.", body = Object))
 )]
-async fn list(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<Value>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let query: ListQuery = asked(&uri)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
@@ -107,13 +105,8 @@ async fn page(
     params(("key" = String, Path, description = "Its id, its revision, the first characters of that, or `live`.")),
     responses((status = 200, description = "The deployment with its diagnostics and changes.", body = Object))
 )]
-async fn one(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(key): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn one(caller: Caller<Read>, Path(key): Path<String>) -> Result<Json<Value>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let found = app.history()?.find_decision(&key).await.map_err(ArchiveError::Find).inspect_err(log)?;
     Ok(Json(json!(Timed::from(&found))))
 }
@@ -135,14 +128,8 @@ struct DiffQuery {
     params(("key" = String, Path, description = "The later side, as it is called for `GET`."), DiffQuery),
     responses((status = 200, description = "What differs.", body = Object))
 )]
-async fn diff(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(key): Path<String>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Json<Difference>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn diff(caller: Caller<Read>, Path(key): Path<String>, uri: Uri) -> Result<Json<Difference>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let query: DiffQuery = asked(&uri)?;
     let detail = if query.stat { Detail::Count } else { Detail::Lines(BOUNDS) };
     Ok(Json(app.archive.difference(query.against.as_deref(), &key, detail).await.inspect_err(log)?))

@@ -1,10 +1,10 @@
 //! The control plane's part about executions: lists, one with all that is known of it, and those that come.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{ConnectInfo, Path, RawQuery, State},
+    extract::{Path, RawQuery},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, header};
@@ -12,11 +12,20 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, auth::Denied, openapi::Routes, problem::away, replay, tail};
+use super::{
+    App, Problem,
+    auth::{
+        Denied,
+        caller::{About, Caller, Grant, Read},
+    },
+    openapi::Routes,
+    problem::away,
+    replay, tail,
+};
 use crate::{
-    access::{Principal, Scope},
     clock::rfc3339,
     execution::{Execution, ExecutionId, Timed},
+    function::FunctionName,
     store::{ExecutionFilter, FilterError, Store},
 };
 
@@ -75,14 +84,8 @@ struct Paged {
     get, path = "/api/admin/executions", tag = "executions", params(Meant, Paged),
     responses((status = 200, description = "A page, and where the next one begins.", body = Object))
 )]
-async fn list(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
-    let filter = filter(&app, &principal, query.as_deref())?;
+async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+    let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
     let page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
     Ok(Json(json!({
         "executions": page.executions.iter().map(Timed::from).collect::<Vec<_>>(),
@@ -96,16 +99,8 @@ async fn list(
     get, path = "/api/admin/executions/{id}", tag = "executions", params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
     responses((status = 200, description = "The execution with its log.", body = Object))
 )]
-async fn one(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
-    let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
-    let execution = app.history()?.execution(id).await.map_err(away)?;
-    let execution = execution.filter(|execution| principal.may_touch(execution.function.as_str())).ok_or(Problem::UnknownExecution)?;
+async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (_, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
     Ok(Json(Timed::from(&execution)).into_response())
 }
 
@@ -114,19 +109,13 @@ async fn one(
     get, path = "/api/admin/executions/tail", tag = "executions", params(Meant, ("last-event-id" = Option<String>, Header, description = "The last event that was seen.")),
     responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
 )]
-async fn follow(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     for key in ["limit", "cursor", "until"] {
         if pairs(query.as_deref()).any(|(name, _)| name == key) {
             return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end; leave it out")));
         }
     }
-    let filter = filter(&app, &principal, query.as_deref())?;
+    let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
     let after = headers.get(LAST_EVENT_ID).map(last_event_id).transpose()?;
     let place = app.tails.clone().try_acquire_owned().map_err(|_| Problem::TailsBusy { limit: app.settings.max_tails })?;
     let body = tail::body(&app, filter, after, place).await?;
@@ -140,28 +129,40 @@ fn last_event_id(value: &HeaderValue) -> Result<ExecutionId, Problem> {
 }
 
 /// Reads what is asked for. A token for some functions is good only for asking about those.
-fn filter(app: &App, principal: &Principal, query: Option<&str>) -> Result<ExecutionFilter, Problem> {
+fn filter(caller: Caller<Read>, query: Option<&str>) -> Result<(Grant, ExecutionFilter), Problem> {
     let pairs: Vec<_> = pairs(query).collect();
-    let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), app.ids.now_us())
+    let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), caller.now_us())
         .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}; {hint}")))?;
-    let is_allowed = match (&filter.function, &filter.prefix) {
-        (Some(function), _) => principal.may_touch(function.as_str()),
-        (None, Some(prefix)) => principal.may_touch_all_below(prefix),
-        (None, None) => principal.functions.is_none(),
+    let grant = match (&filter.function, &filter.prefix) {
+        (Some(function), _) => caller.for_function(function),
+        (None, Some(prefix)) => caller.for_all_below(prefix),
+        (None, None) => caller.for_node(),
     };
-    let asked_for_all = filter.function.is_none() && filter.prefix.is_none();
-    match (is_allowed, asked_for_all) {
-        (true, _) => Ok(filter),
-        (false, true) => Err(Denied::OnlySomeFunctions { principal: principal.clone() }.into()),
-        (false, false) => Err(Denied::OtherFunction { principal: principal.clone() }.into()),
-    }
+    Ok((grant?, filter))
 }
 
 fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes())
 }
 
+impl About for Execution {
+    fn function(&self) -> Option<FunctionName> {
+        Some(self.function.clone())
+    }
+
+    /// Those of other functions are not there.
+    fn refusal(_: Denied) -> Problem {
+        Problem::UnknownExecution
+    }
+}
+
 impl App {
+    /// Returns the execution with this id.
+    pub(super) async fn execution(&self, id: &str) -> Result<Execution, Problem> {
+        let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
+        self.history()?.execution(id).await.map_err(away)?.ok_or(Problem::UnknownExecution)
+    }
+
     /// Returns the store, if it has been reached.
     pub(super) fn history(&self) -> Result<Store, Problem> {
         self.store.borrow().clone().ok_or(Problem::HistoryAway)

@@ -7,7 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use http_body_util::{BodyExt, Either, Full, Limited};
 
 use super::{
-    Answer, App, Problem, REQUEST_ID, Recording, admission,
+    Answer, App, Problem, REQUEST_ID, Recording,
+    auth::admission,
     metrics::{CLIENT_WENT_AWAY, Measure},
     places::Received,
     problem::allow_header,
@@ -79,20 +80,17 @@ pub async fn run(app: &App, met: Met<'_>, mut request: Request<Received>, peer: 
     }
     let Met { table, function, params, trigger } = met;
     let mut measure = Measure::begin(table.meter(function));
-    let mut principal = None;
-    if let Some(needed) = function.function.manifest.auth {
-        match admission::admit(&app.auth, needed, function.function.name.as_str(), &mut request, peer).await {
-            Ok(name) => principal = Some(name),
-            Err(denied) => {
-                let answer = Problem::Denied(denied).answer(None, app.settings.dev);
-                measure.status = answer.status().as_u16();
-                if let Some(trace) = &mut trace {
-                    trace.status = measure.status;
-                }
-                return answer;
+    let leave = match admission::admit(app, &function.function, &mut request, peer).await {
+        Ok(leave) => leave,
+        Err(denied) => {
+            let answer = Problem::NotAdmitted(denied).answer(None, app.settings.dev);
+            measure.status = answer.status().as_u16();
+            if let Some(trace) = &mut trace {
+                trace.status = measure.status;
             }
+            return answer;
         }
-    }
+    };
     let execution_id = ExecutionId(app.ids.next());
     let id = crate::clock::id_text(execution_id.0);
     let id_text = std::str::from_utf8(&id).unwrap_or_default();
@@ -118,7 +116,7 @@ pub async fn run(app: &App, met: Met<'_>, mut request: Request<Received>, peer: 
                 method,
                 uri,
                 params,
-                principal,
+                principal: leave.principal(),
                 headers,
                 body,
                 remote_addr: Some(peer.ip()),
@@ -126,7 +124,7 @@ pub async fn run(app: &App, met: Met<'_>, mut request: Request<Received>, peer: 
             };
             // What is left from here on by its client is a run that is stopped.
             measure.outcome = Some(Outcome::Cancelled);
-            let executed = app.executor.execute(&function.function, invocation).await;
+            let executed = app.executor.run(leave, invocation).await;
             measure.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
             if let Some(trace) = &mut trace {
                 trace.ran(&executed);

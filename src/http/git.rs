@@ -12,7 +12,7 @@ use async_compression::tokio::bufread::GzipDecoder;
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, State},
+    extract::ConnectInfo,
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -24,9 +24,14 @@ use http_body_util::BodyExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead};
 use tokio_util::io::StreamReader;
 
-use super::{App, Problem, Settings};
+use super::{
+    App, Problem, Settings,
+    auth::{
+        Way,
+        caller::{Anybody, Caller, Deploy, Grant, Guarded, Read},
+    },
+};
 use crate::{
-    access::{Principal, Scope},
     clock::monotonic,
     source::git::serve::{Client, Hosted, ServeError, Service},
 };
@@ -79,9 +84,9 @@ impl IntoResponse for Told {
 }
 
 /// The URLs of the repository.
-pub fn routes() -> Router<Arc<App>> {
+pub fn routes() -> Router<Guarded> {
     let serves = |service| {
-        post(move |State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
+        post(move |Anybody(app): Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
             serve(app, peer, service, request)
         })
     };
@@ -93,7 +98,7 @@ pub fn routes() -> Router<Arc<App>> {
 
 /// Tells which references there are, and what else can be asked.
 async fn advertise(
-    State(app): State<Arc<App>>,
+    Anybody(app): Anybody,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     uri: Uri,
     headers: HeaderMap,
@@ -102,9 +107,9 @@ async fn advertise(
     let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let service = query.into_iter().find(|(name, _)| name == "service").and_then(|(_, name)| Service::parse(&name));
     let service = service.ok_or(Refusal::NoService)?;
-    let principal = authorise(&app, service, &headers, peer).await?;
+    let grant = authorise(&app, service, &headers, peer).await?;
     let protocol = protocol(&headers);
-    let references = hosted.advertise(service, Client { name: &principal.name, protocol }).await.map_err(Refusal::from)?;
+    let references = hosted.advertise(service, Client { name: grant.name(), protocol }).await.map_err(Refusal::from)?;
     let mut body = Vec::new();
     // The second version of the protocol, which only fetches speak, begins without the name of the service.
     let is_second = service == Service::UploadPack && protocol.is_some_and(|protocol| protocol.split(':').any(|part| part == "version=2"));
@@ -121,7 +126,7 @@ async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Reque
     let hosted: &Hosted = app.git.as_ref().ok_or(Refusal::NotHosted)?;
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
-    let principal = authorise(&app, service, &headers, peer).await?;
+    let grant = authorise(&app, service, &headers, peer).await?;
     let expected = format!("application/x-{}-request", service.name());
     if headers.get(header::CONTENT_TYPE).is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
         return Err(Refusal::MediaType { expected }.into());
@@ -131,19 +136,20 @@ async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Reque
         // Nothing but the mark of an end: before a large body git tries whether it would be let in.
         return Ok(answer(service, "result", Body::empty()));
     }
-    let client = Client { name: &principal.name, protocol: protocol(&headers) };
+    let client = Client { name: grant.name(), protocol: protocol(&headers) };
     let answered = hosted.run(service, client, input).await.map_err(Refusal::from)?;
     // From here on the status is said: what goes wrong git tells inside its protocol.
     let parts = stream::unfold(answered, async |mut answered| Some((Ok::<Bytes, Error>(answered.recv().await?), answered)));
     Ok(answer(service, "result", Body::from_stream(parts)))
 }
 
-async fn authorise(app: &App, service: Service, headers: &HeaderMap, peer: SocketAddr) -> Result<Principal, Told> {
-    let needed = match service {
-        Service::UploadPack => Scope::Read,
-        Service::ReceivePack => Scope::Deploy,
-    };
-    Ok(app.auth.require(needed, headers, peer.ip()).await?)
+/// Which scope it takes depends on the service, and a token may come as a password: so the caller is no argument of these handlers.
+async fn authorise(app: &Arc<App>, service: Service, headers: &HeaderMap, peer: SocketAddr) -> Result<Grant, Told> {
+    let (app, address) = (app.clone(), peer.ip());
+    Ok(match service {
+        Service::UploadPack => Caller::<Read>::identify(app, Way::Password, headers, address).await?.for_node()?,
+        Service::ReceivePack => Caller::<Deploy>::identify(app, Way::Password, headers, address).await?.for_node()?,
+    })
 }
 
 /// Returns the wish for a version of the protocol, if it can be one: it becomes a variable in the child's environment.

@@ -1,12 +1,8 @@
 //! Runs a function for a request that is told, as `picloud invoke` does, and tells what a caller would have got.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{ConnectInfo, State},
-};
+use axum::{Json, body::Body};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -16,11 +12,21 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{App, Problem, archive::log, auth::Denied, control::is_reserved, openapi::Routes, problem::allow_header, replay::told};
+use super::{
+    App, Problem,
+    archive::log,
+    auth::caller::{About, Caller, Deploy, Grant},
+    control::is_reserved,
+    openapi::Routes,
+    problem::allow_header,
+    replay::told,
+};
 use crate::{
-    access::Principal,
     execution::{Capture, ExecutionId, Invocation, Params, Timed, Trigger},
-    function::route::methods::join,
+    function::{
+        Diagnostic, FilePath, FunctionName,
+        route::{self, methods::join},
+    },
     live::{Entry, LiveFunction, Match, Table},
 };
 
@@ -91,86 +97,99 @@ impl InvokeOrder {
     post, path = "/api/admin/invoke", tag = "executions", request_body = InvokeOrder,
     responses((status = 200, description = "The execution, and its response.", body = Object))
 )]
-async fn invoke(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Result<Json<Value>, Problem> {
-    let (principal, _, order): (_, _, InvokeOrder) = app.order(peer, request, MAX_ORDER_BYTES).await?;
+async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Value>, Problem> {
+    let order: InvokeOrder = caller.order(request, |_| MAX_ORDER_BYTES).await?;
     let deployment = order.deployment.clone();
-    let told = order.read()?;
-    let table = match deployment {
-        Some(key) => app.archive.table(&key).await.inspect_err(log)?,
-        None => app.loaded()?,
+    let request = order.read()?;
+    let (method, path) = (request.method.clone(), request.uri.path().to_owned());
+    let find = |app: Arc<App>| async move {
+        let table = match deployment {
+            Some(key) => app.archive.table(&key).await.inspect_err(log)?,
+            None => app.loaded()?,
+        };
+        meet(table, &method, &path)
     };
-    tracing::info!("`{}` runs {} {}", principal.name, told.method, told.uri.path());
-    app.invoke(&table, told, principal).await.map(Json)
+    let (grant, met) = caller.for_found(find).await?;
+    tracing::info!("`{}` runs {} {}", grant.name(), request.method, request.uri.path());
+    match met {
+        Meets::Function { table, function, params } => run(&grant, &table, &function, params, request).await.map(Json),
+        Meets::Broken { file, diagnostics } => {
+            Err(Problem::NotInvocable { why: format!("the file `{file}` has mistakes and never was right"), diagnostics })
+        }
+        Meets::Options { allow } => {
+            // The node answers this one by itself, too.
+            let mut response = Response::new(Either::Left(Full::default()));
+            *response.status_mut() = StatusCode::NO_CONTENT;
+            response.headers_mut().insert(header::ALLOW, allow_header(&allow));
+            Ok(Json(json!({ "execution": null, "response": told(response).await })))
+        }
+    }
 }
 
-impl App {
-    async fn invoke(&self, table: &Table, request: Told, by: Principal) -> Result<Value, Problem> {
-        let path = request.uri.path();
-        if is_reserved(path) {
-            return Err(Problem::NotFound);
-        }
-        match table.find(request.method.as_str(), path) {
-            Match::Found { value: Entry::Ready(function), params, .. } => self.run_told(table, function, params, request, by).await,
-            Match::Found { value: Entry::Broken(broken), .. } => Err(Problem::NotInvocable {
-                why: format!("the file `{}` has mistakes and never was right", broken.file),
-                diagnostics: broken.diagnostics.to_vec(),
-            }),
-            Match::Options { allow } => {
-                // The node answers this one by itself, too.
-                let mut response = Response::new(Either::Left(Full::default()));
-                *response.status_mut() = StatusCode::NO_CONTENT;
-                response.headers_mut().insert(header::ALLOW, allow_header(&allow));
-                Ok(json!({ "execution": null, "response": told(response).await }))
-            }
-            Match::MethodNotAllowed { allow } => {
-                let why = format!("`{path}` answers {}, and would answer {} with 405", join(&allow), request.method);
-                Err(Problem::NotInvocable { why, diagnostics: Vec::new() })
-            }
-            Match::BadPath(why) => Err(Problem::BadPath(why.to_string())),
-            Match::NotFound => Err(Problem::NotFound),
-        }
-    }
+/// What a request meets.
+enum Meets {
+    Function { table: Arc<Table>, function: Arc<LiveFunction>, params: Params },
+    Broken { file: FilePath, diagnostics: Vec<Diagnostic> },
+    Options { allow: Vec<route::Method> },
+}
 
-    async fn run_told(
-        &self,
-        table: &Table,
-        function: &LiveFunction,
-        params: Params,
-        request: Told,
-        by: Principal,
-    ) -> Result<Value, Problem> {
-        let Told { method, uri, headers, body } = request;
-        let manifest = &function.function.manifest;
-        let limit = manifest.limits.body.bytes();
-        if body.len() > limit {
-            return Err(Problem::BodyTooLarge { limit });
+impl About for Meets {
+    fn function(&self) -> Option<FunctionName> {
+        match self {
+            Self::Function { function, .. } => Some(function.function.name.clone()),
+            Self::Broken { file, .. } => FunctionName::of_file(file),
+            Self::Options { .. } => None,
         }
-        // Whoever may run anything here is a caller like any other to a function that asks who calls.
-        if let Some(needed) = manifest.auth.filter(|needed| by.scope < *needed) {
-            return Err(Denied::ScopeTooSmall { principal: by, needed }.into());
-        }
-        let is_captured = manifest.capture.unwrap_or(self.capturing.all);
-        let capture = is_captured.then(|| Capture::of(&method, &uri, &params, &headers, &body, self.capturing.max_body_bytes));
-        let invocation = Invocation {
-            execution_id: ExecutionId(self.ids.next()),
-            deployment: table.deployment,
-            trigger: Trigger::Invoke,
-            replay_of: None,
-            request_id: None,
-            method,
-            uri,
-            params,
-            principal: manifest.auth.map(|_| by.name.into()),
-            headers,
-            body,
-            remote_addr: None,
-            capture: capture.map(Box::new),
-        };
-        let (execution, answer) = self.run_apart(function, invocation).await?;
-        Ok(json!({ "execution": Timed::from(&execution), "response": told(answer).await }))
     }
+}
+
+fn meet(table: Arc<Table>, method: &Method, path: &str) -> Result<Meets, Problem> {
+    if is_reserved(path) {
+        return Err(Problem::NotFound);
+    }
+    match table.find(method.as_str(), path) {
+        Match::Found { value: Entry::Ready(function), params, .. } => {
+            let function = function.clone();
+            Ok(Meets::Function { function, params, table: table.clone() })
+        }
+        Match::Found { value: Entry::Broken(broken), .. } => {
+            Ok(Meets::Broken { file: broken.file.clone(), diagnostics: broken.diagnostics.to_vec() })
+        }
+        Match::Options { allow } => Ok(Meets::Options { allow }),
+        Match::MethodNotAllowed { allow } => {
+            let why = format!("`{path}` answers {}, and would answer {method} with 405", join(&allow));
+            Err(Problem::NotInvocable { why, diagnostics: Vec::new() })
+        }
+        Match::BadPath(why) => Err(Problem::BadPath(why.to_string())),
+        Match::NotFound => Err(Problem::NotFound),
+    }
+}
+
+async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Params, request: Told) -> Result<Value, Problem> {
+    let leave = grant.run(&function.function)?;
+    let (app, Told { method, uri, headers, body }) = (&grant.app, request);
+    let manifest = &function.function.manifest;
+    let limit = manifest.limits.body.bytes();
+    if body.len() > limit {
+        return Err(Problem::BodyTooLarge { limit });
+    }
+    let is_captured = manifest.capture.unwrap_or(app.capturing.all);
+    let capture = is_captured.then(|| Capture::of(&method, &uri, &params, &headers, &body, app.capturing.max_body_bytes));
+    let invocation = Invocation {
+        execution_id: ExecutionId(app.ids.next()),
+        deployment: table.deployment,
+        trigger: Trigger::Invoke,
+        replay_of: None,
+        request_id: None,
+        method,
+        uri,
+        params,
+        principal: leave.principal(),
+        headers,
+        body,
+        remote_addr: None,
+        capture: capture.map(Box::new),
+    };
+    let (execution, answer) = app.run_apart(leave, invocation).await?;
+    Ok(json!({ "execution": Timed::from(&execution), "response": told(answer).await }))
 }

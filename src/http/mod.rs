@@ -1,7 +1,6 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
 mod admin;
-mod admission;
 mod archive;
 mod asked;
 mod audit;
@@ -16,6 +15,7 @@ mod function;
 mod git;
 mod invoke;
 mod metrics;
+mod network;
 mod openapi;
 mod places;
 mod preview;
@@ -40,7 +40,7 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use auth::Auth;
+pub use auth::{Auth, admission::Runner};
 pub use connection::serve;
 pub use forwarded::{ForwardedHeader, Network, Proxies};
 pub use function::record_abandoned;
@@ -52,7 +52,6 @@ pub use webhook::Webhook;
 use crate::{
     clock::Ids,
     execution::{Execution, Outcome},
-    executor::SharedExecutor,
     function::Limits,
     live::Live,
     source::git::serve::Hosted,
@@ -194,7 +193,7 @@ pub struct App {
     /// What was live.
     pub archive: Archive,
     /// Who runs functions.
-    pub executor: SharedExecutor,
+    pub executor: Runner,
     /// Where executions are recorded.
     pub journal: Journal,
     /// Which of them.

@@ -1,8 +1,6 @@
 //! `/_picloud/openapi.json`: what can be asked of a node, for tools that make clients and tests of it. Each route brings its own description, so
 //! none can be missing; what holds for all of them is added here.
 
-use std::sync::Arc;
-
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::header;
@@ -17,10 +15,10 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::App;
+use super::auth::caller::Guarded;
 
 /// Routes that say what they are.
-pub type Routes = OpenApiRouter<Arc<App>>;
+pub type Routes = OpenApiRouter<Guarded>;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -37,7 +35,7 @@ const TOKEN: &str = "token";
 const PROBLEM: &str = "Problem";
 
 /// Returns routes, and beside them that of their description.
-pub fn described(routes: Routes) -> Router<Arc<App>> {
+pub fn described(routes: Routes) -> Router<Guarded> {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi()).merge(routes).split_for_parts();
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`picloud token create` makes one")).build();

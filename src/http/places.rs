@@ -8,7 +8,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -27,6 +27,7 @@ use tokio::{
     task::AbortHandle,
 };
 
+use super::network::network;
 use crate::clock::coarse_ms;
 
 /// A client keeps its place so long at least: a new one needs a moment to say what it wants.
@@ -130,14 +131,6 @@ impl Places {
         if place.of_address.fetch_sub(1, Ordering::Relaxed) == 1 {
             taken.by_address.remove(&place.address);
         }
-    }
-}
-
-/// Who counts as one: a household has an IPv4 address, or the first half of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
     }
 }
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderName, HeaderValue, Request, header, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
 
-use super::{Answer, App, Problem, archive::may_see, control::is_reserved, function, places::Received};
+use super::{Answer, App, Problem, archive::ask, auth::admission::may_see, control::is_reserved, function, places::Received};
 use crate::live::{Preview, Previews};
 
 /// What the paths of other branches begin with.
@@ -54,7 +54,7 @@ pub fn label(app: &App, request: &Request<Received>) -> Option<String> {
 async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, &mut request, peer).await {
         Ok(viewer) => viewer,
-        Err(answer) => return answer,
+        Err(denied) => return ask(denied),
     };
     let Some(preview) = preview else { return Problem::NotFound.answer(None, false) };
     let mut answer = match &preview.table {

@@ -9,7 +9,12 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde::Serialize;
 
-use super::{Answer, auth::Denied, git::Refusal, webhook::Reason};
+use super::{
+    Answer,
+    auth::{Denied, Way},
+    git::Refusal,
+    webhook::Reason,
+};
 use crate::{
     access::FunctionPrefix,
     execution::{Failure, Outcome},
@@ -60,6 +65,8 @@ pub enum Problem {
     NotReady,
     /// Who sent it may not do this.
     Denied(Denied),
+    /// The same, of a function's caller: that one hears what the function asks for, and nothing of the node.
+    NotAdmitted(Denied),
     /// It is nothing that git is served.
     Git(Refusal),
     /// What an operator wants cannot be done.
@@ -174,9 +181,13 @@ impl Problem {
             | Self::BadOrder(_)
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
-            Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) => StatusCode::UNAUTHORIZED,
-            Self::Denied(Denied::ScopeTooSmall { .. } | Denied::OnlySomeFunctions { .. } | Denied::OtherFunction { .. })
-            | Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
+            Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
+                Denied::NoToken { .. } | Denied::WrongToken => StatusCode::UNAUTHORIZED,
+                Denied::ScopeTooSmall { .. } | Denied::OnlySomeFunctions { .. } | Denied::OtherFunction { .. } => StatusCode::FORBIDDEN,
+                Denied::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+                Denied::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::UnknownScript
             | Self::Upload(UploadError::Unknown(_))
@@ -216,7 +227,6 @@ impl Problem {
             Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
-            Self::Denied(Denied::TooManyTries { .. }) => StatusCode::TOO_MANY_REQUESTS,
             Self::Git(Refusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
@@ -227,7 +237,6 @@ impl Problem {
             | Self::HistoryAway
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Upload(UploadError::Order(_))
-            | Self::Denied(Denied::DatabaseAway)
             | Self::Git(Refusal::Busy)
             | Self::WebhooksBusy
             | Self::TailsBusy { .. }
@@ -266,13 +275,25 @@ impl Problem {
             Self::NotReady => "the functions are not loaded yet".into(),
             Self::Order(error) => error.to_string(),
             Self::BadOrder(why) => why.clone(),
-            Self::Denied(Denied::NoToken { needed }) => format!(
+            Self::NotAdmitted(Denied::NoToken { .. }) => "this function needs a token: send one as `Authorization: Bearer …`".into(),
+            Self::NotAdmitted(Denied::WrongToken) => "the token is not known here, or was revoked, or has expired".into(),
+            Self::NotAdmitted(Denied::ScopeTooSmall { principal, needed }) => {
+                format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
+            }
+            Self::NotAdmitted(Denied::OnlySomeFunctions { principal } | Denied::OtherFunction { principal }) => {
+                format!("the token `{}` is not good for this function", principal.name)
+            }
+            Self::NotAdmitted(Denied::DatabaseAway) => "tokens cannot be looked up now; try again soon".into(),
+            Self::Denied(Denied::NoToken { needed, way: Way::Bearer }) => format!(
+                "this needs a token with the scope `{needed}`, sent as `Authorization: Bearer …` and not as a password; `picloud token create NAME --scope {needed}` makes one"
+            ),
+            Self::Denied(Denied::NoToken { needed, way: Way::Password }) => format!(
                 "this needs a token: `picloud token create NAME --scope {needed}` makes one; git takes it as the password, with any user name"
             ),
             Self::Denied(Denied::WrongToken) => {
                 "the token is not known here, or was revoked, or has expired; `picloud token list` shows those that there are".into()
             }
-            Self::Denied(Denied::TooManyTries { retry_after }) => {
+            Self::Denied(Denied::TooManyTries { retry_after }) | Self::NotAdmitted(Denied::TooManyTries { retry_after }) => {
                 format!("too many wrong tokens came from this address; try again in {} s", whole_seconds(*retry_after))
             }
             Self::Denied(Denied::ScopeTooSmall { principal, needed }) => format!(
@@ -388,7 +409,9 @@ impl Problem {
         if let Self::MethodNotAllowed(allow) = self {
             headers.insert(header::ALLOW, allow_header(allow));
         }
-        if matches!(self, Self::Denied(Denied::NoToken { .. } | Denied::WrongToken)) {
+        if let Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) | Self::NotAdmitted(Denied::NoToken { .. } | Denied::WrongToken) =
+            self
+        {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after_seconds() {
@@ -400,11 +423,14 @@ impl Problem {
     /// Returns when the same request may succeed, if waiting helps.
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::Denied(Denied::TooManyTries { retry_after }) => Some(whole_seconds(*retry_after)),
+            Self::Denied(Denied::TooManyTries { retry_after }) | Self::NotAdmitted(Denied::TooManyTries { retry_after }) => {
+                Some(whole_seconds(*retry_after))
+            }
             Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _)
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
+            | Self::NotAdmitted(Denied::DatabaseAway)
             | Self::WebhooksBusy
             | Self::UploadsBusy
             | Self::HistoryAway
@@ -468,16 +494,21 @@ mod tests {
 
     #[test]
     fn what_is_denied_says_what_to_do() {
-        let said = [
-            Denied::NoToken { needed: Scope::Deploy },
-            Denied::WrongToken,
-            Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
-            too_small(),
-            Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
-            Denied::OtherFunction { principal: ci(Some("shop")) },
-            Denied::DatabaseAway,
-        ];
-        insta::assert_snapshot!(said.map(|denied| Problem::Denied(denied).detail()).join("\n"));
+        let told = || {
+            [
+                Denied::NoToken { needed: Scope::Deploy, way: Way::Bearer },
+                Denied::NoToken { needed: Scope::Deploy, way: Way::Password },
+                Denied::WrongToken,
+                Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
+                too_small(),
+                Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
+                Denied::OtherFunction { principal: ci(Some("shop")) },
+                Denied::DatabaseAway,
+            ]
+        };
+        let to_operators = told().map(|denied| Problem::Denied(denied).detail());
+        let to_callers = told().map(|denied| Problem::NotAdmitted(denied).detail());
+        insta::assert_snapshot!(format!("{}\n\nto callers of a function:\n{}", to_operators.join("\n"), to_callers.join("\n")));
     }
 
     #[test]
@@ -488,7 +519,10 @@ mod tests {
             (Problem::BadPath("x".into()), 400),
             (Problem::BodyBroken, 400),
             (refused(Refused::MalformedBody("x".into())), 400),
-            (Problem::Denied(Denied::NoToken { needed: Scope::Read }), 401),
+            (Problem::Denied(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
+            (Problem::NotAdmitted(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
+            (Problem::NotAdmitted(too_small()), 403),
+            (Problem::NotAdmitted(Denied::DatabaseAway), 503),
             (Problem::Denied(Denied::WrongToken), 401),
             (Problem::Denied(too_small()), 403),
             (Problem::Denied(Denied::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),

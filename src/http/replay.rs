@@ -1,22 +1,25 @@
 //! Runs the request of an execution again, on what is live now or on any version that was.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    body::Body,
-    extract::{ConnectInfo, Path, State},
-};
+use axum::{Json, body::Body, extract::Path};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, Request, request::Parts};
+use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Answer, App, Problem, function, problem::away};
+use super::{
+    Answer, App, Problem,
+    auth::{
+        admission::Leave,
+        caller::{Caller, Deploy},
+    },
+    function,
+    problem::away,
+};
 use crate::{
-    access::{Principal, Scope},
     clock::id_text,
     execution::{Capture, Captured, Execution, ExecutionId, Finished, Incomplete, Invocation, Timed, Trigger},
     function::{FunctionName, ScriptId},
@@ -40,42 +43,31 @@ const MAX_ORDER_BYTES: usize = 4 * 1024;
     params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
     responses((status = 200, description = "The new execution, and its response.", body = Object))
 )]
-pub async fn replay(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-    request: Request<Body>,
-) -> Result<Json<Value>, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    let principal = app.auth.identify_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
-    let order = if body.is_empty() { Ok(None) } else { serde_json::from_slice::<Option<ReplayOrder>>(&body) };
-    let order = order
-        .map(Option::unwrap_or_default)
-        .map_err(|error| Problem::BadOrder(format!("the body is no order to run a request again: {error}")))?;
-    let id: ExecutionId = id.parse().map_err(|_| Problem::UnknownExecution)?;
-    let (execution, capture) = app.recorded(id, &principal).await?;
-    let request = capture.request().map_err(|why| incomplete(id, &why))?;
-    let (table, function) = app.target(&execution.function, order.version.as_deref()).await?;
-    tracing::info!(execution.id = %id, "`{}` runs the request of execution `{id}` again", principal.name);
-    let (execution, answer) = app.run_again(id, request, capture, &table, &function).await?;
+pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Request<Body>) -> Result<Json<Value>, Problem> {
+    let order = caller.optional_order(request, MAX_ORDER_BYTES, "the body is no order to run a request again").await?;
+    let ReplayOrder { version } = order.unwrap_or_default();
+    let (grant, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
+    let app = &grant.app;
+    let capture = app.captured(&execution).await?;
+    let request = capture.request().map_err(|why| incomplete(execution.id, &why))?;
+    let (table, function) = app.target(&execution.function, version.as_deref()).await?;
+    // Versions may ask for other scopes: the one that runs counts.
+    let leave = grant.run(&function.function)?;
+    tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again", grant.name(), execution.id);
+    let (execution, answer) = app.run_again(leave, execution.id, request, capture, &table, &function).await?;
     Ok(Json(json!({ "execution": Timed::from(&execution), "response": told(answer).await })))
 }
 
 impl App {
-    /// Finds an execution and its request; what somebody may not know of is not there.
-    async fn recorded(&self, id: ExecutionId, principal: &Principal) -> Result<(Execution, Capture), Problem> {
-        let store = self.history()?;
-        let execution = store.execution(id).await.map_err(away)?;
-        let execution = execution.filter(|execution| principal.may_touch(execution.function.as_str())).ok_or(Problem::UnknownExecution)?;
+    /// Finds the request of an execution.
+    async fn captured(&self, execution: &Execution) -> Result<Capture, Problem> {
         let not_kept = || {
             Problem::NotReplayable(format!(
-                "the request of execution `{id}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or below `[journal]` for every function; later requests can",
-                execution.function
+                "the request of execution `{}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or below `[journal]` for every function; later requests can",
+                execution.id, execution.function
             ))
         };
-        let capture = store.capture(id).await.map_err(away)?.ok_or_else(not_kept)?;
-        Ok((execution, capture))
+        self.history()?.capture(execution.id).await.map_err(away)?.ok_or_else(not_kept)
     }
 
     /// Finds the function to run, and the deployment that it belongs to.
@@ -109,6 +101,7 @@ impl App {
     /// Runs a request again, and records that.
     async fn run_again(
         &self,
+        leave: Leave<'_>,
         replay_of: ExecutionId,
         request: Captured,
         capture: Capture,
@@ -128,19 +121,20 @@ impl App {
             method: request.method,
             uri: request.uri,
             params: request.params,
+            // It is not this caller who sent the request.
             principal: None,
             headers: request.headers,
             body: request.body,
             remote_addr: None,
             capture: manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture)),
         };
-        self.run_apart(function, invocation).await
+        self.run_apart(leave, invocation).await
     }
 
     /// Runs a function for somebody who is no caller of it, and records that.
-    pub(super) async fn run_apart(&self, function: &LiveFunction, invocation: Invocation) -> Result<(Execution, Answer), Problem> {
+    pub(super) async fn run_apart(&self, leave: Leave<'_>, invocation: Invocation) -> Result<(Execution, Answer), Problem> {
         let execution_id = invocation.execution_id;
-        let finished = self.executor.execute(&function.function, invocation).await.map_err(Problem::Refused)?;
+        let finished = self.executor.run(leave, invocation).await.map_err(Problem::Refused)?;
         let Finished { reply, mut execution, .. } = finished;
         let text = id_text(execution_id.0);
         let answer = function::respond(self, reply, &execution, std::str::from_utf8(&text).unwrap_or_default());

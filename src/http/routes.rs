@@ -1,20 +1,21 @@
 //! The control plane's part about routes: which are live, and why one URL is answered by one of them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{ConnectInfo, State},
-};
-use http::{HeaderMap, Uri};
+use axum::Json;
+use http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, asked::asked, openapi::Routes};
+use super::{
+    App, Problem,
+    asked::asked,
+    auth::caller::{Caller, Grant, Read},
+    openapi::Routes,
+};
 use crate::{
-    access::Scope,
     blocking,
     live::{Table, explain::Explanation},
 };
@@ -29,8 +30,8 @@ pub fn routes() -> Routes {
     get, path = "/api/admin/routes", operation_id = "list_routes", tag = "routes",
     responses((status = 200, description = "The deployment, and its routes.", body = Object))
 )]
-async fn list(State(app): State<Arc<App>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn list(caller: Caller<Read>) -> Result<Json<Value>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let table = app.loaded()?;
     let defaults = app.limits.clone();
     apart(move || json!({ "deployment": table.deployment, "routes": table.listing(&defaults) })).await
@@ -52,13 +53,8 @@ struct ExplainQuery {
     get, path = "/api/admin/routes/explain", operation_id = "explain_route", tag = "routes", params(ExplainQuery),
     responses((status = 200, description = "What the request meets, and who lost.", body = Object))
 )]
-async fn explain(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    uri: Uri,
-) -> Result<Json<Explanation>, Problem> {
-    app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn explain(caller: Caller<Read>, uri: Uri) -> Result<Json<Explanation>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let ExplainQuery { path, method } = asked(&uri)?;
     let table = app.loaded()?;
     apart(move || table.explain(&method.unwrap_or_else(|| "GET".into()).to_uppercase(), &path)).await

@@ -1,25 +1,25 @@
 //! The control plane's part about scripts: lists, one with all that is known of it, its versions; and changes, which are written where the
 //! source keeps its files.
 
-use std::{net::SocketAddr, sync::Arc};
-
 use axum::{
     Json,
     body::Body,
-    extract::{ConnectInfo, Path, RawQuery, State},
+    extract::{Path, RawQuery},
     response::{IntoResponse, Response},
 };
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::{App, Problem, auth::Denied, function, openapi::Routes, problem::away};
+use super::{
+    App, Problem,
+    auth::caller::{About, Caller, Deploy, Grant, Read},
+    openapi::Routes,
+    problem::away,
+};
 use crate::{
-    access::{Principal, Scope},
-    audit::Actor,
     clock::rfc3339,
     deployment::Deployment,
     function::{
@@ -44,8 +44,6 @@ pub fn routes() -> Routes {
     Routes::new().routes(routes!(list, create)).routes(routes!(one, replace, delete)).routes(routes!(versions)).routes(routes!(version))
 }
 
-type Peer = ConnectInfo<SocketAddr>;
-
 /// Which scripts are meant, and which page of them.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -67,17 +65,9 @@ struct Meant {
     get, path = "/api/admin/scripts", operation_id = "list_scripts", tag = "scripts", params(Meant),
     responses((status = 200, description = "A page, and where the next one begins.", body = Object))
 )]
-async fn list(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): Peer,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
+async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
     let (filter, limit) = filter(query.as_deref().unwrap_or_default())?;
-    if !principal.may_touch_all_below(&filter.prefix) {
-        return Err(Denied::OtherFunction { principal }.into());
-    }
+    let Grant { app, .. } = caller.for_all_below(&filter.prefix)?;
     let mut scripts = app.live.scripts(&filter, limit + 1);
     let next = (scripts.len() > limit).then(|| scripts[limit - 1].name.clone());
     scripts.truncate(limit);
@@ -111,15 +101,8 @@ fn filter(query: &str) -> Result<(ScriptFilter, usize), Problem> {
     get, path = "/api/admin/scripts/{id}", operation_id = "script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses((status = 200, description = "The script; its version is the `ETag`.", body = Object))
 )]
-async fn one(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): Peer,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
-    let script = app.script(&id)?;
-    must_touch(&principal, &script.name)?;
+async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (Grant { app, .. }, script) = caller.for_found(|app| async move { app.script(&id) }).await?;
     Ok(app.show(StatusCode::OK, &script, None).await)
 }
 
@@ -142,10 +125,11 @@ struct New {
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
     )
 )]
-async fn create(State(app): State<Arc<App>>, ConnectInfo(peer): Peer, request: Request<Body>) -> Result<Response, Problem> {
-    let (principal, _, New { name, source }) = app.order(peer, request, app.one_script_bytes()).await?;
-    let content = app.content(source)?;
-    let uploaded = app.change(principal, peer, Change::Create(name.clone(), content)).await?;
+async fn create(caller: Caller<Deploy>, request: Request<Body>) -> Result<Response, Problem> {
+    let New { name, source } = caller.order(request, App::one_script_bytes).await?;
+    let grant = caller.for_function(&name)?;
+    let app = &grant.app;
+    let uploaded = grant.change(Change::Create(name.clone(), app.content(source)?)).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let place = format!("/api/admin/scripts/{}", script.id());
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
@@ -170,16 +154,12 @@ struct Source {
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
     )
 )]
-async fn replace(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): Peer,
-    Path(id): Path<String>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let (principal, headers, Source { source }) = app.order(peer, request, app.one_script_bytes()).await?;
-    let content = app.content(source)?;
-    let name = app.script(&id)?.name;
-    let uploaded = app.change(principal, peer, Change::Replace(name.clone(), Some(content), expected(&headers))).await?;
+async fn replace(caller: Caller<Deploy>, Path(id): Path<String>, headers: HeaderMap, request: Request<Body>) -> Result<Response, Problem> {
+    let Source { source } = caller.order(request, App::one_script_bytes).await?;
+    let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
+    let app = &grant.app;
+    let change = Change::Replace(name.clone(), Some(app.content(source)?), expected(&headers));
+    let uploaded = grant.change(change).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok(app.show(status, &script, uploaded.held).await)
@@ -193,15 +173,9 @@ async fn replace(
         (status = 202, description = "It is deleted, and still live; `held` says why.", body = Object)
     )
 )]
-async fn delete(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): Peer,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Deploy, &headers, peer.ip()).await?;
-    let name = app.script(&id)?.name;
-    let uploaded = app.change(principal, peer, Change::Replace(name, None, expected(&headers))).await?;
+async fn delete(caller: Caller<Deploy>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+    let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
+    let uploaded = grant.change(Change::Replace(name, None, expected(&headers))).await?;
     Ok(match uploaded.held {
         None => StatusCode::NO_CONTENT.into_response(),
         Some(held) => (StatusCode::ACCEPTED, Json(json!({ "held": held }))).into_response(),
@@ -224,72 +198,68 @@ fn expected(headers: &HeaderMap) -> Option<Vec<String>> {
     get, path = "/api/admin/scripts/{id}/versions", operation_id = "script_versions", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses((status = 200, description = "Its versions, the newest first.", body = Object))
 )]
-async fn versions(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): Peer,
-    headers: HeaderMap,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
-    let (name, versions) = app.versions(&id).await?;
-    must_touch(&principal, &name)?;
+async fn versions(caller: Caller<Read>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
+    let (_, Lived { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
     let versions: Vec<Value> = versions.iter().map(lived).collect();
     Ok(Json(json!({ "id": ScriptId::of(&name), "name": name, "versions": versions })))
 }
 
-/// One version of a script, with the files that it ran with.
+/// One version of a script, with the files that it ran with: those that whoever asks may read.
 #[utoipa::path(
     get, path = "/api/admin/scripts/{id}/versions/{version}", operation_id = "script_version", tag = "scripts",
     params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits.")),
     responses((status = 200, description = "Its source then.", body = Object))
 )]
-async fn version(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): Peer,
-    headers: HeaderMap,
-    Path((id, version)): Path<(String, String)>,
-) -> Result<Json<Value>, Problem> {
-    let principal = app.auth.identify_bearer(Scope::Read, &headers, peer.ip()).await?;
-    let (name, versions) = app.versions(&id).await?;
-    must_touch(&principal, &name)?;
+async fn version(caller: Caller<Read>, Path((id, version)): Path<(String, String)>) -> Result<Json<Value>, Problem> {
+    let (grant, Lived { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
     let unknown = || Problem::UnknownVersion { version: version.clone(), function: name.clone() };
     let known = version.parse().ok().and_then(|version: Version| versions.iter().find(|known| known.version == version));
     let known = known.ok_or_else(unknown)?;
-    let files = app.history()?.version_files(known.version).await.map_err(away)?.ok_or_else(unknown)?;
+    let files = grant.app.history()?.version_files(known.version).await.map_err(away)?.ok_or_else(unknown)?;
     let text = |content: &Content| String::from_utf8_lossy(&content.bytes).into_owned();
+    let readable = files.iter().filter(|(path, _)| grant.may_read(path));
     let mut found = lived(known);
     found["id"] = json!(ScriptId::of(&name));
     found["source"] = json!(files.get(&*file_of(&name)).map(text));
-    found["files"] = files.iter().map(|(path, content)| (path.to_string(), text(content).into())).collect::<serde_json::Map<_, _>>().into();
+    found["files"] = readable.map(|(path, content)| (path.to_string(), text(content).into())).collect::<serde_json::Map<_, _>>().into();
     found["name"] = json!(name);
     Ok(Json(found))
 }
 
-/// Refuses whoever has a token for other functions.
-pub(super) fn must_touch(principal: &Principal, name: &FunctionName) -> Result<(), Denied> {
-    if principal.may_touch(name.as_str()) { Ok(()) } else { Err(Denied::OtherFunction { principal: principal.clone() }) }
+/// When a script was live, and as what.
+struct Lived {
+    name: FunctionName,
+    versions: Vec<FunctionVersion>,
+}
+
+impl About for Lived {
+    fn function(&self) -> Option<FunctionName> {
+        Some(self.name.clone())
+    }
+}
+
+impl About for Script {
+    fn function(&self) -> Option<FunctionName> {
+        Some(self.name.clone())
+    }
 }
 
 fn lived(known: &FunctionVersion) -> Value {
     json!({ "version": known.version, "deployment": known.deployment, "time": rfc3339(known.deployment.time_us()) })
 }
 
-impl App {
-    /// Reads an order of somebody who may deploy; the caller must ask about which functions. Nobody's body is read before it is known who that is.
-    pub(super) async fn order<T: DeserializeOwned>(
-        &self,
-        peer: SocketAddr,
-        request: Request<Body>,
-        limit: usize,
-    ) -> Result<(Principal, HeaderMap, T), Problem> {
-        let (parts, body) = request.into_parts();
-        let principal = self.auth.identify_bearer(Scope::Deploy, &parts.headers, peer.ip()).await?;
-        let body: Bytes = function::read_body(&parts.headers, body, limit, self.settings.body_timeout).await?;
-        let order =
-            serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is not as it should be: {error}")))?;
-        Ok((principal, parts.headers, order))
+impl Grant {
+    /// Changes a script, and waits until that is live.
+    async fn change(&self, change: Change) -> Result<Uploaded, Problem> {
+        let upload = Upload { change, by: self.actor(), allow_mass_delete: false, is_dry_run: false };
+        self.app.upload(upload).await.map_err(|error| match error {
+            UploadError::Wrong(diagnostics) => UploadError::Wrong(self.shown(diagnostics)).into(),
+            error => error.into(),
+        })
     }
+}
 
+impl App {
     fn one_script_bytes(&self) -> usize {
         self.max_file_bytes.saturating_mul(JSON_GROWTH).saturating_add(ORDER_BYTES)
     }
@@ -308,15 +278,6 @@ impl App {
     }
 
     /// Changes the source, and waits until that is live.
-    async fn change(&self, principal: Principal, peer: SocketAddr, change: Change) -> Result<Uploaded, Problem> {
-        if let Change::Create(name, _) | Change::Replace(name, ..) = &change {
-            must_touch(&principal, name)?;
-        }
-        let upload = Upload { change, by: Actor::over_http(principal.name, peer.ip()), allow_mass_delete: false, is_dry_run: false };
-        Ok(self.upload(upload).await?)
-    }
-
-    /// The same for whoever has more to say about it.
     pub(super) async fn upload(&self, upload: Upload) -> Result<Uploaded, UploadError> {
         let uploaded = self.sync.upload(upload).await;
         match (&uploaded, &self.git) {
@@ -328,7 +289,7 @@ impl App {
     }
 
     /// Returns when which version of a script was live; also of one that is not there any more, by its name.
-    async fn versions(&self, id: &str) -> Result<(FunctionName, Vec<FunctionVersion>), Problem> {
+    async fn versions(&self, id: &str) -> Result<Lived, Problem> {
         let name = match self.script(id) {
             Ok(script) => script.name,
             // Postgres takes no text with a zero in it.
@@ -339,7 +300,7 @@ impl App {
         if versions.is_empty() && self.live.script(&name).is_none() {
             return Err(Problem::UnknownScript);
         }
-        Ok((name, versions))
+        Ok(Lived { name, versions })
     }
 
     /// Returns the deployment that brought what is live of a script, as far as the database tells.

@@ -1,24 +1,24 @@
 //! The control plane's part about tokens: who there is, who comes, who goes.
 
-use std::{net::SocketAddr, sync::Arc};
-
 use axum::{
     Json,
     body::Body,
-    extract::{ConnectInfo, Path, State},
+    extract::Path,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, Request, StatusCode, header, request::Parts};
+use http::{Request, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{App, Problem, function, openapi::Routes, problem::away};
-use crate::{
-    access::{self, Scope, Token, TokenHash},
-    audit::Actor,
+use super::{
+    Problem,
+    auth::caller::{Admin, Caller, Grant},
+    openapi::Routes,
+    problem::away,
 };
+use crate::access::{self, Scope, Token, TokenHash};
 
 /// Longest wish for a token.
 const MAX_ORDER_BYTES: usize = 16 * 1024;
@@ -30,12 +30,8 @@ pub fn routes() -> Routes {
 
 /// Lists tokens by name, without their secrets.
 #[utoipa::path(get, path = "/api/admin/tokens", tag = "tokens", responses((status = 200, description = "Every token, expired ones too.", body = Object)))]
-async fn tokens(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
+async fn tokens(caller: Caller<Admin>) -> Result<Json<Value>, Problem> {
+    let Grant { app, .. } = caller.for_node()?;
     let tokens = app.history()?.tokens().await.map_err(away)?;
     let now_us = app.ids.now_us();
     Ok(Json(json!({ "tokens": tokens.iter().map(|token| token.summary(now_us)).collect::<Vec<_>>() })))
@@ -60,8 +56,8 @@ struct NewToken {
 
 impl NewToken {
     fn token(self, now_us: i64) -> Result<Token, Problem> {
+        must_be_a_name(&self.name)?;
         let bad = |error: &dyn ToString| Problem::BadOrder(error.to_string());
-        access::check_name(&self.name).map_err(|error| bad(&error))?;
         let span = self.expires.as_deref().map(access::parse_span_us).transpose().map_err(|error| bad(&error))?;
         let functions = self.functions.as_deref().map(str::parse).transpose().map_err(|error| bad(&error))?;
         Ok(Token::new(self.name, self.scope, functions, now_us, span))
@@ -73,26 +69,21 @@ impl NewToken {
     post, path = "/api/admin/tokens", tag = "tokens", request_body = NewToken,
     responses((status = 201, description = "The token, and its secret.", body = Object))
 )]
-async fn create_token(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Result<Response, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    let principal = app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
-    let body = function::read_body(&headers, body, MAX_ORDER_BYTES, app.settings.body_timeout).await?;
-    let new: NewToken =
-        serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the body is no wish for a token: {error}")))?;
+async fn create_token(caller: Caller<Admin>, request: Request<Body>) -> Result<Response, Problem> {
+    let grant = caller.for_node()?;
+    let new: NewToken = grant.order(request, MAX_ORDER_BYTES, "the body is no wish for a token").await?;
+    let app = &grant.app;
     let now_us = app.ids.now_us();
     let token = new.token(now_us)?;
     let secret = access::new_secret().map_err(|error| {
         tracing::error!("the system gives no random bytes: {error}");
         Problem::HistoryAway
     })?;
-    let record = token.creation(&Actor::over_http(principal.name, peer.ip()));
-    if !app.history()?.create_token(&token, &TokenHash::of(secret.expose()), &record).await.map_err(away)? {
+    let (hash, record) = (TokenHash::of(secret.expose()), token.creation(&grant.actor()));
+    if !app.history()?.create_token(&token, &hash, &record).await.map_err(away)? {
         return Err(Problem::TokenTaken(token.name));
     }
+    app.auth.made(&hash, &token);
     let mut answer = token.summary(now_us);
     answer["secret"] = secret.expose().into();
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
@@ -103,16 +94,18 @@ async fn create_token(
     delete, path = "/api/admin/tokens/{name}", tag = "tokens", params(("name" = String, Path, description = "As it was called.")),
     responses((status = 204, description = "It is worth nothing any more."))
 )]
-async fn revoke_token(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
-    Path(name): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let principal = app.auth.require_bearer(Scope::Admin, &headers, peer.ip()).await?;
-    let record = access::revocation(&name, &Actor::over_http(principal.name, peer.ip()), app.ids.now_us());
-    match app.history()?.revoke_token(&name, &record).await.map_err(away)? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(Problem::UnknownToken(name)),
+async fn revoke_token(caller: Caller<Admin>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    let grant = caller.for_node()?;
+    // Postgres takes no text with a zero in it, for one.
+    must_be_a_name(&name)?;
+    let record = access::revocation(&name, &grant.actor(), grant.app.ids.now_us());
+    if !grant.app.history()?.revoke_token(&name, &record).await.map_err(away)? {
+        return Err(Problem::UnknownToken(name));
     }
+    grant.app.auth.revoked(&name);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn must_be_a_name(name: &str) -> Result<(), Problem> {
+    access::check_name(name).map_err(|error| Problem::BadOrder(error.to_string()))
 }

@@ -1,22 +1,19 @@
 //! A whole tree of functions in one request: `PUT /api/admin/tree` with a tar, as `picloud deploy` sends it.
 
-use std::{net::SocketAddr, sync::Arc};
-
-use axum::{
-    Json,
-    body::Body,
-    extract::{ConnectInfo, State},
-};
+use axum::{Json, body::Body};
 use http::{Request, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{App, Problem, function, openapi::Routes};
+use super::{
+    Problem,
+    auth::caller::{Caller, Deploy},
+    function,
+    openapi::Routes,
+};
 use crate::{
-    access::Scope,
-    audit::Actor,
     function::Diagnostic,
     source::tarball::{self, Limits},
     sync::upload::{Change, Upload},
@@ -79,13 +76,9 @@ struct Meant {
         (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
     )
 )]
-async fn deploy(
-    State(app): State<Arc<App>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request<Body>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
-    let (parts, body) = request.into_parts();
-    let principal = app.auth.require_bearer(Scope::Deploy, &parts.headers, peer.ip()).await?;
+async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(StatusCode, Json<Value>), Problem> {
+    let grant = caller.for_node()?;
+    let (app, (parts, body)) = (&grant.app, request.into_parts());
     let wishes = Wishes::parse(&parts.uri)?;
     let _place = PLACES.try_acquire().map_err(|_| Problem::UploadsBusy)?;
     let tar = function::read_body(&parts.headers, body, MAX_TAR_BYTES, app.settings.body_timeout).await?;
@@ -93,7 +86,7 @@ async fn deploy(
     let tree = tarball::unpack(tar, limits).await?;
     let upload = Upload {
         change: Change::Tree(tree),
-        by: Actor::over_http(principal.name, peer.ip()),
+        by: grant.actor(),
         allow_mass_delete: wishes.allow_mass_delete,
         is_dry_run: wishes.is_dry_run,
     };

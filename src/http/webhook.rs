@@ -1,12 +1,11 @@
 //! Webhooks: a git host says that a repository has changed. They are only pokes, so what matters of one is that its sender knows the secret;
 //! one that is sent again does no harm.
 
-use std::{borrow::Cow, sync::Arc};
+use std::borrow::Cow;
 
 use axum::{
     Json,
     body::Body,
-    extract::State,
     response::{IntoResponse as _, Response},
 };
 use base64::{
@@ -19,7 +18,7 @@ use serde::Deserialize;
 use sha2::Sha256;
 use tokio::sync::Semaphore;
 
-use super::{App, Problem, function};
+use super::{App, Problem, auth::caller::Anybody, function};
 use crate::secret::Secret;
 
 /// What GitHub sends at most.
@@ -78,7 +77,7 @@ pub struct Event {
     post, path = "/_picloud/hooks/source", tag = "source", request_body(content = Object, description = "Whatever the forge sends, signed."),
     responses((status = 202, description = "The source is looked at.", body = Object), (status = 204, description = "Nothing that concerns the node."))
 )]
-pub async fn receive(State(app): State<Arc<App>>, request: Request<Body>) -> Result<Response, Problem> {
+pub async fn receive(Anybody(app): Anybody, request: Request<Body>) -> Result<Response, Problem> {
     if !accept(&app, request).await? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::{Database, Store, StoreError, audit, read, record::Batch};
 use crate::{
-    access::{Principal, Token, TokenHash},
+    access::{Token, TokenHash},
     audit::Record,
 };
 
@@ -77,8 +77,22 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns whose token has this hash, if it has not expired, and notes that it was used.
-    pub async fn token_by_hash(&self, hash: &TokenHash, now_us: i64) -> Result<Option<Principal>, StoreError> {
+    /// Returns the tokens that were made last, so many at most, with their hashes. A row that makes no sense is passed over.
+    pub async fn hashed_tokens(&self, limit: u32) -> Result<Vec<(TokenHash, Token)>, StoreError> {
+        let rows: Vec<HashedRow> = read!(self, pool => sqlx::query_as(
+            "SELECT hash, name, scope, functions, created_us, expires_us, last_used_us
+             FROM tokens
+             ORDER BY created_us DESC
+             LIMIT $1",
+        )
+        .bind(i64::from(limit))
+        .fetch_all(pool))
+        .map_err(StoreError::query("read the tokens"))?;
+        Ok(rows.into_iter().filter_map(|row| Some((TokenHash::kept(row.hash), Token::try_from(row.token).ok()?))).collect())
+    }
+
+    /// Returns the token with this hash, if it has not expired, and notes that it was used.
+    pub async fn token_by_hash(&self, hash: &TokenHash, now_us: i64) -> Result<Option<Token>, StoreError> {
         let row: Option<TokenRow> = read!(self, pool => sqlx::query_as(
             "SELECT name, scope, functions, created_us, expires_us, last_used_us
              FROM tokens
@@ -94,7 +108,7 @@ impl Store {
         if token.last_used_us.is_none_or(|last| last < stale_us) {
             self.note_use(&token.name, now_us).await;
         }
-        Ok(Some(Principal { name: token.name, scope: token.scope, functions: token.functions }))
+        Ok(Some(token))
     }
 
     /// Notes when a token was used. Its owner gets in even where that cannot be written down.
@@ -107,6 +121,13 @@ impl Store {
             tracing::warn!(token.name = name, "cannot note the use of the token `{name}`: {error}");
         }
     }
+}
+
+#[derive(FromRow)]
+struct HashedRow {
+    hash: String,
+    #[sqlx(flatten)]
+    token: TokenRow,
 }
 
 #[derive(FromRow)]

@@ -231,6 +231,11 @@ impl Node {
         }
     }
 
+    /// The variables of its environment that a command on its database needs, too.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.setup.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Returns the path of a function file.
     pub fn file(&self, path: &str) -> PathBuf {
         self.folder().join("functions").join(path)
@@ -444,12 +449,17 @@ impl Client {
         self.write(format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n").as_bytes()).unwrap();
     }
 
-    /// Sends a GET again if it has been answered: another was faster.
-    pub fn begin_again(&mut self, path: &str) {
+    /// Returns whether an answer has begun to come.
+    pub fn is_answered(&self) -> bool {
         self.socket().set_nonblocking(true).unwrap();
         let has_answer = matches!(self.socket().peek(&mut [0]), Ok(1));
         self.socket().set_nonblocking(false).unwrap();
-        if has_answer {
+        has_answer
+    }
+
+    /// Sends a GET again if it has been answered: another was faster.
+    pub fn begin_again(&mut self, path: &str) {
+        if self.is_answered() {
             self.read("GET").unwrap();
             self.begin(path);
         }

@@ -13,5 +13,7 @@ mod store;
 mod audit;
 mod callers;
 mod login;
+mod rights;
+mod shown;
 mod tokens;
 mod watch;

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::{
     kit::{Visitor, admin, ask, on_both, token, url},
-    node::{PATIENCE, Setup, node, wait_until},
+    node::{Node, PATIENCE, Setup, node, wait_until},
+    store::{Fresh, Proxy},
 };
 
 on_both! {
@@ -13,6 +14,8 @@ on_both! {
     only_an_admin_of_the_whole_node_gives_tokens
     a_wish_that_makes_no_sense_is_refused
     executions_of_other_functions_are_not_there
+    wrong_tokens_shut_nobody_out_who_has_a_right_one
+    a_name_that_can_be_none_is_refused_before_it_is_looked_for
 }
 
 fn a_token_is_made_used_and_revoked_from_afar(on: impl Fn(Setup) -> Setup) {
@@ -163,4 +166,92 @@ fn executions_of_other_functions_are_not_there(on: impl Fn(Setup) -> Setup) {
         }
     }
     assert!(!list("prefix=shop/").text().contains("shopping"));
+}
+
+fn wrong_tokens_shut_nobody_out_who_has_a_right_one(on: impl Fn(Setup) -> Setup) {
+    let mut node = on(node(&[("a.rhai", "+++\nauth = \"token\"\n+++\n1")])).start();
+    let (early, revoked) = (token(&node, "early", "deploy", None), token(&node, "revoked", "deploy", None));
+    // This process has seen none of them.
+    node.restart();
+    let whoami = |secret: &str| ask(&node, secret, "GET", "/api/admin/whoami", &Value::Null).status;
+    let flood = || (0..15).map(|number| whoami(&format!("picloud_{number:064x}"))).collect::<Vec<_>>();
+    assert_eq!(flood(), [[401; 10].as_slice(), &[429; 5]].concat());
+    assert_eq!(whoami(&early), 200);
+    assert_eq!(ask(&node, &early, "GET", "/a", &Value::Null).status, 200, "a function asks the same");
+    // Nor one that is made meanwhile, by the node or beside it.
+    let late = token(&node, "late", "read", None);
+    assert_eq!(whoami(&late), 200);
+    let beside = beside(&node, &["token", "create", "beside", "--scope", "read"]);
+    wait_until("a token that a command made is known", PATIENCE, || whoami(&beside) == 200);
+    // One that is revoked is wrong at once, whoever revokes it.
+    assert_eq!(whoami(&revoked), 200);
+    assert_eq!(ask(&node, &admin(&node), "DELETE", "/api/admin/tokens/revoked", &Value::Null).status, 204);
+    assert_ne!(whoami(&revoked), 200);
+    self::beside(&node, &["token", "revoke", "beside"]);
+    assert_ne!(whoami(&beside), 200);
+    assert_eq!(flood(), [429; 15], "who has none stays out");
+}
+
+/// Runs a command on the database that a node uses, and returns what it printed.
+#[track_caller]
+fn beside(node: &Node, arguments: &[&str]) -> String {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_picloud"));
+    command.args(arguments).current_dir(node.folder()).env_clear().envs(node.variables());
+    crate::kit::printed(arguments, command.output().unwrap()).trim().to_owned()
+}
+
+fn a_name_that_can_be_none_is_refused_before_it_is_looked_for(on: impl Fn(Setup) -> Setup) {
+    let node = on(node(&[("a.rhai", "1")])).start();
+    let revoke = |name: &str| ask(&node, &admin(&node), "DELETE", &format!("/api/admin/tokens/{name}"), &Value::Null);
+    for (name, part) in [("a%00b", "letters, digits"), ("a%20b", "letters, digits"), ("%00", "letters, digits"), ("admin", "`admin-token`")]
+    {
+        let refused = revoke(name);
+        assert_eq!(refused.status, 400, "{name}: {}", refused.text());
+        assert!(refused.json()["detail"].as_str().unwrap().contains(part), "{name}: {}", refused.text());
+    }
+    assert_eq!(revoke("nobody").status, 404);
+    // Wherever a text comes that Postgres cannot take, it is nothing that is there, and the database is not to blame.
+    let (order, get) = (json!({ "to": "no\u{0}where" }), &Value::Null);
+    for (method, path, body) in [
+        ("GET", "/api/admin/audit?who=%00", get),
+        ("GET", "/api/admin/audit?since=%00", get),
+        ("GET", "/api/admin/scripts?prefix=%00", get),
+        ("GET", "/api/admin/scripts?cursor=%00", get),
+        ("GET", "/api/admin/executions?text=%00", get),
+        ("GET", "/api/admin/deployments/aaaaaaa%00", get),
+        ("GET", "/api/admin/deployments/live/diff?against=aaaaaaa%00", get),
+        ("GET", "/api/admin/scripts/%00/versions", get),
+        ("GET", "/_picloud/v/aaaaaaa%00/a", get),
+        ("POST", "/api/admin/rollback", &order),
+        ("POST", "/api/admin/invoke", &json!({ "path": "/a", "deployment": "aaaaaaa\u{0}" })),
+    ] {
+        let answer = ask(&node, &admin(&node), method, path, body);
+        assert!(answer.status < 500, "{method} {path}: {} {}", answer.status, answer.text());
+    }
+    node.write("a.rhai", "2");
+    node.wait_for("/a", "2");
+    let why = json!({ "reason": "a\u{0}b" });
+    assert_eq!(ask(&node, &admin(&node), "POST", "/api/admin/rollback", &why).status, 200);
+    node.wait_for("/a", "1");
+    assert!(!node.log().contains("cannot answer"), "{}", node.log());
+}
+
+#[test]
+fn a_token_that_was_right_a_moment_ago_needs_no_database() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (proxy, url) = runtime.block_on(async {
+        let fresh = Fresh::postgres().await;
+        Proxy::before(&fresh.url).await
+    });
+    let node = node(&[("a.rhai", "+++\nauth = \"token\"\n+++\nctx.principal")]).variable("PICLOUD_DATABASE_URL", &url).start();
+    let secrets = ["used", "idle", "brief"].map(|name| token(&node, name, "read", None));
+    let call = |secret: &str| ask(&node, secret, "GET", "/a", &Value::Null);
+    assert_eq!(call(&secrets[0]).text(), "used");
+    proxy.cut();
+    for _ in 0..20 {
+        assert_eq!(call(&secrets[0]).text(), "used", "it goes on");
+    }
+    assert_eq!(call(&format!("picloud_{}", "0".repeat(64))).status, 503, "of one that was never seen nobody can tell");
+    proxy.restore();
+    wait_until("all are known again", PATIENCE, || secrets.iter().all(|secret| call(secret).status == 200));
 }

@@ -7,17 +7,11 @@ mod text;
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Instant,
 };
 
-use axum::{
-    extract::{ConnectInfo, State},
-    response::IntoResponse,
-};
+use axum::{extract::ConnectInfo, response::IntoResponse};
 use http::{HeaderMap, header};
 use text::{
     Kind::{Counter, Gauge, Histogram},
@@ -25,9 +19,14 @@ use text::{
 };
 use tokio::sync::Semaphore;
 
-use super::{App, Problem};
+use super::{
+    App, Problem,
+    auth::{
+        Way,
+        caller::{Anybody, Caller, Read},
+    },
+};
 use crate::{
-    access::Scope,
     blocking,
     clock::monotonic,
     execution::Outcome,
@@ -109,12 +108,12 @@ impl Drop for Measure<'_> {
     responses((status = 200, description = "Numbers for Prometheus.", body = String, content_type = "text/plain"))
 )]
 pub async fn answer(
-    State(app): State<Arc<App>>,
+    Anybody(app): Anybody,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     if !app.settings.metrics_open {
-        app.auth.require_bearer(Scope::Read, &headers, peer.ip()).await?;
+        Caller::<Read>::identify(app.clone(), Way::Bearer, &headers, peer.ip()).await?.for_node()?;
     }
     let _turn = app.counts.turn.acquire().await.expect("nobody closes it");
     let (writer, now_us) = (app.clone(), app.ids.now_us());

@@ -1,0 +1,231 @@
+//! Who gives an order. The app is behind [`Guarded`], and a handler has two ways to it: [`Anybody`] says that nobody is asked, and a
+//! [`Caller`] gives it once the handler has said what the request is about and its sender may touch that. A handler that forgets to ask has
+//! nothing to work with, so it does not compile.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    marker::PhantomData,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, FromRequestParts},
+};
+use bytes::Bytes;
+use http::{HeaderMap, Request, request::Parts};
+use serde::de::DeserializeOwned;
+
+use super::{Denied, Way};
+use crate::{
+    access::{Principal, Scope},
+    audit::Actor,
+    function::{Diagnostic, FunctionName, SharedFunction},
+    http::{App, Problem, auth::admission::Leave, function},
+};
+
+/// What the router of the node's own URLs holds: an app that only the extractors of this file take out.
+#[derive(Clone)]
+pub struct Guarded(Arc<App>);
+
+impl Guarded {
+    /// Puts it there.
+    pub fn new(app: Arc<App>) -> Self {
+        Self(app)
+    }
+}
+
+/// The app, for what anybody may ask.
+pub struct Anybody(pub Arc<App>);
+
+impl FromRequestParts<Guarded> for Anybody {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, guarded: &Guarded) -> Result<Self, Infallible> {
+        Ok(Self(guarded.0.clone()))
+    }
+}
+
+/// A scope as a type.
+pub trait Level {
+    /// Which.
+    const SCOPE: Scope;
+}
+
+/// [`Scope::Read`].
+pub enum Read {}
+/// [`Scope::Deploy`].
+pub enum Deploy {}
+/// [`Scope::Admin`].
+pub enum Admin {}
+
+impl Level for Read {
+    const SCOPE: Scope = Scope::Read;
+}
+
+impl Level for Deploy {
+    const SCOPE: Scope = Scope::Deploy;
+}
+
+impl Level for Admin {
+    const SCOPE: Scope = Scope::Admin;
+}
+
+/// Somebody with a scope that is large enough, and with leave for nothing yet.
+pub struct Caller<S> {
+    app: Arc<App>,
+    principal: Principal,
+    address: IpAddr,
+    scope: PhantomData<fn() -> S>,
+}
+
+impl<S: Level> FromRequestParts<Guarded> for Caller<S> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, guarded: &Guarded) -> Result<Self, Problem> {
+        let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("every request to the router has it");
+        Ok(Self::identify(guarded.0.clone(), Way::Bearer, &parts.headers, peer.ip()).await?)
+    }
+}
+
+/// Something that a request names, and that is or belongs to a function.
+pub trait About {
+    /// The function; none: what was found is nobody's.
+    fn function(&self) -> Option<FunctionName>;
+
+    /// What somebody hears who may not touch it.
+    fn refusal(denied: Denied) -> Problem {
+        denied.into()
+    }
+}
+
+impl<S: Level> Caller<S> {
+    /// Returns who sent a request. Handlers get one as an argument; this is for those that cannot.
+    pub async fn identify(app: Arc<App>, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Self, Denied> {
+        let principal = app.auth.identify(S::SCOPE, way, headers, address).await?;
+        Ok(Self { app, principal, address, scope: PhantomData })
+    }
+
+    /// The request is about the whole node.
+    pub fn for_node(self) -> Result<Grant, Denied> {
+        match self.principal.functions {
+            None => Ok(self.grant()),
+            Some(_) => Err(Denied::OnlySomeFunctions { principal: self.principal }),
+        }
+    }
+
+    /// The request is about the function, or the file, of this name.
+    pub fn for_function(self, name: &FunctionName) -> Result<Grant, Denied> {
+        self.must(|principal| principal.may_touch(name.as_str()))
+    }
+
+    /// The request is about all of these.
+    pub fn for_functions(self, names: impl IntoIterator<Item = FunctionName>) -> Result<Grant, Denied> {
+        self.must(|principal| names.into_iter().all(|name| principal.may_touch(name.as_str())))
+    }
+
+    /// The request is a list of what has a name that begins so.
+    pub fn for_all_below(self, begin: &str) -> Result<Grant, Denied> {
+        self.must(|principal| principal.may_touch_all_below(begin))
+    }
+
+    /// The request is about something that has to be found first. What is found is given to whoever may touch it.
+    pub async fn for_found<T: About, F>(self, find: impl FnOnce(Arc<App>) -> F) -> Result<(Grant, T), Problem>
+    where
+        F: Future<Output = Result<T, Problem>>,
+    {
+        let found = find(self.app.clone()).await?;
+        match found.function() {
+            None => Ok((self.grant(), found)),
+            Some(name) => self.for_function(&name).map(|grant| (grant, found)).map_err(T::refusal),
+        }
+    }
+
+    /// The request is about its own token.
+    pub fn for_itself(self) -> Principal {
+        self.principal
+    }
+
+    /// Reads what is ordered. Nobody's body is read before it is known who sends it.
+    pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: impl FnOnce(&App) -> usize) -> Result<T, Problem> {
+        parse(&body(&self.app, request, limit(&self.app)).await?, "the body is not as it should be")
+    }
+
+    /// The same where an order may be left out.
+    pub async fn optional_order<T: DeserializeOwned>(
+        &self,
+        request: Request<Body>,
+        limit: usize,
+        wrong: &str,
+    ) -> Result<Option<T>, Problem> {
+        let body = body(&self.app, request, limit).await?;
+        if body.is_empty() { Ok(None) } else { parse(&body, wrong) }
+    }
+
+    /// Returns the time, for what is read from a query.
+    pub fn now_us(&self) -> i64 {
+        self.app.ids.now_us()
+    }
+
+    fn must(self, is_allowed: impl FnOnce(&Principal) -> bool) -> Result<Grant, Denied> {
+        if is_allowed(&self.principal) { Ok(self.grant()) } else { Err(Denied::OtherFunction { principal: self.principal }) }
+    }
+
+    fn grant(self) -> Grant {
+        Grant { app: self.app, principal: self.principal, address: self.address }
+    }
+}
+
+/// Leave to do what a request is about, and what is needed for it.
+pub struct Grant {
+    /// The node.
+    pub app: Arc<App>,
+    principal: Principal,
+    address: IpAddr,
+}
+
+impl Grant {
+    /// Names the sender, for logs and messages.
+    pub fn name(&self) -> &str {
+        &self.principal.name
+    }
+
+    /// Returns the sender, for the audit log.
+    pub fn actor(&self) -> Actor {
+        Actor::over_http(self.principal.name.clone(), self.address)
+    }
+
+    /// Returns leave to run a function: an order to run something does not say yet what its sender may run.
+    pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Leave<'a>, Denied> {
+        Leave::ordered(&self.principal, function)
+    }
+
+    /// Returns whether the sender may read this file.
+    pub fn may_read(&self, file: &str) -> bool {
+        FunctionName::of_file(file).map_or(self.principal.functions.is_none(), |name| self.principal.may_touch(name.as_str()))
+    }
+
+    /// Returns what the sender is shown of these: of files that it may not read no text, which messages may repeat.
+    pub fn shown(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+        // Without a file it is about all of them.
+        let is_shown = |found: &Diagnostic| found.file.is_empty() || self.may_read(&found.file);
+        let shown = |found| if is_shown(&found) { found } else { found.without_text() };
+        diagnostics.into_iter().map(shown).collect()
+    }
+
+    /// Reads what is ordered.
+    pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize, wrong: &str) -> Result<T, Problem> {
+        parse(&body(&self.app, request, limit).await?, wrong)
+    }
+}
+
+async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
+    let (Parts { headers, .. }, body) = request.into_parts();
+    function::read_body(&headers, body, limit, app.settings.body_timeout).await
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8], wrong: &str) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| Problem::BadOrder(format!("{wrong}: {error}")))
+}
