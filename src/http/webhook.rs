@@ -1,11 +1,17 @@
 //! Webhooks: a git host says that a repository has changed. They are only pokes, so what matters of one is that its sender knows the secret;
 //! one that is sent again does no harm.
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, SocketAddr},
+    sync::{Mutex, MutexGuard},
+};
 
 use axum::{
     Json,
     body::Body,
+    extract::ConnectInfo,
     response::{IntoResponse as _, Response},
 };
 use base64::{
@@ -14,17 +20,20 @@ use base64::{
 };
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, Request, StatusCode, header};
+use http_body::Body as _;
 use serde::Deserialize;
 use sha2::Sha256;
-use tokio::sync::Semaphore;
 
-use super::{App, Problem, auth::caller::Anybody, function};
+use super::{App, Problem, auth::caller::Anybody, function, network::network};
 use crate::secret::Secret;
 
 /// What GitHub sends at most.
 const MAX_BODY_BYTES: usize = 25 << 20;
-/// Bodies that are held at the same time, because nobody has proved anything while they are read.
+/// What nearly all webhooks are smaller than. Such a body is held without a place, as that of a request to a function is.
+const SMALL_BODY_BYTES: usize = 64 << 10;
+/// Places for larger bodies, of all senders and of one, because nobody has proved anything while a body is read.
 const MAX_BODIES: usize = 4;
+const MAX_BODIES_OF_ONE: usize = 2;
 /// How far a sender's clock may be off, where the time is signed: what Standard Webhooks recommends.
 const MAX_AGE_US: i64 = 5 * 60 * 1_000_000;
 
@@ -32,13 +41,13 @@ const MAX_AGE_US: i64 = 5 * 60 * 1_000_000;
 pub struct Webhook {
     secret: Secret,
     branch: Option<String>,
-    bodies: Semaphore,
+    bodies: Bodies,
 }
 
 impl Webhook {
     /// Takes the secret that both sides know, and the one branch that is followed; without it, all are. An empty secret is none.
     pub fn new(secret: Secret, branch: Option<String>) -> Option<Self> {
-        (!secret.expose().is_empty()).then(|| Self { secret, branch, bodies: Semaphore::new(MAX_BODIES) })
+        (!secret.expose().is_empty()).then(|| Self { secret, branch, bodies: Bodies::default() })
     }
 
     /// Returns whether the source may differ after this.
@@ -49,6 +58,45 @@ impl Webhook {
             None => !reference.starts_with("refs/"),
         };
         !event.is_ping && event.reference.as_deref().is_none_or(is_followed)
+    }
+}
+
+/// The places that are taken for large bodies, by sender.
+#[derive(Default)]
+struct Bodies(Mutex<HashMap<IpAddr, usize>>);
+
+impl Bodies {
+    fn take(&self, address: IpAddr) -> Option<Place<'_>> {
+        let address = network(address);
+        let mut taken = self.taken();
+        let own = taken.get(&address).copied().unwrap_or_default();
+        if own == MAX_BODIES_OF_ONE || taken.values().sum::<usize>() == MAX_BODIES {
+            return None;
+        }
+        taken.insert(address, own + 1);
+        Some(Place { bodies: self, address })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.0.lock().expect("nothing panics while it holds the lock")
+    }
+}
+
+/// A place that is taken. Dropping it makes it free.
+struct Place<'a> {
+    bodies: &'a Bodies,
+    address: IpAddr,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut taken = self.bodies.taken();
+        if let Entry::Occupied(mut own) = taken.entry(self.address) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
     }
 }
 
@@ -77,8 +125,12 @@ pub struct Event {
     post, path = "/_picloud/hooks/source", tag = "source", request_body(content = Object, description = "Whatever the forge sends, signed."),
     responses((status = 202, description = "The source is looked at.", body = Object), (status = 204, description = "Nothing that concerns the node."))
 )]
-pub async fn receive(Anybody(app): Anybody, request: Request<Body>) -> Result<Response, Problem> {
-    if !accept(&app, request).await? {
+pub async fn receive(
+    Anybody(app): Anybody,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request<Body>,
+) -> Result<Response, Problem> {
+    if !accept(&app, request, peer.ip()).await? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     app.sync.poke();
@@ -86,11 +138,13 @@ pub async fn receive(Anybody(app): Anybody, request: Request<Body>) -> Result<Re
 }
 
 /// Returns whether the source may have changed.
-async fn accept(app: &App, request: Request<Body>) -> Result<bool, Problem> {
+async fn accept(app: &App, request: Request<Body>, address: IpAddr) -> Result<bool, Problem> {
     let webhook = app.webhook.as_ref().ok_or(Problem::NoWebhookSecret)?;
     let (parts, body) = request.into_parts();
-    Signature::find(&parts.headers).ok_or(Problem::Webhook(Reason::Unsigned))?;
-    let _place = webhook.bodies.try_acquire().map_err(|_| Problem::WebhooksBusy)?;
+    let signature = Signature::find(&parts.headers).ok_or(Reason::Unsigned).map_err(Problem::Webhook)?;
+    signature.precheck(&webhook.secret).map_err(Problem::Webhook)?;
+    let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BODY_BYTES as u64);
+    let _place = if is_small { None } else { Some(webhook.bodies.take(address).ok_or(Problem::WebhooksBusy)?) };
     let body = function::read_body(&parts.headers, body, MAX_BODY_BYTES, app.settings.body_timeout).await?;
     let event = verify(&parts.headers, &body, &webhook.secret, app.ids.now_us()).map_err(Problem::Webhook)?;
     Ok(webhook.concerns(&event))
@@ -110,7 +164,7 @@ pub fn verify(headers: &HeaderMap, body: &[u8], secret: &Secret, now_us: i64) ->
         // These sign what is in the form, GitHub the form itself.
         Signature::Gitea(hex) => hmac(secret.expose().as_bytes(), &[&payload().unwrap_or_default()], &from_hex(hex)?)?,
         Signature::GitHub(hex) => hmac(secret.expose().as_bytes(), &[body], &from_hex(hex)?)?,
-        Signature::GitLab(token) => secret.matches(token).then_some(()).ok_or(Reason::WrongSignature)?,
+        signature @ Signature::GitLab(_) => signature.precheck(secret)?,
         Signature::Standard { id, time, signatures } => standard(secret, id, time, body, signatures, now_us)?,
     }
     let reference = payload().and_then(|payload| serde_json::from_slice::<Payload>(&payload).ok()?.reference);
@@ -145,6 +199,16 @@ impl<'a> Signature<'a> {
         }
         let (id, time) = (header("webhook-id")?, header("webhook-timestamp")?);
         Some(Self::Standard { id, time, signatures: header("webhook-signature")? })
+    }
+}
+
+impl Signature<'_> {
+    /// Fails where a signature is wrong whatever the body is.
+    fn precheck(&self, secret: &Secret) -> Result<(), Reason> {
+        match self {
+            Self::GitLab(token) if !secret.matches(token) => Err(Reason::WrongSignature),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -304,6 +368,20 @@ mod tests {
             assert_eq!(check(name, &of_payload), pushed());
             assert_eq!(check(name, &of_form), Err(Reason::WrongSignature));
         }
+    }
+
+    #[test]
+    fn no_sender_has_every_place_for_a_large_body() {
+        let bodies = Bodies::default();
+        let take = |text: &str| bodies.take(text.parse().unwrap());
+        let own = [take("10.0.0.1"), take("::ffff:10.0.0.1")];
+        assert!(own.iter().all(Option::is_some) && take("10.0.0.1").is_none());
+        let others = [take("2001:db8::1"), take("2001:db8::2")];
+        assert!(others.iter().all(Option::is_some) && take("10.0.0.2").is_none());
+        drop(own);
+        assert!(take("10.0.0.2").is_some() && take("2001:db8::3").is_none());
+        drop(others);
+        assert!(bodies.taken().is_empty());
     }
 
     #[test]

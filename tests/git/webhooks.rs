@@ -3,7 +3,7 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::node::{Node, Response, node};
+use crate::node::{Node, PATIENCE, Response, node, wait_until};
 
 const PATH: &str = "/_picloud/hooks/source";
 const BODY: &[u8] = br#"{"ref":"refs/heads/main"}"#;
@@ -77,13 +77,60 @@ fn a_body_has_limits() {
     let mut large = short.client();
     large.write(&head((25 << 20) + 1)).unwrap();
     assert_eq!(told(&large.read("POST").unwrap()), (413, "the body is larger than the 26214400 bytes that are taken here".into()));
-    // Bodies that do not come are waited for, but not by everybody and not for ever.
-    let mut slow: Vec<_> = (0..5).map(|_| short.client()).collect();
-    slow.iter_mut().for_each(|client| client.write(&head(10)).unwrap());
-    let mut statuses: Vec<_> = slow.iter_mut().map(|client| client.read("POST").unwrap().status).collect();
-    statuses.sort_unstable();
-    assert_eq!(statuses, [408, 408, 408, 408, 503]);
+    // Large bodies that do not come are waited for, but not by everybody and not for ever. Small ones take nobody's place.
+    for (length, expected) in [(10, [408; 5]), (1 << 20, [408, 408, 503, 503, 503])] {
+        let mut slow: Vec<_> = (0..5).map(|_| short.client()).collect();
+        slow.iter_mut().for_each(|client| client.write(&head(length)).unwrap());
+        let mut statuses: Vec<_> = slow.iter_mut().map(|client| client.read("POST").unwrap().status).collect();
+        statuses.sort_unstable();
+        assert_eq!(statuses, expected, "{length} bytes");
+    }
     let body = vec![b' '; 25 << 20];
     let node = node(&[]).variable("PICLOUD_WEBHOOK_SECRET", "sesame").start();
     assert_eq!(node.send("POST", PATH, &[("x-gitlab-token", "sesame")], &body).status, 202);
+}
+
+#[test]
+fn a_wrong_token_of_gitlab_is_refused_before_its_body_comes() {
+    let node = start();
+    for (token, length) in [("nobody", 26_000_000), ("nobody", 10), ("", 26_000_000), ("sesame ", 1 << 20)] {
+        let mut client = node.client();
+        client
+            .write(format!("POST {PATH} HTTP/1.1\r\nhost: test\r\nx-gitlab-token: {token}\r\ncontent-length: {length}\r\n\r\n").as_bytes())
+            .unwrap();
+        assert_eq!(told(&client.read("POST").unwrap()).0, if token.trim() == "sesame" { 408 } else { 401 }, "{token:?}");
+    }
+}
+
+#[test]
+fn senders_that_prove_nothing_keep_no_webhook_out() {
+    let node = node(&[("a.rhai", "1")])
+        .config("[server]\ntrusted_proxies = [\"127.0.0.1\"]\n")
+        .variable("PICLOUD_WEBHOOK_SECRET", "sesame")
+        .start();
+    let begin = |from: &str| {
+        let mut client = node.client();
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nhost: test\r\nx-forwarded-for: {from}\r\nx-gitea-signature: 00\r\ncontent-length: 20000000\r\n\r\n"
+        );
+        client.write(head.as_bytes()).unwrap();
+        client
+    };
+    // Two of them have a place when a third is told that there is none.
+    let mut waiting: Vec<_> = (0..2).map(|_| begin("198.51.100.1")).collect();
+    wait_until("one address has all the places that it gets", PATIENCE, || {
+        let mut another = begin("198.51.100.1");
+        let is_refused = another.is_answered();
+        if is_refused {
+            assert_eq!(another.read("POST").unwrap().status, 503);
+        } else {
+            waiting.push(another);
+        }
+        is_refused
+    });
+    let large = [br#"{"ref":"refs/heads/main"}"#.as_slice(), &[b' '; 1 << 20]].concat();
+    for (from, body) in [("198.51.100.1", BODY), ("198.51.100.2", BODY), ("198.51.100.2", &large)] {
+        let answer = node.send("POST", PATH, &[("x-forwarded-for", from), ("x-gitea-signature", &signature(body))], body);
+        assert_eq!(answer.status, 202, "{} bytes from {from}: {}", body.len(), answer.text());
+    }
 }
