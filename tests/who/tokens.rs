@@ -1,6 +1,7 @@
 //! Tokens: made, listed and revoked from afar, and what each is good for.
 
 use serde_json::{Value, json};
+use sqlx::Connection as _;
 
 use crate::{
     kit::{Visitor, admin, ask, on_both, token, url},
@@ -254,4 +255,29 @@ fn a_token_that_was_right_a_moment_ago_needs_no_database() {
     assert_eq!(call(&format!("picloud_{}", "0".repeat(64))).status, 503, "of one that was never seen nobody can tell");
     proxy.restore();
     wait_until("all are known again", PATIENCE, || secrets.iter().all(|secret| call(secret).status == 200));
+}
+
+#[test]
+fn a_table_of_tokens_that_is_locked_keeps_no_known_caller_waiting_and_leaves_connections() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let fresh = runtime.block_on(Fresh::postgres());
+    let node = node(&[("a.rhai", "+++\nauth = \"token\"\n+++\nctx.principal")]).variable("PICLOUD_DATABASE_URL", &fresh.url).start();
+    let secret = token(&node, "ci", "read", None);
+    let call = || ask(&node, &secret, "GET", "/a", &Value::Null).text();
+    assert_eq!(call(), "ci");
+    let mut locked = runtime.block_on(async {
+        let mut connection = sqlx::PgConnection::connect(&fresh.url).await.unwrap();
+        sqlx::raw_sql("BEGIN; LOCK TABLE tokens IN ACCESS EXCLUSIVE MODE").execute(&mut connection).await.unwrap();
+        connection
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(call(), "ci"));
+        }
+    });
+    // With the admin's token, which asks for none of them.
+    let list = || ask(&node, &admin(&node), "GET", "/api/admin/executions", &Value::Null).status;
+    assert_eq!((list(), call().as_str()), (200, "ci"));
+    runtime.block_on(async { sqlx::raw_sql("ROLLBACK").execute(&mut locked).await.unwrap() });
+    assert_eq!(call(), "ci");
 }

@@ -21,7 +21,8 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// The database has so long to answer about a token that counts without it, and about any other.
 const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(5);
-/// Once it has not answered in time, it is not asked about tokens that count without it for so long.
+/// Once it has not answered in time, it is asked about tokens that count without it so often only, by one request: each question that waits
+/// keeps a connection.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often all tokens are read because of ones that are not known.
 const READ_AGAIN: Duration = Duration::from_secs(1);
@@ -53,13 +54,16 @@ impl Known {
         let Some(token) = self.memory().counts(hash, monotonic(), now_us) else {
             return timeout(LATE, self.ask(hash, store, now_us)).await.unwrap_or(Err(Away));
         };
-        if self.memory().is_asked(monotonic())
-            && let Ok(Ok(found)) = timeout(SOON, self.ask(hash, store, now_us)).await
-        {
-            return Ok(found);
+        if !self.memory().may_ask(monotonic()) {
+            return Ok(Some(token));
         }
-        self.memory().pause(monotonic());
-        Ok(Some(token))
+        match timeout(SOON, self.ask(hash, store, now_us)).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(Away)) | Err(_) => {
+                self.memory().pause(monotonic());
+                Ok(Some(token))
+            }
+        }
     }
 
     /// Asks the database, and remembers what it says.
@@ -71,7 +75,9 @@ impl Known {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot tell whose token it is: {error}");
             Away
         })?;
-        self.memory().learn(hash, found.as_ref(), revocations, monotonic());
+        let mut memory = self.memory();
+        memory.paused_until = None;
+        memory.learn(hash, found.as_ref(), revocations, monotonic());
         Ok(found)
     }
 
@@ -84,8 +90,9 @@ impl Known {
         let mut read = self.read.lock().await;
         let is_due = read.is_none_or(|read| monotonic().duration_since(read) >= READ_AGAIN);
         if let Some(store) = store.filter(|_| is_due) {
-            *read = Some(monotonic());
             self.read_all(store).await;
+            // After it, so that those who waited for it do not each read again.
+            *read = Some(monotonic());
         }
         is_known()
     }
@@ -132,7 +139,7 @@ struct Memory {
     tokens: HashMap<TokenHash, Remembered>,
     /// How many tokens this process has revoked: what the database said before the last is not remembered.
     revocations: u64,
-    /// Until then the database is not asked about tokens that count without it.
+    /// The database did not answer in time, and until then is not asked about tokens that count without it.
     paused_until: Option<Instant>,
 }
 
@@ -167,17 +174,22 @@ impl Memory {
         }
     }
 
-    fn is_asked(&self, now: Instant) -> bool {
-        self.paused_until.is_none_or(|until| until <= now)
+    /// Returns whether the database is asked about a token that counts without it. After each pause one request asks.
+    fn may_ask(&mut self, now: Instant) -> bool {
+        match self.paused_until {
+            None => true,
+            Some(until) if until <= now => {
+                self.paused_until = Some(now + PAUSE);
+                true
+            }
+            Some(_) => false,
+        }
     }
 
     fn pause(&mut self, now: Instant) {
-        if self.is_asked(now) {
-            tracing::warn!(
-                "the database does not answer in time; tokens that it knew in the last {} s count without it",
-                GOOD_FOR.as_secs()
-            );
-            self.paused_until = Some(now + PAUSE);
+        if self.paused_until.replace(now + PAUSE).is_none() {
+            let span = GOOD_FOR.as_secs();
+            tracing::warn!("the database does not answer in time; tokens that it knew in the last {span} s count without it");
         }
     }
 }
@@ -231,12 +243,12 @@ mod tests {
     #[test]
     fn a_database_that_did_not_answer_is_left_alone_for_a_while() {
         let (mut memory, now) = (Memory::default(), monotonic());
-        assert!(memory.is_asked(now));
+        assert!(memory.may_ask(now) && memory.may_ask(now));
         memory.pause(now);
-        assert!(!memory.is_asked(now) && !memory.is_asked(now + PAUSE / 2) && memory.is_asked(now + PAUSE));
-        // One that did not answer because it was not asked is not left alone for longer.
-        memory.pause(now + PAUSE / 2);
-        assert!(memory.is_asked(now + PAUSE));
+        assert!(!memory.may_ask(now) && !memory.may_ask(now + PAUSE / 2));
+        assert!(memory.may_ask(now + PAUSE), "one asks");
+        assert!(!memory.may_ask(now + PAUSE), "and no other");
+        assert!(memory.may_ask(now + PAUSE * 2));
     }
 
     #[tokio::test]
