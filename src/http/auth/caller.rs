@@ -131,7 +131,8 @@ impl<S: Level> Caller<S> {
         self.must(|principal| principal.may_touch_all_below(begin))
     }
 
-    /// The request is about something that has to be found first. What is found is given to whoever may touch it.
+    /// The request is about something that has to be found first. What is found is given to whoever may touch it; until then nobody has been
+    /// asked, so `find` only looks.
     pub async fn for_found<T: About, F>(self, find: impl FnOnce(Arc<App>) -> F) -> Result<(Grant, T), Problem>
     where
         F: Future<Output = Result<T, Problem>>,
