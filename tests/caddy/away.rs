@@ -2,11 +2,16 @@
 
 use crate::{
     kit::{BEHIND, Caddy, OUTSIDE, at_one_port},
-    node::{PATIENCE, node, wait_until},
+    node::{
+        PATIENCE,
+        machine::{Need, needs},
+        node, wait_until,
+    },
 };
 
 #[test]
 fn callers_hear_that_it_is_away_and_reach_it_when_it_is_back() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let mut node = at_one_port(node(&[("a.rhai", "\"one\"")]).config(BEHIND)).start();
     let caddy = Caddy::with(node.address(), &[("PICLOUD_WAIT", "200ms")]);
     assert_eq!(caddy.ask(OUTSIDE, "/a", &[]).text(), "one");
@@ -23,6 +28,7 @@ fn callers_hear_that_it_is_away_and_reach_it_when_it_is_back() {
 
 #[test]
 fn a_restart_is_a_wait_and_no_error() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let mut node = at_one_port(node(&[("a.rhai", "\"one\""), ("b.post.rhai", "ctx.request.body")]).config(BEHIND)).start();
     let caddy = Caddy::with(node.address(), &[("PICLOUD_WAIT", "30s")]);
     assert_eq!(caddy.ask(OUTSIDE, "/a", &[]).text(), "one");

@@ -3,7 +3,10 @@
 use crate::{
     git::{admin, hosted},
     kit::{BEHIND, Caddy, INSIDE, OUTSIDE},
-    node::node,
+    node::{
+        machine::{Need, needs},
+        node,
+    },
 };
 
 /// Paths of the control plane, however they are written.
@@ -26,6 +29,7 @@ const CLOSED: [&str; 14] = [
 
 #[test]
 fn it_is_closed_from_outside_whoever_has_a_token() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let node = node(&[("a.rhai", "\"one\""), ("api/b.rhai", "\"two\"")]).config(BEHIND).start();
     let caddy = Caddy::before(&node);
     let token = format!("authorization: Bearer {}", admin(&node));
@@ -47,6 +51,7 @@ fn it_is_closed_from_outside_whoever_has_a_token() {
 
 #[test]
 fn operators_reach_it_with_their_token() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let node = node(&[("a.rhai", "1")]).config(BEHIND).start();
     let caddy = Caddy::before(&node);
     let token = format!("authorization: Bearer {}", admin(&node));
@@ -63,6 +68,7 @@ fn operators_reach_it_with_their_token() {
 
 #[test]
 fn wrong_tokens_count_for_who_sent_them() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let node = node(&[("a.rhai", "1")]).config(BEHIND).start();
     let caddy = Caddy::with(node.address(), &[("PICLOUD_OPERATORS", "127.0.0.0/8")]);
     let wrong = format!("authorization: Bearer picloud_{}", "0".repeat(64));
@@ -73,6 +79,7 @@ fn wrong_tokens_count_for_who_sent_them() {
 
 #[test]
 fn git_can_be_closed_too() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let node = hosted().start();
     let discover = "/functions.git/info/refs?service=git-upload-pack";
     let caddy = Caddy::before(&node);
@@ -83,6 +90,7 @@ fn git_can_be_closed_too() {
 
 #[test]
 fn two_addresses_of_a_node_are_one_behind_it() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let node = node(&[("a.rhai", "\"one\"")]).config(&format!("{BEHIND}admin_listen = \"127.0.0.1:0\"\n")).start();
     let said = |before: &str| {
         let line = node.wait_for_line(&[before]);

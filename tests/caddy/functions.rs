@@ -10,11 +10,16 @@ use picloud::execution::Outcome;
 
 use crate::{
     kit::{BEHIND, Caddy, INSIDE, OUTSIDE},
-    node::{PATIENCE, node, wait_until},
+    node::{
+        PATIENCE,
+        machine::{Need, needs},
+        node, wait_until,
+    },
 };
 
 #[test]
 fn a_function_answers_and_knows_who_asks() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let files =
         [("who.rhai", "ctx.request.remote_addr"), ("host.rhai", "ctx.request.headers.host"), ("echo.post.rhai", "ctx.request.body")];
     let node = node(&files).config(BEHIND).start();
@@ -39,6 +44,7 @@ fn a_function_answers_and_knows_who_asks() {
 
 #[test]
 fn answers_are_compressed_for_those_who_ask_for_it() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let script = "let list = []; for i in 0..2_000 { list.push(i); } list";
     let node = node(&[("list.rhai", script), ("short.rhai", "\"short\""), ("blob.rhai", "blob(4_000)")]).config(BEHIND).start();
     let caddy = Caddy::before(&node);
@@ -56,6 +62,7 @@ fn answers_are_compressed_for_those_who_ask_for_it() {
 
 #[test]
 fn a_run_ends_when_its_caller_leaves() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     // Whatever it is asked, it is never fast: runs that may be stopped are those on the pool.
     let endless = "+++\ntimeout = \"120s\"\n[limits]\noperations = 5_000_000_000\nconcurrency = 1\n+++\nif ctx.request.query.end != () { for i in 0..50_000 {} return 1; }\nloop {}";
     let node = node(&[("endless.rhai", endless)]).config(BEHIND).start();
@@ -75,6 +82,7 @@ fn a_run_ends_when_its_caller_leaves() {
 
 #[test]
 fn events_pass_as_they_come() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let source = TcpListener::bind("127.0.0.1:0").unwrap();
     source.set_nonblocking(true).unwrap();
     let caddy = Caddy::with(source.local_addr().unwrap(), &[]);

@@ -10,27 +10,35 @@ use serde_json::{Value, json};
 use crate::{
     git::admin,
     kit::{Caddy, INSIDE, OUTSIDE},
-    node::{Node, PATIENCE, Response, wait_until},
+    node::{
+        Node, PATIENCE, Response,
+        machine::{Need, needs},
+        wait_until,
+    },
     scripts::{Api, on_a_bare_repository, on_a_directory, on_a_hosted_repository, on_postgres},
 };
 
 #[test]
 fn on_a_directory_and_sqlite() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     a_script_is_made_listed_run_changed_and_deleted(&on_a_directory());
 }
 
 #[test]
 fn on_a_directory_and_postgres() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     a_script_is_made_listed_run_changed_and_deleted(&on_postgres());
 }
 
 #[test]
 fn on_a_hosted_repository_and_sqlite() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     a_script_is_made_listed_run_changed_and_deleted(&on_a_hosted_repository());
 }
 
 #[test]
 fn on_a_bare_repository_and_sqlite() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     a_script_is_made_listed_run_changed_and_deleted(&on_a_bare_repository());
 }
 
@@ -103,6 +111,7 @@ fn a_script_is_made_listed_run_changed_and_deleted(node: &Node) {
 
 #[test]
 fn runs_are_told_as_they_happen() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let node = on_a_directory();
     node.write("a.rhai", "log::info(\"here\"); 1");
     node.wait_for("/a", "1");

@@ -5,7 +5,10 @@ use std::process::Output;
 use crate::{
     git::{Checkout, hosted, said, token},
     kit::{Caddy, OUTSIDE},
-    node::Node,
+    node::{
+        Node,
+        machine::{Need, needs},
+    },
 };
 
 /// A node that hosts its repository, Caddy in front, and somebody who may push.
@@ -38,6 +41,7 @@ impl Story {
 
 #[test]
 fn a_good_push_goes_live_and_a_bad_one_hears_why() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let story = Story::begin();
     let checkout = Checkout::empty();
     checkout.agree("one");
@@ -57,6 +61,7 @@ fn a_good_push_goes_live_and_a_bad_one_hears_why() {
 
 #[test]
 fn a_large_push_is_no_matter_for_the_proxy() {
+    needs!(Need::Program("caddy"), Need::Program("curl"));
     let story = Story::begin();
     let checkout = Checkout::empty();
     // What does not get smaller by compression.

@@ -1,12 +1,16 @@
 //! The machine's clock jumps, while the node runs and between two runs. The monotonic clock does not, as on a real machine.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use picloud::clock::{id_time_us, monotonic};
 
 use crate::{
     kit::{FILES, Load, ask, recorded},
-    node::{Node, PATIENCE, node, wait_until},
+    node::{
+        Node, PATIENCE,
+        machine::{Need, clock_library, needs},
+        node, wait_until,
+    },
 };
 
 const DAY: i64 = 24 * 3600;
@@ -18,16 +22,14 @@ struct Story {
 
 impl Story {
     fn begin(config: &str) -> Self {
-        let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"];
-        let library =
-            library.map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1")).into_iter().find(|file| Path::new(file).exists());
+        let library = clock_library().expect("the story needs `Need::OwnClock`");
         let setup =
             node(&[&FILES[..], &[("slow.rhai", "+++\ntimeout = \"1s\"\n[limits]\noperations = 5_000_000_000\n+++\nloop {}")]].concat());
         let file = setup.folder().join("clock");
         fs::write(&file, "+0").unwrap();
         let setup = setup
             .config(config)
-            .variable("LD_PRELOAD", &library.expect("`scripts/setup test` installs faketime"))
+            .variable("LD_PRELOAD", library.to_str().unwrap())
             .variable("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap())
             .variable("FAKETIME_NO_CACHE", "1")
             .variable("FAKETIME_DONT_FAKE_MONOTONIC", "1");
@@ -71,6 +73,7 @@ impl Story {
 
 #[test]
 fn a_jump_while_the_node_runs_or_is_down_keeps_the_order_of_ids_and_every_limit() {
+    needs!(Need::OwnClock);
     let mut story = Story::begin("");
     let mut all = Vec::new();
     let mut deployments = vec![story.node.ready()["deployment"].as_str().unwrap().to_owned()];
@@ -116,6 +119,7 @@ fn a_jump_while_the_node_runs_or_is_down_keeps_the_order_of_ids_and_every_limit(
 
 #[test]
 fn a_day_ahead_deletes_nothing_that_is_kept_for_longer() {
+    needs!(Need::OwnClock);
     // So many writes make it look for what is old.
     const WRITES: usize = 10_000;
     let mut story = Story::begin("[retention]\nmax_age = \"3d\"\nmax_count = 100_000\n[log]\nlevel = \"info,picloud::store=debug\"\n");

@@ -4,7 +4,11 @@ use std::{fs, time::Duration};
 
 use crate::{
     kit::{FILES, all_recorded, ask, assert_whole, beside, cpu_in, degraded, fill, lost, recorded, wait_for_degraded},
-    node::{Node, PATIENCE, node, wait_until},
+    node::{
+        Node, PATIENCE,
+        machine::{Need, disk_at, needs},
+        node, wait_until,
+    },
 };
 
 /// A node whose data folder is a small disk of its own.
@@ -14,6 +18,7 @@ fn on_small_disk() -> Node {
 
 #[test]
 fn a_full_disk_stops_no_request_and_what_is_lost_is_told() {
+    needs!(Need::OwnMounts);
     let mut node = on_small_disk();
     let data = node.data();
     let mut answered = Vec::new();
@@ -56,6 +61,7 @@ fn a_full_disk_stops_no_request_and_what_is_lost_is_told() {
 
 #[test]
 fn a_node_starts_on_a_full_disk_and_serves_what_is_there() {
+    needs!(Need::OwnMounts);
     let mut node = node(&FILES).start();
     node.stop();
     node.write("n.rhai", "\"two\"");
@@ -78,7 +84,8 @@ fn a_node_starts_on_a_full_disk_and_serves_what_is_there() {
 
 #[test]
 fn a_data_folder_that_cannot_be_written_is_refused_with_what_to_do() {
-    let read_only = "mkdir -p .picloud\nmount -t tmpfs tmpfs .picloud\nmount -o remount,ro .picloud";
+    needs!(Need::OwnMounts);
+    let read_only = "mkdir -p .picloud\nmount -t tmpfs -o ro tmpfs .picloud";
     let (code, told) = node(&FILES).in_own_mounts(read_only).fail();
     assert_eq!(code, Some(2), "{told}");
     assert!(told.contains("cannot use the data folder `.picloud`: Read-only file system"), "{told}");
@@ -92,9 +99,10 @@ fn a_data_folder_that_cannot_be_written_is_refused_with_what_to_do() {
 
 #[test]
 fn a_disk_that_turns_read_only_stops_no_request_and_is_told() {
+    needs!(Need::LoopDevice);
     // As file systems do after an error of the disk: files that are open stay open, and no write gets through.
-    let script = "mkdir .picloud\ntruncate -s 32M disk\nmkfs.ext4 -q disk\nmount -o loop,errors=remount-ro disk .picloud";
-    let mut node = node(&FILES).in_own_mounts(script).start();
+    let script = format!("mkdir .picloud\n{}", disk_at(".picloud"));
+    let mut node = node(&FILES).in_own_mounts(&script).start();
     let mut answered = Vec::new();
     ask(&node, 20, &mut answered);
     wait_until("they are recorded", PATIENCE, || recorded(&node).len() == 20);

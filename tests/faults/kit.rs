@@ -17,7 +17,7 @@ use std::{
 use picloud::{clock::monotonic, execution::Execution};
 use serde_json::Value;
 
-use crate::node::{Node, PATIENCE, wait_until};
+use crate::node::{Node, PATIENCE, machine, wait_until};
 
 /// The functions of most stories: one that tells what is live, and one that tells which execution it is.
 pub const FILES: [(&str, &str); 2] = [("n.rhai", "\"one\""), ("id.rhai", "ctx.execution_id")];
@@ -35,13 +35,19 @@ pub fn ask(node: &Node, times: usize, answered: &mut Vec<String>) {
 
 /// Prepares a command where a node runs, with the mounts that it sees.
 pub fn beside(node: &Node, program: &str) -> Command {
-    let pid = node.pid().to_string();
-    let mut command = Command::new("nsenter");
-    command.args(["--target", &pid, "--mount"]);
-    if !rustix::process::geteuid().is_root() {
-        command.args(["--user", "--preserve-credentials"]);
-    }
-    command.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]).arg(node.folder()).arg(program);
+    let mut command = match node.has_own_mounts() {
+        true => {
+            let mut command = Command::new("nsenter");
+            command.args(["--target", &node.pid().to_string()]).args(machine::into_own_mounts());
+            command.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]).arg(node.folder()).arg(program);
+            command
+        }
+        false => {
+            let mut command = Command::new(program);
+            command.current_dir(node.folder());
+            command
+        }
+    };
     command.stdin(Stdio::null());
     command
 }

@@ -187,13 +187,15 @@ fn a_slow_server_slows_no_request_and_gets_every_execution_once() {
     for delay in [300, 3_000] {
         slow.delay(delay);
         let began = monotonic();
-        let mut longest = Duration::ZERO;
+        let mut times = Vec::new();
         while began.elapsed() < Duration::from_millis(2_000) {
             let begun = monotonic();
             ask(&node, 1, &mut answered);
-            longest = longest.max(begun.elapsed());
+            times.push(begun.elapsed());
         }
-        assert!(longest < Duration::from_millis(300), "a request took {longest:?} with answers that take {delay} ms");
+        // A busy machine may slow some; a request that waited for the server would be as slow as it each time.
+        let slow = times.iter().filter(|time| **time >= Duration::from_millis(300)).count();
+        assert!(slow * 10 < times.len(), "{slow} of {} requests were slow with answers that take {delay} ms", times.len());
         wait_until("the executions arrive, slow as the server is", PATIENCE, || recorded(&runtime, &fresh.url).len() > answered.len() / 2);
     }
     slow.delay(0);

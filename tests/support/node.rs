@@ -1,6 +1,9 @@
 //! A real node for stories: the built binary on a folder of its own, and a small HTTP/1.1 client that keeps its connection.
 
-#![allow(dead_code, reason = "each test binary uses its own part of this file")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test binary uses its own part of this file")]
+
+#[path = "machine.rs"]
+pub mod machine;
 
 use std::{
     fs,
@@ -95,9 +98,9 @@ impl Setup {
     /// Has it run where these lines of a shell, in the node's folder, were run before: they may mount what nobody else sees.
     pub fn in_own_mounts(mut self, script: &str) -> Self {
         self.has_own_mounts = true;
-        let user: &[&str] = if rustix::process::geteuid().is_root() { &[] } else { &["--user", "--map-root-user"] };
         let script = format!("set -e\n{script}\nexec \"$@\"");
-        self.wrapped(&[&["unshare", "--mount"], user, &["sh", "-c", &script, "sh"]].concat())
+        let unshare = machine::own_mounts().expect("the story needs `Need::OwnMounts`");
+        self.wrapped(&[unshare, &["sh", "-c", &script, "sh"]].concat())
     }
 
     /// The folder that it is started in.
@@ -217,6 +220,11 @@ impl Node {
     /// The folder that it was started in.
     pub fn folder(&self) -> &Path {
         self.setup.folder()
+    }
+
+    /// Whether it sees mounts that nobody else does.
+    pub fn has_own_mounts(&self) -> bool {
+        self.setup.has_own_mounts
     }
 
     /// Its data folder.

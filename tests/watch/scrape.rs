@@ -6,7 +6,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::node::{Client, Node, Response};
+use crate::node::{
+    Client, Node, Response,
+    machine::{self, Need},
+};
 
 /// The bearer token of the data folder.
 pub fn admin(node: &Node) -> String {
@@ -56,9 +59,12 @@ impl Scrape {
     }
 }
 
-/// Has Prometheus's own tool read something.
+/// Has Prometheus's own tool read something, where it is installed.
 #[track_caller]
 pub fn promtool(arguments: &[&str], input: &str) {
+    if let Err(why) = machine::has(Need::Program("promtool")) {
+        return machine::not_here(&why);
+    }
     let mut child = Command::new("promtool")
         .args(arguments)
         .stdin(Stdio::piped())
