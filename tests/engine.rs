@@ -2,7 +2,14 @@
 
 mod support;
 
-use picloud::execution::Param;
+use std::sync::{Arc, atomic::Ordering};
+
+use picloud::{
+    engine::{CancelFlag, Engine, check_budget::MAX_CLASSES},
+    execution::Param,
+    function::{Content, LimitPolicy, Tree},
+    sync::check::{Checker, Report},
+};
 use support::*;
 
 #[test]
@@ -115,6 +122,125 @@ fn a_failure_names_its_place_and_the_calls_that_led_there() {
 }
 
 #[test]
+fn a_failure_says_what_an_author_can_understand() {
+    let many: String = (0..300).map(|n| format!("let v{n} = {n};")).collect::<String>() + "fn f() { 0 }";
+    let cases = [
+        ("throw;", ""),
+        ("throw ()", ""),
+        ("let s = \"\"; s.pad(9_000, \"x\"); throw s", ""),
+        ("import \"m\" as m;\nlet f = m::closure();\nf.call(1)", "fn closure() { |x| x + 1 }"),
+        ("import \"m\" as m;\nm::greeter().hello(\"Ada\")", "fn greeter() { #{ hello: |name| name } }"),
+        ("let a = [1];\na.map(|x| a.len())", ""),
+        ("fn f(a) {\n  a.map(|x| a.len())\n}\nf([1])", ""),
+        (&*many, ""),
+    ];
+    let told = cases.map(|(script, module)| {
+        let failure = run_tree(&[("f.rhai", script), ("_lib/m.rhai", module)], invocation("/", &[], "")).execution.failure;
+        let failure = failure.unwrap_or_else(|| panic!("{script}"));
+        let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+        format!("{}{place}: {}", failure.file, if failure.message.len() < 1000 { &failure.message } else { &failure.message[1980..] })
+    });
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn an_empty_file_serves_nothing_and_is_told() {
+    for text in ["", " \n\t", "\u{feff}"] {
+        let mut checker = Checker::new(Arc::new(Engine::new(LimitPolicy::default())));
+        let report = checker.check(&Arc::new(tree(&[("a/b.get.rhai", text), ("f.rhai", "1"), ("_lib/m.rhai", text)])));
+        let found: Vec<_> = report.diagnostics.iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["a/b.get.rhai: warning: the file is empty, and is not served"]);
+        assert_eq!(report.functions.len(), 1);
+    }
+}
+
+/// A module that takes its time at its top level.
+const HOG: &str = "let s = \"\"; s.pad(800_000, \"xyz\u{e9}\"); let n = 0; loop { n += s.to_upper().len(); }";
+
+fn checked(files: &[(String, String)]) -> Report {
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let tree = Arc::new(tree(&files));
+    on_big_stack(move || Checker::new(Arc::new(Engine::new(LimitPolicy::default()))).check(&tree))
+}
+
+#[test]
+fn the_modules_of_one_check_share_two_seconds() {
+    let imports: String = (0..20).map(|n| format!("import \"m{n}\" as m{n};\n")).collect();
+    let mut files: Vec<_> = (0..20).map(|n| (format!("_lib/m{n}.rhai"), HOG.to_owned())).collect();
+    files.extend([("f.rhai".into(), imports), ("g.rhai".into(), "import \"m19\" as m; 1".into()), ("h.rhai".into(), "1".into())]);
+    let report = checked(&files);
+    assert_eq!(report.functions.keys().map(|path| &**path).collect::<Vec<_>>(), ["h.rhai"]);
+    let found: Vec<_> = report.diagnostics.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(found.join("\n"), @r"
+    _lib/m0.rhai: error: loading the modules takes too long: together they may use 2s of CPU time, within 20s
+      hint: let functions do the work, not the top level of a module
+    ");
+}
+
+#[test]
+fn the_modules_of_one_check_share_a_memory() {
+    let keeps = |n: i32| {
+        let constants: String =
+            (0..25).map(|n| format!("let s{n} = \"\"; s{n}.pad(1_000_000, \"x\"); export const S{n} = s{n};\n")).collect();
+        (format!("_lib/m{n}.rhai"), constants)
+    };
+    let use_of = |n: i32| (format!("f{n}.rhai"), format!("import \"m{n}\" as m; m::S0.len()"));
+    let report = checked(&[keeps(0), keeps(1), use_of(0), use_of(1)]);
+    assert!(report.is_good(), "{:?}", report.diagnostics);
+    let report = checked(&(0..5).flat_map(|n| [keeps(n), use_of(n)]).collect::<Vec<_>>());
+    assert_eq!(report.functions.len(), 2);
+    let found: Vec<_> = report.diagnostics.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(found.join("\n"), @r"
+    _lib/m2.rhai: error: the modules together keep more than 64 MiB of memory
+      hint: build large values in functions, not at the top level of a module
+    ");
+}
+
+#[test]
+fn sets_of_limits_are_bounded_in_a_check_and_forgotten_after_it() {
+    let own_limits =
+        |n: usize| (format!("c{n:03}.rhai").into(), Content::new(format!("+++\nlimits.string = {}\n+++\n{n}", 1000 + n).as_bytes()));
+    on_big_stack(move || {
+        let engine = Arc::new(Engine::new(LimitPolicy::default()));
+        let mut checker = Checker::new(engine.clone());
+        let report = checker.check(&Arc::new((0..400).map(own_limits).collect()));
+        assert_eq!((report.functions.len(), engine.classes()), (MAX_CLASSES, MAX_CLASSES));
+        insta::assert_snapshot!(report.diagnostics[0], @r"
+        c064.rhai: error: the files ask for more than 64 different sets of the limits `call_depth`, `expression_depth`, `string`, `array` and `map`
+          hint: let functions share a set: each set takes a quarter of a megabyte of the node's memory
+        ");
+        // What is live counts: one more has no room, however small the change.
+        let mut tree: Tree = (0..MAX_CLASSES).map(own_limits).collect();
+        assert!(checker.check(&Arc::new(tree.clone())).is_good());
+        tree.extend([own_limits(399)]);
+        assert!(!checker.check(&Arc::new(tree.clone())).is_good());
+        tree.extend([
+            ("same.rhai".into(), Content::new(b"+++\nlimits.string = 1001\n+++\n1".as_slice())),
+            ("c000.rhai".into(), Content::new(b"1".as_slice())),
+        ]);
+        assert!(checker.check(&Arc::new(tree)).is_good());
+        drop((checker, report));
+        engine.forget_unheld();
+        assert_eq!(engine.classes(), 0);
+    });
+}
+
+#[test]
+fn a_check_that_nobody_waits_for_ends() {
+    on_big_stack(|| {
+        let engine = Arc::new(Engine::new(LimitPolicy::default()));
+        let cancel = CancelFlag::default();
+        let mut checker = Checker::new(engine.clone()).copy(cancel.clone());
+        cancel.store(true, Ordering::Relaxed);
+        let files = tree(&[("f.rhai", "import \"m\" as m; 1"), ("_lib/m.rhai", HOG)]);
+        assert!(checker.check(&Arc::new(files.clone())).functions.is_empty());
+        // Nothing of that is remembered.
+        let report = Checker::new(engine).check(&Arc::new(tree(&[("f.rhai", "import \"m\" as m; 1"), ("_lib/m.rhai", "1")])));
+        assert!(report.is_good());
+    });
+}
+
+#[test]
 fn a_failure_in_a_module_names_the_module() {
     let files = [("f.rhai", "import \"m\" as m;\nm::half(\"x\")"), ("_lib/m.rhai", "fn half(x) {\n  throw \"not a number\"\n}")];
     let failure = run_tree(&files, invocation("/", &[], "")).execution.failure.unwrap();
@@ -129,7 +255,15 @@ fn log_lines_are_kept_up_to_their_limit() {
     let execution = run("for i in 0..1500 { log::info(i); } 0").execution;
     assert_eq!((execution.logs.len(), execution.logs_dropped), (1000, 500));
     let execution = run("let s = \"\"; s.pad(40_000, \"x\"); log::info(s); log::info(s); log::info(\"small\"); 0").execution;
-    assert_eq!((execution.logs.len(), execution.logs_dropped), (2, 1));
+    assert_eq!((execution.logs.len(), execution.logs_dropped), (3, 0));
+    assert!(
+        execution.logs[0].message.len() <= 8192 && execution.logs[0].message.ends_with("x… 40000 bytes"),
+        "{}",
+        execution.logs[0].message
+    );
+    let execution = run("let s = \"\"; s.pad(131_072, \"x\"); for i in 0..7 { log::info([s]); } log::error(\"at last\"); 0").execution;
+    assert_eq!((execution.logs.len(), execution.logs_dropped), (8, 0), "a short line fits after seven long ones");
+    assert_eq!(execution.logs.last().unwrap().message, "at last");
 }
 
 #[test]
@@ -204,6 +338,8 @@ fn a_method_that_may_be_there_is_warned_of() {
 
 #[test]
 fn every_mistake_is_found_before_the_run() {
+    let deep = format!("{}1{}", "(".repeat(200), ")".repeat(200));
+    let many: String = (0..257).map(|n| format!("fn f{n}() {{ {n} }}\n")).collect();
     let cases: Vec<Vec<(&str, &str)>> = vec![
         vec![("f.rhai", "let x = ;")],
         vec![("f.rhai", "let x = 1;\nlet y = (2 + ")],
@@ -231,6 +367,26 @@ fn every_mistake_is_found_before_the_run() {
         vec![("f.rhai", "#{a: 1, a: 2}")],
         vec![("f.rhai", "const x = 1; x = 2;")],
         vec![("f.rhai", "let s = \"abc")],
+        vec![("f.rhai", "ctx.request.query.debug")],
+        vec![("f.rhai", "let m = #{}; m?.new ?? 1")],
+        vec![("f.rhai", "#{ debug: true }")],
+        vec![("f.rhai", "#{\n  a: 1,\n  default: 2,\n}")],
+        vec![("f.rhai", "\n+++\ntimeout = \"2s\"\n+++\n1")],
+        vec![("f.rhai", "let a = 1;\n<<<<<<< HEAD\nlet b = 2;\n=======\nlet b = 3;\n>>>>>>> other\nb")],
+        vec![("f.rhai", "let a = 1;\u{a0}a")],
+        vec![("f.rhai", "let a = \u{201c}x\u{201d};")],
+        vec![("f.rhai", "let a\u{200b} = 1;")],
+        vec![("f.rhai", "1\u{0}+\u{0}1")],
+        vec![("f.rhai", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")],
+        vec![("f.rhai", "http::get(\"https://example.org\")")],
+        vec![("f.rhai", "fetch(\"https://example.org\")")],
+        vec![("f.rhai", "#{ at: now() }")],
+        vec![("f.rhai", "env(\"KEY\")")],
+        vec![("f.rhai", "shop::total(1)")],
+        vec![("f.rhai", "let h = #{}; h.greet(1)")],
+        vec![("f.rhai", &deep)],
+        vec![("f.rhai", &many)],
+        vec![("f.rhai", "+++\ntimeout = 2\n+++\n1")],
     ];
     let found: Vec<String> = cases
         .iter()

@@ -2,11 +2,15 @@
 
 mod support;
 
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use picloud::{
     engine::{Control, Engine},
+    execution::Outcome,
     executor::{
         Executor, Refused,
         local::{LocalExecutor, Settings},
@@ -58,6 +62,58 @@ fn tables_that_are_loaded_side_by_side_share_functions_and_free_their_own() {
         let again = executor.execute(&live[0], invocation("/", &[], "")).now_or_never();
         assert!(again.is_some_and(|finished| finished.is_ok()));
         assert_eq!(gone.iter().filter(|function| function.strong_count() > 0).count(), 0);
+    });
+}
+
+/// Light where `times` is not given. Heavy ones tick seldom, and use milliseconds at each.
+const NOT_WHAT_THEY_SEEM: [&str; 3] = [
+    "let s = \"\"; let n = 0; if ctx.request.query.times != () { s.pad(800_000, \"xyz\u{e9}\"); loop { n += s.to_upper().len(); } } n",
+    "let s = \"\"; let n = 0; if ctx.request.query.times != () { s.pad(800_000, \"xyz\u{e9}\"); loop { if s.contains(\"xz\") { n += 1; } } } n",
+    "let a = []; let n = 0; if ctx.request.query.times != () { a.pad(30_000, 1); loop { let b = a; b.reverse(); n += b.len(); } } n",
+];
+
+#[test]
+fn a_run_that_is_not_as_fast_as_those_before_goes_on_elsewhere_and_can_be_cancelled() {
+    on_a_runtime(|| async {
+        for script in NOT_WHAT_THEY_SEEM {
+            let engine = Arc::new(Engine::new(LimitPolicy::default()));
+            let (left, mut leavers) = tokio::sync::mpsc::unbounded_channel();
+            let executor =
+                LocalExecutor::new(engine.clone(), &Settings::default(), Arc::new(move |execution| left.send(execution).unwrap()));
+            let functions = functions(&mut Checker::new(engine), &[("a.rhai", script)]);
+            executor.load(&functions).await.unwrap();
+            let light = || executor.execute(&functions[0], invocation("/", &[], ""));
+            for _ in 0..100 {
+                light().await.unwrap();
+            }
+            // A busy machine may have let it doubt for a moment, but it is known to be fast.
+            assert!(light().now_or_never().is_some(), "{script}");
+            let mut heavy = executor.execute(&functions[0], invocation("/?times=1", &[], ""));
+            assert!((&mut heavy).now_or_never().is_none(), "{script}");
+            assert_eq!(executor.usage().running.values().sum::<u32>(), 1, "it counts as one run");
+            let mut next = light();
+            assert!((&mut next).now_or_never().is_none(), "after a slow run it is not where connections are served: {script}");
+            next.await.unwrap();
+            drop(heavy);
+            let execution = tokio::time::timeout(Duration::from_secs(30), leavers.recv()).await.unwrap().unwrap();
+            assert_eq!(execution.outcome, Outcome::Cancelled);
+        }
+    });
+}
+
+#[test]
+fn a_function_that_uses_its_time_in_few_ticks_is_not_fast() {
+    on_a_runtime(|| async {
+        let script = "let s = \"\"; s.pad(800_000, \"xyz\u{e9}\"); s.to_upper().len() + s.to_lower().len()";
+        let engine = Arc::new(Engine::new(LimitPolicy::default()));
+        let executor = executor(&engine);
+        let functions = functions(&mut Checker::new(engine), &[("a.rhai", script)]);
+        executor.load(&functions).await.unwrap();
+        for _ in 0..20 {
+            let mut run = executor.execute(&functions[0], invocation("/", &[], ""));
+            assert!((&mut run).now_or_never().is_none());
+            assert!(run.await.unwrap().execution.operations < 100);
+        }
     });
 }
 

@@ -51,6 +51,15 @@ pub struct LogMark {
     bytes: usize,
 }
 
+/// Bytes of one line: a part of what all may have, so that a long one leaves room for those after it, which often say what went wrong.
+fn line_size(limits: &Limits) -> usize {
+    let all = limits.log_size.bytes();
+    (all / 8).max(SHORTEST_LINE).min(all)
+}
+
+/// However little a log may have, a line of it may be as long as this.
+const SHORTEST_LINE: usize = 1024;
+
 impl Log {
     /// Returns how far it is, for [`rewind`](Self::rewind).
     pub fn mark(&self) -> LogMark {
@@ -63,7 +72,8 @@ impl Log {
         (self.dropped, self.bytes) = (mark.dropped, mark.bytes);
     }
 
-    fn append(&mut self, level: LogLevel, message: String, limits: &Limits) {
+    fn append(&mut self, level: LogLevel, message: &Dynamic, limits: &Limits) {
+        let message = value::to_line(message, line_size(limits));
         if self.lines.len() >= limits.log_lines as usize || self.bytes + message.len() > limits.log_size.bytes() {
             self.dropped += 1;
             return;
@@ -82,7 +92,7 @@ impl Current {
     /// Appends a line to its log.
     pub fn log(&mut self, level: LogLevel, message: &Dynamic) {
         let limits = &self.function.manifest.limits;
-        meter::keep(|| self.log.append(level, value::to_text(message, limits.log_size.bytes()), limits));
+        meter::keep(|| self.log.append(level, message, limits));
     }
 
     /// Returns the body as Rhai reads it: shared, so that one field of a large body is read without a copy of the whole. `let b =
@@ -311,9 +321,33 @@ fn log_module() -> Module {
     module
 }
 
-/// Says that a name exists in other Rhai programs and not here.
+const NO_NETWORK: &str = "scripts have no network: a function computes its answer from the request; docs/functions.md says what there is";
+const NO_TIME: &str = "scripts have no clock: let the caller send the time; the start of each execution is recorded";
+const NO_ENVIRONMENT: &str = "scripts have no environment: write what is no secret into the file, or a module";
+const NO_FILES: &str = "scripts have no files: write what they need into a module";
+const NO_CHANCE: &str = "scripts have no chance: `ctx.execution_id` is another one for each request";
+
+/// Says that a module exists elsewhere and not here.
+pub fn unavailable_module(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "http" | "https" | "net" | "url" | "sql" | "db" | "redis" => NO_NETWORK,
+        "time" | "date" | "datetime" | "chrono" => NO_TIME,
+        "env" | "os" | "process" | "sys" => NO_ENVIRONMENT,
+        "fs" | "file" | "files" | "io" | "path" => NO_FILES,
+        "random" | "rand" | "uuid" => NO_CHANCE,
+        _ => return None,
+    })
+}
+
+/// Says that a name exists in other Rhai programs, or in other places where functions run, and not here.
 pub fn unavailable(name: &str) -> Option<&'static str> {
     Some(match name {
+        "fetch" | "curl" | "http_get" | "http_post" => NO_NETWORK,
+        "now" | "today" | "date" | "time" | "unix_time" => NO_TIME,
+        "env" | "getenv" | "get_env" => NO_ENVIRONMENT,
+        "open_file" | "read_file" | "write_file" => NO_FILES,
+        "rand" | "random" | "uuid" => NO_CHANCE,
+        "require" | "include" => "`import \"name\" as name;` makes the functions of a module known",
         "print" | "debug" => "use `log::info(…)`: its lines are kept with the execution",
         "eval" => "write the code in the file, or import a module",
         "sleep" => "a function that waits holds a place that another could use; answer at once",

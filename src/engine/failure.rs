@@ -2,7 +2,7 @@
 
 use rhai::EvalAltResult;
 
-use super::{meter::Stop, value};
+use super::{MAX_VARIABLES, meter::Stop, value};
 use crate::{
     execution::{Failure, Outcome},
     function::{FilePath, Limits, Position},
@@ -20,13 +20,16 @@ pub fn position(at: rhai::Position) -> Option<Position> {
 pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure) {
     let mut file = file.clone();
     let mut calls = Vec::new();
+    // Where the last call is, for an error that has no place of its own.
+    let mut last_call = None;
     let mut error = error;
     loop {
         match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, at) => {
-                let name = if name.starts_with("anon$") { "a closure" } else { name };
+                let name = if name.starts_with(CLOSURE) { "a closure" } else { name };
                 let place = position(*at).map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
                 calls.push(format!("{name} called at {file}{place}"));
+                last_call = position(*at).map(|at| (file.clone(), at));
                 if !source.is_empty() {
                     file = source.as_str().into();
                 }
@@ -39,7 +42,10 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure)
                 error = inner;
             }
             other => {
-                let at = position(other.take_position());
+                let (file, at) = match (position(other.take_position()), last_call) {
+                    (None, Some((file, at))) => (file, Some(at)),
+                    (at, _) => (file, at),
+                };
                 let (outcome, message) = sentence(other);
                 return (outcome, Failure { message, file, position: at, calls });
             }
@@ -50,17 +56,42 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure)
 fn sentence(error: &EvalAltResult) -> (Outcome, String) {
     use EvalAltResult as E;
     match error {
-        E::ErrorRuntime(value, _) => (Outcome::Failed, value::to_text(value, SHOWN_VALUE)),
+        E::ErrorRuntime(value, _) if value.is_unit() => (Outcome::Failed, "it threw without a value".into()),
+        E::ErrorRuntime(value, _) => (Outcome::Failed, value::to_line(value, SHOWN_VALUE)),
         E::ErrorStackOverflow(_) => (Outcome::SizeExceeded, "calls inside calls passed the limit `call_depth`".into()),
         E::ErrorDataTooLarge(what, _) => (Outcome::SizeExceeded, format!("{} passed its limit", what.to_lowercase())),
-        E::ErrorTooManyVariables(_) => (Outcome::SizeExceeded, "too many variables".into()),
+        E::ErrorTooManyVariables(_) => (Outcome::SizeExceeded, format!("more than {MAX_VARIABLES} variables at once")),
         E::ErrorTooManyModules(_) => (Outcome::SizeExceeded, "too many imports".into()),
         E::ErrorDataRace(name, _) => {
-            (Outcome::Failed, format!("`{name}` is changed while it is being read; a closure uses the value that it is called on"))
+            let what = shared(name);
+            (Outcome::Failed, format!("{what} is changed while it is being read; a closure uses the value that it is called on"))
         }
+        E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (
+            Outcome::Failed,
+            "a closure that a module made can be called in that module alone; let the module call it, or pass a closure in".into(),
+        ),
         E::ErrorFunctionNotFound(signature, _) => (Outcome::Failed, format!("no function `{signature}`")),
-        other => (Outcome::Failed, value::cut(&other.to_string(), SHOWN_VALUE).to_owned()),
+        other => (Outcome::Failed, value::cut(&without_closure_names(&other.to_string()), SHOWN_VALUE).to_owned()),
     }
+}
+
+/// Names a value that the engine names by its variable, or as `argument #1 of function 'map'`.
+fn shared(name: &str) -> String {
+    match name.split_once(" of function '").map(|(_, function)| function.trim_end_matches('\'')) {
+        None => format!("`{name}`"),
+        Some(function) if function.starts_with(CLOSURE) => "a value".into(),
+        Some(function) => format!("the value that `{function}` works on"),
+    }
+}
+
+/// How the names begin that the compiler gives to closures.
+const CLOSURE: &str = "anon$";
+
+/// Calls closures what they are, and not by the compiler's names for them.
+fn without_closure_names(message: &str) -> String {
+    let mut parts = message.split(CLOSURE);
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + "a closure" + part.trim_start_matches(|c: char| c.is_ascii_hexdigit()))
 }
 
 /// Says which limit stopped a run.
@@ -70,6 +101,7 @@ pub fn stopped(stop: Stop, limits: &Limits) -> (Outcome, String) {
         Stop::Operations => (Outcome::OperationsExceeded, format!("it passed its limit of {} operations", limits.operations)),
         Stop::Memory => (Outcome::MemoryExceeded, format!("it passed its memory limit of {}", limits.memory)),
         Stop::NodeMemory => (Outcome::Cancelled, "the runs of this node have no memory left for it; it may be tried again".into()),
+        Stop::CpuTime => (Outcome::TimedOut, "it used all the CPU time that it was given".into()),
         Stop::Cancelled => (Outcome::Cancelled, "nobody waits for it any more".into()),
     }
 }

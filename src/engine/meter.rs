@@ -28,6 +28,8 @@ pub enum Stop {
     Memory,
     /// It needs more memory than all runs together have left.
     NodeMemory,
+    /// It has used the CPU time that it may use where it is.
+    CpuTime,
     /// Nobody waits for its result any more.
     Cancelled,
 }
@@ -44,10 +46,29 @@ pub struct Allowance {
     pub operations: u64,
     /// Bytes held at once beyond what the thread held at the start.
     pub memory: usize,
+    /// CPU time.
+    pub cpu: Option<CpuLimit>,
     /// Stops the run when set.
     pub cancel: Option<CancelFlag>,
-    /// Called once when the run turns out to be slow, so that the executor can free the thread that it stands on.
-    pub on_slow: Option<fn()>,
+}
+
+/// A limit of CPU time. Wall-clock time says little of what a run costs: on a busy machine most of it is spent waiting for a processor.
+#[derive(Debug, Clone, Copy)]
+pub struct CpuLimit {
+    /// The most that may be used.
+    pub limit: Duration,
+    /// The thread's clock when the run began. Reading that clock costs as much as some small runs: where it was not read, counting begins
+    /// when [`UNCOUNTED`] has passed.
+    pub since: Option<Duration>,
+}
+
+/// A run that takes no longer than this by the wall clock has not used much CPU time either, so nobody looks.
+pub const UNCOUNTED: Duration = Duration::from_micros(100);
+
+/// Returns the CPU time that this thread has used.
+pub fn cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// What a run used.
@@ -65,8 +86,12 @@ pub struct Usage {
 
 /// A run with more ticks than this is slow: about half a millisecond of work.
 pub const SLOW_TICKS: u64 = 10_000;
-/// The clock is read once in so many ticks; a tick is some 50 ns, more where values are large.
+/// The clock is read once in so many ticks at most; a tick is some 50 ns.
 const TICKS_PER_LOOK: u64 = 32;
+/// The clock is first read after so many ticks.
+const FIRST_LOOK: u64 = 8;
+/// Where so many ticks take longer than this, they stand for work on large values, and the clock is read more often.
+const LONG_STRETCH: Duration = Duration::from_micros(50);
 /// It is also read when the run has grown or shrunk by this much since: one operation on a large value can take milliseconds.
 const BYTES_PER_LOOK: isize = 256 * 1024;
 
@@ -88,7 +113,12 @@ struct Meter {
     stop: Cell<Option<Stop>>,
     started: Cell<Option<Instant>>,
     time: Cell<Duration>,
-    on_slow: Cell<Option<fn()>>,
+    /// When the last look was, since the start, and how many ticks later the next one is.
+    looked: Cell<Duration>,
+    stretch: Cell<u64>,
+    cpu: Cell<Option<CpuLimit>>,
+    /// When to read the thread's clock next, since the start.
+    cpu_look: Cell<Duration>,
 }
 
 thread_local! {
@@ -106,7 +136,10 @@ thread_local! {
             stop: Cell::new(None),
             started: Cell::new(None),
             time: Cell::new(Duration::ZERO),
-            on_slow: Cell::new(None),
+            looked: Cell::new(Duration::ZERO),
+            stretch: Cell::new(FIRST_LOOK),
+            cpu: Cell::new(None),
+            cpu_look: Cell::new(Duration::ZERO),
         }
     };
     static CANCEL: RefCell<Option<CancelFlag>> = const { RefCell::new(None) };
@@ -142,7 +175,10 @@ pub fn start(allowance: &Allowance) {
         meter.stop.set(None);
         meter.started.set(Some(monotonic()));
         meter.time.set(allowance.time);
-        meter.on_slow.set(allowance.on_slow);
+        meter.cpu.set(allowance.cpu);
+        meter.cpu_look.set(allowance.cpu.map_or(Duration::MAX, |cpu| if cpu.since.is_some() { Duration::ZERO } else { UNCOUNTED }));
+        meter.looked.set(Duration::ZERO);
+        meter.stretch.set(FIRST_LOOK);
         meter.look_later(0, meter.base.get());
     });
     CANCEL.with_borrow_mut(|cancel| {
@@ -225,7 +261,7 @@ pub fn tick() -> Option<Dynamic> {
 impl Meter {
     /// Says when to look closer after a look that found nothing.
     fn look_later(&self, ticks: u64, held: isize) {
-        self.look_at.set((ticks + TICKS_PER_LOOK).min(self.max_ticks.get().saturating_add(1)));
+        self.look_at.set((ticks + self.stretch.get()).min(self.max_ticks.get().saturating_add(1)));
         self.held_low.set(held.saturating_sub(BYTES_PER_LOOK));
         self.held_high.set(held.saturating_add(BYTES_PER_LOOK).min(self.base.get().saturating_add(self.budget.get())));
     }
@@ -268,16 +304,29 @@ impl Meter {
         if CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))) {
             return self.end(Stop::Cancelled);
         }
-        if self.started.get().is_some_and(|started| started.elapsed() > self.time.get()) {
+        let elapsed = self.started.get().map_or(Duration::ZERO, |started| started.elapsed());
+        if elapsed > self.time.get() {
             return self.end(Stop::Deadline);
         }
-        if ticks > SLOW_TICKS
-            && let Some(on_slow) = self.on_slow.take()
-        {
-            // What the threads of the node do here is not the run's.
-            keep(on_slow);
+        if elapsed >= self.cpu_look.get() && self.has_used_cpu(elapsed) {
+            return self.end(Stop::CpuTime);
         }
+        let stretch = self.stretch.get();
+        let is_long = elapsed.saturating_sub(self.looked.replace(elapsed)) > LONG_STRETCH;
+        self.stretch.set(if is_long { (stretch / 4).max(1) } else { (stretch * 2).min(TICKS_PER_LOOK) });
         self.look_later(ticks, held);
         None
+    }
+
+    /// Reads the thread's clock, and says whether the run has used what it may. It cannot use more CPU time than passes, so the next time is
+    /// known.
+    fn has_used_cpu(&self, elapsed: Duration) -> bool {
+        let Some(cpu) = self.cpu.get() else { return false };
+        let now = cpu_time();
+        let since = cpu.since.unwrap_or(now);
+        self.cpu.set(Some(CpuLimit { since: Some(since), ..cpu }));
+        let left = cpu.limit.checked_sub(now.saturating_sub(since));
+        self.cpu_look.set(left.map_or(Duration::MAX, |left| elapsed + left));
+        left.is_none()
     }
 }

@@ -8,11 +8,13 @@ use std::{
 use rhai::{Module, Scope, Shared};
 
 use super::{
-    Class, Engine, failure,
+    Class, Engine,
+    check_budget::CheckBudget,
+    failure,
     lint::{self, OpenMethod},
-    meter,
+    meter::{self, Stop},
     module::{self, Imports},
-    script::Script,
+    script::{Refused, Script},
 };
 use crate::function::{Content, Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
 
@@ -78,12 +80,13 @@ pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<D
     };
     let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
     let script = linker.root(&file);
-    match script {
-        Some(script) if linker.found.is_empty() => Ok(Program {
+    let class = engine.class(&function.manifest.limits).map_err(|why| linker.found.insert(why.in_file(&file)));
+    match (script, class) {
+        (Some(script), Ok(class)) if linker.found.is_empty() => Ok(Program {
             function: function.clone(),
             guards,
             script,
-            class: engine.class(&function.manifest.limits),
+            class,
             imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
             warnings: linker.warnings.into_iter().collect(),
             _modules: linker.modules.into_values().flatten().collect(),
@@ -178,26 +181,47 @@ impl Linker<'_> {
         Some(module)
     }
 
-    /// Runs a module's top level once, under the limits that hold by default.
+    /// Runs a module's top level once, under the limits that hold by default and what is left to the check.
     fn evaluate(&mut self, script: Arc<Script>) -> Option<Arc<LinkedModule>> {
-        let limits = &self.engine.policy.default;
-        let class = self.engine.class(limits);
+        let shared = &self.engine.shared;
+        let (limits, rhai) = (&shared.policy.default, &shared.default_class.rhai);
+        let check = self.engine.check.as_deref();
+        let (cpu, time) = match check.map(CheckBudget::time).transpose() {
+            Ok(left) => (left.map(|(cpu, _)| cpu), left.map_or(limits.timeout.0, |(_, time)| time)),
+            Err(used_up) => {
+                self.found.insert(used_up);
+                return None;
+            }
+        };
         let imports = self.imports.0.get(&script.file).map(|own| Imports([(script.file.clone(), own.clone())].into()));
         module::enter(imports.map(Arc::new));
+        let began = meter::cpu_time();
         meter::start(&meter::Allowance {
-            time: limits.timeout.0,
+            time,
             operations: limits.operations,
             memory: limits.memory.bytes(),
-            cancel: None,
-            on_slow: None,
+            cpu: cpu.map(|limit| meter::CpuLimit { limit, since: Some(began) }),
+            cancel: check.map(|check| check.cancel().clone()),
         });
-        let run =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &script.ast, &class.rhai)));
+        let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &script.ast, rhai)));
         module::enter(None);
-        let failed = match (meter::usage().stop, run) {
+        if let Some(check) = check {
+            check.take_time(meter::cpu_time().saturating_sub(began));
+        }
+        let stop = meter::usage().stop;
+        if let (Some(Stop::CpuTime | Stop::Deadline), Some(check)) = (stop, check) {
+            self.found.insert(check.end(&script.file));
+            return None;
+        }
+        let failed = match (stop, run) {
             (Some(stop), _) => (failure::stopped(stop, limits).1, None),
             (None, Ok(Ok(mut module))) => {
                 module.build_index();
+                let kept = usize::try_from(meter::leaked()).unwrap_or(0);
+                if let Some(Err(too_much)) = check.map(|check| check.take_bytes(&script.file, kept)) {
+                    self.found.insert(too_much);
+                    return None;
+                }
                 return Some(Arc::new(LinkedModule { module: module.into(), script }));
             }
             (None, Ok(Err(mut error))) => {
@@ -244,7 +268,7 @@ impl Linker<'_> {
         let open: Vec<&OpenMethod> = script.methods.iter().filter(|method| !explained(&method.name)).collect();
         let mut references = by_alias.values().flatten().map(|module| &module.script.references).chain([&script.references]);
         let names_are_known = !references.any(|references| references.computes_names);
-        let known = &self.engine.class(&self.engine.policy.default).known;
+        let known = &self.engine.shared.default_class.known;
         let found = open.iter().map(|method| lint::unknown_method(known, &script.file, script.text(), method, names_are_known));
         let (errors, warnings): (Vec<_>, Vec<_>) = found.partition(Diagnostic::is_error);
         self.found.extend(errors);
@@ -258,11 +282,19 @@ const LOG_FUNCTIONS: [&str; 4] = ["trace", "info", "warn", "error"];
 impl Engine {
     /// Compiles one file by itself, or returns what that gave the last time.
     pub fn script(&self, file: &FilePath, content: &Content) -> Arc<Result<Arc<Script>, Vec<Diagnostic>>> {
+        if self.check.as_ref().is_some_and(|check| check.is_cancelled()) {
+            return Arc::new(Err(vec![Diagnostic::error(file.clone(), "the check was cancelled")]));
+        }
         let key = (file.clone(), content.digest);
         if let Some(compiled) = self.scripts().get(&key) {
             return compiled.clone();
         }
-        let compiled = Arc::new(super::script::compile(self, file, content).map(Arc::new));
+        let compiled = match super::script::compile(self, file, content) {
+            Ok(script) => Ok(Arc::new(script)),
+            Err(Refused::Wrong(found)) => Err(found),
+            Err(Refused::NoRoom(error)) => return Arc::new(Err(vec![*error])),
+        };
+        let compiled = Arc::new(compiled);
         self.scripts().insert(key, compiled.clone());
         compiled
     }

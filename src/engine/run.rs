@@ -1,6 +1,9 @@
 //! One run: the invocation in, the reply and the record of it out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
 
 use rhai::{Dynamic, EvalAltResult, Scope};
 
@@ -22,8 +25,20 @@ use crate::{
 pub struct Control {
     /// Stops the run when set.
     pub cancel: Option<CancelFlag>,
-    /// Called once when the run turns out to be slow.
-    pub on_slow: Option<fn()>,
+}
+
+/// What became of a run that was to be brief.
+#[derive(Debug)]
+pub enum Brief {
+    /// It ended.
+    Finished(Finished),
+    /// It was not over after the CPU time that it was given, and may begin again elsewhere.
+    TooLong {
+        /// As it was.
+        invocation: Invocation,
+        /// Bytes that the attempt left behind.
+        leaked_bytes: i64,
+    },
 }
 
 /// What the script part of a run came to, before the limits have spoken.
@@ -36,13 +51,31 @@ impl Engine {
     /// Runs a program on this thread, which needs a stack of at least four times the memory limit: a script can build a chain of values
     /// as deep as its memory allows, and dropping that recurses.
     pub fn run(&self, program: &Program, invocation: Invocation, control: Control) -> Result<Finished, MalformedBody> {
+        match self.run_within(program, invocation, None, control)? {
+            Brief::Finished(finished) => Ok(finished),
+            Brief::TooLong { .. } => unreachable!("nobody limited its CPU time"),
+        }
+    }
+
+    /// The same, unless it takes more CPU time than this.
+    pub fn run_briefly(&self, program: &Program, invocation: Invocation, limit: Duration) -> Result<Brief, MalformedBody> {
+        self.run_within(program, invocation, Some(limit), Control::default())
+    }
+
+    fn run_within(
+        &self,
+        program: &Program,
+        invocation: Invocation,
+        cpu: Option<Duration>,
+        control: Control,
+    ) -> Result<Brief, MalformedBody> {
         let limits = &program.function.manifest.limits;
         meter::start(&meter::Allowance {
             time: limits.timeout.0,
             operations: limits.operations,
             memory: limits.memory.bytes(),
+            cpu: cpu.map(|limit| meter::CpuLimit { limit, since: None }),
             cancel: control.cancel,
-            on_slow: control.on_slow,
         });
         let body = body::read(&invocation.headers, &invocation.body)?;
         context::enter(Current::new(invocation, program.function.clone(), body));
@@ -57,6 +90,9 @@ impl Engine {
         // Of the run there is only what goes out.
         let leaked_bytes = meter::leaked() as i64;
         meter::give_back();
+        if usage.stop == Some(meter::Stop::CpuTime) {
+            return Ok(Brief::TooLong { invocation, leaked_bytes });
+        }
         // A script can swallow the error of a stop, the stop itself it cannot.
         let (outcome, reply, failure) = match (usage.stop, ran) {
             (Some(stop), ran) => {
@@ -90,7 +126,7 @@ impl Engine {
             failure,
             capture: invocation.capture,
         };
-        Ok(Finished { reply, execution, leaked_bytes })
+        Ok(Brief::Finished(Finished { reply, execution, leaked_bytes }))
     }
 
     fn answer(&self, program: &Program) -> Ran {

@@ -6,13 +6,13 @@ use rhai::{AST, OptimizationLevel, Scope};
 
 use super::{
     Engine,
-    context::{self, CTX},
-    failure,
+    context::CTX,
     lint::{self, Findings, OpenMethod, References},
     meter, module,
     plan::{Plan, Role},
+    syntax,
 };
-use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, manifest::Parsed};
+use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, foreign, manifest::Parsed};
 
 /// A file that compiled.
 #[derive(Debug)]
@@ -54,30 +54,49 @@ impl Script {
     }
 }
 
-/// What compiling one file gave.
-pub type Compiled = Result<Script, Vec<Diagnostic>>;
+/// Why a file did not compile.
+#[derive(Debug)]
+pub enum Refused {
+    /// It has mistakes.
+    Wrong(Vec<Diagnostic>),
+    /// The check that asked for it has no room for its limits; another may have.
+    NoRoom(Box<Diagnostic>),
+}
+
+impl From<Vec<Diagnostic>> for Refused {
+    fn from(found: Vec<Diagnostic>) -> Self {
+        Self::Wrong(found)
+    }
+}
 
 /// Compiles one file by itself.
-pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled {
-    let limit = engine.policy.file;
+pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Script, Refused> {
+    let limit = engine.policy().file;
     if content.bytes.len() > limit.bytes() {
         let message = format!("the file has {} bytes, above the limit of {limit}", content.bytes.len());
-        return Err(vec![Diagnostic::error(file.clone(), message).hint("split it into modules, or raise `file` below `[limits]`")]);
+        let error = Diagnostic::error(file.clone(), message).hint("split it into modules, or raise `file` below `[limits]`");
+        return Err(vec![error].into());
     }
     let text = std::str::from_utf8(&content.bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&content.bytes[..error.valid_up_to()]);
         let position = Position::of_offset(&valid, valid.len());
         vec![Diagnostic::error(file.clone(), "the file is not UTF-8 text").at(&valid, position).hint("save it as UTF-8")]
     })?;
-    let parsed = Parsed::parse(file, text, &engine.policy).map_err(|diagnostic| vec![*diagnostic])?;
-    let class = engine.class(&parsed.manifest.limits);
+    if let Some(found) = foreign::in_place_of_a_script(file, text) {
+        return Err(vec![found].into());
+    }
+    let parsed = Parsed::parse(file, text, engine.policy()).map_err(|diagnostic| vec![*diagnostic])?;
+    let class = engine.class(&parsed.manifest.limits).map_err(|why| Refused::NoRoom(Box::new(why.in_file(file))))?;
     if let Some((at, message)) = lint::endless_list(&class.rhai, &parsed.script) {
-        return Err(vec![lint::place(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")]);
+        return Err(vec![lint::place(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
     // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.
     let mut scope = Scope::new();
     scope.push(CTX, ());
-    let mut ast = class.rhai.compile_with_scope(&scope, &parsed.script).map_err(|error| vec![syntax(file, text, &error)])?;
+    let mut ast = class
+        .rhai
+        .compile_with_scope(&scope, &parsed.script)
+        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &parsed.manifest.limits)])?;
     ast.set_source(file.as_ref());
     let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
     if !module::is_module(file) {
@@ -86,7 +105,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled 
         references.properties = HashSet::new();
     }
     if !errors.is_empty() {
-        return Err(errors);
+        return Err(errors.into());
     }
     Ok(Script {
         file: file.clone(),
@@ -98,21 +117,6 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Compiled 
         methods,
         warnings,
     })
-}
-
-fn syntax(file: &FilePath, text: &str, error: &rhai::ParseError) -> Diagnostic {
-    let message = error.err_type().to_string();
-    // A place past the end is where something is missing.
-    let position = failure::position(error.position()).unwrap_or_else(|| Position::of_offset(text, text.trim_end().len()));
-    if let Some((name, hint)) = ["print", "debug", "eval"]
-        .iter()
-        .find_map(|name| message.contains(&format!("'{name}' is disabled")).then(|| (name, context::unavailable(name).unwrap_or_default())))
-    {
-        return Diagnostic::error(file.clone(), format!("`{name}` is not available here")).at(text, position).hint(hint);
-    }
-    let mut letters = message.chars();
-    let message: String = letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default();
-    Diagnostic::error(file.clone(), message).at(text, position)
 }
 
 /// Rhai's optimiser takes dead branches out, and mistakes in them with them; what it gains is within 1 %.

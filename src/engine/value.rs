@@ -30,12 +30,18 @@ pub enum ToJsonError {
 
 /// Writes a value as JSON, at most `limit` bytes.
 pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
+    let (json, written) = start_of_json(value, limit);
+    written.map(|()| json)
+}
+
+/// Writes as much of a value's JSON as fits.
+fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
     let mut writer = Bounded { bytes: Vec::with_capacity(128.min(limit)), limit };
-    match serde_json::to_writer(&mut writer, &Json { value, depth: 0 }) {
-        Ok(()) => Ok(writer.bytes),
-        Err(error) if error.is_io() => Err(ToJsonError::TooLarge { limit }),
-        Err(error) => Err(ToJsonError::NotJson(error.to_string())),
-    }
+    let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0 }).map_err(|error| match error.is_io() {
+        true => ToJsonError::TooLarge { limit },
+        false => ToJsonError::NotJson(error.to_string()),
+    });
+    (writer.bytes, written)
 }
 
 /// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`.
@@ -133,7 +139,9 @@ struct Bounded {
 
 impl io::Write for Bounded {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + part.len() > self.limit {
+        let room = self.limit - self.bytes.len();
+        if part.len() > room {
+            self.bytes.extend_from_slice(&part[..room]);
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.bytes.extend_from_slice(part);
@@ -211,6 +219,23 @@ pub fn to_text(value: &Dynamic, limit: usize) -> String {
     }
 }
 
+/// Returns text for people to read, at most `limit` bytes: as [`to_text`] does, but what is cut ends with a mark.
+pub fn to_line(value: &Dynamic, limit: usize) -> String {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        return with_mark(text.as_str(), limit, &format!("… {} bytes", text.len()));
+    }
+    match start_of_json(value, limit) {
+        (json, Ok(())) => String::from_utf8_lossy(&json).into_owned(),
+        // Nobody counts the rest: a small value can hold another many times.
+        (json, Err(ToJsonError::TooLarge { .. })) => with_mark(&(String::from_utf8_lossy(&json) + "…"), limit, "… and more"),
+        (_, Err(ToJsonError::NotJson(_))) => format!("({})", value.type_name()),
+    }
+}
+
+fn with_mark(text: &str, limit: usize, mark: &str) -> String {
+    if text.len() <= limit { text.into() } else { cut(text, limit.saturating_sub(mark.len())).to_owned() + mark }
+}
+
 /// Returns the longest start of a text that is at most `limit` bytes and ends between characters.
 pub fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
@@ -244,6 +269,18 @@ mod tests {
     #[test]
     fn a_number_that_no_integer_holds_is_a_float() {
         assert_eq!(from_json(b"18446744073709551615").unwrap().as_float(), Ok(18_446_744_073_709_551_615.0));
+    }
+
+    #[test]
+    fn a_line_that_is_cut_says_so() {
+        let line = |value: Dynamic| to_line(&value, 30);
+        assert_eq!(line("x".repeat(30).into()), "x".repeat(30));
+        assert_eq!(line("x".repeat(131_072).into()), format!("{}… 131072 bytes", "x".repeat(14)));
+        assert_eq!(line("é".repeat(20).into()), format!("{}… 40 bytes", "é".repeat(9)));
+        let numbers = |count: i64| Dynamic::from_array((0..count).map(Dynamic::from_int).collect());
+        assert_eq!(line(numbers(10)), "[0,1,2,3,4,5,6,7,8,9]");
+        assert_eq!(line(numbers(15)), "[0,1,2,3,4,5,6,7,8… and more");
+        assert_eq!(line(Dynamic::from(rhai::FnPtr::new("f").unwrap())), "(Fn)");
     }
 
     #[test]

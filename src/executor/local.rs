@@ -1,5 +1,6 @@
 //! Runs functions in this process. A function that is known to be fast runs on the thread that read its request: handing it over would
-//! cost more than the run. Every other runs on the pool.
+//! cost more than the run. Every other runs on the pool, where it can be cancelled, waits its turn, and keeps nobody's connection waiting. A
+//! run that turns out not to be fast begins again there.
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use super::{
     pool::{self, Full, Pool},
 };
 use crate::{
-    engine::{CancelFlag, Control, Engine, MalformedBody, Program, budget},
+    engine::{Brief, CancelFlag, Control, Engine, MalformedBody, Program, budget, cpu_time},
     execution::{Execution, Finished, Invocation},
     function::{Diagnostic, SharedFunction, Version},
 };
@@ -95,8 +96,18 @@ struct History(AtomicI8);
 /// the threads that serve connections to those who are quicker, however many ask for this one.
 const POOL_TICKS: u64 = 2_000;
 
+/// The same in CPU time: one tick can stand for milliseconds of work on a large value.
+const POOL_TIME: Duration = Duration::from_micros(200);
+/// What a run may use where connections are served, however fast the ones before it were.
+const BRIEF: Duration = Duration::from_micros(500);
+
 /// Fast runs that a function needs in a row, on the pool, before it may run where connections are served.
 const PROBATION: i8 = 16;
+/// It may run where connections are served.
+const FAST: i8 = 0;
+/// It may, but its last run took long by the wall clock. How much of that it was itself is looked at in the next one: reading the thread's
+/// clock takes a good part of the time of a small run.
+const DOUBTED: i8 = 1;
 /// A byte that is parsed or written weighs as much as this part of a tick.
 const BYTES_PER_TICK: usize = 16;
 /// A request this large goes to the pool whatever the function's history: reading it is work before the first tick.
@@ -105,24 +116,38 @@ const LARGE_BODY: usize = 64 * 1024;
 impl History {
     /// Nothing is known: one fast run is enough.
     fn unknown() -> Self {
-        Self(AtomicI8::new(-1))
+        Self(AtomicI8::new(FAST - 1))
     }
 
     fn is_fast(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= 0
+        self.0.load(Ordering::Relaxed) >= FAST
     }
 
-    fn record(&self, finished: &Finished) {
+    fn is_doubted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == DOUBTED
+    }
+
+    /// Remembers a run, and its CPU time if somebody looked.
+    fn record(&self, finished: &Finished, cpu: Option<Duration>) {
         let bytes = finished.reply.as_ref().map_or(0, |reply| reply.body.len());
         let ticks = finished.execution.operations + (bytes / BYTES_PER_TICK) as u64;
         let seen = self.0.load(Ordering::Relaxed);
-        if ticks > POOL_TICKS {
-            if seen != -PROBATION {
-                self.0.store(-PROBATION, Ordering::Relaxed);
-            }
-        } else if seen < 0 {
-            self.0.store(seen + 1, Ordering::Relaxed);
+        // No run uses more CPU time than passes.
+        let took = cpu.unwrap_or(Duration::from_micros(finished.execution.duration_us));
+        let next = match took > POOL_TIME {
+            _ if ticks > POOL_TICKS => -PROBATION,
+            true if cpu.is_some() => -PROBATION,
+            true => DOUBTED,
+            false if seen < FAST => seen + 1,
+            false => FAST,
+        };
+        if next != seen {
+            self.0.store(next, Ordering::Relaxed);
         }
+    }
+
+    fn record_slow(&self) {
+        self.0.store(-PROBATION, Ordering::Relaxed);
     }
 }
 
@@ -142,12 +167,6 @@ impl Drop for CancelOnDrop {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-/// Lets another thread take over the connections of this one: the run on it is not the fast one that it was taken for. The nap makes sure
-/// that the other takes over; without it this thread would often take its work straight back.
-fn hand_off() {
-    tokio::task::block_in_place(|| std::thread::sleep(Duration::from_micros(50)));
 }
 
 impl LocalExecutor {
@@ -183,7 +202,7 @@ impl LocalExecutor {
         let (sender, receiver) = oneshot::channel();
         let (engine, abandoned) = (self.engine.clone(), self.abandoned.clone());
         let job = move || {
-            let result = run(&engine, &place.0, invocation, Control { cancel: Some(cancel), on_slow: None });
+            let result = run(&engine, &place.0, invocation, Control { cancel: Some(cancel) });
             drop(place);
             // Nobody listening means that the client went away.
             if let Err(Ok(finished)) = sender.send(result) {
@@ -201,12 +220,34 @@ impl LocalExecutor {
     }
 }
 
+fn malformed(why: MalformedBody) -> Refused {
+    Refused::MalformedBody(why.to_string())
+}
+
+/// Runs on a thread of the pool.
 fn run(engine: &Engine, loaded: &Loaded, invocation: Invocation, control: Control) -> Result<Finished, Refused> {
-    let finished =
-        engine.run(&loaded.program, invocation, control).map_err(|why: MalformedBody| Refused::MalformedBody(why.to_string()))?;
-    loaded.history.record(&finished);
+    let began = cpu_time();
+    let finished = engine.run(&loaded.program, invocation, control).map_err(malformed)?;
+    loaded.history.record(&finished, Some(cpu_time().saturating_sub(began)));
     loaded.count_leak(finished.leaked_bytes);
     Ok(finished)
+}
+
+/// Runs on a thread that serves connections.
+fn run_here(engine: &Engine, loaded: &Loaded, invocation: Invocation) -> Result<Brief, Refused> {
+    let began = loaded.history.is_doubted().then(cpu_time);
+    let brief = engine.run_briefly(&loaded.program, invocation, BRIEF).map_err(malformed)?;
+    match &brief {
+        Brief::Finished(finished) => {
+            loaded.history.record(finished, began.map(|began| cpu_time().saturating_sub(began)));
+            loaded.count_leak(finished.leaked_bytes);
+        }
+        Brief::TooLong { leaked_bytes, .. } => {
+            loaded.history.record_slow();
+            loaded.count_leak(*leaked_bytes);
+        }
+    }
+    Ok(brief)
 }
 
 #[async_trait]
@@ -236,10 +277,13 @@ impl Executor for LocalExecutor {
 
     async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused> {
         let place = self.enter(function)?;
-        if place.0.history.is_fast() && invocation.body.len() < LARGE_BODY {
-            return run(&self.engine, &place.0, invocation, Control { cancel: None, on_slow: Some(hand_off) });
+        if !place.0.history.is_fast() || invocation.body.len() >= LARGE_BODY {
+            return self.on_pool(place, invocation).await;
         }
-        self.on_pool(place, invocation).await
+        match run_here(&self.engine, &place.0, invocation)? {
+            Brief::Finished(finished) => Ok(finished),
+            Brief::TooLong { invocation, .. } => self.on_pool(place, invocation).await,
+        }
     }
 
     fn usage(&self) -> Usage {

@@ -74,9 +74,26 @@ impl fmt::Display for Span {
     }
 }
 
+/// What people write for a time, right or wrong.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a time such as \"2s\" or \"250ms\"")]
+enum SpanText {
+    Whole(i64),
+    Fraction(f64),
+    Text(String),
+}
+
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
+        let text = match SpanText::deserialize(deserializer)? {
+            SpanText::Text(text) => text,
+            SpanText::Whole(number) => {
+                return Err(serde::de::Error::custom(format!("`{number}` has no unit; write \"{number}s\" for seconds, or \"250ms\"")));
+            }
+            SpanText::Fraction(number) => {
+                return Err(serde::de::Error::custom(format!("`{number}` has no unit, and a time no fraction; write \"250ms\"")));
+            }
+        };
         humantime::parse_duration(&text)
             .map(Self)
             .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a time; write it like \"2s\" or \"250ms\"")))

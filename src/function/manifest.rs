@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Diagnostic, FilePath, Position,
+    Diagnostic, FilePath, Position, foreign,
     limits::{LimitOverrides, LimitPolicy, Limits, Span},
     route::Method,
     toml_text,
@@ -93,17 +93,31 @@ impl Parsed {
     /// Takes a function file apart. The error says where in the file, and why.
     pub fn parse(file: &FilePath, text: &str, policy: &LimitPolicy) -> Result<Self, Box<Diagnostic>> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if let Some(rest) = text.strip_prefix("#!") {
+            // For a shell, as Rhai's own runner has it. The line stays, so that positions are those of the file.
+            let script = rest.find('\n').map_or("", |end| &rest[end..]);
+            return match foreign::misplaced_front_matter(file, script) {
+                Some(misplaced) => Err(Box::new(misplaced)),
+                None => Ok(Self { manifest: FrontMatter::default().resolve(policy), script: script.into() }),
+            };
+        }
         let fail = |position: Position, message: String| Box::new(Diagnostic::error(file.clone(), message).at(text, position));
         let Some((toml, script)) = split(text).map_err(|at| {
             let error = fail(at, "the front-matter is not closed".into());
             Box::new(error.hint(format!("end it with a line that holds only `{FENCE}`")))
         })?
         else {
+            if let Some(misplaced) = foreign::misplaced_front_matter(file, text) {
+                return Err(Box::new(misplaced));
+            }
             return Ok(Self { manifest: FrontMatter::default().resolve(policy), script: text.into() });
         };
         let front_matter: FrontMatter = toml_text::parse(toml).map_err(|problem| {
             // The TOML begins on the file's second line.
             let position = Position { line: problem.position.line + 1, ..problem.position };
+            if let Some(merge) = foreign::unresolved_merge(file, text, position) {
+                return Box::new(merge);
+            }
             let message = match problem.message.as_str() {
                 unknown if unknown.starts_with("unknown key") => format!("{unknown} in front-matter"),
                 other => format!("front-matter: {other}"),
@@ -219,6 +233,13 @@ mod tests {
     }
 
     #[test]
+    fn a_first_line_for_a_shell_is_skipped() {
+        assert_eq!(parse("#!/usr/bin/env rhai-run\n\"hi\"").unwrap().script, "\n\"hi\"");
+        assert_eq!(parse("#!").unwrap().script, "");
+        assert_eq!(parse("// +++\n1").unwrap().script, "// +++\n1");
+    }
+
+    #[test]
     fn every_mistake_names_its_place() {
         let cases = [
             "+++\nmetods = []\n+++\n",
@@ -235,6 +256,17 @@ mod tests {
             "+++\nauth = \"tokens\"\n+++\n",
             "+++\nauth = { scope = \"root\" }\n+++\n",
             "+++\nauth = {}\n+++\n",
+            "+++\ntimeout = 2\n+++\n",
+            "+++\ntimeout = 0.5\n+++\n",
+            "+++\ntimeout = true\n+++\n",
+            "+++\n[limits]\nmemory = true\n+++\n",
+            "\n+++\ntimeout = \"2s\"\n+++\n1",
+            "// what it does\n  +++\n+++\n1",
+            "++++\ntimeout = \"2s\"\n++++\n1",
+            "+++toml\ntimeout = \"2s\"\n+++\n1",
+            "---\ntimeout: 2s\n---\n1",
+            "#!/usr/bin/env rhai-run\n+++\n+++\n1",
+            "+++\n<<<<<<< HEAD\ntimeout = \"2s\"\n=======\ntimeout = \"3s\"\n>>>>>>> other\n+++\n1",
         ];
         let mut found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
         let guard = Parsed::parse(&"a/_middleware.rhai".into(), "+++\nauth = \"token\"\n+++\n", &LimitPolicy::default());

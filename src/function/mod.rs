@@ -2,6 +2,7 @@
 
 pub mod diagnostic;
 pub mod digest;
+pub mod foreign;
 pub mod limits;
 pub mod loss;
 pub mod manifest;

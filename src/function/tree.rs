@@ -30,6 +30,11 @@ impl PartialEq for Content {
 impl Eq for Content {}
 
 impl Content {
+    /// Returns whether there is nothing in it but white space.
+    pub fn is_blank(&self) -> bool {
+        self.bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&self.bytes).trim_ascii().is_empty()
+    }
+
     /// Takes these bytes and computes their digest.
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();

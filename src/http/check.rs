@@ -42,8 +42,8 @@ struct Tried {
     files: Option<BTreeMap<String, String>>,
 }
 
-/// Says what would be wrong if files were live beside those that are. A check takes the time of the loop that deploys, so it needs the scope
-/// of those who may.
+/// Says what would be wrong if files were live beside those that are. A check takes a processor for a while, so it needs the scope of those
+/// who deploy.
 #[utoipa::path(
     post, path = "/api/admin/check", operation_id = "check_files", tag = "scripts", request_body = Tried,
     responses((status = 200, description = "What is wrong, and what would change.", body = Object))

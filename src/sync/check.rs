@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    engine::{Engine, Program, module, module::ImportError, program},
+    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, module, module::ImportError, program},
     function::{
         Content, Diagnostic, FilePath, Function, FunctionName, Route, ScriptId, SharedFunction, Tree, Version,
         diagnostic::near_miss,
@@ -43,12 +43,16 @@ impl Report {
 /// Checks trees, each against the one before.
 pub struct Checker {
     engine: Arc<Engine>,
+    /// Set when nobody waits for the result any more.
+    cancel: CancelFlag,
     tree: Arc<Tree>,
     functions: Arc<Functions>,
     /// What is wrong with single files; those with nothing wrong are not in it.
     found: BTreeMap<FilePath, Vec<Diagnostic>>,
     /// What is wrong between routes.
     conflicts: Vec<Diagnostic>,
+    /// Files that the last check had no room for. The next may have.
+    refused: BTreeSet<FilePath>,
     /// Keeps what is compiled while it may be asked for again.
     programs: HashMap<Version, Arc<Program>>,
 }
@@ -65,29 +69,60 @@ impl Checker {
     pub fn new(engine: Arc<Engine>) -> Self {
         Self {
             engine,
+            cancel: CancelFlag::default(),
             tree: Arc::default(),
             functions: Arc::default(),
             found: BTreeMap::new(),
             conflicts: Vec::new(),
+            refused: BTreeSet::new(),
             programs: HashMap::new(),
+        }
+    }
+
+    /// Returns a checker that has seen the same, and stops when this flag is set. What it reports then is nothing.
+    pub fn copy(&self, cancel: CancelFlag) -> Self {
+        Self {
+            engine: self.engine.clone(),
+            cancel,
+            tree: self.tree.clone(),
+            functions: self.functions.clone(),
+            found: self.found.clone(),
+            conflicts: self.conflicts.clone(),
+            refused: self.refused.clone(),
+            programs: self.programs.clone(),
         }
     }
 
     /// Checks a tree. Scripts are compiled and modules run here: call it where 256 MiB of stack are.
     pub fn check(&mut self, tree: &Arc<Tree>) -> Report {
+        let budget = Arc::new(CheckBudget::new(self.engine.policy(), self.cancel.clone()));
+        let engine = self.engine.within(budget.clone());
         let mut changed = differences(&self.tree, tree);
         // A module or a guard may matter to any file, by being there or by being gone.
         if changed.iter().any(|path| !matches!(classify(path).role, Role::Function { .. } | Role::Ignored | Role::Test)) {
             changed.retain(|path| !tree.contains_key(path));
             changed.extend(tree.keys().cloned());
+        } else {
+            changed.extend(self.refused.iter().filter(|path| tree.contains_key(*path)).cloned());
+            changed.sort();
+            changed.dedup();
+            let is_unchanged = |path: &FilePath| changed.binary_search(path).is_err();
+            engine.count_unchanged(self.functions.iter().filter(|(path, _)| is_unchanged(path)).map(|(_, function)| function));
         }
         let mut routes_changed = false;
         for path in &changed {
-            let before = self.functions.get(path).cloned();
+            if budget.is_cancelled() {
+                return Report::default();
+            }
+            let (before, refusals) = (self.functions.get(path).cloned(), budget.refusals());
             let checked = match tree.get(path) {
-                Some(content) => check_file(&self.engine, tree, path, content, before.as_ref()),
+                Some(content) => check_file(&engine, tree, path, content, before.as_ref()),
                 None => Checked::default(),
             };
+            match budget.refusals() > refusals {
+                true => drop(self.refused.insert(path.clone())),
+                false => drop(self.refused.remove(path)),
+            }
             if checked.diagnostics.is_empty() {
                 self.found.remove(path);
             } else {
@@ -133,6 +168,11 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
     let classified = classify(path);
     let mut checked = Checked { diagnostics: classified.diagnostics, ..Checked::default() };
     if matches!(classified.role, Role::Ignored | Role::Misnamed) {
+        return checked;
+    }
+    // Somebody has made it, and written nothing yet.
+    if matches!(classified.role, Role::Function { .. }) && content.is_blank() {
+        checked.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
         return checked;
     }
     let script = engine.script(path, content);

@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod check;
 pub mod diff;
+mod examine;
 mod obey;
 pub mod orders;
 pub mod plan;
@@ -10,6 +11,7 @@ mod previews;
 mod propose;
 mod remember;
 pub mod settle;
+mod trials;
 pub mod upload;
 
 use std::{
@@ -18,11 +20,13 @@ use std::{
 };
 
 use check::{Checker, Functions};
+use examine::Examiner;
 use orders::Order;
 use propose::{Proposal, Wanted};
 use settle::Settled;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use trials::Trials;
 
 use crate::{
     audit::Actor,
@@ -81,6 +85,8 @@ pub struct Sync {
     unrecorded: Option<Deployment>,
     /// What operators said about following the source.
     following: Following,
+    /// What others ask beside.
+    trials: Trials,
 }
 
 impl Sync {
@@ -98,6 +104,20 @@ impl Sync {
             decided: None,
             unrecorded: None,
             following: Following::default(),
+            trials: Trials::new(),
+        }
+    }
+
+    /// Returns what checks trees, compared with what is live now.
+    fn examiner(&self) -> Examiner {
+        Examiner {
+            engine: self.parts.engine.clone(),
+            checker: self.checker.clone(),
+            tree: self.tree.clone(),
+            functions: self.functions.clone(),
+            following: self.following.clone(),
+            stack_bytes: self.parts.stack_bytes,
+            beside: None,
         }
     }
 
@@ -203,7 +223,7 @@ impl Sync {
     /// Keeps what is live; at the start that is what the store remembers.
     async fn keep(&mut self) {
         if let (false, Some(deployment)) = (self.parts.live.table().is_loaded(), self.deployment.clone()) {
-            let settled = self.settle(whole(&self.tree)).await;
+            let settled = self.examiner().settle(whole(&self.tree)).await;
             self.load(&settled).await;
             self.swap(deployment, settled);
         }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Done, Sync,
+    examine::Examiner,
     orders::{Checked, Look, Order, OrderError, Rollback, RolledBack},
     plan::Plan,
     settle::Settled,
@@ -25,8 +26,11 @@ impl Sync {
     pub(super) async fn obey(&mut self, order: Order, done: Done) -> Done {
         match order {
             Order::Look(reply) => return self.look(reply).await,
-            Order::Check(snapshot, reply) => drop(reply.send(self.checked(*snapshot).await)),
-            Order::Try(files, reply) => drop(reply.send(self.tried(files).await)),
+            Order::Check(snapshot, reply) => {
+                let store = self.store();
+                self.try_beside(reply, |examiner| checked(examiner, *snapshot, store));
+            }
+            Order::Try(files, reply) => self.try_beside(reply, |examiner| async move { examiner.tried(files).await }),
             Order::Upload(upload, reply) => drop(reply.send(self.upload(*upload).await)),
             Order::Rollback(rollback, reply) => drop(reply.send(self.roll_back(rollback).await)),
             Order::Suspend(by, reply) => drop(reply.send(self.suspend(by).await)),
@@ -68,20 +72,6 @@ impl Sync {
             held: held.or_else(refused),
             problem: status.source.clone(),
             diagnostics: status.diagnostics.clone(),
-        }
-    }
-
-    async fn checked(&self, snapshot: Snapshot) -> Checked {
-        let database = match self.store() {
-            Ok(store) => store.following().await.err().map(|error| with_causes(&error)),
-            Err(error) => Some(error.to_string()),
-        };
-        let proposal = self.propose(snapshot, monotonic()).await;
-        Checked {
-            plan: Plan::between(&self.functions, &proposal.settled.report.functions),
-            diagnostics: proposal.settled.diagnostics,
-            following: self.following.clone(),
-            database,
         }
     }
 
@@ -136,7 +126,7 @@ impl Sync {
         if files.is_empty() {
             return Err(OrderError::AlreadyLive(to.id));
         }
-        let report = self.check(&tree).await;
+        let report = self.examiner().check(&tree).await;
         if !report.is_good() {
             return Err(OrderError::Broken { id: to.id, diagnostics: report.diagnostics });
         }
@@ -216,6 +206,21 @@ impl Sync {
             before = deployment.id;
         }
         Err(OrderError::NothingBefore(format!("there is no live deployment before {newest} with other files")))
+    }
+}
+
+/// Says what a snapshot would change.
+async fn checked(examiner: Examiner, snapshot: Snapshot, store: Result<Store, OrderError>) -> Checked {
+    let database = match store {
+        Ok(store) => store.following().await.err().map(|error| with_causes(&error)),
+        Err(error) => Some(error.to_string()),
+    };
+    let proposal = examiner.propose(snapshot, monotonic()).await;
+    Checked {
+        plan: Plan::between(&examiner.functions, &proposal.settled.report.functions),
+        diagnostics: proposal.settled.diagnostics,
+        following: examiner.following,
+        database,
     }
 }
 

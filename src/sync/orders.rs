@@ -1,5 +1,5 @@
-//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once. Nothing in the
-//! loop waits for a network: who needs news of a remote waits for them before the order is given.
+//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once; what only asks is
+//! answered beside the loop. Nothing in the loop waits for a network: who needs news of a remote waits for them before the order is given.
 
 use std::sync::Arc;
 

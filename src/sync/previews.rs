@@ -36,7 +36,7 @@ impl Sync {
 
     async fn preview(&self, branch: &str, snapshot: Snapshot) -> Arc<Preview> {
         let tree = Arc::new(snapshot.tree);
-        let (mut report, _compiled) = self.check_apart(tree).await;
+        let (mut report, _compiled) = self.examiner().check_apart(tree).await;
         report.diagnostics.extend(snapshot.problems);
         report.diagnostics.sort();
         let revision = snapshot.revision;

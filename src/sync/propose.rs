@@ -1,27 +1,12 @@
 //! What of a snapshot can go live.
 
-use std::{
-    mem,
-    sync::{Arc, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
-use tokio::sync::oneshot;
-
-use super::{
-    Sync,
-    check::{Checker, Report},
-    settle::{Settled, settle},
-};
+use super::{Sync, examine::Examiner, settle::Settled};
 use crate::{
-    blocking,
     deployment::{Commit, Following, Snapshot},
-    engine::memory,
     function::{Diagnostic, Revision, Tree},
 };
-
-/// How long to wait before the system is asked again for a thread that it did not give.
-const THREAD_PAUSE: Duration = Duration::from_millis(250);
 
 /// What of a snapshot can go live, and how that came to be known.
 pub(super) struct Proposal {
@@ -71,6 +56,13 @@ impl Sync {
         (pin.hold || is_abandoned).then(|| pin.to_string())
     }
 
+    /// Finds what of a snapshot can go live.
+    pub(super) async fn propose(&self, snapshot: Snapshot, began: Instant) -> Proposal {
+        self.examiner().propose(snapshot, began).await
+    }
+}
+
+impl Examiner {
     /// Finds what of a snapshot can go live: of a commit all or nothing, of a directory every file that is right.
     pub(super) async fn propose(&self, mut snapshot: Snapshot, began: Instant) -> Proposal {
         let (revision, commit, problems) = (snapshot.revision.clone(), snapshot.commit.take(), snapshot.problems.clone());
@@ -101,47 +93,5 @@ impl Sync {
         following.pin = following.pin.filter(|pin| !pin.files.is_empty());
         let settled = self.settle(snapshot).await;
         Proposal { revision, commit, settled, problems, is_refused: false, following, began }
-    }
-
-    pub(super) async fn settle(&self, snapshot: Snapshot) -> Settled {
-        let live = self.tree.clone();
-        self.on_checker(move |checker| settle(checker, snapshot, &live)).await
-    }
-
-    pub(super) async fn check(&self, tree: &Arc<Tree>) -> Report {
-        let tree = tree.clone();
-        self.on_checker(move |checker| checker.check(&tree)).await
-    }
-
-    /// Checks a tree that is not to be compared with what is live. What is compiled stays while the checker does.
-    pub(super) async fn check_apart(&self, tree: Arc<Tree>) -> (Report, Checker) {
-        let mut apart = Checker::new(self.parts.engine.clone());
-        self.on_checker(move |_| (apart.check(&tree), apart)).await
-    }
-
-    /// Works with the checker on a thread of its own: compiling ten thousand files takes half a second, and modules run while they are
-    /// checked.
-    async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
-        let checker = self.checker.clone();
-        let (sender, receiver) = oneshot::channel();
-        let check = move || {
-            let mut checker = checker.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = sender.send(work(&mut checker));
-            // Nobody waits for the rest.
-            checker.forget_others();
-            memory::give_back();
-        };
-        let mut next = Some(check);
-        let mut is_told = false;
-        while let Some(check) = next.take() {
-            let thread = std::thread::Builder::new().name("check".into()).stack_size(self.parts.stack_bytes);
-            let Err((check, error)) = blocking::spawn(thread, check) else { break };
-            if !mem::replace(&mut is_told, true) {
-                tracing::error!("what is to go live waits for a thread that checks it, which the system does not give: {error}");
-            }
-            next = Some(check);
-            tokio::time::sleep(THREAD_PAUSE).await;
-        }
-        receiver.await.expect("check catches what scripts can do")
     }
 }

@@ -18,7 +18,7 @@ impl Sync {
                 if let Some((deployment, tree)) = live {
                     self.deployment = Some(deployment);
                     self.tree = Arc::new(tree);
-                    let remembered = self.settle(whole(&self.tree)).await;
+                    let remembered = self.examiner().settle(whole(&self.tree)).await;
                     self.functions = remembered.report.functions;
                 }
                 self.decided = last.map(|last| (last.revision, last.diagnostics));
@@ -111,7 +111,7 @@ impl Sync {
                 self.parts.live.set_status(|status| status.waiting = None);
                 self.follow_as(following);
                 self.tree = Arc::new(tree);
-                let settled = self.settle(whole(&self.tree)).await;
+                let settled = self.examiner().settle(whole(&self.tree)).await;
                 self.load(&settled).await;
                 self.swap(live, settled);
                 return;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{Sync, check::Report, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted};
+use super::{Sync, check::Report, examine::Examiner, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted};
 use crate::{
     audit::Actor,
     deployment::{Cause, DeploymentId, Pin},
@@ -122,7 +122,7 @@ impl Change {
     }
 }
 
-impl Sync {
+impl Examiner {
     /// Says what files would change if they were live beside the others.
     pub(super) async fn tried(&self, files: Tree) -> Tried {
         let named: Vec<Diagnostic> = files.keys().filter_map(|path| name_problem(path)).collect();
@@ -134,7 +134,9 @@ impl Sync {
         diagnostics.dedup();
         Tried { plan: Plan::between(&self.functions, &functions), diagnostics }
     }
+}
 
+impl Sync {
     /// Changes files of the source, and makes that live.
     pub(super) async fn upload(&mut self, upload: Upload) -> Result<Uploaded, UploadError> {
         let mut attempt = 0;
@@ -156,7 +158,7 @@ impl Sync {
         let wanted = self.wanted.as_ref().ok_or_else(|| UploadError::SourceAway(self.parts.live.status().source.clone()))?;
         let after = Arc::new(self.changed(wanted, &upload.change)?);
         let paths = differences(&wanted.tree, &after);
-        let report = self.check(&after).await;
+        let report = self.examiner().check(&after).await;
         self.must_be_good(wanted, &upload.change, &paths, &report).await?;
         let plan = Plan::between(&self.functions, &report.functions);
         let is_emptied = after.is_empty() && !self.functions.is_empty();
@@ -239,7 +241,7 @@ impl Sync {
             errors.extend(others.cloned());
         }
         if !is_whole && !errors.is_empty() {
-            let before = self.check(&wanted.tree).await.diagnostics;
+            let before = self.examiner().check(&wanted.tree).await.diagnostics;
             errors.retain(|found| is_changed(found) || !before.contains(found));
         }
         if errors.is_empty() {

@@ -192,7 +192,7 @@ fn a_node_that_was_started_anew_tells_what_was_missed(story: Story) {
 #[test]
 fn a_slow_reader_is_dropped_and_hears_it_while_others_go_on() {
     let talk =
-        "+++\n[limits]\nlog_size = \"1MiB\"\n+++\nlet s = \"x\"; s.pad(250_000, 'x'); log::info(s); log::info(s); ctx.request.params.n";
+        "+++\n[limits]\nlog_size = \"1MiB\"\n+++\nlet s = \"x\"; s.pad(125_000, 'x'); for i in 0..4 { log::info(s); } ctx.request.params.n";
     let node = node(&[("a/[n].rhai", talk)]).config("[server]\ntail_rate = 1000000\n").start();
     let mut slow = Tail::of(&node, "", None);
     let mut fast = Tail::of(&node, "", None);

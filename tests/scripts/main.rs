@@ -9,6 +9,7 @@ mod node;
 #[allow(dead_code, unused_imports, unused_macros, reason = "the store's tests use the rest of it")]
 mod store;
 
+mod checks;
 mod deploy;
 mod directory;
 mod kit;

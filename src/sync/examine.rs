@@ -1,0 +1,120 @@
+//! Where trees are checked: on a thread of its own, compared with what is live. Compiling ten thousand files takes half a second, and modules
+//! run while they are checked.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    time::Duration,
+};
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{
+    check::{Checker, Functions, Report},
+    settle::{Settled, settle},
+};
+use crate::{
+    blocking,
+    deployment::{Following, Snapshot},
+    engine::{CancelFlag, Engine, memory},
+    function::Tree,
+};
+
+/// How long to wait before the system is asked again for a thread that it did not give.
+const THREAD_PAUSE: Duration = Duration::from_millis(250);
+
+/// How much lower the priority is of work beside the loop: requests and deployments go first.
+const NICENESS: i32 = 10;
+
+/// Checks what may go live. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Examiner {
+    pub engine: Arc<Engine>,
+    pub checker: Arc<Mutex<Checker>>,
+    /// What is live.
+    pub tree: Arc<Tree>,
+    pub functions: Arc<Functions>,
+    /// What operators said about following the source.
+    pub following: Following,
+    pub stack_bytes: usize,
+    /// None: it works for the loop, whose checker remembers the tree for the next time.
+    pub beside: Option<Beside>,
+}
+
+/// Work beside the loop. The loop's checker is copied, and stays as it was.
+#[derive(Clone)]
+pub(super) struct Beside {
+    /// Set when nobody waits for the result any more.
+    pub cancel: CancelFlag,
+    /// The place of the work, taken until the thread ends.
+    pub _place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Examiner {
+    /// Finds what of a directory's state can go live.
+    pub async fn settle(&self, snapshot: Snapshot) -> Settled {
+        let live = self.tree.clone();
+        self.on_checker(move |checker| settle(checker, snapshot, &live)).await
+    }
+
+    /// Checks a tree beside what is live.
+    pub async fn check(&self, tree: &Arc<Tree>) -> Report {
+        let tree = tree.clone();
+        self.on_checker(move |checker| checker.check(&tree)).await
+    }
+
+    /// Checks a tree that is not to be compared with what is live. What is compiled stays while the checker does.
+    pub async fn check_apart(&self, tree: Arc<Tree>) -> (Report, Checker) {
+        let mut apart = Checker::new(self.engine.clone());
+        self.on_checker(move |_| (apart.check(&tree), apart)).await
+    }
+
+    /// Works with the checker on a thread of its own.
+    async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
+        let this = self.clone();
+        let (sender, receiver) = oneshot::channel();
+        let check = move || {
+            if this.beside.is_some() {
+                // On Linux this is the calling thread's alone. Where it is refused, checks compete as equals.
+                let _ = rustix::process::nice(NICENESS);
+            }
+            let _ = sender.send(this.with_checker(work));
+            // Nobody waits for the rest.
+            match &this.beside {
+                Some(_) => this.engine.forget_unheld(),
+                None => this.checker.lock().unwrap_or_else(PoisonError::into_inner).forget_others(),
+            }
+            memory::give_back();
+        };
+        let mut next = Some(check);
+        let mut is_told = false;
+        while let Some(check) = next.take() {
+            let thread = std::thread::Builder::new().name("check".into()).stack_size(self.stack_bytes);
+            let Err((check, error)) = blocking::spawn(thread, check) else { break };
+            if !mem::replace(&mut is_told, true) {
+                tracing::error!("what is to go live waits for a thread that checks it, which the system does not give: {error}");
+            }
+            next = Some(check);
+            tokio::time::sleep(THREAD_PAUSE).await;
+        }
+        receiver.await.expect("check catches what scripts can do")
+    }
+
+    fn with_checker<T>(&self, work: impl FnOnce(&mut Checker) -> T) -> T {
+        let mut checker = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(beside) = &self.beside else { return work(&mut checker) };
+        let mut copy = checker.copy(beside.cancel.clone());
+        drop(checker);
+        work(&mut copy)
+    }
+}
+
+/// Sets a flag when whoever waits for the result goes.
+#[derive(Default)]
+pub(super) struct CancelOnDrop(pub CancelFlag);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
