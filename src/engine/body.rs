@@ -26,7 +26,7 @@ pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dynamic, MalformedBody>
         }
         "application/x-www-form-urlencoded" => {
             let mut form = Map::new();
-            for (name, value) in form_urlencoded::parse(body) {
+            for (name, value) in form_urlencoded::parse(value::without_mark(body)) {
                 insert(&mut form, &name, value.as_ref().into())?;
             }
             Ok(form.into())
@@ -106,6 +106,9 @@ mod tests {
             ("application/json", r#"{"a":1}"#, r#"map: {"a":1}"#),
             ("application/problem+json; charset=utf-8", "[1]", "array: [1]"),
             ("Application/JSON", "3", "i64: 3"),
+            ("application/json", "\u{feff}{\"a\":1}", r#"map: {"a":1}"#),
+            ("application/vnd.api+json", "\u{feff}[]", "array: []"),
+            ("application/x-www-form-urlencoded", "\u{feff}a=1&\u{feff}b=2", "map: {\"a\":\"1\",\"\u{feff}b\":\"2\"}"),
             ("application/x-www-form-urlencoded", "a=1&b=x+y%21&b=z", r#"map: {"a":"1","b":["x y!","z"]}"#),
             ("text/plain", "hi", "string: hi"),
             ("application/octet-stream", "hi", "blob: [104,105]"),

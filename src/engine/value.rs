@@ -44,8 +44,9 @@ fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonEr
     (writer.bytes, written)
 }
 
-/// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`.
+/// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`. A byte order mark is skipped (RFC 8259, 8.1).
 pub fn from_json(bytes: &[u8]) -> Result<Dynamic, serde_json::Error> {
+    let bytes = without_mark(bytes);
     let value = match std::str::from_utf8(bytes) {
         // The whole is checked faster than each string by itself.
         Ok(text) => serde_json::from_str::<Value>(text),
@@ -53,6 +54,11 @@ pub fn from_json(bytes: &[u8]) -> Result<Dynamic, serde_json::Error> {
         Err(_) => serde_json::from_slice::<Value>(bytes),
     };
     value.map(|Value(value)| value)
+}
+
+/// Returns a text without the byte order mark that some programs begin it with.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// Reads a value as [`from_json`] says. Rhai's own reader builds every map twice.
