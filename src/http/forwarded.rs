@@ -29,7 +29,10 @@ impl Default for Proxies {
 
 impl Proxies {
     /// Returns the client of a request that came from this peer. What a trusted proxy cannot have written makes the peer the client.
+    ///
+    /// The address is canonical: an IPv4 client of an IPv6 socket has its IPv4 address.
     pub fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> SocketAddr {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         if !self.trusts(peer.ip()) {
             return peer;
         }
@@ -37,10 +40,7 @@ impl Proxies {
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        !self.trusted.is_empty() && {
-            let address = address.to_canonical();
-            self.trusted.iter().any(|network| network.contains(address))
-        }
+        self.trusted.iter().any(|network| network.contains(address))
     }
 
     /// Returns the last address that is none of ours; where all are, the first: a proxy asks for itself.
