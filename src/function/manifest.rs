@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Diagnostic, FilePath, Position, foreign,
+    Cors, Diagnostic, FilePath, Position, foreign,
     limits::{LimitOverrides, LimitPolicy, Limits, Span},
     route::Method,
     toml_text,
@@ -25,6 +25,9 @@ pub struct Manifest {
     /// Whether its requests are kept to be run again; none: as the node does with all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<bool>,
+    /// Which pages of other origins may call it; none: those that the node says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
 }
 
 impl Default for Manifest {
@@ -43,6 +46,7 @@ struct FrontMatter {
     timeout: Option<Span>,
     auth: Option<Auth>,
     capture: Option<bool>,
+    cors: Option<Cors>,
     #[serde(default)]
     limits: LimitOverrides,
 }
@@ -125,7 +129,7 @@ impl Parsed {
             Box::new(fail(position, message).maybe_hint(problem.hint))
         })?;
         let key_position = |key: &str| {
-            let line = toml.lines().position(|line| line.trim_start().starts_with(key)).unwrap_or(0);
+            let line = toml.lines().position(|line| line.trim_start_matches([' ', '\t', '[']).starts_with(key)).unwrap_or(0);
             Position { line: line as u32 + 2, column: 1 }
         };
         if front_matter.timeout.is_some() && front_matter.limits.timeout.is_some() {
@@ -140,9 +144,12 @@ impl Parsed {
             return Err(Box::new(error.hint("leave `methods` out to answer any method")));
         }
         // Above all in a guard it would look as if it did something.
-        if front_matter.auth.is_some() && file.split('/').any(|segment| segment.starts_with('_')) {
-            let error = fail(key_position("auth"), "`auth` is for functions, and this file is none".into());
-            return Err(Box::new(error.hint("write it into each function that asks for a token")));
+        let of_functions = [("auth", front_matter.auth.is_some()), ("cors", front_matter.cors.is_some())];
+        if let Some((key, _)) = of_functions.into_iter().find(|(_, is_there)| *is_there)
+            && file.split('/').any(|segment| segment.starts_with('_'))
+        {
+            let error = fail(key_position(key), format!("`{key}` is for functions, and this file is none"));
+            return Err(Box::new(error.hint("write it into each function that it is meant for")));
         }
         let manifest = front_matter.resolve(policy);
         if let Some((key, value, ceiling)) = manifest.limits.first_above(&policy.ceiling) {
@@ -167,6 +174,7 @@ impl FrontMatter {
             auth: self.auth.map(Auth::scope),
             limits: policy.default.with(&overrides),
             capture: self.capture,
+            cors: self.cors,
         }
     }
 }
@@ -267,9 +275,15 @@ mod tests {
             "---\ntimeout: 2s\n---\n1",
             "#!/usr/bin/env rhai-run\n+++\n+++\n1",
             "+++\n<<<<<<< HEAD\ntimeout = \"2s\"\n=======\ntimeout = \"3s\"\n>>>>>>> other\n+++\n1",
+            "+++\n[cors]\norigins = [\"example.org\"]\n+++\n",
+            "+++\nmethods = [\"GET\"]\n[cors]\norigins = \"*\"\ncredentials = true\n+++\n",
+            "+++\n[cors]\norigin = \"*\"\n+++\n",
+            "+++\n[crs]\norigins = \"*\"\n+++\n",
         ];
         let mut found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
         let guard = Parsed::parse(&"a/_middleware.rhai".into(), "+++\nauth = \"token\"\n+++\n", &LimitPolicy::default());
+        found.push(guard.unwrap_err().to_string());
+        let guard = Parsed::parse(&"a/_middleware.rhai".into(), "+++\ncors.origins = \"*\"\n+++\n", &LimitPolicy::default());
         found.push(guard.unwrap_err().to_string());
         insta::assert_snapshot!(found.join("\n\n"));
     }

@@ -1,5 +1,6 @@
 //! What a function is: its name, manifest, route and version, and what can be wrong with them. Pure: no I/O, and nothing of ours beside it but scopes of tokens.
 
+pub mod cors;
 pub mod diagnostic;
 pub mod digest;
 pub mod foreign;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use cors::Cors;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use digest::{Digest, Revision, Version};
 pub use limits::{LimitPolicy, Limits};

@@ -28,6 +28,10 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
 /// Turns the reader's sentence into ours. `serde` words an unknown key as
 /// "unknown field `x`, expected one of `a`, `b`" (or "expected `a`"); everything else is passed on.
 fn explain(message: &str) -> (String, Option<String>) {
+    // Types of ours that know what to do say it on a line of its own.
+    if let Some((message, hint)) = message.split_once("\nhint: ") {
+        return (message.into(), Some(hint.into()));
+    }
     let mut message = message.trim().replace('\n', ", ");
     if let Some(at) = message.find("expected struct ") {
         message.replace_range(at.., "expected a table");
