@@ -87,7 +87,7 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
         replay_of: None,
         request_id: (number % 20 == 0).then(|| format!("request-{number}")),
         method: "GET".into(),
-        path: format!("/{function}"),
+        path: format!("/{function}").into(),
         function,
         status: if has_failed { 502 } else { 200 },
         outcome: if has_failed { Outcome::Failed } else { Outcome::Ok },

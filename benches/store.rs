@@ -138,7 +138,7 @@ fn execution(id: i64, functions: i64, log_lines: usize) -> Execution {
         replay_of: None,
         request_id: None,
         method: "GET".into(),
-        path: format!("/function{number}"),
+        path: format!("/function{number}").into(),
         status: 200,
         outcome: Outcome::Ok,
         duration_us: 55,

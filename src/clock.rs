@@ -83,8 +83,8 @@ impl Ids {
 
 /// Crockford's base 32 in lower case: no `i`, `l`, `o`, `u` to misread.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-/// 63 bits by 5.
-const TEXT_LENGTH: usize = 13;
+/// Characters of an id: 63 bits by 5.
+pub const TEXT_LENGTH: usize = 13;
 
 /// A text that should be an id and is none.
 #[derive(Debug, thiserror::Error)]

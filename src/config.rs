@@ -23,7 +23,7 @@ use traces::TracesFile;
 use crate::{
     executor::local,
     function::{
-        Diagnostic, Digest, LimitPolicy, Limits,
+        Cors, Diagnostic, Digest, LimitPolicy, Limits,
         limits::{DEFAULT_FILE_SIZE, LimitOverrides, Size, Span},
         toml_text,
     },
@@ -132,6 +132,7 @@ struct File {
     previews: PreviewsFile,
     database: DatabaseFile,
     server: ServerFile,
+    cors: Option<Cors>,
     metrics: MetricsFile,
     traces: TracesFile,
     limits: LimitOverrides,
@@ -308,6 +309,10 @@ impl Config {
             let hint = "give the control plane another port, or leave `admin_listen` out: then it is at `listen`";
             return impossible("`admin_listen` and `listen` below `[server]` are the same address".into(), hint);
         }
+        if self.server.max_headers > http::MOST_HEADERS {
+            let message = format!("`max_headers` below `[server]` is {}, above {}", self.server.max_headers, http::MOST_HEADERS);
+            return impossible(message, "no client sends so many; the default is 100");
+        }
         if self.executor.max_running == 0 || self.server.max_connections == 0 {
             return impossible("`max_running` and `max_connections` must be at least 1".into(), "leave them out for the defaults");
         }
@@ -365,6 +370,7 @@ impl File {
                 min_rate_bytes: self.server.min_rate.map_or(server.min_rate_bytes, |size| size.0),
                 max_tails: self.server.max_tails.unwrap_or(server.max_tails).min(Semaphore::MAX_PERMITS),
                 tail_rate: self.server.tail_rate.unwrap_or(server.tail_rate),
+                cors: self.cors,
             },
             grace: self.server.grace.unwrap_or(Span::seconds(20)),
             record: self.journal.record.unwrap_or_default(),
@@ -537,6 +543,10 @@ mod tests {
             "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"localhost\"]",
             "[server]\ntrusted_proxies = [\"10.1.2.3/8\"]",
             "[server]\nforwarded_header = \"x forwarded for\"",
+            "[cors]\norigins = [\"https://example.org/app\"]",
+            "[cors]\norigins = [\"*\"]\ncredentials = true",
+            "[cors]\norigins = [\"*\"]\nmaxage = \"1m\"",
+            "[server]\nmax_headers = 100_000",
             "server = 1",
             "[server",
         ];

@@ -1,14 +1,16 @@
 //! A request to run a function, and what happened. Plain data at the seam between HTTP, executor and store.
 
 mod capture;
+mod recorded;
 
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use serde::{Deserialize, Serialize};
 
 pub use capture::{Capture, Captured, Incomplete};
+pub use recorded::{Recorded, RecordedMethod, RecordedPath};
 
 pub use crate::clock::ExecutionId;
 use crate::{
@@ -113,12 +115,22 @@ pub enum Outcome {
     SizeExceeded,
     /// The client went away, the node stopped, or it had no memory left for the run.
     Cancelled,
+    /// The request was refused before its script ran: its body, its caller, or too many at once.
+    Rejected,
 }
 
 impl Outcome {
     /// Every outcome, in the order of their numbers.
-    pub const ALL: [Self; 7] =
-        [Self::Ok, Self::Failed, Self::TimedOut, Self::OperationsExceeded, Self::MemoryExceeded, Self::SizeExceeded, Self::Cancelled];
+    pub const ALL: [Self; 8] = [
+        Self::Ok,
+        Self::Failed,
+        Self::TimedOut,
+        Self::OperationsExceeded,
+        Self::MemoryExceeded,
+        Self::SizeExceeded,
+        Self::Cancelled,
+        Self::Rejected,
+    ];
 
     /// Returns the word that tables and listings show.
     pub fn as_str(self) -> &'static str {
@@ -130,6 +142,7 @@ impl Outcome {
             Self::MemoryExceeded => "memory_exceeded",
             Self::SizeExceeded => "size_exceeded",
             Self::Cancelled => "cancelled",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -194,9 +207,9 @@ pub struct Execution {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// `GET`, `POST` …
-    pub method: String,
+    pub method: RecordedMethod,
     /// Without the query.
-    pub path: String,
+    pub path: RecordedPath,
     /// What the caller got.
     pub status: u16,
     /// How it ended.
@@ -240,8 +253,8 @@ impl<'a> From<&'a Execution> for Timed<'a> {
 pub struct Reply {
     /// 200 to 599, checked.
     pub status: http::StatusCode,
-    /// Checked names and values; a name may repeat.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Checked, and few enough that more may be added.
+    pub headers: HeaderMap,
     /// Whole.
     pub body: Bytes,
 }

@@ -82,7 +82,7 @@ fn what_a_script_returns_is_what_goes_out() {
         ("return #{statusCode: 404, body: \"no\"};", 404, "text/plain; charset=utf-8", "no"),
     ] {
         let reply = run(script).reply.unwrap_or_else(|| panic!("{script}"));
-        let found = reply.headers.iter().find(|(name, _)| name == "content-type").map_or("", |(_, value)| value.to_str().unwrap());
+        let found = reply.headers.iter().find(|(name, _)| *name == "content-type").map_or("", |(_, value)| value.to_str().unwrap());
         assert_eq!((reply.status.as_u16(), found, &reply.body[..]), (status, content_type, body.as_bytes()), "{script}");
     }
 }

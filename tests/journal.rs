@@ -58,7 +58,7 @@ fn only_failures_are_recorded_when_asked_for() {
     let mut node = node(&[("a.rhai", "1"), ("bad.rhai", "throw 1")]).config("[journal]\nrecord = \"failed\"\n").start();
     assert_eq!((node.get("/a").status, node.get("/bad").status), (200, 502));
     node.stop();
-    let paths: Vec<String> = node.executions().into_iter().map(|execution| execution.path).collect();
+    let paths: Vec<String> = node.executions().into_iter().map(|execution| execution.path.into()).collect();
     assert_eq!(paths, ["/bad"]);
 }
 

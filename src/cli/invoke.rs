@@ -103,7 +103,7 @@ impl Invoke {
             Match::Options { allow } => {
                 // The server answers this one by itself, too.
                 let allow = HeaderValue::from_str(&join(&allow))?;
-                let reply = Reply { status: StatusCode::NO_CONTENT, headers: vec![(ALLOW, allow)], body: Bytes::new() };
+                let reply = Reply { status: StatusCode::NO_CONTENT, headers: HeaderMap::from_iter([(ALLOW, allow)]), body: Bytes::new() };
                 print(&reply, &method, self.include);
                 return Ok(Exit::Done);
             }
@@ -215,9 +215,8 @@ pub fn print(reply: &Reply, method: &Method, include: bool) {
         return;
     }
     output::raw(&reply.body);
-    let is_text = reply.headers.iter().any(|(name, value)| {
-        name == CONTENT_TYPE && [&b"text/"[..], b"application/json"].iter().any(|start| value.as_bytes().starts_with(start))
-    });
+    let is_text = (reply.headers.get(CONTENT_TYPE))
+        .is_some_and(|value| [&b"text/"[..], b"application/json"].iter().any(|start| value.as_bytes().starts_with(start)));
     // For people; a program gets the body as it is.
     if is_text && io::stdout().is_terminal() && !reply.body.ends_with(b"\n") {
         output::line("");

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -53,15 +53,14 @@ pub fn tell(answer: Value, as_json: bool, include: bool) -> anyhow::Result<Exit>
 
 impl Response {
     fn reply(self) -> anyhow::Result<Reply> {
-        let header = |(name, value): (String, String)| Ok((name.parse::<HeaderName>()?, HeaderValue::from_str(&value)?));
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.headers {
+            headers.try_append(name.parse::<HeaderName>()?, HeaderValue::from_str(&value)?)?;
+        }
         let body = match self.body_base64 {
             Some(base64) => BASE64_STANDARD.decode(base64)?,
             None => self.body.unwrap_or_default().into(),
         };
-        Ok(Reply {
-            status: self.status.try_into()?,
-            headers: self.headers.into_iter().map(header).collect::<anyhow::Result<_>>()?,
-            body: body.into(),
-        })
+        Ok(Reply { status: self.status.try_into()?, headers, body: body.into() })
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     function::{FilePath, Limits, Position},
 };
 
-/// Bytes of a thrown value that are shown.
+/// Bytes of a message, and of a thrown value, that are shown.
 const SHOWN_VALUE: usize = 2_000;
 
 /// Turns a position of the engine's into ours.
@@ -47,6 +47,8 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure)
                     (at, _) => (file, at),
                 };
                 let (outcome, message) = sentence(other);
+                // A caller may choose the name of a function that is looked for, too.
+                let message = value::cut(&message, SHOWN_VALUE).to_owned();
                 return (outcome, Failure { message, file, position: at, calls });
             }
         }

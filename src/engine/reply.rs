@@ -1,7 +1,7 @@
 //! From what a script returned to what its caller gets.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use rhai::{Dynamic, Map};
 
 use super::value::{self, ToJsonError};
@@ -21,34 +21,37 @@ pub enum BadReply {
     },
 }
 
-/// Headers that say how the message travels; the server writes them from what it sends.
-const OURS: [&str; 8] = ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+/// Headers that say how the message travels, and which request it answers; the server writes them.
+const OURS: [&str; 9] =
+    ["connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "x-request-id"];
+/// Header lines of a response, and their bytes together. Browsers and proxies take less; [`HeaderMap`] panics far above.
+const MAX_HEADER_LINES: usize = 256;
+const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Turns a script's result into a response: a map with `statusCode` says all of it, everything else is a body with status 200.
 pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
     let Some(map) = result.as_map_ref().ok().filter(|map| map.contains_key("statusCode")) else {
         let (content_type, body) = body(result, limit)?;
-        return Ok(Reply { status: StatusCode::OK, headers: vec![(CONTENT_TYPE, content_type)], body });
+        return Ok(Reply { status: StatusCode::OK, headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]), body });
     };
     let status = status(&map)?;
-    let mut headers = Vec::new();
+    let mut headers = Headers::default();
     if let Some(given) = map.get("headers") {
         let given = given.as_map_ref().map_err(|_| invalid(format!("`headers` must be a map, not {}", value::type_word(given))))?;
         // `()` is how scripts say that there is none.
         for (name, value) in given.iter().filter(|(_, value)| !value.is_unit()) {
-            add_header(&mut headers, name, value)?;
+            headers.add(name, value)?;
         }
     }
+    let mut headers = headers.map;
     let Some(value) = map.get("body") else {
         return Ok(Reply { status, headers, body: Bytes::new() });
     };
     let (content_type, body) = body(value, limit)?;
-    if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok(Reply { status, headers, body: Bytes::new() });
     }
-    if !headers.iter().any(|(name, _)| name == CONTENT_TYPE) {
-        headers.push((CONTENT_TYPE, content_type));
-    }
+    headers.entry(CONTENT_TYPE).or_insert(content_type);
     Ok(Reply { status, headers, body })
 }
 
@@ -72,20 +75,38 @@ fn status(map: &Map) -> Result<StatusCode, BadReply> {
         .ok_or_else(|| invalid(format!("`statusCode` must be a whole number from 200 to 599, not {}", value::to_text(given, 40))))
 }
 
-fn add_header(headers: &mut Vec<(HeaderName, HeaderValue)>, name: &str, value: &Dynamic) -> Result<(), BadReply> {
-    let header =
-        HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a header name", value::cut(name, 60))))?;
-    if OURS.contains(&header.as_str()) || header.as_str().starts_with("x-picloud-") {
-        return Err(invalid(format!("the header `{header}` is set by PiCloud; leave it out")));
-    }
-    if let Ok(values) = value.as_array_ref() {
-        for value in values.iter() {
-            headers.push((header.clone(), header_value(&header, value)?));
+/// Headers of a response, as long as they are few.
+#[derive(Default)]
+struct Headers {
+    map: HeaderMap,
+    bytes: usize,
+}
+
+impl Headers {
+    fn add(&mut self, name: &str, value: &Dynamic) -> Result<(), BadReply> {
+        let header =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a header name", value::cut(name, 60))))?;
+        if OURS.contains(&header.as_str()) || header.as_str().starts_with("x-picloud-") {
+            return Err(invalid(format!("the header `{header}` is set by PiCloud; leave it out")));
         }
-    } else {
-        headers.push((header.clone(), header_value(&header, value)?));
+        match value.as_array_ref() {
+            Ok(values) => values.iter().try_for_each(|value| self.add_line(&header, value)),
+            Err(_) => self.add_line(&header, value),
+        }
     }
-    Ok(())
+
+    fn add_line(&mut self, name: &HeaderName, value: &Dynamic) -> Result<(), BadReply> {
+        let value = header_value(name, value)?;
+        self.bytes += name.as_str().len() + value.len();
+        if self.map.len() >= MAX_HEADER_LINES || self.bytes > MAX_HEADER_BYTES {
+            return Err(invalid(format!(
+                "the response has more than {MAX_HEADER_LINES} header lines, or {} KiB of them",
+                MAX_HEADER_BYTES / 1024
+            )));
+        }
+        self.map.append(name, value);
+        Ok(())
+    }
 }
 
 fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, BadReply> {

@@ -87,7 +87,8 @@ impl Capture {
             let Some(value) = value else { continue };
             let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(c).ok()).collect();
             let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()).ok_or(Incomplete::Damaged)?;
-            headers.append(HeaderName::from_bytes(name.as_bytes()).map_err(|_| Incomplete::Damaged)?, value);
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Incomplete::Damaged)?;
+            headers.try_append(name, value).map_err(|_| Incomplete::Damaged)?;
         }
         Ok(Captured {
             method: self.method.parse().map_err(|_| Incomplete::Damaged)?,

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     App, Face, Settings,
+    nonsense::Nonsense,
     places::{Place, Places, Progress, Received, Streamed},
     timer::Timer,
 };
@@ -47,6 +48,7 @@ const FREE_HEADERS: usize = 100;
 /// ended.
 pub async fn serve(listener: TcpListener, app: Arc<App>, face: Face, stop: CancellationToken) {
     let places = Places::new(app.settings.max_connections);
+    let nonsense = Arc::new(Nonsense::default());
     let mut builder = http1::Builder::new();
     builder
         .header_read_timeout(app.settings.header_timeout)
@@ -83,8 +85,14 @@ pub async fn serve(listener: TcpListener, app: Arc<App>, face: Face, stop: Cance
         };
         let place = held.place();
         let connection = connection(builder.clone(), stream, peer, place.clone(), app.clone(), face, stop.clone());
+        let nonsense = nonsense.clone();
         let task = app.connections.spawn(async move {
-            connection.await;
+            if let Err(error) = connection.await {
+                tracing::debug!("connection of {peer}: {error}");
+                if error.is_parse() {
+                    nonsense.came_from(peer, &error);
+                }
+            }
             drop(held);
         });
         place.ends_by(task.abort_handle());
@@ -99,7 +107,7 @@ async fn connection(
     app: Arc<App>,
     face: Face,
     stop: CancellationToken,
-) {
+) -> hyper::Result<()> {
     // Small answers must not wait for a full packet.
     let _ = stream.set_nodelay(true);
     let stream = Patient::new(stream, place.clone(), &app.settings);
@@ -118,15 +126,12 @@ async fn connection(
         }
     });
     let mut connection = std::pin::pin!(builder.timer(Timer::default()).serve_connection(TokioIo::new(stream), service));
-    let ended = tokio::select! {
+    tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
-    };
-    if let Err(error) = ended {
-        tracing::debug!("connection of {peer}: {error}");
     }
 }
 

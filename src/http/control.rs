@@ -95,6 +95,9 @@ async fn execute(app: &App, id: String, request: Request<Received>, peer: Socket
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {
         Some(function) => {
+            if let Some(answer) = app.preflight_of(function, &request) {
+                return answer;
+            }
             let met = Met { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
             function::run(app, met, request, peer, trace).await
         }

@@ -3,12 +3,14 @@
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::ext::ReasonPhrase;
 
 use super::{
     Answer, App, Problem, REQUEST_ID, Recording,
     auth::admission,
+    cors,
     metrics::{CLIENT_WENT_AWAY, Measure},
     places::Received,
     problem::allow_header,
@@ -16,7 +18,10 @@ use super::{
     trace::Traced,
 };
 use crate::{
-    execution::{Capture, Execution, ExecutionId, Finished, Invocation, Outcome, Params, Reply, Trigger},
+    clock::{TEXT_LENGTH, id_text},
+    deployment::DeploymentId,
+    execution::{Capture, Execution, ExecutionId, Failure, Finished, Invocation, Outcome, Params, Reply, Trigger},
+    function::{SharedFunction, route::Method},
     live::{Entry, LiveFunction, Match, Table},
     store::Journal,
 };
@@ -42,112 +47,199 @@ pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> 
     // Kept to the end: the request finishes on what it began with.
     let table = app.live.table();
     if !table.is_loaded() {
-        return Problem::NotReady.answer(None, app.settings.dev);
+        let mut answer = Problem::NotReady.answer(None, app.settings.dev);
+        app.shared(None, &request).mark(answer.headers_mut());
+        return answer;
     }
     answer_from(app, &table, request, peer).await
 }
 
 /// Answers a request with what is in this table.
 pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, peer: SocketAddr) -> Answer {
-    let mut trace = Traced::begin(app, &request);
-    let answer = match table.find(request.method().as_str(), request.uri().path()) {
-        Match::Found { value: Entry::Ready(function), params, .. } => {
+    let trace = Traced::begin(app, &request);
+    let path = request.uri().path();
+    let (mut answer, function) = match (app.preflight(table, &request), table.find(request.method().as_str(), path)) {
+        (Some(answer), _) => return unmatched(table, trace, answer),
+        (None, Match::Found { value: Entry::Ready(function), params, .. }) => {
             return run(app, Met { table, function, params, trigger: Trigger::Http }, request, peer, trace).await;
         }
-        Match::Found { value: Entry::Broken(broken), .. } => Problem::Broken(broken.diagnostics.to_vec()).answer(None, app.settings.dev),
-        Match::Options { allow } => {
-            let mut response = Response::new(Either::Left(Full::default()));
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            response.headers_mut().insert(header::ALLOW, allow_header(&allow));
-            response
+        (None, Match::Found { value: Entry::Broken(broken), .. }) => {
+            (Problem::Broken(broken.diagnostics.to_vec()).answer(None, app.settings.dev), None)
         }
-        Match::MethodNotAllowed { allow } => Problem::MethodNotAllowed(allow).answer(None, app.settings.dev),
-        Match::BadPath(why) => Problem::BadPath(why.to_string()).answer(None, app.settings.dev),
-        Match::NotFound => Problem::NotFound.answer(None, app.settings.dev),
+        (None, Match::Options { allow }) => (no_content(&allow), cors::neighbour(table, &allow, path)),
+        (None, Match::MethodNotAllowed { allow }) => {
+            let function = cors::neighbour(table, &allow, path);
+            (Problem::MethodNotAllowed(allow).answer(None, app.settings.dev), function)
+        }
+        (None, Match::BadPath(why)) => (Problem::BadPath(why.to_string()).answer(None, app.settings.dev), None),
+        (None, Match::NotFound) => (Problem::NotFound.answer(None, app.settings.dev), None),
     };
+    app.shared(function, &request).mark(answer.headers_mut());
+    unmatched(table, trace, answer)
+}
+
+/// Answers `OPTIONS` where no function does.
+pub fn no_content(allow: &[Method]) -> Answer {
+    let mut response = Response::new(Either::Left(Full::default()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(header::ALLOW, allow_header(allow));
+    response
+}
+
+/// Counts and traces an answer that is no function's.
+fn unmatched(table: &Table, trace: Option<Box<Traced>>, answer: Answer) -> Answer {
     table.unmatched().count(answer.status().as_u16(), Duration::ZERO, None);
-    if let Some(trace) = &mut trace {
+    if let Some(mut trace) = trace {
         trace.routed(None);
         trace.status = answer.status().as_u16();
     }
     answer
 }
 
-/// Runs a function for a request, and records it.
-pub async fn run(app: &App, met: Met<'_>, mut request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
+/// What every request that met a function has, whether the function runs or not.
+struct Call<'a> {
+    function: &'a SharedFunction,
+    deployment: DeploymentId,
+    trigger: Trigger,
+    id: ExecutionId,
+    id_text: [u8; TEXT_LENGTH],
+    /// The caller's id, if it sent one.
+    request_id: Option<HeaderValue>,
+    method: http::Method,
+    uri: Uri,
+}
+
+impl<'a> Call<'a> {
+    fn new(app: &App, met: &Met<'a>, request: &Request<Received>) -> Self {
+        let id = ExecutionId(app.ids.next());
+        Self {
+            function: &met.function.function,
+            deployment: met.table.deployment,
+            trigger: met.trigger,
+            id,
+            id_text: id_text(id.0),
+            request_id: request_id(request.headers()),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+        }
+    }
+
+    fn id(&self) -> &str {
+        std::str::from_utf8(&self.id_text).unwrap_or_default()
+    }
+
+    fn id_header(&self) -> HeaderValue {
+        HeaderValue::from_bytes(&self.id_text).expect("ids are ASCII")
+    }
+
+    /// Returns the record of a request whose function did not run.
+    fn rejected(&self, problem: &Problem) -> Execution {
+        let name = &self.function.name;
+        Execution {
+            id: self.id,
+            function: name.clone(),
+            version: self.function.version,
+            deployment: self.deployment,
+            trigger: self.trigger,
+            replay_of: None,
+            request_id: self.request_id.as_ref().map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()),
+            method: self.method.as_str().into(),
+            path: self.uri.path().into(),
+            status: problem.status().as_u16(),
+            outcome: Outcome::Rejected,
+            duration_us: 0,
+            operations: 0,
+            peak_memory_bytes: 0,
+            logs: Vec::new(),
+            logs_dropped: 0,
+            failure: Some(Failure { message: problem.reason(), file: format!("{name}.rhai").into(), position: None, calls: Vec::new() }),
+            capture: None,
+        }
+    }
+}
+
+/// Answers a request that met a function. It is recorded as an execution even if the function does not run.
+pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
+    let (table, function) = (met.table, met.function);
+    let call = Call::new(app, &met, &request);
     if let Some(trace) = &mut trace {
         trace.routed(Some(&met));
+        trace.is_execution(call.id());
     }
-    let Met { table, function, params, trigger } = met;
+    let shared = app.shared(Some(function), &request);
     let mut measure = Measure::begin(table.meter(function));
-    let leave = match admission::admit(app, &function.function, &mut request, peer).await {
-        Ok(leave) => leave,
-        Err(denied) => {
-            let answer = Problem::NotAdmitted(denied).answer(None, app.settings.dev);
-            measure.status = answer.status().as_u16();
-            if let Some(trace) = &mut trace {
-                trace.status = measure.status;
-            }
-            return answer;
+    let executed = execute(app, &call, met.params, request, peer, &mut measure, &mut trace).await;
+    let (ended, execution) = match executed {
+        Ok(Finished { reply, mut execution, .. }) => (ended(reply, &mut execution), execution),
+        Err(problem) => {
+            app.counts.reject(&problem);
+            measure.outcome = Some(Outcome::Rejected);
+            let execution = call.rejected(&problem);
+            (Err(problem), execution)
         }
     };
-    let execution_id = ExecutionId(app.ids.next());
-    let id = crate::clock::id_text(execution_id.0);
-    let id_text = std::str::from_utf8(&id).unwrap_or_default();
-    let id_header = HeaderValue::from_str(id_text).expect("ids are ASCII");
-    let (Parts { method, uri, mut headers, .. }, body) = request.into_parts();
-    let request_id = request_id(&headers);
-    let request_id_header = request_id.clone().unwrap_or_else(|| id_header.clone());
-    let mut response = match read_body(&headers, body, function.function.manifest.limits.body.bytes(), app.settings.body_timeout).await {
-        Err(problem) => problem.answer(Some(id_text), app.settings.dev),
-        Ok(body) => {
-            let is_captured = function.function.manifest.capture.unwrap_or(app.capturing.all);
-            let max_body_bytes = app.capturing.max_body_bytes;
-            let capture = is_captured.then(|| Box::new(Capture::of(&method, &uri, &params, &headers, &body, max_body_bytes)));
-            if let Some(trace) = &mut trace {
-                trace.runs(id_text, &mut headers);
-            }
-            let invocation = Invocation {
-                execution_id,
-                deployment: table.deployment,
-                trigger,
-                replay_of: None,
-                request_id,
-                method,
-                uri,
-                params,
-                principal: leave.principal(),
-                headers,
-                body,
-                remote_addr: Some(peer.ip()),
-                capture,
-            };
-            // What is left from here on by its client is a run that is stopped.
-            measure.outcome = Some(Outcome::Cancelled);
-            let executed = app.executor.run(leave, invocation).await;
-            measure.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
-            if let Some(trace) = &mut trace {
-                trace.ran(&executed);
-            }
-            match executed {
-                Ok(finished) => finish(app, finished, id_text, trace.as_deref()),
-                Err(refused) => {
-                    app.counts.refuse(&refused);
-                    Problem::Refused(refused).answer(Some(id_text), app.settings.dev)
-                }
-            }
-        }
-    };
-    measure.status = response.status().as_u16();
+    measure.status = execution.status;
     if let Some(trace) = &mut trace {
-        trace.status = measure.status;
+        trace.status = execution.status;
+        if app.recording.takes(&execution) {
+            trace.is_to_be_recorded(execution.id);
+        }
     }
+    // Before the answer is made: whatever may go wrong there, this is on record.
+    record(&app.journal, app.recording, execution);
+    let mut response = respond(app, ended, call.id());
     let headers = response.headers_mut();
-    headers.insert(EXECUTION, id_header);
+    headers.insert(EXECUTION, call.id_header());
     headers.insert(VERSION, function.version_header.clone());
     headers.insert(DEPLOYMENT, table.deployment_header.clone());
-    headers.insert(REQUEST_ID, request_id_header);
+    headers.insert(REQUEST_ID, call.request_id.clone().unwrap_or_else(|| call.id_header()));
+    shared.mark(headers);
     response
+}
+
+/// Lets a request in, reads its body and runs the function; the problem is why it did not run.
+async fn execute(
+    app: &App,
+    call: &Call<'_>,
+    params: Params,
+    mut request: Request<Received>,
+    peer: SocketAddr,
+    measure: &mut Measure<'_>,
+    trace: &mut Option<Box<Traced>>,
+) -> Result<Finished, Problem> {
+    let manifest = &call.function.manifest;
+    let leave = admission::admit(app, call.function, &mut request, peer).await.map_err(Problem::NotAdmitted)?;
+    let (Parts { method, uri, mut headers, .. }, body) = request.into_parts();
+    let body = read_body(&headers, body, manifest.limits.body.bytes(), app.settings.body_timeout).await?;
+    let is_captured = manifest.capture.unwrap_or(app.capturing.all);
+    let max_body_bytes = app.capturing.max_body_bytes;
+    let capture = is_captured.then(|| Box::new(Capture::of(&method, &uri, &params, &headers, &body, max_body_bytes)));
+    if let Some(trace) = trace {
+        trace.runs(&mut headers);
+    }
+    let invocation = Invocation {
+        execution_id: call.id,
+        deployment: call.deployment,
+        trigger: call.trigger,
+        replay_of: None,
+        request_id: call.request_id.clone(),
+        method,
+        uri,
+        params,
+        principal: leave.principal(),
+        headers,
+        body,
+        remote_addr: Some(peer.ip()),
+        capture,
+    };
+    // What is left from here on by its client is a run that is stopped.
+    measure.outcome = Some(Outcome::Cancelled);
+    let executed = app.executor.run(leave, invocation).await;
+    measure.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
+    if let Some(trace) = trace {
+        trace.ran(&executed);
+    }
+    executed.map_err(Problem::Refused)
 }
 
 /// Reads a body up to a limit of size and of time.
@@ -159,6 +251,7 @@ where
     if body.is_end_stream() {
         return Ok(Bytes::new());
     }
+    must_be_plain(headers)?;
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::BodyTooLarge { limit });
@@ -168,6 +261,16 @@ where
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
         Ok(Err(_)) => Err(Problem::BodyBroken),
         Err(_) => Err(Problem::BodyTimeout),
+    }
+}
+
+/// Refuses a body that is compressed: nobody here unpacks one, and what it unpacks to would have no limit.
+pub fn must_be_plain(headers: &HeaderMap) -> Result<(), Problem> {
+    let codings = headers.get_all(header::CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut codings = codings.map(|coding| String::from_utf8_lossy(coding.trim_ascii()).to_ascii_lowercase());
+    match codings.find(|coding| !coding.is_empty() && coding != "identity") {
+        Some(coding) => Err(Problem::BodyEncoded(coding.chars().take(40).flat_map(char::escape_debug).collect())),
+        None => Ok(()),
     }
 }
 
@@ -186,34 +289,27 @@ async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-/// Turns what happened into the response, and hands the record on.
-fn finish(app: &App, Finished { reply, mut execution, .. }: Finished, id: &str, trace: Option<&Traced>) -> Answer {
-    let response = respond(app, reply, &execution, id);
-    execution.status = response.status().as_u16();
-    if let Some(trace) = trace
-        && app.recording.takes(&execution)
-    {
-        trace.is_to_be_recorded(execution.id);
-    }
-    record(&app.journal, app.recording, execution);
-    response
+/// Returns what the caller of a run gets: what the function answers, or why it does not. Its status is put into the record.
+pub fn ended(reply: Option<Reply>, execution: &mut Execution) -> Result<Reply, Problem> {
+    let ended = reply.ok_or_else(|| Problem::Ended(execution.outcome, execution.failure.clone()));
+    let status = ended.as_ref().map_or_else(Problem::status, |reply| reply.status);
+    execution.status = status.as_u16();
+    ended
 }
 
-/// Makes the response that a caller gets of a run.
-pub fn respond(app: &App, reply: Option<Reply>, execution: &Execution, id: &str) -> Answer {
-    match reply {
-        Some(reply) => {
-            let mut response = Response::new(Either::Left(Full::new(reply.body)));
-            *response.status_mut() = reply.status;
-            let headers = response.headers_mut();
-            headers.reserve(reply.headers.len() + 5);
-            for (name, value) in reply.headers {
-                headers.append(name, value);
-            }
-            response
-        }
-        None => Problem::Ended(execution.outcome, execution.failure.clone()).answer(Some(id), app.settings.dev),
+/// Makes the response that a caller gets.
+pub fn respond(app: &App, ended: Result<Reply, Problem>, id: &str) -> Answer {
+    let reply = match ended {
+        Ok(reply) => reply,
+        Err(problem) => return problem.answer(Some(id), app.settings.dev),
+    };
+    let mut response = Response::new(Either::Left(Full::new(reply.body)));
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    if reply.status.canonical_reason().is_none() {
+        response.extensions_mut().insert(ReasonPhrase::from_static(b""));
     }
+    response
 }
 
 /// Hands on the record of a run, if it is to be kept.
@@ -229,10 +325,10 @@ pub fn record_abandoned(journal: &Journal, recording: Recording, execution: Exec
     record(journal, recording, Execution { status: CLIENT_WENT_AWAY, ..execution });
 }
 
-/// Writes one line for a run that failed. Those that went well are in the store.
+/// Writes one line for a run that failed. Those that went well, and requests that were refused, are in the store.
 fn log(execution: &Execution) {
-    let Some(failure) = &execution.failure else {
-        tracing::debug!(execution.id = %execution.id, function.name = %execution.function, status = execution.status, duration_us = execution.duration_us, "ran");
+    let Some(failure) = execution.failure.as_ref().filter(|_| execution.outcome != Outcome::Rejected) else {
+        tracing::debug!(execution.id = %execution.id, function.name = %execution.function, status = execution.status, duration_us = execution.duration_us, "{}", execution.outcome.as_str());
         return;
     };
     let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use axum::{Json, body::Body};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
-use http_body_util::{Either, Full};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -17,12 +16,12 @@ use super::{
     archive::log,
     auth::caller::{About, Caller, Deploy, Grant},
     control::is_reserved,
+    function,
     openapi::Routes,
-    problem::allow_header,
     replay::told,
 };
 use crate::{
-    execution::{Capture, ExecutionId, Invocation, Params, Timed, Trigger},
+    execution::{Capture, ExecutionId, Invocation, Params, RecordedMethod, RecordedPath, Timed, Trigger},
     function::{
         Diagnostic, FilePath, FunctionName,
         route::{self, methods::join},
@@ -32,6 +31,8 @@ use crate::{
 
 /// Longest order. A body that does not fit can be sent to the function itself.
 const MAX_ORDER_BYTES: usize = 2 << 20;
+/// Header lines of the request, and their bytes together.
+const MAX_HEADERS: (usize, usize) = (256, 64 * 1024);
 
 /// The route of runs that are asked for.
 pub fn routes() -> Routes {
@@ -81,6 +82,11 @@ impl InvokeOrder {
         };
         let method = self.method.unwrap_or_else(|| if body.is_some() { "POST".into() } else { "GET".into() });
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| bad("method", "that is none"))?;
+        let bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        if self.headers.len() > MAX_HEADERS.0 || bytes > MAX_HEADERS.1 {
+            let why = format!("they are more than {} lines, or {} KiB", MAX_HEADERS.0, MAX_HEADERS.1 / 1024);
+            return Err(bad("headers", &why));
+        }
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers {
             let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
@@ -110,7 +116,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         meet(table, &method, &path)
     };
     let (grant, met) = caller.for_found(find).await?;
-    tracing::info!("`{}` runs {} {}", grant.name(), request.method, request.uri.path());
+    tracing::info!("`{}` runs {} {}", grant.name(), RecordedMethod::from(request.method.as_str()), RecordedPath::from(request.uri.path()));
     match met {
         Meets::Function { table, function, params } => run(&grant, &table, &function, params, request).await.map(Json),
         Meets::Broken { file, diagnostics } => {
@@ -118,9 +124,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         }
         Meets::Options { allow } => {
             // The node answers this one by itself, too.
-            let mut response = Response::new(Either::Left(Full::default()));
-            *response.status_mut() = StatusCode::NO_CONTENT;
-            response.headers_mut().insert(header::ALLOW, allow_header(&allow));
+            let response = function::no_content(&allow);
             Ok(Json(json!({ "execution": null, "response": told(response).await })))
         }
     }
@@ -172,6 +176,9 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Para
     let limit = manifest.limits.body.bytes();
     if body.len() > limit {
         return Err(Problem::BodyTooLarge { limit });
+    }
+    if !body.is_empty() {
+        function::must_be_plain(&headers)?;
     }
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
     let capture = is_captured.then(|| Capture::of(&method, &uri, &params, &headers, &body, app.capturing.max_body_bytes));

@@ -8,14 +8,17 @@ mod auth;
 mod check;
 mod connection;
 mod control;
+mod cors;
 mod deployments;
 mod executions;
 mod forwarded;
 mod function;
 mod git;
+mod head;
 mod invoke;
 mod metrics;
 mod network;
+mod nonsense;
 mod openapi;
 mod places;
 mod preview;
@@ -52,7 +55,7 @@ pub use webhook::Webhook;
 use crate::{
     clock::Ids,
     execution::{Execution, Outcome},
-    function::Limits,
+    function::{Cors, Limits},
     live::Live,
     source::git::serve::Hosted,
     store::{Store, journal::Journal},
@@ -95,7 +98,12 @@ pub struct Settings {
     pub max_tails: usize,
     /// Executions a second that one of them is told; more are counted.
     pub tail_rate: u32,
+    /// Which pages of other origins may call functions that say nothing of it.
+    pub cors: Option<Cors>,
 }
+
+/// The most headers that a configuration may allow; a [`http::HeaderMap`] panics at some 24,000.
+pub const MOST_HEADERS: usize = 10_000;
 
 impl Settings {
     /// Returns what a client must send or take in such a time, so that it is waited for longer.
@@ -123,6 +131,7 @@ impl Default for Settings {
             min_rate_bytes: 1_024,
             max_tails: 64,
             tail_rate: 100,
+            cors: None,
         }
     }
 }
@@ -240,6 +249,9 @@ const REQUEST_ID: http::HeaderName = http::HeaderName::from_static("x-request-id
 impl App {
     /// Answers one request.
     async fn answer(self: Arc<Self>, face: Face, request: Request<Received>, peer: SocketAddr) -> Result<Answer, Infallible> {
+        if let Some(answer) = head::answer(&request) {
+            return Ok(answer);
+        }
         let path = request.uri().path();
         if control::is_reserved(path) {
             return Ok(control::answer(self, face, request, peer).await);

@@ -38,6 +38,10 @@ const RETRY_AFTER_SECONDS: u64 = 1;
 pub enum Problem {
     /// The path cannot be a path.
     BadPath(String),
+    /// The head of the request cannot be understood for certain.
+    BadHead(String),
+    /// The request asks for what no part of a node does.
+    NotImplemented(String),
     /// No function answers there.
     NotFound,
     /// No function of this id.
@@ -49,6 +53,8 @@ pub enum Problem {
         /// In bytes.
         limit: usize,
     },
+    /// The body is compressed, or encoded in another way.
+    BodyEncoded(String),
     /// The body did not come in time.
     BodyTimeout,
     /// The client broke off, or its message is malformed.
@@ -177,6 +183,7 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadPath(_)
+            | Self::BadHead(_)
             | Self::BodyBroken
             | Self::BadOrder(_)
             | Self::Tar(TarError::Damaged(_))
@@ -224,11 +231,12 @@ impl Problem {
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
+            Self::BodyEncoded(_) | Self::Git(Refusal::MediaType { .. } | Refusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
             Self::Git(Refusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Ended(Outcome::Failed | Outcome::Ok, _) => StatusCode::BAD_GATEWAY,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
             | Self::BrokenBranch(_)
             | Self::NotReady
@@ -258,6 +266,9 @@ impl Problem {
             Self::UnknownScript => "no script has this id".into(),
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
             Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
+            Self::BodyEncoded(coding) => {
+                format!("the body is encoded with `{coding}`, and bodies are taken as they are: send it without `content-encoding`")
+            }
             Self::BodyTimeout => "the body did not come in time".into(),
             Self::BodyBroken => "the request ended before its body did".into(),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
@@ -266,7 +277,9 @@ impl Problem {
             Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. }) => "too many requests at once; try again soon".into(),
             Self::Refused(Refused::Leaks { .. }) => "the function leaks memory and was stopped until it changes".into(),
             Self::Refused(Refused::NotLoaded) => "the function is being replaced; try again".into(),
-            Self::Ended(Outcome::Failed | Outcome::Ok, _) => "the function failed".into(),
+            Self::BadHead(why) => format!("the request is malformed: {why}"),
+            Self::NotImplemented(why) => why.clone(),
+            Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => "the function failed".into(),
             Self::Ended(Outcome::TimedOut, _) => "the function ran past its time limit".into(),
             Self::Ended(Outcome::OperationsExceeded, _) => "the function passed its limit of operations".into(),
             Self::Ended(Outcome::MemoryExceeded, _) => "the function passed its memory limit".into(),
@@ -362,6 +375,14 @@ impl Problem {
         }
     }
 
+    /// Returns one sentence for the author of a function that did not run, who may know its limits.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused.to_string(),
+            other => other.detail(),
+        }
+    }
+
     /// Makes the response. `dev` adds what only an author should see.
     pub fn answer(&self, execution_id: Option<&str>, dev: bool) -> Answer {
         let status = self.status();
@@ -413,6 +434,9 @@ impl Problem {
             self
         {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Self::BodyEncoded(_) = self {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(header::RETRY_AFTER, seconds.into());
@@ -517,6 +541,8 @@ mod tests {
         let ended = |outcome| Problem::Ended(outcome, None);
         for (problem, status) in [
             (Problem::BadPath("x".into()), 400),
+            (Problem::BadHead("x".into()), 400),
+            (Problem::NotImplemented("x".into()), 501),
             (Problem::BodyBroken, 400),
             (refused(Refused::MalformedBody("x".into())), 400),
             (Problem::Denied(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
@@ -574,6 +600,7 @@ mod tests {
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
             (Problem::BodyTimeout, 408),
             (Problem::BodyTooLarge { limit: 1 }, 413),
+            (Problem::BodyEncoded("gzip".into()), 415),
             (Problem::Git(Refusal::MediaType { expected: String::new() }), 415),
             (Problem::Git(Refusal::Encoding), 415),
             (Problem::Denied(Denied::TooManyTries { retry_after: Duration::ZERO }), 429),

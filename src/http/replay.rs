@@ -137,9 +137,9 @@ impl App {
         let finished = self.executor.run(leave, invocation).await.map_err(Problem::Refused)?;
         let Finished { reply, mut execution, .. } = finished;
         let text = id_text(execution_id.0);
-        let answer = function::respond(self, reply, &execution, std::str::from_utf8(&text).unwrap_or_default());
-        execution.status = answer.status().as_u16();
+        let ended = function::ended(reply, &mut execution);
         function::record(&self.journal, self.recording, execution.clone());
+        let answer = function::respond(self, ended, std::str::from_utf8(&text).unwrap_or_default());
         Ok((execution, answer))
     }
 }

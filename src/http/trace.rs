@@ -73,9 +73,13 @@ impl Traced {
         self.end_part("route", span, self.began_ns, now_ns, Vec::new(), None);
     }
 
-    /// The run begins. What it does for its caller is a part of it, so that is what it sees of the trace.
-    pub fn runs(&mut self, id: &str, headers: &mut HeaderMap) {
+    /// The request is this execution, whether its function runs or not.
+    pub fn is_execution(&mut self, id: &str) {
         self.attributes.push(("picloud.execution.id", Value::text(id)));
+    }
+
+    /// The run begins. What it does for its caller is a part of it, so that is what it sees of the trace.
+    pub fn runs(&mut self, headers: &mut HeaderMap) {
         let span = self.tracer.child(&self.context);
         self.running = Some((span, self.now_ns()));
         headers.insert(TRACEPARENT, HeaderValue::from_str(&span.to_string()).expect("a context is written in ASCII"));

@@ -274,8 +274,8 @@ impl TryFrom<ExecutionRow> for Execution {
             trigger: invoked_by.map_or(Ok(Trigger::Http), Trigger::deserialize).map_err(|error| bad(&error))?,
             replay_of: row.replay_of.map(ExecutionId),
             request_id: row.request_id,
-            method: row.method.unwrap_or_else(|| "GET".into()),
-            path: row.path,
+            method: row.method.unwrap_or_else(|| "GET".into()).into(),
+            path: row.path.into(),
             status: u16::try_from(row.status).map_err(|error| bad(&error))?,
             outcome: usize::try_from(row.outcome)
                 .ok()

@@ -94,11 +94,11 @@ fn answer(finished: Finished) -> Result<Response<Vec<u8>>, Box<Execution>> {
     let mut response = Response::new(reply.body.to_vec());
     assert!((200..600).contains(&reply.status.as_u16()), "status {}", reply.status);
     *response.status_mut() = reply.status;
-    for (name, value) in reply.headers {
+    for (name, value) in &reply.headers {
         assert!(!NEVER.contains(&name.as_str()), "a script set `{name}`");
         assert!(!value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "`{name}` breaks the line");
-        response.headers_mut().append(name, value);
     }
+    *response.headers_mut() = reply.headers;
     Ok(response)
 }
 

@@ -9,5 +9,8 @@ mod clients;
 mod contract;
 mod failures;
 mod floods;
+mod heads;
+mod origins;
 mod proxies;
+mod rejected;
 mod reserved;

@@ -121,13 +121,14 @@ fn what_goes_wrong_is_told_where_it_did() {
     let message = spans[2].0["status"]["message"].as_str().unwrap();
     assert!(message.starts_with("bad.rhai:2:3: ") && message.contains("no luck"), "{message}");
     assert_eq!(spans[2].attribute("picloud.outcome"), Some("failed"));
-    // What met nothing has no run; what had no body to run on neither.
+    // What met nothing has no run. What had no body to run on has none either, but a record.
     node.get("/nowhere");
     node.send("POST", "/small", &[], b"too large");
-    for (path, name, status) in [("/nowhere", "GET", "404"), ("/small", "POST /small", "413")] {
-        let spans = collector.wait_for_request(path, 2);
+    for (path, expected, status) in [("/nowhere", &["GET", "route"][..], "404"), ("/small", &["POST /small", "route", "journal"], "413")] {
+        let spans = collector.wait_for_request(path, expected.len());
         let names: Vec<&str> = spans.iter().map(|span| span.name()).collect();
-        assert_eq!((names, spans[0].attribute("http.response.status_code")), (vec![name, "route"], Some(status)));
+        assert_eq!((names.as_slice(), spans[0].attribute("http.response.status_code")), (expected, Some(status)));
+        assert_eq!(spans[0].attribute("picloud.execution.id").is_some(), path == "/small");
         assert_eq!(spans[0].0.get("status"), None, "the caller's mistake is no error of ours");
     }
     // One that was refused, and one whose client left.

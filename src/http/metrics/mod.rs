@@ -46,8 +46,19 @@ const UNMATCHED: &str = "_none";
 /// Stands for the functions of earlier deployments and other branches.
 const PREVIEWS: &str = "_preview";
 
-/// Why runs do not take place.
-const REASONS: [&str; 5] = ["function_busy", "node_busy", "leaks", "not_loaded", "malformed_body"];
+/// Why functions do not run for a request that met them.
+const REASONS: [&str; 10] = [
+    "function_busy",
+    "node_busy",
+    "leaks",
+    "not_loaded",
+    "malformed_body",
+    "denied",
+    "encoded_body",
+    "large_body",
+    "slow_body",
+    "broken_body",
+];
 
 /// What is counted of the node as a whole.
 pub struct Counts {
@@ -63,14 +74,20 @@ impl Counts {
         Self { started_us, refused: Default::default(), turn: Semaphore::new(1) }
     }
 
-    /// Counts a run that did not take place.
-    pub fn refuse(&self, refused: &Refused) {
-        let reason = match refused {
-            Refused::FunctionBusy { .. } => 0,
-            Refused::NodeBusy { .. } => 1,
-            Refused::Leaks { .. } => 2,
-            Refused::NotLoaded => 3,
-            Refused::MalformedBody(_) => 4,
+    /// Counts a request whose function did not run.
+    pub fn reject(&self, problem: &Problem) {
+        let reason = match problem {
+            Problem::Refused(Refused::FunctionBusy { .. }) => 0,
+            Problem::Refused(Refused::NodeBusy { .. }) => 1,
+            Problem::Refused(Refused::Leaks { .. }) => 2,
+            Problem::Refused(Refused::NotLoaded) => 3,
+            Problem::Refused(Refused::MalformedBody(_)) => 4,
+            Problem::NotAdmitted(_) => 5,
+            Problem::BodyEncoded(_) => 6,
+            Problem::BodyTooLarge { .. } => 7,
+            Problem::BodyTimeout => 8,
+            // Nothing else is left.
+            _ => 9,
         };
         self.refused[reason].fetch_add(1, Ordering::Relaxed);
     }
@@ -151,7 +168,7 @@ impl App {
             .maybe(&[], usage.memory.map(|(taken, _)| taken));
         text.metric(Gauge, "picloud_executor_memory_limit_bytes", "The most of it that all runs may hold together.")
             .maybe(&[], usage.memory.map(|(_, limit)| limit));
-        text.metric(Counter, "picloud_refused_executions_total", "Runs that did not take place.");
+        text.metric(Counter, "picloud_refused_executions_total", "Requests whose function did not run, by why.");
         for (reason, count) in REASONS.iter().zip(&self.counts.refused) {
             text.sample(&[("reason", reason)], count.load(Ordering::Relaxed));
         }
