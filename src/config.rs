@@ -151,6 +151,20 @@ struct PreviewsFile {
     open: Option<bool>,
 }
 
+impl PreviewsFile {
+    fn validate(&self) -> Result<(), ConfigError> {
+        if self.host.is_some() && self.host().is_none() {
+            let hint = "for example `host = \"{branch}.preview.example.org\"`";
+            return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
+        }
+        Ok(())
+    }
+
+    fn host(&self) -> Option<git::PreviewHost> {
+        git::PreviewHost::parse(self.host.as_deref()?)
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct DatabaseFile {
@@ -280,6 +294,7 @@ impl Config {
         })?;
         file.source.validate()?;
         file.traces.validate()?;
+        file.previews.validate()?;
         Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
     }
 
@@ -300,10 +315,6 @@ impl Config {
         if stack.0 < deepest {
             let message = format!("`stack` is {stack}, and arrays or maps may nest so deep that {} are needed", Size(deepest));
             return impossible(message, "lower `array` and `map` below `[ceilings]`, or raise `stack` below `[executor]`");
-        }
-        if self.server.preview_host.as_ref().is_some_and(|host| host.matches("{branch}").count() != 1) {
-            let hint = "for example `host = \"{branch}.preview.example.org\"`";
-            return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
         }
         if self.server.admin_listen.is_some_and(|address| address.port() != 0 && address == self.server.listen) {
             let hint = "give the control plane another port, or leave `admin_listen` out: then it is at `listen`";
@@ -341,7 +352,7 @@ impl File {
         let capture = http::Capturing::default();
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
-            source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0)),
+            source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0), self.previews.host()),
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
             limits,
@@ -360,7 +371,7 @@ impl File {
                 metrics_open: self.metrics.open.unwrap_or(server.metrics_open),
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),
-                preview_host: self.previews.host.map(|host| host.to_lowercase()),
+                preview_host: self.previews.host(),
                 max_connections: self.server.max_connections.unwrap_or(server.max_connections),
                 max_head_bytes: self.server.max_head.map_or(server.max_head_bytes, Size::bytes),
                 max_headers: self.server.max_headers.unwrap_or(server.max_headers),

@@ -194,7 +194,8 @@ fn running(client: &Client, status: &Value, config: &Config) -> String {
     for preview in status["previews"].as_array().into_iter().flatten() {
         let state = if preview["is_shown"] == Value::Bool(true) { "shown" } else { "has mistakes" };
         let (branch, revision) = (text(&preview["branch"]).unwrap_or_default(), text(&preview["revision"]).unwrap_or_default());
-        row("preview", &format!("{branch} {state}, revision {revision}"));
+        let at = text(&preview["host"]).or_else(|| text(&preview["path"])).map(|at| format!(", at {at}")).unwrap_or_default();
+        row("preview", &format!("{branch} {state}, revision {revision}{at}"));
     }
     let journal = &status["journal"];
     let waiting = journal["spooled_bytes"].as_u64().unwrap_or(0);

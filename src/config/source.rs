@@ -134,7 +134,7 @@ impl SourceFile {
         Ok(())
     }
 
-    pub(super) fn resolve(self, folder: &Path, limits: &LimitPolicy, previews: usize) -> Source {
+    pub(super) fn resolve(self, folder: &Path, limits: &LimitPolicy, previews: usize, preview_host: Option<git::PreviewHost>) -> Source {
         let SourceKind::Git = self.kind else {
             return Source::Directory { path: folder.join(self.path.unwrap_or_else(|| "functions".into())) };
         };
@@ -161,6 +161,7 @@ impl SourceFile {
             allow_force: self.allow_force.unwrap_or(default.allow_force),
             allowed_signers: self.allowed_signers.map(|path| folder.join(path)),
             previews,
+            preview_host,
         }))
     }
 }

@@ -6,7 +6,7 @@ use super::{Push, Stage, Update, Verdict};
 use crate::{
     function::{Diagnostic, Revision},
     shown::Shown,
-    source::git::{GitSource, Pushed, RepositoryError},
+    source::git::{GitSource, Pushed, RepositoryError, branch},
     sync::orders::{Checked, SyncHandle},
 };
 
@@ -146,11 +146,14 @@ impl Judge {
         let snapshot = self.source.read(&update.new, quarantine).await?;
         let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
         let mut say = self.findings(&checked.diagnostics);
-        let branch = update.name.trim_start_matches("refs/heads/");
+        let branch = update.name.strip_prefix("refs/heads/").unwrap_or(&update.name);
         let errors = checked.diagnostics.iter().filter(|found| found.is_error()).count();
         let settings = self.source.settings();
         say.push(match errors {
-            0 if settings.previews > 0 => format!("{branch}: checked; soon shown below /_picloud/preview/{branch}/"),
+            0 if settings.previews > 0 => {
+                let host = settings.preview_host.as_ref().map_or(String::new(), |host| format!(" and at {}", host.of(branch)));
+                format!("{branch}: checked; soon shown below /_picloud/preview/{}/{host}", branch::path(branch))
+            }
             0 => format!("{branch}: checked and stored; `{}` is the branch that deploys", settings.branch),
             _ => format!("{branch}: stored with {}; it could not go live as it is", count(errors, "mistake")),
         });

@@ -11,6 +11,7 @@ use super::{
     App, Problem,
     auth::caller::{Caller, Deploy, Read},
     openapi::Routes,
+    preview,
 };
 use crate::{
     audit::Actor,
@@ -41,12 +42,14 @@ impl App {
         let time = |us: Option<i64>| us.map(rfc3339);
         let live = status.live.as_ref();
         let previews: Vec<Value> = (self.live.previews().iter())
-            .map(|(branch, preview)| {
+            .map(|(branch, shown)| {
                 json!({
                     "branch": branch,
-                    "revision": preview.revision,
-                    "is_shown": preview.table.is_some(),
-                    "diagnostics": preview.diagnostics,
+                    "revision": shown.revision,
+                    "is_shown": shown.table.is_some(),
+                    "path": preview::path_of(branch),
+                    "host": self.settings.preview_host.as_ref().map(|host| host.of(branch)),
+                    "diagnostics": shown.diagnostics,
                 })
             })
             .collect();

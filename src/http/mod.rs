@@ -57,7 +57,7 @@ use crate::{
     execution::{Execution, Outcome},
     function::{Cors, Limits},
     live::Live,
-    source::git::serve::Hosted,
+    source::git::{PreviewHost, serve::Hosted},
     store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
     trace::Tracer,
@@ -79,7 +79,7 @@ pub struct Settings {
     /// Earlier deployments and other branches answer anybody, and not only those with a token.
     pub previews_open: bool,
     /// A host name with `{branch}` in it, under which other branches answer at the functions' own paths.
-    pub preview_host: Option<String>,
+    pub preview_host: Option<PreviewHost>,
     /// Connections at the same time, at each address; beyond it a newcomer gets the place of the client that is waited for longest.
     pub max_connections: usize,
     /// Bytes of a request's line and headers.

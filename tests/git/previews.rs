@@ -242,7 +242,7 @@ fn a_deleted_branch_is_gone_and_a_third_displaces_the_oldest() {
 #[test]
 fn a_branch_has_a_host_name_of_its_own() {
     let story = Story::with("host = \"{branch}.Preview.example.org\"\n");
-    let commit = story.show("Fix/typo_2", "new");
+    let commit = story.show("fix-typo-2", "new");
     for host in ["fix-typo-2.preview.example.org", "FIX-TYPO-2.preview.example.org:8080", "fix-typo-2.preview.example.org."] {
         let answer = story.at_host(host, "/hello");
         assert_eq!((answer.status, answer.text().as_str(), answer.header("x-picloud-preview")), (200, "new", Some(&*commit)), "{host}");
@@ -261,6 +261,49 @@ fn a_branch_has_a_host_name_of_its_own() {
     client.write(b"GET /hello HTTP/1.1\r\nhost: none.preview.example.org\r\n\r\n").unwrap();
     assert_eq!(client.read("GET").unwrap().status, 401);
     assert_eq!(story.at_host("fix-typo-2.preview.example.org", "/_picloud/health").json()["status"], "alive");
+}
+
+#[test]
+fn no_branch_takes_the_host_of_another() {
+    let story =
+        Story::of(node(&[]).config("[source]\nkind = \"git\"\n[previews]\nbranches = 9\nhost = \"{branch}.preview.example.org\"\n"));
+    let long = format!("long/{}", "x".repeat(80));
+    let names = ["fix/typo", "Fix-Typo", "fix_typo", "fix-typo", &long, &format!("{long}y"), "日本語", "ünï#1"];
+    for name in names {
+        let (_, told) = story.push(name, &[("functions/hello.rhai", format!("\"{name}\"").as_bytes())]);
+        wait_until("it is shown", PATIENCE, || story.previews().iter().any(|preview| preview["branch"] == name));
+        let shown = story.previews().into_iter().find(|preview| preview["branch"] == name).unwrap();
+        let (host, path) = (shown["host"].as_str().unwrap(), shown["path"].as_str().unwrap());
+        assert!(told.contains(&format!("soon shown below {path} and at {host}")), "{told}");
+        let status = picloud(&story.node, &["status"]);
+        let row = status.lines().find(|line| line.starts_with(&format!("preview   {name} shown, revision ")));
+        assert!(row.is_some_and(|row| row.ends_with(&format!(", at {host}"))), "{status}");
+    }
+    assert_eq!(story.previews().len(), names.len());
+    let mut hosts = std::collections::BTreeSet::new();
+    for preview in story.previews() {
+        let (name, host) = (preview["branch"].as_str().unwrap(), preview["host"].as_str().unwrap().to_owned());
+        assert_eq!(story.at_host(&host, "/hello").text(), name, "{host}");
+        assert!(host.is_ascii() && host.split('.').next().unwrap().len() <= 63, "{host}");
+        let path = preview["path"].as_str().unwrap();
+        assert_eq!(
+            story.node.send("GET", &format!("{path}hello"), &[("x-picloud-token", &admin(&story.node))], b"").text(),
+            name,
+            "{path}"
+        );
+        hosts.insert(host);
+    }
+    assert_eq!(hosts.len(), names.len());
+    assert!(hosts.contains("fix-typo.preview.example.org"), "what is a label stays as it is: {hosts:?}");
+    // A host below the domain of previews never shows what is live, however it is written.
+    for host in ["ünï.preview.example.org", "日本語.preview.example.org", "fix typo.preview.example.org"] {
+        let mut client = story.node.client();
+        client.write(format!("GET /hello HTTP/1.1\r\nhost: {host}\r\n\r\n").as_bytes()).unwrap();
+        assert_eq!(client.read("GET").unwrap().status, 400, "{host}");
+    }
+    for host in ["f%69x-typo.preview.example.org", "xn--wgv71a119e.preview.example.org", "fix-typo-00000000.preview.example.org"] {
+        assert_eq!(story.at_host(host, "/hello").status, 404, "{host}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A git repository as a source: hosted by the node, pushed to by a path or over ssh, or fetched from elsewhere. A commit is read straight
 //! from the object database; nothing is ever checked out.
 
+pub mod branch;
 pub mod bundle;
 mod commit;
 mod follow;
@@ -14,6 +15,7 @@ mod watch;
 
 use std::{fmt, path::PathBuf, time::Duration};
 
+pub use branch::PreviewHost;
 pub use follow::{GitSource, Pushed};
 pub use program::GitError;
 
@@ -42,6 +44,8 @@ pub struct Settings {
     pub allowed_signers: Option<PathBuf>,
     /// As many other branches are shown, those committed to last.
     pub previews: usize,
+    /// The host names that they are shown under, too.
+    pub preview_host: Option<PreviewHost>,
 }
 
 impl Default for Settings {
@@ -57,6 +61,7 @@ impl Default for Settings {
             allow_force: true,
             allowed_signers: None,
             previews: 0,
+            preview_host: None,
         }
     }
 }
