@@ -54,9 +54,9 @@ enum Command {
     Serve(Serve),
     /// Check every file, and show all that is wrong
     Check(check::Check),
-    /// List every route, or say which function answers a URL and why
+    /// List every route, or say which function answers a URL and why: of the files here, or with `--url` of a node
     Routes(routes::Routes),
-    /// Run a function without a server
+    /// Run a function of the files here without a server, or with `--url` on a node
     Invoke(invoke::Invoke),
     /// Show what is live, and what is wrong
     Status(status::Status),

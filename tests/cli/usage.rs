@@ -1,6 +1,6 @@
 //! What people type who do not know the commands yet.
 
-use crate::Folder;
+use crate::{Folder, Node, wait};
 
 #[test]
 fn words_of_other_programs_are_told_with_the_word_here() {
@@ -63,7 +63,7 @@ fn a_limit_of_none_is_refused() {
 #[test]
 fn a_backup_in_no_folder_is_told_so() {
     let folder = Folder::project();
-    crate::Node::start(&folder).stop();
+    Node::start(&folder).stop();
     assert_eq!(folder.refused(2, &["backup", "nowhere/x.tar.gz"]), "error: there is no folder `nowhere` to put the backup in\n");
     assert!(folder.done(&["backup", "x.tar.gz"]).starts_with("made x.tar.gz, "));
 }
@@ -76,4 +76,52 @@ fn a_folder_without_functions_is_told_of_init() {
     assert!(told.map_while(Result::ok).any(|line| line.contains("`picloud init` makes a project")));
     node.kill().unwrap();
     node.wait().unwrap();
+}
+
+#[test]
+fn tokens_health_and_versions_are_told_to_programs_too() {
+    let folder = Folder::project();
+    let node = Node::start(&folder);
+    wait(|| (folder.run(&["health"]).status.code() == Some(0)).then_some(()));
+    let health = folder.json(&["health", "--json"]);
+    assert_eq!((&health["status"], health["degraded"].as_array().map(Vec::len)), (&"ready".into(), Some(0)));
+    let token = folder.json(&["token", "create", "ci", "--scope", "read", "--json"]);
+    assert!(token["secret"].as_str().is_some_and(|secret| secret.starts_with("picloud_")), "{token}");
+    assert_eq!((&token["name"], &token["scope"]), (&"ci".into(), &"read".into()));
+    let live = folder.json(&["versions", "hello", "--json"])[0]["version"].clone();
+    folder.write("functions/hello.rhai", "1");
+    wait(|| node.get("/hello").ends_with("\n1").then_some(()));
+    assert_eq!(folder.json(&["versions", "hello", "--json"]).as_array().unwrap().len(), 2);
+    let newest = folder.json(&["versions", "hello", "--json", "--limit", "1"]);
+    assert_eq!(newest.as_array().unwrap().len(), 1);
+    assert_ne!(newest[0]["version"], live);
+}
+
+#[test]
+fn who_changes_the_database_is_who_the_machine_says() {
+    let folder = Folder::project();
+    Node::start(&folder).stop();
+    let made = folder.command(&["token", "create", "ci", "--scope", "read"]).env("USER", "somebody-else").output().unwrap();
+    assert_eq!(made.status.code(), Some(0));
+    let whoami = String::from_utf8(std::process::Command::new("id").arg("-un").output().unwrap().stdout).unwrap();
+    assert_eq!(folder.json(&["audit", "--json", "--limit", "1"])[0]["who"], whoami.trim());
+}
+
+#[test]
+fn the_admin_token_is_changed_by_a_start_without_it() {
+    let folder = Folder::project();
+    let token = || std::fs::read_to_string(folder.0.path().join(".picloud/admin-token")).unwrap();
+    Node::start(&folder).stop();
+    let old = token();
+    let told = folder.refused(2, &["token", "revoke", "admin"]);
+    let hint = "hint: that of the data folder is another when the node starts without its file: `rm .picloud/admin-token`";
+    assert!(told.contains("there is no token `admin`") && told.contains(hint), "{told}");
+    std::fs::remove_file(folder.0.path().join(".picloud/admin-token")).unwrap();
+    let node = Node::start(&folder);
+    assert_ne!(token(), old);
+    let url = format!("http://{}", node.address);
+    for (secret, code) in [(old, 2), (token(), 0)] {
+        let asked = folder.command(&["sync", "--url", &url]).env("PICLOUD_TOKEN", secret.trim()).output().unwrap();
+        assert_eq!(asked.status.code(), Some(code), "{}", String::from_utf8_lossy(&asked.stderr));
+    }
 }
