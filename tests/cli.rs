@@ -164,6 +164,24 @@ fn check_tells_every_mistake_and_exits_with_1() {
 }
 
 #[test]
+fn an_empty_file_is_the_same_for_every_command() {
+    let folder = Folder::project();
+    folder.write("functions/fresh.rhai", "");
+    folder.write("functions/blank.get.rhai", " \n");
+    let output = folder.run(&["check"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    for file in ["fresh.rhai", "blank.get.rhai"] {
+        assert!(told.contains(&format!("{file}: warning: the file is empty, and is not served")), "{told}");
+    }
+    assert_eq!(output.status.code(), Some(0));
+    let json = folder.json(&["routes", "--json"]);
+    assert!(!json.to_string().contains("fresh"), "{json}");
+    let output = folder.run(&["invoke", "/fresh"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("no function answers at `/fresh` (404)"), "{told}");
+}
+
+#[test]
 fn check_counts_what_is_right_and_what_is_not() {
     let folder = Folder::empty();
     folder.write("f/a.rhai", "1");

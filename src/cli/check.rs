@@ -21,7 +21,7 @@ use crate::{
     config::{Config, Source as SourceConfig},
     deployment::Snapshot,
     engine::Engine,
-    function::{Diagnostic, Tree},
+    function::{Content, Diagnostic, FilePath, Tree},
     source::{
         Source,
         directory::{self, DirectorySource},
@@ -109,7 +109,13 @@ async fn read(config: &Config) -> anyhow::Result<Snapshot> {
                 return Err(anyhow!("there is no functions folder `{}`\n  hint: {hint}", path.display()));
             }
             let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
-            Ok(DirectorySource::new(path.clone(), settings).snapshot().await?)
+            let mut snapshot = DirectorySource::new(path.clone(), settings).snapshot().await?;
+            // A node waits a moment for what is to be written into an empty file.
+            let is_empty = |file: &FilePath| std::fs::metadata(path.join(&**file)).is_ok_and(|meta| meta.len() == 0);
+            for file in snapshot.unsettled.iter().filter(|file| is_empty(file)) {
+                snapshot.tree.entry(file.clone()).or_insert_with(|| Content::new(Vec::new()));
+            }
+            Ok(snapshot)
         }
         SourceConfig::Git(settings) => {
             let path = match &settings.repository {

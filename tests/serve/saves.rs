@@ -27,6 +27,15 @@ fn a_file_in_a_new_nested_folder_is_live() {
 }
 
 #[test]
+fn an_empty_file_is_told_and_not_served() {
+    let node = Node::start_with(&[("hello.rhai", "1"), ("fresh.rhai", "")]);
+    node.wait_for_line(&["fresh.rhai: warning: the file is empty, and is not served"]);
+    assert_eq!((node.get("/fresh").status, node.get("/hello").status), (404, 200));
+    node.write("fresh.rhai", "\"written\"");
+    node.wait_for("/fresh", "written");
+}
+
+#[test]
 fn a_deleted_file_is_not_found() {
     let node = Node::start_with(&[("hello.rhai", "1"), ("other.rhai", "2")]);
     node.remove("hello.rhai");
