@@ -17,7 +17,7 @@ use std::{
 };
 
 use picloud::{
-    clock::{Clock, Ids, SharedClock, SystemClock, first_id_at},
+    clock::{Clock, Ids, NodeNumber, SharedClock, SystemClock, first_id_at},
     deployment::DeploymentId,
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
@@ -299,11 +299,11 @@ fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
             store.append_executions(&batch).await.unwrap();
         }
         let clock: SharedClock = Arc::new(SystemClock);
-        let ids = Ids::new(clock.clone());
+        let ids = Ids::new(clock.clone(), NodeNumber::drawn());
         let journal = Journal::open(folder.path(), journal::Settings::default()).unwrap();
         journal.connect(store.clone());
         let stop = CancellationToken::new();
-        let settings = retention::Settings { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64 };
+        let settings = retention::Settings { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64, max_bytes: u64::MAX };
         let forgetting = tokio::spawn(retention::run(store.clone(), settings, clock, journal.written(), stop.clone()));
         let writing = tokio::spawn(journal.clone().run(stop.clone()));
 
@@ -338,7 +338,7 @@ fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
         forgetting.await.unwrap();
         let stats = journal.stats();
         assert_eq!((stats.written, stats.dropped, stats.spooled_bytes), (sent as u64, 0, 0), "nothing is lost or put off");
-        let left = store.prune_executions(0, EXECUTIONS as u64).await.unwrap();
+        let left = store.prune_executions(0, EXECUTIONS as u64, u64::MAX).await.unwrap();
         store.close().await;
         println!(
             "| {database} | {logs} | {:.0} | {:.0} | {most} | {:.0} | {:.0} |",

@@ -11,7 +11,7 @@ use picloud::{
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
     execution::{Execution, LogLevel, LogLine, Outcome, Trigger},
     function::{Content, Digest, Function, FunctionName, Manifest, Revision, Route, ScriptId, Tree, route::Methods},
-    store::{ExecutionFilter, Journal, Store, journal::Settings},
+    store::{ExecutionFilter, Journal, Recorded, Store, journal::Settings},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +57,7 @@ async fn measure(database: &str, url: &str) {
     let found = store.executions(&filter).await.expect("the store answers").len();
     println!("{database}: the last 20 of one function in {} rows, {found} found: {:?}", BATCHES * BATCH * 4, begun.elapsed());
     let begun = monotonic();
-    store.prune_executions(0, (BATCHES * BATCH * 4) as u64).await.expect("the store answers");
+    store.prune_executions(0, (BATCHES * BATCH * 4) as u64, u64::MAX).await.expect("the store answers");
     println!("{database}: a look for too many rows: {:?}", begun.elapsed());
     store.close().await;
 }
@@ -119,7 +119,9 @@ async fn deployment(database: &str, store: &Store) {
         took_us: 0,
     };
     let begun = monotonic();
-    store.record_deployment(&deployment, &Changes { files, functions, ..Changes::default() }).await.expect("the deployment arrives");
+    let changes = Changes { files, functions, ..Changes::default() };
+    let recorded = store.record_deployment(&deployment, &changes, None).await;
+    assert_eq!(recorded.expect("the deployment arrives"), Recorded::Done);
     println!("{database}: a deployment of 10,000 functions recorded: {:?}", begun.elapsed());
     let begun = monotonic();
     store.live().await.expect("the store answers");

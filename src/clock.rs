@@ -3,6 +3,7 @@
 use std::{
     fmt,
     hash::{BuildHasher, RandomState},
+    num::ParseIntError,
     str::FromStr,
     sync::{
         Arc,
@@ -45,22 +46,48 @@ pub fn coarse_ms() -> u64 {
     (time.tv_sec as u64 * 1_000 + time.tv_nsec as u64 / 1_000_000).max(1)
 }
 
-/// Low bits of a time-ordered id that are not time: 2,048 ids a microsecond, and 52 bits of microseconds last until 2112.
-const SERIAL_BITS: u32 = 11;
+/// Low bits of a time-ordered id that are not time; 52 bits of microseconds last until 2112.
+const LOW_BITS: u32 = 11;
+/// The lowest of these are the number of the node. Two ids fit into each microsecond then; more run ahead of the time.
+const NODE_BITS: u32 = 10;
 
-/// Makes ids that rise with time and never repeat in this process.
+/// Tells the ids of a node from those that another makes at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeNumber(i64);
+
+impl NodeNumber {
+    /// Draws a number by chance.
+    pub fn drawn() -> Self {
+        Self((RandomState::new().hash_one(std::process::id()) & ((1 << NODE_BITS) - 1)) as i64)
+    }
+}
+
+impl fmt::Display for NodeNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for NodeNumber {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        // A number that is too large is another's, in part; it is still this node's own.
+        text.trim().parse::<u16>().map(|number| Self(i64::from(number) & ((1 << NODE_BITS) - 1)))
+    }
+}
+
+/// Makes ids that rise with time. None repeats in this process, nor in one with another number.
 pub struct Ids {
     clock: SharedClock,
     last: AtomicI64,
-    /// Keeps two processes that start ids in the same microsecond apart.
-    salt: i64,
+    node: NodeNumber,
 }
 
 impl Ids {
-    /// Makes ids by this clock.
-    pub fn new(clock: SharedClock) -> Self {
-        let salt = RandomState::new().hash_one(std::process::id()) as i64 & ((1 << SERIAL_BITS) - 1);
-        Self { clock, last: AtomicI64::new(0), salt }
+    /// Makes a node's ids by this clock.
+    pub fn new(clock: SharedClock, node: NodeNumber) -> Self {
+        Self { clock, last: AtomicI64::new(0), node }
     }
 
     /// Returns the time by the clock that ids are made by, in microseconds since 1970.
@@ -73,11 +100,16 @@ impl Ids {
         self.last.fetch_max(id, Ordering::Relaxed);
     }
 
-    /// Returns the next id: the time if that is new, else the last one and one.
+    /// Returns the next id: the time if that is new, else the next of this node after the last one.
     pub fn next(&self) -> i64 {
-        let wanted = (self.clock.now_us() << SERIAL_BITS) | self.salt;
+        let wanted = (self.clock.now_us() << LOW_BITS) | self.node.0;
         let last = self.last.fetch_max(wanted, Ordering::Relaxed);
-        if last < wanted { wanted } else { self.last.fetch_add(1, Ordering::Relaxed) + 1 }
+        if last < wanted {
+            return wanted;
+        }
+        let after = |last: i64| (((last >> NODE_BITS) + 1) << NODE_BITS) | self.node.0;
+        let (Ok(last) | Err(last)) = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(after(last)));
+        after(last)
     }
 }
 
@@ -114,12 +146,12 @@ pub fn parse_id(text: &str) -> Result<i64, NotATimeId> {
 
 /// Returns the microseconds since 1970 at which an id was made.
 pub fn id_time_us(id: i64) -> i64 {
-    id >> SERIAL_BITS
+    id >> LOW_BITS
 }
 
 /// Returns the smallest id that can be made at this time, for searching by time.
 pub fn first_id_at(time_us: i64) -> i64 {
-    time_us.clamp(0, i64::MAX >> SERIAL_BITS) << SERIAL_BITS
+    time_us.clamp(0, i64::MAX >> LOW_BITS) << LOW_BITS
 }
 
 macro_rules! time_id {
@@ -207,15 +239,33 @@ mod tests {
 
     #[test]
     fn ids_rise_even_when_time_does_not() {
-        let ids = Ids::new(Arc::new(Stopped(1_700_000_000_000_000)));
+        let ids = Ids::new(Arc::new(Stopped(1_700_000_000_000_000)), NodeNumber(7));
         let made: Vec<i64> = (0..5000).map(|_| ids.next()).collect();
         assert!(made.is_sorted() && made.windows(2).all(|pair| pair[0] != pair[1]));
         assert_eq!(id_time_us(made[0]), 1_700_000_000_000_000);
     }
 
     #[test]
+    fn nodes_with_different_numbers_never_make_the_same_id() {
+        let clock = Arc::new(Stopped(1_700_000_000_000_000));
+        let nodes = [0, 1, 7, (1 << NODE_BITS) - 1].map(|number| Ids::new(clock.clone(), NodeNumber(number)));
+        // One goes on after an id of another.
+        nodes[1].rise_above(nodes[3].next() + 5);
+        let made: Vec<i64> = nodes.iter().flat_map(|ids| (0..2000).map(|_| ids.next())).collect();
+        let different: std::collections::BTreeSet<&i64> = made.iter().collect();
+        assert_eq!(different.len(), made.len());
+    }
+
+    #[test]
+    fn a_node_number_reads_back() {
+        let number = NodeNumber::drawn();
+        assert_eq!(format!("{number}\n").parse(), Ok(number));
+        assert!(["", "-1", "x", "70000"].iter().all(|text| text.parse::<NodeNumber>().is_err()));
+    }
+
+    #[test]
     fn an_id_reads_back_and_sorts_as_its_text() {
-        for id in [0, 1, 31, 32, i64::MAX, 1_700_000_000_000_000 << SERIAL_BITS] {
+        for id in [0, 1, 31, 32, i64::MAX, 1_700_000_000_000_000 << LOW_BITS] {
             assert_eq!(ExecutionId(id).to_string().parse::<ExecutionId>().unwrap(), ExecutionId(id));
         }
         assert!(ExecutionId(255).to_string() < ExecutionId(256).to_string());

@@ -30,7 +30,7 @@ use crate::{
     http,
     secret::Secret,
     source::git,
-    store::{Store, journal, retention},
+    store::{Store, StoreError, journal, retention},
     trace,
 };
 
@@ -60,6 +60,9 @@ pub enum ConfigError {
         /// What to do.
         hint: String,
     },
+    /// No database is called so.
+    #[error(transparent)]
+    Database(#[from] StoreError),
 }
 
 /// How a node is set up.
@@ -223,6 +226,7 @@ struct JournalFile {
 struct RetentionFile {
     max_age: Option<Span>,
     max_count: Option<u64>,
+    max_size: Option<Size>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -299,6 +303,7 @@ impl Config {
     }
 
     fn validate(&self) -> Result<(), ConfigError> {
+        Store::describe(&self.database_url, &self.data)?;
         if let Some((key, value, ceiling)) = self.limits.default.first_above(&self.limits.ceiling) {
             let message = format!("`{key}` below `[limits]` is {value}, above the ceiling of {ceiling}");
             return impossible(message, "raise it below `[ceilings]` as well");
@@ -399,6 +404,7 @@ impl File {
             retention: retention::Settings {
                 max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
                 max_count: self.retention.max_count.unwrap_or(retention.max_count),
+                max_bytes: self.retention.max_size.map(|size| size.0).filter(|size| *size > 0).unwrap_or(retention.max_bytes),
             },
             traces: self.traces.resolve(),
             log: Log { format: self.log.format, level: self.log.level.unwrap_or_else(|| "info".into()) },

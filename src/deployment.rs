@@ -87,6 +87,9 @@ impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { to, abandoned, by, since_us, .. } = self;
         write!(f, "{by} went back from {abandoned} to deployment {to} at {}", rfc3339(*since_us))?;
+        if let Some(reason) = &self.reason {
+            write!(f, " ({reason})")?;
+        }
         f.write_str(match self.hold {
             true => "; `picloud unpin` follows the source again",
             false => "; what is newer ends that, or `picloud unpin`",

@@ -27,7 +27,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::listen::Listeners;
 use crate::{
     access,
-    clock::{Ids, SharedClock, SystemClock, monotonic},
+    clock::{Ids, NodeNumber, SharedClock, SystemClock, monotonic},
     config::{Config, Source as SourceConfig},
     engine::Engine,
     execution::Execution,
@@ -42,7 +42,7 @@ use crate::{
         directory::{self, DirectorySource},
         git::{self, GitSource, Repository, hosted, serve::Hosted},
     },
-    store::{Store, journal::Journal, retention},
+    store::{Lease, Store, StoreError, journal::Journal, retention},
     supervisor,
     sync::{
         Parts, Sync,
@@ -57,6 +57,11 @@ use crate::{
 const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
 /// What is said of a database that has not answered, and has not refused either.
 const NOT_YET: &str = "the database has not answered yet";
+/// How long a start waits for another node to leave the database. One that was killed is still leaving for a moment.
+const IN_USE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a stop waits for the database, for what else still goes on, and for the database's connections to close; after the grace period,
+/// and each for itself. What executions the database has not taken by then are in the spool.
+const LAST_PATIENCE: Duration = Duration::from_secs(3);
 /// Shortest and longest wait between two attempts to reach a database that was away at the start.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
@@ -97,7 +102,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let admin_address = admin_listener.as_ref().map_or(Ok(address), TcpListener::local_addr)?;
     let clock: SharedClock = Arc::new(SystemClock);
-    let ids = Arc::new(Ids::new(clock.clone()));
+    let ids = Arc::new(Ids::new(clock.clone(), data.number()));
     let live = Arc::new(Live::default());
     let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
     let engine = Arc::new(Engine::new(config.limits.clone()));
@@ -115,6 +120,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let background = TaskTracker::new();
     background.spawn(journal.clone().run(last.clone()));
     let (reached, store) = watch::channel(None);
+    let (others, other) = watch::channel(OtherNode::None);
     let database = Database {
         config: config.clone(),
         journal: journal.clone(),
@@ -122,12 +128,13 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         clock: clock.clone(),
         ids: ids.clone(),
         reached,
+        others,
         stop: last.clone(),
     };
-    let mut known = store.clone();
     background.spawn(database.reach());
-    let _ = tokio::time::timeout(DATABASE_PATIENCE, known.wait_for(Option::is_some)).await;
+    known_or_away(store.clone(), other).await?;
 
+    let known = store.clone();
     let auth = Auth::new(admin_token(&config.data)?, store.clone(), clock.clone());
     let Followed { source, git } = Followed::of(&config, &clock, remembers(&store).await).await?;
     let archive = Archive::new(archive::Parts {
@@ -228,12 +235,20 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         tracing::warn!("{} connection(s) did not end within {}", connections.len(), config.grace);
     }
     closed.cancel();
-    journal.flush().await;
+    journal.close(LAST_PATIENCE).await;
     last.cancel();
     background.close();
-    background.wait().await;
+    if tokio::time::timeout(LAST_PATIENCE, background.wait()).await.is_err() {
+        tracing::warn!("{} task(s) did not end within {} s, and end with the process", background.len(), LAST_PATIENCE.as_secs());
+    }
     if let Some(tracer) = tracer {
         tracer.stop().await;
+    }
+    let store = known.borrow().clone();
+    if let Some(store) = store
+        && tokio::time::timeout(LAST_PATIENCE, store.close()).await.is_err()
+    {
+        tracing::warn!("the connections to the database did not close within {} s", LAST_PATIENCE.as_secs());
     }
     tracing::info!("stopped");
     match early {
@@ -402,6 +417,36 @@ fn webhook(config: &Config) -> Option<http::Webhook> {
     http::Webhook::new(config.webhook_secret.clone()?, branch)
 }
 
+/// Another node that has the database.
+#[derive(Debug, Clone)]
+enum OtherNode {
+    None,
+    /// It may be leaving.
+    MayLeave,
+    /// It stays, and this is to be said of it.
+    Stays(String),
+}
+
+/// Waits until the database is known, or as long as a start does; fails if another node has it.
+async fn known_or_away(mut store: watch::Receiver<Option<Store>>, mut other: watch::Receiver<OtherNode>) -> anyhow::Result<()> {
+    let mut leaving = other.clone();
+    let patience = async {
+        tokio::time::sleep(DATABASE_PATIENCE).await;
+        let _ = leaving.wait_for(|other| !matches!(other, OtherNode::MayLeave)).await;
+    };
+    tokio::select! {
+        biased;
+        Ok(other) = other.wait_for(|other| matches!(other, OtherNode::Stays(_))) => {
+            if let OtherNode::Stays(why) = &*other {
+                bail!("{why}");
+            }
+        }
+        _ = store.wait_for(Option::is_some) => {}
+        () = patience => {}
+    }
+    Ok(())
+}
+
 /// Gets the database when it is there, and gives it to whoever needs it.
 struct Database {
     config: Config,
@@ -410,34 +455,27 @@ struct Database {
     clock: SharedClock,
     ids: Arc<Ids>,
     reached: watch::Sender<Option<Store>>,
+    others: watch::Sender<OtherNode>,
     stop: CancellationToken,
 }
 
 impl Database {
     async fn reach(self) {
-        let mut wait = RETRY.0;
-        self.live.set_status(|status| status.database = Some(NOT_YET.into()));
-        let store = loop {
-            match Store::open(&self.config.database_url, &self.config.data).await {
-                Ok(store) => break store,
-                Err(error) => {
-                    let message = format!("{:#}", anyhow::Error::new(error));
-                    if self.live.status().database.as_deref() != Some(&message) {
-                        tracing::error!("the database is not there: {message}; serving without it");
-                    }
-                    self.live.set_status(|status| status.database = Some(message.clone()));
-                }
-            }
-            tokio::select! {
-                () = self.stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY.1),
-            }
-        };
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.work() => {}
+        }
+    }
+
+    async fn work(self) {
+        self.tell(Some(NOT_YET.into()));
+        let (store, lease) = self.open().await;
         match store.last_id().await {
             Ok(last) => self.ids.rise_above(last.unwrap_or(0)),
             Err(error) => tracing::warn!("new ids may be lower than earlier ones: {}", error.explained()),
         }
-        self.live.set_status(|status| status.database = None);
+        self.tell(None);
         self.journal.connect(store.clone());
         self.reached.send_replace(Some(store.clone()));
         // After that, because the start waits for the database, and this for whoever else writes to it.
@@ -445,7 +483,65 @@ impl Database {
         if let Err(error) = store.record_start(self.clock.now_us(), &self.config.fingerprint(), detail).await {
             tracing::error!("the audit log misses this start: {}", error.explained());
         }
-        retention::run(store, self.config.retention, self.clock, self.journal.written(), self.stop).await;
+        let holding = lease.keep(|other| self.lost_or_regained(&store, other));
+        let pruning = retention::run(store.clone(), self.config.retention, self.clock.clone(), self.journal.written(), self.stop.clone());
+        tokio::join!(holding, pruning);
+    }
+
+    /// Tries until the database is there and no other node has it.
+    async fn open(&self) -> (Store, Lease) {
+        let (mut wait, mut in_use_since) = (RETRY.0, None);
+        loop {
+            match Store::open_as_node(&self.config.database_url, &self.config.data).await {
+                Ok(opened) => {
+                    self.others.send_replace(OtherNode::None);
+                    return opened;
+                }
+                Err(error @ StoreError::InUse { .. }) => {
+                    let since = in_use_since.get_or_insert_with(monotonic);
+                    if since.elapsed() < IN_USE_PATIENCE {
+                        self.others.send_replace(OtherNode::MayLeave);
+                        wait = RETRY.0;
+                    } else {
+                        self.others.send_replace(OtherNode::Stays(error.to_string()));
+                        self.tell_away(&error);
+                    }
+                }
+                Err(error) => {
+                    self.others.send_replace(OtherNode::None);
+                    in_use_since = None;
+                    self.tell_away(&error);
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY.1);
+        }
+    }
+
+    fn tell_away(&self, error: &StoreError) {
+        let message = error.explained();
+        if self.live.status().database.as_deref() != Some(&message) {
+            tracing::error!("serving without the database: {message}");
+        }
+        self.tell(Some(message));
+    }
+
+    fn tell(&self, problem: Option<String>) {
+        self.live.set_status(|status| status.database.clone_from(&problem));
+    }
+
+    /// Says that another node took the database while the connection was broken, or that it has left.
+    fn lost_or_regained(&self, store: &Store, other: Option<&str>) {
+        self.tell(other.map(|why| format!("nothing is written to the database: {why}")));
+        match other {
+            Some(why) => tracing::error!("nothing is written to the database any more: {why}"),
+            None => {
+                tracing::info!("the database is this node's again");
+                // What went live meanwhile is compared with what is live here.
+                self.reached.send_replace(Some(store.clone()));
+                self.journal.connect(store.clone());
+            }
+        }
     }
 }
 
@@ -473,6 +569,7 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const ANNOUNCEMENT: &str = "node.json";
 const LOCK: &str = "node.lock";
 const ADMIN_TOKEN: &str = "admin-token";
+const NUMBER: &str = "node-number";
 
 impl DataFolder {
     /// Makes the folder if it is not there, and takes hold of it.
@@ -512,6 +609,19 @@ impl DataFolder {
         fs::rename(&next, &path)?;
         tracing::info!("an admin token is in `{}`", path.display());
         Ok(())
+    }
+
+    /// Returns what tells this node's ids from those of others, drawn at the first start.
+    fn number(&self) -> NodeNumber {
+        let path = self.path.join(NUMBER);
+        let kept = fs::read_to_string(&path).ok().and_then(|text| text.parse().ok());
+        kept.unwrap_or_else(|| {
+            let number = NodeNumber::drawn();
+            if let Err(error) = fs::write(&path, format!("{number}\n")) {
+                tracing::warn!("cannot keep the node's number in `{}`: {error}", path.display());
+            }
+            number
+        })
     }
 
     /// Tells commands where this node answers.

@@ -12,7 +12,7 @@ use picloud::{
     executor::local::{LocalExecutor, Settings},
     function::{LimitPolicy, Revision, Tree, tree::differences},
     live::{Live, Match},
-    store::{FindError, Store},
+    store::{FindError, Recorded, Store},
     sync::archive::{Archive, ArchiveError, KEPT, Parts},
 };
 use support::{STACK, on_a_runtime, tree};
@@ -54,7 +54,9 @@ impl Shelf {
         };
         let files: BTreeMap<_, _> =
             differences(&self.last, &tree).into_iter().map(|path| (path.clone(), tree.get(&path).cloned())).collect();
-        self.store.record_deployment(&deployment, &Changes { files, ..Changes::default() }).await.unwrap();
+        let live = self.store.live_deployment().await.unwrap().map(|live| live.id);
+        let changes = Changes { files, ..Changes::default() };
+        assert_eq!(self.store.record_deployment(&deployment, &changes, live).await.unwrap(), Recorded::Done);
         self.last = tree;
         id
     }

@@ -24,7 +24,7 @@ use super::{
     output, remote,
 };
 use crate::{
-    clock::{Ids, SystemClock},
+    clock::{Ids, NodeNumber, SystemClock},
     config::Config,
     deployment::DeploymentId,
     engine::Control,
@@ -121,7 +121,7 @@ impl Invoke {
         if body.len() > limits.body.bytes() {
             bail!("the body has {} bytes, more than the {} that this function takes (413)", body.len(), limits.body);
         }
-        let execution_id = ExecutionId(Ids::new(Arc::new(SystemClock)).next());
+        let execution_id = ExecutionId(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()).next());
         let invocation = Invocation {
             execution_id,
             deployment: DeploymentId(0),

@@ -2,14 +2,20 @@
 
 use std::sync::LazyLock;
 
-use sqlx::{PgPool, Sqlite, SqlitePool, query::Query, sqlite::SqliteArguments};
+use sqlx::{Postgres, Sqlite, query::Query, sqlite::SqliteArguments};
 
-use super::{Database, Store, StoreError, connect::begin_sqlite, deployments::json, words::Keys};
+use super::{
+    Database, Limited, Store, StoreError,
+    deployments::json,
+    limited::STATEMENT_LIMIT,
+    sizes::{self, Sizes},
+    words::Keys,
+};
 use crate::execution::{Execution, LogLine, Trigger};
 
 impl Store {
-    /// Appends executions. Those that are there already (by id) stay as they are.
-    pub async fn append_executions(&self, executions: &[Execution]) -> Result<(), StoreError> {
+    /// Appends executions. Those that are there already (by id) stay as they are. Returns the bytes of all of them.
+    pub async fn append_executions(&self, executions: &[Execution]) -> Result<u64, StoreError> {
         let appended = self.append(executions).await;
         if appended.is_err() {
             self.forget_keys();
@@ -17,16 +23,18 @@ impl Store {
         appended
     }
 
-    async fn append(&self, executions: &[Execution]) -> Result<(), StoreError> {
+    async fn append(&self, executions: &[Execution]) -> Result<u64, StoreError> {
         let keys = self.keys_of(executions).await?;
         let rows: Vec<Row> = executions.iter().filter_map(|execution| Row::of(execution, &keys)).collect();
         let captures: Vec<(i64, String)> =
             executions.iter().filter_map(|execution| Some((execution.id.0, json(execution.capture.as_deref()?)))).collect();
+        let bytes = rows.iter().map(Row::bytes).sum::<i64>() + captures.iter().map(|(_, request)| request.len() as i64).sum::<i64>();
         match &self.database {
-            Database::Postgres(pool) => append_to_postgres(pool, &rows, captures).await,
+            Database::Postgres { writer, .. } => append_to_postgres(writer, &rows, captures).await,
             Database::Sqlite { writer, .. } => append_to_sqlite(writer, rows, captures).await,
         }
-        .map_err(StoreError::query("record executions"))
+        .map_err(StoreError::query("record executions"))?;
+        Ok(bytes.unsigned_abs())
     }
 }
 
@@ -78,6 +86,12 @@ impl<'a> Row<'a> {
                 .map(|failure| serde_json::to_string(failure).expect("plain data with text keys always is JSON")),
         })
     }
+
+    /// Returns what it counts for: see `sizes`.
+    fn bytes(&self) -> i64 {
+        let texts = [self.request_id, self.method, Some(self.path), self.logs.as_deref(), self.failure.as_deref()];
+        sizes::ROW_BYTES + texts.into_iter().flatten().map(|text| text.len() as i64).sum::<i64>()
+    }
 }
 
 /// Databases have no unsigned numbers.
@@ -90,14 +104,20 @@ fn logs_json(logs: &[LogLine]) -> String {
     serde_json::to_string(&lines).expect("numbers and texts always are JSON")
 }
 
-async fn append_to_postgres(pool: &PgPool, rows: &[Row<'_>], captures: Vec<(i64, String)>) -> sqlx::Result<()> {
+async fn append_to_postgres(pool: &Limited<Postgres>, rows: &[Row<'_>], captures: Vec<(i64, String)>) -> sqlx::Result<()> {
     if !captures.is_empty() {
         // First, so that whoever sees an execution finds its request.
         let (ids, requests): (Vec<i64>, Vec<String>) = captures.into_iter().unzip();
         sqlx::query(
-            "INSERT INTO captures (id, request)
-             SELECT * FROM UNNEST($1::bigint[], $2::text[])
-             ON CONFLICT (id) DO NOTHING",
+            "WITH added AS (
+                 INSERT INTO captures (id, request)
+                 SELECT * FROM UNNEST($1::bigint[], $2::text[])
+                 ON CONFLICT (id) DO NOTHING
+                 RETURNING id, request
+             )
+             INSERT INTO execution_sizes (bucket, bytes, rows)
+             SELECT id >> 37, CAST(SUM(octet_length(request)) AS bigint), 0 FROM added GROUP BY 1 ORDER BY 1
+             ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes",
         )
         .bind(ids)
         .bind(requests)
@@ -107,12 +127,18 @@ async fn append_to_postgres(pool: &PgPool, rows: &[Row<'_>], captures: Vec<(i64,
     let numbers = |column: fn(&Row) -> i64| rows.iter().map(column).collect::<Vec<_>>();
     let texts = |column: for<'a> fn(&'a Row) -> Option<&'a str>| rows.iter().map(column).collect::<Vec<_>>();
     sqlx::query(
-        "INSERT INTO executions (id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome,
-                                 duration_us, operations, peak_memory_bytes, logs, logs_dropped, failure, replay_of)
-         SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-                              $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
-                              $16::text[], $17::bigint[])
-         ON CONFLICT (id) DO NOTHING",
+        "WITH added AS (
+             INSERT INTO executions (id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome,
+                                     duration_us, operations, peak_memory_bytes, logs, logs_dropped, failure, replay_of)
+             SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+                                  $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
+                                  $16::text[], $17::bigint[])
+             ON CONFLICT (id) DO NOTHING
+             RETURNING id, CONCAT(request_id, method, path, logs, failure) AS texts
+         )
+         INSERT INTO execution_sizes (bucket, bytes, rows)
+         SELECT id >> 37, CAST(SUM($18 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
+         ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows",
     )
     .bind(numbers(|row| row.id))
     .bind(numbers(|row| row.function_key))
@@ -131,6 +157,7 @@ async fn append_to_postgres(pool: &PgPool, rows: &[Row<'_>], captures: Vec<(i64,
     .bind(numbers(|row| row.logs_dropped))
     .bind(texts(|row| row.failure.as_deref()))
     .bind(rows.iter().map(|row| row.replay_of).collect::<Vec<_>>())
+    .bind(sizes::ROW_BYTES)
     .execute(pool)
     .await
     .map(|_| ())
@@ -152,18 +179,26 @@ static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
     })
 });
 
-async fn append_to_sqlite(writer: &SqlitePool, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
-    let mut transaction = begin_sqlite(writer).await?;
-    let mut rows = rows.into_iter();
+async fn append_to_sqlite(writer: &Limited<Sqlite>, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
+    let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
+    let (mut rows, mut sizes) = (rows.into_iter(), Sizes::default());
     for (count, sql) in &*INSERTS {
         while rows.len() >= *count {
-            let insert = rows.by_ref().take(*count).fold(sqlx::query(sql.as_str()), bind);
-            insert.execute(&mut *transaction).await?;
+            let some: Vec<_> = rows.by_ref().take(*count).collect();
+            let measured: Vec<_> = some.iter().map(|row| (row.id, row.bytes())).collect();
+            let added = transaction.execute(some.into_iter().fold(sqlx::query(sql.as_str()), bind)).await?;
+            sizes.add(&measured, added.rows_affected());
         }
     }
     for (id, request) in captures {
+        let bytes = request.len() as i64;
         let insert = sqlx::query("INSERT INTO captures (id, request) VALUES (?, ?) ON CONFLICT (id) DO NOTHING");
-        insert.bind(id).bind(request).execute(&mut *transaction).await?;
+        let added = transaction.execute(insert.bind(id).bind(request)).await?;
+        sizes.add_capture(id, bytes, added.rows_affected());
+    }
+    for (bucket, size) in sizes.buckets() {
+        let insert = sqlx::query(sizes::ADD).bind(bucket).bind(size.bytes).bind(size.rows);
+        transaction.execute(insert).await?;
     }
     transaction.commit().await
 }

@@ -6,19 +6,23 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, Sqlite, SqliteConnection, SqlitePool, Transaction,
+    ConnectOptions, Connection, PgConnection, SqliteConnection,
     migrate::{Migrate, MigrateError, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, StoreError};
+use super::{Database, Limited, OtherHolder, StoreError, limited::STATEMENT_LIMIT};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long an attempt to connect, or the wait for a free connection, may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long bringing the tables up to date may take. A large table on a slow disk takes minutes.
+const MIGRATION_LIMIT: Duration = Duration::from_secs(600);
+/// How long a statement on a connection of its own may run, and wait for a lock: migrations, backups and copies read whole tables.
+const PATIENT_LIMITS: (Duration, Duration) = (Duration::from_secs(3600), Duration::from_secs(60));
 /// How long a statement waits for another process that writes to the same SQLite file.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
 /// Readers beside SQLite's one writer; they serve listings, not requests.
@@ -68,9 +72,9 @@ impl Place {
         }
     }
 
-    /// Makes what is missing, and opens.
-    pub(super) async fn open(self) -> Result<Database, StoreError> {
-        match &self {
+    /// Makes what is missing, and opens. Nothing is written while there is another holder.
+    pub(super) async fn open(&self, holder: OtherHolder) -> Result<Database, StoreError> {
+        match self {
             Self::Sqlite(path) => {
                 let (options, connection) = self.migrate_sqlite(path, None).await?;
                 let writer = sqlite_pool(1).connect_lazy_with(options.optimize_on_close(true, None));
@@ -78,11 +82,11 @@ impl Place {
                 // The write-ahead log would be folded in and made anew, if this connection were the last to go.
                 writer.acquire().await.map_err(|source| StoreError::connect(self.describe(), source))?;
                 close(connection).await;
-                Ok(Database::Sqlite { writer, readers })
+                Ok(Database::Sqlite { writer: Limited::new(writer, holder), readers: Limited::new(readers, OtherHolder::default()) })
             }
             Self::Postgres(options) => {
                 close(self.migrate_postgres(options, None).await?).await;
-                Ok(Database::Postgres(postgres_pool(options)))
+                Ok(postgres_database(options, holder))
             }
         }
     }
@@ -100,19 +104,25 @@ impl Place {
         let options =
             sqlite_options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal);
         let mut connection = self.connect_sqlite(&options).await?;
-        SQLITE.run_direct(up_to, &mut connection, false).await.map_err(|source| match source {
-            MigrateError::Execute(source) => StoreError::connect(self.describe(), source),
-            source => StoreError::Migrate { place: self.describe(), source },
-        })?;
+        self.migrated(SQLITE.run_direct(up_to, &mut connection, false)).await?;
         Ok((options, connection))
     }
 
     /// Brings the tables up to date, or to an earlier schema.
     pub(super) async fn migrate_postgres(&self, options: &PgConnectOptions, up_to: Option<i64>) -> Result<PgConnection, StoreError> {
         let mut connection = self.connect_postgres(options).await?;
-        let migrated = POSTGRES.run_direct(up_to, &mut connection, false).await;
-        migrated.map_err(|source| StoreError::Migrate { place: self.describe(), source })?;
+        self.migrated(POSTGRES.run_direct(up_to, &mut connection, false)).await?;
         Ok(connection)
+    }
+
+    async fn migrated(&self, migrating: impl Future<Output = Result<(), MigrateError>>) -> Result<(), StoreError> {
+        match tokio::time::timeout(MIGRATION_LIMIT, migrating).await {
+            Ok(migrated) => migrated.map_err(|source| StoreError::migrate(self.describe(), source)),
+            Err(_) => {
+                let what = format!("cannot bring the tables at {} up to date", self.describe());
+                Err(StoreError::TimedOut { what, seconds: MIGRATION_LIMIT.as_secs() })
+            }
+        }
     }
 
     /// Refuses a file that another program keeps its tables in, before anything is changed in it.
@@ -137,11 +147,12 @@ impl Place {
             Self::Sqlite(path) => {
                 close(self.read_sqlite(path).await?).await;
                 let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
+                let readers = Limited::new(readers, OtherHolder::default());
                 Ok(Database::Sqlite { writer: readers.clone(), readers })
             }
             Self::Postgres(options) => {
                 close(self.read_postgres(options).await?).await;
-                Ok(Database::Postgres(postgres_pool(&read_only(options))))
+                Ok(postgres_database(&read_only(options), OtherHolder::default()))
             }
         }
     }
@@ -165,7 +176,8 @@ impl Place {
 
     /// Connects once outside any pool: a pool would hide a refusal and try until its time limit.
     pub(super) async fn connect_postgres(&self, options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
-        self.in_time(PgConnection::connect_with(options)).await
+        let (statement, lock) = PATIENT_LIMITS;
+        self.in_time(PgConnection::connect_with(&with_limits(options, statement, lock))).await
     }
 
     pub(super) async fn connect_sqlite(&self, options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
@@ -203,19 +215,6 @@ impl Place {
     }
 }
 
-/// Begins a transaction that writes to SQLite.
-pub(super) async fn begin_sqlite(writer: &SqlitePool) -> sqlx::Result<Transaction<'static, Sqlite>> {
-    let begin = || writer.begin_with("BEGIN IMMEDIATE");
-    match begin().await {
-        // On a full disk SQLite rolls back by itself. The driver does not notice, and never begins another transaction on that connection.
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            writer.acquire().await?.close().await?;
-            begin().await
-        }
-        begun => begun,
-    }
-}
-
 /// The number of the last migration, the same for both databases.
 pub(super) fn last_schema() -> i64 {
     last_of(&SQLITE)
@@ -223,6 +222,12 @@ pub(super) fn last_schema() -> i64 {
 
 fn last_of(migrator: &Migrator) -> i64 {
     migrator.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+/// Has Postgres end every statement that takes longer, or waits longer for a lock.
+fn with_limits(options: &PgConnectOptions, statement: Duration, lock: Duration) -> PgConnectOptions {
+    let limits = [("statement_timeout", statement), ("lock_timeout", lock)];
+    options.clone().options(limits.map(|(name, limit)| (name, limit.as_millis())))
 }
 
 fn read_only(options: &PgConnectOptions) -> PgConnectOptions {
@@ -242,13 +247,18 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-fn postgres_pool(options: &PgConnectOptions) -> sqlx::PgPool {
-    PgPoolOptions::new()
+fn postgres_database(options: &PgConnectOptions, holder: OtherHolder) -> Database {
+    let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(CONNECT_LIMIT)
         .idle_timeout(POSTGRES_IDLE)
         .max_lifetime(None)
-        .connect_lazy_with(options.clone())
+        // The pool waits until a connection that comes back answers, however long. One that does not must not keep its place.
+        .after_release(|connection, _| {
+            Box::pin(async { Ok(matches!(tokio::time::timeout(CONNECT_LIMIT, connection.ping()).await, Ok(Ok(())))) })
+        })
+        .connect_lazy_with(with_limits(options, STATEMENT_LIMIT, STATEMENT_LIMIT));
+    Database::Postgres { writer: Limited::new(pool.clone(), holder), readers: Limited::new(pool, OtherHolder::default()) }
 }
 
 /// Says goodbye; that it may fail changes nothing for us.

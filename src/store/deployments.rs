@@ -160,13 +160,13 @@ impl Store {
             serde_json::from_str(&files).map_err(|error| StoreError::bad_row("versions", version, error))?;
         let digests = json(&files.values().collect::<Vec<_>>());
         let contents: Vec<(String, Vec<u8>)> = match &self.database {
-            Database::Postgres(pool) => {
+            Database::Postgres { readers, .. } => {
                 sqlx::query_as(
                     "SELECT digest, bytes FROM contents
                  WHERE digest IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value)",
                 )
                 .bind(digests)
-                .fetch_all(pool)
+                .fetch_all(readers)
                 .await
             }
             Database::Sqlite { readers, .. } => {

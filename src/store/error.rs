@@ -1,6 +1,8 @@
 //! Why the store could not do something, and whether waiting helps.
 
-use std::path::PathBuf;
+use std::{error::Error, fmt, path::PathBuf, time::Duration};
+
+use sqlx::migrate::MigrateError;
 
 use super::transfer;
 
@@ -45,9 +47,17 @@ pub enum StoreError {
     Connect {
         /// Where, without the password.
         place: String,
-        /// Why not.
+        /// Why not, and what to do about it.
         #[source]
-        source: sqlx::Error,
+        source: Reason,
+    },
+    /// Another node has the database.
+    #[error("another node uses the database {place}{}\n  hint: stop it, or give this node a database of its own", holder(.by))]
+    InUse {
+        /// Which.
+        place: String,
+        /// Who, as far as the database tells.
+        by: Option<String>,
     },
     /// The file is no database, or no longer.
     #[error("the database at {place} cannot be read: {reason}\n  hint: {DAMAGED}")]
@@ -80,7 +90,7 @@ pub enum StoreError {
         place: String,
         /// Why not.
         #[source]
-        source: sqlx::migrate::MigrateError,
+        source: Reason,
     },
     /// A statement failed.
     #[error("cannot {what}")]
@@ -89,7 +99,7 @@ pub enum StoreError {
         what: &'static str,
         /// Why not.
         #[source]
-        source: sqlx::Error,
+        source: Reason,
     },
     /// The database should become a copy of another, and holds something.
     #[error(
@@ -130,7 +140,7 @@ pub enum StoreError {
         table: String,
         /// Why not.
         #[source]
-        source: sqlx::Error,
+        source: Reason,
     },
     /// A row holds what we never write.
     #[error("table `{table}`, row `{id}`: {reason}")]
@@ -152,7 +162,16 @@ impl StoreError {
     pub(super) fn connect(place: String, source: sqlx::Error) -> Self {
         match damage(&source) {
             Some(reason) => Self::Damaged { place, reason },
-            None => Self::Connect { place, source },
+            None => Self::Connect { place, source: Reason(source) },
+        }
+    }
+
+    /// Reports that the tables could not be brought up to date.
+    pub(super) fn migrate(place: String, source: MigrateError) -> Self {
+        match source {
+            MigrateError::Execute(source) if damage(&source).is_some() => Self::connect(place, source),
+            MigrateError::Execute(source) => Self::Migrate { place, source: Reason(source) },
+            source => Self::Migrate { place, source: Reason(sqlx::Error::Migrate(Box::new(source))) },
         }
     }
 
@@ -160,26 +179,26 @@ impl StoreError {
     pub fn explained(&self) -> String {
         let text = with_causes(self);
         match self {
-            Self::Query { source, .. } if damage(source).is_some() => format!("{text}\n  hint: {DAMAGED}"),
+            Self::Query { source, .. } if damage(&source.0).is_some() => format!("{text}\n  hint: {DAMAGED}"),
             _ => text,
         }
     }
 
     /// Returns a function that says what a failed statement was for.
     pub(super) fn query(what: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| Self::Query { what, source }
+        move |source| Self::Query { what, source: Reason(source) }
     }
 
     /// Returns a function that says which table could not be read.
     pub(super) fn reading(table: &transfer::Table) -> impl FnMut(sqlx::Error) -> Self + Send + use<> {
         let table = table.name.clone();
-        move |source| Self::Rows { what: "read", table: table.clone(), source }
+        move |source| Self::Rows { what: "read", table: table.clone(), source: Reason(source) }
     }
 
     /// Returns a function that says which table could not be written.
     pub(super) fn writing(table: &transfer::Table) -> impl FnOnce(sqlx::Error) -> Self + use<> {
         let table = table.name.clone();
-        move |source| Self::Rows { what: "write", table, source }
+        move |source| Self::Rows { what: "write", table, source: Reason(source) }
     }
 
     /// Reports a row that does not read back.
@@ -190,20 +209,82 @@ impl StoreError {
     /// Returns whether the same request may succeed later, when the database is back; if not, the request itself is refused.
     pub fn is_outage(&self) -> bool {
         match self {
-            Self::Connect { source, .. } | Self::Query { source, .. } | Self::Rows { source, .. } => is_outage(source),
-            Self::Migrate { source: sqlx::migrate::MigrateError::Execute(source), .. } => is_outage(source),
-            Self::TimedOut { .. } | Self::Damaged { .. } => true,
+            Self::Connect { source, .. } | Self::Migrate { source, .. } | Self::Query { source, .. } | Self::Rows { source, .. } => {
+                is_outage(&source.0)
+            }
+            Self::InUse { .. } | Self::TimedOut { .. } | Self::Damaged { .. } => true,
             Self::Url { .. }
             | Self::Foreign { .. }
             | Self::Folder { .. }
             | Self::NoDatabase { .. }
             | Self::OtherSchema { .. }
-            | Self::Migrate { .. }
             | Self::NotEmpty { .. }
             | Self::Immovable { .. }
             | Self::CameOutDifferent { .. }
             | Self::BadRow { .. } => false,
         }
+    }
+}
+
+/// Why a database did not do it: what the driver says, once, and what to do where that can be said.
+#[derive(Debug)]
+pub struct Reason(sqlx::Error);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(error) = self;
+        match error {
+            sqlx::Error::Io(error) => write!(f, "{error}")?,
+            // Without the line of Postgres' own source.
+            sqlx::Error::Database(error) => f.write_str(error.message())?,
+            error => write!(f, "{error}")?,
+        }
+        match hint(error) {
+            Some(hint) => write!(f, "\n  hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+// The text above holds what is below it, so there is no source to be said once more.
+impl Error for Reason {}
+
+fn holder(by: &Option<String>) -> String {
+    by.as_ref().map(|by| format!(": {by}")).unwrap_or_default()
+}
+
+/// Returns what to do about a database that does not let us in.
+fn hint(error: &sqlx::Error) -> Option<&'static str> {
+    match error {
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Some("start the server, or name the one that runs: `postgres://USER@HOST:PORT/NAME`")
+        }
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Some("a server on this machine listens in a folder like `/run/postgresql`, written `%2Frun%2Fpostgresql` in the URL")
+        }
+        sqlx::Error::Database(error) => match error.code()?.as_ref() {
+            "28000" | "28P01" => {
+                Some("name the database user in the URL (`postgres://USER@…`); with `peer` it is the system user that the node runs as")
+            }
+            "3D000" => Some("make it: `createdb --owner=USER NAME`"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Why a statement did not get to the database, or no answer came.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unavailable {
+    #[error("no answer within {} s", .0.as_secs())]
+    NoAnswer(Duration),
+    #[error("another node uses the database: {0}")]
+    OtherNode(String),
+}
+
+impl From<Unavailable> for sqlx::Error {
+    fn from(why: Unavailable) -> Self {
+        Self::AnyDriverError(Box::new(why))
     }
 }
 
@@ -241,6 +322,7 @@ fn is_outage(error: &sqlx::Error) -> bool {
                 code.parse().is_ok_and(is_sqlite_outage)
             }
         }
+        sqlx::Error::AnyDriverError(error) => error.is::<Unavailable>(),
         // A connection that dies in the middle of a message is a protocol error to the driver.
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)

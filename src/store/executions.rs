@@ -95,7 +95,7 @@ impl Store {
             let is_one = format!("function_key IN (SELECT key FROM words WHERE substr(word, 1, {length}) = ${number})");
             sql += &match &self.database {
                 // A condition and no join: one look at the words makes a set, and each row is looked up in it. A join may begin at the words.
-                Database::Postgres(_) => format!(" AND ({is_one}) IS TRUE"),
+                Database::Postgres { .. } => format!(" AND ({is_one}) IS TRUE"),
                 Database::Sqlite { .. } => format!(" AND {is_one}"),
             };
         }
@@ -134,7 +134,7 @@ impl Store {
     /// Returns the function that says where in a text another begins.
     fn position(&self) -> &'static str {
         match &self.database {
-            Database::Postgres(_) => "strpos",
+            Database::Postgres { .. } => "strpos",
             Database::Sqlite { .. } => "instr",
         }
     }
@@ -164,7 +164,7 @@ impl Store {
         let found = format!("FROM executions WHERE {condition} ORDER BY id DESC LIMIT {limit}");
         let rows = match &self.database {
             // Asked for ids only, Postgres may join the whole table with them.
-            Database::Postgres(_) => format!("(SELECT * {found})"),
+            Database::Postgres { .. } => format!("(SELECT * {found})"),
             Database::Sqlite { .. } => format!("(SELECT * FROM executions WHERE id IN (SELECT id {found}))"),
         };
         let sql = AssertSqlSafe(format!(
@@ -176,9 +176,9 @@ impl Store {
              ORDER BY e.id DESC"
         ));
         match &self.database {
-            Database::Postgres(pool) => {
+            Database::Postgres { readers, .. } => {
                 let query = sqlx::query_as::<Postgres, ExecutionRow>(sql).persistent(false);
-                Part::read(texts.iter().fold(query, |query, text| query.bind(text.clone())).fetch(pool), limit).await
+                Part::read(texts.iter().fold(query, |query, text| query.bind(text.clone())).fetch(readers), limit).await
             }
             Database::Sqlite { readers, .. } => {
                 let query = sqlx::query_as::<Sqlite, ExecutionRow>(sql).persistent(false);

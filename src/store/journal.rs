@@ -66,6 +66,15 @@ pub struct Stats {
     pub uncaptured: u64,
 }
 
+/// Executions that reached the store since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Written {
+    /// So many.
+    pub executions: u64,
+    /// Their bytes there, about.
+    pub bytes: u64,
+}
+
 /// The folder of the spool, in the data folder.
 pub const SPOOL: &str = "spool";
 /// Shortest and longest wait between two attempts to reach a store that is away.
@@ -102,7 +111,9 @@ struct Shared {
     uncaptured: AtomicU64,
     refused: AtomicU64,
     is_away: AtomicBool,
-    written: watch::Sender<u64>,
+    written: watch::Sender<Written>,
+    /// The node ends: what the store does not take at once goes to the spool.
+    hurry: CancellationToken,
     on_written: OnceLock<OnWritten>,
     /// Hears of executions when they are in the store, or on disk.
     feed: Feed,
@@ -162,7 +173,8 @@ impl Journal {
             uncaptured: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
-            written: watch::Sender::new(0),
+            written: watch::Sender::default(),
+            hurry: CancellationToken::new(),
             on_written: OnceLock::new(),
             feed: Feed::default(),
             troubles: Mutex::default(),
@@ -209,7 +221,7 @@ impl Journal {
     }
 
     /// Returns how many executions reached the store, and says when it becomes more.
-    pub fn written(&self) -> watch::Receiver<u64> {
+    pub fn written(&self) -> watch::Receiver<Written> {
         self.0.written.subscribe()
     }
 
@@ -223,7 +235,7 @@ impl Journal {
         Stats {
             queued: self.0.queue.lock().expect("nothing panics while it holds the queue").executions.len() as u64,
             spooled_bytes: self.0.spooled_bytes.load(Ordering::Relaxed),
-            written: *self.0.written.borrow(),
+            written: self.0.written.borrow().executions,
             dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),
             refused: self.0.refused.load(Ordering::Relaxed),
             torn: self.0.spool_torn.load(Ordering::Relaxed),
@@ -270,6 +282,15 @@ impl Journal {
             self.0.bring_away().await;
         }
         self.flush().await;
+    }
+
+    /// Brings everything to the store within this time, and what is left then to the spool.
+    pub async fn close(&self, limit: Duration) {
+        let mut flushing = std::pin::pin!(self.flush());
+        if tokio::time::timeout(limit, &mut flushing).await.is_err() {
+            self.0.hurry.cancel();
+            flushing.await;
+        }
     }
 
     /// Brings everything to the store now, or to the spool if the store is away.
@@ -322,6 +343,11 @@ impl Shared {
         if writer.retry_at.is_some_and(|at| monotonic() < at) {
             return false;
         }
+        // What is brought must still be the oldest when the store comes back, which may take a while; meanwhile a full spool drops those.
+        if writer.retry_at.is_some() && !self.spooling_meanwhile(self.is_back(store)).await {
+            writer.wait_longer();
+            return false;
+        }
         let limit = self.settings.batch;
         let mut has_written = false;
         loop {
@@ -351,12 +377,19 @@ impl Shared {
         true
     }
 
-    /// Waits for a batch of the spool; the queue goes behind it at the usual pace.
-    async fn spooling_meanwhile<T>(self: &Arc<Self>, append: impl Future<Output = T>) -> T {
-        let mut append = std::pin::pin!(append);
+    async fn is_back(&self, store: &Store) -> bool {
+        tokio::select! {
+            () = self.hurry.cancelled() => false,
+            answers = store.answers() => answers,
+        }
+    }
+
+    /// Waits for the store; the queue goes behind it at the usual pace.
+    async fn spooling_meanwhile<T>(self: &Arc<Self>, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
         loop {
             tokio::select! {
-                appended = &mut append => return appended,
+                answer = &mut answer => return answer,
                 () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue(), 0).await,
             }
         }
@@ -394,9 +427,21 @@ impl Shared {
     }
 
     async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), Failed> {
-        let appended = match tokio::time::timeout(limit, store.append_executions(executions)).await {
-            Ok(Ok(())) => {
-                self.written.send_modify(|written| *written += executions.len() as u64);
+        let answer = async {
+            tokio::select! {
+                biased;
+                () = self.hurry.cancelled() => Err(Outage::Stopping),
+                answer = tokio::time::timeout(limit, store.append_executions(executions)) => {
+                    answer.map_err(|_| Outage::TimedOut(limit))
+                }
+            }
+        };
+        let appended = match answer.await {
+            Ok(Ok(bytes)) => {
+                self.written.send_modify(|written| {
+                    written.executions += executions.len() as u64;
+                    written.bytes += bytes;
+                });
                 if let Some(tell) = self.on_written.get() {
                     tell(executions);
                 }
@@ -404,7 +449,7 @@ impl Shared {
             }
             Ok(Err(error)) if error.is_outage() => Err(Failed::Outage(Outage::Store(error))),
             Ok(Err(error)) => Err(Failed::Refused(error)),
-            Err(_) => Err(Failed::Outage(Outage::TimedOut(limit))),
+            Err(outage) => Err(Failed::Outage(outage)),
         };
         self.is_away.store(matches!(appended, Err(Failed::Outage(_))), Ordering::Relaxed);
         appended
@@ -465,6 +510,8 @@ enum Outage {
     Store(StoreError),
     #[error("no answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
+    #[error("the node stops")]
+    Stopping,
 }
 
 enum Failed {

@@ -12,9 +12,12 @@ mod executions;
 pub mod feed;
 mod filter;
 pub mod journal;
+pub mod lease;
+mod limited;
 mod lookup;
 mod record;
 pub mod retention;
+mod sizes;
 pub mod spool;
 mod tokens;
 pub mod transfer;
@@ -22,20 +25,23 @@ mod words;
 
 use std::{path::Path, sync::Arc};
 
-use sqlx::{PgPool, SqlitePool};
+use limited::{Limited, OtherHolder};
+use sqlx::{Postgres, Sqlite};
 
 pub use deployments::FunctionVersion;
 pub use error::StoreError;
 pub use executions::Page;
 pub use filter::{Ended, ExecutionFilter, FilterError, StatusFilter, function_name};
 pub use journal::Journal;
+pub use lease::Lease;
 pub use lookup::{FindError, LIVE, SHORTEST_REVISION};
+pub use record::Recorded;
 
 /// Runs one query on a pool for reading: the same text on both databases, each with its own driver.
 macro_rules! read {
     ($store:expr, $pool:ident => $query:expr) => {
         match &$store.database {
-            $crate::store::Database::Postgres($pool) => $query.await,
+            $crate::store::Database::Postgres { readers: $pool, .. } => $query.await,
             $crate::store::Database::Sqlite { readers: $pool, .. } => $query.await,
         }
     };
@@ -51,12 +57,10 @@ pub struct Store {
 
 #[derive(Debug, Clone)]
 enum Database {
-    Postgres(PgPool),
+    /// The same connections. Another node that has the database shuts the writer only.
+    Postgres { writer: Limited<Postgres>, readers: Limited<Postgres> },
     /// SQLite has one writer at a time; a pool of one lets writers queue here instead of failing there.
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
+    Sqlite { writer: Limited<Sqlite>, readers: Limited<Sqlite> },
 }
 
 impl Store {
@@ -64,7 +68,15 @@ impl Store {
     ///
     /// `url` is `sqlite` (a file `picloud.db` in the data folder), `sqlite:PATH`, or `postgres://…`.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self::on(connect::Place::parse(url, data_dir)?.open().await?))
+        Ok(Self::on(connect::Place::parse(url, data_dir)?.open(OtherHolder::default()).await?))
+    }
+
+    /// The same for a node, which has the database alone while it holds the lease.
+    pub async fn open_as_node(url: &str, data_dir: &Path) -> Result<(Self, Lease), StoreError> {
+        let place = connect::Place::parse(url, data_dir)?;
+        let lease = Lease::take(&place, data_dir).await?;
+        let store = Self::on(place.open(lease.holder()).await?);
+        Ok((store, lease))
     }
 
     /// Connects to a database that a node has made, without changing anything.
@@ -87,10 +99,18 @@ impl Store {
         Self { database, words: Arc::default() }
     }
 
+    /// Returns whether the database answers, and may be written to.
+    pub async fn answers(&self) -> bool {
+        match &self.database {
+            Database::Postgres { writer, .. } => writer.answers().await.is_ok(),
+            Database::Sqlite { writer, .. } => writer.answers().await.is_ok(),
+        }
+    }
+
     /// Waits until what runs has ended, and closes every connection.
     pub async fn close(&self) {
         match &self.database {
-            Database::Postgres(pool) => pool.close().await,
+            Database::Postgres { writer, .. } => writer.close().await,
             Database::Sqlite { writer, readers } => {
                 // Readers first: the last connection to close folds the write-ahead log into the file, which only the writer may do.
                 readers.close().await;

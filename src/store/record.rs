@@ -1,28 +1,48 @@
-//! How a deployment gets into the tables: all of it, in one transaction, in few statements.
+//! How a deployment gets into the tables: all of it, in one transaction, in few statements; and only if nobody was faster.
 //!
-//! A save is live when it is recorded, so the way there is kept short: SQLite gets the whole transaction as one text, because handing a
-//! statement to its thread and back takes longer than what most statements do.
+//! A save is live when it is recorded, so the way there is kept short: SQLite gets all statements as one text, because handing a statement to
+//! its thread and back takes longer than what most statements do.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgPool, Sqlite, SqlitePool, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite};
 
-use super::{Database, Store, StoreError, audit, deployments::json};
+use super::{
+    Database, Limited, Store, StoreError, audit,
+    deployments::json,
+    limited::{LONG_LIMIT, STATEMENT_LIMIT},
+};
 use crate::{
     audit::Record,
-    deployment::{Changes, Deployment, DeploymentStatus, Following},
+    deployment::{Changes, Deployment, DeploymentId, DeploymentStatus, Following},
     function::{Content, Digest},
 };
 
 /// Most bytes of contents in one statement.
 const CONTENTS_SLICE: usize = 16 << 20;
 
+/// What became of a deployment that was to be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Recorded {
+    /// It is in the database.
+    Done,
+    /// It is not: another one has gone live since. What it changes was found out against an older one.
+    Overtaken(DeploymentId),
+}
+
 impl Store {
-    /// Records a deployment and everything that it brings, or nothing of it. A second time with the same id changes nothing.
-    pub async fn record_deployment(&self, deployment: &Deployment, changes: &Changes) -> Result<(), StoreError> {
+    /// Records a deployment and everything that it brings, or nothing of it, where `after` is the last that went live. A second time with the
+    /// same id changes nothing.
+    pub async fn record_deployment(
+        &self,
+        deployment: &Deployment,
+        changes: &Changes,
+        after: Option<DeploymentId>,
+    ) -> Result<Recorded, StoreError> {
         let id = deployment.id.0;
-        let mut batch = Batch::default();
+        let mut batch = Batch { after: Some(After { last: after, id: deployment.id }), ..Batch::default() };
         if let Some(following) = &changes.following {
             // First, because nothing else tells that this is the second time.
             batch.insert(
@@ -66,7 +86,13 @@ impl Store {
         if deployment.status == DeploymentStatus::Live {
             audit::add_deployment(&mut batch, deployment, changes.origin);
         }
-        self.write(batch).await.map_err(StoreError::query("record a deployment"))
+        match self.write(batch).await {
+            Ok(()) => Ok(Recorded::Done),
+            Err(error) => match overtaken(&error) {
+                Some(by) => Ok(Recorded::Overtaken(by)),
+                None => Err(StoreError::query("record a deployment")(error)),
+            },
+        }
     }
 
     /// Remembers what an operator told about following the source, and who that was.
@@ -83,7 +109,7 @@ impl Store {
     /// Carries out all of a batch, or nothing of it.
     pub(super) async fn write(&self, batch: Batch) -> sqlx::Result<()> {
         match &self.database {
-            Database::Postgres(pool) => batch.write_to_postgres(pool).await,
+            Database::Postgres { writer, .. } => batch.write_to_postgres(writer).await,
             Database::Sqlite { writer, .. } => batch.write_to_sqlite(writer).await,
         }
     }
@@ -191,47 +217,94 @@ struct Statement {
 
 /// Statements of one transaction.
 #[derive(Default)]
-pub(super) struct Batch(Vec<Statement>);
+pub(super) struct Batch {
+    statements: Vec<Statement>,
+    after: Option<After>,
+}
+
+/// What a deployment must come after.
+#[derive(Clone, Copy)]
+struct After {
+    last: Option<DeploymentId>,
+    id: DeploymentId,
+}
+
+impl After {
+    /// Refuses to go on where another deployment is the last one.
+    fn check(self, last: Option<i64>) -> sqlx::Result<()> {
+        let last = last.map(DeploymentId);
+        match last {
+            Some(by) if last != self.last && by != self.id => Err(sqlx::Error::AnyDriverError(Box::new(OvertakenBy(by)))),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("deployment {0} has gone live since")]
+struct OvertakenBy(DeploymentId);
+
+fn overtaken(error: &sqlx::Error) -> Option<DeploymentId> {
+    match error {
+        sqlx::Error::AnyDriverError(error) => error.downcast_ref().map(|OvertakenBy(by)| *by),
+        _ => None,
+    }
+}
+
+/// The last deployment that went live.
+const LAST: &str = "SELECT id FROM deployments WHERE status = 'live' ORDER BY id DESC LIMIT 1";
 
 impl Batch {
     /// Adds a statement that changes something.
     pub(super) fn insert(&mut self, insert: &'static str, values: Vec<Value>) {
-        self.0.push(Statement { insert, has_rows: false, values });
+        self.statements.push(Statement { insert, has_rows: false, values });
     }
 
     /// Inserts many rows with one statement: `$1` is a JSON array with an array of texts for each row, and the other values begin with `$2`.
     fn insert_many(&mut self, insert: &'static str, rows: &[impl Serialize], mut values: Vec<Value>) {
         if !rows.is_empty() {
             values.insert(0, serde_json::to_string(rows).expect("texts and numbers always are JSON").into());
-            self.0.push(Statement { insert, has_rows: true, values });
+            self.statements.push(Statement { insert, has_rows: true, values });
         }
     }
 
-    async fn write_to_postgres(self, pool: &PgPool) -> sqlx::Result<()> {
-        let mut transaction = pool.begin().await?;
-        for Statement { insert, has_rows, values } in self.0 {
+    /// A deployment may have much to write.
+    fn limit(&self) -> Duration {
+        if self.after.is_some() { LONG_LIMIT } else { STATEMENT_LIMIT }
+    }
+
+    async fn write_to_postgres(self, writer: &Limited<Postgres>) -> sqlx::Result<()> {
+        let mut transaction = writer.begin(self.limit()).await?;
+        if let Some(after) = self.after {
+            // Until the end of the transaction nobody else records one; readers go on.
+            transaction.execute("LOCK TABLE deployments IN SHARE ROW EXCLUSIVE MODE").await?;
+            let last = transaction.fetch_optional(LAST).await?;
+            after.check(last.map(|row| row.try_get(0)).transpose()?)?;
+        }
+        for Statement { insert, has_rows, values } in self.statements {
             let rows = if has_rows { " FROM json_array_elements(CAST($1 AS json)) AS rows (value) ON CONFLICT DO NOTHING" } else { "" };
-            bind!(sqlx::query(AssertSqlSafe(format!("{insert}{rows}"))), values).execute(&mut *transaction).await?;
+            transaction.execute(bind!(sqlx::query(AssertSqlSafe(format!("{insert}{rows}"))), values)).await?;
         }
         transaction.commit().await
     }
 
-    async fn write_to_sqlite(self, writer: &SqlitePool) -> sqlx::Result<()> {
-        // A deferred transaction that reads first fails at once when another process has written meanwhile.
-        let (mut text, mut all) = (String::from("BEGIN IMMEDIATE"), Vec::new());
-        for Statement { insert, has_rows, values } in self.0 {
-            text.push(';');
+    async fn write_to_sqlite(self, writer: &Limited<Sqlite>) -> sqlx::Result<()> {
+        let mut transaction = writer.begin(self.limit()).await?;
+        if let Some(after) = self.after {
+            let last = transaction.fetch_optional(LAST).await?;
+            after.check(last.map(|row| row.try_get(0)).transpose()?)?;
+        }
+        let (mut text, mut all) = (String::new(), Vec::new());
+        for Statement { insert, has_rows, values } in self.statements {
             push_numbered(&mut text, insert, all.len());
             if has_rows {
                 write!(text, " FROM jsonb_each(${}) WHERE true ON CONFLICT DO NOTHING", all.len() + 1).expect("a string takes everything");
             }
+            text.push(';');
             all.extend(values);
         }
-        text.push_str(";COMMIT");
-        let mut transaction = Transaction { connection: writer.acquire().await?, is_done: false };
-        bind!(sqlx::query(AssertSqlSafe(text)), all).execute(&mut *transaction.connection).await?;
-        transaction.is_done = true;
-        Ok(())
+        transaction.execute(bind!(sqlx::query(AssertSqlSafe(text)), all)).await?;
+        transaction.commit().await
     }
 }
 
@@ -243,20 +316,6 @@ fn push_numbered(text: &mut String, statement: &str, before: usize) {
         let (number, rest) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len()));
         let number: usize = number.parse().expect("statements are ours");
         write!(text, "${}{rest}", before + number).expect("a string takes everything");
-    }
-}
-
-/// A connection with a transaction that the driver does not know of. One that is left half done is rolled back by closing.
-struct Transaction {
-    connection: PoolConnection<Sqlite>,
-    is_done: bool,
-}
-
-impl Drop for Transaction {
-    fn drop(&mut self) {
-        if !self.is_done {
-            self.connection.close_on_drop();
-        }
     }
 }
 

@@ -1,11 +1,11 @@
-//! Forgets old executions, and the requests that were kept of them: by age and by count.
+//! Forgets old executions, and the requests that were kept of them: by age, by count and by bytes.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Database, Store, StoreError, append::signed, read};
+use super::{Store, StoreError, append::signed, journal::Written, read};
 use crate::clock::{SharedClock, first_id_at};
 
 /// How long executions are kept.
@@ -15,11 +15,13 @@ pub struct Settings {
     pub max_age: Duration,
     /// The oldest beyond so many go. There may be a twentieth more for a while.
     pub max_count: u64,
+    /// The oldest beyond so many bytes go, logs and kept requests counted. There may be a twentieth more for a while.
+    pub max_bytes: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_age: Duration::from_secs(30 * 24 * 3600), max_count: 1_000_000 }
+        Self { max_age: Duration::from_secs(30 * 24 * 3600), max_count: 1_000_000, max_bytes: 1 << 30 }
     }
 }
 
@@ -29,13 +31,15 @@ const PERIOD: Duration = Duration::from_secs(600);
 const WRITES: u64 = 10_000;
 
 /// Looks for old executions after writes (`written` counts them) until the node stops. Without writes it sleeps without a timer.
-pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut written: watch::Receiver<u64>, shutdown: CancellationToken) {
+pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut written: watch::Receiver<Written>, shutdown: CancellationToken) {
     let many = WRITES.max(settings.max_count / 20);
     let mut pruned_at = *written.borrow();
     let rounds = async {
         // An error says that the journal is gone.
-        while written.wait_for(|written: &u64| *written > pruned_at).await.is_ok() {
-            let enough = written.wait_for(|written: &u64| *written >= pruned_at + many);
+        while written.wait_for(|written: &Written| written.executions > pruned_at.executions).await.is_ok() {
+            let enough = written.wait_for(|written: &Written| {
+                written.executions >= pruned_at.executions + many || written.bytes >= pruned_at.bytes + settings.max_bytes / 20
+            });
             // Both ways it is time to look.
             let _ = tokio::time::timeout(PERIOD, enough).await;
             pruned_at = *written.borrow();
@@ -52,13 +56,15 @@ pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut writt
 const SLICE: i64 = 2_000;
 
 impl Store {
-    /// Removes executions asked for before this time (microseconds since 1970), and the oldest beyond so many. Returns how many went.
-    pub async fn prune_executions(&self, before_us: i64, max_count: u64) -> Result<u64, StoreError> {
+    /// Removes executions asked for before this time (microseconds since 1970), and the oldest beyond so many, and beyond so many bytes.
+    /// Returns how many went.
+    pub async fn prune_executions(&self, before_us: i64, max_count: u64, max_bytes: u64) -> Result<u64, StoreError> {
         let too_many: Option<i64> = read!(self, pool => sqlx::query_scalar("SELECT id FROM executions ORDER BY id DESC LIMIT 1 OFFSET $1")
                 .bind(signed(max_count))
                 .fetch_optional(pool))
         .map_err(StoreError::query("count executions"))?;
-        let keep_from = first_id_at(before_us).max(too_many.map_or(0, |id| id + 1));
+        let within = self.first_within(signed(max_bytes)).await?;
+        let keep_from = first_id_at(before_us).max(too_many.map_or(0, |id| id + 1)).max(within.unwrap_or(0));
         let (mut from, mut removed) = (i64::MIN, 0);
         loop {
             // A slice begins where the last one ended: what was removed may still be in the index, and would be walked over again.
@@ -72,27 +78,23 @@ impl Store {
             let next = next.filter(|id| *id < keep_from);
             let to = next.unwrap_or(keep_from);
             // First, so that nothing is kept of an execution that is gone.
-            self.remove("DELETE FROM captures WHERE id >= $1 AND id < $2", from, to).await?;
-            removed += self.remove("DELETE FROM executions WHERE id >= $1 AND id < $2", from, to).await?;
+            self.remove("DELETE FROM captures WHERE id >= $1 AND id < $2", &[from, to]).await?;
+            removed += self.remove("DELETE FROM executions WHERE id >= $1 AND id < $2", &[from, to]).await?;
             if next.is_none() {
-                return Ok(removed);
+                break;
             }
             from = to;
         }
-    }
-
-    async fn remove(&self, sql: &'static str, from: i64, to: i64) -> Result<u64, StoreError> {
-        match &self.database {
-            Database::Postgres(pool) => sqlx::query(sql).bind(from).bind(to).execute(pool).await.map(|done| done.rows_affected()),
-            Database::Sqlite { writer, .. } => sqlx::query(sql).bind(from).bind(to).execute(writer).await.map(|done| done.rows_affected()),
+        if removed > 0 {
+            self.forget_sizes(keep_from).await?;
         }
-        .map_err(StoreError::query("remove old executions"))
+        Ok(removed)
     }
 }
 
 async fn prune(store: &Store, settings: Settings, now_us: i64) {
     let max_age_us = i64::try_from(settings.max_age.as_micros()).unwrap_or(i64::MAX);
-    match store.prune_executions(now_us.saturating_sub(max_age_us), settings.max_count).await {
+    match store.prune_executions(now_us.saturating_sub(max_age_us), settings.max_count, settings.max_bytes).await {
         Ok(0) => {}
         Ok(removed) => tracing::debug!(removed, "{removed} old executions were removed"),
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "old executions were not removed; that is tried again"),

@@ -28,6 +28,17 @@ pub struct Spool {
     tail: Option<File>,
     next_number: u64,
     lost: Lost,
+    /// The batch that was read last, until it is advanced over or read anew.
+    read: Option<Reading>,
+}
+
+/// A batch that is on its way.
+#[derive(Debug)]
+struct Reading {
+    number: u64,
+    rows: u64,
+    /// Its file was dropped meanwhile. Its rows are lost only if they do not arrive.
+    is_dropped: bool,
 }
 
 #[derive(Debug)]
@@ -78,6 +89,7 @@ impl Spool {
             tail: None,
             next_number: numbers.last().map_or(1, |last| last + 1),
             lost: Lost::default(),
+            read: None,
         };
         for number in numbers {
             let (mut rows, mut bytes) = (0, 0);
@@ -137,6 +149,8 @@ impl Spool {
 
     /// Reads the oldest executions, at most so many; it may be fewer though more wait. None: the spool is empty.
     pub fn oldest(&mut self, limit: usize) -> io::Result<Option<Batch>> {
+        // It did not arrive.
+        self.lost.dropped += self.read.take().filter(|read| read.is_dropped).map_or(0, |read| read.rows);
         while let Some(segment) = self.segments.front() {
             let mut file = match File::open(self.path(segment.number)) {
                 // Somebody removed it.
@@ -163,6 +177,7 @@ impl Spool {
                 }
             }
             if !batch.executions.is_empty() {
+                self.read = Some(Reading { number: batch.number, rows: batch.rows, is_dropped: false });
                 return Ok(Some(batch));
             }
             self.lost.torn += batch.torn;
@@ -173,10 +188,11 @@ impl Spool {
 
     /// Removes the executions of the batch that was read last.
     pub fn advance(&mut self, batch: &Batch) -> io::Result<()> {
+        self.read = None;
+        self.lost.torn += batch.torn;
         let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == batch.number) else { return Ok(()) };
         segment.read = batch.read;
         segment.rows = segment.rows.saturating_sub(batch.rows);
-        self.lost.torn += batch.torn;
         if segment.rows == 0 {
             self.remove_oldest()?;
         }
@@ -214,7 +230,13 @@ impl Spool {
     }
 
     fn drop_oldest(&mut self) -> io::Result<()> {
-        self.lost.dropped += self.segments.front().map_or(0, |segment| segment.rows);
+        if let Some(segment) = self.segments.front() {
+            let on_its_way = self.read.as_mut().filter(|read| read.number == segment.number).map_or(0, |read| {
+                read.is_dropped = true;
+                read.rows
+            });
+            self.lost.dropped += segment.rows.saturating_sub(on_its_way);
+        }
         self.remove_oldest()
     }
 
@@ -326,6 +348,24 @@ mod tests {
         let dropped = spool.lost().dropped as i64;
         assert!(dropped > 0);
         assert_eq!(read_all(&mut spool, 10), (dropped..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn what_is_dropped_on_its_way_is_lost_only_if_it_does_not_arrive() {
+        for arrives in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut spool = Spool::open(folder.path(), 8 * 1000).unwrap();
+            spool.append(&executions(0..10)).unwrap();
+            let batch = spool.oldest(3).unwrap().unwrap();
+            spool.append(&executions(10..100)).unwrap();
+            if arrives {
+                spool.advance(&batch).unwrap();
+            }
+            let kept = read_all(&mut spool, 10);
+            assert_eq!(kept, (kept[0]..100).collect::<Vec<_>>(), "the newest, without a gap");
+            let arrived = if arrives { 3 } else { 0 };
+            assert_eq!(spool.lost(), Lost { dropped: kept[0] as u64 - arrived, torn: 0 });
+        }
     }
 
     #[test]

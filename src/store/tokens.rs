@@ -17,7 +17,7 @@ const NOTE_INTERVAL: Duration = Duration::from_secs(60);
 macro_rules! write {
     ($store:expr, $pool:ident => $query:expr) => {
         match &$store.database {
-            Database::Postgres($pool) => $query.await.map(|done| done.rows_affected()),
+            Database::Postgres { writer: $pool, .. } => $query.await.map(|done| done.rows_affected()),
             Database::Sqlite { writer: $pool, .. } => $query.await.map(|done| done.rows_affected()),
         }
     };

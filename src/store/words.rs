@@ -96,14 +96,14 @@ impl Store {
     async fn intern(&self, words: BTreeSet<String>) -> Result<Vec<(String, i64)>, StoreError> {
         let words = serde_json::Value::from_iter(words).to_string();
         match &self.database {
-            Database::Postgres(pool) => {
+            Database::Postgres { writer, .. } => {
                 sqlx::query(
                     "INSERT INTO words (word)
                      SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value
                      ON CONFLICT (word) DO NOTHING",
                 )
                 .bind(&words)
-                .execute(pool)
+                .execute(writer)
                 .await
                 .map_err(StoreError::query("record names"))?;
                 sqlx::query_as(
@@ -111,7 +111,7 @@ impl Store {
                      WHERE word IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value)",
                 )
                 .bind(&words)
-                .fetch_all(pool)
+                .fetch_all(writer)
                 .await
             }
             Database::Sqlite { writer, .. } => {

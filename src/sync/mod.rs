@@ -23,6 +23,7 @@ use check::{Checker, Functions};
 use examine::Examiner;
 use orders::Order;
 use propose::{Proposal, Wanted};
+use remember::Kept;
 use settle::Settled;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -140,7 +141,7 @@ impl Sync {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = source.changed() => {}
-                Ok(()) = store.changed() => {}
+                Ok(()) = store.changed() => self.meet_others().await,
                 () = tokio::time::sleep(wait), if waits => {}
                 Some(order) = orders.recv() => {
                     done = self.obey(order, done).await;
@@ -190,11 +191,12 @@ impl Sync {
             self.show_files(Arc::new(snapshot.tree));
             return Done::Decided;
         }
-        self.parts.live.set_status(|status| status.held = None);
         let proposal = self.propose(snapshot, began).await;
         self.wanted = Some(proposal.wanted());
-        let wanted = proposal.settled.wanted.clone();
+        let (wanted, is_commit) = (proposal.settled.wanted.clone(), proposal.commit.is_some());
         let done = self.decide(cause, by, proposal).await;
+        let held = self.held_files().filter(|_| !is_commit);
+        self.parts.live.set_status(|status| status.held.clone_from(&held));
         self.show_files(wanted);
         done
     }
@@ -222,7 +224,7 @@ impl Sync {
 
     /// Keeps what is live; at the start that is what the store remembers.
     async fn keep(&mut self) {
-        if let (false, Some(deployment)) = (self.parts.live.table().is_loaded(), self.deployment.clone()) {
+        if let (false, Some(deployment)) = (self.is_shown(), self.deployment.clone()) {
             let settled = self.examiner().settle(whole(&self.tree)).await;
             self.load(&settled).await;
             self.swap(deployment, settled);
@@ -232,7 +234,7 @@ impl Sync {
     /// Compares what can go live with what is, and makes the difference live and known.
     async fn decide(&mut self, cause: Cause, by: Option<&Actor>, proposal: Proposal) -> Done {
         let Proposal { revision, commit, settled, is_refused, following, began, .. } = proposal;
-        let is_loaded = self.parts.live.table().is_loaded();
+        let is_loaded = self.is_shown();
         let is_commit = commit.is_some();
         let is_known = |decided: &(Revision, Vec<Diagnostic>)| {
             decided.1 == settled.diagnostics && (!is_commit || decided.0 == revision) && following == self.following
@@ -277,9 +279,13 @@ impl Sync {
             following: (following != self.following).then(|| following.clone()),
             origin: by.map(|actor| actor.origin),
         };
-        if !self.record(&deployment, &changed).await {
-            self.keep().await;
-            return Done::WaitsForStore;
+        match self.record(&deployment, &changed).await {
+            Kept::Yes => {}
+            Kept::Overtaken => return Done::WaitsForStore,
+            Kept::Waits => {
+                self.keep().await;
+                return Done::WaitsForStore;
+            }
         }
         if changed.following.is_some() {
             self.follow_as(following);
@@ -293,6 +299,12 @@ impl Sync {
             (true, None) => self.parts.live.set_status(|status| status.diagnostics.clone_from(&settled.diagnostics)),
         }
         Done::Decided
+    }
+
+    /// Returns whether requests meet what is said to be live: not at the start, and not when another node's deployment came to be known.
+    fn is_shown(&self) -> bool {
+        let table = self.parts.live.table();
+        table.is_loaded() && self.deployment.as_ref().is_none_or(|live| live.id == table.deployment)
     }
 
     async fn load(&self, settled: &Settled) {

@@ -18,7 +18,7 @@ use crate::{
     clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot, Suspension},
     function::{Diagnostic, Revision, tree::differences},
-    store::{Store, StoreError},
+    store::{Recorded, Store, StoreError},
 };
 
 impl Sync {
@@ -86,7 +86,11 @@ impl Sync {
         }
         let suspended = Some(Suspension { by: by.who.clone(), since_us: self.parts.ids.now_us() });
         let following = Following { suspended, ..self.following.clone() };
-        self.change(following, (by, Action::Suspend, json!({}))).await
+        self.change(following, (by, Action::Suspend, json!({}))).await?;
+        // The next look, which would say so, comes when something changes.
+        let held = self.following.suspended.as_ref().map(ToString::to_string);
+        self.parts.live.set_status(|status| status.held.clone_from(&held));
+        Ok(())
     }
 
     async fn change(&mut self, following: Following, (by, action, detail): Why) -> Result<(), OrderError> {
@@ -172,12 +176,16 @@ impl Sync {
             origin: Some(rollback.origin),
         };
         self.load(&settled).await;
-        store.record_deployment(&deployment, &changes).await.map_err(no_database)?;
+        let live = self.deployment.as_ref().map(|live| live.id);
+        if let Recorded::Overtaken(by) = store.record_deployment(&deployment, &changes, live).await.map_err(no_database)? {
+            self.meet(by).await;
+            return Err(OrderError::NoDatabase(format!("deployment {by} of another node has gone live since")));
+        }
         self.decided = Some((deployment.revision.clone(), settled.diagnostics.clone()));
         self.follow_as(following);
         self.announce(&settled, &deployment, "is live again");
         self.swap(deployment.clone(), settled);
-        let held = self.held(&held);
+        let held = self.held(&held).or_else(|| self.held_files().filter(|_| held.commit.is_none()));
         self.parts.live.set_status(|status| {
             status.held.clone_from(&held);
             status.count(&deployment);

@@ -56,6 +56,11 @@ impl Sync {
         (pin.hold || is_abandoned).then(|| pin.to_string())
     }
 
+    /// Returns why files of a directory are not live as they are there, if an operator went back: they stay as they are until they are saved.
+    pub(super) fn held_files(&self) -> Option<String> {
+        self.following.pin.as_ref().map(ToString::to_string)
+    }
+
     /// Finds what of a snapshot can go live.
     pub(super) async fn propose(&self, snapshot: Snapshot, began: Instant) -> Proposal {
         self.examiner().propose(snapshot, began).await

@@ -4,10 +4,21 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Sync, check::Functions, settle::Settled, whole};
 use crate::{
-    deployment::{Changes, Deployment, Following, FunctionChange},
+    deployment::{Changes, Deployment, DeploymentId, Following, FunctionChange},
     function::{FilePath, FunctionName, Revision, SharedFunction, Version, tree::differences},
-    store::{FunctionVersion, StoreError},
+    store::{FunctionVersion, Recorded, StoreError},
 };
+
+/// What became of a deployment that was to be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It may go live.
+    Yes,
+    /// Not while a database that the node has known is away.
+    Waits,
+    /// It is to be found out anew: it was compared with what is no longer the last deployment in the database.
+    Overtaken,
+}
 
 impl Sync {
     /// Learns from the store what was live before the node stopped.
@@ -28,34 +39,38 @@ impl Sync {
         }
     }
 
-    /// Records a deployment. Returns whether it may go live: not while a database that the node has known is away.
-    pub(super) async fn record(&mut self, deployment: &Deployment, changes: &Changes) -> bool {
+    /// Records a deployment.
+    pub(super) async fn record(&mut self, deployment: &Deployment, changes: &Changes) -> Kept {
         let Some(store) = self.parts.store.borrow().clone() else {
             let waiting = format!("{} is live, and is recorded when the database is there", deployment.revision);
             self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
             self.unrecorded = Some(deployment.clone());
             self.parts.live.set_status(|status| status.count(deployment));
-            return true;
+            return Kept::Yes;
         };
         // What comes later is told as the difference to what is live, so that must be known first.
         if self.unrecorded.is_some() {
             self.tell_behind(&deployment.revision);
-            return false;
+            return Kept::Waits;
         }
-        match store.record_deployment(deployment, changes).await {
-            Ok(()) => {
+        match store.record_deployment(deployment, changes, self.deployment.as_ref().map(|live| live.id)).await {
+            Ok(Recorded::Done) => {
                 self.parts.live.set_status(|status| {
                     status.waiting = None;
                     status.database = None;
                     status.count(deployment);
                 });
-                true
+                Kept::Yes
+            }
+            Ok(Recorded::Overtaken(by)) => {
+                self.meet(by).await;
+                Kept::Overtaken
             }
             // Nothing is live that could be lost, so that nobody is served by waiting.
             Err(error) if self.deployment.is_none() && !self.parts.live.table().is_loaded() => {
                 self.unrecorded = Some(deployment.clone());
                 self.tell_unrecorded(&deployment.revision, &error);
-                true
+                Kept::Yes
             }
             Err(error) => {
                 let why = error.explained();
@@ -65,8 +80,27 @@ impl Sync {
                 let waiting =
                     format!("the deployment of {} waits for the database and goes live when that answers: {why}", deployment.revision);
                 self.parts.live.set_status(|status| status.waiting = Some(waiting.clone()));
-                false
+                Kept::Waits
             }
+        }
+    }
+
+    /// Another deployment went live in the database than the last that is known here: what is there is what the next one is compared with.
+    pub(super) async fn meet(&mut self, by: DeploymentId) {
+        tracing::warn!("deployment {by} of another node is the last in the database; what the source holds is compared with it");
+        self.parts.ids.rise_above(by.0);
+        self.recall().await;
+    }
+
+    /// Looks whether the database holds another live deployment than the one that is live here, after another node had it.
+    pub(super) async fn meet_others(&mut self) {
+        let Some(store) = self.parts.store.borrow().clone() else { return };
+        let Some(live) = self.deployment.as_ref().filter(|_| self.unrecorded.is_none()) else { return };
+        match store.live_deployment().await {
+            Ok(Some(last)) if last.id != live.id => self.meet(last.id).await,
+            Ok(_) => {}
+            // The next deployment finds out.
+            Err(error) => tracing::warn!("cannot read from the database what was live last: {}", error.explained()),
         }
     }
 
@@ -106,6 +140,12 @@ impl Sync {
                 return;
             }
         };
+        let last = live.as_ref().map(|(live, _)| live.id);
+        // Trees are read in the order of ids, so what is recorded now must come last.
+        if let Some(last) = last.filter(|last| *last > deployment.id) {
+            self.parts.ids.rise_above(last.0);
+            deployment.id = DeploymentId(self.parts.ids.next());
+        }
         let remembered = match live {
             Some((live, tree)) if following != Following::default() => {
                 self.parts.live.set_status(|status| status.waiting = None);
@@ -125,8 +165,13 @@ impl Sync {
             ..Changes::default()
         };
         deployment.changes = changes_since(&functions, &self.functions);
-        match store.record_deployment(&deployment, &changes).await {
-            Ok(()) => self.parts.live.set_status(|status| status.waiting = None),
+        match store.record_deployment(&deployment, &changes, last).await {
+            Ok(Recorded::Done) => {
+                self.parts.live.set_status(|status| status.waiting = None);
+                self.deployment = Some(deployment);
+            }
+            // It has just been read: the next look reads it again.
+            Ok(Recorded::Overtaken(_)) => self.unrecorded = Some(deployment),
             Err(error) => {
                 self.tell_unrecorded(&deployment.revision, &error);
                 self.unrecorded = Some(deployment);

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 
 use crate::{
     git::said,
-    store::{Fresh, NOW_US, deployment, execution, name, rich_execution, tree, version},
+    store::{Fresh, NOW_US, deployment, execution, name, record as record_deployment, rich_execution, tree, version},
 };
 
 /// Which database a node has.
@@ -82,7 +82,7 @@ pub async fn fill(store: &Store, executions: i64) {
     for (id, before, after) in [(1, &nothing, &first), (2, &first, &second)] {
         let (mut deployment, changes) = deployment(id, before, after);
         deployment.note = (id == 2).then(|| "a note\nof two lines, \"quoted\"".into());
-        store.record_deployment(&deployment, &changes).await.unwrap();
+        record_deployment(store, &deployment, &changes).await;
     }
     let ann = Actor { who: "ann".into(), origin: Origin::Cli };
     let record = ann.does(Action::Unpin, NOW_US, json!({}));

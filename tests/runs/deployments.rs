@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     Story, elsewhere, get,
-    kit::deployment,
+    kit::{deployment, record},
     node::{Node, PATIENCE, wait_until},
     on_both_databases, refused, text,
 };
@@ -100,7 +100,7 @@ fn a_page_of_deployments_ends_when_it_is_long(story: Story) {
             let mut rejected = deployment(number, &Tree::new(), &Tree::new()).0;
             rejected.status = DeploymentStatus::Rejected;
             rejected.diagnostics = vec![Diagnostic::error("a.rhai", "x".repeat(300_000))];
-            store.record_deployment(&rejected, &Changes::default()).await.unwrap();
+            record(&store, &rejected, &Changes::default()).await;
         }
     });
     let mut node = story.setup(&[]).start();

@@ -223,9 +223,9 @@ fn a_request_goes_with_its_execution(story: Story) {
         });
     };
     kept(0);
-    assert_eq!(story.store(async |store| store.prune_executions(NOW_US, 2).await.unwrap()), 1);
+    assert_eq!(story.store(async |store| store.prune_executions(NOW_US, 2, u64::MAX).await.unwrap()), 1);
     kept(1);
-    assert_eq!(story.store(async |store| store.prune_executions(ids[2].time_us(), 2).await.unwrap()), 1);
+    assert_eq!(story.store(async |store| store.prune_executions(ids[2].time_us(), 2, u64::MAX).await.unwrap()), 1);
     kept(2);
 }
 

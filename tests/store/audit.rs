@@ -9,7 +9,7 @@ use picloud::{
 use serde_json::json;
 use sqlx::Connection;
 
-use crate::kit::{Fresh, NOW_US, deployment, on_both, tree};
+use crate::kit::{Fresh, NOW_US, deployment, on_both, record, tree};
 
 on_both! {
     what_goes_live_is_written_down_once
@@ -32,17 +32,17 @@ async fn what_goes_live_is_written_down_once(fresh: Fresh) {
     let (mut one, changes) = deployment(1, &Tree::new(), &tree(&[("a.rhai", "1")]));
     (one.cause, one.by, one.pushed_by) = (Cause::Push, Some("Ann <ann@example.org>".into()), Some("ci".into()));
     for _ in 0..2 {
-        store.record_deployment(&one, &changes).await.unwrap();
+        record(&store, &one, &changes).await;
     }
     let (mut refused, changes) = deployment(2, &Tree::new(), &Tree::new());
     refused.status = DeploymentStatus::Rejected;
-    store.record_deployment(&refused, &changes).await.unwrap();
+    record(&store, &refused, &changes).await;
     let (mut back, _) = deployment(3, &Tree::new(), &Tree::new());
     (back.cause, back.by) = (Cause::Rollback, Some("ann".into()));
     let from = Changes { origin: Some(Origin::Http("::ffff:10.0.0.1".parse().unwrap())), ..Changes::default() };
-    store.record_deployment(&back, &from).await.unwrap();
+    record(&store, &back, &from).await;
     let (save, changes) = deployment(4, &Tree::new(), &Tree::new());
-    store.record_deployment(&save, &changes).await.unwrap();
+    record(&store, &save, &changes).await;
     let entries = all(&store).await;
     let said: Vec<_> = entries.iter().map(|entry| (entry.action, entry.who.as_str(), entry.origin.as_str())).collect();
     let expected = [(Action::Save, "files", "source"), (Action::Rollback, "ann", "10.0.0.1"), (Action::Push, "ci", "source")];

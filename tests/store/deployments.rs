@@ -2,9 +2,9 @@
 
 use picloud::{
     clock::DeploymentId,
-    deployment::{Changes, Deployment, DeploymentStatus},
+    deployment::{Changes, Deployment, DeploymentStatus, Following, Suspension},
     function::{Content, Diagnostic, Revision, Tree},
-    store::{FindError, FunctionVersion, Store},
+    store::{FindError, FunctionVersion, Recorded, Store},
 };
 
 use crate::kit::{Fresh, deployment, name, on_both, tree, version};
@@ -14,6 +14,7 @@ on_both! {
     what_was_recorded_reads_back
     an_empty_file_is_recorded_by_itself
     a_deployment_recorded_twice_is_there_once
+    a_deployment_that_another_came_before_is_not_recorded
     a_rejected_deployment_changes_nothing_that_is_live
     every_tree_of_a_random_history_is_rebuilt
     a_function_has_its_versions_newest_first
@@ -24,7 +25,7 @@ on_both! {
 }
 
 async fn record(store: &Store, (deployment, changes): &(Deployment, Changes)) {
-    store.record_deployment(deployment, changes).await.unwrap();
+    crate::kit::record(store, deployment, changes).await;
 }
 
 async fn an_empty_store_has_nothing_live(fresh: Fresh) {
@@ -69,6 +70,37 @@ async fn a_deployment_recorded_twice_is_there_once(fresh: Fresh) {
     assert_eq!(store.versions_of(&name("a")).await.unwrap().len(), 1);
 }
 
+async fn a_deployment_that_another_came_before_is_not_recorded(fresh: Fresh) {
+    let store = fresh.open().await;
+    let (one, two, three) = (tree(&[("a.rhai", "1")]), tree(&[("a.rhai", "2")]), tree(&[("a.rhai", "3"), ("b.rhai", "3")]));
+    let first = deployment(1, &Tree::new(), &one);
+    let late = deployment(2, &Tree::new(), &one);
+    assert_eq!(store.record_deployment(&first.0, &first.1, None).await.unwrap(), Recorded::Done);
+    // Of two that began at the same state, one is told of the other; a rejected one, too.
+    assert_eq!(store.record_deployment(&late.0, &late.1, None).await.unwrap(), Recorded::Overtaken(first.0.id));
+    let second = deployment(3, &one, &two);
+    assert_eq!(store.record_deployment(&second.0, &second.1, Some(first.0.id)).await.unwrap(), Recorded::Done);
+    let (third, mut changes) = deployment(4, &one, &three);
+    changes.following = Some(Following { suspended: Some(Suspension { by: "ann".into(), since_us: 1 }), pin: None });
+    let rejected = Deployment { status: DeploymentStatus::Rejected, ..third.clone() };
+    for overtaken in [&third, &rejected] {
+        let recorded = store.record_deployment(overtaken, &changes, Some(first.0.id)).await.unwrap();
+        assert_eq!(recorded, Recorded::Overtaken(second.0.id));
+    }
+    // And nothing of it is there.
+    assert_eq!(store.live().await.unwrap(), Some((second.0, two)));
+    assert_eq!(store.deployment(third.id).await.unwrap(), None);
+    assert_eq!(store.version_files(version("3")).await.unwrap(), None);
+    assert_eq!(store.following().await.unwrap(), Following::default());
+    // A rejection in between is no other deployment.
+    let refused = Deployment { id: DeploymentId(third.id.0 + 1), ..rejected };
+    record(&store, &(refused, Changes::default())).await;
+    let last = store.live_deployment().await.unwrap().map(|live| live.id);
+    assert_eq!(store.record_deployment(&third, &changes, last).await.unwrap(), Recorded::Done);
+    // The answer may have been lost: a second time it is done, whatever it was to come after.
+    assert_eq!(store.record_deployment(&third, &changes, Some(first.0.id)).await.unwrap(), Recorded::Done);
+}
+
 async fn a_rejected_deployment_changes_nothing_that_is_live(fresh: Fresh) {
     let store = fresh.open().await;
     let after = tree(&[("a.rhai", "1")]);
@@ -77,7 +109,7 @@ async fn a_rejected_deployment_changes_nothing_that_is_live(fresh: Fresh) {
     let mut rejected = deployment(2, &after, &after).0;
     rejected.status = DeploymentStatus::Rejected;
     rejected.diagnostics = vec![Diagnostic::error("a.rhai", "broken")];
-    store.record_deployment(&rejected, &Changes::default()).await.unwrap();
+    record(&store, &(rejected.clone(), Changes::default())).await;
     assert_eq!(store.live().await.unwrap(), Some((first.0.clone(), after.clone())));
     assert_eq!(store.last_deployment().await.unwrap(), Some(rejected.clone()));
     assert_eq!(store.tree_of(rejected.id).await.unwrap(), Some(after));
@@ -141,7 +173,7 @@ async fn a_version_has_its_files(fresh: Fresh) {
     let after = tree(&[("a.rhai", "import"), ("_lib/x.rhai", "lib")]);
     let (made, mut changes) = deployment(1, &Tree::new(), &tree(&[("a.rhai", "import")]));
     std::sync::Arc::get_mut(&mut changes.functions[0]).unwrap().files = after.clone().into_iter().collect();
-    store.record_deployment(&made, &changes).await.unwrap();
+    record(&store, &(made, changes)).await;
     assert_eq!(store.version_files(version("import")).await.unwrap(), Some(after));
 }
 
@@ -162,7 +194,7 @@ async fn a_deployment_is_refused_whole_or_not_at_all(fresh: Fresh) {
     let (made, mut changes) = deployment(1, &Tree::new(), &tree(&[("a.rhai", "1")]));
     // Postgres cannot hold a NUL in a text; SQLite can.
     changes.files.insert("b\u{0}.rhai".into(), Some(Content::new(b"2".as_slice())));
-    let recorded = store.record_deployment(&made, &changes).await;
+    let recorded = store.record_deployment(&made, &changes, None).await;
     let is_there = store.last_deployment().await.unwrap().is_some();
     assert_eq!(recorded.is_ok(), is_there);
     assert_eq!(store.version_files(version("1")).await.unwrap().is_some(), is_there);

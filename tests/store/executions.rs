@@ -2,9 +2,11 @@
 
 use picloud::{
     clock::{ExecutionId, first_id_at},
-    execution::{Execution, Outcome},
+    execution::{Capture, Execution, LogLevel, LogLine, Outcome},
     store::{ExecutionFilter, StatusFilter, Store},
 };
+
+use serde_json::json;
 
 use crate::kit::{Fresh, NOW_US, execution, ids, name, on_both, rich_execution, version};
 
@@ -14,6 +16,8 @@ on_both! {
     a_filter_finds_what_it_says
     pages_follow_each_other_without_gap
     old_and_too_many_executions_go_in_slices
+    executions_beyond_their_bytes_go_the_oldest_first
+    what_arrives_twice_counts_once
     batches_of_every_size_arrive_whole
     many_names_get_numbers_that_another_store_knows_too
 }
@@ -94,9 +98,9 @@ async fn old_and_too_many_executions_go_in_slices(fresh: Fresh) {
     let store = fresh.open().await;
     let at = |second: i64| Execution { id: ExecutionId(first_id_at(NOW_US + second * 1_000_000)), ..execution(0) };
     append(&store, &(0..12_000).map(at).collect::<Vec<_>>()).await;
-    assert_eq!(store.prune_executions(NOW_US - 1, 12_000).await.unwrap(), 0);
-    assert_eq!(store.prune_executions(NOW_US + 11_000_000_000, 12_000).await.unwrap(), 11_000);
-    assert_eq!(store.prune_executions(NOW_US, 10).await.unwrap(), 990);
+    assert_eq!(store.prune_executions(NOW_US - 1, 12_000, u64::MAX).await.unwrap(), 0);
+    assert_eq!(store.prune_executions(NOW_US + 11_000_000_000, 12_000, u64::MAX).await.unwrap(), 11_000);
+    assert_eq!(store.prune_executions(NOW_US, 10, u64::MAX).await.unwrap(), 990);
     let left = store.executions(&ExecutionFilter { limit: 100, ..ExecutionFilter::default() }).await.unwrap();
     assert_eq!(left, (11_990..12_000).rev().map(at).collect::<Vec<_>>());
 }
@@ -130,4 +134,54 @@ fn what_is_not_a_status_says_so() {
         "`ok` is not a status: a number from 100 to 999 or a class such as `5xx`"
     );
     assert_eq!("5XX".parse::<StatusFilter>().unwrap().to_string(), "5xx");
+}
+
+/// Executions a minute apart, each with a log and a kept request, of 10 kB together.
+fn large(minutes: std::ops::Range<i64>) -> Vec<Execution> {
+    let message = "x".repeat(6_000);
+    let logs = vec![LogLine { at_us: 1, level: LogLevel::Info, message }];
+    let request = json!({ "method": "GET", "uri": "/hello", "params": [], "headers": [], "body": "y".repeat(3_700), "body_bytes": 2_775 });
+    let capture: Capture = serde_json::from_value(request).unwrap();
+    let at = |minute: i64| ExecutionId(first_id_at(NOW_US + minute * 60_000_000) + minute);
+    minutes
+        .map(|minute| Execution { id: at(minute), logs: logs.clone(), capture: Some(Box::new(capture.clone())), ..execution(0) })
+        .collect()
+}
+
+async fn executions_beyond_their_bytes_go_the_oldest_first(fresh: Fresh) {
+    let store = fresh.open().await;
+    let kept = async || {
+        let left = store.executions(&ExecutionFilter { limit: 10_000, ..ExecutionFilter::default() }).await.unwrap();
+        left.iter().map(|execution| execution.id.0 & 0x7ff).rev().collect::<Vec<_>>()
+    };
+    let bytes = store.append_executions(&large(0..300)).await.unwrap();
+    assert!((9_800..10_200).contains(&(bytes / 300)), "{bytes}");
+    assert_eq!(store.prune_executions(0, 1_000_000, bytes).await.unwrap(), 0);
+    for (limit, left) in [(2_000_000, 200), (1_000_000, 100), (1_000_000, 100), (500_000, 50)] {
+        store.prune_executions(0, 1_000_000, limit).await.unwrap();
+        let ids = kept().await;
+        assert!(ids.len().abs_diff(left) <= 2 && ids.len() <= left + 1, "{} of {left}", ids.len());
+        assert_eq!(ids, (300 - ids.len() as i64..300).collect::<Vec<_>>(), "the newest, without a gap");
+    }
+    // It counts on where it was, and many in one minute go in part.
+    let in_one_minute: Vec<_> = large(300..301).into_iter().cycle().take(400).zip(0..).collect();
+    let in_one_minute =
+        in_one_minute.into_iter().map(|(execution, at)| Execution { id: ExecutionId(execution.id.0 + (at << 12)), ..execution });
+    let many: Vec<Execution> = in_one_minute.collect();
+    store.append_executions(&many).await.unwrap();
+    store.prune_executions(0, 1_000_000, 1_000_000).await.unwrap();
+    let left = store.executions(&ExecutionFilter { limit: 10_000, ..ExecutionFilter::default() }).await.unwrap();
+    assert!((96..=100).contains(&left.len()), "{}", left.len());
+    assert_eq!(left[0].id, many[399].id);
+    assert_eq!(store.capture(many[0].id).await.unwrap(), None);
+    store.prune_executions(0, 1_000_000, 0).await.unwrap();
+    assert!(kept().await.is_empty());
+}
+
+async fn what_arrives_twice_counts_once(fresh: Fresh) {
+    let store = fresh.open().await;
+    for _ in 0..5 {
+        store.append_executions(&large(0..150)).await.unwrap();
+    }
+    assert_eq!(store.prune_executions(0, 1_000_000, 1_600_000).await.unwrap(), 0);
 }

@@ -23,6 +23,7 @@ on_both! {
     a_store_that_comes_late_gets_everything_in_order
     one_bad_execution_does_not_take_the_others_along
     old_executions_go_after_new_ones_came
+    old_executions_go_when_they_are_too_many_bytes
 }
 
 /// A journal that runs.
@@ -137,7 +138,7 @@ async fn old_executions_go_after_new_ones_came(fresh: Fresh) {
     let store = fresh.open().await;
     let running = Running::start(&fresh.folder, Settings::default());
     running.journal.connect(store.clone());
-    let settings = retention::Settings { max_age: Duration::from_secs(60), max_count: 100 };
+    let settings = retention::Settings { max_age: Duration::from_secs(60), max_count: 100, max_bytes: u64::MAX };
     let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
     let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
     running.journal.record(Execution { id: ExecutionId(first_id_at(NOW_US - 61_000_000)), ..execution(0) });
@@ -146,6 +147,24 @@ async fn old_executions_go_after_new_ones_came(fresh: Fresh) {
     running.until_written(10_000).await;
     until("the old ones are gone", async || all(&store).await.len() <= 100).await;
     assert_eq!(all(&store).await, (9_899..9_999).collect::<Vec<_>>());
+    running.stop().await;
+    retention.await.unwrap();
+}
+
+async fn old_executions_go_when_they_are_too_many_bytes(fresh: Fresh) {
+    let store = fresh.open().await;
+    let running = Running::start(&fresh.folder, Settings::default());
+    running.journal.connect(store.clone());
+    let settings = retention::Settings { max_bytes: 200_000, ..retention::Settings::default() };
+    let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
+    let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
+    let path = "/".repeat(2_000);
+    (0..1_000).for_each(|id| running.journal.record(Execution { path: path.clone(), ..execution(id) }));
+    running.until_written(1_000).await;
+    until("the old ones are gone", async || all(&store).await.len() <= 100).await;
+    let left = all(&store).await;
+    assert!(left.len() >= 80, "{}", left.len());
+    assert_eq!(left, (1_000 - left.len() as i64..1_000).collect::<Vec<_>>());
     running.stop().await;
     retention.await.unwrap();
 }

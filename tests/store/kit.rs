@@ -9,7 +9,7 @@ use picloud::{
     function::{
         Content, Digest, FilePath, Function, FunctionName, Manifest, Position, Revision, Route, ScriptId, Tree, Version, route::Methods,
     },
-    store::Store,
+    store::{Recorded, Store},
 };
 use sqlx::Connection;
 use tempfile::TempDir;
@@ -109,6 +109,12 @@ pub fn deployment(id: i64, before: &Tree, after: &Tree) -> (Deployment, Changes)
     (deployment, Changes { files, functions, ..Changes::default() })
 }
 
+/// Records a deployment after whatever is live.
+pub async fn record(store: &Store, deployment: &Deployment, changes: &Changes) {
+    let live = store.live_deployment().await.unwrap().map(|live| live.id);
+    assert_eq!(store.record_deployment(deployment, changes, live).await.unwrap(), Recorded::Done);
+}
+
 pub fn function(path: &FilePath, content: &Content) -> Function {
     let name = FunctionName::of_file(path).unwrap();
     Function {
@@ -190,6 +196,8 @@ pub async fn until<F: Future<Output = bool>>(what: &str, is_so: impl Fn() -> F) 
 pub struct Proxy {
     pub address: SocketAddr,
     is_up: watch::Sender<bool>,
+    /// Nothing goes through any more.
+    held: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -198,13 +206,13 @@ impl Proxy {
         let (start, rest) = url.split_once('@').unwrap();
         let (server, database) = rest.split_once('/').unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let proxy = Self { address: listener.local_addr().unwrap(), is_up: watch::Sender::new(true) };
+        let proxy = Self { address: listener.local_addr().unwrap(), is_up: watch::Sender::new(true), held: watch::Sender::new(false) };
         let through = format!("{start}@{}/{database}", proxy.address);
-        let (server, up) = (server.to_string(), proxy.is_up.subscribe());
+        let (server, up, held) = (server.to_string(), proxy.is_up.subscribe(), proxy.held.subscribe());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 if *up.borrow() {
-                    tokio::spawn(carry(client, server.clone(), up.clone()));
+                    tokio::spawn(carry(client, server.clone(), up.clone(), held.clone()));
                 }
             }
         });
@@ -216,15 +224,25 @@ impl Proxy {
         self.is_up.send_replace(false);
     }
 
+    /// Lets nothing through any more, on connections that are there and on new ones, and ends none.
+    pub fn hold(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets new connections through. Those that were held stay silent.
     pub fn restore(&self) {
+        self.held.send_replace(false);
         self.is_up.send_replace(true);
     }
 }
 
-async fn carry(mut client: TcpStream, server: String, mut up: watch::Receiver<bool>) {
+async fn carry(mut client: TcpStream, server: String, mut up: watch::Receiver<bool>, mut held: watch::Receiver<bool>) {
     let mut server = TcpStream::connect(server).await.unwrap();
     tokio::select! {
-        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => {}
-        _ = up.wait_for(|is_up| !is_up) => {}
+        _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+        _ = up.wait_for(|is_up| !is_up) => return,
+        _ = held.wait_for(|held| *held) => {}
     }
+    // Both ends stay open.
+    let _ = up.wait_for(|is_up| !is_up).await;
 }

@@ -5,5 +5,7 @@ mod deployments;
 mod executions;
 mod journal;
 mod kit;
+mod lease;
+mod limits;
 mod opening;
 mod tokens;

@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use picloud::{
     clock::monotonic,
     execution::Execution,
-    store::{ExecutionFilter, Store},
+    store::{ExecutionFilter, Recorded, Store},
 };
 
 use crate::kit::{Fresh, deployment, execution, on_both, tree};
@@ -41,7 +41,11 @@ async fn a_newer_schema_is_refused_with_a_hint(fresh: Fresh) {
         sqlx::query(newer).execute(&sqlx::PgPool::connect(&fresh.url).await.unwrap()).await.unwrap();
     }
     let error = Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap_err().to_string();
-    assert!(error.contains("has schema 9999, this program needs 6\n  hint: use the program that the node runs"), "{error}");
+    let needed = picloud::store::transfer::last_schema();
+    assert!(
+        error.contains(&format!("has schema 9999, this program needs {needed}\n  hint: use the program that the node runs")),
+        "{error}"
+    );
     assert!(Store::open(&fresh.url, fresh.folder.path()).await.is_err());
 }
 
@@ -79,7 +83,10 @@ async fn two_processes_that_write_to_one_sqlite_file_wait_for_each_other() {
         for round in 0..40 {
             let id = from + round;
             let (made, changes) = deployment(id, &tree(&[]), &tree(&[("a.rhai", &id.to_string())]));
-            store.record_deployment(&made, &changes).await.unwrap();
+            let mut last = None;
+            while let Recorded::Overtaken(by) = store.record_deployment(&made, &changes, last).await.unwrap() {
+                last = Some(by);
+            }
             store.append_executions(&(0..50).map(|row| execution(id * 100 + row)).collect::<Vec<Execution>>()).await.unwrap();
         }
     };

@@ -1,0 +1,174 @@
+//! One node at a time has a database. Two would take each other's deployments for their own: the second is refused when it starts, and one that
+//! has lost its database to another writes nothing there until that one has left.
+//!
+//! On Postgres it is an advisory lock, held by a connection of its own and asked for again when that breaks. An SQLite file outside of the data
+//! folder, which nobody else has anyway, has a lock file beside it.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::Write as _,
+    path::Path,
+    time::Duration,
+};
+
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+
+use super::{
+    OtherHolder, StoreError,
+    connect::{CONNECT_LIMIT, Place, close},
+};
+
+/// The advisory lock, of which each schema of a database has its own: `picl`, and what the schema's name makes.
+const TRY: &str = "SELECT pg_try_advisory_lock(1885954924, hashtext(current_schema()))";
+/// Who has it: name, address and time, where this user may see them.
+const HOLDER: &str = "
+    SELECT COALESCE(sessions.application_name, ''), host(sessions.client_addr),
+        to_char(sessions.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+    FROM pg_locks AS locks
+    JOIN pg_stat_activity AS sessions ON sessions.pid = locks.pid
+    WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 2
+        AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND CAST(locks.classid AS bigint) = 1885954924
+        AND CAST(locks.objid AS bigint) = CAST(hashtext(current_schema()) AS bigint) & 4294967295";
+/// Has the server notice after half a minute that the machine of a holder is gone: its lock is free then.
+const KEEPALIVES: [(&str, u32); 3] = [("tcp_keepalives_idle", 15), ("tcp_keepalives_interval", 5), ("tcp_keepalives_count", 3)];
+/// Shortest and longest wait before the lock is asked for again.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Most of a host's name that fits into what Postgres keeps of a session's name, 63 bytes, with the rest.
+const HOST_LENGTH: usize = 32;
+
+/// The right to be the only node on a database.
+pub struct Lease {
+    holder: OtherHolder,
+    hold: Hold,
+}
+
+enum Hold {
+    /// Nobody else can have it.
+    Own,
+    /// Locked until the process ends, however it ends.
+    File {
+        _lock: File,
+    },
+    Session {
+        place: String,
+        options: Box<PgConnectOptions>,
+        session: Box<PgListener>,
+    },
+}
+
+impl Lease {
+    /// Takes the database, if no other node has it.
+    pub(super) async fn take(place: &Place, data_dir: &Path) -> Result<Self, StoreError> {
+        let hold = match place {
+            Place::Sqlite(path) if path.parent() == Some(data_dir) => Hold::Own,
+            Place::Sqlite(path) => Hold::File { _lock: lock_file(path, place)? },
+            Place::Postgres(options) => {
+                let options = options.clone().application_name(&me()).options(KEEPALIVES);
+                // A pool, which the session below is of, would try again and again where it is refused.
+                close(place.connect_postgres(&options).await?).await;
+                let session = session(&options).await.map_err(|source| StoreError::connect(place.describe(), source))?;
+                let session = session.map_err(|by| StoreError::InUse { place: place.describe(), by })?;
+                Hold::Session { place: place.describe(), options: Box::new(options), session: Box::new(session) }
+            }
+        };
+        Ok(Self { holder: OtherHolder::default(), hold })
+    }
+
+    /// Returns what tells writers whether another node has the database.
+    pub(super) fn holder(&self) -> OtherHolder {
+        self.holder.clone()
+    }
+
+    /// Holds it for ever. Tells when another node has taken it while the connection was broken, and when it has left.
+    pub async fn keep(self, tell: impl Fn(Option<&str>)) {
+        let Hold::Session { place, options, mut session } = self.hold else { return std::future::pending().await };
+        loop {
+            // Nobody notifies; an answer, of whatever kind, says that the connection broke.
+            while matches!(session.try_recv().await, Ok(Some(_))) {}
+            drop(session);
+            session = Box::new(taken_again(&options, &place, &self.holder, &tell).await);
+        }
+    }
+}
+
+async fn taken_again(options: &PgConnectOptions, place: &str, holder: &OtherHolder, tell: &impl Fn(Option<&str>)) -> PgListener {
+    let (mut wait, mut is_told) = (RETRY.0, false);
+    loop {
+        match session(options).await {
+            Ok(Ok(session)) => {
+                holder.set(None);
+                if is_told {
+                    tell(None);
+                }
+                return session;
+            }
+            Ok(Err(by)) => {
+                let other = by.clone().unwrap_or_else(|| "it does not say which".into());
+                holder.set(Some(other));
+                if !is_told {
+                    let lost = StoreError::InUse { place: place.into(), by };
+                    tell(Some(&lost.to_string()));
+                    is_told = true;
+                }
+            }
+            // The database is away; the journal says so.
+            Err(error) => tracing::debug!("the lock of the database cannot be asked for: {error}"),
+        }
+        tokio::time::sleep(wait).await;
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+/// Connects and locks; else returns who has the lock, if that is known.
+async fn session(options: &PgConnectOptions) -> sqlx::Result<Result<PgListener, Option<String>>> {
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT).idle_timeout(None).max_lifetime(None);
+    let locking = async {
+        let mut session = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
+        session.eager_reconnect(false);
+        if sqlx::query_scalar(TRY).fetch_one(&mut session).await? {
+            return Ok(Ok(session));
+        }
+        let holder: Option<(String, Option<String>, Option<String>)> = sqlx::query_as(HOLDER).fetch_optional(&mut session).await?;
+        Ok(Err(holder.map(|(name, address, since)| described(&name, address, since)).filter(|holder| !holder.is_empty())))
+    };
+    match tokio::time::timeout(2 * CONNECT_LIMIT, locking).await {
+        Ok(locked) => locked,
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
+fn described(name: &str, address: Option<String>, since: Option<String>) -> String {
+    let name = Some(name.to_owned()).filter(|name| !name.is_empty());
+    let address = address.map(|address| format!("from {address}"));
+    let since = since.map(|since| format!("since {since}"));
+    [name, address, since].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// Says which node this is: where it runs, and as which process.
+fn me() -> String {
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String = host.trim().chars().filter(char::is_ascii).take(HOST_LENGTH).collect();
+    format!("picloud on {host}, process {}", std::process::id())
+}
+
+fn lock_file(path: &Path, place: &Place) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |source| StoreError::Folder { path: Path::new(&name).into(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
+    }
+    let mut lock = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let by = fs::read_to_string(&name).ok().filter(|by| !by.is_empty());
+            return Err(StoreError::InUse { place: place.describe(), by });
+        }
+        Err(TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    // For people; the lock holds without it.
+    let _ = lock.set_len(0).and_then(|()| lock.write_all(me().as_bytes()));
+    Ok(lock)
+}

@@ -1,0 +1,45 @@
+//! A node has its database alone; commands may look in beside it.
+
+use picloud::store::{Store, StoreError};
+
+use crate::kit::{Fresh, execution, until};
+
+/// Names the same database for a node with another data folder.
+async fn taken(url: &str) -> Result<(), StoreError> {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _lease) = Store::open_as_node(url, folder.path()).await?;
+    store.close().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_node_on_a_database_is_refused_until_the_first_has_left() {
+    for fresh in [Fresh::sqlite(), Fresh::postgres().await] {
+        let url = match fresh.url.as_str() {
+            "sqlite" => format!("sqlite:{}", fresh.folder.path().join("elsewhere/one.db").display()),
+            url => url.to_owned(),
+        };
+        let (store, lease) = Store::open_as_node(&url, fresh.folder.path()).await.unwrap();
+        let error = taken(&url).await.unwrap_err();
+        assert!(error.is_outage());
+        let said = error.to_string();
+        assert!(said.starts_with("another node uses the database `"), "{said}");
+        assert!(said.contains(&format!("process {}", std::process::id())), "{said}");
+        assert!(said.ends_with("\n  hint: stop it, or give this node a database of its own"), "{said}");
+        // Commands may read and write.
+        let command = Store::open_existing(&url, fresh.folder.path()).await.unwrap();
+        command.append_executions(&[execution(1)]).await.unwrap();
+        assert!(store.execution(execution(1).id).await.unwrap().is_some());
+        drop(lease);
+        until("the next node has it", async || taken(&url).await.is_ok()).await;
+    }
+}
+
+#[tokio::test]
+async fn the_file_in_the_data_folder_needs_no_lock_of_its_own() {
+    let fresh = Fresh::sqlite();
+    let (store, _lease) = Store::open_as_node("sqlite", fresh.folder.path()).await.unwrap();
+    store.close().await;
+    let files: Vec<_> = std::fs::read_dir(fresh.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(files, ["picloud.db"]);
+}
