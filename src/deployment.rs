@@ -48,6 +48,17 @@ pub struct Following {
     pub pin: Option<Pin>,
 }
 
+impl Following {
+    /// Says what holds the source back, to those who need not know who wanted it and why.
+    pub fn in_short(&self) -> Option<String> {
+        let suspended = self.suspended.as_ref().map(|suspension| format!("the source is suspended since {}", rfc3339(suspension.since_us)));
+        suspended.or_else(|| {
+            let pin = self.pin.as_ref()?;
+            Some(format!("a rollback to deployment {} holds the source back since {}", pin.to, rfc3339(pin.since_us)))
+        })
+    }
+}
+
 /// Nothing of the source goes live.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspension {

@@ -192,7 +192,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         tails: Arc::new(Semaphore::new(config.server.max_tails)),
         stop: stop.clone(),
     });
-    if let Err(error) = data.announce(admin_address) {
+    if let Err(error) = data.announce(admin_address, described(&config)) {
         tracing::error!(
             "commands will not find this node without `--url`, because its address cannot be written to the data folder: {error}"
         );
@@ -552,6 +552,22 @@ pub struct Announcement {
     pub pid: u32,
     /// Where it answers, its control plane too.
     pub url: String,
+    /// Which database it uses; none: a node of an earlier version does not say.
+    #[serde(default)]
+    database: Option<String>,
+}
+
+impl Announcement {
+    /// Returns whether the node uses another database than this configuration names.
+    pub fn has_other_database(&self, config: &Config) -> bool {
+        self.database.as_ref().is_some_and(|used| Some(used) != described(config).as_ref())
+    }
+}
+
+/// Names the database of a configuration alike, from wherever its data folder is named.
+fn described(config: &Config) -> Option<String> {
+    let data = config.data.canonicalize().ok()?;
+    Store::describe(&config.database_url, &data).ok()
 }
 
 /// The folder that a node keeps its own files in, held by this process.
@@ -625,8 +641,8 @@ impl DataFolder {
     }
 
     /// Tells commands where this node answers.
-    fn announce(&self, address: SocketAddr) -> std::io::Result<()> {
-        let announcement = Announcement { pid: std::process::id(), url: format!("http://{address}") };
+    fn announce(&self, address: SocketAddr, database: Option<String>) -> std::io::Result<()> {
+        let announcement = Announcement { pid: std::process::id(), url: format!("http://{address}"), database };
         let path = self.path.join(ANNOUNCEMENT);
         let next = self.path.join(format!("{ANNOUNCEMENT}.next"));
         fs::write(&next, serde_json::to_vec(&announcement)?).and_then(|()| fs::rename(&next, &path))?;

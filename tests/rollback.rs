@@ -223,7 +223,13 @@ fn of_a_directory_a_pin_that_holds_stops_every_save() {
 #[test]
 fn a_suspended_source_is_not_followed_until_it_is_resumed() {
     let mut node = Node::start_with(&[("a.rhai", "1")]);
+    assert_eq!(picloud(&node, &["health"]), "ready\n");
     picloud(&node, &["source", "suspend"]);
+    // Nothing has changed since, and both say it.
+    let held = json(&node, &["status"])["held"].as_str().unwrap().to_owned();
+    assert!(held.starts_with("the source is suspended by admin since "), "{held}");
+    let health = picloud(&node, &["health"]);
+    assert!(health.starts_with("ready\nheld: the source is suspended since ") && !health.contains("admin"), "{health}");
     node.replace("a.rhai", "2");
     let told = picloud(&node, &["sync"]);
     assert!(told.contains("not live  the source is suspended by admin since "), "{told}");
@@ -234,6 +240,31 @@ fn a_suspended_source_is_not_followed_until_it_is_resumed() {
     assert_eq!((again.status.code(), said(&again).as_str()), (Some(2), "error: the source is suspended already\n"));
     picloud(&node, &["source", "resume"]);
     assert_eq!(node.get("/a").text(), "2");
+    assert_eq!(json(&node, &["status"])["held"], Value::Null);
+    assert_eq!(picloud(&node, &["health"]), "ready\n");
+}
+
+#[test]
+fn a_rollback_of_a_folder_says_at_once_what_it_holds_back_and_why() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    let first = json(&node, &["status"])["live"]["id"].as_str().unwrap().to_owned();
+    node.replace("a.rhai", "2");
+    node.wait_for("/a", "2");
+    picloud(&node, &["rollback", &first, "--reason", "prices are wrong"]);
+    let held = |node: &Node| json(node, &["status"])["held"].clone();
+    let said = held(&node).as_str().unwrap_or_default().to_owned();
+    assert!(said.starts_with("admin went back from ") && said.contains(&format!("to deployment {first} at ")), "{said}");
+    assert!(said.ends_with(" (prices are wrong); what is newer ends that, or `picloud unpin`"), "{said}");
+    let health = picloud(&node, &["health"]);
+    assert!(health.starts_with(&format!("ready\nheld: a rollback to deployment {first} holds the source back since ")), "{health}");
+    // Another file goes live, and the one that is held still is.
+    node.replace("b.rhai", "2");
+    node.wait_for("/b", "2");
+    assert_eq!((held(&node), node.get("/a").text().as_str()), (said.into(), "1"));
+    // It is saved anew: nothing is held any more.
+    node.replace("a.rhai", "3");
+    node.wait_for("/a", "3");
+    assert_eq!(held(&node), Value::Null);
 }
 
 #[test]

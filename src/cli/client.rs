@@ -77,8 +77,8 @@ pub struct Refusal {
 
 /// A node that is meant.
 enum Place {
-    /// The one that runs on the data folder.
-    Own { url: String, data: PathBuf },
+    /// The one that runs on the data folder. It may use another database than the configuration here names.
+    Own { url: String, data: PathBuf, has_other_database: bool },
     /// Another, by `--url` or PICLOUD_URL.
     Named(String),
     /// The one of `picloud login`, because nothing else says which.
@@ -105,7 +105,7 @@ impl Node {
         let Some(place) = self.place()? else { return Ok(None) };
         let given = self.token_of_file()?.or_else(|| super::secret("PICLOUD_TOKEN"));
         let (url, token) = match place {
-            Place::Own { url, data } => {
+            Place::Own { url, data, .. } => {
                 let own = || node::admin_token(&data).context("cannot read the admin token of the data folder");
                 (url, given.map_or_else(own, Ok)?)
             }
@@ -124,10 +124,10 @@ impl Node {
         Ok(Some(Client::new(&url, token)))
     }
 
-    /// The same; none where what is asked for is read from the database: no node elsewhere is meant.
+    /// The same; none where what is asked for is read from the database: no node elsewhere is meant, nor one here whose database is elsewhere.
     pub fn named(&self) -> anyhow::Result<Option<Client>> {
         match self.place()? {
-            Some(Place::Named(_) | Place::Implied(_)) => self.find(),
+            Some(Place::Named(_) | Place::Implied(_) | Place::Own { has_other_database: true, .. }) => self.find(),
             Some(Place::Own { .. }) | None => Ok(None),
         }
     }
@@ -136,9 +136,10 @@ impl Node {
         if let Some(url) = &self.url {
             return Ok(Some(Place::Named(credentials::normal(url)?)));
         }
-        let data = self.configured.load()?.data;
-        if let Some(running) = node::running(&data) {
-            return Ok(Some(Place::Own { url: running.url, data }));
+        let config = self.configured.load()?;
+        if let Some(running) = node::running(&config.data) {
+            let has_other_database = running.has_other_database(&config);
+            return Ok(Some(Place::Own { url: running.url, data: config.data, has_other_database }));
         }
         // Whoever names a data folder or a database means those.
         if self.configured.names_a_place() {

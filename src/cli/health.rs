@@ -50,6 +50,9 @@ impl Health {
             return Ok(Exit::Done);
         }
         output::line(Shown::inline(state).to_string());
+        if let Some(held) = said["held"].as_str() {
+            output::line(format!("held: {}; `picloud status` says by whom", Shown::inline(held)));
+        }
         for what in said["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             output::line(Shown::inline(what).to_string());
         }

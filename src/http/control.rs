@@ -139,6 +139,8 @@ async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<serde_json::Value>) {
         "deployment": table.is_loaded().then_some(table.deployment),
         "functions": table.len(),
         "degraded": degraded,
+        // An operator wants it so, which is no reason to call the node degraded either.
+        "held": status.held.as_ref().and(status.following.in_short()),
         // Since the start; what is past is no reason to call the node degraded.
         "lost_executions": journal.dropped + journal.refused + journal.torn,
     });

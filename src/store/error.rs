@@ -25,7 +25,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Nobody has made the database yet.
-    #[error("there is no database at {place} yet\n  hint: `picloud serve` makes it")]
+    #[error(
+        "there is no database at {place} yet\n  hint: `picloud serve` makes it; `--config FILE` names the settings of a node elsewhere, `--url URL` the node itself"
+    )]
     NoDatabase {
         /// Where we looked.
         place: String,

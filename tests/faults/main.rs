@@ -16,6 +16,7 @@ mod disk;
 mod handles;
 mod kills;
 mod memory;
+mod nodes;
 mod outage;
 mod postgres;
 mod shutdown;

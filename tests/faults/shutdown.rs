@@ -1,12 +1,17 @@
-//! SIGTERM under load: what was begun is ended, and everything that was answered is recorded.
+//! SIGTERM under load, and while the database hangs: what was begun is ended, and everything that was answered is recorded.
 
-use std::{collections::BTreeSet, io::ErrorKind, time::Duration};
+use std::{collections::BTreeSet, fs, io::ErrorKind, time::Duration};
 
 use picloud::clock::monotonic;
 
+use sqlx::Connection;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
 use crate::{
-    kit::Load,
-    node::{PATIENCE, Signal, executions, node},
+    kit::{FILES, Load, ask, ids, wait_for_degraded},
+    node::{PATIENCE, Signal, executions, node, wait_until},
+    store::{Fresh, Proxy},
 };
 
 /// Some are short and run where connections are served, some take a while on the pool.
@@ -40,4 +45,55 @@ fn what_was_begun_is_answered_and_what_was_answered_is_recorded() {
         let (unrecorded, unanswered) = (answered.difference(&recorded).count(), recorded.difference(&answered).count());
         assert_eq!((unrecorded, unanswered), (0, 0), "of {} answered and {} recorded", answered.len(), recorded.len());
     }
+}
+
+#[test]
+fn a_database_that_hangs_does_not_hold_up_the_end_and_costs_no_execution() {
+    let runtime = Runtime::new().unwrap();
+    for is_locked in [true, false] {
+        let fresh = runtime.block_on(Fresh::postgres());
+        let (proxy, url) = runtime.block_on(Proxy::before(&fresh.url));
+        let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &url).start();
+        let mut answered = Vec::new();
+        ask(&node, 20, &mut answered);
+        let lock = "BEGIN; LOCK TABLE deployments, executions, words IN ACCESS EXCLUSIVE MODE";
+        let mut other = runtime.block_on(sqlx::PgConnection::connect(&fresh.url)).unwrap();
+        if is_locked {
+            runtime.block_on(sqlx::raw_sql(lock).execute(&mut other)).unwrap();
+        } else {
+            proxy.hold();
+        }
+        ask(&node, 20, &mut answered);
+        node.write("n.rhai", "\"two\"");
+        wait_for_degraded(&node, "wait on disk for the database");
+        node.stop();
+        // The other way round: everything is well again.
+        proxy.restore();
+        runtime.block_on(sqlx::raw_sql("ROLLBACK").execute(&mut other)).unwrap();
+        node.start();
+        node.wait_for("/n", "two");
+        let recorded = || {
+            runtime.block_on(async {
+                let store = fresh.open().await;
+                let found = store.executions(&picloud::store::ExecutionFilter { limit: 1_000, ..Default::default() }).await.unwrap();
+                store.close().await;
+                ids(found)
+            })
+        };
+        wait_until("every execution is recorded", PATIENCE, || recorded().len() >= answered.len());
+        assert_eq!(recorded(), answered, "each once, in order");
+        node.stop();
+    }
+}
+
+#[test]
+fn after_an_end_in_order_the_database_is_one_file() {
+    let mut node = node(&FILES).start();
+    let mut answered = Vec::new();
+    ask(&node, 30, &mut answered);
+    node.stop();
+    let copy = TempDir::new().unwrap();
+    fs::copy(node.data().join("picloud.db"), copy.path().join("picloud.db")).unwrap();
+    assert_eq!(ids(executions(copy.path())), answered);
+    assert!(!node.data().join("picloud.db-wal").exists(), "nothing is left beside it");
 }

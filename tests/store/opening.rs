@@ -18,7 +18,12 @@ on_both! {
 async fn a_reader_needs_a_database_and_changes_nothing(fresh: Fresh) {
     let nothing = Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap_err();
     assert!(nothing.to_string().starts_with("there is no database at `"), "{nothing}");
-    assert!(nothing.to_string().ends_with("` yet\n  hint: `picloud serve` makes it") || fresh.url != "sqlite", "{nothing}");
+    assert!(
+        nothing.to_string().ends_with(
+            "` yet\n  hint: `picloud serve` makes it; `--config FILE` names the settings of a node elsewhere, `--url URL` the node itself"
+        ) || fresh.url != "sqlite",
+        "{nothing}"
+    );
     assert!(!nothing.is_outage());
     let store = fresh.open().await;
     store.append_executions(&[execution(1)]).await.unwrap();
@@ -57,7 +62,29 @@ async fn a_server_that_refuses_is_an_outage_at_once_and_shows_no_password() {
     assert!(error.is_outage());
     assert_eq!(error.to_string(), "cannot connect to `cloud` on postgres at 127.0.0.1:1");
     assert!(!format!("{error:?} {}", error.source().unwrap()).contains("hunter2"));
+    let told = format!("{:#}", anyhow::Error::new(error));
+    let why = "Connection refused (os error 111)\n  hint: start the server, or name the one that runs: `postgres://USER@HOST:PORT/NAME`";
+    assert_eq!(told, format!("cannot connect to `cloud` on postgres at 127.0.0.1:1: {why}"), "the cause is told once");
     assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_says_why_once() {
+    let fresh = Fresh::postgres().await;
+    let (base, name) = fresh.url.rsplit_once('/').unwrap();
+    let nobody = base.replace("picloud@", "nobody@");
+    for (url, why) in [
+        (format!("{base}/{name}_not"), format!("database \"{name}_not\" does not exist\n  hint: make it: `createdb --owner=USER NAME`")),
+        (
+            format!("{nobody}/{name}"),
+            "role \"nobody\" does not exist\n  hint: name the database user in the URL (`postgres://USER@…`); with `peer` it is the system user \
+             that the node runs as"
+                .into(),
+        ),
+    ] {
+        let error = Store::open(&url, fresh.folder.path()).await.unwrap_err();
+        assert!(format!("{:#}", anyhow::Error::new(error)).ends_with(&format!(": {why}")), "{url}");
+    }
 }
 
 #[tokio::test]
