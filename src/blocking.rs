@@ -1,22 +1,62 @@
 //! Work that blocks, on a thread of its own. Tokio's pool panics when the system gives it no thread, and what panics there ends the node.
 
 use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
+    fs, io,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::Builder,
 };
 
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::oneshot;
+
+/// The stack of a thread that runs no script.
+const STACK: usize = 2 << 20;
+/// Address space that there must be beside a new thread's stack. The first thing that a thread does, before any code of ours, is to map a stack
+/// for signals; where the system refuses that, the standard library ends the process.
+const BESIDE_STACK: u64 = 4 << 20;
 
 /// Starts a thread; gives the work back, and why, if the system gives none.
 pub fn spawn<W: FnOnce() + Send + 'static>(thread: Builder, work: W) -> Result<(), (W, io::Error)> {
+    spawn_large(thread, STACK, work)
+}
+
+/// The same with a stack of so many bytes.
+pub fn spawn_large<W: FnOnce() + Send + 'static>(thread: Builder, stack_bytes: usize, work: W) -> Result<(), (W, io::Error)> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    let thread = thread.stack_size(stack_bytes);
+    let Some(limit) = getrlimit(Resource::As).current else { return start(thread, || {}, work) };
+    // One after the other, each until it runs, so that no two count on the same room.
+    let _turn = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+    if address_space().is_some_and(|used| used.saturating_add(stack_bytes as u64 + BESIDE_STACK) > limit) {
+        let why = format!("the address space is limited to {} MiB (`ulimit -v`), and is used up", limit >> 20);
+        return Err((work, io::Error::new(io::ErrorKind::OutOfMemory, why)));
+    }
+    let (begins, begun) = mpsc::channel::<()>();
+    let started = start(thread, move || drop(begins), work);
+    // The other end is dropped when the thread runs, or if there is none.
+    let _ = begun.recv();
+    started
+}
+
+fn start<W: FnOnce() + Send + 'static>(thread: Builder, first: impl FnOnce() + Send + 'static, work: W) -> Result<(), (W, io::Error)> {
     let mine = Arc::new(Mutex::new(Some(work)));
     let theirs = mine.clone();
     let take = |work: &Mutex<Option<W>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match thread.spawn(move || take(&theirs).into_iter().for_each(|work| work())) {
+    let run = move || {
+        first();
+        take(&theirs).into_iter().for_each(|work| work());
+    };
+    match thread.spawn(run) {
         Ok(_) => Ok(()),
         Err(error) => Err((take(&mine).expect("no thread has taken it"), error)),
     }
+}
+
+/// Returns the bytes of address space that this process uses, if the system tells.
+fn address_space() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 /// Runs work on a thread of its own, or on this one if the system gives none. `None` if the work panics.

@@ -129,6 +129,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         ids: ids.clone(),
         reached,
         others,
+        identity: identity(&admin_token(&config.data)?),
         stop: last.clone(),
     };
     background.spawn(database.reach());
@@ -456,6 +457,8 @@ struct Database {
     ids: Arc<Ids>,
     reached: watch::Sender<Option<Store>>,
     others: watch::Sender<OtherNode>,
+    /// Tells this node from others.
+    identity: String,
     stop: CancellationToken,
 }
 
@@ -492,7 +495,7 @@ impl Database {
     async fn open(&self) -> (Store, Lease) {
         let (mut wait, mut in_use_since) = (RETRY.0, None);
         loop {
-            match Store::open_as_node(&self.config.database_url, &self.config.data).await {
+            match Store::open_as_node(&self.config.database_url, &self.config.data, &self.identity).await {
                 Ok(opened) => {
                     self.others.send_replace(OtherNode::None);
                     return opened;
@@ -663,6 +666,11 @@ impl Drop for DataFolder {
 /// Returns where the admin token of a data folder is. A node that finds none there makes another when it starts.
 pub fn admin_token_file(data: &Path) -> PathBuf {
     data.join(ADMIN_TOKEN)
+}
+
+/// Returns what tells a data folder from others, and nothing of its secret.
+fn identity(admin_token: &Secret) -> String {
+    access::TokenHash::of(&format!("node {}", admin_token.expose())).as_str()[..8].to_owned()
 }
 
 /// Returns the admin token of a data folder, for its owner.

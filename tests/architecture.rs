@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 26] = [
     ("engine", &["clock", "execution", "function"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function"]),
-    ("executor", &["engine", "execution", "function"]),
+    ("executor", &["blocking", "engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "shown", "source", "store"]),
     ("gate", &["clock", "deployment", "function", "shown", "source", "sync", "user"]),

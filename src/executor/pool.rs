@@ -10,6 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 
+use crate::blocking;
+
 /// Work for one thread.
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -105,19 +107,17 @@ impl Pool {
         state.threads += 1;
         let niceness = if state.threads > self.shared.few_threads { NICENESS_OF_MANY } else { NICENESS };
         drop(state);
-        let (shared, first) = (self.shared.clone(), Arc::new(Mutex::new(Some(job))));
-        let theirs = first.clone();
-        let work = move || {
-            let job = theirs.lock().unwrap_or_else(PoisonError::into_inner).take();
-            shared.work(job, niceness);
-        };
-        match std::thread::Builder::new().name("run".into()).stack_size(self.shared.stack_bytes).spawn(work) {
-            Ok(_) => Ok(()),
-            Err(error) => {
+        // What a thread that does not start gives back is the work; the job is taken out of it here.
+        let first = Arc::new(Mutex::new(Some(job)));
+        let (shared, theirs) = (self.shared.clone(), first.clone());
+        let work = move || shared.work(taken(&theirs), niceness);
+        let thread = std::thread::Builder::new().name("run".into());
+        match blocking::spawn_large(thread, self.shared.stack_bytes, work) {
+            Ok(()) => Ok(()),
+            Err((_, error)) => {
                 tracing::warn!("cannot start a thread for a run: {error}");
                 self.shared.lock().threads -= 1;
-                let job = first.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Err(job.expect("no thread has taken it"))
+                Err(taken(&first).expect("no thread has taken it"))
             }
         }
     }
@@ -132,6 +132,10 @@ impl Pool {
         self.shared.wake.notify_one();
         Ok(())
     }
+}
+
+fn taken(job: &Mutex<Option<Job>>) -> Option<Job> {
+    job.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 impl Shared {

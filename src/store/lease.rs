@@ -22,7 +22,7 @@ use super::{
 const TRY: &str = "SELECT pg_try_advisory_lock(1885954924, hashtext(current_schema()))";
 /// Who has it: name, address and time, where this user may see them.
 const HOLDER: &str = "
-    SELECT COALESCE(sessions.application_name, ''), host(sessions.client_addr),
+    SELECT sessions.pid, COALESCE(sessions.application_name, ''), host(sessions.client_addr),
         to_char(sessions.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
     FROM pg_locks AS locks
     JOIN pg_stat_activity AS sessions ON sessions.pid = locks.pid
@@ -35,7 +35,7 @@ const KEEPALIVES: [(&str, u32); 3] = [("tcp_keepalives_idle", 15), ("tcp_keepali
 /// Shortest and longest wait before the lock is asked for again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 /// Most of a host's name that fits into what Postgres keeps of a session's name, 63 bytes, with the rest.
-const HOST_LENGTH: usize = 32;
+const HOST_LENGTH: usize = 23;
 
 /// The right to be the only node on a database.
 pub struct Lease {
@@ -59,12 +59,12 @@ enum Hold {
 
 impl Lease {
     /// Takes the database, if no other node has it.
-    pub(super) async fn take(place: &Place, data_dir: &Path) -> Result<Self, StoreError> {
+    pub(super) async fn take(place: &Place, data_dir: &Path, identity: &str) -> Result<Self, StoreError> {
         let hold = match place {
             Place::Sqlite(path) if path.parent() == Some(data_dir) => Hold::Own,
-            Place::Sqlite(path) => Hold::File { _lock: lock_file(path, place)? },
+            Place::Sqlite(path) => Hold::File { _lock: lock_file(path, place, identity)? },
             Place::Postgres(options) => {
-                let options = options.clone().application_name(&me()).options(KEEPALIVES);
+                let options = options.clone().application_name(&me(identity)).options(KEEPALIVES);
                 // A pool, which the session below is of, would try again and again where it is refused.
                 close(place.connect_postgres(&options).await?).await;
                 let session = session(&options).await.map_err(|source| StoreError::connect(place.describe(), source))?;
@@ -129,8 +129,13 @@ async fn session(options: &PgConnectOptions) -> sqlx::Result<Result<PgListener, 
         if sqlx::query_scalar(TRY).fetch_one(&mut session).await? {
             return Ok(Ok(session));
         }
-        let holder: Option<(String, Option<String>, Option<String>)> = sqlx::query_as(HOLDER).fetch_optional(&mut session).await?;
-        Ok(Err(holder.map(|(name, address, since)| described(&name, address, since)).filter(|holder| !holder.is_empty())))
+        let holder: Option<(i32, String, Option<String>, Option<String>)> = sqlx::query_as(HOLDER).fetch_optional(&mut session).await?;
+        let Some((pid, name, address, since)) = holder else { return Ok(Err(None)) };
+        // This process has the data folder, so another of this node has ended. Its session goes on where the network between them broke.
+        if identity_in(&name).is_some_and(|identity| Some(identity) == options.get_application_name().and_then(identity_in)) {
+            sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut session).await?;
+        }
+        Ok(Err(Some(described(&name, address, since)).filter(|holder| !holder.is_empty())))
     };
     match tokio::time::timeout(2 * CONNECT_LIMIT, locking).await {
         Ok(locked) => locked,
@@ -145,14 +150,18 @@ fn described(name: &str, address: Option<String>, since: Option<String>) -> Stri
     [name, address, since].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Says which node this is: where it runs, and as which process.
-fn me() -> String {
+/// Says which node this is: where it runs, as which process, and with which data folder.
+fn me(identity: &str) -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host: String = host.trim().chars().filter(char::is_ascii).take(HOST_LENGTH).collect();
-    format!("picloud on {host}, process {}", std::process::id())
+    format!("picloud on {host}, process {} ({identity})", std::process::id())
 }
 
-fn lock_file(path: &Path, place: &Place) -> Result<File, StoreError> {
+fn identity_in(name: &str) -> Option<&str> {
+    Some(name.strip_suffix(')')?.rsplit_once('(')?.1)
+}
+
+fn lock_file(path: &Path, place: &Place, identity: &str) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed = |source| StoreError::Folder { path: Path::new(&name).into(), source };
@@ -169,6 +178,6 @@ fn lock_file(path: &Path, place: &Place) -> Result<File, StoreError> {
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
     // For people; the lock holds without it.
-    let _ = lock.set_len(0).and_then(|()| lock.write_all(me().as_bytes()));
+    let _ = lock.set_len(0).and_then(|()| lock.write_all(me(identity).as_bytes()));
     Ok(lock)
 }

@@ -71,10 +71,11 @@ impl Store {
         Ok(Self::on(connect::Place::parse(url, data_dir)?.open(OtherHolder::default()).await?))
     }
 
-    /// The same for a node, which has the database alone while it holds the lease.
-    pub async fn open_as_node(url: &str, data_dir: &Path) -> Result<(Self, Lease), StoreError> {
+    /// The same for a node, which has the database alone while it holds the lease. Nodes with other data folders have other identities, of a few
+    /// letters.
+    pub async fn open_as_node(url: &str, data_dir: &Path, identity: &str) -> Result<(Self, Lease), StoreError> {
         let place = connect::Place::parse(url, data_dir)?;
-        let lease = Lease::take(&place, data_dir).await?;
+        let lease = Lease::take(&place, data_dir, identity).await?;
         let store = Self::on(place.open(lease.holder()).await?);
         Ok((store, lease))
     }

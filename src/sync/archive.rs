@@ -16,6 +16,7 @@ use super::{
     diff::{Detail, Difference, Sides},
 };
 use crate::{
+    blocking,
     deployment::DeploymentId,
     engine::{Engine, memory},
     executor::SharedExecutor,
@@ -172,8 +173,8 @@ impl Archive {
             parts.engine.forget_unheld();
             memory::give_back();
         };
-        let thread = thread::Builder::new().name("archive".into()).stack_size(self.parts.stack_bytes);
-        thread.spawn(work).map_err(ArchiveError::NoThread)?;
+        let thread = thread::Builder::new().name("archive".into());
+        blocking::spawn_large(thread, self.parts.stack_bytes, work).map_err(|(_, error)| ArchiveError::NoThread(error))?;
         Ok(receiver.await.expect("check catches what scripts can do"))
     }
 }

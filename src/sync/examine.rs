@@ -89,8 +89,8 @@ impl Examiner {
         let mut next = Some(check);
         let mut is_told = false;
         while let Some(check) = next.take() {
-            let thread = std::thread::Builder::new().name("check".into()).stack_size(self.stack_bytes);
-            let Err((check, error)) = blocking::spawn(thread, check) else { break };
+            let thread = std::thread::Builder::new().name("check".into());
+            let Err((check, error)) = blocking::spawn_large(thread, self.stack_bytes, check) else { break };
             if !mem::replace(&mut is_told, true) {
                 tracing::error!("what is to go live waits for a thread that checks it, which the system does not give: {error}");
             }

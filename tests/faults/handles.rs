@@ -117,3 +117,22 @@ fn without_threads_a_save_waits_and_slow_runs_share_the_thread_that_there_is() {
     wait_until("every execution is recorded", PATIENCE, || recorded(&node).len() == answered.len());
     node.stop();
 }
+
+#[test]
+fn address_space_for_a_stack_and_nothing_beside_it_ends_no_node() {
+    let slow = "let n = 0; for i in 0..100_000 { n += i } n";
+    for beside in (0..=48).step_by(4) {
+        let mut node = node(&[&FILES[..], &[("slow.rhai", slow)]].concat()).start();
+        node.wait_for_state("ready");
+        let mut client = node.client();
+        // The first run of all has no thread yet. The stack of a thread for runs, its guard, and less than the stack for signals that is mapped when the thread begins.
+        let bytes = (status_of(node.pid(), "VmSize") + 256 * 1024 + beside) * 1024;
+        limit(&node, &format!("--as={bytes}:"));
+        let answer = client.get("/slow").unwrap();
+        assert!([200, 503].contains(&answer.status), "{}", answer.text());
+        assert_eq!(client.get("/n").unwrap().text(), "one", "{beside} KiB");
+        limit(&node, "--as=unlimited:");
+        node.wait_for("/slow", "4999950000");
+        node.stop();
+    }
+}

@@ -100,7 +100,7 @@ fn a_page_of_deployments_ends_when_it_is_long(story: Story) {
             let mut rejected = deployment(number, &Tree::new(), &Tree::new()).0;
             rejected.status = DeploymentStatus::Rejected;
             rejected.diagnostics = vec![Diagnostic::error("a.rhai", "x".repeat(300_000))];
-            record(&store, &rejected, &Changes::default()).await;
+            record(store, &rejected, &Changes::default()).await;
         }
     });
     let mut node = story.setup(&[]).start();

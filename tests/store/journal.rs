@@ -159,7 +159,7 @@ async fn old_executions_go_when_they_are_too_many_bytes(fresh: Fresh) {
     let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
     let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
     let path = "/".repeat(2_000);
-    (0..1_000).for_each(|id| running.journal.record(Execution { path: path.clone(), ..execution(id) }));
+    (0..1_000).for_each(|id| running.journal.record(Execution { path: path.as_str().into(), ..execution(id) }));
     running.until_written(1_000).await;
     until("the old ones are gone", async || all(&store).await.len() <= 100).await;
     let left = all(&store).await;

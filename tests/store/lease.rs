@@ -7,7 +7,7 @@ use crate::kit::{Fresh, execution, until};
 /// Names the same database for a node with another data folder.
 async fn taken(url: &str) -> Result<(), StoreError> {
     let folder = tempfile::tempdir().unwrap();
-    let (store, _lease) = Store::open_as_node(url, folder.path()).await?;
+    let (store, _lease) = Store::open_as_node(url, folder.path(), "other").await?;
     store.close().await;
     Ok(())
 }
@@ -19,7 +19,7 @@ async fn a_second_node_on_a_database_is_refused_until_the_first_has_left() {
             "sqlite" => format!("sqlite:{}", fresh.folder.path().join("elsewhere/one.db").display()),
             url => url.to_owned(),
         };
-        let (store, lease) = Store::open_as_node(&url, fresh.folder.path()).await.unwrap();
+        let (store, lease) = Store::open_as_node(&url, fresh.folder.path(), "one").await.unwrap();
         let error = taken(&url).await.unwrap_err();
         assert!(error.is_outage());
         let said = error.to_string();
@@ -38,8 +38,21 @@ async fn a_second_node_on_a_database_is_refused_until_the_first_has_left() {
 #[tokio::test]
 async fn the_file_in_the_data_folder_needs_no_lock_of_its_own() {
     let fresh = Fresh::sqlite();
-    let (store, _lease) = Store::open_as_node("sqlite", fresh.folder.path()).await.unwrap();
+    let (store, _lease) = Store::open_as_node("sqlite", fresh.folder.path(), "one").await.unwrap();
     store.close().await;
     let files: Vec<_> = std::fs::read_dir(fresh.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(files, ["picloud.db"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_an_ended_process_of_the_same_node_left_behind_does_not_lock_it_out() {
+    let fresh = Fresh::postgres().await;
+    let (proxy, url) = crate::kit::Proxy::before(&fresh.url).await;
+    let ended = Store::open_as_node(&url, fresh.folder.path(), "one").await.unwrap();
+    // The server hears nothing of the end.
+    proxy.hold();
+    drop(ended);
+    assert!(taken(&fresh.url).await.is_err());
+    let again = async || Store::open_as_node(&fresh.url, fresh.folder.path(), "one").await.is_ok();
+    until("the node has its database again", again).await;
 }
