@@ -6,7 +6,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use picloud::{
     engine::{CancelFlag, Engine, check_budget::MAX_CLASSES},
-    execution::Param,
+    execution::{Finished, Outcome, Param},
     function::{Content, LimitPolicy, Tree},
     sync::check::{Checker, Report},
 };
@@ -50,6 +50,193 @@ fn ctx_cannot_be_changed() {
     let script = "let b = ctx.request.body; b.a = 2; ctx.request.body.a";
     let finished = run_tree(&[("f.rhai", script)], invocation("/", &json, r#"{"a":1}"#));
     assert_eq!(finished.reply.unwrap().body, "1");
+}
+
+#[test]
+fn no_method_changes_ctx() {
+    for script in [
+        "ctx.request.body.items.pop()",
+        "ctx.request.body.items[0].tags.push(1);",
+        "ctx.request.body.items[0] += 1;",
+        "ctx.request.body[\"items\"].remove(0);",
+        "let name = ctx.request.query.name.trim();",
+        "fn f() { ctx.request.body.remove(\"a\") } f()",
+        "let f = || ctx.request.headers.clear(); f.call()",
+        "for x in ctx.request.body.items.drain(|x| x > 1) { }",
+    ] {
+        let module = format!("fn g() {{ {} }}", script.replace("fn f()", "let f = ||").replace(" f()", ""));
+        let mistaken = [
+            vec![("f.rhai", script)],
+            vec![("f.rhai", "1"), ("_middleware.rhai", script)],
+            vec![("f.rhai", "import \"m\" as m; m::g()"), ("_lib/m.rhai", module.as_str())],
+        ];
+        for files in mistaken {
+            let found = findings(&files);
+            assert!(found.iter().any(|found| found.contains("`ctx` cannot be changed")), "{files:?} {found:?}");
+        }
+    }
+    for script in [
+        "ctx.request.path.split(\"/\").pop()",
+        "[1, 2].filter(|x| x in ctx.request.query_all.keys()).pop()",
+        "ctx.request.query.keys().push(1)",
+        "fn f(ctx) { ctx.items.pop() } f(#{ items: [1] })",
+        "fn pop() { this.len() } ctx.request.headers.pop()",
+        "let b = ctx.request.query; b.remove(\"name\")",
+    ] {
+        assert_eq!(findings(&[("f.rhai", script)]), Vec::<String>::new(), "{script}");
+    }
+}
+
+const ITEMS: &str = r#"{"items":[3,1,2],"deep":{"list":[[1]]},"text":" a "}"#;
+
+fn ask(files: &[(&str, &str)], body: &str) -> Finished {
+    run_tree(files, invocation("/", &[("content-type", "application/json")], body))
+}
+
+/// The same script, run in each way: as it is, with what keeps a plan away, with what ends one late.
+fn ways(script: &str) -> [String; 3] {
+    let late = "let rounds = 0; while rounds < 6_000 { rounds += 1; }";
+    [script.to_owned(), format!("fn away() {{ }}\n{script}"), format!("{late}\n{script}")]
+}
+
+#[test]
+fn whatever_runs_before_the_request_is_as_it_was_sent() {
+    for change in [
+        "let b = ctx.request.body; b.items.pop(); b.fresh = 1;",
+        "fn drop_first() { this.shift() } ctx.request.body.items.drop_first();",
+        "fn add() { this.fresh = 1; } ctx.request.body.add(); ctx.request.body.deep.add();",
+        "fn empty(list) { list.clear(); } empty(ctx.request.body.items);",
+        "ctx.request.body.items.for_each(|| this += 1);",
+        "let r = ctx.request; r.body.fresh = 1;",
+        "fn f(c) { c.request.body.deep.fresh = 1; } f(ctx);",
+        "let all = [ctx.request.body]; all[0].items.clear();",
+        "let give = || ctx.request.body; give.call().items.clear();",
+        "import \"m\" as m; m::empty(ctx.request.body.items);",
+        "pop(ctx.request.body.items);",
+        "for item in ctx.request.body.deep.list { item.push(2); }",
+    ] {
+        for guard in ways(&format!("{change}\nlet c = \"x\"[0]; ()")) {
+            let files =
+                [("_middleware.rhai", guard.as_str()), ("f.rhai", "ctx.request.body"), ("_lib/m.rhai", "fn empty(list) { list.clear(); }")];
+            let finished = ask(&files, ITEMS);
+            let reply = finished.reply.unwrap_or_else(|| panic!("{guard}: {:?}", finished.execution.failure));
+            assert_eq!(reply.body, r#"{"deep":{"list":[[1]]},"items":[3,1,2],"text":" a "}"#, "{guard}");
+        }
+    }
+}
+
+#[test]
+fn a_change_of_the_request_under_another_name_fails() {
+    for change in
+        ["let r = ctx.request; r.body.items.pop()", "fn f(c) { c.request.body.text.trim() } f(ctx)", "ctx.request.body.items.split(1)"]
+    {
+        let failure = ask(&[("f.rhai", change)], ITEMS).execution.failure.unwrap().message;
+        assert!(failure.contains("this is a constant, or the request; copy it first"), "{change}: {failure}");
+    }
+}
+
+#[test]
+fn methods_that_read_work_on_the_request() {
+    for (script, answer) in [
+        ("ctx.request.body.items.get(-1)", "2"),
+        ("ctx.request.body.items.get(7)", "null"),
+        ("ctx.request.body.items.extract(1)", "[1,2]"),
+        ("ctx.request.body.items.extract(0..2)", "[3,1]"),
+        ("ctx.request.body.items.order()", "[1,2,3]"),
+        ("ctx.request.body.items.order_desc()", "[3,2,1]"),
+        ("ctx.request.body.items.order_by(|a, b| a - b)", "[1,2,3]"),
+        ("ctx.request.body.items.filter(|x| x < 3)", "[1,2]"),
+        ("ctx.request.body.text.split()", r#"["a"]"#),
+        ("let sum = 0; ctx.request.body.items.for_each(|| sum += this); sum", "6"),
+        ("const LIST = \"b a\"; LIST.split(' ').len() + LIST.to_chars().len()", "5"),
+    ] {
+        for script in ways(script) {
+            let finished = ask(&[("f.rhai", &script)], ITEMS);
+            assert_eq!(finished.reply.unwrap_or_else(|| panic!("{script}: {:?}", finished.execution.failure)).body, answer, "{script}");
+        }
+    }
+}
+
+#[test]
+fn what_a_request_holds_may_be_read_kept_and_returned() {
+    let numbers = format!("[{}]", vec!["1"; 40_000].join(","));
+    let rows = format!(r#"{{"rows":[{}]}}"#, vec![r#"{"a":1,"b":2,"c":3,"d":4}"#; 1_300].join(","));
+    for (body, script, answer) in [
+        (&numbers, "let b = ctx.request.body; b.len()", "40000"),
+        (&numbers, "let n = 0; for x in ctx.request.body { n += x; } n", "40000"),
+        (&numbers, "let b = ctx.request.body; b.push(1); b[0] = [1, 2]; [b.len(), ctx.request.raw_body.len()]", "[40001,80001]"),
+        (&numbers, "let all = [ctx.request.body]; all[0].len()", "40000"),
+        (&rows, "let b = ctx.request.body; b.rows.len()", "1300"),
+        (&rows, "let all = #{ rows: ctx.request.body.rows, n: 1 }; all.rows.len()", "1300"),
+        (&rows, "let b = ctx.request.body; b.rows[0].fresh = #{ x: 1 }; b.rows[0].len()", "5"),
+    ] {
+        for script in ways(script) {
+            let finished = ask(&[("f.rhai", &script)], body);
+            assert_eq!(finished.reply.unwrap_or_else(|| panic!("{script}: {:?}", finished.execution.failure)).body, answer, "{script}");
+        }
+    }
+    let query = (0..5_100).map(|name| format!("{name}=1")).collect::<Vec<_>>().join("&");
+    for script in ways("ctx.request.query.len() + ctx.request.query_all.len()") {
+        assert_eq!(run_tree(&[("f.rhai", &script)], invocation(&format!("/?{query}"), &[], "")).reply.unwrap().body, "10200", "{script}");
+    }
+}
+
+#[test]
+fn what_a_script_builds_is_limited_in_each_way_of_running() {
+    let rows = format!(r#"{{"rows":[{}]}}"#, vec![r#"{"a":1,"b":2,"c":3,"d":4}"#; 1_300].join(","));
+    for (body, script) in [
+        ("", "+++\nlimits.array = 100\n+++\nlet a = []; for i in 0..101 { a.push(i); } a.len()"),
+        ("", "+++\nlimits.array = 100\n+++\nlet a = [0]; for i in 0..50 { a[0] = [a[0], i]; } a.len()"),
+        ("", "+++\nlimits.map = 100\n+++\nlet m = #{}; for i in 0..101 { m[`${i}`] = i; } m.len()"),
+        ("", "+++\nlimits.string = \"100\"\n+++\nlet s = \"\"; for i in 0..300 { s += \"xyz\"; } s.len()"),
+        (&rows, "let all = []; for i in 0..3 { all.push(ctx.request.body.rows); } all.len()"),
+    ] {
+        let (front, text) = script.rsplit_once("+++\n").unwrap_or(("", script));
+        for text in ways(text) {
+            let script = if front.is_empty() { text } else { format!("{front}+++\n{text}") };
+            let finished = ask(&[("f.rhai", &script)], body);
+            assert_eq!(finished.execution.outcome, Outcome::SizeExceeded, "{script}");
+        }
+    }
+}
+
+#[test]
+fn a_script_has_256_variables_at_most() {
+    let script = |count: usize| (0..count).map(|number| format!("let v{number} = {number};\n")).collect::<String>();
+    let blocks = |count: usize| (0..3).map(|_| format!("{{ {} }}\n", script(count))).collect::<String>();
+    for (text, outcome) in [
+        (script(255), Outcome::Ok),
+        (script(257), Outcome::SizeExceeded),
+        (blocks(200), Outcome::Ok),
+        (format!("{} {{ {} }}", script(200), script(57)), Outcome::SizeExceeded),
+        (format!("{} for x in 0..1 {{ {} }}", script(200), script(57)), Outcome::SizeExceeded),
+    ] {
+        for script in ways(&text) {
+            assert_eq!(ask(&[("f.rhai", &script)], ITEMS).execution.outcome, outcome, "{script}");
+        }
+    }
+}
+
+#[test]
+fn the_operations_that_are_recorded_are_those_of_the_limit() {
+    for (script, operations) in [
+        ("1", 2),
+        ("1 + 2", 4),
+        ("let t = 0; for i in 0..100 { let x = i * 2; t += x + 1; } t", 908),
+        ("let sum = 0; for item in ctx.request.body.items { sum += item; } sum", 22),
+    ] {
+        let counted = ask(&[("f.rhai", script)], ITEMS).execution.operations;
+        assert_eq!(counted, operations, "{script}");
+        for way in [format!("fn away() {{ }}\n{script}"), format!("+++\nlimits.operations = {operations}\n+++\n{script}")] {
+            let execution = ask(&[("f.rhai", &way)], ITEMS).execution;
+            assert_eq!((execution.outcome, execution.operations), (Outcome::Ok, operations), "{way}");
+        }
+        let few = format!("+++\nlimits.operations = {}\n+++\n{script}", operations - 1);
+        assert_eq!(ask(&[("f.rhai", &few)], ITEMS).execution.outcome, Outcome::OperationsExceeded, "{script}");
+    }
+    let with_guard = [("f.rhai", "let c = \"x\"[0]; 1"), ("_middleware.rhai", "let a = 1; let b = 2; ()")];
+    let (guard, function) = (ask(&[("f.rhai", with_guard[1].1)], ITEMS), ask(&with_guard[..1], ITEMS));
+    assert_eq!(ask(&with_guard, ITEMS).execution.operations, guard.execution.operations + function.execution.operations);
 }
 
 #[test]

@@ -3,12 +3,12 @@
 //! `ctx` is a mark without content; its properties are read from the run that stands on this thread. So reading it costs nothing until a
 //! property is asked for, it is visible inside `fn`s and closures, and no compiled script can hold a request's values.
 
-use std::cell::RefCell;
+use std::{any::TypeId, cell::RefCell};
 
 use http::HeaderName;
-use rhai::{Dynamic, Engine, EvalAltResult, ImmutableString, Map, Module, Position};
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Map, Module, NativeCallContext, Position, RhaiFunc, Shared};
 
-use super::{meter, value};
+use super::{meter, sizes::Sizes, value};
 use crate::{
     clock::id_text,
     execution::{Invocation, LogLevel, LogLine, Param},
@@ -24,8 +24,10 @@ pub struct Current {
     pub invocation: Invocation,
     /// What runs.
     pub function: SharedFunction,
-    /// The body as the script sees it. A script's plan may take out what nobody reads after it.
+    /// The body as the scripts see it. A plan may take out what nobody reads after it.
     pub body: Dynamic,
+    /// Whether some script of this run could change a body that it only reads: each then reads a copy.
+    copies_body: bool,
     /// Values that were asked for once, for the next time.
     query: Option<Map>,
     headers: Option<Map>,
@@ -85,8 +87,28 @@ impl Log {
 
 impl Current {
     /// Prepares a run; `body` is what [`super::body::read`] made of the invocation's.
-    pub fn new(invocation: Invocation, function: SharedFunction, body: Dynamic) -> Self {
-        Self { invocation, function, body, query: None, headers: None, log: Log::default() }
+    pub fn new(invocation: Invocation, function: SharedFunction, body: Dynamic, copies_body: bool) -> Self {
+        Self { invocation, function, body, copies_body, query: None, headers: None, log: Log::default() }
+    }
+
+    /// Returns how large the largest values are that a script can read from this request. Above half of what is allowed they are exact;
+    /// below it they may be less than said here.
+    pub fn sizes(&self, allowed: Sizes) -> Sizes {
+        let Invocation { uri, headers, params, body, .. } = &self.invocation;
+        let texts = headers.values().map(|value| value.len() + 2).sum::<usize>() + uri.path().len() + uri.query().map_or(0, str::len);
+        // A byte that is not UTF-8 becomes a character of three.
+        let head = Sizes {
+            string: 3 * texts + self.function.name.as_str().len() + IDS,
+            array: uri.path().len(),
+            map: headers.keys_len().max(params.len()),
+        };
+        let query = uri.query().map_or(0, str::len);
+        let most = Sizes { string: 3 * body.len(), array: body.len().max(query), map: body.len().max(query) / 2 + 1 };
+        if most.or(head).fits(allowed.half()) {
+            return most.or(head);
+        }
+        let pairs = self.pairs().count();
+        Sizes::of(&self.body).or(head).or(Sizes { string: 0, array: body.len().max(pairs), map: pairs })
     }
 
     /// Appends a line to its log.
@@ -95,11 +117,14 @@ impl Current {
         meter::keep(|| self.log.append(level, message, limits));
     }
 
-    /// Returns the body as Rhai reads it: shared, so that one field of a large body is read without a copy of the whole. `let b =
-    /// ctx.request.body` copies.
+    /// Returns the body as Rhai reads it: shared, so that one field of a large body is read without a copy of the whole, and read-only, so
+    /// that no method changes it. `let b = ctx.request.body` copies.
     fn shared_body(&mut self) -> Dynamic {
+        if self.copies_body {
+            return self.body.clone();
+        }
         if !self.body.is_shared() {
-            self.body = self.body.take().into_shared();
+            self.body = self.body.take().into_read_only().into_shared();
         }
         self.body.clone()
     }
@@ -188,6 +213,9 @@ struct Request;
 
 type Getter = fn(&mut Current) -> Dynamic;
 
+/// Bytes of the longest text that names something of a run, such as a version or an address.
+const IDS: usize = 256;
+
 /// The properties of `ctx` beside [`REQUEST`].
 const OF_CTX: [(&str, Getter); 8] = [
     ("execution_id", |run| id(run.invocation.execution_id.0).into()),
@@ -242,6 +270,27 @@ pub fn register(engine: &mut Engine) {
         engine.register_get(name, move |_: &mut Request| read(get));
     }
     engine.register_static_module(LOG, log_module().into());
+    engine.register_global_module(no_setters().into());
+}
+
+/// After a method at the end of a chain, Rhai looks for a way to put back what the method may have changed: for a setter of the property, then
+/// for one of all properties. There is nothing to put back, and the two looks are no operations of the script.
+fn no_setters() -> Module {
+    let mut module = Module::new();
+    for of in [TypeId::of::<Ctx>(), TypeId::of::<Request>()] {
+        let no_setter = RhaiFunc::Method {
+            func: Shared::new(|_: Option<NativeCallContext>, _: &mut [&mut Dynamic]| {
+                meter::correct(2, 0);
+                Err(EvalAltResult::ErrorIndexingType(String::new(), Position::NONE).into())
+            }),
+            has_context: false,
+            is_pure: true,
+            is_volatile: true,
+        };
+        let parameters = [of, TypeId::of::<ImmutableString>(), TypeId::of::<Dynamic>()];
+        FuncRegistration::new("index$set$").in_global_namespace().set_into_module_raw(&mut module, parameters, no_setter);
+    }
+    module
 }
 
 /// The names of the properties of `ctx`, then those of `ctx.request`; check looks names up here.

@@ -68,6 +68,10 @@ fn sentence(error: &EvalAltResult) -> (Outcome, String) {
             let what = shared(name);
             (Outcome::Failed, format!("{what} is changed while it is being read; a closure uses the value that it is called on"))
         }
+        E::ErrorNonPureMethodCallOnConstant(name, _) => (
+            Outcome::Failed,
+            format!("`{name}` changes what it is called on, and this is a constant, or the request; copy it first: `let copy = …;`"),
+        ),
         E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (
             Outcome::Failed,
             "a closure that a module made can be called in that module alone; let the module call it, or pass a closure in".into(),

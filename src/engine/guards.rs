@@ -8,54 +8,9 @@ use std::{
 
 use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, INT, ImmutableString, Instant, Map, NativeCallContext, Position};
 
-use super::{context::error, meter, value};
+use super::{context::error, meter, printed, sizes::Sizes, value};
 
 type Run<T> = Result<T, Box<EvalAltResult>>;
-
-/// The sizes that one engine allows.
-#[derive(Debug, Clone, Copy)]
-pub struct Sizes {
-    /// Bytes of a string.
-    pub string: usize,
-    /// Elements of an array, bytes of a blob.
-    pub array: usize,
-    /// Entries of a map.
-    pub map: usize,
-}
-
-/// What the limits count in a value, and in what it holds.
-#[derive(Default)]
-struct Weight {
-    elements: usize,
-    entries: usize,
-    text_bytes: usize,
-}
-
-impl Weight {
-    fn add(&mut self, value: &Dynamic) {
-        if let Ok(array) = value.as_array_ref() {
-            self.add_all(&array);
-        } else if let Ok(map) = value.as_map_ref() {
-            self.entries += map.len();
-            map.values().for_each(|value| self.add(value));
-        } else if let Ok(blob) = value.as_blob_ref() {
-            self.elements += blob.len();
-        } else if let Ok(text) = value.as_immutable_string_ref() {
-            self.text_bytes += text.len();
-        } else if let Some(function) = value.read_lock::<FnPtr>() {
-            // What a closure captures is shared, what a function is curried with is copied with it. The engine's own count sees neither.
-            function.iter_curry().filter(|value| !value.is_shared()).for_each(|value| {
-                self.elements += 1;
-                self.add(value);
-            });
-        }
-    }
-
-    fn add_all(&mut self, array: &Array) {
-        self.elements += array.len();
-        array.iter().for_each(|value| self.add(value));
-    }
-}
 
 fn too_large(what: &str) -> Box<EvalAltResult> {
     EvalAltResult::ErrorDataTooLarge(what.into(), Position::NONE).into()
@@ -76,8 +31,17 @@ impl Needle for char {
     }
 }
 
+/// Registers a method that changes what it is called on, which a constant refuses.
+macro_rules! register_change {
+    ($engine:expr, $name:expr, $function:expr) => {
+        rhai::FuncRegistration::new($name).with_purity(false).register_into_engine($engine, $function)
+    };
+}
+
+pub(super) use register_change;
+
 /// Registers every replacement.
-pub fn register(engine: &mut Engine, sizes: Sizes) {
+pub fn register(engine: &mut Engine) {
     for name in ["eval", "print", "debug"] {
         engine.disable_symbol(name);
     }
@@ -85,48 +49,57 @@ pub fn register(engine: &mut Engine, sizes: Sizes) {
     engine.register_fn("sleep", |_: f64| -> Run<()> { Err(error("`sleep` is not available")) });
     engine.register_fn("timestamp", || -> Run<Instant> { Err(error("`timestamp` is not available")) });
 
-    replace::<ImmutableString, ImmutableString>(engine, sizes);
-    replace::<ImmutableString, char>(engine, sizes);
-    replace::<char, ImmutableString>(engine, sizes);
-    replace::<char, char>(engine, sizes);
-    split::<ImmutableString>(engine, sizes);
-    split::<char>(engine, sizes);
-    pad(engine, sizes);
+    replace::<ImmutableString, ImmutableString>(engine);
+    replace::<ImmutableString, char>(engine);
+    replace::<char, ImmutableString>(engine);
+    replace::<char, char>(engine);
+    split::<ImmutableString>(engine);
+    split::<char>(engine);
+    pad(engine);
     comparators(engine);
-    let array = sizes.array;
-    engine.register_fn("split", move |text: &mut ImmutableString| pieces(text.split_whitespace(), array));
-    engine
-        .register_fn("to_chars", move |text: &mut ImmutableString| -> Run<Array> { collect(text.chars().map(Dynamic::from_char), array) });
-    engine.register_fn("to_array", move |blob: &mut Blob| -> Run<Array> {
-        collect(blob.iter().map(|byte| Dynamic::from_int(INT::from(*byte))), array)
+    engine.register_fn("split", |ctx: NativeCallContext, text: &mut ImmutableString| {
+        // An empty string has one piece, as for every other way of splitting; one of spaces has none.
+        if text.is_empty() { whole(text) } else { pieces(&ctx, text.split_whitespace()) }
     });
-    engine.register_fn("to_blob", move |text: &mut ImmutableString| -> Run<Blob> {
-        if text.len() > array { Err(too_large("Size of BLOB")) } else { Ok(text.as_bytes().to_vec()) }
+    engine
+        .register_fn("to_chars", |ctx: NativeCallContext, text: &mut ImmutableString| collect(&ctx, text.chars().map(Dynamic::from_char)));
+    engine.register_fn("to_array", |ctx: NativeCallContext, blob: &mut Blob| {
+        collect(&ctx, blob.iter().map(|byte| Dynamic::from_int(INT::from(*byte))))
+    });
+    engine.register_fn("to_blob", |ctx: NativeCallContext, text: &mut ImmutableString| -> Run<Blob> {
+        if text.len() > ctx.engine().max_array_size() { Err(too_large("Size of BLOB")) } else { Ok(text.as_bytes().to_vec()) }
     });
 
-    let json = move |value: &Dynamic| -> Run<ImmutableString> {
-        value::to_json(value, sizes.string)
+    let json = |ctx: &NativeCallContext, value: &Dynamic| -> Run<ImmutableString> {
+        value::to_json(value, ctx.engine().max_string_size())
             .map(|json| String::from_utf8_lossy(&json).into_owned().into())
             .map_err(|why| error(format!("this value cannot be written as JSON: {why}")))
     };
-    engine.register_fn("to_json", move |value: Dynamic| json(&value));
-    engine.register_fn("to_json", move |map: &mut Map| json(&Dynamic::from_map(map.clone())));
+    engine.register_fn("to_json", move |ctx: NativeCallContext, value: Dynamic| json(&ctx, &value));
+    engine.register_fn("to_json", move |ctx: NativeCallContext, map: &mut Map| json(&ctx, &Dynamic::from_map(map.clone())));
     engine.register_fn("parse_json", |text: &str| -> Run<Dynamic> {
         value::from_json(text.as_bytes()).map_err(|why| error(format!("this is not JSON: {why}")))
     });
 
-    // Rhai's own go through every value inside, and a closure can hold the map that holds it.
-    let text = move |value: &Dynamic| ImmutableString::from(value::to_text(value, sizes.string));
-    engine.register_fn("to_string", move |map: &mut Map| text(&Dynamic::from_map(map.clone())));
-    engine.register_fn("to_string", move |array: &mut Array| text(&Dynamic::from_array(array.clone())));
-    engine.register_fn("to_debug", move |map: &mut Map| text(&Dynamic::from_map(map.clone())));
-    engine.register_fn("to_debug", move |array: &mut Array| text(&Dynamic::from_array(array.clone())));
+    for name in ["to_string", "to_debug"] {
+        engine.register_fn(name, |ctx: NativeCallContext, map: &mut Map| print(&ctx, |printer| printer.map(map)));
+        engine.register_fn(name, |ctx: NativeCallContext, array: &mut Array| print(&ctx, |printer| printer.array(array)));
+    }
 }
 
-fn collect(items: impl Iterator<Item = Dynamic>, limit: usize) -> Run<Array> {
+fn print(ctx: &NativeCallContext, write: impl FnOnce(&mut printed::Printer) -> Result<(), printed::NotPrinted>) -> Run<ImmutableString> {
+    let mut printer = printed::Printer::new(ctx.engine().max_string_size());
+    match write(&mut printer) {
+        Ok(()) => Ok(printer.text.into()),
+        Err(printed::NotPrinted::TooLong) => Err(too_large("Length of string")),
+        Err(printed::NotPrinted::TooDeep) => Err(error("this value is nested too deep to be written, or holds itself")),
+    }
+}
+
+fn collect(ctx: &NativeCallContext, items: impl Iterator<Item = Dynamic>) -> Run<Array> {
     let mut array = Array::new();
     for item in items {
-        if array.len() >= limit {
+        if array.len() >= ctx.engine().max_array_size() {
             return Err(too_large("Size of array"));
         }
         array.push(item);
@@ -134,16 +107,23 @@ fn collect(items: impl Iterator<Item = Dynamic>, limit: usize) -> Run<Array> {
     Ok(array)
 }
 
-fn pieces<'a>(pieces: impl Iterator<Item = &'a str>, limit: usize) -> Run<Array> {
-    collect(pieces.map(|piece| piece.to_owned().into()), limit)
+fn pieces<'a>(ctx: &NativeCallContext, pieces: impl Iterator<Item = &'a str>) -> Run<Array> {
+    collect(ctx, pieces.map(|piece| piece.to_owned().into()))
 }
 
-fn replace<F: Needle, T: Needle>(engine: &mut Engine, sizes: Sizes) {
-    engine.register_fn("replace", move |text: &mut ImmutableString, find: F, substitute: T| -> Run<()> {
+fn whole(text: &ImmutableString) -> Run<Array> {
+    Ok(vec![text.clone().into()])
+}
+
+fn replace<F: Needle, T: Needle>(engine: &mut Engine) {
+    register_change!(engine, "replace", |ctx: NativeCallContext, text: &mut ImmutableString, find: F, substitute: T| -> Run<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
         let (find, substitute) = (find.text(), substitute.text());
         let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find.as_str()).count() };
         let length = text.len() as u128 - (found * find.len()) as u128 + found as u128 * substitute.len() as u128;
-        if length > sizes.string as u128 {
+        if length > ctx.engine().max_string_size() as u128 {
             return Err(too_large("Length of string"));
         }
         if found > 0 {
@@ -155,27 +135,31 @@ fn replace<F: Needle, T: Needle>(engine: &mut Engine, sizes: Sizes) {
 
 /// Rhai's own never ends where there is nothing to pad with, counts characters where the limit is one of bytes, and its sum of what a padded
 /// array would hold overflows.
-fn pad(engine: &mut Engine, sizes: Sizes) {
-    engine.register_fn("pad", move |text: &mut ImmutableString, length: INT, with: ImmutableString| padded(text, length, &with, sizes));
-    engine.register_fn("pad", move |text: &mut ImmutableString, length: INT, with: char| padded(text, length, &with.text(), sizes));
-    engine.register_fn("pad", move |array: &mut Array, length: INT, item: Dynamic| -> Run<()> {
+fn pad(engine: &mut Engine) {
+    register_change!(engine, "pad", |ctx: NativeCallContext, text: &mut ImmutableString, length: INT, with: ImmutableString| {
+        padded(text, length, &with, ctx.engine().max_string_size())
+    });
+    register_change!(engine, "pad", |ctx: NativeCallContext, text: &mut ImmutableString, length: INT, with: char| {
+        padded(text, length, &with.text(), ctx.engine().max_string_size())
+    });
+    register_change!(engine, "pad", |ctx: NativeCallContext, array: &mut Array, length: INT, item: Dynamic| -> Run<()> {
+        let allowed = Sizes::allowed_in(ctx.engine());
         let length = usize::try_from(length).unwrap_or(0);
         if length <= array.len() {
             return Ok(());
         }
-        if length > sizes.array {
+        if length > allowed.array {
             return Err(too_large("Size of array"));
         }
-        let (missing, mut all, mut one) = (length - array.len(), Weight::default(), Weight::default());
+        let (missing, mut all, one) = (length - array.len(), Sizes::default(), Sizes::of(&item));
         all.add_all(array);
-        one.add(&item);
-        if all.elements + missing * (1 + one.elements) > sizes.array {
+        if all.array + missing * (1 + one.array) > allowed.array {
             return Err(too_large("Size of array"));
         }
-        if all.entries + missing * one.entries > sizes.map {
+        if all.map + missing * one.map > allowed.map {
             return Err(too_large("Size of object map"));
         }
-        if all.text_bytes + missing * one.text_bytes > sizes.string {
+        if all.string + missing * one.string > allowed.string {
             return Err(too_large("Length of string"));
         }
         array.resize(length, item);
@@ -183,9 +167,9 @@ fn pad(engine: &mut Engine, sizes: Sizes) {
     });
 }
 
-fn padded(text: &mut ImmutableString, length: INT, with: &str, sizes: Sizes) -> Run<()> {
+fn padded(text: &mut ImmutableString, length: INT, with: &str, limit: usize) -> Run<()> {
     let length = usize::try_from(length).unwrap_or(0);
-    if length > sizes.string {
+    if length > limit {
         return Err(too_large("Length of string"));
     }
     let missing = length.saturating_sub(text.chars().count());
@@ -196,7 +180,7 @@ fn padded(text: &mut ImmutableString, length: INT, with: &str, sizes: Sizes) -> 
     let (whole, rest) = (missing / characters, missing % characters);
     let part = &with[..with.char_indices().nth(rest).map_or(0, |(at, _)| at)];
     let bytes = text.len() + whole * with.len() + part.len();
-    if bytes > sizes.string {
+    if bytes > limit {
         return Err(too_large("Length of string"));
     }
     let padding = with.repeat(whole) + part;
@@ -208,9 +192,11 @@ fn padded(text: &mut ImmutableString, length: INT, with: &str, sizes: Sizes) -> 
 /// first tick, such as a copy of all that the comparator is curried with.
 fn comparators(engine: &mut Engine) {
     for name in ["sort", "sort_by"] {
-        engine.register_fn(name, sort);
+        register_change!(engine, name, sort);
     }
-    engine.register_fn("sort", |ctx: NativeCallContext, array: &mut Array, comparator: &str| sort(ctx, array, FnPtr::new(comparator)?));
+    register_change!(engine, "sort", |ctx: NativeCallContext, array: &mut Array, comparator: &str| {
+        sort(ctx, array, FnPtr::new(comparator)?)
+    });
     for name in ["order", "order_by"] {
         engine.register_fn(name, |ctx: NativeCallContext, array: &mut Array, comparator: FnPtr| -> Run<Array> {
             let mut array = array.clone();
@@ -218,8 +204,8 @@ fn comparators(engine: &mut Engine) {
             Ok(array)
         });
     }
-    engine.register_fn("dedup", dedup);
-    engine.register_fn("dedup", |ctx: NativeCallContext, array: &mut Array, comparator: &str| -> Run<()> {
+    register_change!(engine, "dedup", dedup);
+    register_change!(engine, "dedup", |ctx: NativeCallContext, array: &mut Array, comparator: &str| -> Run<()> {
         dedup(ctx, array, FnPtr::new(comparator)?);
         Ok(())
     });
@@ -249,14 +235,33 @@ fn dedup(ctx: NativeCallContext, array: &mut Array, comparator: FnPtr) {
     });
 }
 
-fn split<N: Needle>(engine: &mut Engine, Sizes { array, .. }: Sizes) {
-    engine.register_fn("split", move |text: &mut ImmutableString, by: N| pieces(text.split(by.text().as_str()), array));
-    engine.register_fn("split_rev", move |text: &mut ImmutableString, by: N| pieces(text.rsplit(by.text().as_str()), array));
-    let at_most = |segments: INT| usize::try_from(segments).unwrap_or(0).max(1);
-    engine.register_fn("split", move |text: &mut ImmutableString, by: N, segments: INT| {
-        pieces(text.splitn(at_most(segments), by.text().as_str()), array)
+fn split<N: Needle>(engine: &mut Engine) {
+    engine.register_fn(
+        "split",
+        |ctx: NativeCallContext, text: &mut ImmutableString, at: N| {
+            if text.is_empty() { whole(text) } else { pieces(&ctx, text.split(at.text().as_str())) }
+        },
+    );
+    engine.register_fn(
+        "split_rev",
+        |ctx: NativeCallContext, text: &mut ImmutableString, at: N| {
+            if text.is_empty() { whole(text) } else { pieces(&ctx, text.rsplit(at.text().as_str())) }
+        },
+    );
+    let at_most = |text: &ImmutableString, segments| if text.is_empty() { 1 } else { usize::try_from(segments).unwrap_or(0) };
+    engine.register_fn("split", move |ctx: NativeCallContext, text: &mut ImmutableString, at: N, segments: INT| {
+        match at_most(text, segments) {
+            0 | 1 => whole(text),
+            segments => pieces(&ctx, text.splitn(segments, at.text().as_str())),
+        }
     });
-    engine.register_fn("split_rev", move |text: &mut ImmutableString, by: N, segments: INT| {
-        pieces(text.rsplitn(at_most(segments), by.text().as_str()), array)
+    engine.register_fn("split_rev", move |ctx: NativeCallContext, text: &mut ImmutableString, at: N, segments: INT| {
+        match at_most(text, segments) {
+            0 | 1 => whole(text),
+            segments => pieces(&ctx, text.rsplitn(segments, at.text().as_str())),
+        }
     });
 }
+
+#[cfg(test)]
+mod tests;

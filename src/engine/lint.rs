@@ -8,7 +8,7 @@ use std::{
 
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt, Token};
 
-use super::{context, failure, module};
+use super::{changes, context, failure, module};
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
 /// Names that the engine handles itself and does not list among its functions.
@@ -83,6 +83,8 @@ pub struct References {
     pub properties: HashSet<String>,
     /// Whether a value is put under a name that is computed, which may be the name of any method.
     pub computes_names: bool,
+    /// Whether it may change a value that it only reads.
+    pub changes_in_place: bool,
 }
 
 /// A call by method syntax that only another file can explain.
@@ -132,6 +134,7 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> F
             Some(ASTNode::Expr(expression)) => walk.expression(expression, path),
             _ => {}
         }
+        walk.findings.references.changes_in_place |= path.last().is_some_and(changes::may_be_in_place);
         true
     });
     walk.finish()
@@ -255,6 +258,7 @@ impl<'a> Walk<'a> {
                     self.optional.insert(*at);
                 }
                 self.ctx_property(&dot.lhs, &dot.rhs, path);
+                self.change(expression);
             }
             Expr::Index(index, ..) => {
                 if let Expr::StringConstant(key, _) = first_link(&index.rhs) {
@@ -366,6 +370,17 @@ impl<'a> Walk<'a> {
         }
         if let Some(key) = last_index(target) {
             self.names(key);
+        }
+    }
+
+    /// The same by a method. One of the file's own changes a copy at most.
+    fn change(&mut self, chain: &Expr) {
+        if let Some((call, at)) = changes::of_request(chain)
+            && !self.own.contains_key(call.name.as_str())
+        {
+            let message = format!("`{}` changes what it is called on, and `ctx` cannot be changed", call.name);
+            let error = place(Diagnostic::error(self.file.clone(), message), self.text, at);
+            self.about_ctx.push(error.hint("copy what you need: `let body = ctx.request.body;`"));
         }
     }
 

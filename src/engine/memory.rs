@@ -66,6 +66,11 @@ pub fn reset_peak() -> isize {
     HELD.get()
 }
 
+/// Makes this the highest count so far, if the count now is not higher.
+pub fn set_peak(peak: isize) {
+    PEAK.set(peak.max(HELD.get()));
+}
+
 /// Returns the highest count since the last reset.
 pub fn peak() -> isize {
     PEAK.get()

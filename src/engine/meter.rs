@@ -188,13 +188,45 @@ pub fn start(allowance: &Allowance) {
     });
 }
 
-/// Begins to count operations and memory anew, for a run that was not stopped and begins again. Its time goes on.
-pub fn start_again() {
+/// How much a run had used at some moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    ticks: u64,
+    peak: isize,
+}
+
+/// Returns how much the run has used so far, for [`rewind`].
+pub fn mark() -> Mark {
+    METER.with(|meter| Mark { ticks: meter.ticks.get(), peak: memory::peak() })
+}
+
+/// Counts operations and memory from a mark again, for a run that was not stopped and goes back to there. Its time goes on.
+pub fn rewind(mark: Mark) {
     METER.with(|meter| {
-        meter.ticks.set(0);
-        let held = memory::reset_peak();
-        meter.look_later(0, held);
+        meter.ticks.set(mark.ticks);
+        memory::set_peak(mark.peak);
+        meter.look_later(mark.ticks, memory::held());
     });
+}
+
+/// Returns how many operations the run has left.
+pub fn operations_left() -> u64 {
+    METER.with(|meter| meter.max_ticks.get().saturating_sub(meter.ticks.get()))
+}
+
+/// Corrects the count: some of the ticks so far were no operations, and there were others without a tick.
+pub fn correct(ticks: u64, operations: u64) {
+    METER.with(|meter| meter.ticks.set((meter.ticks.get() + operations).saturating_sub(ticks)));
+}
+
+/// Does work that is not the run's: what it takes is no part of the run's memory.
+pub fn beside<T>(work: impl FnOnce() -> T) -> T {
+    METER.with(|meter| {
+        let held = memory::held();
+        let result = work();
+        meter.base.set(meter.base.get() + memory::held() - held);
+        result
+    })
 }
 
 /// Returns what the run on this thread has used so far.

@@ -2,6 +2,8 @@
 
 mod body;
 pub mod budget;
+mod chain;
+mod changes;
 pub mod check_budget;
 mod context;
 mod failure;
@@ -11,10 +13,14 @@ pub mod memory;
 pub mod meter;
 pub mod module;
 mod plan;
+mod printed;
 pub mod program;
+mod reading;
 mod reply;
+mod room;
 mod run;
 pub mod script;
+mod sizes;
 mod syntax;
 mod text;
 mod value;
@@ -86,6 +92,8 @@ impl ClassKey {
 /// One configuration of Rhai, shared by every function that has these limits.
 struct Class {
     rhai: rhai::Engine,
+    /// For requests that hold much.
+    roomy: room::Roomy,
     known: KnownFunctions,
     /// What plans call Rhai's own functions with: the state of a run in which nothing has happened.
     global: GlobalRuntimeState,
@@ -208,7 +216,7 @@ impl Engine {
     }
 }
 
-/// Variables of one scope, functions of one file.
+/// Variables that a script may have at one moment, functions of one file.
 const MAX_VARIABLES: usize = 256;
 const MAX_FUNCTIONS: usize = 256;
 
@@ -219,8 +227,15 @@ impl std::fmt::Debug for Class {
 }
 
 impl Class {
-    /// Sets every limit that Rhai has: its defaults differ between debug and release builds.
     fn new(limits: &Limits) -> Self {
+        let rhai = Self::engine(limits);
+        let known = KnownFunctions::of(&rhai);
+        let global = fresh_state(&rhai);
+        Self { rhai, roomy: room::Roomy::new(limits), known, global }
+    }
+
+    /// Sets every limit that Rhai has: its defaults differ between debug and release builds.
+    fn engine(limits: &Limits) -> rhai::Engine {
         let mut rhai = rhai::Engine::new();
         // The interner is one lock for all threads, waited for in steps of 10 ms.
         rhai.set_max_strings_interned(0)
@@ -239,15 +254,11 @@ impl Class {
             .on_print(|_| {})
             .on_debug(|_, _, _| {})
             .on_progress(|_| meter::tick());
-        guards::register(
-            &mut rhai,
-            guards::Sizes { string: limits.string.bytes(), array: limits.array as usize, map: limits.map as usize },
-        );
+        guards::register(&mut rhai);
         text::register(&mut rhai);
+        reading::register(&mut rhai);
         context::register(&mut rhai);
-        let known = KnownFunctions::of(&rhai);
-        let global = fresh_state(&rhai);
-        Self { rhai, known, global }
+        rhai
     }
 }
 

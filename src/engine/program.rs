@@ -26,6 +26,8 @@ pub struct Program {
     pub(super) guards: Vec<Arc<Script>>,
     pub(super) script: Arc<Script>,
     pub(super) imports: Option<Arc<Imports>>,
+    /// Whether one of its files could change a body that it only reads.
+    pub(super) copies_body: bool,
     pub(super) class: Arc<Class>,
     /// What is probably not meant in the files, and keeps nothing from going live.
     pub warnings: Vec<Diagnostic>,
@@ -84,6 +86,7 @@ pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<D
     match (script, class) {
         (Some(script), Ok(class)) if linker.found.is_empty() => Ok(Program {
             function: function.clone(),
+            copies_body: linker.changes_in_place(guards.iter().chain([&script])),
             guards,
             script,
             class,
@@ -106,6 +109,12 @@ struct Linker<'a> {
 }
 
 impl Linker<'_> {
+    /// Returns whether one of these, or of the modules that they import, changes values where they are.
+    fn changes_in_place<'a>(&'a self, mut roots: impl Iterator<Item = &'a Arc<Script>>) -> bool {
+        let mut modules = self.modules.values().flatten().map(|module| &module.script);
+        roots.any(|script| script.references.changes_in_place) || modules.any(|script| script.references.changes_in_place)
+    }
+
     fn script(&mut self, file: &FilePath) -> Option<Arc<Script>> {
         let content = self.tree.get(file)?;
         match self.engine.script(file, content).as_ref() {

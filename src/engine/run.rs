@@ -14,6 +14,7 @@ use super::{
     plan::Planned,
     reply::{self, BadReply},
     script::Script,
+    sizes::Sizes,
 };
 use crate::{
     execution::{Execution, Failure, Finished, Invocation, Outcome, Reply},
@@ -78,15 +79,18 @@ impl Engine {
             cancel: control.cancel,
         });
         let body = body::read(&invocation.headers, &invocation.body)?;
-        context::enter(Current::new(invocation, program.function.clone(), body));
+        let current = Current::new(invocation, program.function.clone(), body, program.copies_body);
+        let rhai = program.class.engine_for(current.sizes(Sizes::allowed_by(limits)));
+        context::enter(current);
         module::enter(program.imports.clone());
         let file = &program.script.file;
         // Rhai has panicked on odd input before; one more must not take the server with it.
-        let ran = catch_unwind(AssertUnwindSafe(|| self.answer(program)))
+        let ran = catch_unwind(AssertUnwindSafe(|| answer(program, &rhai)))
             .unwrap_or_else(|_| Ran::Failed(Outcome::Failed, failed_in(file, "the engine failed on this script; please report it".into())));
         let usage = meter::usage();
         module::enter(None);
         let Current { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
+        drop(rhai);
         // Of the run there is only what goes out.
         let leaked_bytes = meter::leaked() as i64;
         meter::give_back();
@@ -128,31 +132,29 @@ impl Engine {
         };
         Ok(Brief::Finished(Finished { reply, execution, leaked_bytes }))
     }
+}
 
-    fn answer(&self, program: &Program) -> Ran {
-        for guard in &program.guards {
-            match self.evaluate(program, guard) {
-                Ok(result) if result.is_unit() => {}
-                Ok(result) => return reply_of(program, &guard.file, &result),
-                Err(error) => return failed(error, &guard.file),
-            }
-        }
-        match self.evaluate(program, &program.script) {
-            Ok(result) => reply_of(program, &program.script.file, &result),
-            Err(error) => failed(error, &program.script.file),
+fn answer(program: &Program, rhai: &rhai::Engine) -> Ran {
+    for guard in &program.guards {
+        match evaluate(program, rhai, guard) {
+            Ok(result) if result.is_unit() => {}
+            Ok(result) => return reply_of(program, &guard.file, &result),
+            Err(error) => return failed(error, &guard.file),
         }
     }
-
-    fn evaluate(&self, program: &Program, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
-        // A plan counts fewer operations than Rhai: it is for limits that it cannot come near.
-        let plan = script.plan().filter(|_| program.function.manifest.limits.operations > 10 * meter::SLOW_TICKS);
-        match plan.map_or(Planned::GaveUp, |plan| plan.run(&program.class)) {
-            Planned::Done(result) => return Ok(result),
-            Planned::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
-            Planned::GaveUp => {}
-        }
-        program.class.rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
+    match evaluate(program, rhai, &program.script) {
+        Ok(result) => reply_of(program, &program.script.file, &result),
+        Err(error) => failed(error, &program.script.file),
     }
+}
+
+fn evaluate(program: &Program, rhai: &rhai::Engine, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
+    match script.plan().map_or(Planned::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
+        Planned::Done(result) => return Ok(result),
+        Planned::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
+        Planned::GaveUp => {}
+    }
+    rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
 }
 
 fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Ran {

@@ -5,6 +5,8 @@ use std::ops::{Range, RangeInclusive};
 
 use rhai::{Engine, INT, ImmutableString};
 
+use super::guards::register_change;
+
 /// Registers every replacement.
 pub fn register(engine: &mut Engine) {
     let part = |text: &str, start, length| ImmutableString::from(&text[part(text, start, length)]);
@@ -19,13 +21,13 @@ pub fn register(engine: &mut Engine) {
         part(text, start, length)
     });
     let crop = move |text: &mut ImmutableString, start, length| *text = part(text, start, length);
-    engine.register_fn("crop", move |text: &mut ImmutableString, start: INT, length: INT| crop(text, start, length));
-    engine.register_fn("crop", move |text: &mut ImmutableString, start: INT| crop(text, start, INT::MAX));
-    engine.register_fn("crop", move |text: &mut ImmutableString, range: Range<INT>| {
+    register_change!(engine, "crop", move |text: &mut ImmutableString, start: INT, length: INT| crop(text, start, length));
+    register_change!(engine, "crop", move |text: &mut ImmutableString, start: INT| crop(text, start, INT::MAX));
+    register_change!(engine, "crop", move |text: &mut ImmutableString, range: Range<INT>| {
         let (start, length) = exclusive(&range);
         crop(text, start, length);
     });
-    engine.register_fn("crop", move |text: &mut ImmutableString, range: RangeInclusive<INT>| {
+    register_change!(engine, "crop", move |text: &mut ImmutableString, range: RangeInclusive<INT>| {
         let (start, length) = inclusive(&range);
         crop(text, start, length);
     });
@@ -34,12 +36,12 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// Start and length of what these ranges mean: nothing stands before the first character.
-fn exclusive(range: &Range<INT>) -> (INT, INT) {
+pub(super) fn exclusive(range: &Range<INT>) -> (INT, INT) {
     let start = range.start.max(0);
     (start, range.end.max(start) - start)
 }
 
-fn inclusive(range: &RangeInclusive<INT>) -> (INT, INT) {
+pub(super) fn inclusive(range: &RangeInclusive<INT>) -> (INT, INT) {
     let start = (*range.start()).max(0);
     (start, (*range.end()).max(start).min(INT::MAX - 1) - start + 1)
 }

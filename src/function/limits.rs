@@ -150,7 +150,7 @@ macro_rules! limits {
 limits! {
     /// Wall-clock time of a run.
     timeout: Span = Span::seconds(10), ceiling Span::seconds(300);
-    /// Operations of the engine.
+    /// Statements, expressions, steps along a chain, calls.
     operations: u64 = 50_000_000, ceiling 5_000_000_000;
     /// Bytes of memory that a run may hold at once.
     memory: Size = Size::mib(64), ceiling Size::mib(64);
@@ -158,11 +158,11 @@ limits! {
     call_depth: u32 = 64, ceiling 128;
     /// Expressions inside expressions.
     expression_depth: u32 = 64, ceiling 128;
-    /// Bytes of one string.
+    /// Bytes of one string that a script builds.
     string: Size = Size::mib(1), ceiling Size::mib(16);
-    /// Elements of one array, those of arrays inside it counted too; bytes of one blob.
+    /// Elements of one array that a script builds, those of arrays inside it counted too; bytes of one blob.
     array: u32 = 32_000, ceiling 100_000;
-    /// Entries of one map, those of maps inside it counted too.
+    /// Entries of one map that a script builds, those of maps inside it counted too.
     map: u32 = 5_000, ceiling 100_000;
     /// Bytes of a request's body.
     body: Size = Size::mib(1), ceiling Size::mib(16);

@@ -1,10 +1,11 @@
 //! From Rhai's syntax tree to a plan. `None` means that there is something that a plan does not know.
 
-use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, ImmutableString, Position, Stmt, Token};
+use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, ImmutableString, Stmt, Token};
 
-use super::{Block, Expr, Link, LinkKind, Operator, Role, Root, Step};
+use super::{Block, Expr, Link, LinkKind, Operator, Part, Role, Root, Statement, Step, operations};
 use crate::{
     engine::{
+        MAX_VARIABLES, chain, changes,
         context::{CTX, LOG, LOG_LEVELS, Property, unavailable},
         lint::{KEYWORDS, is_request},
     },
@@ -98,12 +99,15 @@ impl Builder {
     }
 
     fn steps(&mut self, statements: &[Stmt]) -> Option<Block> {
-        statements.iter().map(|statement| Some((statement.position(), self.step(statement)?))).collect()
+        let build = |statement: &Stmt| {
+            Some(Statement { at: statement.position(), operations: operations::of_statement(statement), step: self.step(statement)? })
+        };
+        statements.iter().map(build).collect()
     }
 
     fn declare(&mut self, name: &ImmutableString, is_constant: bool) -> Option<usize> {
-        // A variable of this name is hidden by the request, for Rhai only at times.
-        if name == CTX {
+        // A variable of the request's name is hidden by the request, for Rhai only at times. Rhai says which variable is one too many.
+        if name == CTX || self.names.len() >= MAX_VARIABLES {
             return None;
         }
         let place = self.places;
@@ -146,7 +150,7 @@ impl Builder {
                 } else {
                     let (root, links) = self.links(lhs)?;
                     // What is set through a method, or perhaps, is set nowhere.
-                    let is_plain = |link: &Link| !link.optional && !matches!(link.kind, LinkKind::Method(..));
+                    let is_plain = |link: &Link| !link.optional && !matches!(link.kind, LinkKind::Method { .. });
                     if !links.iter().all(is_plain) {
                         return None;
                     }
@@ -161,7 +165,7 @@ impl Builder {
             Stmt::While(repeated, _) => {
                 let endless = matches!(repeated.expr, Node::Unit(_) | Node::BoolConstant(true, _));
                 self.loops += 1;
-                let condition = if endless { None } else { Some(self.expr(&repeated.expr)?) };
+                let condition = if endless { None } else { Some(self.part(&repeated.expr, false)?) };
                 self.loops -= 1;
                 Step::While { condition, body: self.repeated(repeated.body.statements())? }
             }
@@ -211,13 +215,23 @@ impl Builder {
         let body = body?;
         Some(match over {
             Over::Range(bounds, inclusive) => Step::ForRange { item: place, bounds, inclusive, body },
-            Over::Place(array) => Step::ForIn { item: place, place: array, lends: !changes(&body, place), body },
+            Over::Place(array) => Step::ForIn { item: place, place: array, lends: !change(&body, place), body },
             Over::Expr(over) => Step::For { item: place, over, body },
         })
     }
 
     fn exprs(&mut self, nodes: &[Node]) -> Option<Box<[Expr]>> {
         nodes.iter().map(|node| self.expr(node)).collect()
+    }
+
+    /// Builds what may be evaluated more or less often than what it is in. What is counted there already is not counted once more.
+    fn part(&mut self, node: &Node, is_counted: bool) -> Option<Part> {
+        Some(Part { operations: if is_counted { 0 } else { operations::of(node) }, expr: self.expr(node)? })
+    }
+
+    /// Builds sides of which the first is always evaluated.
+    fn parts(&mut self, sides: &[Node]) -> Option<Box<[Part]>> {
+        sides.iter().enumerate().map(|(number, side)| self.part(side, number == 0)).collect()
     }
 
     fn expr(&mut self, node: &Node) -> Option<Expr> {
@@ -236,9 +250,9 @@ impl Builder {
                 Expr::Map(entries.collect::<Option<_>>()?, Box::new(template.clone()))
             }
             Node::Variable(..) => Expr::Place(self.find(node)?.place),
-            Node::And(sides, _) => Expr::And(self.exprs(sides)?),
-            Node::Or(sides, _) => Expr::Or(self.exprs(sides)?),
-            Node::Coalesce(sides, _) => Expr::Coalesce(self.exprs(sides)?),
+            Node::And(sides, _) => Expr::And(self.parts(sides)?),
+            Node::Or(sides, _) => Expr::Or(self.parts(sides)?),
+            Node::Coalesce(sides, _) => Expr::Coalesce(self.parts(sides)?),
             Node::Stmt(block) => Expr::Block(self.block(block.statements())?),
             Node::FnCall(call, _) => self.call(call)?,
             Node::Dot(..) | Node::Index(..) => self.chain(node)?,
@@ -267,11 +281,15 @@ impl Builder {
         // A variable in the first place is changed by what changes its receiver: the same as a method.
         match call.args.split_first() {
             Some((first @ Node::Variable(..), rest)) => {
-                let method = LinkKind::Method(call.name.clone(), self.exprs(rest)?);
-                self.chain_of(first, vec![Link { kind: method, optional: false }])
+                let kind = self.method(&call.name, rest)?;
+                self.chain_of(first, vec![Link { kind, optional: false }])
             }
             _ => Some(Expr::Call { name: call.name.clone(), arguments: self.exprs(&call.args)? }),
         }
+    }
+
+    fn method(&mut self, name: &ImmutableString, arguments: &[Node]) -> Option<LinkKind> {
+        Some(LinkKind::Method { name: name.clone(), arguments: self.exprs(arguments)?, changes: changes::may_change(name) })
     }
 
     fn chain(&mut self, node: &Node) -> Option<Expr> {
@@ -284,7 +302,7 @@ impl Builder {
             return self.ctx_chain(links);
         }
         let is_length = |link: &Link| {
-            !link.optional && matches!(&link.kind, LinkKind::Method(name, arguments) if name == "len" && arguments.is_empty())
+            !link.optional && matches!(&link.kind, LinkKind::Method { name, arguments, .. } if name == "len" && arguments.is_empty())
         };
         if links.last().is_some_and(is_length) {
             links.pop();
@@ -293,7 +311,7 @@ impl Builder {
         }
         let root = match root {
             Node::Variable(..) => {
-                let has_method = links.iter().any(|link| matches!(link.kind, LinkKind::Method(..)));
+                let has_method = links.iter().any(|link| matches!(link.kind, LinkKind::Method { .. }));
                 Root::Place(if has_method { self.changeable(root)? } else { self.find(root)?.place })
             }
             _ => Root::Expr(Box::new(self.expr(root)?)),
@@ -317,6 +335,11 @@ impl Builder {
                 _ => key(2),
             };
             if second == "body" {
+                let method = links.iter().find(|link| matches!(link.kind, LinkKind::Method { .. }));
+                // Rhai says that the request may not be changed.
+                if matches!(method, Some(Link { kind: LinkKind::Method { changes: true, .. }, .. })) {
+                    return None;
+                }
                 let takes = self.takes_body && self.loops == 0;
                 return Some(Expr::Chain { root: Root::Body { takes }, links: links.into_iter().skip(2).collect() });
             }
@@ -334,33 +357,17 @@ impl Builder {
 
     /// Takes a chain apart: where it begins, and its links.
     fn links<'a>(&mut self, node: &'a Node) -> Option<(&'a Node, Box<[Link]>)> {
-        let (Node::Dot(chain, ..) | Node::Index(chain, ..)) = node else { return None };
-        let mut links = Vec::new();
-        let mut above = node;
-        let mut rest = &chain.rhs;
-        loop {
-            let (Node::Dot(_, flags, _) | Node::Index(_, flags, _)) = above else { return None };
-            let optional = flags.contains(ASTFlags::NEGATED);
-            let is_dot = matches!(above, Node::Dot(..));
-            // A chain goes on inside its right side, unless it is broken off there.
-            let (link, next) = match rest {
-                Node::Dot(inner, ..) | Node::Index(inner, ..) if !flags.contains(ASTFlags::BREAK) => (&inner.lhs, Some((rest, &inner.rhs))),
-                last => (last, None),
+        let (root, links) = chain::take_apart(node)?;
+        let build = |link: chain::Link<'_>| {
+            let kind = match link.node {
+                index if link.is_index => LinkKind::Index(self.expr(index)?),
+                Node::Property(property, _) => LinkKind::Key(property.2.clone()),
+                Node::MethodCall(call, _) if !is_special(&call.name) => self.method(&call.name, &call.args)?,
+                _ => return None,
             };
-            let kind = match (is_dot, link) {
-                (true, Node::Property(property, _)) => LinkKind::Key(property.2.clone()),
-                (true, Node::MethodCall(call, _)) if !is_special(&call.name) => {
-                    LinkKind::Method(call.name.clone(), self.exprs(&call.args)?)
-                }
-                (true, _) => return None,
-                (false, index) => LinkKind::Index(self.expr(index)?),
-            };
-            links.push(Link { kind, optional });
-            match next {
-                Some((inner, after)) => (above, rest) = (inner, after),
-                None => return Some((&chain.lhs, links.into())),
-            }
-        }
+            Some(Link { kind, optional: link.optional })
+        };
+        Some((root, links.into_iter().map(build).collect::<Option<_>>()?))
     }
 }
 
@@ -383,48 +390,51 @@ fn mentions(statements: &[Stmt], name: &ImmutableString) -> bool {
 }
 
 /// Returns whether these steps may change the variable at a place, or something in it.
-fn changes(steps: &[(Position, Step)], place: usize) -> bool {
-    steps.iter().any(|(_, step)| match step {
-        Step::Let { value, .. } | Step::Give(value) => changes_in(value, place),
-        Step::Set { place: changed, value, .. } => *changed == place || changes_in(value, place),
-        Step::SetIn { place: changed, links, value, .. } => *changed == place || changes_in_links(links, place) || changes_in(value, place),
-        Step::If { condition, then, otherwise } => changes_in(condition, place) || changes(then, place) || changes(otherwise, place),
-        Step::While { condition, body } => condition.as_ref().is_some_and(|condition| changes_in(condition, place)) || changes(body, place),
-        Step::For { over, body, .. } => changes_in(over, place) || changes(body, place),
+fn change(steps: &[Statement], place: usize) -> bool {
+    steps.iter().any(|statement| match &statement.step {
+        Step::Let { value, .. } | Step::Give(value) => change_in(value, place),
+        Step::Set { place: changed, value, .. } => *changed == place || change_in(value, place),
+        Step::SetIn { place: changed, links, value, .. } => *changed == place || change_in_links(links, place) || change_in(value, place),
+        Step::If { condition, then, otherwise } => change_in(condition, place) || change(then, place) || change(otherwise, place),
+        Step::While { condition, body } => {
+            condition.as_ref().is_some_and(|condition| change_in(&condition.expr, place)) || change(body, place)
+        }
+        Step::For { over, body, .. } => change_in(over, place) || change(body, place),
         // An array that is lent comes back as it was.
-        Step::ForIn { body, .. } => changes(body, place),
-        Step::ForRange { bounds, body, .. } => changes_in(&bounds.0, place) || changes_in(&bounds.1, place) || changes(body, place),
-        Step::Return(value) => value.as_ref().is_some_and(|value| changes_in(value, place)),
+        Step::ForIn { body, .. } => change(body, place),
+        Step::ForRange { bounds, body, .. } => change_in(&bounds.0, place) || change_in(&bounds.1, place) || change(body, place),
+        Step::Return(value) => value.as_ref().is_some_and(|value| change_in(value, place)),
         Step::Break | Step::Continue => false,
     })
 }
 
-fn changes_in(expr: &Expr, place: usize) -> bool {
-    let any = |exprs: &[Expr]| exprs.iter().any(|expr| changes_in(expr, place));
+fn change_in(expr: &Expr, place: usize) -> bool {
+    let any = |exprs: &[Expr]| exprs.iter().any(|expr| change_in(expr, place));
     match expr {
         Expr::Constant(_) | Expr::Place(_) | Expr::Property(_) => false,
-        Expr::Text(exprs) | Expr::Array(exprs) | Expr::And(exprs) | Expr::Or(exprs) | Expr::Coalesce(exprs) => any(exprs),
-        Expr::Map(entries, _) => entries.iter().any(|(_, value)| changes_in(value, place)),
-        Expr::Not(side) | Expr::Length(side) | Expr::Log(_, side) => changes_in(side, place),
-        Expr::Binary(_, sides) => changes_in(&sides.0, place) || changes_in(&sides.1, place),
+        Expr::Text(exprs) | Expr::Array(exprs) => any(exprs),
+        Expr::And(sides) | Expr::Or(sides) | Expr::Coalesce(sides) => sides.iter().any(|side| change_in(&side.expr, place)),
+        Expr::Map(entries, _) => entries.iter().any(|(_, value)| change_in(value, place)),
+        Expr::Not(side) | Expr::Length(side) | Expr::Log(_, side) => change_in(side, place),
+        Expr::Binary(_, sides) => change_in(&sides.0, place) || change_in(&sides.1, place),
         Expr::Chain { root, links } => {
-            let by_method = links.iter().any(|link| matches!(link.kind, LinkKind::Method(..)));
+            let by_method = links.iter().any(|link| matches!(link.kind, LinkKind::Method { changes: true, .. }));
             let at_root = match root {
                 Root::Place(root) => *root == place && by_method,
                 Root::Body { .. } => false,
-                Root::Expr(root) => changes_in(root, place),
+                Root::Expr(root) => change_in(root, place),
             };
-            at_root || changes_in_links(links, place)
+            at_root || change_in_links(links, place)
         }
         Expr::Call { arguments, .. } => any(arguments),
-        Expr::Block(steps) => changes(steps, place),
+        Expr::Block(steps) => change(steps, place),
     }
 }
 
-fn changes_in_links(links: &[Link], place: usize) -> bool {
+fn change_in_links(links: &[Link], place: usize) -> bool {
     links.iter().any(|link| match &link.kind {
         LinkKind::Key(_) => false,
-        LinkKind::Index(index) => changes_in(index, place),
-        LinkKind::Method(_, arguments) => arguments.iter().any(|argument| changes_in(argument, place)),
+        LinkKind::Index(index) => change_in(index, place),
+        LinkKind::Method { arguments, .. } => arguments.iter().any(|argument| change_in(argument, place)),
     })
 }

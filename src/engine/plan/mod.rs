@@ -6,9 +6,11 @@
 //! **A plan gives what Rhai would give, or it gives up**, and Rhai runs the script from its beginning. It gives up at everything unusual: an
 //! error of any kind, a value near a limit, a type that it does not know, more than [`SLOW_TICKS`] steps. So errors and their places come from
 //! one evaluator only, and a plan may leave out whatever it likes. What a script does outside of its own values (its log) is undone when its
-//! plan gives up. A run that is stopped at one of its limits is not begun again: that would take as long once more.
+//! plan gives up; what it took out of the request's body is read anew; the request itself it cannot change. A run that is stopped at one of its
+//! limits is not begun again: that would take as long once more. What a plan does counts as the operations that Rhai would need for it.
 
 mod build;
+mod operations;
 mod operators;
 mod run;
 #[cfg(test)]
@@ -16,11 +18,10 @@ mod tests;
 
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use rhai::{AST, Dynamic, Identifier, ImmutableString, Map, Position};
+use rhai::{AST, Dynamic, Engine, GlobalRuntimeState, Identifier, ImmutableString, Map, Position};
 
 use self::operators::Operator;
 use super::{
-    Class,
     context::{self, Property},
     meter::{self, SLOW_TICKS},
 };
@@ -49,16 +50,15 @@ impl Plan {
     }
 
     /// Runs the script that stands on this thread.
-    pub(super) fn run(&self, class: &Class) -> Planned {
+    pub(super) fn run(&self, engine: &Engine, global: &GlobalRuntimeState) -> Planned {
         let misses = self.misses.load(Ordering::Relaxed);
         if misses > MAX_MISSES {
             self.misses.store(misses - 1, Ordering::Relaxed);
             return Planned::GaveUp;
         }
-        let planned = context::with(|current| run::run(&self.body, self.places, class, current)).unwrap_or(Planned::GaveUp);
+        let planned = context::with(|current| run::run(&self.body, self.places, engine, global, current)).unwrap_or(Planned::GaveUp);
         if matches!(planned, Planned::GaveUp) {
             self.misses.store(misses + MISS, Ordering::Relaxed);
-            meter::start_again();
         } else if misses > 0 {
             self.misses.store(misses - 1, Ordering::Relaxed);
         }
@@ -75,8 +75,23 @@ pub enum Role {
     Function,
 }
 
-/// Statements that share their variables, each with its place in the file.
-type Block = Box<[(Position, Step)]>;
+/// Statements that share their variables.
+type Block = Box<[Statement]>;
+
+/// A statement, with its place in the file.
+#[derive(Debug)]
+struct Statement {
+    at: Position,
+    operations: u32,
+    step: Step,
+}
+
+/// An expression that is not evaluated each time that its statement is.
+#[derive(Debug)]
+struct Part {
+    operations: u32,
+    expr: Expr,
+}
 
 /// What running a plan came to.
 pub enum Planned {
@@ -88,7 +103,7 @@ pub enum Planned {
     GaveUp,
 }
 
-/// A statement.
+/// What a statement does.
 #[derive(Debug)]
 enum Step {
     Let {
@@ -114,7 +129,7 @@ enum Step {
     },
     /// Without a condition it is a `loop`.
     While {
-        condition: Option<Expr>,
+        condition: Option<Part>,
         body: Block,
     },
     /// Over what an expression gives.
@@ -156,9 +171,9 @@ enum Expr {
     Array(Box<[Expr]>),
     /// Keys with their values, and the map with `()` for each.
     Map(Box<[(Identifier, Expr)]>, Box<Map>),
-    And(Box<[Expr]>),
-    Or(Box<[Expr]>),
-    Coalesce(Box<[Expr]>),
+    And(Box<[Part]>),
+    Or(Box<[Part]>),
+    Coalesce(Box<[Part]>),
     Not(Box<Expr>),
     Binary(Operator, Box<(Expr, Expr)>),
     /// `root.key[index].method(…)`
@@ -180,7 +195,7 @@ enum Expr {
 #[derive(Debug)]
 enum Root {
     Place(usize),
-    /// The request's body. When nobody else reads it, what the chain leads to is taken out of it.
+    /// The request's body, which no method here changes. When nobody else reads it, what the chain leads to is taken out of it.
     Body {
         takes: bool,
     },
@@ -199,5 +214,10 @@ struct Link {
 enum LinkKind {
     Key(ImmutableString),
     Index(Expr),
-    Method(ImmutableString, Box<[Expr]>),
+    Method {
+        name: ImmutableString,
+        arguments: Box<[Expr]>,
+        /// Whether it may change what it is called on.
+        changes: bool,
+    },
 }

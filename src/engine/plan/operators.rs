@@ -90,6 +90,48 @@ pub fn apply(operator: Operator, left: &Dynamic, right: &Dynamic, longest: usize
     None
 }
 
+/// Returns how many operations Rhai needs for an assignment that [`apply`] knows. An integer has no `+=` that takes a float: Rhai looks for it,
+/// and then adds.
+pub fn assigned(target: &Dynamic, value: &Dynamic) -> u64 {
+    if target.is_int() && value.is_float() { 2 } else { 0 }
+}
+
+fn is_text(value: &Dynamic) -> bool {
+    value.is_string() || value.is_char()
+}
+
+/// Whether Rhai has this operator for these by itself, so that it is no call.
+pub fn is_built_in(operator: Operator, left: &Dynamic, right: &Dynamic) -> bool {
+    if number(left).is_some() && number(right).is_some() {
+        return true;
+    }
+    match operator {
+        Operator::Add => {
+            let with_blob = left.is_blob() && (right.is_blob() || right.is_char());
+            is_text(left) && is_text(right) || left.is_unit() && right.is_string() || left.is_string() && right.is_unit() || with_blob
+        }
+        Operator::Subtract => left.is_string() && is_text(right),
+        Operator::Multiply | Operator::Divide | Operator::Modulo => false,
+        Operator::Equal | Operator::NotEqual if left.is_blob() => true,
+        _ => left.type_id() != right.type_id() || is_text(left) || left.is_bool() || left.is_unit(),
+    }
+}
+
+/// Whether Rhai has the assignment with this operator for these by itself, so that it is no call.
+pub fn is_built_in_assignment(operator: Operator, target: &Dynamic, value: &Dynamic) -> bool {
+    if number(target).is_some() && number(value).is_some() {
+        return target.is_float() || value.is_int();
+    }
+    match operator {
+        Operator::Add => {
+            let to_blob = target.is_blob() && (value.is_blob() || value.is_int() || is_text(value));
+            target.is_array() || is_text(target) && is_text(value) || to_blob
+        }
+        Operator::Subtract => target.is_string() && is_text(value),
+        _ => false,
+    }
+}
+
 fn integers(operator: Operator, left: i64, right: i64) -> Option<Dynamic> {
     Some(match operator {
         Operator::Add => left.checked_add(right)?.into(),

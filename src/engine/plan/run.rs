@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use rhai::{Dynamic, Engine, GlobalRuntimeState, ImmutableString, NativeCallContext, Position};
 
-use super::{Block, Expr, Link, LinkKind, Operator, Planned, Root, SLOW_TICKS, Step, meter, operators};
-use crate::engine::{Class, body, context::Current};
+use super::{Block, Expr, Link, LinkKind, Operator, Part, Planned, Root, SLOW_TICKS, Statement, Step, meter, operators};
+use crate::engine::{body, context::Current, sizes::Sizes};
 
 /// Why a step is not followed by the next.
 enum Leave {
@@ -20,42 +20,55 @@ enum Leave {
 
 type Ran<T> = Result<T, Leave>;
 
+/// How near a plan goes to the limit of operations. Rhai may count two for a moment that it takes back.
+const MARGIN: u64 = 2;
+
 /// Runs the steps of a plan.
-pub fn run(steps: &Block, places: usize, class: &Class, current: &mut Current) -> Planned {
-    let logged = current.log.mark();
+pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntimeState, current: &mut Current) -> Planned {
+    let (logged, used) = (current.log.mark(), meter::mark());
     if current.body.is_shared() {
         // A guard has read it.
         current.body = current.body.take().flatten();
     }
     let mut frame = Frame {
         places: vec![Dynamic::UNIT; places],
-        steps: 0,
+        ticks: 0,
+        operations: 0,
+        may_count: meter::operations_left().saturating_sub(MARGIN),
         at: Position::NONE,
         took_body: false,
-        engine: &class.rhai,
-        global: &class.global,
+        engine,
+        global,
         current,
     };
     let result = frame.block(steps);
-    let (took_body, at) = (frame.took_body, frame.at);
-    drop(frame);
+    let Frame { ticks, operations, at, took_body, places, .. } = frame;
+    drop(places);
+    meter::correct(ticks, operations);
     match result {
-        Ok(value) | Err(Leave::Return(value)) => return Planned::Done(value),
+        Ok(value) | Err(Leave::Return(value)) if meter::operations_left() >= MARGIN => return Planned::Done(value),
         Err(Leave::Stop) => return Planned::Stopped(at),
-        Err(Leave::GiveUp | Leave::Break | Leave::Continue) => {}
+        _ => {}
     }
     current.log.rewind(logged);
     if took_body {
-        // It was well formed the first time.
+        // What is left of it makes room first. It was well formed the first time.
+        current.body = Dynamic::UNIT;
         current.body = body::read(&current.invocation.headers, &current.invocation.body).unwrap_or(Dynamic::UNIT);
     }
+    meter::rewind(used);
     Planned::GaveUp
 }
 
 /// A plan that runs.
 struct Frame<'a> {
     places: Vec<Dynamic>,
-    steps: u64,
+    /// Steps that the meter has heard of.
+    ticks: u64,
+    /// Operations that Rhai would have needed for these steps, without those of the functions that were called.
+    operations: u64,
+    /// The most of them that are allowed.
+    may_count: u64,
     /// Where the statement is that it is at.
     at: Position,
     took_body: bool,
@@ -66,26 +79,28 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn count(&mut self) -> Ran<()> {
-        self.steps += 1;
+    /// Counts a step that is one operation or more.
+    fn count(&mut self, operations: u32) -> Ran<()> {
+        self.ticks += 1;
+        self.operations += u64::from(operations);
         match meter::tick() {
             Some(_) => Err(Leave::Stop),
-            None if self.steps > SLOW_TICKS => Err(Leave::GiveUp),
+            None if self.ticks > SLOW_TICKS || self.operations > self.may_count => Err(Leave::GiveUp),
             None => Ok(()),
         }
     }
 
-    fn block(&mut self, steps: &[(Position, Step)]) -> Ran<Dynamic> {
+    fn block(&mut self, steps: &[Statement]) -> Ran<Dynamic> {
         let mut last = Dynamic::UNIT;
-        for (at, step) in steps {
+        for Statement { at, operations, step } in steps {
             self.at = *at;
+            self.count(*operations)?;
             last = self.step(step)?;
         }
         Ok(last)
     }
 
     fn step(&mut self, step: &Step) -> Ran<Dynamic> {
-        self.count()?;
         match step {
             Step::Let { place, value } => self.places[*place] = self.eval(value)?,
             Step::Set { place, operator, value } => {
@@ -93,7 +108,10 @@ impl Frame<'_> {
                 let next = match operator {
                     None => value,
                     Some(operator) => match operators::apply(*operator, &self.places[*place], &value, self.engine.max_string_size()) {
-                        Some(next) => next,
+                        Some(next) => {
+                            self.operations += operators::assigned(&self.places[*place], &value);
+                            next
+                        }
                         None => return self.assign_with(*operator, *place, value),
                     },
                 };
@@ -105,10 +123,14 @@ impl Frame<'_> {
                 return self.block(chosen);
             }
             Step::While { condition, body } => loop {
-                if let Some(condition) = condition
-                    && !self.truth(condition)?
-                {
-                    break;
+                match condition {
+                    Some(condition) => {
+                        self.count(condition.operations)?;
+                        if !self.truth(&condition.expr)? {
+                            break;
+                        }
+                    }
+                    None => self.count(u32::from(body.is_empty()))?,
                 }
                 if !self.repeat(body)? {
                     break;
@@ -118,7 +140,7 @@ impl Frame<'_> {
                 let Ok(items) = self.eval(over)?.into_array() else { return Err(Leave::GiveUp) };
                 for value in items {
                     self.places[*item] = value;
-                    if !self.repeat(body)? {
+                    if !self.next_round(body)? {
                         break;
                     }
                 }
@@ -131,7 +153,7 @@ impl Frame<'_> {
                 let Some(end) = last.checked_add(i64::from(*inclusive)) else { return Err(Leave::GiveUp) };
                 for number in first..end {
                     self.places[*item] = number.into();
-                    if !self.repeat(body)? {
+                    if !self.next_round(body)? {
                         break;
                     }
                 }
@@ -147,9 +169,16 @@ impl Frame<'_> {
         Ok(Dynamic::UNIT)
     }
 
+    /// Runs the body of a loop over items once. A body without statements counts by itself.
+    fn next_round(&mut self, body: &[Statement]) -> Ran<bool> {
+        if body.is_empty() {
+            self.count(1)?;
+        }
+        self.repeat(body)
+    }
+
     /// Runs the body of a loop once. Returns whether it goes on.
-    fn repeat(&mut self, body: &[(Position, Step)]) -> Ran<bool> {
-        self.count()?;
+    fn repeat(&mut self, body: &[Statement]) -> Ran<bool> {
         match self.block(body) {
             Ok(_) | Err(Leave::Continue) => Ok(true),
             Err(Leave::Break) => Ok(false),
@@ -158,17 +187,17 @@ impl Frame<'_> {
     }
 
     /// Runs a loop over the array in a variable. The array is away meanwhile, which nobody can see: the body does not mention it.
-    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[(Position, Step)]) -> Ran<()> {
+    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[Statement]) -> Ran<()> {
         let Ok(mut array) = self.places[place].take().into_array() else { return Err(Leave::GiveUp) };
         for element in &mut array {
             let goes_on = if lends {
                 std::mem::swap(element, &mut self.places[item]);
-                let goes_on = self.repeat(body)?;
+                let goes_on = self.next_round(body)?;
                 std::mem::swap(element, &mut self.places[item]);
                 goes_on
             } else {
                 self.places[item] = element.clone();
-                self.repeat(body)?
+                self.next_round(body)?
             };
             if !goes_on {
                 break;
@@ -182,9 +211,13 @@ impl Frame<'_> {
         self.eval(condition)?.as_bool().map_err(|_| Leave::GiveUp)
     }
 
-    /// Calls one of Rhai's own functions. `by_reference` says that the first argument stays with its owner.
+    fn truth_of(&mut self, side: &Part) -> Ran<bool> {
+        self.operations += u64::from(side.operations);
+        self.truth(&side.expr)
+    }
+
+    /// Calls one of Rhai's own functions, which counts for itself. `by_reference` says that the first argument stays with its owner.
     fn call(&mut self, name: &str, by_reference: bool, arguments: &mut [&mut Dynamic]) -> Ran<Dynamic> {
-        self.count()?;
         let context = NativeCallContext::from((self.engine, name, None, self.global, Position::NONE));
         let result = context.call_native_fn_raw(name, by_reference, arguments);
         // What was stopped may have come to an end all the same.
@@ -194,6 +227,10 @@ impl Frame<'_> {
     fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> Ran<Dynamic> {
         let name = operator.assignment().ok_or(Leave::GiveUp)?;
         let mut target = self.places[place].take();
+        if operators::is_built_in_assignment(operator, &target, &value) {
+            // For Rhai this is no call.
+            self.ticks += 1;
+        }
         let _ = self.call(name, true, &mut [&mut target, &mut value])?;
         self.check_size(&target)?;
         self.places[place] = target;
@@ -204,11 +241,15 @@ impl Frame<'_> {
         let value = self.eval(value)?;
         let mut found = self.indexes(links)?.into_iter();
         let mut root = self.places[place].take();
-        self.set_at(&mut root, links, &mut found, operator, value)?;
+        // What is above grows with what is set.
+        if self.set_at(&mut root, links, &mut found, operator, value)? {
+            self.check_size(&root)?;
+        }
         self.places[place] = root;
         Ok(())
     }
 
+    /// Sets a value inside another. Returns whether that has grown.
     fn set_at(
         &mut self,
         target: &mut Dynamic,
@@ -216,13 +257,19 @@ impl Frame<'_> {
         found: &mut std::vec::IntoIter<Dynamic>,
         operator: Option<Operator>,
         value: Dynamic,
-    ) -> Ran<()> {
+    ) -> Ran<bool> {
         let [link, rest @ ..] = links else {
-            *target = match operator {
+            let next = match operator {
                 None => value,
-                Some(operator) => operators::apply(operator, target, &value, self.engine.max_string_size()).ok_or(Leave::GiveUp)?,
+                Some(operator) => {
+                    let next = operators::apply(operator, target, &value, self.engine.max_string_size()).ok_or(Leave::GiveUp)?;
+                    self.operations += operators::assigned(target, &value);
+                    next
+                }
             };
-            return Ok(());
+            let grows = !(is_small(&next) || Sizes::of(&next).fits(Sizes::of(target)));
+            *target = next;
+            return Ok(grows);
         };
         let key = match &link.kind {
             LinkKind::Key(key) => Cow::Borrowed(key),
@@ -231,23 +278,18 @@ impl Frame<'_> {
                 if let (Ok(index), true) = (index.as_int(), target.is_array()) {
                     let mut array = target.as_array_mut().map_err(|_| Leave::GiveUp)?;
                     let index = position(index, array.len()).ok_or(Leave::GiveUp)?;
-                    self.set_at(&mut array[index], rest, found, operator, value)?;
-                    // Rhai looks at the size of what was set.
-                    return if rest.is_empty() { self.check_size(&array[index]) } else { Ok(()) };
+                    return self.set_at(&mut array[index], rest, found, operator, value);
                 }
                 Cow::Owned(index.into_immutable_string().map_err(|_| Leave::GiveUp)?)
             }
         };
-        {
-            let mut map = target.as_map_mut().map_err(|_| Leave::GiveUp)?;
-            if rest.is_empty() && !map.contains_key(key.as_str()) {
-                map.insert(key.as_str().into(), Dynamic::UNIT);
-            }
-            let entry = map.get_mut(key.as_str()).ok_or(Leave::GiveUp)?;
-            self.set_at(entry, rest, found, operator, value)?;
+        let mut map = target.as_map_mut().map_err(|_| Leave::GiveUp)?;
+        let is_new = rest.is_empty() && !map.contains_key(key.as_str());
+        if is_new {
+            map.insert(key.as_str().into(), Dynamic::UNIT);
         }
-        // Rhai looks at the size of the map that was set in; being stricter only gives up earlier.
-        if rest.is_empty() { self.check_size(target) } else { Ok(()) }
+        let entry = map.get_mut(key.as_str()).ok_or(Leave::GiveUp)?;
+        Ok(self.set_at(entry, rest, found, operator, value)? || is_new)
     }
 
     fn eval(&mut self, expr: &Expr) -> Ran<Dynamic> {
@@ -270,7 +312,7 @@ impl Frame<'_> {
             }
             Expr::And(sides) => {
                 for side in sides {
-                    if !self.truth(side)? {
+                    if !self.truth_of(side)? {
                         return Ok(false.into());
                     }
                 }
@@ -278,7 +320,7 @@ impl Frame<'_> {
             }
             Expr::Or(sides) => {
                 for side in sides {
-                    if self.truth(side)? {
+                    if self.truth_of(side)? {
                         return Ok(true.into());
                     }
                 }
@@ -286,7 +328,8 @@ impl Frame<'_> {
             }
             Expr::Coalesce(sides) => {
                 for side in sides {
-                    let value = self.eval(side)?;
+                    self.operations += u64::from(side.operations);
+                    let value = self.eval(&side.expr)?;
                     if !value.is_unit() {
                         return Ok(value);
                     }
@@ -318,8 +361,11 @@ impl Frame<'_> {
             if let Ok(part) = value.as_immutable_string_ref() {
                 text.push_str(&part);
             } else if let Ok(number) = value.as_int() {
+                self.operations += 1;
                 let _ = write!(text, "{number}");
-            } else if !value.is_unit() {
+            } else if value.is_unit() {
+                self.operations += 1;
+            } else {
                 // As Rhai does it, with the function that knows how.
                 let part = self.call("to_string", true, &mut [&mut value])?;
                 text.push_str(&part.into_immutable_string().map_err(|_| Leave::GiveUp)?);
@@ -345,11 +391,19 @@ impl Frame<'_> {
         let (mut left, mut right) = (self.eval(left)?, self.eval(right)?);
         match operators::apply(operator, &left, &right, longest) {
             Some(result) => Ok(result),
-            None => self.call(operator.text(), false, &mut [&mut left, &mut right]),
+            None => {
+                if operators::is_built_in(operator, &left, &right) {
+                    // For Rhai this is no call.
+                    self.ticks += 1;
+                }
+                self.call(operator.text(), false, &mut [&mut left, &mut right])
+            }
         }
     }
 
     fn length(&mut self, of: &Expr) -> Ran<Dynamic> {
+        // For Rhai this is a call.
+        self.operations += 1;
         let mut length = None;
         if !self.seen().look(of, &mut |value| length = length_of(value)) {
             length = length_of(&self.eval(of)?);
@@ -379,12 +433,21 @@ impl Frame<'_> {
             Root::Place(place) => {
                 let mut root = self.places[*place].take();
                 let value = self.follow(&mut root, links, &mut found, Owner::Somebody)?;
+                // What is above grows with what a method is called on.
+                let method = links.iter().position(|link| matches!(link.kind, LinkKind::Method { .. }));
+                if let Some(above @ 1..) = method
+                    && matches!(links[above].kind, LinkKind::Method { changes: true, .. })
+                {
+                    self.check_size(&root)?;
+                }
                 self.places[*place] = root;
                 Ok(value)
             }
             Root::Body { takes } => {
-                let owner = if *takes { Owner::Nobody } else { Owner::Somebody };
-                self.took_body |= *takes;
+                // What a guard has read is read-only in all its parts, and stays where it is.
+                let takes = *takes && !self.current.body.is_read_only();
+                let owner = if takes { Owner::Nobody } else { Owner::Somebody };
+                self.took_body |= takes;
                 let mut root = self.current.body.take();
                 let value = self.follow(&mut root, links, &mut found, owner);
                 // Also when this gives up: Rhai reads it next.
@@ -401,7 +464,7 @@ impl Frame<'_> {
             match &link.kind {
                 LinkKind::Key(_) => {}
                 LinkKind::Index(index) => values.push(self.eval(index)?),
-                LinkKind::Method(_, arguments) => {
+                LinkKind::Method { arguments, .. } => {
                     for argument in arguments {
                         values.push(self.eval(argument)?);
                     }
@@ -420,11 +483,13 @@ impl Frame<'_> {
             });
         };
         if link.optional && target.is_unit() {
+            // These steps are left out. What is called is not counted yet.
+            self.operations -= links.iter().filter(|link| !matches!(link.kind, LinkKind::Method { .. })).count() as u64;
             return Ok(Dynamic::UNIT);
         }
         let key = match &link.kind {
             LinkKind::Key(key) => Cow::Borrowed(key),
-            LinkKind::Method(name, arguments) => {
+            LinkKind::Method { name, arguments, .. } => {
                 let mut values: Vec<Dynamic> = found.take(arguments.len()).collect();
                 let mut all: Vec<&mut Dynamic> = std::iter::once(&mut *target).chain(&mut values).collect();
                 let mut result = self.call(name, true, &mut all)?;
@@ -443,6 +508,8 @@ impl Frame<'_> {
         let mut map = target.as_map_mut().map_err(|_| Leave::GiveUp)?;
         match map.get_mut(key.as_str()) {
             Some(entry) => self.follow(entry, rest, found, owner),
+            // Rhai tries to put back what the method changed.
+            None if matches!(rest, [Link { kind: LinkKind::Method { .. }, .. }, ..]) => Err(Leave::GiveUp),
             None => self.follow(&mut Dynamic::UNIT.clone(), rest, found, Owner::Nobody),
         }
     }
@@ -452,12 +519,10 @@ impl Frame<'_> {
         Ok(value)
     }
 
-    /// Gives up where Rhai would say that a value is too large.
+    /// Gives up where Rhai would say that a value is too large, at once or when it looks at it again. No value of a plan is larger, so that
+    /// each part of it can be read without another look.
     fn check_size(&self, value: &Dynamic) -> Ran<()> {
-        let sizes = Sizes::of(value).ok_or(Leave::GiveUp)?;
-        let engine = self.engine;
-        let fits = sizes.array <= engine.max_array_size() && sizes.map <= engine.max_map_size() && sizes.string <= engine.max_string_size();
-        if fits { Ok(()) } else { Err(Leave::GiveUp) }
+        if Sizes::of(value).fits(Sizes::allowed_in(self.engine)) { Ok(()) } else { Err(Leave::GiveUp) }
     }
 }
 
@@ -472,6 +537,11 @@ enum Owner {
 fn position(index: i64, length: usize) -> Option<usize> {
     let position = if index < 0 { i64::try_from(length).ok()?.checked_add(index)? } else { index };
     usize::try_from(position).ok().filter(|position| *position < length)
+}
+
+/// Whether a value counts for no limit of sizes.
+fn is_small(value: &Dynamic) -> bool {
+    value.is_int() || value.is_unit() || value.is_bool() || value.is_float() || value.is_char()
 }
 
 fn length_of(value: &Dynamic) -> Option<usize> {
@@ -525,7 +595,7 @@ impl Seen<'_> {
             LinkKind::Key(key) => return self.look_at_key(target, key, rest, then),
             LinkKind::Index(Expr::Constant(index)) => index,
             LinkKind::Index(Expr::Place(place)) => &self.places[*place],
-            LinkKind::Index(_) | LinkKind::Method(..) => return false,
+            LinkKind::Index(_) | LinkKind::Method { .. } => return false,
         };
         if let Ok(index) = index.as_int() {
             let Ok(array) = target.as_array_ref() else { return false };
@@ -537,40 +607,5 @@ impl Seen<'_> {
     fn look_at_key(&self, target: &Dynamic, key: &ImmutableString, rest: &[Link], then: &mut dyn FnMut(&Dynamic)) -> bool {
         let Ok(map) = target.as_map_ref() else { return false };
         self.look_in(map.get(key.as_str()).unwrap_or(&NOTHING), rest, then)
-    }
-}
-
-/// How large a value is with all that is in it, as Rhai counts.
-#[derive(Default)]
-struct Sizes {
-    array: usize,
-    map: usize,
-    string: usize,
-}
-
-impl Sizes {
-    fn of(value: &Dynamic) -> Option<Self> {
-        let mut sizes = Self::default();
-        sizes.add(value)?;
-        Some(sizes)
-    }
-
-    /// Adds what is in a value. `None` for what cannot be looked through.
-    fn add(&mut self, value: &Dynamic) -> Option<()> {
-        if value.is_shared() {
-            return None;
-        }
-        if let Ok(text) = value.as_immutable_string_ref() {
-            self.string += text.len();
-        } else if let Ok(array) = value.as_array_ref() {
-            self.array += array.len();
-            array.iter().try_for_each(|item| self.add(item))?;
-        } else if let Ok(map) = value.as_map_ref() {
-            self.map += map.len();
-            map.values().try_for_each(|value| self.add(value))?;
-        } else if let Ok(blob) = value.as_blob_ref() {
-            self.array += 1 + blob.len();
-        }
-        Some(())
     }
 }

@@ -1,56 +1,78 @@
 //! A plan against Rhai: the same scripts, the same requests, the same results.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    sync::{Arc, atomic::Ordering},
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
-use proptest::prelude::*;
+use proptest::{
+    prelude::*,
+    test_runner::{RngAlgorithm, TestRng, TestRunner},
+};
 
 use crate::{
     clock::{DeploymentId, ExecutionId},
     engine::{Control, Engine, Program, program},
     execution::{Execution, Finished, Invocation, Param, Trigger},
-    function::{Content, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
+    function::{Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
 };
 
 const BODY: &str = r#"{"items":[{"name":"a","value":1,"tags":["x","y"]},{"name":"b","value":2.5,"tags":[]},{"name":"ü","value":-3,"none":null}],"deep":{"er":{"est":[1,2,[3]]}},"flag":true,"text":"hello","n":7}"#;
 
-/// Operations that keep a plan away.
-const FEW: &str = "+++\n[limits]\noperations = 100_000\n+++\n";
-const MANY: &str = "+++\n[limits]\noperations = 50_000_000\n+++\n";
+/// What one run is asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    body: String,
+    query: String,
+}
 
-fn invocation() -> Invocation {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.append("x-one", HeaderValue::from_static("1"));
-    headers.append("x-one", HeaderValue::from_static("2"));
-    Invocation {
-        execution_id: ExecutionId(1 << 40),
-        deployment: DeploymentId(2 << 40),
-        trigger: Trigger::Http,
-        replay_of: None,
-        request_id: None,
-        method: Method::POST,
-        uri: "/f?name=Ada&n=5&name=Eve&empty=".parse().unwrap(),
-        params: vec![
-            ("id".into(), Param::One("42".into())),
-            ("rest".into(), Param::Many(vec!["a".into(), "b".into()])),
-            ("none".into(), Param::Absent),
-        ],
-        principal: None,
-        headers,
-        body: Bytes::from_static(BODY.as_bytes()),
-        remote_addr: None,
-        capture: None,
+impl Default for Asked {
+    fn default() -> Self {
+        Self { body: BODY.into(), query: "name=Ada&n=5&name=Eve&empty=".into() }
     }
 }
 
-fn program(engine: &Engine, script: &str) -> Option<Arc<Program>> {
-    let tree: Tree = [("f.rhai".into(), Content::new(script.as_bytes()))].into();
+impl Asked {
+    fn invocation(&self) -> Invocation {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.append("x-one", HeaderValue::from_static("1"));
+        headers.append("x-one", HeaderValue::from_static("2"));
+        Invocation {
+            execution_id: ExecutionId(1 << 40),
+            deployment: DeploymentId(2 << 40),
+            trigger: Trigger::Http,
+            replay_of: None,
+            request_id: None,
+            method: Method::POST,
+            uri: format!("/f?{}", self.query).parse().unwrap(),
+            params: vec![
+                ("id".into(), Param::One("42".into())),
+                ("rest".into(), Param::Many(vec!["a".into(), "b".into()])),
+                ("none".into(), Param::Absent),
+            ],
+            principal: None,
+            headers,
+            body: Bytes::from(self.body.clone()),
+            remote_addr: None,
+            capture: None,
+        }
+    }
+}
+
+const GUARD: &str = "_middleware.rhai";
+
+/// Compiles a function with the guard before it, if there is one.
+fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Program>> {
+    let mut tree: Tree = [("f.rhai".into(), Content::new(script.as_bytes()))].into();
+    tree.extend(guard.map(|guard| (GUARD.into(), Content::new(guard.as_bytes()))));
     let file = "f.rhai".into();
     let compiled = engine.script(&file, &tree["f.rhai"]);
     let script = compiled.as_ref().as_ref().ok()?;
-    let files = program::closure(engine, &tree, [file.clone()]);
+    let guards: Vec<FilePath> = guard.map(|_| GUARD.into()).into_iter().collect();
+    let files = program::closure(engine, &tree, guards.iter().cloned().chain([file.clone()]));
     let name = FunctionName::new("f");
     let function: SharedFunction = Arc::new(Function {
         script_id: ScriptId::of(&name),
@@ -58,36 +80,51 @@ fn program(engine: &Engine, script: &str) -> Option<Arc<Program>> {
         name,
         manifest: script.manifest.clone(),
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
-        guards: Vec::new(),
+        guards,
         files: files.into_iter().collect(),
     });
     engine.program(&function).ok()
 }
 
-/// What a run shows: its answer, how it ended and where, and its log.
+/// What a run shows: its answer, how it ended and where, what it counted, and its log.
 fn shown(Finished { reply, execution, leaked_bytes }: Finished) -> String {
-    let Execution { outcome, failure, logs, logs_dropped, .. } = execution;
-    let failure = failure.map(|failure| (failure.message, failure.position, failure.calls));
+    let Execution { outcome, failure, logs, logs_dropped, operations, .. } = execution;
+    let failure = failure.map(|failure| (failure.message, failure.file, failure.position, failure.calls));
     let logs: Vec<_> = logs.into_iter().map(|line| (line.level, line.message)).collect();
     assert_eq!(leaked_bytes, 0);
-    format!("{reply:?}\n{outcome:?} {failure:?}\n{logs:?} {logs_dropped}")
+    format!("{reply:?}\n{outcome:?} {failure:?}\n{operations} operations\n{logs:?} {logs_dropped}")
 }
 
-/// Runs a script both ways. Returns whether its plan did it; an error says how the results differ.
-fn compare(engine: &Engine, script: &str) -> Result<bool, String> {
-    let by_rhai = program(engine, &format!("{FEW}{script}"));
-    let by_plan = program(engine, &format!("{MANY}{script}"));
-    let (Some(by_rhai), Some(by_plan)) = (by_rhai, by_plan) else { return Ok(false) };
-    let run = |program: &Program| shown(engine.run(program, invocation(), Control::default()).unwrap());
-    let expected = run(&by_rhai);
+/// More misses than any test takes back.
+const RESTING: i32 = 1 << 20;
+
+/// Runs a function both ways. Returns whether plans did all of it; an error says how the results differ.
+fn compare(engine: &Engine, guard: Option<&str>, script: &str, asked: &Asked) -> Result<bool, String> {
+    let Some(program) = program(engine, guard, script) else { return Ok(false) };
+    let plans = || program.guards.iter().chain([&program.script]).map(|script| script.plan());
+    let misses = |set: i32| plans().flatten().for_each(|plan| plan.misses.store(set, Ordering::Relaxed));
+    let run = || shown(engine.run(&program, asked.invocation(), Control::default()).unwrap());
+    misses(RESTING);
+    let expected = run();
+    misses(0);
     // The second run meets what the first may have left behind.
     for _ in 0..2 {
-        let seen = run(&by_plan);
+        let seen = run();
         if seen != expected {
-            return Err(format!("{script}\n--- by its plan\n{seen}\n--- by Rhai\n{expected}"));
+            return Err(format!("{asked:?}\n{guard:?}\n{script}\n--- by its plan\n{seen}\n--- by Rhai\n{expected}"));
         }
     }
-    Ok(by_plan.script.plan().is_some_and(|plan| plan.misses.load(Ordering::Relaxed) == 0))
+    Ok(plans().all(|plan| plan.is_some_and(|plan| plan.misses.load(Ordering::Relaxed) == 0)))
+}
+
+/// A runner of generated cases. `PICLOUD_PLAN_SEED` repeats the cases of a run that failed, `PICLOUD_PLAN_CASES` says how many.
+fn runner(cases: u32) -> (u64, TestRunner) {
+    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
+    let seed = number("PICLOUD_PLAN_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    let cases = number("PICLOUD_PLAN_CASES").map_or(cases, |cases| cases as u32);
+    let bytes: Vec<u8> = seed.to_le_bytes().into_iter().cycle().take(32).collect();
+    let config = ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 2_000, ..ProptestConfig::default() };
+    (seed, TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)))
 }
 
 fn on_big_stack(work: impl FnOnce() + Send + 'static) {
@@ -198,8 +235,9 @@ fn a_plan_gives_what_rhai_gives() {
     on_big_stack(|| {
         let engine = Engine::new(LimitPolicy::default());
         let expected = PLANNED.iter().map(|script| (script, true)).chain(UNPLANNED.iter().map(|script| (script, false)));
-        let wrong: Vec<_> = expected.filter(|(script, planned)| compare(&engine, script) != Ok(*planned)).collect();
-        let seen: Vec<_> = wrong.iter().map(|(script, _)| (script, compare(&engine, script))).collect();
+        let compare = |script: &str| compare(&engine, None, script, &Asked::default());
+        let wrong: Vec<_> = expected.filter(|(script, planned)| compare(script) != Ok(*planned)).collect();
+        let seen: Vec<_> = wrong.iter().map(|(script, _)| (script, compare(script))).collect();
         assert!(seen.is_empty(), "{seen:#?}");
     });
 }
@@ -263,6 +301,45 @@ fn expression() -> impl Strategy<Value = String> {
     })
 }
 
+/// What changes a part of the request, if that is allowed.
+fn change() -> impl Strategy<Value = String> {
+    let changes = vec![
+        (".items", "pop()"),
+        (".items", "shift()"),
+        (".items", "push(9)"),
+        (".items", "insert(0, 7)"),
+        (".items", "remove(0)"),
+        (".items", "clear()"),
+        (".items", "truncate(1)"),
+        (".items", "reverse()"),
+        (".items", "split(1)"),
+        (".items", "set(0, 5)"),
+        (".items", "take_last()"),
+        (".items[0].tags", "pop()"),
+        (".items[0]", "remove(\"name\")"),
+        (".deep.er.est", "pop()"),
+        (".deep", "clear()"),
+        (".deep", "put()"),
+        ("", "put()"),
+        ("", "set(\"n\", 1)"),
+        ("", "remove(\"n\")"),
+        (".text", "crop(1)"),
+        (".text", "replace(\"l\", \"w\")"),
+        (".text", "make_upper()"),
+    ];
+    (prop::sample::select(changes), 0..7).prop_map(|((part, change), way)| match way {
+        0 | 1 => format!("ctx.request.body{part}.{change};"),
+        2 => format!("let b = ctx.request.body; b{part}.{change};"),
+        3 => format!("let r = ctx.request; r.body{part}.{change};"),
+        4 => "let r = ctx.request; r.body.fresh = 1; r.body.items[0].fresh = 1;".to_owned(),
+        5 => "for x in ctx.request.body.items { x.pop(); }".to_owned(),
+        _ => format!("let x = [ctx.request.body]; x[0]{part}.{change};"),
+    })
+}
+
+/// Functions that change what they are called on.
+const CHANGERS: &str = "fn take_last() { this.pop() } fn put() { this.fresh = 1; }";
+
 fn statement() -> impl Strategy<Value = String> {
     let target = prop::sample::select(vec!["n", "s", "f", "a", "m", "m.k", "m.fresh", "a[0]", "m.l[0]", "m[s]", "a[n]"]);
     let operator = prop::sample::select(vec!["=", "=", "+=", "-=", "*="]);
@@ -275,6 +352,7 @@ fn statement() -> impl Strategy<Value = String> {
         Just("break;".to_owned()),
         Just("continue;".to_owned()),
         expression().prop_map(|value| format!("return {value};")),
+        change(),
     ];
     simple.prop_recursive(2, 12, 3, |inner| {
         let body = prop::collection::vec(inner, 0..3).prop_map(|statements| statements.join(" "));
@@ -291,24 +369,157 @@ fn statement() -> impl Strategy<Value = String> {
     })
 }
 
+/// Text of a script; some have functions, which no plan knows.
+fn script(last: &'static str) -> impl Strategy<Value = String> {
+    let functions = prop::sample::select(vec!["", "", "", CHANGERS]);
+    (functions, prop::collection::vec(statement(), 0..6)).prop_map(move |(functions, statements)| {
+        let start = "let n = 2; let s = \"k\"; let f = 0.5; let a = [1, \"x\", [2]]; let m = #{ k: 1, l: [1, 2] };";
+        format!("{functions} {start} {} {last}", statements.join(" "))
+    })
+}
+
 #[test]
 fn a_plan_gives_what_rhai_gives_for_scripts_that_nobody_wrote() {
     on_big_stack(|| {
         let engine = Engine::new(LimitPolicy::default());
-        let cases = std::env::var("PICLOUD_PLAN_CASES").map_or(3_000, |cases| cases.parse().unwrap());
-        let mut runner =
-            proptest::test_runner::TestRunner::new(ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() });
+        let (seed, mut runner) = runner(3_000);
+        let cases = runner.config().cases;
         let planned = std::cell::Cell::new(0);
-        let scripts = (prop::collection::vec(statement(), 0..6), expression());
-        let outcome = runner.run(&scripts, |(statements, last)| {
-            let start = "let n = 2; let s = \"k\"; let f = 0.5; let a = [1, \"x\", [2]]; let m = #{ k: 1, l: [1, 2] };";
-            let script = format!("{start} {} [{last}, n, s, f, a, m]", statements.join(" "));
-            planned.set(planned.get() + u32::from(compare(&engine, &script).map_err(TestCaseError::fail)?));
+        let functions = (
+            prop::option::of(script("()")),
+            script(""),
+            expression(),
+            prop::sample::select(vec!["", "ctx.request.body", "ctx.request.body.items"]),
+        );
+        let outcome = runner.run(&functions, |(guard, script, last, read)| {
+            let script = format!("{script} [{last}, n, s, f, a, m, {read}]");
+            planned.set(
+                planned.get() + u32::from(compare(&engine, guard.as_deref(), &script, &Asked::default()).map_err(TestCaseError::fail)?),
+            );
             engine.forget_unheld();
             Ok(())
         });
-        outcome.unwrap();
+        outcome.unwrap_or_else(|why| panic!("PICLOUD_PLAN_SEED={seed} repeats this: {why}"));
         // A generator whose scripts all fail would test nothing.
-        assert!(planned.get() > cases / 50, "only {} of {cases} were run by a plan", planned.get());
+        assert!(planned.get() > cases / 100, "only {} of {cases} were run by plans", planned.get());
+    });
+}
+
+/// Limits so low that many values stand at their edges.
+const LOW: &str = "+++\n[limits]\narray = 24\nmap = 20\nstring = 600\n+++\n";
+
+/// A request about as large as these limits, or much larger.
+fn asked() -> impl Strategy<Value = Asked> {
+    let size = || prop::sample::select(vec![0_usize, 1, 4, 8, 9, 10, 11, 12, 13, 18, 19, 20, 21, 23, 24, 25, 30, 60]);
+    (size(), size(), size(), size()).prop_map(|(items, names, text, pairs)| Asked {
+        body: format!(
+            r#"{{"items":[{}],"m":{{{}}},"text":"{}","rows":[{{"a":1}},{{"a":2}}]}}"#,
+            vec!["1"; items].join(","),
+            (0..names).map(|name| format!(r#""{name}":{name}"#)).collect::<Vec<_>>().join(","),
+            "xyzé".repeat(text * 4),
+        ),
+        query: (0..pairs).map(|pair| format!("{pair}=v")).collect::<Vec<_>>().join("&"),
+    })
+}
+
+/// What builds on what was read.
+fn building() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "let b = ctx.request.body;",
+        "let items = ctx.request.body.items; items.push(1);",
+        "let b = ctx.request.body; b.items.push(1); b.items.push([1, 2]);",
+        "let b = ctx.request.body; b.m.fresh = 1;",
+        "let b = ctx.request.body; b.fresh = #{ x: 1, y: [2] };",
+        "let b = ctx.request.body; b.rows[0].a = [1, 2, 3];",
+        "let b = ctx.request.body; b.rows[1] = b.m;",
+        "let b = ctx.request.body; b.text += \"x\"; b.rows[0].a = b.text;",
+        "let b = ctx.request.body; b.m[\"more\"] = b.items; b.n = b.m.len() + b.items.len();",
+        "out.push(ctx.request.body.items);",
+        "out.push(ctx.request.body.m);",
+        "out.push(ctx.request.query);",
+        "out.push([ctx.request.body.items, 1]);",
+        "out += ctx.request.body.items;",
+        "all.m = ctx.request.body.m;",
+        "all.items = ctx.request.body.items; all.n = all.items.len();",
+        "all = #{ a: ctx.request.body.m };",
+        "all = #{ a: ctx.request.body, b: 1 };",
+        "text += ctx.request.body.text;",
+        "text = `${ctx.request.body.text}${text}!`;",
+        "text = ctx.request.body.text + \"!\";",
+        "for item in ctx.request.body.items { out.push(item); }",
+        "for i in 0..7 { out.push(i); }",
+        "for i in 0..7 { all[`k${i}`] = i; }",
+        "for i in 0..7 { text += \"12345678901234567890\"; }",
+        "let q = ctx.request.query; q.fresh = 1; all.q = q;",
+        "out.push(ctx.request.query_all.len()); out.push(ctx.request.query_all);",
+        "out.push(ctx.request.raw_body.len());",
+        "let raw = ctx.request.raw_body; out.push(raw);",
+        "out.push(ctx.request.headers);",
+        "return ctx.request.body;",
+        "return [ctx.request.body.items, ctx.request.body.m];",
+        "return #{ rows: ctx.request.body.m, text: ctx.request.body.text };",
+        "return ctx.request.body.items.len() + ctx.request.body.m.len() + ctx.request.body.text.len();",
+        "out[0] = ctx.request.body.items;",
+        "out[0] = [1, 2]; out[-1] = [out, 1];",
+        "out.push(out);",
+        "out.insert(0, ctx.request.body.m.keys()); out.push(text.split(\"\"));",
+    ])
+    .prop_map(str::to_owned)
+}
+
+#[test]
+fn every_way_of_running_refuses_at_the_same_sizes() {
+    on_big_stack(|| {
+        let engine = Engine::new(LimitPolicy::default());
+        let planned = std::cell::Cell::new(0);
+        let (seed, mut runner) = runner(1_500);
+        let cases = runner.config().cases;
+        let statements = || prop::collection::vec(building(), 1..4);
+        let functions = (prop::option::of(statements()), statements(), asked());
+        let outcome = runner.run(&functions, |(guard, function, asked)| {
+            let whole = |statements: &[String], last: &str| {
+                format!("{LOW}let out = [0]; let all = #{{}}; let text = \"\"; {} {last}", statements.join(" "))
+            };
+            // The limits of a guard are those of the function.
+            let guard = guard.map(|statements| whole(&statements, "()").replace(LOW, "").replace("return", "let r ="));
+            let script = whole(&function, "[out, all, text]");
+            planned.set(planned.get() + u32::from(compare(&engine, guard.as_deref(), &script, &asked).map_err(TestCaseError::fail)?));
+            Ok(())
+        });
+        outcome.unwrap_or_else(|why| panic!("PICLOUD_PLAN_SEED={seed} repeats this: {why}"));
+        assert!(planned.get() > cases / 20, "only {} of {cases} were run by plans", planned.get());
+    });
+}
+
+#[test]
+fn what_a_script_changes_is_never_the_request() {
+    on_big_stack(|| {
+        let engine = Engine::new(LimitPolicy::default());
+        let ran = std::cell::Cell::new(0);
+        let (seed, mut runner) = runner(300);
+        let cases = runner.config().cases;
+        // The second and the third are nothing for a plan, as it finds out late.
+        let late =
+            || prop::sample::select(vec!["", "let c = \"x\"[0];", "let n = 0; while n < 6_000 { n += 1; }", "let x = ctx.request.body;"]);
+        let part = || (prop::sample::select(vec!["", CHANGERS]), prop::collection::vec(change(), 0..3), late());
+        let outcome = runner.run(&(part(), part()), |(guard, function)| {
+            let text = |(functions, changes, late): (&str, Vec<String>, &str), last: &str| {
+                format!("{functions} {} {late} {last}", changes.join(" "))
+            };
+            let (guard, script) = (text(guard, "()"), text(function, "ctx.request.body"));
+            compare(&engine, Some(&guard), &script, &Asked::default()).map_err(TestCaseError::fail)?;
+            if let Some(program) = program(&engine, Some(&guard), &script) {
+                let finished = engine.run(&program, Asked::default().invocation(), Control::default()).unwrap();
+                if let Some(reply) = finished.reply {
+                    ran.set(ran.get() + 1);
+                    let json = |bytes: &[u8]| serde_json::from_slice::<serde_json::Value>(bytes).unwrap();
+                    prop_assert_eq!(json(&reply.body), json(BODY.as_bytes()));
+                }
+            }
+            engine.forget_unheld();
+            Ok(())
+        });
+        outcome.unwrap_or_else(|why| panic!("PICLOUD_PLAN_SEED={seed} repeats this: {why}"));
+        assert!(ran.get() > cases / 20, "only {} of {cases} came to an end", ran.get());
     });
 }

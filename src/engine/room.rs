@@ -1,0 +1,67 @@
+//! Room for large requests. `string`, `array` and `map` limit what a script builds; what a request holds may always be read, kept and
+//! returned. But an engine looks at every value that a script touches, and it cannot tell where one comes from. So a run whose request
+//! holds much has an engine of its own, whose limits are larger by what the request holds.
+
+use std::{ops::Deref, sync::Mutex};
+
+use super::{Class, lock, meter, sizes::Sizes};
+use crate::function::Limits;
+
+/// Engines that stay when their runs have ended. One takes a quarter of a megabyte, and a millisecond to make.
+const MAX_READY: usize = 4;
+
+/// Engines for requests that hold much.
+pub struct Roomy {
+    limits: Limits,
+    ready: Mutex<Vec<rhai::Engine>>,
+}
+
+impl Roomy {
+    /// Makes none yet.
+    pub fn new(limits: &Limits) -> Self {
+        Self { limits: limits.clone(), ready: Mutex::default() }
+    }
+}
+
+/// The engine of one run.
+pub struct Lent<'a> {
+    class: &'a Class,
+    own: Option<rhai::Engine>,
+}
+
+impl Class {
+    /// Returns the engine for a request that holds so much: where it is no more than half of what the limits allow, the one of all such
+    /// runs. The other half is left for the script.
+    pub fn engine_for(&self, request: Sizes) -> Lent<'_> {
+        let allowed = Sizes::allowed_by(&self.roomy.limits);
+        let own = (!request.fits(allowed.half())).then(|| {
+            let ready = lock(&self.roomy.ready).pop();
+            let mut engine = ready.unwrap_or_else(|| meter::beside(|| Self::engine(&self.roomy.limits)));
+            let room = allowed.plus(request);
+            engine.set_max_string_size(room.string).set_max_array_size(room.array).set_max_map_size(room.map);
+            engine
+        });
+        Lent { class: self, own }
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = rhai::Engine;
+
+    fn deref(&self) -> &rhai::Engine {
+        self.own.as_ref().unwrap_or(&self.class.rhai)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        if let Some(engine) = self.own.take() {
+            let mut ready = lock(&self.class.roomy.ready);
+            if ready.len() < MAX_READY {
+                meter::beside(|| ready.push(engine));
+            } else {
+                meter::beside(|| drop(engine));
+            }
+        }
+    }
+}
