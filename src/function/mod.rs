@@ -11,6 +11,7 @@ pub mod name;
 pub mod route;
 pub mod toml_text;
 pub mod tree;
+pub mod unicode;
 
 use std::sync::Arc;
 

@@ -180,6 +180,7 @@ pub fn broken_label(file: &str) -> String {
 /// Returns the routes that take the path, or would but for a matcher, in order of precedence.
 fn runners<'r, T>(entries: &[(&'r Route, &T)], path: &str) -> Vec<Runner<'r>> {
     let Ok(path) = RequestPath::parse(path) else { return Vec::new() };
+    let path = path.composed();
     let texts: Vec<&str> = path.segments().collect();
     let mut runners: Vec<_> = entries
         .iter()

@@ -14,10 +14,13 @@ use tree::Tree;
 
 use crate::{
     execution::{Param, Params},
-    function::route::{
-        Method, Route, Segment,
-        methods::Claim,
-        precedence::{self, Absence, Variant},
+    function::{
+        route::{
+            Method, Route, Segment,
+            methods::Claim,
+            precedence::{self, Absence, Variant},
+        },
+        unicode::composed,
     },
 };
 
@@ -109,7 +112,7 @@ impl<T> Router<T> {
             Ok(path) => path,
             Err(problem) => return Match::BadPath(problem),
         };
-        let Some(endpoint) = self.endpoint(&path) else { return Match::NotFound };
+        let Some(endpoint) = self.endpoint(&path.composed()) else { return Match::NotFound };
         let method = Method::parse(method);
         match self.choose(endpoint, method) {
             Some((candidate, claim)) => {
@@ -191,7 +194,8 @@ fn params(route: &Route, absent: u32, mut path: Segments<'_>) -> Params {
             Segment::Optional { .. } => Param::One(path.next().unwrap_or_default().into()),
             Segment::Param { prefix, suffix, .. } => {
                 let text = path.next().unwrap_or_default();
-                Param::One(between(text, prefix, suffix).unwrap_or_default().into())
+                let value = between(text, prefix, suffix).map(str::to_owned);
+                Param::One(value.or_else(|| Some(between(&composed(text), prefix, suffix)?.to_owned())).unwrap_or_default())
             }
             Segment::Static(_) => {
                 path.next();

@@ -6,7 +6,7 @@ use super::{
     Method, Methods, Route,
     precedence::{Absence, Kind, variants},
 };
-use crate::function::{Diagnostic, FilePath};
+use crate::function::{Diagnostic, FilePath, unicode::composed};
 
 /// Returns what is wrong between these files, reported on every file involved.
 pub fn conflicts<'a>(routes: impl Iterator<Item = (&'a FilePath, &'a Route)>) -> Vec<Diagnostic> {
@@ -93,13 +93,18 @@ fn shared_methods(one: &Methods, other: &Methods) -> String {
     if one.is_empty() && other.is_empty() { "any method".into() } else { super::methods::join(&shared) }
 }
 
-/// Finds paths, of files or of the folders that they lie in, that differ only in upper and lower case.
+/// Returns what is the same for all spellings of a path that some file system cannot tell apart.
+fn folded(path: &str) -> String {
+    composed(&composed(path).to_lowercase()).into_owned()
+}
+
+/// Finds paths, of files or of the folders that they lie in, that differ only in upper and lower case, or in the form of their characters.
 fn same_but_for_case(files: &[(&FilePath, &Route)]) -> Vec<Diagnostic> {
     let mut spellings: HashMap<String, Vec<&str>> = HashMap::with_capacity(files.len());
     let mut seen = HashSet::new();
     for path in files.iter().flat_map(|(file, _)| paths_to(file)) {
         if seen.insert(path) {
-            spellings.entry(path.to_lowercase()).or_default().push(path);
+            spellings.entry(folded(path)).or_default().push(path);
         }
     }
     spellings.retain(|_, spellings| spellings.len() > 1);
@@ -108,9 +113,13 @@ fn same_but_for_case(files: &[(&FilePath, &Route)]) -> Vec<Diagnostic> {
     }
     let mut found = Vec::new();
     for (file, _) in files {
-        let other = |path: &&str| spellings.get(&path.to_lowercase())?.iter().find(|other| *other != path);
+        let other = |path: &&str| spellings.get(&folded(path))?.iter().find(|other| *other != path);
         if let Some((path, other)) = paths_to(file).find_map(|path| Some((path, other(&path)?))) {
-            let message = format!("`{path}` and `{other}` differ only in upper and lower case");
+            let difference = match composed(path) == composed(other) {
+                true => "are one name, written with other characters for the same letters (Unicode NFC and NFD)",
+                false => "differ only in upper and lower case",
+            };
+            let message = format!("`{path}` and `{other}` {difference}");
             found.push(Diagnostic::error((*file).clone(), message).hint("rename one of them: some file systems cannot hold both"));
         }
     }

@@ -6,6 +6,7 @@ use super::{
     Matcher, Segment,
     problem::{NameProblem, is_parameter_name},
 };
+use crate::function::unicode::composed;
 
 /// Returns whether a character is written as `[x+5b]` in names: it means something in names or in URLs.
 fn is_reserved(character: char) -> bool {
@@ -65,8 +66,8 @@ pub(super) fn parse(text: &str) -> Result<Segment, NameProblem> {
     match parameters.as_slice() {
         [] if before.is_empty() => Err(NameProblem::EmptyName),
         [] if before == "." || before == ".." => Err(NameProblem::DotSegment { text: text.into() }),
-        [] => Ok(Segment::Static(before)),
-        [parameter] => parse_parameter(text, parameter, before, after),
+        [] => Ok(Segment::Static(composed(&before).into_owned())),
+        [parameter] => parse_parameter(text, parameter, composed(&before).into_owned(), composed(&after).into_owned()),
         _ => Err(NameProblem::SeveralParameters { text: text.into(), count: parameters.len() }),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::function::unicode::composed;
+
 /// Most segments of a request's path; bounds what a catch-all hands to a script.
 pub const MAX_SEGMENTS: usize = 1024;
 
@@ -57,6 +59,14 @@ impl<'p> RequestPath<'p> {
         match self {
             Self::Plain(path) => Segments::Plain(path),
             Self::Decoded(segments) => Segments::Decoded(segments),
+        }
+    }
+
+    /// Returns the path as routes are written, whatever form its characters were sent in.
+    pub(in crate::live) fn composed(&self) -> RequestPath<'_> {
+        match self {
+            Self::Plain(path) if path.is_ascii() => RequestPath::Plain(path),
+            path => RequestPath::Decoded(path.segments().map(composed).collect()),
         }
     }
 

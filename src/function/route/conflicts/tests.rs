@@ -72,6 +72,14 @@ fn names_that_differ_only_in_case_are_all_reported() {
 }
 
 #[test]
+fn names_that_look_the_same_are_reported() {
+    let told = |one: &str, other: &str| told(&[one, other]);
+    assert!(told("cafe\u{301}.rhai", "caf\u{e9}.rhai").contains("serves any method on `/caf\u{e9}` as well"));
+    assert!(told("CAFE\u{301}/a.rhai", "caf\u{e9}/b.rhai").contains("differ only in upper and lower case"));
+    assert!(told("cafe\u{301}/a.rhai", "caf\u{e9}/b.rhai").contains("are one name, written with other characters"));
+}
+
+#[test]
 fn thousands_of_equal_files_are_told_once_each() {
     let files: Vec<String> = (0..3000).map(|at| format!("(g{at})/x.rhai")).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
