@@ -201,6 +201,29 @@ fn check_counts_what_is_right_and_what_is_not() {
 }
 
 #[test]
+fn check_tells_of_names_that_are_probably_meant_as_others() {
+    let folder = Folder::empty();
+    for path in ["f/hello.rhai", "f/hello.rhai.txt", "f/BYE.RHAI", "f/hello - Copy.rhai", "f/hello_LOCAL_12.rhai"] {
+        folder.write(path, "1");
+    }
+    let told = folder.done(&["check", "f"]);
+    for part in
+        ["`hello.rhai.txt` is not read", "`BYE.RHAI` is not read", "`hello - Copy` looks like a copy", "2 functions, no errors, 3 warnings"]
+    {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    folder.write("f/adm/s.rhai", "1");
+    for name in ["_middleware.RHAI", ".middleware.rhai", "_middleware/index.rhai", "_middleware.test.rhai"] {
+        let path = format!("f/adm/{name}");
+        folder.write(&path, "1");
+        let output = folder.run(&["check", "f"]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(1) && told.contains("looks like a guard and is none"), "{name}: {told}");
+        fs::remove_file(folder.0.path().join(path)).unwrap();
+    }
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_told() {
     let told = Folder::empty().refused(2, &["check"]);
     insta::assert_snapshot!(told);
@@ -217,7 +240,7 @@ fn a_wrong_configuration_is_told_with_its_place() {
 fn routes_lists_and_explains() {
     let folder = Folder::project();
     folder.write("functions/users/me.rhai", "+++\ntimeout = \"1s\"\n+++\n1");
-    folder.write("functions/users/_middleware.rhai", "// lets everyone in");
+    folder.write("functions/users/_middleware.rhai", "() // lets everyone in");
     folder.write("functions/users/[...rest].rhai", "2");
     insta::assert_snapshot!("routes_lists", folder.done(&["routes"]));
     insta::assert_snapshot!("routes_explains", folder.done(&["routes", "/users/me"]));
@@ -341,12 +364,12 @@ fn diff_shows_functions_and_lines_that_differ() {
     Node::start(&folder).stop();
     // Before the first one nothing was live.
     assert!(folder.done(&["diff", "--stat"]).starts_with("nothing → "));
-    folder.write("functions/hello.rhai", "let a = 1;\nlet b = 3;\na + b\n");
-    folder.write("functions/orders/[id].post.rhai", "\"\u{1b}[31m\"\n");
-    fs::remove_file(folder.0.path().join("functions/old.get.rhai")).unwrap();
-    Node::start(&folder).stop();
-    folder.write("functions/same.rhai", "(");
     let node = Node::start(&folder);
+    folder.write("next/hello.rhai", "let a = 1;\nlet b = 3;\na + b\n");
+    folder.write("next/orders/[id].post.rhai", "\"\u{1b}[31m\"\n");
+    folder.write("next/same.rhai", "1\n");
+    folder.done(&["deploy", "next"]);
+    folder.write("functions/same.rhai", "(");
     let all = wait(|| Some(folder.json(&["deployments", "--json"])).filter(|all| all[0]["status"] == "rejected"));
     node.stop();
     let name = |at: usize| all[at]["id"].as_str().unwrap().to_owned();

@@ -41,6 +41,11 @@ impl Script {
         std::str::from_utf8(&self.content.bytes).unwrap_or_default()
     }
 
+    /// Returns whether there is nothing in it that runs: at most a front-matter and comments.
+    pub fn does_nothing(&self) -> bool {
+        self.ast.statements().is_empty()
+    }
+
     /// A quicker way to run it, if there is one.
     pub(super) fn plan(&self) -> Option<&Plan> {
         let role = if module::is_guard(&self.file) { Role::Guard } else { Role::Function };

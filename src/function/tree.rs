@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Digest, Revision};
+use super::{Diagnostic, Digest, Revision};
 
 /// Path of a file below the root, `/` between folders, never absolute, with no `.` or `..` in it.
 pub type FilePath = Arc<str>;
@@ -70,6 +70,16 @@ pub fn differences(before: &Tree, after: &Tree) -> Vec<FilePath> {
             changed.extend(one.or(other).map(|(path, _)| path.clone()));
         }
     }
+}
+
+/// Finds files that lie in another file: no folder can hold both.
+pub fn inside_files(tree: &Tree) -> Vec<Diagnostic> {
+    let inside = |path: &FilePath| {
+        let file = path.match_indices('/').map(|(at, _)| &path[..at]).find(|folder| tree.contains_key(*folder))?;
+        let message = format!("`{file}` is a file, and cannot be the folder of this one, too");
+        Some(Diagnostic::error(path.clone(), message).hint("rename one of them, or leave it out"))
+    };
+    tree.keys().filter_map(inside).collect()
 }
 
 #[cfg(test)]

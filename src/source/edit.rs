@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, ffi::OsStr};
 
-use super::directory::{is_function_file, is_skipped};
+use super::names::{MAX_DEPTH, is_function_file, is_skipped};
 use crate::function::{Content, Diagnostic, FilePath, Revision};
 
-/// Deepest folder that a source reads.
-const MAX_DEPTH: usize = 32;
 /// Longest name of a file or folder that file systems take, in bytes.
 const MAX_NAME_BYTES: usize = 255;
 /// Longest path that is written, in bytes: far below what systems take, so that there is room for the root before it.
@@ -61,11 +59,6 @@ pub enum EditError {
     },
 }
 
-/// Returns whether a source that has this file reads it: a `.rhai` file, with nothing that belongs to editors or version control on the way.
-pub fn is_read(path: &str) -> bool {
-    is_function_file(OsStr::new(path)) && !path.split('/').any(|name| is_skipped(OsStr::new(name)))
-}
-
 /// Returns why no file may be written at this path, whatever it is for. What routing thinks of a name says `classify`.
 pub fn path_problem(path: &str) -> Option<Diagnostic> {
     let problem = |message: String, hint: &str| Some(Diagnostic::error(path, message).hint(hint));
@@ -90,7 +83,10 @@ pub fn path_problem(path: &str) -> Option<Diagnostic> {
         }
         // To file systems of other machines the second is a name of `.git`, and clones with it are refused.
         if is_skipped(OsStr::new(name)) || name.eq_ignore_ascii_case("git~1") {
-            return problem(format!("`{name}` belongs to editors or version control, and is not read"), "give it another name");
+            return problem(
+                format!("`{name}` belongs to editors, version control or another tool, and is not read"),
+                "give it another name",
+            );
         }
     }
     if !is_function_file(OsStr::new(path)) {
@@ -109,7 +105,7 @@ mod tests {
         let deep = format!("{}x.rhai", "a/".repeat(MAX_DEPTH));
         for path in ["a.rhai", "users/[id].get.rhai", "_lib/x.rhai", ".well-known/a.rhai", "a b/ä.rhai", &long, &deep] {
             assert_eq!(path_problem(path), None, "{path}");
-            assert!(is_read(path), "{path}");
+            assert!(crate::source::names::is_read(path), "{path}");
         }
         let too_long = format!("{}.rhai", "x".repeat(MAX_NAME_BYTES - 4));
         let too_deep = format!("a/{deep}");

@@ -3,12 +3,18 @@
 pub mod directory;
 pub mod edit;
 pub mod git;
+mod names;
 pub mod tarball;
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
 use self::edit::{Edit, EditError};
-use crate::deployment::{Cause, Snapshot};
+use crate::{
+    deployment::{Cause, Snapshot},
+    function::{Digest, FilePath},
+};
 
 /// Why a source could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +22,13 @@ pub enum SourceError {
     /// The root is not there: not mounted, moved away, or never made. Nothing is unloaded for it.
     #[error("the functions folder `{path}` is missing")]
     RootMissing {
+        /// As configured.
+        path: std::path::PathBuf,
+    },
+    /// The root holds no function although there were some: its volume is away, or somebody has deleted all of them. Nothing is unloaded
+    /// before somebody says so.
+    #[error("the functions folder `{path}` is empty; its volume may not be mounted (`picloud sync` takes it as it is)")]
+    RootEmpty {
         /// As configured.
         path: std::path::PathBuf,
     },
@@ -60,12 +73,18 @@ pub trait Source: Send + Sync {
     /// Changes files, all or none, if they are still as they were in the revision that the change was made for. The next snapshot shows it.
     async fn edit(&self, edit: Edit) -> Result<(), EditError>;
 
+    /// Says whether [`Source::edit`] would change these files, and changes none.
+    async fn try_edit(&self, edit: Edit) -> Result<(), EditError>;
+
     /// Returns what makes a change of it.
     fn cause(&self) -> Cause {
         Cause::Save
     }
 
-    /// Asks the place that the source is a copy of, if it is one, and waits for the answer.
+    /// Tells which files were there when the source was last followed. One that is missing at the first look may be on its way.
+    async fn remember(&self, _files: BTreeMap<FilePath, Digest>) {}
+
+    /// Looks at everything now, as somebody wants it: asks the place that the source is a copy of, and takes a folder that is empty as it is.
     async fn refresh(&self) {}
 
     /// Has that place asked soon; [`Source::changed`] tells if something came of it.

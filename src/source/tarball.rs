@@ -9,10 +9,10 @@ use std::{
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use tar::{Archive, EntryType, Header};
 
-use super::edit::{is_read, path_problem};
+use super::{edit::path_problem, names::is_read};
 use crate::{
     blocking,
-    function::{Content, Diagnostic, FilePath, Tree},
+    function::{Content, Diagnostic, FilePath, Tree, route::stray::stray},
 };
 
 /// What gzip begins with, and what a zip does.
@@ -89,6 +89,7 @@ fn files(tar: impl Read, limits: Limits) -> Result<Tree, TarError> {
             Err(error) => return Err(TarError::Damaged(error)),
         }
     }
+    collected.look_at_strays();
     match collected.wrong.is_empty() {
         true => Ok(collected.tree),
         false => Err(TarError::Wrong(collected.wrong)),
@@ -167,6 +168,13 @@ impl Collected {
         }
         self.tree.insert(path.into(), Content::new(text));
         Ok(())
+    }
+
+    /// Refuses files that are not read and were certainly meant to be.
+    fn look_at_strays(&mut self) {
+        let others = self.seen.iter().filter(|path| !self.tree.contains_key(path.as_str()));
+        let strays: Vec<Diagnostic> = others.filter_map(|path| stray(path, |other| self.tree.contains_key(other))).collect();
+        strays.into_iter().filter(Diagnostic::is_error).for_each(|found| self.refuse(found));
     }
 
     fn refuse(&mut self, diagnostic: Diagnostic) {

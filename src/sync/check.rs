@@ -16,6 +16,7 @@ use crate::{
             conflicts::conflicts,
             file::{Role, classify, guard_paths},
             methods::combine,
+            stray::stray,
         },
         tree::differences,
     },
@@ -167,6 +168,7 @@ impl Checker {
 fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, before: Option<&SharedFunction>) -> Checked {
     let classified = classify(path);
     let mut checked = Checked { diagnostics: classified.diagnostics, ..Checked::default() };
+    checked.diagnostics.extend(stray(path, |other| tree.contains_key(other)));
     if matches!(classified.role, Role::Ignored | Role::Misnamed) {
         return checked;
     }
@@ -189,6 +191,10 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
             let hint = import_hint(&error, tree);
             checked.diagnostics.push(script.at(import.position, error.to_string()).maybe_hint(hint));
         }
+    }
+    if matches!(classified.role, Role::Guard { .. }) && script.does_nothing() {
+        let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
+        checked.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
     }
     let Role::Function { segments, method } = classified.role else { return checked };
     let methods = match combine(method, script.manifest.methods.as_deref()) {

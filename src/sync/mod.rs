@@ -125,6 +125,7 @@ impl Sync {
     /// Makes live what the source holds now, or what was live before if the source is not there.
     pub async fn start(&mut self) {
         self.recall().await;
+        self.remind_source().await;
         self.sync(Cause::Start).await;
     }
 

@@ -1,11 +1,11 @@
 //! What of a snapshot can go live.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{Sync, examine::Examiner, settle::Settled};
 use crate::{
     deployment::{Commit, Following, Snapshot},
-    function::{Diagnostic, Revision, Tree},
+    function::{Diagnostic, Digest, FilePath, Revision, Tree},
 };
 
 /// What of a snapshot can go live, and how that came to be known.
@@ -87,7 +87,10 @@ impl Examiner {
         }
         let mut following = self.following.clone();
         if let Some(pin) = &mut following.pin {
-            pin.files.retain(|file, digest| snapshot.tree.get(file).map(|content| content.digest) == *digest);
+            // What a file holds is not always known, and then nothing ends because of it.
+            let unknown: BTreeSet<&FilePath> = snapshot.unsettled.iter().filter(|file| !snapshot.tree.contains_key(*file)).collect();
+            let is_same = |file: &FilePath, digest: &Option<Digest>| snapshot.tree.get(file).map(|content| content.digest) == *digest;
+            pin.files.retain(|file, digest| unknown.contains(file) || is_same(file, digest));
             for file in pin.files.keys() {
                 match self.tree.get(file) {
                     Some(live) => drop(snapshot.tree.insert(file.clone(), live.clone())),

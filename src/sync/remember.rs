@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Sync, check::Functions, settle::Settled, whole};
 use crate::{
-    deployment::{Changes, Deployment, DeploymentId, Following, FunctionChange},
-    function::{FilePath, FunctionName, Revision, SharedFunction, Version, tree::differences},
+    deployment::{Cause, Changes, Deployment, DeploymentId, Following, FunctionChange},
+    function::{Digest, FilePath, FunctionName, Revision, SharedFunction, Tree, Version, tree::differences},
     store::{FunctionVersion, Recorded, StoreError},
 };
 
@@ -37,6 +37,19 @@ impl Sync {
             }
             Err(error) => tracing::error!("cannot read from the database what was live: {}", error.explained()),
         }
+    }
+
+    /// Tells the source which files it held when it was last followed: those that are live, but where an operator went back those that were
+    /// there then.
+    pub(super) async fn remind_source(&self) {
+        let mut files: BTreeMap<FilePath, Digest> = self.tree.iter().map(|(path, content)| (path.clone(), content.digest)).collect();
+        for (path, digest) in self.following.pin.iter().flat_map(|pin| &pin.files) {
+            match digest {
+                Some(digest) => drop(files.insert(path.clone(), *digest)),
+                None => drop(files.remove(path)),
+            }
+        }
+        self.parts.source.remember(files).await;
     }
 
     /// Records a deployment.
@@ -146,11 +159,14 @@ impl Sync {
             self.parts.ids.rise_above(last.0);
             deployment.id = DeploymentId(self.parts.ids.next());
         }
+        // Of a folder that is empty nobody knew that it was not.
+        let is_empty = |tree: &Tree| self.parts.source.cause() == Cause::Save && self.tree.is_empty() && !tree.is_empty();
         let remembered = match live {
-            Some((live, tree)) if following != Following::default() => {
+            Some((live, tree)) if following != Following::default() || is_empty(&tree) => {
                 self.parts.live.set_status(|status| status.waiting = None);
                 self.follow_as(following);
                 self.tree = Arc::new(tree);
+                self.remind_source().await;
                 let settled = self.examiner().settle(whole(&self.tree)).await;
                 self.load(&settled).await;
                 self.swap(live, settled);

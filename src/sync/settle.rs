@@ -12,6 +12,7 @@ use crate::{
         route::{
             Methods,
             file::{Role, classify, guard_paths},
+            stray::guard_meant_by,
         },
     },
     live::BrokenFile,
@@ -117,6 +118,9 @@ impl Candidate<'_> {
 
     /// Without its guard a folder would be open to anyone. So what was live in it stays as it was, and nothing new goes live.
     fn shut(&mut self, guard: &FilePath) -> bool {
+        if let Some(meant) = guard_meant_by(guard) {
+            return self.revert(&meant);
+        }
         let Role::Guard { .. } = classify(guard).role else { return false };
         let below: Vec<FilePath> = self.tree.keys().filter(|path| is_below(path, guard)).cloned().collect();
         self.revert_all(&below)

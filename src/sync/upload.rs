@@ -15,7 +15,7 @@ use crate::{
             conflicts,
             file::{Role, classify},
         },
-        tree::differences,
+        tree::{differences, inside_files},
     },
     live::scripts::ScriptKind,
     source::edit::{Edit, EditError, FileEdit, path_problem},
@@ -128,8 +128,9 @@ impl Examiner {
         let named: Vec<Diagnostic> = files.keys().filter_map(|path| name_problem(path)).collect();
         let mut tree = Tree::clone(&self.tree);
         tree.extend(files);
+        let nested = inside_files(&tree);
         let Report { functions, mut diagnostics } = self.check(&Arc::new(tree)).await;
-        diagnostics.extend(named);
+        diagnostics.extend(named.into_iter().chain(nested));
         diagnostics.sort();
         diagnostics.dedup();
         Tried { plan: Plan::between(&self.functions, &functions), diagnostics }
@@ -159,14 +160,14 @@ impl Sync {
         let after = Arc::new(self.changed(wanted, &upload.change)?);
         let paths = differences(&wanted.tree, &after);
         let report = self.examiner().check(&after).await;
-        self.must_be_good(wanted, &upload.change, &paths, &report).await?;
+        self.must_be_good(wanted, &upload.change, &after, &paths, &report).await?;
         let plan = Plan::between(&self.functions, &report.functions);
         let is_emptied = after.is_empty() && !self.functions.is_empty();
         if matches!(upload.change, Change::Tree(_)) && (plan.is_mass_delete() || is_emptied) && !upload.allow_mass_delete {
             return Err(UploadError::MassDelete(Box::new(plan)));
         }
         let uploaded = Uploaded { plan, diagnostics: report.diagnostics, live: None, held: None };
-        if upload.is_dry_run || paths.is_empty() {
+        if paths.is_empty() {
             return Ok(Uploaded { live: self.live_since(), ..uploaded });
         }
         let edit = |path: &FilePath| FileEdit { before: wanted.tree.get(path).cloned(), after: after.get(path).cloned() };
@@ -176,6 +177,10 @@ impl Sync {
             author: upload.by.who.clone(),
             message: upload.change.message(),
         };
+        if upload.is_dry_run {
+            self.parts.source.try_edit(edit).await?;
+            return Ok(Uploaded { live: self.live_since(), ..uploaded });
+        }
         self.parts.source.edit(edit).await?;
         self.sync_for(Cause::Upload, Some(&upload.by)).await;
         let is_live = paths.iter().all(|path| self.tree.get(path) == after.get(path));
@@ -231,10 +236,18 @@ impl Sync {
     }
 
     /// Refuses what does not check. Of a directory, mistakes that were there before in other files are none of this change's.
-    async fn must_be_good(&self, wanted: &Wanted, change: &Change, paths: &[FilePath], report: &Report) -> Result<(), UploadError> {
+    async fn must_be_good(
+        &self,
+        wanted: &Wanted,
+        change: &Change,
+        after: &Tree,
+        paths: &[FilePath],
+        report: &Report,
+    ) -> Result<(), UploadError> {
         let is_changed = |found: &Diagnostic| paths.binary_search(&found.file).is_ok();
         let is_whole = wanted.is_commit || matches!(change, Change::Tree(_));
         let mut errors: Vec<Diagnostic> = report.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
+        errors.extend(inside_files(after));
         errors.extend(paths.iter().filter_map(|path| path_problem(path)).filter(|found| report_lacks(&report.diagnostics, found)));
         if wanted.is_commit {
             let others = wanted.problems.iter().filter(|found| found.is_error() && !found.file.is_empty() && !is_changed(found));

@@ -204,3 +204,21 @@ fn a_first_clone_of_an_empty_repository_can_push() {
         story.wait_for("one", &commit);
     }
 }
+
+#[test]
+fn names_that_are_probably_meant_as_others_are_told_of() {
+    let story = Story::begin();
+    story.checkout.commit(&[("functions/BYE.RHAI", b"1"), ("functions/middleware.rhai", b"1")]);
+    let said = story.push(&["main"]);
+    assert!(said.contains("`BYE.RHAI` is not read"), "{said}");
+    for name in ["_middleware.rhai.txt", "_middleware", ".middleware.rhai", "_middlewear.rhai"] {
+        let path = format!("functions/adm/{name}");
+        story.checkout.commit(&[("functions/adm/s.rhai", b"1"), (&path, b"1")]);
+        let said = story.refused(&["main"]);
+        assert!(said.contains(&format!("`{name}` looks like a guard and is none")), "{said}");
+        story.checkout.done(&["rm", "--quiet", &path]);
+    }
+    story.checkout.commit(&[("functions/adm/_middleware.rhai", b"()"), ("functions/adm/_middleware.rhai.txt", b"1")]);
+    story.push(&["main"]);
+    assert_eq!(story.node.get("/adm/s").text(), "1");
+}

@@ -60,9 +60,7 @@ fn no_link_is_followed_or_replaced() {
             refused.text()
         );
     }
-    for name in ["link", "alias/b"] {
-        assert_eq!((api.replace(name, "2").status, api.delete(name).status), (409, 409), "{name}");
-    }
+    assert_eq!((api.replace("link", "2").status, api.replace("alias/b", "2").status, api.delete("alias/b").status), (409, 409, 409));
     let names: Vec<_> = fs::read_dir(outside.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["kept.rhai"]);
     assert_eq!((node.get("/a").text().as_str(), node.get("/inside/b").text().as_str()), ("1", "1"));
@@ -186,4 +184,69 @@ fn a_node_that_is_killed_while_it_writes_leaves_whole_files() {
     assert_eq!(Api::of(&node).tree("?allow_mass_delete=true", &tar(&[("a.rhai", "1")])).status, 200);
     let left: Vec<_> = fs::read_dir(node.folder().join("functions")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().filter(|name| !name.to_string_lossy().starts_with(".picloud-next-")).eq(["a.rhai"]), "{left:?}");
+}
+
+#[test]
+fn a_dry_run_is_refused_as_the_write_would_be_and_a_link_that_is_to_go_goes() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    symlink("a.rhai", node.file("alias.rhai")).unwrap();
+    node.wait_for("/alias", "1");
+    let api = Api::of(&node);
+    for query in ["?dry_run=true", ""] {
+        let refused = api.tree(query, &tar(&[("a.rhai", "1"), ("b.rhai", "1"), ("alias.rhai", "2")]));
+        assert_eq!(refused.status, 409, "{query}: {}", refused.text());
+        assert!(refused.text().contains("`alias.rhai` cannot be written: it is a link"), "{}", refused.text());
+    }
+    for query in ["?dry_run=true", ""] {
+        assert!(node.file("alias.rhai").is_symlink());
+        let done = api.tree(query, &tar(&[("a.rhai", "1"), ("b.rhai", "1")]));
+        assert_eq!((done.status, done.json()["summary"].as_str()), (200, Some("0 added, 0 changed, 1 removed")), "{}", done.text());
+    }
+    assert!(!node.file("alias.rhai").is_symlink() && node.file("a.rhai").exists());
+    assert_eq!((node.get("/alias").status, node.get("/a").text().as_str()), (404, "1"));
+}
+
+#[test]
+fn a_file_that_is_the_folder_of_another_is_refused_before_anything_is_written() {
+    let node = Node::start_with(&[("x.rhai", "1")]);
+    let api = Api::of(&node);
+    let files = [("x.rhai", "2"), ("a.rhai", "1"), ("a.rhai/b.rhai", "1"), ("a.rhai/c/d.rhai", "1")];
+    for query in ["?dry_run=true", ""] {
+        let refused = api.tree(query, &tar(&files));
+        let wrong = "`a.rhai` is a file, and cannot be the folder of this one, too";
+        assert_eq!(
+            (refused.status, messages(&refused)),
+            (422, vec![format!("a.rhai/b.rhai: {wrong}"), format!("a.rhai/c/d.rhai: {wrong}")])
+        );
+    }
+    assert_eq!(fs::read_dir(node.folder().join("functions")).unwrap().count(), 1);
+    assert_eq!((node.get("/x").text().as_str(), node.get("/a").status), ("1", 404));
+    let checked = api.json("POST", "/api/admin/check", &json!({ "files": { "x.rhai/y.rhai": "1" } }));
+    assert!(checked.text().contains("`x.rhai` is a file"), "{}", checked.text());
+}
+
+#[test]
+fn a_guard_under_a_wrong_name_is_refused_in_a_tree() {
+    let node = Node::start_with(&[("x.rhai", "1")]);
+    let api = Api::of(&node);
+    for name in ["adm/_middleware.rhai.txt", "adm/_middlewear.rhai", "adm/_middleware"] {
+        let refused = api.tree("", &tar(&[("x.rhai", "1"), ("adm/s.rhai", "1"), (name, "1")]));
+        assert_eq!(refused.status, 422, "{name}: {}", refused.text());
+        assert!(messages(&refused)[0].contains("looks like a guard and is none"), "{}", refused.text());
+    }
+    assert_eq!(node.get("/adm/s").status, 404);
+}
+
+#[test]
+fn a_folder_that_the_node_may_not_write_to_is_named_with_what_opens_it() {
+    let read_only = "mount --bind functions functions\nmount -o remount,bind,ro functions";
+    let node = node(&[("a.rhai", "1")]).in_own_mounts(read_only).start();
+    let api = Api::of(&node);
+    for query in ["?dry_run=true", ""] {
+        let refused = api.tree(query, &tar(&[("a.rhai", "2")]));
+        assert_eq!(refused.status, 500, "{}", refused.text());
+        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("Read-only file system") && detail.contains("`ReadWritePaths=`"), "{detail}");
+    }
+    assert_eq!(node.get("/a").text(), "1");
 }

@@ -6,5 +6,6 @@ mod node;
 mod breaking;
 mod load;
 mod modules;
+mod mounts;
 mod restarts;
 mod saves;

@@ -12,7 +12,7 @@ const RESERVED: [(&str, &[&str]); 4] = [
 ];
 
 /// The name of a guard's file.
-const GUARD: &str = "_middleware.rhai";
+pub(super) const GUARD: &str = "_middleware.rhai";
 
 /// What a file is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +84,7 @@ fn role_of(path: &str) -> (Role, Vec<NameProblem>) {
         return (Role::Guard { folder: folder.into() }, Vec::new());
     }
     if file.starts_with('_') {
-        return (Role::Module, guard_look_alike(file, stem).into_iter().collect());
+        return (Role::Module, Vec::new());
     }
     function(&folders, stem)
 }
@@ -99,10 +99,11 @@ fn is_group(folder: &str) -> bool {
     folder.starts_with('(') && folder.ends_with(')')
 }
 
-/// A guard with a slip in its name guards nothing, which nobody would notice.
-fn guard_look_alike(file: &str, stem: &str) -> Option<NameProblem> {
-    let name = stem.split_once('.').map_or(stem, |(name, _)| name);
-    (name == "_middleware" || near_miss(name, ["_middleware"]).is_some()).then(|| NameProblem::LooksLikeGuard { name: file.into() })
+/// Returns whether a file manager has named a file so that was copied beside another, perhaps by mistake.
+fn is_copy(stem: &str) -> bool {
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let numbered = stem.rsplit_once(' ').filter(|(_, number)| is_number(number)).map_or(stem, |(rest, _)| rest);
+    stem.starts_with("Copy of ") || [" - Copy", " copy"].iter().any(|ending| stem.ends_with(ending) || numbered.ends_with(ending))
 }
 
 fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
@@ -117,6 +118,9 @@ fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
         },
         None => (stem, None),
     };
+    if is_copy(stem) || is_copy(name) {
+        problems.push(NameProblem::LooksLikeCopy { name: stem.into() });
+    }
     let mut segments = Vec::with_capacity(folders.len() + 1);
     let folders = folders.iter().filter_map(|folder| parse_folder(folder));
     let file =

@@ -7,6 +7,7 @@ pub mod methods;
 pub mod precedence;
 mod problem;
 mod segment;
+pub mod stray;
 
 use std::{fmt, sync::Arc};
 

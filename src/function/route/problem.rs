@@ -48,8 +48,8 @@ pub(super) enum NameProblem {
     GroupIsFile { text: String },
     #[error("`.{suffix}` looks like a method suffix and is none: this serves a path that ends in `.{suffix}`")]
     LooksLikeMethod { suffix: String, nearest: Option<Method> },
-    #[error("`{name}` looks like a guard and is none: it runs only when imported")]
-    LooksLikeGuard { name: String },
+    #[error("`{name}` looks like a copy that was made by mistake, and is served")]
+    LooksLikeCopy { name: String },
     #[error("this guard runs for nothing: no file below a folder that begins with `_` is routed")]
     IdleGuard,
 }
@@ -57,7 +57,7 @@ pub(super) enum NameProblem {
 impl NameProblem {
     /// Returns whether the file can go live all the same.
     pub(super) fn is_warning(&self) -> bool {
-        matches!(self, Self::LooksLikeMethod { .. } | Self::LooksLikeGuard { .. } | Self::IdleGuard)
+        matches!(self, Self::LooksLikeMethod { .. } | Self::LooksLikeCopy { .. } | Self::IdleGuard)
     }
 
     /// Returns what to do about it.
@@ -100,7 +100,7 @@ impl NameProblem {
             Self::LooksLikeMethod { nearest: None, suffix } => {
                 format!("functions cannot answer it; if the URL ends like this, write the dot as `[x+2e]`: `[x+2e]{suffix}`")
             }
-            Self::LooksLikeGuard { .. } => "a guard's file is named `_middleware.rhai`".into(),
+            Self::LooksLikeCopy { .. } => "delete it, or give it a name of its own".into(),
             Self::IdleGuard => "move it beside the files that it should guard".into(),
         }
     }

@@ -31,6 +31,12 @@ pub(super) enum Fault {
         /// How deep is looked.
         limit: usize,
     },
+    /// Links that would multiply what there is.
+    #[error("links lead to this folder in more than {limit} ways")]
+    TooManyWays {
+        /// How many are followed.
+        limit: usize,
+    },
     /// A name that no URL and no script can say.
     #[error("this name is not UTF-8")]
     NotUtf8,
@@ -65,6 +71,7 @@ impl Fault {
             Self::Absent => None,
             Self::LeavesRoot { .. } => Some("copy the file into the folder, or link to one inside it"),
             Self::Dangling { .. } | Self::Circle => Some("mend the link or delete it"),
+            Self::TooManyWays { .. } => Some("delete links, or put what is shared into modules"),
             Self::TooDeep { .. } => Some("move its files further up"),
             Self::NotUtf8 => Some("rename it; names become URLs, and those are UTF-8"),
             Self::TooLarge { .. } => Some("move parts of it into modules that it imports, or raise the limit"),

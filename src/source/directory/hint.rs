@@ -1,23 +1,28 @@
 //! Turns what the system reports into where to look. Reports are only hints: they may come late, twice, or not at all.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use notify::{
     Event, EventKind,
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::{
-    scan::{is_function_file, is_skipped},
-    watch,
+use super::watch;
+use crate::{
+    function::{Digest, FilePath, route::stray::stray},
+    source::names::{is_read, is_skipped},
 };
-use crate::function::FilePath;
 
 /// Where to look, and how soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hint {
-    /// A file that somebody has finished writing: at once.
+    /// A file, whether or not it is a function file, that somebody has finished writing: at once.
     File(FilePath),
+    /// One that somebody writes to: when it is closed.
+    Writing(FilePath),
     /// Files that the node itself has written or deleted: at once, and a deletion is meant.
     Edited {
         /// They have another content.
@@ -25,7 +30,7 @@ pub(super) enum Hint {
         /// They are not there.
         gone: Vec<FilePath>,
     },
-    /// A file that is being written: when nothing more comes.
+    /// A file that is new, or of which something else has changed than what it holds: when nothing more comes.
     FileSoon(FilePath),
     /// Something that is no function file; everything, if it is or was a folder.
     Other(FilePath),
@@ -35,6 +40,12 @@ pub(super) enum Hint {
     All,
     /// Everything, after watching anew: the root itself is not what it was.
     Root,
+    /// The same if the root leads elsewhere now, or something else is mounted in it.
+    Mounts,
+    /// Everything, after watching anew, because somebody wants it, and takes what is there as it is: wish number so-and-so.
+    Refresh(u64),
+    /// Everything, with these files as if they had been seen before: wish number so-and-so.
+    Remember(BTreeMap<FilePath, Digest>, u64),
     /// Reports can no longer be relied upon.
     Trouble(String),
     /// The source is no longer needed.
@@ -63,20 +74,21 @@ pub(super) fn in_root(root: &Path, report: &notify::Result<Event>) -> Vec<Hint> 
 
 fn path_hint(root: &Path, path: &Path, kind: EventKind, is_finished: bool) -> Option<Hint> {
     let below = path.strip_prefix(root).ok()?;
-    let Some(name) = below.file_name() else {
+    if below.as_os_str().is_empty() {
         return Some(if is_finished { Hint::Root } else { Hint::All });
-    };
-    if below.iter().any(is_skipped) {
-        return Some(Hint::Hidden);
     }
     let Some(path) = below.to_str() else {
         return Some(Hint::All);
     };
+    let path = FilePath::from(path);
     match kind {
-        _ if is_function_file(name) && is_finished => Some(Hint::File(path.into())),
-        _ if is_function_file(name) => Some(Hint::FileSoon(path.into())),
-        EventKind::Access(_) | EventKind::Modify(ModifyKind::Data(_)) => None,
-        _ => Some(Hint::Other(path.into())),
+        // Also of what is no function file: links may lead to it.
+        EventKind::Access(_) => Some(Hint::File(path)),
+        EventKind::Modify(ModifyKind::Data(_)) => Some(Hint::Writing(path)),
+        _ if is_read(&path) && is_finished => Some(Hint::File(path)),
+        _ if is_read(&path) => Some(Hint::FileSoon(path)),
+        _ if below.iter().any(is_skipped) && stray(&path, |_| false).is_none() => Some(Hint::Hidden),
+        _ => Some(Hint::Other(path)),
     }
 }
 
@@ -117,7 +129,8 @@ mod tests {
         assert_eq!(hints(CLOSED, &["/f/a.rhai"]), std::slice::from_ref(&a));
         assert_eq!(hints(renamed, &["/f/a.rhai", "/f/x/b.rhai"]), [a.clone(), b]);
         assert_eq!(hints(EventKind::Remove(RemoveKind::File), &["/f/a.rhai"]), [a]);
-        for kind in [MADE, WRITTEN, EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), EventKind::Any] {
+        assert_eq!(hints(WRITTEN, &["/f/a.rhai"]), [Hint::Writing("a.rhai".into())]);
+        for kind in [MADE, EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), EventKind::Any] {
             assert_eq!(hints(kind, &["/f/a.rhai"]), [Hint::FileSoon("a.rhai".into())]);
         }
     }
@@ -139,8 +152,7 @@ mod tests {
     #[test]
     fn what_is_no_function_may_be_a_folder() {
         assert_eq!(hints(MADE, &["/f/sub"]), [Hint::Other("sub".into())]);
-        assert_eq!(hints(CLOSED, &["/f/notes.txt"]), []);
-        assert_eq!(hints(WRITTEN, &["/f/notes.txt"]), []);
+        assert_eq!(hints(MADE, &["/f/.middleware.rhai"]), [Hint::Other(".middleware.rhai".into())]);
         for hidden in ["/f/.git/index", "/f/..data", "/f/a.rhai~", "/f/.a.rhai.swp", "/f/a.rhai___jb_tmp___"] {
             assert_eq!(hints(MADE, &[hidden]), [Hint::Hidden], "{hidden}");
         }

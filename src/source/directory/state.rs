@@ -9,11 +9,13 @@ use std::{
 use super::{
     Settings,
     fault::Fault,
-    scan::{Look, Signature},
+    loss::{Losses, Missed},
+    scan::Signature,
+    writers::Writers,
 };
 use crate::{
     clock::{Clock as _, SystemClock, monotonic},
-    function::{Content, Diagnostic, Digest, FilePath, Loss},
+    function::{Content, Diagnostic, Digest, FilePath},
 };
 
 /// A content read within this time of its last change is read again later even if `stat` stays the same: the next write may fall into
@@ -42,14 +44,40 @@ impl Now {
     }
 }
 
+/// Whether what was read can be half of a save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It is whole: who wrote it has closed it, or somebody says to take it as it is.
+    Closed,
+    /// Whoever writes to it is reported, and nobody was.
+    Watched,
+    /// Nobody reports who writes to it.
+    Unwatched,
+}
+
+/// What came of looking into a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It is not there.
+    Missing,
+    /// It is as it was when it was last read, or could not be looked at for a reason that is reported elsewhere.
+    Unchanged,
+    /// It is open for writing. Nobody reads it before it is closed, or this time has come.
+    BeingWritten(Instant),
+    /// It was read.
+    Read(Signature, Content, Trust),
+    /// It is there and cannot be used.
+    Fault(Fault),
+}
+
 /// One difference that looks have made.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Change {
     /// A file has this content now, or is gone.
     Content(FilePath, Option<Content>),
-    /// A content began to be so new that it may be half of a save.
+    /// What a file is to hold is not certain: its content is so new that it may be half of a save, or it is not known yet.
     Unsettled(FilePath),
-    /// It has stayed.
+    /// It is certain now.
     Settled(FilePath),
     /// Something is wrong with a path, or no longer.
     Problem(FilePath, Option<Diagnostic>),
@@ -60,6 +88,8 @@ pub(super) enum Change {
 struct Entry {
     /// What its content is, if it has one.
     digest: Option<Digest>,
+    /// What it was before this source was first looked at, if it has not been seen since.
+    remembered: Option<Digest>,
     /// What `stat` said of the file when `digest` was read; none if the file has been something else since.
     signature: Option<Signature>,
     /// Until when the same signature does not prove the same content.
@@ -80,9 +110,11 @@ struct Entry {
 enum Doubt {
     /// Empty, and so young that it may be the first half of a save.
     Empty { signature: Signature, until: Instant },
+    /// Open for writing, or so young that it may be.
+    BeingWritten { until: Instant },
     /// Not there; a save by rename looks like this for a moment.
     Missing { since: Instant },
-    /// The node itself has deleted it.
+    /// Somebody has said that it is to be gone.
     Deleted,
     /// There, and cannot be used.
     Faulty { until: Instant },
@@ -95,14 +127,30 @@ pub(super) struct State {
     entries: BTreeMap<FilePath, Entry>,
     /// When to look at which path again, soonest first.
     due: BTreeSet<(Instant, FilePath)>,
+    /// Who has files open.
+    pub writers: Writers,
+    losses: Losses,
+    /// Something was there before the first look.
+    remembers: bool,
     /// At the first look there is nothing to keep that a moment's patience would protect.
     is_first: bool,
+    /// Everything that was there is missing, and has been for as long as anybody waits.
+    is_empty: bool,
 }
 
 impl State {
     /// Knows nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, entries: BTreeMap::new(), due: BTreeSet::new(), is_first: true }
+        Self {
+            settings,
+            entries: BTreeMap::new(),
+            due: BTreeSet::new(),
+            writers: Writers::default(),
+            losses: Losses::default(),
+            remembers: false,
+            is_first: true,
+            is_empty: false,
+        }
     }
 
     /// Returns whether a file must be read to know its content.
@@ -131,6 +179,25 @@ impl State {
         self.due.iter().take_while(move |(due, _)| *due <= now).map(|(_, path)| path)
     }
 
+    /// Returns whether everything that was there is gone. Then nothing of it is believed to be: most likely the volume is away.
+    pub fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    /// Takes in which files there were before anybody looked. They are as if they had been seen and were missing since.
+    pub fn remember(&mut self, files: BTreeMap<FilePath, Digest>, now: Instant) -> Vec<Change> {
+        let mut changes = Vec::new();
+        self.remembers |= !files.is_empty();
+        for (path, digest) in files {
+            if !self.entries.contains_key(&path) {
+                let entry = Entry { remembered: Some(digest), doubt: Some(Doubt::Missing { since: now }), ..Entry::default() };
+                self.losses.gone(now);
+                self.put(path, entry, None, now, &mut changes);
+            }
+        }
+        changes
+    }
+
     /// Takes in that the node itself has deleted a file: when it is not there, nobody waits for it to come back.
     pub fn deleted(&mut self, path: &FilePath) {
         if let Some(entry) = self.entries.get_mut(path) {
@@ -138,10 +205,21 @@ impl State {
         }
     }
 
+    /// Takes in that somebody means it if everything is gone. Returns whether it is.
+    pub fn all_deleted(&mut self) -> bool {
+        let is_gone = self.count().is_everything();
+        if is_gone {
+            self.is_empty = false;
+            self.entries.values_mut().for_each(|entry| entry.doubt = Some(Doubt::Deleted));
+        }
+        is_gone
+    }
+
     /// Takes in what was seen and returns what is different for it.
     pub fn apply(&mut self, looks: Vec<(FilePath, Look)>, now: Now) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut missing = Vec::new();
+        let was_empty = self.is_empty;
         for (path, look) in looks {
             if look == Look::Missing {
                 missing.push(path);
@@ -151,10 +229,23 @@ impl State {
                 Some(entry) if look == Look::Unchanged && entry.due.is_none() && entry.doubt.is_none() => continue,
                 _ => self.take(&path),
             };
+            if entry.is_missing() || (!entry.is_known() && look != Look::Unchanged) {
+                self.losses.come(now.instant);
+                self.is_empty = false;
+            }
             match look {
                 Look::Missing => {}
                 Look::Unchanged => entry.confirm(),
-                Look::Read(signature, content) => self.settings.read(&mut entry, &path, signature, content, now, &mut changes),
+                Look::BeingWritten(until) => entry.wait(until),
+                Look::Read(signature, content, trust) => {
+                    let trust = match (self.is_first, self.remembers) {
+                        (true, true) => Trust::Unwatched,
+                        // Nothing was live before that could be kept instead.
+                        (true, false) => Trust::Closed,
+                        (false, _) => trust,
+                    };
+                    self.settings.read(&mut entry, &path, signature, content, trust, now, &mut changes);
+                }
                 Look::Fault(fault) => {
                     let patience = if self.is_first { Duration::ZERO } else { self.settings.settle };
                     entry.fault(&path, fault, patience, now.instant, &mut changes);
@@ -162,33 +253,42 @@ impl State {
             }
             self.put(path, entry, None, now.instant, &mut changes);
         }
-        self.miss(missing, now.instant, &mut changes);
+        if !missing.is_empty() || self.losses.is_any() {
+            self.miss(missing, now.instant, &mut changes);
+        }
+        if was_empty && !self.is_empty {
+            self.look_again_for_the_missing(now.instant);
+        }
         self.is_first = false;
         changes
     }
 
     /// Takes in that these paths are not there. They go when they have been missing long enough, all together.
     fn miss(&mut self, paths: Vec<FilePath>, now: Instant, changes: &mut Vec<Change>) {
-        if paths.is_empty() {
-            return;
-        }
         for path in &paths {
             if let Some(entry) = self.entries.get_mut(path)
                 && !matches!(entry.doubt, Some(Doubt::Missing { .. } | Doubt::Deleted))
             {
                 entry.doubt = Some(Doubt::Missing { since: now });
+                self.losses.gone(now);
             }
         }
-        let (newest, delay) = self.patience_with_missing(now);
+        let missed = self.count();
+        self.losses.judge(&self.settings, missed);
         for path in paths {
             let entry = self.take(&path);
             let until = match entry.doubt {
-                // However slowly a folder is emptied, no file outlives its own longest wait.
-                Some(Doubt::Missing { since }) => (newest + delay).min(since + self.settings.all_gone_after),
+                Some(Doubt::Missing { since }) => self.losses.until(&self.settings, &path, since),
                 Some(Doubt::Deleted) => now,
                 _ => continue,
             };
-            if entry.is_known() && now < until {
+            let is_over = now >= until || (self.is_first && missed.is_everything());
+            if entry.is_missing() && entry.is_known() && missed.is_everything() && is_over {
+                self.is_empty = true;
+                self.put(path, entry, None, now, changes);
+                continue;
+            }
+            if entry.is_known() && !is_over {
                 self.put(path, entry, Some(until), now, changes);
                 continue;
             }
@@ -204,24 +304,28 @@ impl State {
         }
     }
 
-    /// Returns when the last of the missing files went, and how long to wait after that: the more are gone, the likelier it is that
-    /// nobody meant it.
-    fn patience_with_missing(&self, now: Instant) -> (Instant, Duration) {
-        let mut newest = None;
-        let (mut known, mut missing) = (0, 0);
-        for entry in self.entries.values().filter(|entry| entry.is_known()) {
-            known += 1;
-            if let Some(Doubt::Missing { since }) = entry.doubt {
-                missing += 1;
-                newest = newest.max(Some(since));
+    /// Counts what is missing.
+    fn count(&self) -> Missed {
+        let known = || self.entries.values().filter(|entry| entry.is_known());
+        Missed { known: known().count(), missing: known().filter(|entry| entry.is_missing()).count() }
+    }
+
+    /// Looks for what is missing: while that was everything, nobody did.
+    fn look_again_for_the_missing(&mut self, now: Instant) {
+        let forgotten = self.entries.iter().filter(|(_, entry)| entry.due.is_none());
+        let forgotten: Vec<(FilePath, Instant)> = forgotten
+            .filter_map(|(path, entry)| match entry.doubt {
+                Some(Doubt::Missing { since }) => Some((path.clone(), since)),
+                _ => None,
+            })
+            .collect();
+        for (path, since) in forgotten {
+            let due = self.losses.until(&self.settings, &path, since).max(now + RACY);
+            self.due.insert((due, path.clone()));
+            if let Some(entry) = self.entries.get_mut(&path) {
+                entry.due = Some(due);
             }
         }
-        let delay = match Loss::of(known, missing) {
-            Loss::All => self.settings.all_gone_after,
-            Loss::Most => self.settings.many_gone_after,
-            Loss::Few => self.settings.gone_after,
-        };
-        (newest.unwrap_or(now), delay)
     }
 
     fn take(&mut self, path: &FilePath) -> Entry {
@@ -236,16 +340,17 @@ impl State {
     fn put(&mut self, path: FilePath, mut entry: Entry, until: Option<Instant>, now: Instant, changes: &mut Vec<Change>) {
         entry.racy_until = entry.racy_until.filter(|until| *until > now);
         let doubt_until = match entry.doubt {
-            Some(Doubt::Empty { until, .. } | Doubt::Faulty { until }) => Some(until),
+            Some(Doubt::Empty { until, .. } | Doubt::BeingWritten { until } | Doubt::Faulty { until }) => Some(until),
             _ => until,
         };
-        if !matches!(entry.doubt, Some(Doubt::Empty { .. })) {
+        let is_being_saved = matches!(entry.doubt, Some(Doubt::Empty { .. } | Doubt::BeingWritten { .. }));
+        if !is_being_saved {
             entry.unsettled_until = entry.unsettled_until.filter(|until| *until > now);
         }
         // While a save is under way, what was new before it has no chance to settle.
-        let is_unsettled = match entry.doubt {
-            Some(Doubt::Empty { .. }) => entry.is_unsettled || entry.digest.is_none(),
-            _ => entry.unsettled_until.is_some(),
+        let is_unsettled = match is_being_saved {
+            true => entry.is_unsettled || entry.digest.is_none(),
+            false => entry.remembered.is_some() || entry.unsettled_until.is_some(),
         };
         if is_unsettled != entry.is_unsettled {
             entry.is_unsettled = is_unsettled;
@@ -261,8 +366,25 @@ impl State {
 
 impl Settings {
     /// Takes in what a file holds.
-    fn read(&self, entry: &mut Entry, path: &FilePath, signature: Signature, content: Content, now: Now, changes: &mut Vec<Change>) {
+    #[expect(clippy::too_many_arguments, reason = "what was read, of what, and when")]
+    fn read(
+        &self,
+        entry: &mut Entry,
+        path: &FilePath,
+        signature: Signature,
+        content: Content,
+        trust: Trust,
+        now: Now,
+        changes: &mut Vec<Change>,
+    ) {
         let is_news = entry.digest != Some(content.digest);
+        // What comes back may have come before anybody watched it.
+        let may_be_half = trust == Trust::Unwatched || (trust == Trust::Watched && (entry.is_missing() || entry.is_waiting()));
+        let is_as_remembered = entry.remembered == Some(content.digest);
+        let age = now.age(&signature, self.unclosed_for);
+        if is_news && !is_as_remembered && may_be_half && age < self.unclosed_for {
+            return entry.wait(now.instant + (self.unclosed_for - age));
+        }
         if content.bytes.is_empty() && is_news {
             let until = match entry.doubt {
                 Some(Doubt::Empty { signature: before, until }) if before == signature => until,
@@ -275,6 +397,7 @@ impl Settings {
             }
         }
         entry.doubt = None;
+        entry.remembered = None;
         if entry.problem.take().is_some() {
             changes.push(Change::Problem(path.clone(), None));
         }
@@ -294,13 +417,28 @@ impl Settings {
 impl Entry {
     /// Returns whether others know of it.
     fn is_known(&self) -> bool {
-        self.digest.is_some() || self.problem.is_some()
+        self.digest.is_some() || self.problem.is_some() || self.remembered.is_some()
+    }
+
+    fn is_missing(&self) -> bool {
+        matches!(self.doubt, Some(Doubt::Missing { .. }))
+    }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.doubt, Some(Doubt::BeingWritten { .. }))
     }
 
     /// Takes in that the file is as it was, or that nothing is known against it.
     fn confirm(&mut self) {
         self.racy_until = None;
         self.doubt = None;
+    }
+
+    /// Takes in that somebody may be writing to it. Until then it is what it was.
+    fn wait(&mut self, until: Instant) {
+        self.signature = None;
+        self.racy_until = None;
+        self.doubt = Some(Doubt::BeingWritten { until });
     }
 
     /// Takes in that the path cannot be used. Its content goes only when that has lasted, and never without a word.
@@ -317,6 +455,7 @@ impl Entry {
             return;
         }
         self.doubt = None;
+        self.remembered = None;
         if self.problem.as_ref() != Some(&fault) {
             changes.push(Change::Problem(path.clone(), Some(fault.diagnostic(path.clone()))));
             self.problem = Some(fault);
@@ -347,7 +486,7 @@ mod tests {
         }
 
         fn file(&self, changed_at_ms: i64, text: &str) -> Look {
-            Look::Read(self.signature(changed_at_ms), Content::new(text.as_bytes()))
+            Look::Read(self.signature(changed_at_ms), Content::new(text.as_bytes()), Trust::Closed)
         }
 
         fn signature(&self, changed_at_ms: i64) -> Signature {
@@ -458,8 +597,122 @@ mod tests {
             assert!(told.look(ms, &missing[..count]).is_empty(), "the last went less than 100 ms ago");
         }
         let last = 1000 + 19 * 90;
-        assert!(told.look(last + 8000, &missing).is_empty(), "all are missing, so it may be the disk that is");
-        assert_eq!(told.look(last + 10_000, &missing).len(), 20);
+        assert!(told.look(last + 8000, &missing).is_empty() && !told.state.is_empty());
+        assert!(told.look(last + 10_000, &missing).is_empty(), "all are missing, so it is the disk that is");
+        assert!(told.state.is_empty());
+        assert_eq!(told.state.next_due(), None, "nobody waits for it with a clock");
+        assert!(told.state.all_deleted(), "somebody says that it is meant");
+        assert_eq!(told.look(last + 20_000, &missing).len(), 20);
+        assert!(!told.state.is_empty());
+    }
+
+    #[test]
+    fn a_copy_that_began_by_deleting_is_waited_for() {
+        let mut told = Told::new();
+        let names: Vec<String> = (0..20).map(|number| format!("{number:02}")).collect();
+        let files: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        told.look(0, &files);
+        let looks = |there: usize| -> Vec<(&str, Look)> {
+            files.iter().enumerate().map(|(at, (name, file))| (*name, if at < there { file.clone() } else { Look::Missing })).collect()
+        };
+        assert!(told.look(1000, &looks(0)).is_empty());
+        // One comes every two seconds, for as long as the longest wait several times over.
+        for there in 1..=20 {
+            assert!(told.look(2000 + 2000 * there as u64, &looks(there)).is_empty(), "{there} are there again");
+        }
+        assert!(told.state.next_due().is_none());
+    }
+
+    #[test]
+    fn what_does_not_come_back_is_gone_when_the_copy_has_ended() {
+        let mut told = Told::new();
+        let names: Vec<String> = (0..4).map(|number| number.to_string()).collect();
+        let files: Vec<(&str, Look)> = names.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        told.look(0, &files);
+        let missing = |from: usize| -> Vec<(&str, Look)> { names[from..].iter().map(|name| (name.as_str(), Look::Missing)).collect() };
+        told.look(1000, &missing(0));
+        let back = [("0", told.file(-5000, "1")), ("new", told.file(8000, "1"))];
+        assert_eq!(told.look(9000, &back), ["new = 1"]);
+        assert!(told.look(18_900, &missing(1)).is_empty());
+        assert_eq!(told.look(19_000, &missing(1)), ["1 gone", "2 gone", "3 gone"]);
+    }
+
+    #[test]
+    fn a_guard_is_missed_for_longest_and_while_others_come_and_go() {
+        let mut told = Told::new();
+        let (guard, function) = ("adm/_middleware.rhai", "adm/s.rhai");
+        let others: Vec<String> = (0..9).map(|number| format!("{number}.rhai")).collect();
+        let mut files: Vec<(&str, Look)> = others.iter().map(|name| (name.as_str(), told.file(-5000, "1"))).collect();
+        files.extend([(guard, told.file(-5000, "1")), (function, told.file(-5000, "1"))]);
+        told.look(0, &files);
+        assert!(told.look(1000, &[(guard, Look::Missing), (function, Look::Missing)]).is_empty());
+        assert_eq!(told.look(1100, &[(guard, Look::Missing), (function, Look::Missing)]), ["adm/s.rhai gone"]);
+        assert_eq!(told.look(5000, &[(function, told.file(-5000, "1"))]), ["adm/s.rhai = 1"]);
+        assert!(told.look(11_100, &[(guard, Look::Missing)]).is_empty());
+        assert!(told.look(14_900, &[(guard, Look::Missing)]).is_empty());
+        assert_eq!(told.look(15_000, &[(guard, Look::Missing)]), ["adm/_middleware.rhai gone"]);
+    }
+
+    #[test]
+    fn what_is_open_for_writing_stays_what_it_was() {
+        let mut told = Told::new();
+        told.look(0, &[("a", told.file(-5000, "1"))]);
+        let until = told.at(60_000).instant;
+        assert!(told.look(1000, &[("a", Look::BeingWritten(until))]).is_empty());
+        assert_eq!(told.look(1000, &[("b", Look::BeingWritten(until))]), ["b unsettled"]);
+        assert_eq!(told.due_in_ms(1000), Some(59_000));
+        assert_eq!(told.look(9000, &[("a", told.file(9000, "2"))]), ["a = 2", "a unsettled"]);
+        assert_eq!(told.look(9200, &[("a", Look::Unchanged), ("b", told.file(9000, "1"))]), ["a settled", "b = 1", "b settled"]);
+    }
+
+    #[test]
+    fn where_nobody_says_that_a_file_is_closed_it_waits_until_it_is_left_alone() {
+        let mut told = Told::new();
+        told.look(0, &[("a", told.file(-5000, "1"))]);
+        let unwatched = |told: &Told, changed_at_ms: i64, text: &str| {
+            Look::Read(told.signature(changed_at_ms), Content::new(text.as_bytes()), Trust::Unwatched)
+        };
+        assert!(told.look(1000, &[("a", unwatched(&told, 900, "2"))]).is_empty());
+        assert_eq!(told.due_in_ms(1000), Some(2900));
+        assert!(told.look(3900, &[("a", unwatched(&told, 3000, "23"))]).is_empty(), "written to again");
+        assert_eq!(told.look(6000, &[("a", unwatched(&told, 3000, "23"))]), ["a = 23"]);
+        assert!(told.look(9000, &[("a", unwatched(&told, 8900, "23"))]).is_empty(), "touched");
+    }
+
+    #[test]
+    fn what_is_remembered_is_missing_until_it_is_seen() {
+        let mut told = Told::new();
+        let digest = |text: &str| Content::new(text.as_bytes()).digest;
+        let remembered = [("same", "1"), ("other", "1"), ("young", "1"), ("gone", "1")].map(|(path, text)| (path.into(), digest(text)));
+        let changes = told.state.remember(remembered.into(), told.at(0).instant);
+        let changes: Vec<String> = changes.iter().map(in_words).collect();
+        assert_eq!(changes, ["gone unsettled", "other unsettled", "same unsettled", "young unsettled"]);
+        let young = Look::Read(told.signature(-100), Content::new("2".as_bytes()), Trust::Watched);
+        let looks = [
+            ("same", told.file(-500, "1")),
+            ("other", told.file(-5000, "2")),
+            ("young", young.clone()),
+            ("new", young.clone()),
+            ("gone", Look::Missing),
+        ];
+        let changes = told.look(10, &looks);
+        assert_eq!(changes, ["same = 1", "same settled", "other = 2", "other settled", "new unsettled"], "the rest may be on its way");
+        assert_eq!(told.look(110, &[("gone", Look::Missing)]), ["gone settled"], "that is: it is gone");
+        let looks = [("young", young.clone()), ("new", young)];
+        assert_eq!(told.look(2900, &looks), ["young = 2", "young settled", "new = 2", "new settled"]);
+    }
+
+    #[test]
+    fn a_root_that_is_empty_at_the_first_look_loses_nothing() {
+        let mut told = Told::new();
+        let digest = Content::new("1".as_bytes()).digest;
+        told.state.remember([("a".into(), digest), ("b".into(), digest)].into(), told.at(0).instant);
+        assert!(told.look(0, &[("a", Look::Missing), ("b", Look::Missing)]).is_empty());
+        assert!(told.state.is_empty());
+        assert_eq!(told.look(60_000, &[("a", told.file(0, "1"))]), ["a = 1", "a settled"]);
+        assert!(!told.state.is_empty());
+        assert!(told.look(69_900, &[("b", Look::Missing)]).is_empty());
+        assert_eq!(told.look(70_000, &[("b", Look::Missing)]), ["b settled"], "that is: it is gone");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::{
 pub(super) enum Blocked {
     /// It is not there.
     Missing,
+    /// Everything that was in it is gone.
+    Empty,
     /// The file system refuses.
     Unreadable { kind: io::ErrorKind, reason: String },
 }
@@ -36,19 +38,35 @@ pub(super) struct View {
     /// Rises with every difference; 0 before the first look.
     pub number: u64,
     /// Why changes are not reported by the system, if they are not.
-    pub polls_because: Option<String>,
+    pub trouble: Option<String>,
+    /// Why some are not, and it has to be so.
+    pub unreported: Option<&'static str>,
+    /// When everything is looked at without being told, in microseconds since 1970, where that is how changes are found.
+    pub next_look_us: Option<i64>,
+    /// The number of the last wish for a look at everything that was fulfilled.
+    pub wishes_done: u64,
     tree: Tree,
     unsettled: BTreeSet<FilePath>,
     problems: BTreeMap<FilePath, Diagnostic>,
+    /// What files are probably meant as that are not read.
+    strays: Vec<Diagnostic>,
     blocked: Option<Blocked>,
 }
 
 impl View {
-    /// Takes in what looks have changed, and returns whether there is anything new to see.
-    pub fn show(&mut self, changes: Vec<Change>) -> bool {
-        let mut is_news = self.number == 0 || self.blocked.take().is_some();
+    /// Takes in what looks have changed, and why the root is not believed to be as it looks, if so. Returns whether there is anything new to
+    /// see.
+    pub fn show(&mut self, changes: Vec<Change>, blocked: Option<Blocked>) -> bool {
+        let is_news = self.number == 0 || self.blocked != blocked || changes.iter().any(|change| !matches!(change, Change::Unsettled(_)));
+        self.blocked = blocked;
+        self.note(changes);
+        self.number += u64::from(is_news);
+        is_news
+    }
+
+    /// Takes in what has changed, without telling anybody.
+    pub fn note(&mut self, changes: Vec<Change>) {
         for change in changes {
-            is_news |= !matches!(change, Change::Unsettled(_));
             match change {
                 Change::Content(path, Some(content)) => drop(self.tree.insert(path, content)),
                 Change::Content(path, None) => drop(self.tree.remove(&path)),
@@ -58,6 +76,12 @@ impl View {
                 Change::Problem(path, None) => drop(self.problems.remove(&path)),
             }
         }
+    }
+
+    /// Takes in what is probably meant as something else, and returns whether that is new.
+    pub fn show_strays(&mut self, strays: Vec<Diagnostic>) -> bool {
+        let is_news = self.number > 0 && self.strays != strays;
+        self.strays = strays;
         self.number += u64::from(is_news);
         is_news
     }
@@ -72,8 +96,8 @@ impl View {
 
     /// Takes in why changes are not reported, and returns whether that is new to somebody.
     pub fn poll_because(&mut self, trouble: Option<String>) -> bool {
-        let is_news = self.number > 0 && self.polls_because != trouble;
-        self.polls_because = trouble;
+        let is_news = self.number > 0 && self.trouble != trouble;
+        self.trouble = trouble;
         self.number += u64::from(is_news);
         is_news
     }
@@ -86,7 +110,11 @@ impl View {
     /// Copies the files, those that are unsettled, and what is wrong with others.
     pub fn files(&self, root: &Path) -> Result<(Tree, Vec<FilePath>, Vec<Diagnostic>), SourceError> {
         match &self.blocked {
-            None => Ok((self.tree.clone(), self.unsettled.iter().cloned().collect(), self.problems.values().cloned().collect())),
+            None => {
+                let problems = self.problems.values().chain(&self.strays).cloned().collect();
+                Ok((self.tree.clone(), self.unsettled.iter().cloned().collect(), problems))
+            }
+            Some(Blocked::Empty) => Err(SourceError::RootEmpty { path: root.into() }),
             Some(Blocked::Missing) => Err(SourceError::RootMissing { path: root.into() }),
             Some(Blocked::Unreadable { kind, reason }) => {
                 Err(SourceError::Unreadable { path: root.into(), source: io::Error::new(*kind, reason.clone()) })

@@ -19,6 +19,11 @@ pub(super) const SILENT: &str = "this file system does not report changes";
 /// The same, where somebody wants it so.
 pub(super) const CONFIGURED: &str = "so it is configured";
 
+/// The same, where a file is also somewhere else.
+pub(super) const OTHER_NAMES: &str = "files have other names (hard links), and a change through one of those is not reported";
+/// The same, where something else is mounted below the root.
+pub(super) const MOUNTED: &str = "something is mounted below it, and what others change there is not reported";
+
 /// Links that are followed on the way to a root; the kernel's limit.
 const MAX_LINKS: usize = 40;
 

@@ -2,9 +2,9 @@
 //! long as nothing happens.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs, io, mem,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::mpsc::{Receiver, RecvTimeoutError},
     thread,
     time::{Duration, Instant},
@@ -15,16 +15,22 @@ use tokio::sync::watch as channel;
 
 use super::{
     Settings,
+    fault::Fault,
     hint::Hint,
     inbox::{self, Inbox, Soon},
-    scan::{self, Listing, Look, Seen},
-    state::{Now, State},
+    mounts::{self, MountWatch},
+    scan::{self, Inode, Listing, Root, Seen, Signature},
+    state::{Look, Now, State, Trust},
     view::{Blocked, View},
     watch::{self, Place},
 };
 use crate::{
-    clock::monotonic,
-    function::{FilePath, route::file::guard_paths},
+    clock::{Clock as _, SystemClock, monotonic},
+    function::{
+        Digest, FilePath,
+        route::{file::guard_paths, stray::stray},
+    },
+    source::names::is_read,
 };
 
 /// Linux keeps 15 characters.
@@ -53,17 +59,29 @@ struct Worker {
     state: State,
     /// Which folder is watched, if there is one.
     place: Option<Place>,
+    /// Tells when something is mounted or no longer.
+    mount_watch: Option<MountWatch>,
+    /// What is mounted below the root.
+    mounts: Vec<PathBuf>,
     /// Report what happens on the way to the root and in it; dropping them ends their threads.
     watchers: [Option<RecommendedWatcher>; 2],
     watched_since: Instant,
     /// Whether the root may be another folder than the one that is watched, by a name or number that is the same.
     must_watch_anew: bool,
-    /// Why changes are not (all) reported.
+    /// Why changes are not (all) reported, and it could be otherwise.
     trouble: Option<String>,
+    /// Why some are not, and it has to be so.
+    unreported: Option<&'static str>,
+    /// Reports were lost, so that a file may have been opened for writing unnoticed.
+    has_lost_reports: bool,
     /// What the last look at everything met on its way; without the files, which are in `state`.
     last: Listing,
     /// Files that somebody has finished writing.
     at_once: BTreeSet<FilePath>,
+    /// Somebody wants everything looked at, and takes what is there as it is.
+    is_wanted: bool,
+    /// The number of the last wish that is still to be fulfilled.
+    wish: u64,
     soon: Soon,
     /// When to look at everything once more, because hints have come and others may have been lost.
     follow_up: Option<Instant>,
@@ -83,12 +101,18 @@ impl Worker {
             hints,
             view,
             place: None,
+            mount_watch: None,
+            mounts: Vec::new(),
             watchers: [None, None],
             watched_since: now,
             must_watch_anew: true,
             trouble: None,
+            unreported: None,
+            has_lost_reports: false,
             last: Listing::default(),
             at_once: BTreeSet::new(),
+            is_wanted: false,
+            wish: 0,
             soon: Soon::default(),
             follow_up: None,
             next_full_scan: now,
@@ -97,6 +121,14 @@ impl Worker {
     }
 
     fn run(mut self) {
+        // What is remembered, or that somebody asks.
+        match self.hints.recv() {
+            Ok(hint) => self.take(hint),
+            Err(_) => return,
+        }
+        if !self.settings.force_polling {
+            self.mount_watch = MountWatch::start(self.sink()).ok();
+        }
         while !self.is_stopped && !self.view.is_closed() {
             self.work();
             match self.hints.recv_timeout(self.next_work().saturating_duration_since(monotonic())) {
@@ -104,13 +136,17 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            for _ in 0..inbox::CAPACITY {
-                let Ok(hint) = self.hints.try_recv() else { break };
-                self.take(hint);
-            }
-            if self.inbox.was_overfull() {
-                self.take(Hint::All);
-            }
+            self.take_all();
+        }
+    }
+
+    fn take_all(&mut self) {
+        for _ in 0..inbox::CAPACITY {
+            let Ok(hint) = self.hints.try_recv() else { break };
+            self.take(hint);
+        }
+        if self.inbox.was_overfull() {
+            self.take(Hint::All);
         }
     }
 
@@ -131,19 +167,46 @@ impl Worker {
         match hint {
             Hint::Stop => return self.is_stopped = true,
             Hint::File(path) => {
-                self.soon.files.remove(&path);
-                self.at_once.insert(path);
+                if let Some(inode) = self.inode(&path) {
+                    self.state.writers.closed(inode);
+                }
+                if is_read(&path) {
+                    self.soon.files.remove(&path);
+                    self.at_once.insert(path);
+                } else if !self.last.has_links {
+                    return;
+                }
+            }
+            Hint::Writing(path) => {
+                if !is_read(&path) && !self.last.has_links {
+                    return;
+                }
+                if let Some(inode) = self.inode(&path) {
+                    self.state.writers.written(inode, monotonic() + self.settings.open_at_most, monotonic());
+                }
             }
             Hint::Edited { written, gone } => {
                 gone.iter().for_each(|path| self.state.deleted(path));
                 self.at_once.extend(written.into_iter().chain(gone));
             }
             Hint::FileSoon(path) => self.soon.add_file(path),
-            Hint::Other(path) if self.is_or_was_folder(&path) => self.soon.add_everything(),
+            Hint::Other(path) if self.is_or_was_folder(&path) || stray(&path, |_| false).is_some() => self.soon.add_everything(),
             Hint::Hidden if self.last.has_links => {}
             Hint::Other(_) | Hint::Hidden => return,
-            Hint::All => self.soon.add_everything(),
+            Hint::All => {
+                self.state.writers.lost(monotonic() + self.settings.unclosed_for);
+                self.has_lost_reports = true;
+                self.soon.add_everything();
+            }
             Hint::Root => self.must_watch_anew = true,
+            Hint::Mounts if self.is_mounted_otherwise() => self.must_watch_anew = true,
+            Hint::Mounts => return,
+            Hint::Refresh(number) => {
+                self.must_watch_anew = true;
+                self.is_wanted = true;
+                self.wish = number;
+            }
+            Hint::Remember(files, number) => self.remember(files, number),
             Hint::Trouble(trouble) => {
                 self.set_trouble(Some(trouble));
                 self.soon.add_everything();
@@ -153,6 +216,28 @@ impl Worker {
             self.soon.add_everything();
         }
         self.follow_up = Some(monotonic() + self.settings.follow_up);
+    }
+
+    fn remember(&mut self, files: BTreeMap<FilePath, Digest>, number: u64) {
+        let changes = self.state.remember(files, monotonic());
+        // Nobody sees it before the look that follows.
+        self.view.send_if_modified(|view| {
+            view.note(changes);
+            false
+        });
+        self.must_watch_anew = true;
+        self.wish = self.wish.max(number);
+    }
+
+    /// Returns which file a path is.
+    fn inode(&self, path: &str) -> Option<Inode> {
+        let metadata = fs::symlink_metadata(self.place.as_ref()?.real.join(path)).ok()?;
+        Some(Signature::from(&metadata).inode())
+    }
+
+    fn is_mounted_otherwise(&self) -> bool {
+        let place = Place::of(&self.root).ok();
+        self.place != place || place.is_some_and(|place| mounts::below(&place.real) != self.mounts)
     }
 
     /// Returns whether a path that is no function file can have some below it, or lead to some.
@@ -175,7 +260,8 @@ impl Worker {
             Ok(is_new) => is_new,
             Err(error) => return self.block(error),
         };
-        let mut files = mem::take(&mut self.at_once);
+        let closed = mem::take(&mut self.at_once);
+        let mut files = closed.clone();
         let mut everything = is_full || is_new;
         if is_soon_due {
             let soon = mem::take(&mut self.soon);
@@ -185,9 +271,9 @@ impl Worker {
         files.extend(self.state.due_by(now).cloned());
         // Whether a folder can be looked into shows only by looking.
         if everything || files.iter().any(|path| self.last.closed.iter().any(|closed| **closed == **path)) {
-            self.look_everywhere();
+            self.look_everywhere(&closed);
         } else {
-            self.look_at(files);
+            self.look_at(files, &closed);
         }
     }
 
@@ -202,6 +288,8 @@ impl Worker {
         self.watched_since = monotonic();
         self.watchers = [None, None];
         self.place = None;
+        // Who closes a file in this moment is not reported.
+        self.state.writers.lost(monotonic() + self.settings.unclosed_for);
         let way = self.reports(|| watch::way(&self.root, self.sink()));
         let place = match Place::of(&self.root) {
             Ok(place) => place,
@@ -211,6 +299,7 @@ impl Worker {
             }
         };
         let files = self.reports(|| watch::files(&place, self.sink()));
+        self.mounts = mounts::below(&place.real);
         self.place = Some(place);
         self.set_trouble(way.as_ref().err().or(files.as_ref().err()).cloned());
         self.watchers = [way.ok(), files.ok()];
@@ -242,8 +331,41 @@ impl Worker {
         self.view.send_if_modified(|view| view.poll_because(self.trouble.clone()));
     }
 
+    /// Takes in why some changes are not reported, and says so once.
+    fn set_unreported(&mut self, unreported: Option<&'static str>) {
+        if let Some(reason) = unreported.filter(|_| unreported != self.unreported) {
+            let (root, seconds) = (self.root.display(), self.settings.poll_interval.as_secs_f32());
+            tracing::info!("changes in `{root}` are looked for every {seconds} s, too: {reason}");
+        }
+        self.unreported = unreported;
+    }
+
+    fn polls(&self) -> bool {
+        self.trouble.is_some() || self.unreported.is_some() || self.place.is_none()
+    }
+
     fn scan_interval(&self) -> Duration {
-        if self.trouble.is_some() || self.place.is_none() { self.settings.poll_interval } else { self.settings.full_scan }
+        if self.polls() { self.settings.poll_interval } else { self.settings.full_scan }
+    }
+
+    fn plan_next_full_scan(&mut self) {
+        self.next_full_scan = monotonic() + self.scan_interval();
+        let next_look_us = self.polls().then(|| SystemClock.now_us() + self.scan_interval().as_micros() as i64);
+        self.view.send_if_modified(|view| {
+            (view.next_look_us, view.unreported) = (next_look_us, self.unreported);
+            false
+        });
+    }
+
+    /// Says that everything has been looked at.
+    fn fulfil(&mut self) {
+        let wish = self.wish;
+        self.is_wanted = false;
+        self.view.send_if_modified(|view| {
+            let is_done = view.wishes_done < wish;
+            view.wishes_done = view.wishes_done.max(wish);
+            is_done
+        });
     }
 
     /// Shows that the root cannot be seen. What was hinted at is forgotten: everything is looked at when it is back.
@@ -253,32 +375,56 @@ impl Worker {
         self.at_once.clear();
         self.soon = Soon::default();
         self.follow_up = None;
-        self.next_full_scan = monotonic() + self.scan_interval();
+        self.plan_next_full_scan();
         self.view.send_if_modified(|view| view.block(Blocked::from(error)));
+        self.fulfil();
     }
 
-    fn look_everywhere(&mut self) {
+    fn look_everywhere(&mut self, closed: &BTreeSet<FilePath>) {
         let Some(place) = self.place.clone() else { return };
-        let mut listing = match scan::list(&place.real, self.settings.max_file_bytes) {
-            Ok(listing) => listing,
+        let listed = Root::open(&place.real).and_then(|root| Ok((scan::list(&root, self.settings.max_file_bytes)?, root)));
+        let (mut listing, root) = match listed {
+            Ok(listed) => listed,
             Err(error) => return self.block(error),
         };
         let known = self.state.paths().filter(|path| !listing.found.contains_key(*path));
         let unseen = known.map(|path| (path.clone(), if listing.is_closed(path) { Look::Unchanged } else { Look::Missing }));
         let mut looks: Vec<(FilePath, Look)> = unseen.collect();
+        let strays = listing.strays.iter().filter_map(|path| stray(path, |other| listing.found.contains_key(other))).collect();
         for (path, seen) in mem::take(&mut listing.found) {
-            let look = self.look(&place, &path, seen);
+            let look = self.look(&root, &path, seen, closed.contains(&path));
             looks.push((path, look));
         }
+        let unreported = match listing.has_other_names {
+            _ if !self.mounts.is_empty() => Some(watch::MOUNTED),
+            true => Some(watch::OTHER_NAMES),
+            false => None,
+        };
         self.last = listing;
         let now = monotonic();
         self.follow_up = self.follow_up.filter(|due| *due > now);
-        self.next_full_scan = now + self.scan_interval();
+        self.has_lost_reports = false;
+        self.state.writers.forget(now);
+        self.set_unreported(unreported);
+        self.plan_next_full_scan();
+        self.view.send_if_modified(|view| view.show_strays(strays));
         self.decide(&place, looks);
+        if self.must_watch_anew {
+            return;
+        }
+        if self.is_wanted && self.state.all_deleted() {
+            self.is_wanted = false;
+            return self.look_everywhere(closed);
+        }
+        self.fulfil();
     }
 
-    fn look_at(&mut self, mut files: BTreeSet<FilePath>) {
+    fn look_at(&mut self, mut files: BTreeSet<FilePath>, closed: &BTreeSet<FilePath>) {
         let Some(place) = self.place.clone() else { return };
+        let root = match Root::open(&place.real) {
+            Ok(root) => root,
+            Err(error) => return self.block(error),
+        };
         // In a new folder a function's report may come without that of the guard beside it, which was there before the watch.
         let guards: Vec<FilePath> = files.iter().flat_map(|path| guard_paths(path)).map(FilePath::from).collect();
         files.extend(guards.into_iter().filter(|guard| !self.last.is_closed(guard)));
@@ -287,34 +433,69 @@ impl Worker {
             let look = if self.last.is_closed(&path) {
                 Look::Unchanged
             } else {
-                let seen = scan::see_below(&place.real, &path, self.settings.max_file_bytes);
+                let seen = scan::see_below(&root, &path, self.settings.max_file_bytes);
                 if matches!(seen, Seen::Folder(_)) {
                     self.soon.add_everything();
                 }
-                self.look(&place, &path, seen)
+                self.look(&root, &path, seen, closed.contains(&path))
             };
             looks.push((path, look));
         }
         self.decide(&place, looks);
     }
 
-    /// Reads a file if its signature does not say enough.
-    fn look(&self, place: &Place, path: &str, seen: Seen) -> Look {
-        match seen {
-            Seen::File(signature) if !self.state.must_read(path, &signature) => Look::Unchanged,
-            Seen::File(_) => scan::read(&place.real.join(path), self.settings.max_file_bytes),
-            Seen::Fault(fault) => Look::Fault(fault),
-            Seen::Missing | Seen::Folder(_) => Look::Missing,
+    /// Reads a file if its signature does not say enough, and nobody is writing to it.
+    fn look(&self, root: &Root, path: &str, seen: Seen, is_closed: bool) -> Look {
+        let signature = match seen {
+            Seen::File(signature) => signature,
+            Seen::Fault(fault) => return Look::Fault(fault),
+            Seen::Missing | Seen::Folder(_) => return Look::Missing,
+        };
+        if let Some(until) = self.state.writers.until(signature.inode(), monotonic()) {
+            return Look::BeingWritten(until);
+        }
+        if !self.state.must_read(path, &signature) {
+            return Look::Unchanged;
+        }
+        match scan::read(root, path, self.settings.max_file_bytes) {
+            Ok((signature, content)) => Look::Read(signature, content, self.trust(path, &signature, is_closed)),
+            Err(Fault::Absent) => Look::Missing,
+            Err(fault) => Look::Fault(fault),
+        }
+    }
+
+    fn trust(&self, path: &str, signature: &Signature, is_closed: bool) -> Trust {
+        let is_elsewhere = || {
+            let path = self.place.as_ref().map(|place| place.real.join(path)).unwrap_or_default();
+            self.mounts.iter().any(|mount| Path::new(&path).starts_with(mount))
+        };
+        if is_closed || self.is_wanted {
+            Trust::Closed
+        } else if self.trouble.is_some() || self.has_lost_reports || signature.has_other_names() || is_elsewhere() {
+            Trust::Unwatched
+        } else {
+            Trust::Watched
         }
     }
 
     /// Shows what looks have changed, unless the root went away under them.
-    fn decide(&mut self, place: &Place, looks: Vec<(FilePath, Look)>) {
+    fn decide(&mut self, place: &Place, mut looks: Vec<(FilePath, Look)>) {
         if Place::of(&self.root).ok().as_ref() != Some(place) {
             self.must_watch_anew = true;
             return;
         }
-        let changes = self.state.apply(looks, Now::read());
-        self.view.send_if_modified(|view| view.show(changes));
+        // What somebody has begun to write since it was read may have been read half.
+        self.take_all();
+        let now = Now::read();
+        for (_, look) in &mut looks {
+            if let Look::Read(signature, ..) = look
+                && let Some(until) = self.state.writers.until(signature.inode(), now.instant)
+            {
+                *look = Look::BeingWritten(until);
+            }
+        }
+        let changes = self.state.apply(looks, now);
+        let blocked = self.state.is_empty().then_some(Blocked::Empty);
+        self.view.send_if_modified(|view| view.show(changes, blocked));
     }
 }

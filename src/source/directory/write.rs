@@ -11,7 +11,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, FileType, Gid, Mode, OFlags, Uid, fchmod, fchown, fstat, fsync, mkdirat, open, openat, renameat, statat, syncfs, unlinkat,
+        Access, AtFlags, FileType, Gid, Mode, OFlags, Uid, accessat, fchmod, fchown, fstat, fsync, mkdirat, open, openat, renameat, statat,
+        syncfs, unlinkat,
     },
     io::Errno,
 };
@@ -31,9 +32,7 @@ const OPEN: usize = 64;
 
 /// Changes files below a root, if they are still as the change expects.
 pub(super) fn write(root: &Path, edit: &Edit) -> Result<(), EditError> {
-    let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
-    let top = open(root, flags, Mode::empty()).map_err(|error| failed(&root.display().to_string(), error))?;
-    let mut writer = Writer { folders: Folders { top, opened: BTreeMap::new() }, staged: Vec::new() };
+    let mut writer = Writer { folders: Folders::below(root)?, staged: Vec::new() };
     // Until all of it is on the disk nothing has changed.
     writer.stage(edit)?;
     writer.name(edit)?;
@@ -41,8 +40,32 @@ pub(super) fn write(root: &Path, edit: &Edit) -> Result<(), EditError> {
     writer.keep(edit)
 }
 
+/// Says whether files below a root could be changed so: they are as the change expects, nothing is in the way, and their folders may be
+/// written to.
+pub(super) fn check(root: &Path, edit: &Edit) -> Result<(), EditError> {
+    let mut folders = Folders::below(root)?;
+    for (path, file) in &edit.files {
+        let (folder, name) = split(path);
+        let Some(at) = folders.enter(folder, false)? else { continue };
+        must_be_as_expected(at, path, name, file)?;
+        accessat(at, ".", Access::WRITE_OK, AtFlags::EACCESS).map_err(|error| failed(path, error))?;
+    }
+    Ok(())
+}
+
 fn failed(path: &str, error: impl Into<io::Error>) -> EditError {
-    EditError::Failed { path: path.into(), why: error.into().to_string() }
+    let error: io::Error = error.into();
+    let why = match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => format!(
+            "{error}\n  hint: the node may not write to its functions folder; a systemd unit opens it with `ReadWritePaths=`, a container with a \
+             volume that is not `ro`"
+        ),
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}\n  hint: let the user that the node runs as write to the functions folder and what is in it")
+        }
+        _ => error.to_string(),
+    };
+    EditError::Failed { path: path.into(), why }
 }
 
 fn split(path: &str) -> (&str, &str) {
@@ -143,6 +166,8 @@ fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) ->
     };
     match FileType::from_raw_mode(there.st_mode) {
         FileType::RegularFile => {}
+        // What it leads to stays.
+        FileType::Symlink if file.after.is_none() => return Ok(Like { mode: Mode::empty(), owner: None }),
         FileType::Symlink => return Err(EditError::InTheWay { path: path.into(), why: "it is a link; change what it leads to" }),
         _ => return Err(EditError::InTheWay { path: path.into(), why: "it is no file" }),
     }
@@ -193,6 +218,12 @@ struct Folders {
 }
 
 impl Folders {
+    fn below(root: &Path) -> Result<Self, EditError> {
+        let flags = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        let top = open(root, flags, Mode::empty()).map_err(|error| failed(&root.display().to_string(), error))?;
+        Ok(Self { top, opened: BTreeMap::new() })
+    }
+
     /// Opens a folder, and makes it if it is wanted and not there.
     fn enter(&mut self, folder: &str, is_wanted: bool) -> Result<Option<&OwnedFd>, EditError> {
         if folder.is_empty() {

@@ -131,6 +131,18 @@ impl GitSource {
             && self.state().last.as_ref().filter(is_base).is_some_and(|last| last.tree.keys().all(is_gone))
     }
 
+    /// Returns where the node's own commits go.
+    fn place(&self) -> commit::Place<'_> {
+        commit::Place { repository: &self.0.repository, branch: &self.0.settings.branch, root: &self.0.settings.root }
+    }
+
+    /// Returns the modes of the files that an edit changes, unless something is in its way.
+    async fn modes(&self, edit: &Edit) -> Result<BTreeMap<String, i32>, EditError> {
+        let (reader, base) = (self.0.reader.clone(), commit::base(edit).map(str::to_owned));
+        let paths: Vec<String> = edit.files.keys().map(|path| self.place().in_repository(path)).collect();
+        blocking(move || commit::modes(&reader, base.as_deref(), paths)).await
+    }
+
     async fn deployed(&self, commit: &str) -> Result<Snapshot, RepositoryError> {
         let last = self.state().last.clone();
         if let Some(last) = last.as_ref().filter(|last| last.revision.0 == commit) {
@@ -217,16 +229,19 @@ impl Source for GitSource {
         if let Some(why) = commit::forbidden(&self.0.settings) {
             return Err(EditError::ReadOnly(why));
         }
-        let place = commit::Place { repository: &self.0.repository, branch: &self.0.settings.branch, root: &self.0.settings.root };
-        let (reader, base) = (self.0.reader.clone(), commit::base(&edit).map(str::to_owned));
-        let paths: Vec<String> = edit.files.keys().map(|path| place.in_repository(path)).collect();
-        let modes = blocking(move || commit::modes(&reader, base.as_deref(), paths)).await?;
+        let modes = self.modes(&edit).await?;
+        let place = self.place();
         let (is_emptied, pushed) = (self.is_emptied_by(&edit), Pushed { by: edit.author.clone(), replaces: None });
         let now_s = self.0.clock.now_us() / 1_000_000;
         let made = commit::make(&place, &edit, &modes, is_emptied, now_s).await?;
         // The sync loop waits for this, so nobody has looked at the branch yet.
         self.expect(made, pushed);
         Ok(())
+    }
+
+    /// Where the node makes no commits, somebody else may make this one.
+    async fn try_edit(&self, edit: Edit) -> Result<(), EditError> {
+        self.modes(&edit).await.map(drop)
     }
 
     async fn refresh(&self) {

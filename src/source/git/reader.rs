@@ -14,14 +14,10 @@ use git2::{ObjectType, Odb, Oid, Repository as Objects};
 use super::RepositoryError;
 use crate::{
     deployment::{Commit, Snapshot},
-    function::{Content, Diagnostic, FilePath, Revision, Tree},
-    source::directory::{is_function_file, is_skipped},
+    function::{Content, Diagnostic, FilePath, Revision, Tree, route::stray::stray},
+    source::names::{MAX_DEPTH, MAX_ENTRIES, is_function_file, is_skipped},
 };
 
-/// Deepest folder that is read, as in a directory.
-const MAX_DEPTH: usize = 32;
-/// Entries that are looked at, folders and other files included: a few kilobytes of objects can describe a tree without end.
-const MAX_ENTRIES: usize = 200_000;
 /// What git says of an entry that is a folder, and of one that is a symbolic link.
 pub(super) const FOLDER: i32 = 0o040_000;
 const LINK: i32 = 0o120_000;
@@ -47,14 +43,16 @@ impl Reader {
         let unreadable = |source| RepositoryError::Unreadable { path: self.repository.clone(), source };
         let objects = self.objects(quarantine).map_err(unreadable)?;
         let commit = Oid::from_str(commit).and_then(|id| objects.find_commit(id)).map_err(unreadable)?;
-        let mut walk = Walk { reader: self, objects: &objects, files: Files::default(), seen: HashMap::new(), entries: 0 };
+        let mut walk =
+            Walk { reader: self, objects: &objects, files: Files::default(), strays: Vec::new(), seen: HashMap::new(), entries: 0 };
         walk.root(&commit.tree().map_err(unreadable)?).map_err(unreadable)?;
         if walk.entries > MAX_ENTRIES {
             // It is refused, and not worth checking.
             walk.files.tree.clear();
             walk.seen.clear();
         }
-        let Walk { files: Files { tree, problems }, seen, .. } = walk;
+        let Walk { files: Files { tree, mut problems }, strays, seen, .. } = walk;
+        problems.extend(strays.iter().filter_map(|path| stray(path, |other| tree.contains_key(other))));
         let mut contents = self.contents.lock().unwrap_or_else(PoisonError::into_inner);
         contents.extend(seen);
         if contents.len() > 2 * tree.len() + 1_000 {
@@ -103,6 +101,8 @@ struct Walk<'a> {
     reader: &'a Reader,
     objects: &'a Objects,
     files: Files,
+    /// Files that are not read and may be meant as some that are.
+    strays: Vec<String>,
     seen: HashMap<Oid, Content>,
     entries: usize,
 }
@@ -137,6 +137,8 @@ impl Walk<'_> {
             let name = entry.name_bytes();
             let (mode, os_name) = (entry.filemode(), OsStr::from_bytes(name));
             if is_skipped(os_name) || !(is_function_file(os_name) || mode == FOLDER) {
+                let path = std::str::from_utf8(name).ok().map(|name| format!("{above}{name}"));
+                self.strays.extend(path.filter(|path| stray(path, |_| false).is_some()));
                 continue;
             }
             let path: FilePath = format!("{above}{}", String::from_utf8_lossy(name)).into();

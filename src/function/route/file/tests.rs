@@ -155,11 +155,27 @@ fn a_name_that_is_probably_a_slip_gets_a_warning() {
         "x.gte.rhai",
         "x.GET.rhai",
         "x.trace.rhai",
-        "_middlewear.rhai",
-        "a/_middleware.get.rhai",
         "_lib/_middleware.rhai",
+        "hello - Copy.rhai",
+        "Copy of hello.get.rhai",
+        "a/hello copy 2.post.rhai",
+        "hello.get copy.rhai",
     ]));
-    assert_eq!(problems(&["robots.txt.rhai", "report.json.rhai", "feed.xml.rhai", "_lib.rhai", "x.get.rhai", "v1.2.rhai"]), "");
+    assert_eq!(
+        problems(&[
+            "robots.txt.rhai",
+            "report.json.rhai",
+            "feed.xml.rhai",
+            "_lib.rhai",
+            "x.get.rhai",
+            "v1.2.rhai",
+            "copy.rhai",
+            "photocopy.rhai",
+            "Copy.rhai",
+            "copy of 2.rhai"
+        ]),
+        ""
+    );
 }
 
 #[test]

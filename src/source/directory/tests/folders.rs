@@ -64,19 +64,48 @@ async fn most_files_gone_is_believed_later_than_one() {
 }
 
 #[tokio::test]
-async fn all_files_gone_is_believed_last() {
-    let settings = Settings { all_gone_after: Duration::from_millis(900), ..Settings::default() };
+async fn all_files_gone_is_believed_when_somebody_says_so() {
+    let settings = Settings { all_gone_after: Duration::from_millis(300), ..Settings::default() };
     let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     let began = crate::clock::monotonic();
     ["a.rhai", "b.rhai"].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
-    watched.until_files(&[]).await;
-    assert!(began.elapsed() >= Duration::from_millis(900));
+    let empty = watched.next().await.unwrap_err();
+    assert!(began.elapsed() >= Duration::from_millis(300) && empty.contains("is empty; its volume may not be mounted"), "{empty}");
+    watched.source.refresh().await;
+    assert!(watched.next().await.unwrap().tree.is_empty());
+    watched.write("c.rhai", "c");
+    watched.until_files(&[("c.rhai", "c")]).await;
+}
+
+#[tokio::test]
+async fn one_file_is_enough_to_end_that_a_root_is_empty() {
+    let settings = Settings { all_gone_after: Duration::from_millis(300), ..Settings::default() };
+    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    watched.until_settled().await;
+    ["a.rhai", "b.rhai"].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
+    watched.next().await.unwrap_err();
+    watched.write("c.rhai", "c");
+    let first = watched.next().await.unwrap();
+    assert!(first.tree.contains_key("a.rhai"), "the others may be on their way");
+    watched.until_files(&[("c.rhai", "c")]).await;
 }
 
 #[tokio::test]
 async fn names_of_editors_and_version_control_are_not_functions() {
-    let others = [".hidden.rhai", ".git/a.rhai", "x~/a.rhai", "a.rhai___jb_tmp___", "a.rhai~", "notes.txt", "rhai"];
+    let others = [
+        ".hidden.rhai",
+        ".git/a.rhai",
+        "x~/a.rhai",
+        "a.rhai___jb_tmp___",
+        "a.rhai~",
+        "a_BASE_1234.rhai",
+        "flycheck_a.rhai",
+        "a_flymake.rhai",
+        "a.sync-conflict-20260101-120000-ABCDEFG.rhai",
+        "notes.txt",
+        "rhai",
+    ];
     let mut watched = Watched::with(Settings::default(), &others);
     watched.write(".well-known/a.rhai", "a");
     fs::create_dir(watched.path("folder.rhai")).unwrap();

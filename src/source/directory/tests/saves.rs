@@ -74,25 +74,66 @@ async fn a_file_that_is_empty_for_a_moment_keeps_its_content() {
     .await;
 }
 
-#[tokio::test]
-async fn a_file_written_in_two_parts_never_settles_between_them() {
-    let mut watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai"]);
-    watched.until_settled().await;
-    let path = watched.path("a.rhai");
+/// Writes a file in two parts that both make sense; `seen_as` must never be seen to hold the first alone.
+async fn written_in_two_parts(mut watched: Watched, written: &str, seen_as: &str, pause: Duration) {
+    let before = text_of(&watched.until_settled().await, seen_as);
+    let path = watched.path(written);
     let writer = thread::spawn(move || {
         let mut file = fs::File::create(path).unwrap();
         for part in ["n", "ew"] {
-            // The pause is what is tested.
-            thread::sleep(Duration::from_millis(60));
+            // The pause is what is tested: longer than the quiet window, the settling and the look at everything that follows.
+            thread::sleep(pause);
             file.write_all(part.as_bytes()).unwrap();
         }
+        thread::sleep(pause);
     });
-    for snapshot in watched.until_files(&[("a.rhai", "new"), ("b.rhai", "b.rhai")]).await {
-        let text = text_of(&snapshot, "a.rhai").unwrap();
-        let is_settled = snapshot.unsettled.is_empty();
-        assert!(!text.is_empty() && (text != "n" || !is_settled), "{text:?}, settled: {is_settled}");
+    for snapshot in watched.until(|snapshot| text_of(snapshot, seen_as).as_deref() == Some("new")).await {
+        let text = text_of(&snapshot, seen_as);
+        assert!(text == before || text.as_deref() == Some("new"), "seen half written: {text:?}");
     }
     writer.join().unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_is_open_for_writing_is_not_looked_into() {
+    let watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai"]);
+    written_in_two_parts(watched, "a.rhai", "a.rhai", Duration::from_millis(900)).await;
+}
+
+#[tokio::test]
+async fn a_new_file_that_is_open_for_writing_is_not_looked_into() {
+    let watched = Watched::with(Settings::default(), &["b.rhai"]);
+    written_in_two_parts(watched, "a.rhai", "a.rhai", Duration::from_millis(900)).await;
+}
+
+#[tokio::test]
+async fn a_link_to_a_file_that_is_open_for_writing_is_not_looked_into() {
+    for target in ["a.rhai", "..data", "plain.txt"] {
+        let watched = Watched::prepared(Settings::default(), |base| {
+            write(&base.join("root").join(target), "old");
+            std::os::unix::fs::symlink(target, base.join("root/link.rhai")).unwrap();
+        });
+        written_in_two_parts(watched, target, "link.rhai", Duration::from_millis(900)).await;
+    }
+}
+
+#[tokio::test]
+async fn where_nothing_is_reported_a_file_is_looked_into_when_it_is_left_alone() {
+    let poll_interval = Duration::from_millis(50);
+    let settings = Settings { force_polling: true, poll_interval, unclosed_for: Duration::from_secs(2), ..Settings::default() };
+    let watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    written_in_two_parts(watched, "a.rhai", "a.rhai", Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_never_closed_is_looked_into_at_last() {
+    let settings = Settings { open_at_most: Duration::from_millis(400), ..Settings::default() };
+    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    watched.until_settled().await;
+    let mut file = fs::File::create(watched.path("a.rhai")).unwrap();
+    file.write_all(b"new").unwrap();
+    watched.until_files(&[("a.rhai", "new"), ("b.rhai", "b.rhai")]).await;
+    drop(file);
 }
 
 #[tokio::test]
@@ -136,14 +177,32 @@ async fn touching_and_reading_tell_nothing() {
 }
 
 #[tokio::test]
-async fn a_write_through_a_hard_link_is_found_by_the_full_scan() {
-    let settings = Settings { full_scan: Duration::from_millis(200), follow_up: NEVER, ..Settings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
-    let outside = watched.base.path().join("outside");
-    fs::hard_link(watched.path("a.rhai"), &outside).unwrap();
+async fn a_write_through_a_hard_link_is_looked_for() {
+    let settings = Settings { poll_interval: Duration::from_millis(200), follow_up: NEVER, full_scan: NEVER, ..Settings::default() };
+    let mut watched = Watched::prepared(settings, |base| {
+        write(&base.join("root/a.rhai"), "a");
+        fs::hard_link(base.join("root/a.rhai"), base.join("outside")).unwrap();
+    });
     watched.until_settled().await;
-    fs::write(outside, "new").unwrap();
-    watched.until_files(&[("a.rhai", "new"), ("b.rhai", "b.rhai")]).await;
+    assert!(watched.source.health().is_some_and(|why| why.contains("hard links")) && watched.source.next_look_us().is_some());
+    assert_eq!(watched.source.problem(), None, "nobody has to mend that");
+    fs::write(watched.base.path().join("outside"), "new").unwrap();
+    watched.until_files(&[("a.rhai", "new")]).await;
+}
+
+#[tokio::test]
+async fn whoever_wants_it_has_everything_looked_at_now() {
+    let settings = Settings { poll_interval: NEVER, follow_up: NEVER, full_scan: NEVER, unclosed_for: NEVER, ..Settings::default() };
+    let mut watched = Watched::prepared(settings, |base| {
+        write(&base.join("root/a.rhai"), "a");
+        fs::hard_link(base.join("root/a.rhai"), base.join("outside")).unwrap();
+    });
+    watched.until_settled().await;
+    for text in ["one", "two"] {
+        fs::write(watched.base.path().join("outside"), text).unwrap();
+        watched.source.refresh().await;
+        assert_eq!(text_of(&watched.look().await.unwrap(), "a.rhai").as_deref(), Some(text));
+    }
 }
 
 #[tokio::test]
@@ -174,10 +233,11 @@ async fn looks_everywhere_after(hint: impl FnOnce(&DirectorySource)) -> Director
     let settings = Settings { poll_interval: Duration::from_millis(100), follow_up: NEVER, ..Settings::default() };
     let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
     let outside = watched.base.path().join("outside");
-    fs::hard_link(watched.path("a.rhai"), &outside).unwrap();
     watched.until_settled().await;
-    fs::write(outside, "new").unwrap();
+    fs::hard_link(watched.path("a.rhai"), &outside).unwrap();
     watched.nothing_until_a_marker().await;
+    // The new name is nowhere that is watched.
+    fs::write(outside, "new").unwrap();
     hint(&watched.source);
     watched.until(|snapshot| text_of(snapshot, "a.rhai").as_deref() == Some("new")).await;
     watched.source

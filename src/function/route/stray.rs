@@ -1,0 +1,227 @@
+//! Files that are probably meant as something that they are not: a guard under a wrong name, a function that does not end in `.rhai`.
+//! Every reader asks this about every name, also about those that it does not read.
+
+use super::file::GUARD;
+use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
+
+/// What a guard's name is without its ending.
+const STEM: &str = "_middleware";
+/// The same as somebody writes it who does not know the rule. It may be a function's name, too.
+const PLAIN: &str = "middleware";
+
+/// How the name of a file resembles that of a guard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    /// It can be meant as nothing else, or is a slip.
+    Slip,
+    /// It is named like a test of a guard.
+    Test,
+    /// It is a good name for a function, too.
+    Function,
+}
+
+/// Returns what a file was probably meant as, if that is not what it is. `exists` says which files are read beside it.
+pub fn stray(path: &str, exists: impl Fn(&str) -> bool) -> Option<Diagnostic> {
+    match guard_like(path) {
+        Some((guard, likeness)) if !exists(&guard) => Some(unguarded(path, likeness)),
+        // The guard is there, so this is a copy or a helper of it; a slip may be an older attempt.
+        Some((_, Likeness::Slip)) if path.ends_with(".rhai") && !is_hidden(path) && !is_inside_guard(path) => {
+            let message = format!("`{}` looks like a guard and is none: it runs only when imported", file_name(path));
+            Some(Diagnostic::warning(path, message).hint(format!("a guard's file is named `{GUARD}`")))
+        }
+        Some((_, Likeness::Test | Likeness::Function)) => None,
+        _ => misspelt_ending(path),
+    }
+}
+
+/// Returns the guard that a file was certainly meant as, if it is none: without it its folder is not to be opened.
+pub fn guard_meant_by(path: &str) -> Option<FilePath> {
+    guard_like(path).filter(|(_, likeness)| *likeness != Likeness::Function).map(|(guard, _)| guard.into())
+}
+
+fn unguarded(path: &str, likeness: Likeness) -> Diagnostic {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| file_name(folder));
+    let name = if is_inside_guard(path) { join(folder, file_name(path)) } else { file_name(path).into() };
+    let message = format!("`{name}` looks like a guard and is none: it guards nothing, and there is no `{GUARD}`");
+    let hint = format!("a guard's file is named `{GUARD}` and lies in the folder that it guards; give a file that is none another name");
+    match likeness {
+        Likeness::Function => Diagnostic::warning(path, message).hint(hint),
+        Likeness::Slip | Likeness::Test => Diagnostic::error(path, message).hint(hint),
+    }
+}
+
+/// Returns the guard that a path resembles, and how. A guard itself resembles none.
+fn guard_like(path: &str) -> Option<(String, Likeness)> {
+    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+    let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
+    if is_index(file) && !in_modules(above) {
+        let likeness = match last.to_lowercase().as_str() {
+            STEM => Some(Likeness::Slip),
+            PLAIN => Some(Likeness::Function),
+            _ => None,
+        };
+        if let Some(likeness) = likeness {
+            return Some((join(above, GUARD), likeness));
+        }
+    }
+    if file == GUARD || in_modules(folder) {
+        return None;
+    }
+    Some((join(folder, GUARD), likeness(file)?))
+}
+
+fn likeness(file: &str) -> Option<Likeness> {
+    let lower = file.to_lowercase();
+    // What systems add and hide.
+    let lower = lower.strip_suffix(".txt").unwrap_or(&lower);
+    let (dot, visible) = lower.strip_prefix('.').map_or(("", lower), |rest| (".", rest));
+    let (name, endings) = visible.split_once('.').unwrap_or((visible, ""));
+    if !(endings.is_empty() || endings.split('.').next_back() == Some("rhai")) {
+        return None;
+    }
+    let is_test = endings.split('.').any(|ending| ending == "test");
+    let is_function_file = file.ends_with(".rhai");
+    match (dot, name.trim()) {
+        // Not `._middleware.rhai`, which macOS writes beside every file.
+        (".", PLAIN) => Some(Likeness::Slip),
+        (".", _) => None,
+        (_, STEM) if is_test => Some(Likeness::Test),
+        (_, STEM) => Some(Likeness::Slip),
+        _ if !is_function_file || is_test => None,
+        (_, PLAIN) => Some(Likeness::Function),
+        (_, name) => (name.starts_with('_') && near_miss(name, [STEM]).is_some()).then_some(Likeness::Slip),
+    }
+}
+
+/// Tells of a function file whose name does not end as it must: systems add `.txt`, or hide the case of an ending.
+fn misspelt_ending(path: &str) -> Option<Diagnostic> {
+    let name = file_name(path);
+    if name.ends_with(".rhai") || is_hidden(path) {
+        return None;
+    }
+    let lower = name.to_lowercase();
+    let stem = lower.strip_suffix(".txt").unwrap_or(&lower).strip_suffix(".rhai").filter(|stem| !stem.is_empty())?;
+    // Lower case may have another length.
+    let wanted = name.get(..stem.len()).unwrap_or(stem);
+    let message = format!("`{name}` is not read: the name of a function's file ends in `.rhai`, in lower case");
+    Some(Diagnostic::warning(path, message).hint(format!("name it `{wanted}.rhai`")))
+}
+
+fn is_index(file: &str) -> bool {
+    let lower = file.to_lowercase();
+    lower.ends_with(".rhai") && lower.split('.').next() == Some("index")
+}
+
+fn is_inside_guard(path: &str) -> bool {
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    is_index(file_name(path)) && matches!(file_name(folder).to_lowercase().as_str(), STEM | PLAIN)
+}
+
+/// Returns whether a folder, or one that it lies in, holds modules: nothing is routed there, and nothing is guarded.
+fn in_modules(folder: &str) -> bool {
+    folder.split('/').any(|name| name.starts_with('_'))
+}
+
+fn is_hidden(path: &str) -> bool {
+    file_name(path).starts_with('.')
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.into() } else { format!("{folder}/{name}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &str, others: &[&str]) -> Option<(bool, String)> {
+        stray(path, |other| others.contains(&other)).map(|found| (found.is_error(), found.to_string()))
+    }
+
+    #[test]
+    fn what_can_only_be_meant_as_a_guard_is_an_error_where_there_is_none() {
+        for name in [
+            "_middlware.rhai",
+            "_middleware .rhai",
+            "_Middleware.rhai",
+            "_middleware_.rhai",
+            "_middleware.get.rhai",
+            "_middleware.RHAI",
+            "_middleware.rhai.txt",
+            "_MIDDLEWARE.Rhai.TXT",
+            "_middleware",
+            "_middleware/index.rhai",
+            ".middleware.rhai",
+            "_middleware.test.rhai",
+        ] {
+            for folder in ["", "adm/", "a/(b)/[c]/"] {
+                let path = format!("{folder}{name}");
+                assert!(told(&path, &[]).is_some_and(|(is_error, _)| is_error), "{path}");
+                let guard = format!("{folder}{GUARD}");
+                assert_eq!(guard_meant_by(&path).as_deref(), Some(guard.as_str()), "{path}");
+                assert!(told(&path, &[&guard]).is_none_or(|(is_error, _)| !is_error), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_good_name_for_a_function_is_a_warning() {
+        for name in ["middleware.rhai", "middleware.get.rhai", "adm/middleware/index.rhai", "Middleware.rhai"] {
+            assert!(told(name, &[]).is_some_and(|(is_error, _)| !is_error), "{name}");
+            assert_eq!(guard_meant_by(name), None);
+        }
+        assert_eq!(told("adm/middleware.rhai", &["adm/_middleware.rhai"]), None);
+    }
+
+    #[test]
+    fn other_names_mean_what_they_are() {
+        for name in [
+            "_middleware.rhai",
+            "a/_middleware.rhai",
+            "_lib/_middlware.rhai",
+            "_lib/middleware.rhai",
+            "_middleware_tools_for_all.rhai",
+            "._middleware.rhai",
+            "._middleware.rhai.swp",
+            ".#_middleware.rhai",
+            "#_middleware.rhai#",
+            "_middleware.rhai.bak",
+            "_middleware.rhai.orig",
+            "_middleware.md",
+            "middleware.js",
+            "middleware",
+            "_middleware/tools.rhai",
+            "hello.rhai",
+            "notes.txt",
+            "rhai",
+            ".rhai",
+            "x.rhai.swp",
+            "x.rhai.tmp",
+            "RHAI.md",
+        ] {
+            assert_eq!(told(name, &[]), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_function_with_a_wrong_ending_is_told_of() {
+        for (name, wanted) in
+            [("x.rhai.txt", "x.rhai"), ("a/BYE.RHAI", "BYE.rhai"), ("Ünï.get.Rhai", "Ünï.get.rhai"), ("_lib/m.rhai.TXT", "m.rhai")]
+        {
+            let (is_error, text) = told(name, &[]).unwrap_or_else(|| panic!("{name}"));
+            assert!(!is_error && text.ends_with(&format!("name it `{wanted}`")), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_says_what_guards_nothing() {
+        insta::assert_snapshot!(told("adm/_middleware/index.rhai", &[]).unwrap().1, @r"
+        adm/_middleware/index.rhai: error: `_middleware/index.rhai` looks like a guard and is none: it guards nothing, and there is no `_middleware.rhai`
+          hint: a guard's file is named `_middleware.rhai` and lies in the folder that it guards; give a file that is none another name
+        ");
+    }
+}
