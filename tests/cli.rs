@@ -308,6 +308,20 @@ fn invoke_runs_guards_and_leaves_broken_neighbours_alone() {
 }
 
 #[test]
+fn a_url_of_no_database_is_refused_before_anything_is_made() {
+    let folder = Folder::project();
+    for (command, url) in
+        [("serve", "mysql://ann:hunter2@db/x"), ("serve", "redis://x"), ("executions", "picloud.db"), ("deployments", "sqlite:")]
+    {
+        let said = folder.refused(2, &[command, "--database", url]);
+        let wrong = "error: the database URL is none of `sqlite`, `sqlite:PATH` and `postgres://USER@HOST/NAME`";
+        assert!(said.starts_with(wrong) && said.lines().count() == 1, "{url}: {said}");
+        assert!(!said.contains("hunter2"));
+    }
+    assert!(!folder.0.path().join(".picloud").exists());
+}
+
+#[test]
 fn without_a_database_status_tells_the_rest() {
     let folder = Folder::project();
     let output = folder.run(&["status"]);

@@ -152,8 +152,9 @@ fn described(name: &str, address: Option<String>, since: Option<String>) -> Stri
 
 /// Says which node this is: where it runs, as which process, and with which data folder.
 fn me(identity: &str) -> String {
-    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().filter(char::is_ascii).take(HOST_LENGTH).collect();
+    // A service may see no more of `/proc` than its processes.
+    let host = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| fs::read_to_string(path).ok());
+    let host: String = host.as_deref().unwrap_or("?").trim().chars().filter(char::is_ascii).take(HOST_LENGTH).collect();
     format!("picloud on {host}, process {} ({identity})", std::process::id())
 }
 

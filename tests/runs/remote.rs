@@ -17,6 +17,7 @@ use crate::{
 on_both_databases! {
     lists_and_logs_of_a_node_elsewhere_are_those_of_its_database
     logs_of_a_node_elsewhere_can_be_followed_through_a_cut
+    a_command_that_was_not_told_of_the_node_s_database_asks_the_node
 }
 
 const FILES: [(&str, &str); 2] = [("a/[n].rhai", "log::info(`number ${ctx.request.params.n}`); 1"), ("bad.rhai", "throw \"no\"")];
@@ -50,6 +51,27 @@ fn lists_and_logs_of_a_node_elsewhere_are_those_of_its_database(story: Story) {
     let refused = elsewhere(&folder, &node, &["logs", "-f"]).env("PICLOUD_TOKEN", "picloud_1").output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     node.stop();
+}
+
+fn a_command_that_was_not_told_of_the_node_s_database_asks_the_node(story: Story) {
+    let mut node = story.setup(&FILES).start();
+    node.get("/a/1");
+    node.get("/bad");
+    let told = |arguments: &[&str]| text(story.beside(&node, arguments).output().unwrap());
+    let untold = |arguments: &[&str]| text(story.beside(&node, arguments).env_remove("PICLOUD_DATABASE_URL").output().unwrap());
+    wait_until("both are recorded", PATIENCE, || told(&["executions"]).lines().count() == 3);
+    for arguments in [&["executions"][..], &["executions", "--json"], &["logs"], &["deployments"], &["versions", "bad"]] {
+        assert_eq!(untold(arguments), told(arguments), "{arguments:?}");
+    }
+    node.stop();
+    // Without it nobody knows where the database is.
+    let lost = story.beside(&node, &["executions"]).env_remove("PICLOUD_DATABASE_URL").output().unwrap();
+    let said = String::from_utf8(lost.stderr).unwrap();
+    assert_eq!(lost.status.code(), Some(2));
+    assert!(
+        said.starts_with("error: there is no database at `.picloud/picloud.db` yet\n  hint: `picloud serve` makes it; `--config"),
+        "{said}"
+    );
 }
 
 fn logs_of_a_node_elsewhere_can_be_followed_through_a_cut(story: Story) {
