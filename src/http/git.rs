@@ -14,11 +14,11 @@ use axum::{
     body::Body,
     extract::ConnectInfo,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, Request, Uri, header};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead};
@@ -94,6 +94,18 @@ pub fn routes() -> Router<Guarded> {
         .route("/functions.git/info/refs", get(advertise))
         .route("/functions.git/git-upload-pack", serves(Service::UploadPack))
         .route("/functions.git/git-receive-pack", serves(Service::ReceivePack))
+        .route("/functions.git/info/lfs/{*order}", any(without_lfs))
+}
+
+/// What clients of Git LFS show their users.
+const NO_LFS: &str = "this node keeps no files of Git LFS: name another server for them (`git config -f .lfsconfig lfs.url URL`), or push without \
+                      them (`GIT_LFS_SKIP_PUSH=1 git push …`)";
+
+/// Answers Git LFS, which would otherwise take the repository for missing. It reads JSON of this kind, and no problems.
+async fn without_lfs(Anybody(app): Anybody) -> Result<Response, Told> {
+    app.git.as_ref().ok_or(Refusal::NotHosted)?;
+    let body = serde_json::json!({ "message": NO_LFS }).to_string();
+    Ok((StatusCode::NOT_IMPLEMENTED, [(header::CONTENT_TYPE, "application/vnd.git-lfs+json")], body).into_response())
 }
 
 /// Tells which references there are, and what else can be asked.

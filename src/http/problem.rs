@@ -13,7 +13,7 @@ use super::{
     Answer,
     auth::{Denied, Way},
     git::Refusal,
-    webhook::Reason,
+    webhook::{Reason, SIGNATURES},
 };
 use crate::{
     access::FunctionPrefix,
@@ -340,7 +340,9 @@ impl Problem {
             Self::NoWebhookSecret => {
                 "webhooks are off: set `webhook_secret` below `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
             }
-            Self::Webhook(Reason::Unsigned) => "the webhook is not signed: set the secret on the side that sends it".into(),
+            Self::Webhook(Reason::Unsigned) => format!(
+                "the webhook has no signature that is known here: set the secret on the side that sends it; these headers are read: {SIGNATURES}"
+            ),
             Self::Webhook(Reason::WrongSignature) => "the webhook's signature is wrong: the secret must be the same on both sides".into(),
             Self::Webhook(Reason::WrongTime) => {
                 "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into()

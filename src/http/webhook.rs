@@ -168,15 +168,19 @@ pub fn verify(headers: &HeaderMap, body: &[u8], secret: &Secret, now_us: i64) ->
         Signature::Standard { id, time, signatures } => standard(secret, id, time, body, signatures, now_us)?,
     }
     let reference = payload().and_then(|payload| serde_json::from_slice::<Payload>(&payload).ok()?.reference);
-    let kind = ["x-forgejo-event", "x-gitea-event", "x-github-event"].iter().find_map(|name| headers.get(*name));
+    let kind = ["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event"].iter().find_map(|name| headers.get(*name));
     Ok(Event { is_ping: kind.is_some_and(|kind| kind == "ping"), reference })
 }
 
+/// The headers that senders sign with.
+pub const SIGNATURES: &str = "`X-Hub-Signature-256` (GitHub), `X-Hub-Signature` with sha256 (Bitbucket), `X-Forgejo-Signature`, `X-Gitea-Signature`, \
+                              `X-Gogs-Signature`, `X-Gitlab-Token`, `Webhook-Signature` (Standard Webhooks)";
+
 /// How a sender proves that it knows the secret.
 enum Signature<'a> {
-    /// Of Forgejo too: hexadecimal digits.
+    /// Of Forgejo and Gogs too: hexadecimal digits.
     Gitea(&'a [u8]),
-    /// Hexadecimal digits.
+    /// Of Bitbucket too: hexadecimal digits.
     GitHub(&'a [u8]),
     /// The secret itself.
     GitLab(&'a [u8]),
@@ -185,7 +189,8 @@ enum Signature<'a> {
 }
 
 impl<'a> Signature<'a> {
-    /// Finds the one that counts. Forgejo sends Gitea's headers too, and Gitea those of GitHub.
+    /// Finds the one that counts. Forgejo sends Gitea's headers too, and Gitea those of GitHub and Gogs. GitHub sends one of SHA-1 as well, in
+    /// the header that Bitbucket uses for SHA-256.
     fn find(headers: &'a HeaderMap) -> Option<Self> {
         let header = |name| headers.get(name).map(http::HeaderValue::as_bytes);
         if let Some(hex) = header("x-forgejo-signature").or_else(|| header("x-gitea-signature")) {
@@ -193,6 +198,12 @@ impl<'a> Signature<'a> {
         }
         if let Some(signature) = header("x-hub-signature-256") {
             return Some(Self::GitHub(signature.strip_prefix(b"sha256=").unwrap_or_default()));
+        }
+        if let Some(hex) = header("x-hub-signature").and_then(|signature| signature.strip_prefix(b"sha256=")) {
+            return Some(Self::GitHub(hex));
+        }
+        if let Some(hex) = header("x-gogs-signature") {
+            return Some(Self::Gitea(hex));
         }
         if let Some(token) = header("x-gitlab-token") {
             return Some(Self::GitLab(token));
@@ -304,6 +315,12 @@ mod tests {
             (vec![("x-hub-signature-256", &*hub_right)], pushed()),
             (vec![("x-hub-signature-256", &*hub_wrong)], no()),
             (vec![("x-hub-signature-256", &*right)], no()),
+            (vec![("x-hub-signature", &*hub_right)], pushed()),
+            (vec![("x-hub-signature", &*hub_wrong)], no()),
+            (vec![("x-hub-signature", "sha1=00"), ("x-hub-signature-256", &*hub_right)], pushed()),
+            (vec![("x-hub-signature", &*hub_right), ("x-hub-signature-256", &*hub_wrong)], no()),
+            (vec![("x-gogs-signature", &*right)], pushed()),
+            (vec![("x-gogs-signature", &*wrong)], no()),
             (vec![("x-gitlab-token", "sesame")], pushed()),
             (vec![("x-gitlab-token", "sesam")], no()),
             (vec![("x-gitlab-token", "")], no()),
