@@ -75,8 +75,8 @@ pub struct Pin {
     pub to: DeploymentId,
     /// The revision that the source held then: it does not go live again by itself.
     pub abandoned: Revision,
-    /// Of a directory: the files that differ from what is live, as they were then (none: not there). Each stays as it is live until it is
-    /// saved with another content.
+    /// The files that differ from what is live, as they were then (none: not there). Each stays as it is live until the source has another
+    /// content of it, or of what a function of it uses.
     pub files: BTreeMap<FilePath, Option<Digest>>,
     /// Nothing newer ends the pin either, only an operator does.
     pub hold: bool,
@@ -86,6 +86,15 @@ pub struct Pin {
     pub reason: Option<String>,
     /// When, in microseconds since 1970.
     pub since_us: i64,
+}
+
+impl Pin {
+    /// Names it with who, when and why: `admin's rollback of 2026-11-24T21:40Z ("leaks customer data")`.
+    pub fn name(&self) -> String {
+        let time = rfc3339(self.since_us);
+        let why = self.reason.as_ref().map(|reason| format!(" (\"{reason}\")")).unwrap_or_default();
+        format!("{}'s rollback of {}Z{why}", self.by, time.get(.."2026-11-24T21:40".len()).unwrap_or(&time))
+    }
 }
 
 impl fmt::Display for Suspension {
@@ -103,7 +112,7 @@ impl fmt::Display for Pin {
         }
         f.write_str(match self.hold {
             true => "; `picloud unpin` follows the source again",
-            false => "; what is newer ends that, or `picloud unpin`",
+            false => "; what changes there ends that, or `picloud unpin`",
         })
     }
 }

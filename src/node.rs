@@ -40,7 +40,7 @@ use crate::{
     source::{
         Source,
         directory::{self, DirectorySource},
-        git::{self, GitSource, Repository, hosted, serve::Hosted},
+        git::{self, GitSource, OwnRepository, Repository, hosted, serve::Hosted},
     },
     store::{Lease, Store, StoreError, journal::Journal, retention},
     supervisor,
@@ -156,7 +156,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         stack_bytes: config.executor.stack_bytes,
     });
     sync.start().await;
-    let hosted = git.as_ref().and_then(|git| hosted_by(git, &sync_handle));
+    let hosted = git.as_ref().map_or(Ok(None), |git| hosted_by(git, &config.data, &sync_handle))?;
     // Pushes that have begun are judged to their end.
     let closed = CancellationToken::new();
     match git {
@@ -325,28 +325,29 @@ impl Followed {
         };
         let repository = match &settings.repository {
             Repository::Hosted => {
-                // Hooks run elsewhere, so paths are whole.
-                let repository = config.data.canonicalize()?.join(git::FOLDER);
-                hosted::open(&repository, &settings.branch).await?;
-                for hook in hosted::install_hooks(&repository)? {
+                git::program::must_be_installed().await?;
+                let repository = OwnRepository::in_data(&config.data, git::FOLDER)?;
+                hosted::open(&repository, &settings.branch)?;
+                for hook in hosted::install_hooks(repository.path())? {
                     tracing::warn!("`{}` is a hook of somebody else: pushes are only checked if it calls `picloud hook`", hook.display());
                 }
-                repository
+                repository.path().to_owned()
             }
             Repository::Bare(path) if remembers && !path.exists() => std::path::absolute(path)?,
             Repository::Bare(path) => {
-                git::program::must_be_readable(path).await?;
+                git::must_be_readable(path)?;
                 refresh_hooks(path)?;
                 path.canonicalize()?
             }
             Repository::Remote(_) => {
-                let repository = config.data.canonicalize()?.join(git::FOLDER);
-                git::program::init_bare(&repository, &settings.branch).await?;
-                repository
+                git::program::must_be_installed().await?;
+                let repository = OwnRepository::in_data(&config.data, git::FOLDER)?;
+                hosted::make(repository.path(), &settings.branch)?;
+                repository.path().to_owned()
             }
         };
         let takes_pushes = !matches!(settings.repository, Repository::Remote(_));
-        let git = GitSource::new(settings, repository, clock.clone());
+        let git = GitSource::new(settings, repository, &config.data, clock.clone())?;
         Ok(Self { source: Arc::new(git.clone()), git: takes_pushes.then_some(git) })
     }
 }
@@ -377,7 +378,7 @@ async fn gate_of_missing(git: GitSource, sync: SyncHandle, closed: CancellationT
             () = closed.cancelled() => return,
             () = tokio::time::sleep(RETRY.1) => {}
         }
-        if git::program::must_be_readable(git.repository()).await.is_err() {
+        if git::must_be_readable(git.repository()).is_err() {
             continue;
         }
         match refresh_hooks(git.repository()).and_then(|()| Ok(Gate::open(git.clone(), sync.clone())?)) {
@@ -390,23 +391,26 @@ async fn gate_of_missing(git: GitSource, sync: SyncHandle, closed: CancellationT
 }
 
 /// Returns what serves the repository to git's clients, if it is this node's own.
-fn hosted_by(git: &GitSource, sync: &SyncHandle) -> Option<Arc<Hosted>> {
-    let (repository, sync) = (git.repository(), sync.clone());
-    let is_own = git.settings().repository == Repository::Hosted;
-    let (packing, folder) = (Arc::new(Semaphore::new(1)), repository.to_owned());
+fn hosted_by(git: &GitSource, data: &Path, sync: &SyncHandle) -> anyhow::Result<Option<Arc<Hosted>>> {
+    if git.settings().repository != Repository::Hosted {
+        return Ok(None);
+    }
+    let (repository, sync) = (OwnRepository::in_data(data, git::FOLDER)?, sync.clone());
+    let (packing, packed) = (Arc::new(Semaphore::new(1)), repository.clone());
     let pushed = Arc::new(move || {
         sync.poke();
         // One at a time; the next push asks again.
         let Ok(turn) = packing.clone().try_acquire_owned() else { return };
-        let folder = folder.clone();
+        let packed = packed.clone();
         tokio::spawn(async move {
-            if let Err(error) = git::program::pack(&folder).await {
-                tracing::warn!("cannot pack `{}`: {error}", folder.display());
+            if let Err(error) = git::program::pack(&packed).await {
+                tracing::warn!("cannot pack `{}`: {error}", packed.path().display());
             }
             drop(turn);
         });
     });
-    is_own.then(|| Arc::new(Hosted::new(repository.into(), hosted::hooks(repository), git.settings().max_push_bytes, pushed)))
+    let hooks = hosted::hooks(repository.path());
+    Ok(Some(Arc::new(Hosted::new(repository, hooks, git.settings().max_push_bytes, pushed))))
 }
 
 /// Returns who may say from outside that the source has changed.

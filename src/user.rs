@@ -1,4 +1,4 @@
-//! Who runs this process: the user of the machine, whatever the environment says.
+//! Users of the machine: who runs this process or another, whatever the environment says.
 
 use std::fs;
 
@@ -7,8 +7,13 @@ use rustix::process::getuid;
 /// Returns the name of the real user, or `user 1000` where the machine's own list has no name for it.
 pub fn name() -> String {
     let uid = getuid().as_raw();
+    find(uid).unwrap_or_else(|| format!("user {uid}"))
+}
+
+/// Finds the name of a user; the machine's own list need not have one.
+pub fn find(uid: u32) -> Option<String> {
     let known = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    name_of(uid, &known).map_or_else(|| format!("user {uid}"), str::to_owned)
+    name_of(uid, &known).map(str::to_owned)
 }
 
 /// Finds a user in the text of `/etc/passwd`.

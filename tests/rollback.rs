@@ -74,13 +74,114 @@ fn a_commit_that_was_gone_back_from_does_not_return_by_itself() {
     picloud(&node, &["sync"]);
     assert_eq!(node.get("/a").text(), "1");
 
-    // A newer good push does, and ends the pin.
+    // A newer good push does, with what it changes.
     checkout.commit(&[("functions/a.rhai", b"3")]);
     let told = push(&node, &checkout);
     assert!(told.contains("live at "), "{told}");
-    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str()), ("3", "2"));
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").status), ("3", 404));
+    checkout.commit(&[("functions/b.rhai", b"3")]);
+    push(&node, &checkout);
+    assert_eq!((node.get("/a").text().as_str(), node.get("/b").text().as_str()), ("3", "3"));
     let status = json(&node, &["status"]);
     assert_eq!((&status["is_in_sync"], &status["following"]["pin"]), (&true.into(), &Value::Null));
+}
+
+#[test]
+fn a_push_keeps_what_was_gone_back_to_where_it_changes_nothing() {
+    let (mut node, checkout) = git_node(&[("functions/v.rhai", b"\"good\""), ("functions/w.rhai", b"\"good\"")]);
+    checkout.commit(&[("functions/v.rhai", b"\"bad\""), ("functions/w.rhai", b"\"bad\"")]);
+    push(&node, &checkout);
+    picloud(&node, &["rollback", "--reason", "leaks customer data"]);
+    let answers = |node: &Node| ["/v", "/w"].map(|path| node.get(path).text());
+    let stays = "(\"leaks customer data\") stays: v.rhai, w.rhai";
+
+    // Documentation, and nothing at all.
+    checkout.commit(&[("README.md", b"docs")]);
+    let told = checkout.refused(&["push", "-o", "dry-run", &repository(&node), "main"]);
+    assert!(told.contains("admin's rollback of 20") && told.contains(stays) && told.contains("picloud unpin"), "{told}");
+    for files in [&[("README.md", &b"docs"[..])][..], &[]] {
+        let commit = checkout.commit(files);
+        let told = push(&node, &checkout);
+        assert!(told.contains(stays) && told.contains("live at"), "{told}");
+        assert_eq!(answers(&node), ["good", "good"]);
+        let status = json(&node, &["status"]);
+        assert_eq!((&status["live"]["revision"], &status["is_in_sync"]), (&commit.as_str().into(), &false.into()));
+        assert!(status["held"].as_str().unwrap().ends_with("it holds for v.rhai, w.rhai"), "{status}");
+        assert!(status["live"]["note"].as_str().unwrap().contains(stays), "{status}");
+    }
+    node.restart();
+    picloud(&node, &["sync"]);
+    assert_eq!(answers(&node), ["good", "good"]);
+
+    // What a push changes follows it, and that is said before and after.
+    checkout.commit(&[("functions/w.rhai", b"\"mended\"")]);
+    let part = "(\"leaks customer data\") for w.rhai; it stays for v.rhai";
+    let told = checkout.refused(&["push", "-o", "dry-run", &repository(&node), "main"]);
+    assert!(told.contains("this ends admin's rollback of 20") && told.contains(part), "{told}");
+    let told = push(&node, &checkout);
+    assert!(told.contains("this ends admin's rollback of 20") && told.contains(part), "{told}");
+    assert_eq!(answers(&node), ["good", "mended"]);
+    let audit = picloud(&node, &["audit", "--json"]);
+    assert!(audit.contains("ends admin's rollback of 20") && audit.contains("it stays for v.rhai"), "{audit}");
+
+    checkout.commit(&[("functions/v.rhai", b"\"mended\"")]);
+    let told = push(&node, &checkout);
+    assert!(told.contains("this ends admin's rollback of 20") && told.contains("(\"leaks customer data\")\u{20}"), "{told}");
+    assert_eq!(answers(&node), ["mended", "mended"]);
+    let status = json(&node, &["status"]);
+    assert_eq!((&status["is_in_sync"], &status["held"], &status["following"]["pin"]), (&true.into(), &Value::Null, &Value::Null));
+}
+
+#[test]
+fn a_guard_that_a_push_brings_is_never_left_out_of_what_it_guards() {
+    let (node, checkout) = git_node(&[("functions/adm/s.rhai", b"\"secret\"")]);
+    checkout.commit(&[("functions/adm/s.rhai", b"\"changed\""), ("functions/adm/_middleware.rhai", b"#{ statusCode: 401 }")]);
+    push(&node, &checkout);
+    assert_eq!(node.get("/adm/s").status, 401);
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/adm/s").text(), "secret");
+    // A new function below the guard wants it, so all of the folder follows the push.
+    checkout.commit(&[("functions/adm/t.rhai", b"\"new\"")]);
+    push(&node, &checkout);
+    assert_eq!(["/adm/s", "/adm/t"].map(|path| node.get(path).status), [401, 401]);
+}
+
+#[test]
+fn what_was_never_live_is_not_what_was_gone_back_from() {
+    let (node, checkout) = git_node(&[("functions/v.rhai", b"1")]);
+    checkout.commit(&[("functions/v.rhai", b"2")]);
+    push(&node, &checkout);
+    picloud(&node, &["source", "suspend"]);
+    assert!(picloud(&node, &["status"]).contains("the source is suspended by admin"), "at once");
+    checkout.commit(&[("functions/v.rhai", b"3")]);
+    push(&node, &checkout);
+    let told = picloud(&node, &["rollback"]);
+    assert!(told.contains("The source is suspended"), "{told}");
+    assert_eq!(node.get("/v").text(), "1");
+    let told = picloud(&node, &["source", "resume"]);
+    assert!(told.starts_with("live "), "{told}");
+    assert_eq!(node.get("/v").text(), "3", "the newer commit goes live");
+
+    // Going back twice abandons what was live first.
+    picloud(&node, &["rollback"]);
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/v").text(), "1");
+    picloud(&node, &["sync"]);
+    assert_eq!(node.get("/v").text(), "1");
+}
+
+#[test]
+fn of_a_suspended_directory_what_was_never_live_goes_live_when_it_is_resumed() {
+    let node = Node::start_with(&[("v.rhai", "1")]);
+    node.replace("v.rhai", "2");
+    node.wait_for("/v", "2");
+    picloud(&node, &["source", "suspend"]);
+    node.replace("v.rhai", "3");
+    picloud(&node, &["sync"]);
+    picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/v").text(), "1");
+    picloud(&node, &["source", "resume"]);
+    node.wait_for("/v", "3");
 }
 
 #[test]
@@ -286,7 +387,8 @@ fn a_push_to_a_suspended_source_is_stored_and_told_so() {
 fn a_crash_while_going_back_leaves_one_whole_state() {
     let (mut node, checkout) = git_node(&[("functions/a.rhai", b"1"), ("functions/b.rhai", b"1")]);
     for round in 0..12 {
-        checkout.commit(&[("functions/a.rhai", b"2"), ("functions/b.rhai", b"2"), ("round", round.to_string().as_bytes())]);
+        let text = format!("2 // {round}");
+        checkout.commit(&[("functions/a.rhai", text.as_bytes()), ("functions/b.rhai", text.as_bytes())]);
         push(&node, &checkout);
         let mut rollback = Command::new(env!("CARGO_BIN_EXE_picloud"));
         let mut rollback = rollback

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
     config::{self, Config, Source},
-    source::git::{self, Repository, bundle},
+    source::git::{self, OwnRepository, Repository, bundle},
     store::transfer::{self, Progress, Snapshot, Table, Tally, write_line},
 };
 
@@ -58,7 +58,7 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
     }
     // After the database: what was pushed meanwhile goes live when the node starts, and what is live can be found in the repository.
     let mut has_repository = false;
-    if let Some((repository, _)) = hosted.filter(|(repository, _)| repository.exists()) {
+    if let Some((repository, _)) = hosted.filter(|(repository, _)| repository.path().exists()) {
         let packed = Temporary(beside(to, "bundle.partial"));
         has_repository = bundle::pack(&repository, &packed.0).await?;
         if has_repository {
@@ -70,12 +70,10 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
 }
 
 /// Returns where the node keeps its own repository, if it hosts one, and the branch that deploys.
-fn hosted(config: &Config) -> Option<(PathBuf, String)> {
+fn hosted(config: &Config) -> Option<(OwnRepository, String)> {
     match &config.source {
         Source::Git(settings) if settings.repository == Repository::Hosted => {
-            // Git runs in a folder of its own.
-            let data = config.data.canonicalize().unwrap_or_else(|_| config.data.clone());
-            Some((data.join(git::FOLDER), settings.branch.clone()))
+            Some((OwnRepository::in_data(&config.data, git::FOLDER).ok()?, settings.branch.clone()))
         }
         Source::Git(_) | Source::Directory { .. } => None,
     }

@@ -15,7 +15,7 @@ use super::{
     file::{Hashed, Reader, Sums, has_sum},
 };
 use crate::{
-    source::git::{self, bundle},
+    source::git::{self, OwnRepository, bundle},
     store::transfer::{self, Filling, Progress, Tally, hex, parse_line},
 };
 
@@ -128,7 +128,7 @@ pub async fn restore(path: &Path, data: &Path, database_url: &str, mut tell: imp
     let has_settings = take_out(&mut reader, SETTINGS, &next.0)?.is_some();
     if let Some(branch) = &head.branch {
         let packed = take_out(&mut reader, REPOSITORY, &next.0)?;
-        let repository = next.0.canonicalize().map_err(BackupError::file("read", &next.0))?.join(git::FOLDER);
+        let repository = OwnRepository::in_data(&next.0, git::FOLDER).map_err(BackupError::file("read", &next.0))?;
         bundle::unpack(packed.as_deref(), &repository, branch).await?;
         if let Some(packed) = packed {
             fs::remove_file(&packed).map_err(BackupError::file("remove", &packed))?;

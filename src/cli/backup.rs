@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use clap::Args;
 
 use super::{Configured, Exit, for_its_user, output};
@@ -39,6 +40,7 @@ pub struct Restore {
 
 impl Backup {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
+        must_be_file(&self.file)?;
         let config = self.configured.load()?;
         let settings = self.configured.config.as_deref().unwrap_or(Path::new(FILE_NAME));
         let created = for_its_user(async { Ok(backup::create(&self.file, &config, settings, show).await) })?;
@@ -56,6 +58,14 @@ impl Backup {
         output::line(format!("\nNot in it: {}.", elsewhere(&config)));
         Ok(Exit::Done)
     }
+}
+
+/// Refuses what other programs take for a pipe: a backup is there whole or not at all, and a pipe is not.
+fn must_be_file(file: &Path) -> anyhow::Result<()> {
+    if file == Path::new("-") {
+        bail!("`-` is no file name here, and a backup is not piped\n  hint: name a file; one that is called so is `./-`");
+    }
+    Ok(())
 }
 
 /// Names what a restored node needs beside the backup.

@@ -52,7 +52,11 @@ impl Check {
         if let Some(path) = self.dir {
             config.source = SourceConfig::Directory { path };
         }
-        let CheckedSource { settled, .. } = read_and_check(&config)?;
+        let CheckedSource { mut settled, .. } = read_and_check(&config)?;
+        if let SourceConfig::Directory { path } = &config.source {
+            settled.diagnostics.extend(git::of_working_copy(path));
+            settled.diagnostics.sort();
+        }
         let is_good = !settled.diagnostics.iter().any(Diagnostic::is_error);
         let functions = settled.report.functions.len();
         if self.json {
@@ -126,10 +130,10 @@ async fn read(config: &Config) -> anyhow::Result<Snapshot> {
                 let hint = "the node makes it at its first start; `picloud check DIR` checks a folder";
                 return Err(anyhow!("there is no repository `{}`\n  hint: {hint}", path.display()));
             }
-            git::program::must_be_readable(&path).await?;
+            git::must_be_readable(&path)?;
             // Of a remote the copy is read, and nothing is fetched.
             let settings = git::Settings { repository: Repository::Bare(path.clone()), ..(**settings).clone() };
-            Ok(GitSource::new(settings, path, Arc::new(SystemClock)).snapshot().await?)
+            Ok(GitSource::new(settings, path, &config.data, Arc::new(SystemClock))?.snapshot().await?)
         }
     }
 }

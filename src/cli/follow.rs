@@ -119,9 +119,12 @@ impl Rollback {
         // What was shown is what is done, whatever went live meanwhile.
         let done = order(false, Some(&plan["to"]["id"]))?;
         output::line(format!("live again as deployment {}", text(&done["deployment"]["id"])));
-        output::line(match self.hold {
-            true => "The source is not followed until `picloud unpin`.",
-            false => "What is newer in the source goes live again; what was abandoned does not. `picloud unpin` ends that.",
+        output::line(match (self.hold, done["suspended"].as_str()) {
+            (true, _) => "The source is not followed until `picloud unpin`.",
+            (false, Some(_)) => {
+                "The source is suspended: what is newer waits for `picloud source resume`. What was abandoned does not return by itself."
+            }
+            (false, None) => "What is newer in the source goes live again; what was abandoned does not. `picloud unpin` ends that.",
         });
         Ok(Exit::Done)
     }

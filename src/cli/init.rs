@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{Exit, output};
-use crate::source::git::{hosted, program};
+use crate::source::git::{self, hosted};
 
 /// `picloud init [DIR]`
 #[derive(Debug, Args)]
@@ -83,16 +83,16 @@ impl Init {
 
     /// Makes a repository whose pushes go through the node that follows it.
     fn bare(self) -> anyhow::Result<Exit> {
+        if !git::is_branch(&self.branch) {
+            bail!("`{}` is no name of a branch\n  hint: write it like `main` or `release/2`", self.branch);
+        }
         let is_new = !self.dir.join("HEAD").exists() && !self.dir.join(".git").exists();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let repository = runtime.block_on(async {
-            if is_new {
-                program::init_bare(&self.dir, &self.branch).await?;
-            }
-            program::must_be_readable(&self.dir).await?;
-            hosted::adopt(&self.dir).await?;
-            anyhow::Ok(self.dir.canonicalize()?)
-        })?;
+        if is_new {
+            hosted::make(&self.dir, &self.branch)?;
+        }
+        git::must_be_readable(&self.dir)?;
+        hosted::adopt(&self.dir)?;
+        let repository = self.dir.canonicalize()?;
         let foreign = hosted::install_hooks(&repository)?;
         if let Some(hook) = foreign.first() {
             let name = hook.file_name().unwrap_or_default().display();

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
 
 use super::{ConfigError, impossible};
 use crate::{
@@ -55,8 +55,11 @@ impl Source {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SourceFile {
     kind: SourceKind,
+    #[serde(deserialize_with = "whole_path")]
     path: Option<PathBuf>,
+    #[serde(deserialize_with = "whole_path")]
     repository: Option<String>,
+    #[serde(deserialize_with = "branch")]
     branch: Option<String>,
     root: Option<String>,
     interval: Option<Span>,
@@ -64,10 +67,13 @@ pub(super) struct SourceFile {
     max_push: Option<Size>,
     allow_force: Option<bool>,
     require_signed: Option<bool>,
+    #[serde(deserialize_with = "whole_path")]
     allowed_signers: Option<PathBuf>,
     user: Option<String>,
     token: Option<Secret>,
+    #[serde(deserialize_with = "whole_path")]
     ssh_key: Option<PathBuf>,
+    #[serde(deserialize_with = "whole_path")]
     known_hosts: Option<PathBuf>,
     pub(super) webhook_secret: Option<Secret>,
 }
@@ -78,6 +84,29 @@ enum SourceKind {
     #[default]
     Directory,
     Git,
+}
+
+/// Reads the name of a branch.
+fn branch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let short = name.strip_prefix(git::HEADS).filter(|short| git::is_branch(short));
+    match short {
+        Some(short) => Err(Error::custom(format!("a branch is named without `{}`: \"{short}\"", git::HEADS))),
+        None if git::is_branch(&name) => Ok(Some(name)),
+        None => Err(Error::custom(format!("`{name}` is no name of a branch; write it like \"main\" or \"release/2\""))),
+    }
+}
+
+/// Reads a path, or a URL. There is no shell here that would know whose folder `~` is.
+fn whole_path<'de, D: Deserializer<'de>, P: From<String>>(deserializer: D) -> Result<Option<P>, D::Error> {
+    let path = String::deserialize(deserializer)?;
+    if path.starts_with('~') {
+        return Err(Error::custom(format!(
+            "`~` is not expanded here; write the whole path, like \"/home/ada{}\"",
+            path.trim_start_matches('~')
+        )));
+    }
+    Ok(Some(path.into()))
 }
 
 impl SourceFile {

@@ -61,6 +61,23 @@ pub struct Diagnostic {
 
 /// Longest part of a source line that is shown, in characters.
 const SHOWN_LINE: usize = 160;
+/// Of a longer line, so many of them stand before a place that is far to the right.
+const SHOWN_BEFORE: usize = 80;
+/// The engine counts no further in a line.
+const LAST_COLUMN: u32 = u16::MAX as u32;
+
+/// Returns the part of a line that is shown for a column.
+fn excerpt(line: &str, column: usize) -> String {
+    match column.checked_sub(SHOWN_BEFORE + 1).filter(|_| column > SHOWN_LINE) {
+        None => line.chars().take(SHOWN_LINE).collect(),
+        Some(left_out) => std::iter::once('…').chain(line.chars().skip(left_out).take(SHOWN_LINE - 1)).collect(),
+    }
+}
+
+/// Returns how many characters of the excerpt stand before the column.
+fn shown_before(column: usize) -> usize {
+    if column > SHOWN_LINE { SHOWN_BEFORE + 1 } else { column.saturating_sub(1) }
+}
 
 impl Diagnostic {
     /// Reports an error in a file; add where and what to do with the methods below.
@@ -76,8 +93,11 @@ impl Diagnostic {
     /// Says where, and keeps the line of `text` that it names.
     #[must_use]
     pub fn at(mut self, text: &str, position: Position) -> Self {
-        self.source_line =
-            text.split('\n').nth(position.line as usize - 1).map(|line| line.trim_end_matches('\r').chars().take(SHOWN_LINE).collect());
+        let line = text.split('\n').nth(position.line as usize - 1).map(|line| line.trim_end_matches('\r'));
+        if position.column >= LAST_COLUMN && line.is_some_and(|line| line.chars().nth(LAST_COLUMN as usize).is_some()) {
+            self.hint = Some(format!("the place is in column {LAST_COLUMN} or behind it: break the line to see where"));
+        }
+        self.source_line = line.map(|line| excerpt(line, position.column as usize));
         self.position = Some(position);
         self
     }
@@ -126,9 +146,7 @@ impl fmt::Display for Diagnostic {
         write!(f, "{colon}{severity}: {}", Shown::inline(&self.message))?;
         if let (Some(position), Some(line)) = (self.position, &self.source_line) {
             write!(f, "\n  {:>4} | {}\n       | ", position.line, Shown::line(line))?;
-            if (position.column as usize) <= SHOWN_LINE {
-                write!(f, "{}^", indent(line, position.column as usize - 1))?;
-            }
+            write!(f, "{}^", indent(line, shown_before(position.column as usize)))?;
         }
         if let Some(hint) = &self.hint {
             write!(f, "\n  hint: {}", Shown::inline(hint))?;
@@ -191,6 +209,21 @@ mod tests {
                |                  	        ^
           hint: did you mean `\u{9b}`?
         ");
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_place_is_shown() {
+        for column in [1, 160, 161, 300, 70_000] {
+            let text = format!("{}X{}", "é".repeat(column - 1), "b".repeat(200));
+            let diagnostic = Diagnostic::error("a.rhai", "wrong").at(&text, Position { line: 1, column: column as u32 });
+            let lines: Vec<String> = diagnostic.to_string().lines().map(str::to_owned).collect();
+            let caret = lines[2].chars().position(|c| c == '^').unwrap();
+            assert_eq!(lines[1].chars().nth(caret), Some('X'), "{column}: {diagnostic}");
+            assert!(lines[1].chars().count() <= SHOWN_LINE + "     1 | ".len() + 1, "{column}");
+        }
+        let text = "a".repeat(100_000);
+        let beyond = Diagnostic::error("a.rhai", "wrong").at(&text, Position { line: 1, column: LAST_COLUMN });
+        assert!(beyond.hint.unwrap().contains("or behind it"));
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! The process that git starts: gathers what git says of a push, asks the node, and prints the answer.
 
 use std::{
-    env,
+    env, fs,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::net::UnixStream,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _, chown},
+        net::UnixStream,
+    },
+    path::Path,
     time::Duration,
 };
 
 use super::{MAX_MESSAGE, PUSHER, Push, SOCKET, Stage, Update, Verdict, no_answer};
-use crate::user;
 
 /// How long the node may take to judge, and to put what it has accepted live.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,6 +23,11 @@ pub fn ask(stage: Stage, input: impl Read) -> Verdict {
         Ok(push) => push,
         Err(error) => return refusal(&[format!("picloud: cannot read what git says of the push: {error}")]),
     };
+    if let Some(quarantine) = &push.quarantine
+        && let Err(error) = share(Path::new("."), quarantine)
+    {
+        return refusal(&[format!("picloud: the pushed objects cannot be shown to the node that checks pushes: {error}")]);
+    }
     match exchange(&push) {
         Ok(verdict) => verdict,
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
@@ -53,13 +61,7 @@ fn gather(stage: Stage, input: impl Read) -> io::Result<Push> {
     }
     let count = env::var("GIT_PUSH_OPTION_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(0_u32);
     let options = (0..count.min(100)).filter_map(|number| env::var(format!("GIT_PUSH_OPTION_{number}")).ok()).collect();
-    Ok(Push {
-        stage,
-        quarantine: env::var_os("GIT_QUARANTINE_PATH").map(Into::into),
-        updates,
-        options,
-        pusher: env::var(PUSHER).unwrap_or_else(|_| user::name()),
-    })
+    Ok(Push { stage, quarantine: env::var_os("GIT_QUARANTINE_PATH").map(Into::into), updates, options, pusher: env::var(PUSHER).ok() })
 }
 
 fn exchange(push: &Push) -> io::Result<Verdict> {
@@ -74,4 +76,30 @@ fn exchange(push: &Push) -> io::Result<Verdict> {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(serde_json::from_str(&answer)?)
+}
+
+/// Lets the group of a repository read what a push has brought, if the group may write into the repository: git keeps it from everybody but
+/// the pusher, and the node that is to judge it may be another user.
+fn share(repository: &Path, brought: &Path) -> io::Result<()> {
+    let shared = fs::metadata(repository)?;
+    if shared.mode() & 0o020 == 0 {
+        return Ok(());
+    }
+    let kept = fs::symlink_metadata(brought)?;
+    if kept.file_type().is_symlink() {
+        return Ok(());
+    }
+    if kept.gid() != shared.gid() {
+        chown(brought, None, Some(shared.gid()))?;
+    }
+    let wanted = kept.mode() | if kept.is_dir() { 0o050 } else { 0o040 };
+    if wanted != kept.mode() {
+        fs::set_permissions(brought, fs::Permissions::from_mode(wanted & 0o7777))?;
+    }
+    if kept.is_dir() {
+        for entry in fs::read_dir(brought)? {
+            share(repository, &entry?.path())?;
+        }
+    }
+    Ok(())
 }

@@ -6,7 +6,7 @@ use super::{Push, Stage, Update, Verdict};
 use crate::{
     function::{Diagnostic, Revision},
     shown::Shown,
-    source::git::{GitSource, Pushed, RepositoryError, branch},
+    source::git::{GitSource, HEADS, Pushed, RepositoryError, Unfit, branch},
     sync::orders::{Checked, SyncHandle},
 };
 
@@ -20,6 +20,9 @@ pub struct Judge {
 const DRY_RUN: &str = "dry-run";
 const ALLOW_MASS_DELETE: &str = "allow-mass-delete";
 const OPTIONS: [&str; 2] = [DRY_RUN, ALLOW_MASS_DELETE];
+
+/// Where tags are.
+const TAGS: &str = "refs/tags/";
 
 /// Nothing may be accepted; what the pusher is told.
 struct Refused(Vec<String>);
@@ -41,10 +44,10 @@ impl From<RepositoryError> for Refused {
 }
 
 impl Judge {
-    /// Says whether git may accept a push, or what became of it.
-    pub async fn judge(&self, push: &Push) -> Verdict {
+    /// Says whether git may accept a push of this pusher, or what became of it.
+    pub async fn judge(&self, push: &Push, pusher: &str) -> Verdict {
         let judged = match push.stage {
-            Stage::PreReceive => self.before(push).await,
+            Stage::PreReceive => self.before(push, pusher).await,
             Stage::PostReceive => Ok(self.after(push).await),
         };
         let (is_accepted, say) = match judged {
@@ -54,7 +57,7 @@ impl Judge {
         Verdict { is_accepted, say: say.iter().flat_map(|text| text.split('\n')).map(str::to_owned).collect() }
     }
 
-    async fn before(&self, push: &Push) -> Result<Vec<String>, Refused> {
+    async fn before(&self, push: &Push, pusher: &str) -> Result<Vec<String>, Refused> {
         let mut say = Vec::new();
         if let Some(option) = push.options.iter().find(|option| !OPTIONS.contains(&option.as_str())) {
             let known = OPTIONS.map(|option| format!("`{option}`")).join(" and ");
@@ -62,14 +65,13 @@ impl Judge {
             return Err(format!("picloud: there is no push option `{option}`\n  hint: there are {known}").into());
         }
         let quarantine = self.quarantine(push)?;
-        let deploy = format!("refs/heads/{}", self.source.settings().branch);
+        let deploy = format!("{HEADS}{}", self.source.settings().branch);
         for update in &push.updates {
+            self.must_fit(push, update, quarantine.clone()).await?;
             if update.name == deploy {
-                say.extend(self.deploys(push, update, quarantine.clone()).await?);
-            } else if update.name.starts_with("refs/heads/") && !is_none(&update.new) {
-                say.extend(self.stores(update, quarantine.clone()).await?);
-            } else if update.name.starts_with("refs/tags/") {
-                say.push(format!("{}: stored; tags deploy nothing", update.name));
+                say.extend(self.deploys(push, pusher, update, quarantine.clone()).await?);
+            } else if update.name.starts_with(HEADS) && !is_none(&update.new) {
+                say.extend(self.mistakes(update, quarantine.clone()).await?);
             }
         }
         if push.options.iter().any(|option| option == DRY_RUN) {
@@ -91,8 +93,38 @@ impl Judge {
         }
     }
 
+    /// Refuses what git would refuse later in words that help nobody, or would take and not be able to show.
+    async fn must_fit(&self, push: &Push, update: &Update, quarantine: Option<PathBuf>) -> Result<(), Refused> {
+        let Update { name, new, .. } = update;
+        if is_none(new) {
+            return Ok(());
+        }
+        let is_deleted = |other: &String| push.updates.iter().any(|update| update.name == *other && is_none(&update.new));
+        let others = self.source.in_the_way(name).await?;
+        if let Some(other) = others.into_iter().find(|other| !is_deleted(other)) {
+            let text = format!("picloud: `{other}` is there, so there cannot be `{name}`; nothing was pushed");
+            return Err((text + "\n  hint: give it another name, or delete the other first: `git push … --delete NAME`").into());
+        }
+        if !name.starts_with(HEADS) {
+            return Ok(());
+        }
+        let branch = &name[HEADS.len()..];
+        Err(match self.source.unfit(new, quarantine).await? {
+            None => return Ok(()),
+            Some(Unfit::Tag(tag)) => format!(
+                "picloud: `{tag}` is an annotated tag, and a branch points to a commit; nothing was pushed\n  hint: push its commit: `git push … \
+                 '{tag}^{{}}:{branch}'`"
+            ),
+            Some(Unfit::NoCommit(kind)) => format!("picloud: {} is a {kind}, and a branch points to a commit; nothing was pushed", short(new)),
+            Some(Unfit::Shallow) => "picloud: this clone is shallow: it does not have the commits that its history begins with; nothing was pushed\n  \
+                                     hint: `git fetch --unshallow` (in CI: `fetch-depth: 0`), and push again"
+                .into(),
+        }
+        .into())
+    }
+
     /// A push to the branch that deploys.
-    async fn deploys(&self, push: &Push, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
+    async fn deploys(&self, push: &Push, pusher: &str, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
         let settings = self.source.settings();
         let branch = &settings.branch;
         if is_none(&update.new) {
@@ -108,7 +140,7 @@ impl Judge {
         }
         let snapshot = self.source.read(&update.new, quarantine).await?;
         let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
-        let Checked { diagnostics, plan, following, database } = checked;
+        let Checked { diagnostics, plan, following, rollback, database } = checked;
         let mut say = self.findings(&diagnostics);
         let errors = diagnostics.iter().filter(|found| found.is_error()).count();
         if errors > 0 {
@@ -131,22 +163,28 @@ impl Judge {
             say.push(format!("  hint: if that is meant: git push -o {ALLOW_MASS_DELETE}"));
             return Err(Refused(say));
         }
+        if let Some(rollback) = &rollback {
+            say.push(if rollback.is_ending() { format!("this {rollback}") } else { rollback.to_string() });
+        }
+        if rollback.is_some_and(|rollback| !rollback.is_ending()) {
+            say.push("  hint: `picloud unpin` ends it; so does a push that changes these files".into());
+        }
         if is_forced {
             say.push(format!("forced: commits up to {} are no longer in `{branch}`", short(&update.old)));
         }
         say.extend(following.suspended.map(|suspended| format!("stored, and not live: {suspended}")));
         say.extend(following.pin.filter(|pin| pin.hold).map(|pin| format!("stored, and not live: {pin}")));
         let replaces = is_forced.then(|| Revision(update.old.clone()));
-        self.source.expect(Revision(update.new.clone()), Pushed { by: push.pusher.clone(), replaces });
+        self.source.expect(Revision(update.new.clone()), Pushed { by: pusher.into(), replaces });
         Ok(say)
     }
 
-    /// A push to another branch: it is stored, and its mistakes are told.
-    async fn stores(&self, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
+    /// A push to another branch: its mistakes are told, and keep nothing from being stored.
+    async fn mistakes(&self, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
         let snapshot = self.source.read(&update.new, quarantine).await?;
         let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
         let mut say = self.findings(&checked.diagnostics);
-        let branch = update.name.strip_prefix("refs/heads/").unwrap_or(&update.name);
+        let branch = update.name.strip_prefix(HEADS).unwrap_or(&update.name);
         let errors = checked.diagnostics.iter().filter(|found| found.is_error()).count();
         let settings = self.source.settings();
         say.push(match errors {
@@ -154,31 +192,51 @@ impl Judge {
                 let host = settings.preview_host.as_ref().map_or(String::new(), |host| format!(" and at {}", host.of(branch)));
                 format!("{branch}: checked; soon shown below /_picloud/preview/{}/{host}", branch::path(branch))
             }
-            0 => format!("{branch}: checked and stored; `{}` is the branch that deploys", settings.branch),
-            _ => format!("{branch}: stored with {}; it could not go live as it is", count(errors, "mistake")),
+            0 => format!("{branch}: checked, no errors"),
+            _ => format!("{branch}: {}; it could not go live as it is", count(errors, "mistake")),
         });
         Ok(say)
     }
 
+    /// What became of a reference that has moved and deploys nothing.
+    fn stored(&self, update: &Update) -> Option<String> {
+        let settings = self.source.settings();
+        if is_none(&update.new) {
+            return None;
+        }
+        Some(match update.name.strip_prefix(HEADS) {
+            Some(branch) if branch == settings.branch => return None,
+            Some(branch) => format!("{branch}: stored; `{}` is the branch that deploys", settings.branch),
+            None if update.name.starts_with(TAGS) => format!("{}: stored; tags deploy nothing", update.name),
+            None => format!("{}: stored; deploys nothing, only branches do", update.name),
+        })
+    }
+
     /// What became of the push, once the branch has moved.
     async fn after(&self, push: &Push) -> Vec<String> {
-        let deploy = format!("refs/heads/{}", self.source.settings().branch);
-        let Some(update) = push.updates.iter().find(|update| update.name == deploy) else {
-            self.sync.poke();
-            return Vec::new();
-        };
+        let mut say: Vec<String> = push.updates.iter().filter_map(|update| self.stored(update)).collect();
+        let deploy = format!("{HEADS}{}", self.source.settings().branch);
+        match push.updates.iter().find(|update| update.name == deploy) {
+            Some(update) => say.push(self.deployed(update).await),
+            None => self.sync.poke(),
+        }
+        shortened(say)
+    }
+
+    /// What became of the branch that deploys.
+    async fn deployed(&self, update: &Update) -> String {
         let began = crate::clock::monotonic();
         let look = match self.sync.look().await {
             Ok(look) => look,
-            Err(error) => return vec![format!("picloud: {error}; {} goes live at its next start", short(&update.new))],
+            Err(error) => return format!("picloud: {error}; {} goes live at its next start", short(&update.new)),
         };
         let took_ms = began.elapsed().as_millis();
         match (&look.live, &look.held) {
             (Some((deployment, revision)), _) if revision.0 == update.new => {
-                vec![format!("live at {} in {took_ms} ms, deployment {deployment}", short(&update.new))]
+                format!("live at {} in {took_ms} ms, deployment {deployment}", short(&update.new))
             }
-            (_, Some(why)) => vec![format!("{} is not live: {why}", short(&update.new))],
-            _ => vec![format!("{} was followed by another push", short(&update.new))],
+            (_, Some(why)) => format!("{} is not live: {why}", short(&update.new)),
+            _ => format!("{} was followed by another push", short(&update.new)),
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod hook;
 mod judge;
+mod pusher;
 pub mod server;
 
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,8 @@ pub struct Push {
     pub updates: Vec<Update>,
     /// What was given as `git push -o …`.
     pub options: Vec<String>,
-    /// Who pushes.
-    pub pusher: String,
+    /// Who pushes, as the hook's environment says. It is believed only of a push that came through the node.
+    pub pusher: Option<String>,
 }
 
 /// When a hook is called.

@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer};
+use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer, pusher};
 use crate::{source::git::GitSource, sync::orders::SyncHandle};
 
 /// Why hooks could not ask.
@@ -97,11 +97,12 @@ impl Gate {
 }
 
 async fn answer(stream: UnixStream, judge: &Judge) -> io::Result<()> {
+    let peer = stream.peer_cred()?;
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(reader.take(MAX_MESSAGE)).read_line(&mut line)).await??;
     let verdict = match serde_json::from_str::<Push>(&line) {
-        Ok(push) => timeout(JUDGEMENT, judge.judge(&push)).await.unwrap_or_else(|_| {
+        Ok(push) => timeout(JUDGEMENT, judge.judge(&push, &pusher::of(&peer, push.pusher.as_deref()))).await.unwrap_or_else(|_| {
             let why = format!("the node was too busy to answer within {} s", JUDGEMENT.as_secs());
             Verdict { is_accepted: false, say: no_answer(push.stage, &why).into() }
         }),
@@ -117,15 +118,15 @@ async fn answer(stream: UnixStream, judge: &Judge) -> io::Result<()> {
 /// Lets those ask who may write into the repository: its owner, and its group if that may write there.
 fn share(repository: &Path, socket: &Path) -> io::Result<()> {
     let folder = std::fs::metadata(repository)?;
-    let is_group_s = folder.mode() & 0o020 != 0;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(if is_group_s { 0o660 } else { 0o600 }))?;
+    let group_may_write = folder.mode() & 0o020 != 0;
+    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(if group_may_write { 0o660 } else { 0o600 }))?;
     let ours = std::fs::metadata(socket)?;
     if (ours.uid(), ours.gid()) == (folder.uid(), folder.gid()) {
         return Ok(());
     }
     // Only root may give files away; to a group that one is in, everybody may.
     let given = chown(socket, Some(folder.uid()), Some(folder.gid())).or_else(|_| chown(socket, None, Some(folder.gid())));
-    if given.is_err() || (std::fs::metadata(socket)?.uid() != folder.uid() && !is_group_s) {
+    if given.is_err() || (std::fs::metadata(socket)?.uid() != folder.uid() && !group_may_write) {
         tracing::warn!(
             "the owner of `{}` is another user than that of this node, and cannot push there: let both be in one group that may write \
              (`chgrp -R GROUP`, `chmod -R g+ws`, `git config core.sharedRepository group`)",

@@ -142,5 +142,7 @@ async fn rollback(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json
     let Actor { who: by, origin } = grant.actor();
     let rollback = Rollback { to: order.to, hold: order.hold, by, origin, reason: order.reason, is_dry_run: order.dry_run };
     let done = grant.app.sync.rollback(rollback).await?;
-    Ok(Json(json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment })))
+    Ok(Json(
+        json!({ "to": done.to, "plan": done.plan, "text": done.plan.to_string(), "deployment": done.deployment, "suspended": done.suspended }),
+    ))
 }

@@ -42,10 +42,12 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// The repository has no such branch: nothing was pushed yet, or it was deleted. Nothing is unloaded for it.
-    #[error("the repository has no branch `{branch}`; push one, and it goes live")]
+    #[error("the repository has no branch `{branch}`; push one, and it goes live{}", other.as_ref().map(|other| format!(" (it has `{other}`; another is named as `branch` below `[source]`)")).unwrap_or_default())]
     NoBranch {
         /// As configured.
         branch: String,
+        /// One that there is.
+        other: Option<String>,
     },
     /// Nothing of the remote is here yet.
     #[error("nothing was fetched yet{}", problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default())]

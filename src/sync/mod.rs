@@ -10,6 +10,7 @@ pub mod plan;
 mod previews;
 mod propose;
 mod remember;
+pub mod rollback;
 pub mod settle;
 mod trials;
 pub mod upload;
@@ -194,9 +195,9 @@ impl Sync {
         }
         let proposal = self.propose(snapshot, began).await;
         self.wanted = Some(proposal.wanted());
-        let (wanted, is_commit) = (proposal.settled.wanted.clone(), proposal.commit.is_some());
+        let (wanted, is_refused) = (proposal.settled.wanted.clone(), proposal.is_refused);
         let done = self.decide(cause, by, proposal).await;
-        let held = self.held_files().filter(|_| !is_commit);
+        let held = self.held_files().filter(|_| !is_refused);
         self.parts.live.set_status(|status| status.held.clone_from(&held));
         self.show_files(wanted);
         done
@@ -234,7 +235,7 @@ impl Sync {
 
     /// Compares what can go live with what is, and makes the difference live and known.
     async fn decide(&mut self, cause: Cause, by: Option<&Actor>, proposal: Proposal) -> Done {
-        let Proposal { revision, commit, settled, is_refused, following, began, .. } = proposal;
+        let Proposal { revision, commit, settled, is_refused, following, rollback, began, .. } = proposal;
         let is_loaded = self.is_shown();
         let is_commit = commit.is_some();
         let is_known = |decided: &(Revision, Vec<Diagnostic>)| {
@@ -243,7 +244,9 @@ impl Sync {
         let news = !self.decided.as_ref().is_some_and(is_known);
         let files = differences(&self.tree, &settled.tree);
         let changes = self.changes(&settled);
-        let note = commit.as_ref().and_then(|commit| Some(format!("forced: does not contain {}", commit.replaces.as_ref()?)));
+        let forced = commit.as_ref().and_then(|commit| Some(format!("forced: does not contain {}", commit.replaces.as_ref()?)));
+        let rollback = rollback.filter(|rollback| is_commit || rollback.is_ending()).map(|rollback| rollback.to_string());
+        let note = Some([forced, rollback].into_iter().flatten().collect::<Vec<_>>().join("; ")).filter(|note| !note.is_empty());
         let mut deployment = Deployment {
             id: DeploymentId(self.parts.ids.next()),
             revision: revision.clone(),

@@ -1,6 +1,6 @@
 //! How the loop carries out orders.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -17,7 +17,7 @@ use crate::{
     audit::{Action, Actor},
     clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot, Suspension},
-    function::{Diagnostic, Revision, tree::differences},
+    function::{Diagnostic, Digest, FilePath, Revision, Tree, tree::differences},
     store::{Recorded, Store, StoreError},
 };
 
@@ -135,19 +135,18 @@ impl Sync {
             return Err(OrderError::Broken { id: to.id, diagnostics: report.diagnostics });
         }
         let plan = Plan::between(&self.functions, &report.functions);
+        let suspended = self.following.suspended.as_ref().map(ToString::to_string);
         if rollback.is_dry_run {
-            return Ok(RolledBack { to, plan, deployment: None });
+            return Ok(RolledBack { to, plan, deployment: None, suspended });
         }
-        // What the source holds now is what is abandoned; if it cannot be read, what is live is.
         let held = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,
             Err(_) => Snapshot { revision: self.live_revision(), ..whole(&self.tree) },
         };
-        let files_held = differences(&tree, &held.tree).into_iter().filter(|_| held.commit.is_none());
         let pin = Pin {
             to: to.id,
-            abandoned: held.revision.clone(),
-            files: files_held.map(|path| (path.clone(), held.tree.get(&path).map(|content| content.digest))).collect(),
+            abandoned: self.abandoned(),
+            files: self.abandoned_files(&tree),
             hold: rollback.hold,
             by: rollback.by.clone(),
             reason: rollback.reason.clone(),
@@ -185,12 +184,31 @@ impl Sync {
         self.follow_as(following);
         self.announce(&settled, &deployment, "is live again");
         self.swap(deployment.clone(), settled);
-        let held = self.held(&held).or_else(|| self.held_files().filter(|_| held.commit.is_none()));
+        let held = self.held(&held).or_else(|| self.held_files());
         self.parts.live.set_status(|status| {
             status.held.clone_from(&held);
             status.count(&deployment);
         });
-        Ok(RolledBack { to, plan, deployment: Some(deployment) })
+        Ok(RolledBack { to, plan, deployment: Some(deployment), suspended })
+    }
+
+    /// Returns the revision that is abandoned by going back: what was live of the source, which may hold something newer.
+    fn abandoned(&self) -> Revision {
+        let is_rollback = self.deployment.as_ref().is_some_and(|live| live.cause == Cause::Rollback);
+        match self.following.pin.as_ref().filter(|_| is_rollback) {
+            Some(pin) => pin.abandoned.clone(),
+            None => self.live_revision(),
+        }
+    }
+
+    /// Returns the files that are abandoned by going back to this tree, with what was live of them, or what was abandoned before.
+    fn abandoned_files(&self, to: &Tree) -> BTreeMap<FilePath, Option<Digest>> {
+        let digest = |tree: &Tree, file: &FilePath| tree.get(file).map(|content| content.digest);
+        let mut files: BTreeMap<_, _> =
+            differences(to, &self.tree).into_iter().map(|file| (file.clone(), digest(&self.tree, &file))).collect();
+        files.extend(self.following.pin.iter().flat_map(|pin| pin.files.clone()));
+        files.retain(|file, abandoned| digest(to, file) != *abandoned);
+        files
     }
 
     fn live_revision(&self) -> Revision {
@@ -227,6 +245,7 @@ async fn checked(examiner: Examiner, snapshot: Snapshot, store: Result<Store, Or
     Checked {
         plan: Plan::between(&examiner.functions, &proposal.settled.report.functions),
         diagnostics: proposal.settled.diagnostics,
+        rollback: proposal.rollback,
         following: examiner.following,
         database,
     }

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     plan::Plan,
+    rollback::RollbackOutcome,
     upload::{Tried, Upload, UploadError, Uploaded},
     with_causes,
 };
@@ -77,6 +78,8 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
     /// The functions that it would add, change and remove.
     pub plan: Plan,
+    /// What becomes of a rollback, if there is one.
+    pub rollback: Option<RollbackOutcome>,
     /// What operators said about following the source.
     pub following: Following,
     /// Why the database does not answer: nothing can go live.
@@ -109,6 +112,8 @@ pub struct RolledBack {
     pub plan: Plan,
     /// The record of it; none in a dry run.
     pub deployment: Option<Deployment>,
+    /// Why nothing newer of the source goes live, if the source is suspended, a sentence.
+    pub suspended: Option<String>,
 }
 
 /// Why an order was not carried out.

@@ -2,9 +2,14 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
-use super::{Sync, examine::Examiner, settle::Settled};
+use super::{
+    Sync,
+    examine::Examiner,
+    rollback::{self, RollbackOutcome},
+    settle::Settled,
+};
 use crate::{
-    deployment::{Commit, Following, Snapshot},
+    deployment::{Commit, Following, Pin, Snapshot},
     function::{Diagnostic, Digest, FilePath, Revision, Tree},
 };
 
@@ -19,6 +24,8 @@ pub(super) struct Proposal {
     pub is_refused: bool,
     /// What is to hold about following the source once it is live.
     pub following: Following,
+    /// What becomes of a rollback then, if there is one.
+    pub rollback: Option<RollbackOutcome>,
     pub began: Instant,
 }
 
@@ -56,9 +63,11 @@ impl Sync {
         (pin.hold || is_abandoned).then(|| pin.to_string())
     }
 
-    /// Returns why files of a directory are not live as they are there, if an operator went back: they stay as they are until they are saved.
+    /// Returns which files are not live as the source has them, because an operator went back.
     pub(super) fn held_files(&self) -> Option<String> {
-        self.following.pin.as_ref().map(ToString::to_string)
+        let pin = self.following.pin.as_ref()?;
+        let files: Vec<FilePath> = pin.files.keys().cloned().collect();
+        Some(format!("{pin}; it holds for {}", rollback::shortened(&files)))
     }
 
     /// Finds what of a snapshot can go live.
@@ -79,11 +88,21 @@ impl Examiner {
             let (is_refused, diagnostics) = (!report.is_good(), report.diagnostics.clone());
             if is_refused {
                 (report.functions, report.diagnostics) = (self.functions.clone(), Vec::new());
+                let settled = Settled { wanted: tree, tree: self.tree.clone(), report, diagnostics, broken: Vec::new() };
+                return Proposal {
+                    revision,
+                    commit,
+                    settled,
+                    problems,
+                    is_refused,
+                    following: self.following.clone(),
+                    rollback: None,
+                    began,
+                };
             }
-            let (wanted, tree) = (tree.clone(), if is_refused { self.tree.clone() } else { tree });
-            let settled = Settled { wanted, tree, report, diagnostics, broken: Vec::new() };
-            let following = Following { pin: self.following.pin.clone().filter(|_| is_refused), ..self.following.clone() };
-            return Proposal { revision, commit, settled, problems, is_refused, following, began };
+            let mut settled = Settled { wanted: tree.clone(), tree, report, diagnostics, broken: Vec::new() };
+            let (following, rollback) = self.keep_rollback(&mut settled).await;
+            return Proposal { revision, commit, settled, problems, is_refused, following, rollback, began };
         }
         let mut following = self.following.clone();
         if let Some(pin) = &mut following.pin {
@@ -99,7 +118,28 @@ impl Examiner {
             }
         }
         following.pin = following.pin.filter(|pin| !pin.files.is_empty());
+        let stays = following.pin.iter().flat_map(|pin| pin.files.keys().cloned()).collect();
+        let rollback = self.following.pin.as_ref().map(|pin| RollbackOutcome::new(pin.clone(), &stays));
         let settled = self.settle(snapshot).await;
-        Proposal { revision, commit, settled, problems, is_refused: false, following, began }
+        Proposal { revision, commit, settled, problems, is_refused: false, following, rollback, began }
+    }
+
+    /// Keeps of a commit that checks what a rollback has put back and the commit does not change. Where that does not check, the commit goes
+    /// live as it is.
+    async fn keep_rollback(&self, settled: &mut Settled) -> (Following, Option<RollbackOutcome>) {
+        let Some(pin) = self.following.pin.as_ref().filter(|pin| !pin.hold) else { return (self.following.clone(), None) };
+        let mut kept = rollback::kept(pin, (&settled.tree, &settled.report.functions), (&self.tree, &self.functions));
+        if !kept.is_empty() {
+            let tree = Arc::new(rollback::with_kept(&settled.tree, &self.tree, &kept));
+            let report = self.check(&tree).await;
+            if report.is_good() {
+                (settled.tree, settled.report) = (tree, report);
+            } else {
+                kept.clear();
+            }
+        }
+        let files = pin.files.iter().filter(|(file, _)| kept.contains(*file)).map(|(file, digest)| (file.clone(), *digest)).collect();
+        let still = (!kept.is_empty()).then(|| Pin { files, ..pin.clone() });
+        (Following { pin: still, ..self.following.clone() }, Some(RollbackOutcome::new(pin.clone(), &kept)))
     }
 }

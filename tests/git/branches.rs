@@ -135,6 +135,7 @@ fn a_folder_of_branches_is_followed() {
 
 /// Replaces the times, ids and the address in what `status` prints. When it looks again it may not have said yet.
 fn told(text: &str) -> String {
+    let text = text.replace(&format!("pushed by user:{}", crate::kit::whoami()), "pushed by USER");
     let word = |word: &str| match word {
         word if word.starts_with("20") && word.contains('T') => "TIME".to_owned(),
         word if word.starts_with("http://") => "ADDRESS".to_owned(),

@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 use picloud::{
     clock::{Clock as _, SystemClock},
     secret::Secret,
-    source::git::{Remote, Repository, Settings, remote::Fetcher},
+    source::git::{OwnRepository, Remote, Repository, Settings, remote::Fetcher},
 };
 use tempfile::TempDir;
 
@@ -33,7 +33,8 @@ fn copy_of(url: &str) -> Copy {
 
 impl Copy {
     fn follow(&self) -> Fetcher {
-        Fetcher::start(&self.settings, self.remote.clone(), self.path(), Arc::new(SystemClock))
+        let copy = OwnRepository::in_data(self.folder.path(), "functions.git").unwrap();
+        Fetcher::start(&self.settings, self.remote.clone(), copy, Arc::new(SystemClock))
     }
 
     fn path(&self) -> PathBuf {
@@ -218,4 +219,62 @@ async fn what_cannot_be_read_here_is_told() {
     assert!(told.contains("transport 'ext' not allowed"), "{told}");
     let told = problem(&copy_of("http://127.0.0.1:1/f.git").follow()).await;
     assert!(told.starts_with("cannot reach `127.0.0.1:1`"), "{told}");
+    if rustix::process::geteuid().is_root() {
+        let given = std::process::Command::new("chown").args(["-R", "61003:61003"]).arg(upstream.path()).status().unwrap();
+        assert!(given.success());
+        let told = problem(&copy_of(&upstream.url()).follow()).await;
+        assert!(told.contains("belongs to another user") && told.contains(upstream.path().to_str().unwrap()), "{told}");
+    } else {
+        eprintln!("not here: only root can give files to another user");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_branch_that_is_not_there_is_told_with_those_that_are() {
+    let upstream = Upstream::new();
+    upstream.push("side");
+    let wanting = |branch: &str| {
+        let mut copy = copy_of(&upstream.url());
+        copy.settings.branch = branch.into();
+        copy
+    };
+    let told = problem(&wanting("trunk").follow()).await;
+    assert!(told.starts_with("the remote has no branch `trunk`; it has `main`, `side`\n"), "{told}");
+    let told = problem(&wanting("origin/side").follow()).await;
+    assert!(told.contains("did you mean `side`?"), "{told}");
+    // What is here of it is said to stay only if there is something.
+    let copy = copy_of(&upstream.url());
+    let fetcher = copy.follow();
+    fetch(&fetcher).await;
+    upstream.delete("main");
+    let told = problem(&fetcher).await;
+    assert!(told.starts_with("the remote has no branch `main`; what was fetched of it stays; it has `side`\n"), "{told}");
+}
+
+/// A server that sends everybody elsewhere, and how often the other place was asked.
+fn elsewhere(to: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, to) = (listener.local_addr().unwrap(), to.to_owned());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(&stream), &mut line).unwrap();
+            let path = line.split(' ').nth(1).unwrap();
+            let path = path.split_once("/info/").map_or(path, |(_, rest)| rest);
+            let answer = format!("HTTP/1.1 302 Found\r\nLocation: {to}/info/{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = std::io::Write::write_all(&mut stream, answer.as_bytes());
+        }
+    });
+    format!("http://{address}/f.git")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_told_and_not_followed() {
+    let inside = TcpListener::bind("127.0.0.1:0").unwrap();
+    inside.set_nonblocking(true).unwrap();
+    let place = format!("http://{}/latest/meta-data.git", inside.local_addr().unwrap());
+    let told = problem(&copy_of(&elsewhere(&place)).follow()).await;
+    assert!(told.contains(&format!("is now at `{place}`")), "{told}");
+    assert!(inside.accept().is_err(), "nobody has asked there");
 }

@@ -28,7 +28,7 @@ fn a_good_push_goes_live_and_a_broken_one_is_refused_with_everything_that_is_wro
 
         let live = story.live().unwrap();
         assert_eq!((live.cause, live.by.as_deref()), (Cause::Push, Some("Ann <ann@example.org>")));
-        let pusher = if story.is_hosted { "admin".into() } else { crate::kit::whoami() };
+        let pusher = if story.is_hosted { "admin".into() } else { format!("user:{}", crate::kit::whoami()) };
         assert_eq!(live.pushed_by.as_deref(), Some(&*pusher));
         let listed: serde_json::Value = serde_json::from_str(&picloud(&story.node, &["deployments", "--json"])).unwrap();
         assert_eq!((&listed[0]["revision"], &listed[1]["revision"]), (&mended.into(), &good.into()));
@@ -221,4 +221,99 @@ fn names_that_are_probably_meant_as_others_are_told_of() {
     story.checkout.commit(&[("functions/adm/_middleware.rhai", b"()"), ("functions/adm/_middleware.rhai.txt", b"1")]);
     story.push(&["main"]);
     assert_eq!(story.node.get("/adm/s").text(), "1");
+}
+
+#[test]
+fn a_shallow_clone_is_told_to_get_its_history_first() {
+    let elsewhere = Checkout::with(&[("functions/a.rhai", b"\"one\"")]);
+    elsewhere.agree("two");
+    let clone = Checkout::empty();
+    let from = format!("file://{}", elsewhere.folder().display());
+    clone.done(&["fetch", "--quiet", "--depth=1", &from, "main"]);
+    clone.done(&["reset", "--quiet", "--hard", "FETCH_HEAD"]);
+    for story in [Story::begin(), Story::over_http()] {
+        for arguments in [&["HEAD:main"][..], &["-odry-run", "HEAD:main"], &["HEAD:refs/heads/topic"], &["--force", "HEAD:main"]] {
+            let told = said(&story.pushing_from(&clone, arguments).output().unwrap());
+            assert!(told.contains("this clone is shallow") && told.contains("git fetch --unshallow"), "{told}");
+            assert!(!told.contains("added"), "{told}");
+        }
+        assert_eq!(story.branch("main"), "");
+    }
+    // One commit on top of it does not help, and a whole history does.
+    clone.agree("three");
+    let story = Story::begin();
+    assert!(said(&story.pushing_from(&clone, &["HEAD:main"]).output().unwrap()).contains("this clone is shallow"));
+    clone.done(&["fetch", "--quiet", "--unshallow", &from, "main"]);
+    assert!(story.pushing_from(&clone, &["HEAD:main"]).output().unwrap().status.success());
+    assert_eq!(story.answer(), "three");
+    // A shallow clone of this very repository has all that is missing here.
+    let again = Checkout::empty();
+    again.done(&["fetch", "--quiet", "--depth=1", &format!("file://{}", story.repository().display()), "main"]);
+    again.done(&["reset", "--quiet", "--hard", "FETCH_HEAD"]);
+    again.agree("four");
+    let pushed = story.pushing_from(&again, &["HEAD:main"]).output().unwrap();
+    assert!(pushed.status.success(), "{}", said(&pushed));
+    assert_eq!(story.answer(), "four");
+}
+
+#[test]
+fn a_branch_is_pushed_to_commits_only() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    story.commit("two");
+    story.checkout.done(&["tag", "--annotate", "v1", "--message", "v1"]);
+    insta::assert_snapshot!("annotated_tag", story.refused(&["v1:main"]));
+    assert!(story.refused(&["v1:refs/heads/topic"]).contains("`v1` is an annotated tag"));
+    assert!(story.refused(&["HEAD:functions/a.rhai:refs/heads/topic"]).contains("is a blob, and a branch points to a commit"));
+    story.wait_for("one", &one);
+    story.push(&["v1", "v1^{}:main"]);
+    assert_eq!(story.answer(), "two");
+}
+
+#[test]
+fn what_cannot_be_stored_is_not_called_stored() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    story.push(&["main:feature/x"]);
+    for name in ["feature", "feature/x/y", "main/x", "main/x/y"] {
+        let told = story.refused(&[&format!("main:refs/heads/{name}")]);
+        assert!(told.contains("is there, so there cannot be") && !told.contains("stored"), "{name}: {told}");
+    }
+    // In the place of one that goes with the same push it can.
+    story.push(&[":feature/x", "main:refs/heads/feature"]);
+    assert_eq!((story.branch("feature"), story.branch("main")), (one.clone(), one.clone()));
+    // Nor is it stored before git has moved the branch.
+    story.wrap("post-receive", "exit 0");
+    let told = story.push(&["main:refs/heads/quiet"]);
+    assert!(told.contains("quiet: checked, no errors") && !told.contains("stored"), "{told}");
+}
+
+#[test]
+fn a_reference_that_is_no_branch_says_that_it_deploys_nothing() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    story.commit("two");
+    let told = story.push(&["HEAD:refs/for/main", "HEAD:refs/pull/1/head", "HEAD:refs/picloud/upload/x"]);
+    for name in ["refs/for/main", "refs/pull/1/head", "refs/picloud/upload/x"] {
+        assert!(told.contains(&format!("{name}: stored; deploys nothing")), "{told}");
+    }
+    story.wait_for("one", &one);
+    // None of them is in the way of what the node commits itself.
+    let bearer = format!("Bearer {}", crate::kit::admin(&story.node));
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let answer = story.node.send("PUT", "/api/admin/scripts/a", &headers, br#"{"source":"\"three\""}"#);
+    assert!(answer.status < 300, "{}", answer.text());
+    assert_eq!(story.node.get("/a").text(), "three");
+}
+
+#[test]
+fn who_pushes_to_a_path_is_told_by_the_system() {
+    let story = Story::begin();
+    story.commit("one");
+    let pushed = story.pushing(&["main"]).env("PICLOUD_PUSHER", "admin").env("USER", "root2").output().unwrap();
+    assert!(pushed.status.success(), "{}", said(&pushed));
+    let expected = format!("user:{}", crate::kit::whoami());
+    assert_eq!(story.live().unwrap().pushed_by, Some(expected.clone()));
+    let audit = picloud(&story.node, &["audit", "--json"]);
+    assert!(audit.contains(&expected) && !audit.contains("\"who\":\"admin\""), "{audit}");
 }

@@ -310,3 +310,15 @@ fn two_hundred_wrong_tokens_are_too_many() {
     assert_eq!((whoami(&good).status, whoami(&admin(&node)).status), (200, 200));
     assert_eq!(node.get("/functions.git/info/refs?service=git-upload-pack").status, 401);
 }
+
+#[test]
+fn git_lfs_is_told_that_no_files_of_it_are_kept() {
+    let story = hosted().start();
+    for path in ["objects/batch", "locks/verify", "locks"] {
+        let answer = story.send("POST", &format!("/functions.git/info/lfs/{path}"), &[("accept", "application/vnd.git-lfs+json")], b"{}");
+        assert_eq!((answer.status, answer.header("content-type")), (501, Some("application/vnd.git-lfs+json")), "{path}");
+        assert!(answer.json()["message"].as_str().unwrap().contains("GIT_LFS_SKIP_PUSH=1"), "{}", answer.text());
+    }
+    let other = node(&[("a.rhai", "1")]).start();
+    assert_eq!(other.send("POST", "/functions.git/info/lfs/objects/batch", &[], b"{}").status, 404);
+}

@@ -331,7 +331,7 @@ impl Story {
     pub fn tame(&self, text: &str) -> String {
         let hosted = format!("http://{}/functions.git", self.node.address());
         let mut text = text.replace(&self.remote(), "URL").replace(&hosted, "URL").replace(self.node.folder().to_str().unwrap(), "DIR");
-        text = text.replace(&format!("pushed by {}", whoami()), "pushed by USER");
+        text = text.replace(&format!("pushed by user:{}", whoami()), "pushed by USER");
         let commits = self.checkout.run(&["log", "--all", "--reflog", "--reverse", "--topo-order", "--format=%H"]).stdout;
         for (number, commit) in String::from_utf8(commits).unwrap().lines().enumerate() {
             for length in [40, 10, 7] {

@@ -20,6 +20,8 @@ mod remote;
 mod repository;
 mod series;
 mod serve;
+mod shared;
 mod signed;
 mod upstream;
+mod users;
 mod webhooks;

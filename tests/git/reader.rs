@@ -160,3 +160,63 @@ fn folders_may_be_so_deep_and_no_deeper() {
     story.checkout.commit(&[(&path(33), b"1")]);
     assert!(story.refused(&["main"]).contains("this folder is more than 32 folders deep"));
 }
+
+#[test]
+fn links_and_submodules_that_are_left_out_are_told() {
+    let story = Story::begin();
+    let library = Checkout::with(&[("fromsub.rhai", b"1")]);
+    story.checkout.commit(&[("functions/a.rhai", b"1"), ("functions/v2/x.rhai", b"1"), ("docs/notes.txt", b"hello")]);
+    story.checkout.done(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        library.folder().to_str().unwrap(),
+        "functions/shared",
+    ]);
+    for (name, target) in
+        [("latest", "v2"), ("v2/up", ".."), ("out", "/srv/elsewhere"), ("notes", "../docs/notes.txt"), ("gone", "nowhere")]
+    {
+        std::os::unix::fs::symlink(target, story.checkout.folder().join("functions").join(name)).unwrap();
+    }
+    story.checkout.commit(&[]);
+    let told = story.push(&["main"]);
+    for (file, what) in [("shared", "a submodule"), ("latest", "a link"), ("v2/up", "a link"), ("out", "a link")] {
+        assert!(told.contains(&format!("functions/{file}: warning: this is {what}")), "{file}: {told}");
+    }
+    assert!(!told.contains("functions/notes") && !told.contains("functions/gone"), "{told}");
+    assert_eq!(["/a", "/v2/x", "/latest/x", "/shared/fromsub"].map(|path| story.node.get(path).status), [200, 200, 404, 404]);
+    // The same before the push.
+    let output = crate::kit::command(story.checkout.folder(), &["check", "functions"]).output().unwrap();
+    let checked = String::from_utf8(output.stdout).unwrap();
+    for file in ["shared", "latest", "v2/up", "out"] {
+        assert!(checked.contains(&format!("functions/{file}: warning: ")), "{file}: {checked}");
+    }
+    assert!(!checked.contains("functions/notes"), "{checked}");
+    let away = tempfile::tempdir().unwrap();
+    std::fs::write(away.path().join("a.rhai"), "1").unwrap();
+    std::os::unix::fs::symlink(".", away.path().join("loop")).unwrap();
+    let output = crate::kit::command(away.path(), &["check", "."]).output().unwrap();
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("a push leaves it out"), "outside of a working copy nothing is pushed");
+}
+
+#[test]
+fn a_root_that_is_something_else_is_told_what_it_is() {
+    let story = Story::begin();
+    let one = story.deploy("one");
+    story.checkout.done(&["mv", "functions", "Functions"]);
+    story.checkout.commit(&[]);
+    assert!(story.refused(&["main"]).contains("did you mean `Functions`?"));
+    std::os::unix::fs::symlink("Functions", story.checkout.folder().join("functions")).unwrap();
+    story.checkout.commit(&[]);
+    let told = story.refused(&["main"]);
+    assert!(told.contains("the commit has no folder `functions`: `functions` is a link"), "{told}");
+    std::fs::remove_file(story.checkout.folder().join("functions")).unwrap();
+    story.checkout.commit(&[("functions", b"a file")]);
+    assert!(story.refused(&["main"]).contains("`functions` is a file"));
+    story.wait_for("one", &one);
+    let nested = Story::with("root = \"services/web/functions\"\n");
+    nested.checkout.commit(&[("services/wbe/functions/a.rhai", b"1")]);
+    assert!(nested.refused(&["main"]).contains("did you mean `wbe`?"));
+}

@@ -10,7 +10,10 @@ use std::{
     },
 };
 
-use picloud::source::git::serve::{Client, Hosted, ServeError, Service};
+use picloud::source::git::{
+    OwnRepository,
+    serve::{Client, Hosted, ServeError, Service},
+};
 use tempfile::TempDir;
 
 use crate::kit::{Checkout, bare, git, push_request};
@@ -36,6 +39,7 @@ impl Repository {
         let pushed = Arc::new(move || {
             pushed.fetch_add(1, Ordering::SeqCst);
         });
+        let repository = OwnRepository::in_data(folder.path(), "r.git").unwrap();
         Self { hosted: Hosted::new(repository, hooks, max_push_bytes, pushed), folder, pushes }
     }
 

@@ -17,7 +17,7 @@ fn key(folder: &Path, name: &str) -> String {
 }
 
 /// A node that only takes what Ann has signed; `ann` and `eve` have keys.
-fn signed_by_ann() -> Setup {
+pub fn signed_by_ann() -> Setup {
     let setup = follower("require_signed = true\nallowed_signers = \"allowed\"\n");
     fs::write(setup.folder().join("allowed"), key(setup.folder(), "ann")).unwrap();
     key(setup.folder(), "eve");
@@ -25,7 +25,7 @@ fn signed_by_ann() -> Setup {
 }
 
 /// Commits functions that all answer this, signed by somebody.
-fn commit_by(story: &Story, who: &str, answer: &str) -> String {
+pub fn commit_by(story: &Story, who: &str, answer: &str) -> String {
     let key = story.node.folder().join(who);
     for (name, value) in [("gpg.format", "ssh"), ("user.signingKey", key.to_str().unwrap()), ("commit.gpgSign", "true")] {
         story.checkout.done(&["config", name, value]);

@@ -181,3 +181,23 @@ fn a_repository_without_a_push_is_put_back_empty() {
     checkout.done(&["push", "--quiet", &url(&second, &admin(&second)), "main"]);
     second.wait_for("/a", "one");
 }
+
+#[test]
+fn a_backup_may_have_any_name_but_that_of_standard_output() {
+    let node = hosted().start();
+    let checkout = Checkout::empty();
+    checkout.agree("one");
+    checkout.done(&["push", "--quiet", &url(&node, &admin(&node)), "main"]);
+    for name in ["-x.tar.gz", "--all", "a b.tar.gz"] {
+        let made = command(node.folder(), &["backup", "--", name]).output().unwrap();
+        assert!(made.status.success(), "{name}: {}", said(&made));
+        let checked = command(node.folder(), &["restore", "--check", "--", name]).output().unwrap();
+        assert!(checked.status.success(), "{name}: {}", said(&checked));
+    }
+    for verb in ["backup", "restore"] {
+        let refused = command(node.folder(), &[verb, "-"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(said(&refused).contains("`-` is no file name here"), "{}", said(&refused));
+    }
+    assert!(!node.folder().join("-").exists());
+}

@@ -1,11 +1,15 @@
 //! A whole repository as one file, as git itself packs it.
 
-use std::path::Path;
+use std::path::{Path, absolute};
 
-use super::program::{GitError, LOCAL, PACKING, git, init_bare, run};
+use super::{
+    GitError, hosted,
+    own::OwnRepository,
+    program::{LOCAL, PACKING, git, run},
+};
 
 /// Packs every reference of a repository, and all that they hold; returns whether there is anything.
-pub async fn pack(repository: &Path, file: &Path) -> Result<bool, GitError> {
+pub async fn pack(repository: &OwnRepository, file: &Path) -> Result<bool, GitError> {
     let mut refs = git(repository, &[]);
     refs.args(["for-each-ref", "--count=1"]);
     // Git refuses to pack nothing.
@@ -13,16 +17,19 @@ pub async fn pack(repository: &Path, file: &Path) -> Result<bool, GitError> {
         return Ok(false);
     }
     let mut bundle = git(repository, &[]);
+    // A whole path is no option, whatever the file is called.
+    let file = absolute(file).map_err(GitError::CannotRun)?;
     bundle.args(["bundle", "create", "--quiet"]).arg(file).arg("--all");
     run(bundle, PACKING).await?;
     Ok(true)
 }
 
 /// Makes a bare repository, and puts into it what was packed.
-pub async fn unpack(file: Option<&Path>, repository: &Path, branch: &str) -> Result<(), GitError> {
-    init_bare(repository, branch).await?;
+pub async fn unpack(file: Option<&Path>, repository: &OwnRepository, branch: &str) -> Result<(), GitError> {
+    hosted::make(repository.path(), branch)?;
     let Some(file) = file else { return Ok(()) };
-    let mut fetch = git(repository, &[]);
+    let file = absolute(file).map_err(GitError::CannotRun)?;
+    let mut fetch = git(repository, &[("protocol.file.allow", "always")]);
     fetch.args(["fetch", "--quiet", "--no-auto-gc"]).arg(file).arg("+refs/*:refs/*");
     run(fetch, PACKING).await.map(drop)
 }

@@ -1,31 +1,33 @@
-//! Commits that the node makes itself. `git fast-import` writes the objects, and the branch moves only if it is still where it was: a push
-//! that comes at the same time is never lost. Hooks do not run; whoever calls this has checked what they would check.
+//! Commits that the node makes itself. Git is not asked: objects are written as files, and the branch moves only if it is still where it was,
+//! so a push that comes at the same time is never lost. Hooks do not run; whoever calls this has checked what they would check.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, ErrorKind, Write as _},
+    path::Path,
+};
 
-use git2::{ErrorCode, Oid};
+use flate2::{Compression, write::ZlibEncoder};
+use git2::{ErrorCode, ObjectType, Odb, Oid, Repository as Objects, Signature, Time};
 
 use super::{
-    GitError, Repository, Settings,
-    program::{LOCAL, feed, git},
-    reader::{FOLDER, Reader},
+    Repository, Settings,
+    beneath::Folder,
+    reader::{FOLDER, LINK, Reader, SUBMODULE},
+    refs::{MoveError, move_branch},
 };
 use crate::{
     function::Revision,
     source::edit::{Edit, EditError},
 };
 
-/// Where a new commit stands until the branch moves there.
-const SCRATCH: &str = "refs/picloud/upload";
 /// Keeps a folder in git that has nothing else in it.
 const KEEP: &str = ".gitkeep";
 const NEW_FILE: i32 = 0o100_644;
-/// What git says of a file that is none of ours to replace: a symbolic link, a submodule.
-const OTHERS: [i32; 2] = [0o120_000, 0o160_000];
-/// What git says when a reference is elsewhere, or when somebody is moving one just now.
-const MOVED: [&str; 3] = ["cannot lock ref", "reference already exists", ".lock'"];
-/// No commit.
-const NONE: &str = "0000000000000000000000000000000000000000";
+/// What is none of ours to replace.
+const OTHERS: [i32; 2] = [LINK, SUBMODULE];
+/// A backend of objects in memory comes before those on the disk.
+const BEFORE_DISK: i32 = 1000;
 
 /// Where commits go.
 pub(super) struct Place<'a> {
@@ -57,7 +59,7 @@ pub(super) fn forbidden(settings: &Settings) -> Option<String> {
 
 /// Returns the commit that a change was made for; none if there is none yet.
 pub(super) fn base(edit: &Edit) -> Option<&str> {
-    Oid::from_str(&edit.base.0).is_ok().then_some(&*edit.base.0).filter(|base| base.len() == NONE.len())
+    Oid::from_str(&edit.base.0).is_ok().then_some(&*edit.base.0).filter(|base| base.len() == 40)
 }
 
 /// Returns the modes of the files that there are at these paths. What is neither file nor folder, there or on the way, is in the way.
@@ -93,76 +95,166 @@ pub(super) fn modes(reader: &Reader, base: Option<&str>, paths: Vec<String>) -> 
     Ok(modes)
 }
 
-/// Makes a commit and moves the branch there, if it still is at the commit that the change was made for.
-pub(super) async fn make(
+/// Makes a commit and moves the branch there, if it still is at the commit that the change was made for. This writes files: call it where it
+/// may block.
+pub(super) fn make(
+    reader: &Reader,
     place: &Place<'_>,
     edit: &Edit,
     modes: &BTreeMap<String, i32>,
     is_emptied: bool,
     now_s: i64,
 ) -> Result<Revision, EditError> {
-    let failed = |error: GitError| EditError::Failed { path: place.repository.display().to_string(), why: error.to_string() };
-    // Loose objects are not kept safe from a power cut by themselves, and the branch is.
-    let mut import = git(place.repository, &[("core.fsync", "committed,loose-object")]);
-    import.args(["fast-import", "--quiet", "--force", "--done", "--date-format=raw"]);
-    let stream = stream(place, edit, modes, is_emptied, now_s);
-    let said = feed(import, Some(&stream), LOCAL).await.map_err(failed)?;
-    let commit = String::from_utf8_lossy(&said).trim().to_owned();
-    if Oid::from_str(&commit).is_err() {
-        return Err(EditError::Failed { path: place.repository.display().to_string(), why: "git named no commit".into() });
-    }
-    let mut moved = git(place.repository, &[]);
-    moved.args(["update-ref", "--stdin"]);
-    let (branch, base) = (place.branch, base(edit).unwrap_or(NONE));
-    let transaction = format!("update refs/heads/{branch} {commit} {base}\ndelete {SCRATCH}\n");
-    match feed(moved, Some(transaction.as_bytes()), LOCAL).await {
-        Ok(_) => Ok(Revision(commit)),
-        // It is elsewhere, or somebody is moving it just now.
-        Err(GitError::Failed { said, .. }) if MOVED.iter().any(|sign| said.contains(sign)) => {
-            tracing::debug!("a commit was not taken: {said}");
-            Err(EditError::Moved)
-        }
-        Err(error) => Err(failed(error)),
+    let failed = |why: String| EditError::Failed { path: place.repository.display().to_string(), why };
+    let base = base(edit);
+    let (commit, made) = build(reader, place, edit, base, modes, is_emptied, now_s).map_err(|error| failed(error.message().into()))?;
+    write(place.repository, &made).map_err(|error| failed(error.to_string()))?;
+    match move_branch(place.repository, place.branch, base, &commit) {
+        Ok(()) => Ok(Revision(commit)),
+        Err(MoveError::Moved) => Err(EditError::Moved),
+        Err(MoveError::InTheWay(other)) => Err(failed(format!("`{other}` is in the way of the branch `{}`", place.branch))),
+        Err(MoveError::Io(error)) => Err(failed(error.to_string())),
     }
 }
 
-/// Writes a commit as `git fast-import` reads it.
-fn stream(place: &Place<'_>, edit: &Edit, modes: &BTreeMap<String, i32>, is_emptied: bool, now_s: i64) -> Vec<u8> {
-    let Edit { author, message, .. } = edit;
-    let mut stream = Vec::new();
-    let mut line = |text: String, data: Option<&[u8]>| {
-        stream.extend_from_slice(text.as_bytes());
-        stream.push(b'\n');
-        if let Some(data) = data {
-            stream.extend_from_slice(format!("data {}\n", data.len()).as_bytes());
-            stream.extend_from_slice(data);
-            stream.push(b'\n');
-        }
-    };
-    line(format!("commit {SCRATCH}\nmark :1"), None);
-    line(format!("author {author} <{author}@picloud> {now_s} +0000"), None);
-    line(format!("committer {author} <{author}@picloud> {now_s} +0000"), Some(format!("{message}\n").as_bytes()));
-    if let Some(base) = base(edit) {
-        line(format!("from {base}"), None);
-    }
-    // Deletions first: a folder may take the place of a file.
-    for path in edit.files.iter().filter(|(_, file)| file.after.is_none()).map(|(path, _)| place.in_repository(path)) {
-        line(format!("D {}", quoted(&path)), None);
-    }
+/// An object as it is named, and what it holds.
+struct Made {
+    id: Oid,
+    kind: ObjectType,
+    content: Vec<u8>,
+}
+
+/// Makes a commit in memory, and returns its name and everything that is new.
+fn build(
+    reader: &Reader,
+    place: &Place<'_>,
+    edit: &Edit,
+    base: Option<&str>,
+    modes: &BTreeMap<String, i32>,
+    is_emptied: bool,
+    now_s: i64,
+) -> Result<(String, Vec<Made>), git2::Error> {
+    let objects = reader.objects(None)?;
+    let database = objects.odb()?;
+    let _memory = database.add_new_mempack_backend(BEFORE_DISK)?;
+    let mut builder = Builder { objects: &objects, database: &database, made: Vec::new() };
+    let parent = base.map(|base| objects.find_commit(Oid::from_str(base)?)).transpose()?;
+    let mut changes = BTreeMap::new();
     for (path, file) in &edit.files {
-        let Some(content) = &file.after else { continue };
         let path = place.in_repository(path);
-        let mode = modes.get(&path).copied().unwrap_or(NEW_FILE);
-        line(format!("M {mode:o} inline {}", quoted(&path)), Some(&content.bytes));
+        let change = match &file.after {
+            Some(content) => {
+                let mode = modes.get(&path).copied().unwrap_or(NEW_FILE);
+                Some((mode, builder.keep(ObjectType::Blob, &content.bytes)?))
+            }
+            None => None,
+        };
+        changes.insert(path, change);
     }
     if is_emptied && !place.root.is_empty() {
-        line(format!("M {NEW_FILE:o} inline {}", quoted(&place.in_repository(KEEP))), Some(b""));
+        changes.insert(place.in_repository(KEEP), Some((NEW_FILE, builder.keep(ObjectType::Blob, b"")?)));
     }
-    line("get-mark :1\ndone".into(), None);
-    stream
+    let top = parent.as_ref().map(git2::Commit::tree).transpose()?;
+    let changes = changes.iter().map(|(path, change)| (path.as_str(), *change)).collect();
+    let tree = builder.folder(top.as_ref(), changes)?.map_or_else(|| builder.keep(ObjectType::Tree, b""), Ok)?;
+    let tree = objects.find_tree(tree)?;
+    let author = Signature::new(&edit.author, &format!("{}@picloud", edit.author), &Time::new(now_s, 0))?;
+    let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
+    let commit = objects.commit_create_buffer(&author, &author, &format!("{}\n", edit.message), &tree, &parents)?;
+    let commit = builder.keep(ObjectType::Commit, &commit)?;
+    Ok((commit.to_string(), builder.made))
 }
 
-/// Writes a path so that nothing in it means anything.
-fn quoted(path: &str) -> String {
-    format!("\"{}\"", path.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n"))
+/// What becomes of a file: its mode and its blob, or nothing if it goes.
+type Change = Option<(i32, Oid)>;
+
+struct Builder<'a> {
+    objects: &'a Objects,
+    database: &'a Odb<'a>,
+    made: Vec<Made>,
+}
+
+impl Builder<'_> {
+    fn keep(&mut self, kind: ObjectType, content: &[u8]) -> Result<Oid, git2::Error> {
+        let id = self.database.write(kind, content)?;
+        self.made.push(Made { id, kind, content: content.into() });
+        Ok(id)
+    }
+
+    /// Returns the folder as it is with these changes, by path below it; nothing if nothing is left in it.
+    fn folder(&mut self, before: Option<&git2::Tree<'_>>, changes: BTreeMap<&str, Change>) -> Result<Option<Oid>, git2::Error> {
+        let mut folder = self.objects.treebuilder(before)?;
+        let mut below: BTreeMap<&str, BTreeMap<&str, Change>> = BTreeMap::new();
+        let mut files = Vec::new();
+        for (path, change) in changes {
+            match (path.split_once('/'), change) {
+                (Some((name, rest)), _) => drop(below.entry(name).or_default().insert(rest, change)),
+                // Deletions first: a folder may take the place of a file.
+                (None, None) if folder.get(path)?.is_some() => folder.remove(path)?,
+                (None, None) => {}
+                (None, Some(file)) => files.push((path, file)),
+            }
+        }
+        for (name, changes) in below {
+            let inner = match folder.get(name)? {
+                Some(entry) if entry.filemode() == FOLDER => Some(self.objects.find_tree(entry.id())?),
+                _ => None,
+            };
+            match self.folder(inner.as_ref(), changes)? {
+                Some(inner) => drop(folder.insert(name, inner, FOLDER)?),
+                None if folder.get(name)?.is_some() => folder.remove(name)?,
+                None => {}
+            }
+        }
+        for (name, (mode, blob)) in files {
+            folder.insert(name, blob, mode)?;
+        }
+        if folder.is_empty() {
+            return Ok(None);
+        }
+        let id = folder.write()?;
+        let content = self.database.read(id)?.data().to_vec();
+        self.made.push(Made { id, kind: ObjectType::Tree, content });
+        Ok(Some(id))
+    }
+}
+
+/// Writes objects as git writes single ones. They have their names only when their contents are on the disk.
+fn write(repository: &Path, made: &[Made]) -> io::Result<()> {
+    let objects = Folder::open(repository)?.enter("objects")?;
+    let mut folders: BTreeMap<String, Folder> = BTreeMap::new();
+    let mut written = BTreeSet::new();
+    for Made { id, kind, content } in made {
+        let name = id.to_string();
+        let (folder, file) = name.split_at(2);
+        if !written.insert(name.clone()) {
+            continue;
+        }
+        if !folders.contains_key(folder) {
+            folders.insert(folder.into(), objects.enter(folder)?);
+        }
+        let mut packed = ZlibEncoder::new(Vec::new(), Compression::fast());
+        packed.write_all(format!("{} {}\0", kind.str(), content.len()).as_bytes())?;
+        packed.write_all(content)?;
+        let (folder, packed, temporary) = (&folders[folder], packed.finish()?, temporary(file));
+        match folder.make(&temporary, &packed, false) {
+            // Of a node that was killed here.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                folder.remove(&temporary)?;
+                folder.make(&temporary, &packed, false)?;
+            }
+            made => drop(made?),
+        }
+    }
+    objects.sync_all()?;
+    for name in written {
+        let (folder, file) = name.split_at(2);
+        folders[folder].rename(&temporary(file), file)?;
+    }
+    Ok(())
+}
+
+/// A name that git takes for something unfinished, and removes after a while.
+fn temporary(file: &str) -> String {
+    format!("tmp_obj_picloud_{file}")
 }

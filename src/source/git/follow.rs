@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -9,12 +10,17 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Repository, RepositoryError, Settings, commit, program, program::Head, reader::Reader, remote::Fetcher, signature, watch::RefWatch,
+    FOLDER, OwnRepository, Repository, RepositoryError, Settings, commit,
+    reader::{Reader, Unfit},
+    refs::{self, HEADS, Head},
+    remote::Fetcher,
+    signature::{self, Signers},
+    watch::RefWatch,
 };
 use crate::{
     clock::{SharedClock, monotonic},
     deployment::{Cause, Snapshot},
-    function::Revision,
+    function::{Diagnostic, Revision},
     source::{
         Source, SourceError,
         edit::{Edit, EditError},
@@ -29,6 +35,8 @@ struct Inner {
     settings: Settings,
     repository: PathBuf,
     reader: Arc<Reader>,
+    /// Whose commits go live; none: everybody's.
+    signers: Option<Signers>,
     watch: RefWatch,
     /// Of a remote: keeps the copy.
     fetcher: Option<Fetcher>,
@@ -62,15 +70,23 @@ pub struct Pushed {
 const MAX_PUSHED: usize = 64;
 
 impl GitSource {
-    /// Follows the repository in this folder, which is there and readable; of a remote it is the copy.
-    pub fn new(settings: Settings, repository: PathBuf, clock: SharedClock) -> Self {
+    /// Follows the repository in this folder, which is there and readable; of a remote it is the copy in the data folder, where signatures
+    /// are verified too.
+    pub fn new(settings: Settings, repository: PathBuf, data: &Path, clock: SharedClock) -> io::Result<Self> {
         let fetcher = match &settings.repository {
-            Repository::Remote(remote) => Some(Fetcher::start(&settings, remote.clone(), repository.clone(), clock.clone())),
+            Repository::Remote(remote) => {
+                let copy = OwnRepository::in_data(data, FOLDER)?;
+                Some(Fetcher::start(&settings, remote.clone(), copy, clock.clone()))
+            }
             Repository::Hosted | Repository::Bare(_) => None,
+        };
+        let signers = match &settings.allowed_signers {
+            Some(allowed) => Some(Signers::new(allowed.clone(), OwnRepository::in_data(data, signature::FOLDER)?)),
+            None => None,
         };
         let reader = Arc::new(Reader::new(repository.clone(), settings.root.clone(), settings.max_file_bytes));
         let watch = RefWatch::new(&repository);
-        Self(Arc::new(Inner { settings, repository, reader, watch, fetcher, clock, state: Mutex::default() }))
+        Ok(Self(Arc::new(Inner { settings, repository, reader, signers, watch, fetcher, clock, state: Mutex::default() })))
     }
 
     /// Returns how it is followed.
@@ -85,8 +101,8 @@ impl GitSource {
 
     /// Reads a commit; what a push has brought and git has not yet accepted lies in `quarantine`.
     pub async fn read(&self, commit: &str, quarantine: Option<PathBuf>) -> Result<Snapshot, RepositoryError> {
-        let unsigned = match &self.0.settings.allowed_signers {
-            Some(allowed) => signature::problem(&self.0.repository, commit, quarantine.as_deref(), allowed).await?,
+        let unsigned = match &self.0.signers {
+            Some(signers) => self.unsigned(signers, commit, quarantine.clone()).await?,
             None => None,
         };
         let (reader, commit) = (self.0.reader.clone(), commit.to_owned());
@@ -95,10 +111,37 @@ impl GitSource {
         Ok(snapshot)
     }
 
+    async fn unsigned(&self, signers: &Signers, commit: &str, quarantine: Option<PathBuf>) -> Result<Option<Diagnostic>, RepositoryError> {
+        let (reader, name) = (self.0.reader.clone(), commit.to_owned());
+        let folders = reader.folders(quarantine.as_deref());
+        let signature = blocking(move || reader.signature(&name, quarantine.as_deref())).await?;
+        Ok(signers.problem(commit, signature.as_deref(), &folders).await?)
+    }
+
     /// Returns whether a commit contains another.
     pub async fn contains(&self, commit: &str, other: &str, quarantine: Option<PathBuf>) -> Result<bool, RepositoryError> {
         let (reader, commit, other) = (self.0.reader.clone(), commit.to_owned(), other.to_owned());
         blocking(move || reader.contains(&commit, &other, quarantine.as_deref())).await
+    }
+
+    /// Returns why a branch cannot point to something that a push has brought, if it cannot.
+    pub async fn unfit(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<Unfit>, RepositoryError> {
+        let (reader, id) = (self.0.reader.clone(), id.to_owned());
+        blocking(move || reader.unfit(&id, quarantine.as_deref())).await
+    }
+
+    /// Returns the references that cannot be there together with this one, which may be new.
+    pub async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError> {
+        let (repository, name) = (self.0.repository.clone(), name.to_owned());
+        let deploy = format!("{HEADS}{}", self.0.settings.branch);
+        blocking(move || {
+            // The branch that deploys has its name although it may not be there yet.
+            if refs::exclude_each_other(&name, &deploy) {
+                return Ok(vec![deploy]);
+            }
+            refs::in_the_way(&repository, &name).map_err(|source| RepositoryError::NoReferences { path: repository, source })
+        })
+        .await
     }
 
     /// Remembers who pushes a commit, until the branch points to it.
@@ -116,11 +159,19 @@ impl GitSource {
 
     /// Returns the branches that matter: the one that deploys, and as many others as are shown.
     async fn heads(&self) -> Result<Vec<Head>, RepositoryError> {
-        let (mut deploy, mut others): (Vec<Head>, Vec<Head>) =
-            program::heads(&self.0.repository).await?.into_iter().partition(|head| head.branch == self.0.settings.branch);
-        others.truncate(self.0.settings.previews);
-        deploy.append(&mut others);
-        Ok(deploy)
+        let (reader, settings) = (self.0.reader.clone(), self.0.settings.clone());
+        let repository = self.0.repository.clone();
+        let read = move || {
+            let heads = refs::heads(&repository).map_err(|source| RepositoryError::NoReferences { path: repository, source })?;
+            let (mut deploy, mut others): (Vec<Head>, Vec<Head>) = heads.into_iter().partition(|head| head.branch == settings.branch);
+            if settings.previews > 0 {
+                reader.sort_by_time(&mut others)?;
+            }
+            others.truncate(settings.previews);
+            deploy.append(&mut others);
+            Ok(deploy)
+        };
+        blocking(read).await
     }
 
     /// Returns whether no function file would be left.
@@ -221,7 +272,12 @@ impl Source for GitSource {
         match head {
             Some(commit) => Ok(self.deployed(&commit).await?),
             None if self.0.fetcher.is_some() => Err(SourceError::NotFetched { problem: self.problem() }),
-            None => Err(SourceError::NoBranch { branch: branch.clone() }),
+            None => {
+                let repository = self.0.repository.clone();
+                let others = blocking(move || refs::heads(&repository)).await.unwrap_or_default();
+                let other = others.into_iter().next().map(|head| head.branch);
+                Err(SourceError::NoBranch { branch: branch.clone(), other })
+            }
         }
     }
 
@@ -233,7 +289,13 @@ impl Source for GitSource {
         let place = self.place();
         let (is_emptied, pushed) = (self.is_emptied_by(&edit), Pushed { by: edit.author.clone(), replaces: None });
         let now_s = self.0.clock.now_us() / 1_000_000;
-        let made = commit::make(&place, &edit, &modes, is_emptied, now_s).await?;
+        let inner = self.0.clone();
+        let make = move || {
+            let Inner { settings, repository, reader, .. } = &*inner;
+            let place = commit::Place { repository, branch: &settings.branch, root: &settings.root };
+            commit::make(reader, &place, &edit, &modes, is_emptied, now_s)
+        };
+        let made = blocking(make).await?;
         // The sync loop waits for this, so nobody has looked at the branch yet.
         self.expect(made, pushed);
         Ok(())

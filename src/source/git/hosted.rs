@@ -6,7 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{RepositoryError, program};
+use git2::Config;
+
+use super::{
+    GitError, RepositoryError,
+    own::OwnRepository,
+    readable::{must_be_readable, setting},
+    refs::HEADS,
+};
 
 /// The hooks that lead a push through the gate.
 pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
@@ -14,26 +21,50 @@ pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
 const MARK: &str = "# Made by picloud: leads every push through the check of the running node.";
 
 /// Makes the repository if it is not there.
-pub async fn open(repository: &Path, branch: &str) -> Result<(), RepositoryError> {
-    program::init_bare(repository, branch).await?;
-    program::must_be_readable(repository).await
+pub fn open(repository: &OwnRepository, branch: &str) -> Result<(), RepositoryError> {
+    make(repository.path(), branch)?;
+    must_be_readable(repository.path())
+}
+
+/// What every bare repository has, in the formats that can be read here.
+const FOLDERS: [&str; 4] = ["objects/info", "objects/pack", "refs/heads", "refs/tags"];
+const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
+
+/// Makes a bare repository whose `HEAD` names this branch. Of one that is there, only that changes.
+pub fn make(repository: &Path, branch: &str) -> Result<(), GitError> {
+    let make = || {
+        if !repository.join("HEAD").exists() {
+            FOLDERS.iter().try_for_each(|folder| fs::create_dir_all(repository.join(folder)))?;
+            fs::write(repository.join("config"), CONFIG)?;
+        }
+        let (head, next) = (repository.join("HEAD"), repository.join("HEAD.next"));
+        fs::write(&next, format!("ref: {HEADS}{branch}\n"))?;
+        fs::rename(next, head)
+    };
+    make().map_err(|why| GitError::CannotMake { path: repository.into(), why })
 }
 
 /// Sets what pushes to a repository of this machine need: options (`git push -o dry-run`), no objects that are malformed, and its own hooks
 /// whatever hooks its users have elsewhere.
-pub async fn adopt(repository: &Path) -> Result<(), RepositoryError> {
+pub fn adopt(repository: &Path) -> Result<(), RepositoryError> {
     let wanted = [("receive.advertisePushOptions", "true"), ("receive.fsckObjects", "true"), (HOOKS_PATH, HOOKS_FOLDER)];
-    if let Some(other) = program::setting(repository, HOOKS_PATH).await?.filter(|other| other != HOOKS_FOLDER) {
+    if let Some(other) = setting(repository, HOOKS_PATH)?.filter(|other| other != HOOKS_FOLDER) {
         let place = repository.display();
         return Err(RepositoryError::Unusable(format!(
             "`{place}` has its hooks in `{other}` ({HOOKS_PATH}), and pushes are not checked without ours\n  hint: `git -C {place} config --unset \
              {HOOKS_PATH}`, run this again, and call the other hooks from ours"
         )));
     }
-    for (key, value) in wanted {
-        let mut config = program::git(repository, &[]);
-        config.args(["config", "--local", key, value]);
-        program::run(config, program::LOCAL).await?;
+    let path = repository.join("config");
+    let mode = fs::metadata(&path).map(|metadata| metadata.permissions());
+    let set = || {
+        let mut config = Config::open(&path)?;
+        wanted.iter().try_for_each(|(key, value)| config.set_str(key, value))
+    };
+    set().map_err(|source| RepositoryError::Unreadable { path: path.clone(), source })?;
+    // Another file took its place; a group that shares the repository goes on sharing it.
+    if let Ok(mode) = mode {
+        let _ = fs::set_permissions(&path, mode);
     }
     Ok(())
 }

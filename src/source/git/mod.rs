@@ -1,23 +1,36 @@
 //! A git repository as a source: hosted by the node, pushed to by a path or over ssh, or fetched from elsewhere. A commit is read straight
 //! from the object database; nothing is ever checked out.
+//!
+//! Git does what a repository's settings say, and others may write those of a repository that is shared. So the program `git` runs only in
+//! repositories of this node ([`OwnRepository`]); of all others references and objects are read, and written, without it.
 
+mod beneath;
 pub mod branch;
 pub mod bundle;
 mod commit;
 mod follow;
 pub mod hosted;
+mod left_out;
+mod own;
 pub mod program;
+mod readable;
 mod reader;
+mod refs;
 pub mod remote;
 pub mod serve;
 mod signature;
 mod watch;
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
 pub use branch::PreviewHost;
 pub use follow::{GitSource, Pushed};
+pub use left_out::of_working_copy;
+pub use own::OwnRepository;
 pub use program::GitError;
+pub use readable::must_be_readable;
+pub use reader::Unfit;
+pub use refs::{HEADS, is_branch};
 
 use crate::secret::Secret;
 
@@ -121,6 +134,15 @@ pub enum RepositoryError {
         /// Why not.
         #[source]
         source: git2::Error,
+    },
+    /// Its references cannot be read.
+    #[error("cannot read the references of the repository `{}`", path.display())]
+    NoReferences {
+        /// Where it is.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
     },
     /// It is there and cannot be used as it is.
     #[error("{0}")]

@@ -1,9 +1,9 @@
-//! The `git` program: it does everything that writes to a repository or talks to a network, because a process can be stopped.
+//! The `git` program: it serves, fetches, packs and verifies, because a process can be stopped. It runs in repositories of this node alone.
 
 use std::{
     ffi::OsStr,
     io::{self, ErrorKind},
-    path::Path,
+    path::PathBuf,
     process::{Output, Stdio},
     time::Duration,
 };
@@ -14,7 +14,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::RepositoryError;
+use super::own::OwnRepository;
 
 /// Why git did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,14 @@ pub enum GitError {
     /// The system did not start it.
     #[error("cannot run git")]
     CannotRun(#[source] io::Error),
+    /// A repository for it to work in cannot be made.
+    #[error("cannot make the repository `{}`: {why}", path.display())]
+    CannotMake {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        why: io::Error,
+    },
     /// It took too long and was stopped.
     #[error("`git {what}` did not end within {} s", limit.as_secs())]
     TimedOut {
@@ -46,26 +54,25 @@ pub enum GitError {
 /// What is kept of stderr; a remote may send there what it likes.
 const MAX_SAID: u64 = 64 * 1024;
 
-/// Prepares git to work in this repository with these settings, and with nothing of the machine's or its user's settings.
-///
-/// A repository whose owner is another user is what pushes over ssh mean; it is trusted because it is the one that was configured.
-pub fn git(repository: &Path, settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new("git");
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", repository)
-        .env("LC_ALL", "C")
-        .env("GIT_DIR", repository)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        // References below `refs/replace/` can be pushed, and would show git a signed commit in the place of another.
-        .env("GIT_NO_REPLACE_OBJECTS", "1")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .stdin(Stdio::null());
-    let settings = [("safe.directory", "*")].into_iter().chain(settings.iter().copied());
+/// Settings that no repository can change, not even one of this node's own that somebody has damaged: no program that git could be told to
+/// run is run, and no network is spoken to.
+const PINNED: [(&str, &str); 7] = [
+    ("safe.directory", "*"),
+    ("core.hooksPath", "/dev/null"),
+    ("protocol.allow", "never"),
+    ("gpg.program", "/bin/false"),
+    ("gpg.openpgp.program", "/bin/false"),
+    ("gpg.x509.program", "/bin/false"),
+    ("gpg.ssh.program", "ssh-keygen"),
+];
+
+/// Prepares git to work in a repository of this node with these settings, and with nothing of the machine's or its user's settings.
+pub fn git(repository: &OwnRepository, settings: &[(&str, &str)]) -> Command {
+    let mut command = bare_git();
+    command.env("GIT_DIR", repository.path());
     let mut count = 0;
-    for (key, value) in settings {
+    // The last one counts.
+    for (key, value) in PINNED.iter().chain(settings) {
         command.env(format!("GIT_CONFIG_KEY_{count}"), key).env(format!("GIT_CONFIG_VALUE_{count}"), value);
         count += 1;
     }
@@ -73,89 +80,37 @@ pub fn git(repository: &Path, settings: &[(&str, &str)]) -> Command {
     command
 }
 
-/// Makes a bare repository of the kind that can be read here, and lets `HEAD` name this branch. One that is there stays as it is.
-///
-/// Formats go through the environment, because versions of git that do not know them ignore them there.
-pub async fn init_bare(repository: &Path, branch: &str) -> Result<(), GitError> {
-    let mut init = git(repository, &[]);
-    init.env("GIT_DEFAULT_REF_FORMAT", "files").env("GIT_DEFAULT_HASH", "sha1").env_remove("GIT_DIR");
-    init.args(["init", "--quiet", "--bare", "--template=", "--initial-branch"]).arg(branch).arg(repository);
-    run(init, LOCAL).await?;
-    let mut head = git(repository, &[]);
-    head.args(["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")]);
-    run(head, LOCAL).await.map(drop)
+/// Prepares git to work in no repository.
+fn bare_git() -> Command {
+    let mut command = Command::new("git");
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("LC_ALL", "C")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        // References below `refs/replace/` can be pushed, and would show git a signed commit in the place of another.
+        .env("GIT_NO_REPLACE_OBJECTS", "1")
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stdin(Stdio::null());
+    command
 }
 
-/// A branch and the commit that it points to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
-    /// Its name: `main`, `fix/typo`.
-    pub branch: String,
-    /// 40 hexadecimal digits.
-    pub commit: String,
-}
-
-/// Returns every branch of a repository, the one committed to last first.
-pub async fn heads(repository: &Path) -> Result<Vec<Head>, GitError> {
-    let mut refs = git(repository, &[]);
-    refs.args(["for-each-ref", "--sort=-committerdate", "--format=%(objectname) %(refname)", "refs/heads/"]);
-    let refs = run(refs, LOCAL).await?;
-    let head = |line: &str| {
-        let (commit, name) = line.split_once(' ')?;
-        Some(Head { branch: name.strip_prefix("refs/heads/")?.into(), commit: commit.into() })
-    };
-    Ok(String::from_utf8_lossy(&refs).lines().filter_map(head).collect())
+/// Says if the program is not there.
+pub async fn must_be_installed() -> Result<(), GitError> {
+    let mut version = bare_git();
+    version.arg("--version");
+    run(version, LOCAL).await.map(drop)
 }
 
 /// Packs what pushes and fetches have left, if it is much. Nothing that a branch holds, or held within two weeks, goes.
 ///
 /// Collecting is quick when it is done often. It ends before the next command begins.
-pub async fn pack(repository: &Path) -> Result<(), GitError> {
+pub async fn pack(repository: &OwnRepository) -> Result<(), GitError> {
     let mut gc = git(repository, &[("gc.auto", "500"), ("gc.autoPackLimit", "20"), ("gc.autoDetach", "false")]);
     gc.args(["gc", "--auto", "--quiet"]);
     run(gc, PACKING).await.map(drop)
-}
-
-/// Refuses a repository whose objects or references cannot be read in this process, and one that belongs to a working copy.
-pub async fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
-    let place = repository.display();
-    let unusable = |what: String| Err(RepositoryError::Unusable(what));
-    if repository.join(".git").exists() {
-        return unusable(format!("`{place}` is a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
-    }
-    if !repository.join("HEAD").exists() || !repository.join("objects").is_dir() {
-        let hint = format!("  hint: `picloud init --bare {place}` makes one, or makes one fit");
-        return unusable(format!("`{place}` is no bare repository\n{hint}"));
-    }
-    if setting(repository, "core.bare").await?.is_none_or(|bare| bare != "true") {
-        return unusable(format!("`{place}` belongs to a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
-    }
-    for (key, good, what) in [("extensions.objectFormat", "sha1", "object format"), ("extensions.refStorage", "files", "reference format")]
-    {
-        if let Some(value) = setting(repository, key).await?.filter(|value| value != good) {
-            return unusable(format!(
-                "the repository `{place}` has the {what} `{value}`, which cannot be read here; `{good}` can\n  hint: make a new one with `picloud \
-                 init --bare DIR`, and push to it"
-            ));
-        }
-    }
-    Ok(())
-}
-
-const PUSH_FROM_IT: &str = "  hint: push from it to a bare one: `picloud init --bare /srv/git/functions.git`";
-
-/// Returns what the repository itself sets for a key.
-pub async fn setting(repository: &Path, key: &str) -> Result<Option<String>, GitError> {
-    let mut config = git(repository, &[]);
-    // As a file, because an old git opens no repository whose format it does not know.
-    config.args(["config", "--list", "--null", "--file"]).arg(repository.join("config"));
-    let config = run(config, LOCAL).await?;
-    // Names are written in lower case; the last value counts.
-    let value = |setting: &str| {
-        let (name, value) = setting.split_once('\n')?;
-        name.eq_ignore_ascii_case(key).then(|| value.to_owned())
-    };
-    Ok(String::from_utf8_lossy(&config).split('\0').filter_map(value).next_back())
 }
 
 /// What does not leave the machine ends soon.

@@ -2,6 +2,7 @@
 //! repository, so it does not matter whose it is.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
     ffi::OsStr,
     os::unix::ffi::OsStrExt as _,
@@ -9,18 +10,30 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use git2::{ObjectType, Odb, Oid, Repository as Objects};
+use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid, Repository as Objects};
 
-use super::RepositoryError;
+use super::{RepositoryError, left_out, refs::Head};
 use crate::{
     deployment::{Commit, Snapshot},
-    function::{Content, Diagnostic, FilePath, Revision, Tree, route::stray::stray},
+    function::{Content, Diagnostic, FilePath, Revision, Tree, diagnostic::near_miss, route::stray::stray},
     source::names::{MAX_DEPTH, MAX_ENTRIES, is_function_file, is_skipped},
 };
 
-/// What git says of an entry that is a folder, and of one that is a symbolic link.
+/// What git says of an entry that is a folder, a symbolic link, or a repository of its own.
 pub(super) const FOLDER: i32 = 0o040_000;
-const LINK: i32 = 0o120_000;
+pub(super) const LINK: i32 = 0o120_000;
+pub(super) const SUBMODULE: i32 = 0o160_000;
+
+/// Why a branch cannot point to something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is an annotated tag of this name.
+    Tag(String),
+    /// It is a file or a folder.
+    NoCommit(&'static str),
+    /// Commits are missing that its history begins with.
+    Shallow,
+}
 
 /// Reads commits of one repository.
 pub struct Reader {
@@ -43,9 +56,17 @@ impl Reader {
         let unreadable = |source| RepositoryError::Unreadable { path: self.repository.clone(), source };
         let objects = self.objects(quarantine).map_err(unreadable)?;
         let commit = Oid::from_str(commit).and_then(|id| objects.find_commit(id)).map_err(unreadable)?;
-        let mut walk =
-            Walk { reader: self, objects: &objects, files: Files::default(), strays: Vec::new(), seen: HashMap::new(), entries: 0 };
-        walk.root(&commit.tree().map_err(unreadable)?).map_err(unreadable)?;
+        let top = commit.tree().map_err(unreadable)?;
+        let mut walk = Walk {
+            reader: self,
+            objects: &objects,
+            top: &top,
+            files: Files::default(),
+            strays: Vec::new(),
+            seen: HashMap::new(),
+            entries: 0,
+        };
+        walk.root().map_err(unreadable)?;
         if walk.entries > MAX_ENTRIES {
             // It is refused, and not worth checking.
             walk.files.tree.clear();
@@ -80,15 +101,82 @@ impl Reader {
         answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
     }
 
+    /// Returns why a branch cannot point to something that a push has brought, if it cannot.
+    pub fn unfit(&self, id: &str, quarantine: Option<&Path>) -> Result<Option<Unfit>, RepositoryError> {
+        let answer = || {
+            let (objects, id) = (self.objects(quarantine)?, Oid::from_str(id)?);
+            Ok(match objects.odb()?.read_header(id)?.1 {
+                ObjectType::Commit => self.is_shallow(&objects, id, quarantine)?.then_some(Unfit::Shallow),
+                ObjectType::Tag => Some(Unfit::Tag(String::from_utf8_lossy(objects.find_tag(id)?.name_bytes()).into_owned())),
+                kind => Some(Unfit::NoCommit(kind.str())),
+            })
+        };
+        answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
+    }
+
+    /// Returns whether commits are missing that lead from this one to what the repository has had before.
+    fn is_shallow(&self, objects: &Objects, commit: Oid, quarantine: Option<&Path>) -> Result<bool, git2::Error> {
+        if quarantine.is_none() {
+            return Ok(false);
+        }
+        let (before, now) = (self.objects(None)?, objects.odb()?);
+        let before = before.odb()?;
+        let (mut next, mut seen) = (vec![commit], HashSet::from([commit]));
+        while let Some(id) = next.pop() {
+            if before.exists_ext(id, OdbLookupFlags::NO_REFRESH) {
+                continue;
+            }
+            if !now.exists_ext(id, OdbLookupFlags::NO_REFRESH) {
+                return Ok(true);
+            }
+            next.extend(objects.find_commit(id)?.parent_ids().filter(|parent| seen.insert(*parent)));
+        }
+        Ok(false)
+    }
+
+    /// Returns the signature that a commit holds, if it is signed.
+    pub fn signature(&self, commit: &str, quarantine: Option<&Path>) -> Result<Option<Vec<u8>>, RepositoryError> {
+        let answer = || match self.objects(quarantine)?.extract_signature(&Oid::from_str(commit)?, None) {
+            Ok((signature, _)) => Ok(Some(signature.to_vec())),
+            Err(error) if error.code() == ErrorCode::NotFound && error.class() != ErrorClass::Odb => Ok(None),
+            Err(error) => Err(error),
+        };
+        answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
+    }
+
+    /// Puts those first that were committed to last. Those that cannot be read come last.
+    pub fn sort_by_time(&self, heads: &mut [Head]) -> Result<(), RepositoryError> {
+        let objects = self.objects(None).map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })?;
+        let time = |head: &Head| Some(objects.find_commit(Oid::from_str(&head.commit).ok()?).ok()?.time().seconds());
+        heads.sort_by_cached_key(|head| Reverse(time(head)));
+        Ok(())
+    }
+
+    /// Returns the folders that objects are in: the repository's, and that of what a push has brought.
+    pub fn folders(&self, quarantine: Option<&Path>) -> Vec<PathBuf> {
+        [Some(self.repository.join("objects").as_path()), quarantine].into_iter().flatten().map(Path::to_owned).collect()
+    }
+
     pub(super) fn objects(&self, quarantine: Option<&Path>) -> Result<Objects, git2::Error> {
         let database = Odb::new()?;
-        for place in [Some(self.repository.join("objects").as_path()), quarantine].into_iter().flatten() {
+        for place in self.folders(quarantine) {
             // libgit2 takes paths as UTF-8.
             let place = place.to_str().ok_or_else(|| git2::Error::from_str("the path of the repository is not UTF-8"))?;
             database.add_disk_alternate(place)?;
         }
         Objects::from_odb(database)
     }
+}
+
+/// Returns the folder whose name differs least from this one.
+fn near_folder(folder: &git2::Tree<'_>, name: &str) -> Option<String> {
+    let names: Vec<String> = folder
+        .iter()
+        .filter(|entry| entry.filemode() == FOLDER)
+        .map(|entry| String::from_utf8_lossy(entry.name_bytes()).into_owned())
+        .collect();
+    let same = names.iter().find(|other| other.eq_ignore_ascii_case(name)).map(String::as_str);
+    same.or_else(|| near_miss(name, names.iter().map(String::as_str))).map(str::to_owned)
 }
 
 #[derive(Default)]
@@ -100,6 +188,8 @@ struct Files {
 struct Walk<'a> {
     reader: &'a Reader,
     objects: &'a Objects,
+    /// The folder of everything, for links.
+    top: &'a git2::Tree<'a>,
     files: Files,
     /// Files that are not read and may be meant as some that are.
     strays: Vec<String>,
@@ -108,20 +198,43 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn root(&mut self, top: &git2::Tree<'_>) -> Result<(), git2::Error> {
+    fn root(&mut self) -> Result<(), git2::Error> {
         let root = self.reader.root.as_str();
         if root.is_empty() {
-            return self.folder(top, "", 0);
+            return self.folder(self.top, "", 0);
         }
-        let folder = top.get_path(Path::new(root)).ok().and_then(|entry| entry.to_object(self.objects).ok()?.into_tree().ok());
-        match folder {
-            Some(folder) => self.folder(&folder, "", 0),
-            None => {
-                let problem = Diagnostic::error("", format!("the commit has no folder `{root}`"));
-                self.files.problems.push(problem.hint("functions belong there; another folder is set as `root` below `[source]`"));
-                Ok(())
-            }
+        let mut folder = self.top.clone();
+        for name in root.split('/') {
+            let entry = folder.get_name(name).map(|entry| (entry.filemode(), entry.id()));
+            let why = match entry {
+                Some((FOLDER, id)) => {
+                    folder = self.objects.find_tree(id)?;
+                    continue;
+                }
+                Some((mode, _)) => Err(left_out::what(mode)),
+                None => Ok(near_folder(&folder, name)),
+            };
+            let problem = Diagnostic::error("", format!("the commit has no folder `{root}`"));
+            self.files.problems.push(match why {
+                Err(what) => Diagnostic { message: format!("{}: `{name}` is {what}", problem.message), ..problem }
+                    .hint("commit the folder itself, with its files"),
+                Ok(Some(near)) => problem.hint(format!("did you mean `{near}`? Another folder is set as `root` below `[source]`")),
+                Ok(None) => problem.hint("functions belong there; another folder is set as `root` below `[source]`"),
+            });
+            return Ok(());
         }
+        self.folder(&folder, "", 0)
+    }
+
+    /// Returns whether a link leads to a folder of the commit, or out of it.
+    fn leads_to_folder(&self, above: &str, link: Oid) -> Result<bool, git2::Error> {
+        let link = self.objects.find_blob(link)?;
+        let from = Path::new(&self.reader.root).join(above);
+        Ok(match left_out::target(&from, link.content()) {
+            None => true,
+            Some(target) if target.as_os_str().is_empty() => true,
+            Some(target) => self.top.get_path(&target).is_ok_and(|entry| entry.filemode() == FOLDER),
+        })
     }
 
     fn folder(&mut self, folder: &git2::Tree<'_>, above: &str, depth: usize) -> Result<(), git2::Error> {
@@ -136,12 +249,21 @@ impl Walk<'_> {
             }
             let name = entry.name_bytes();
             let (mode, os_name) = (entry.filemode(), OsStr::from_bytes(name));
-            if is_skipped(os_name) || !(is_function_file(os_name) || mode == FOLDER) {
+            let is_read = is_function_file(os_name) || mode == FOLDER;
+            if is_skipped(os_name) || !is_read {
                 let path = std::str::from_utf8(name).ok().map(|name| format!("{above}{name}"));
                 self.strays.extend(path.filter(|path| stray(path, |_| false).is_some()));
+            }
+            if is_skipped(os_name) {
                 continue;
             }
             let path: FilePath = format!("{above}{}", String::from_utf8_lossy(name)).into();
+            if !is_read {
+                if mode == SUBMODULE || (mode == LINK && self.leads_to_folder(above, entry.id())?) {
+                    self.files.problems.push(left_out::warning(path, mode));
+                }
+                continue;
+            }
             let problem = |message: String, hint: &str| Diagnostic::error(path.clone(), message).hint(hint);
             if std::str::from_utf8(name).is_err() {
                 self.files.problems.push(problem("this name is not UTF-8".into(), "rename it; names become URLs, and those are UTF-8"));

@@ -8,7 +8,6 @@ pub mod url;
 use std::{
     hash::{BuildHasher, RandomState},
     mem,
-    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,7 +16,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::fetch::Fetch;
-use super::{Remote, Settings};
+use super::{OwnRepository, Remote, Settings};
 use crate::clock::SharedClock;
 
 /// A remote that fails is asked at least this often, unless its interval is longer.
@@ -61,9 +60,9 @@ impl Shared {
 }
 
 impl Fetcher {
-    /// Begins to follow a remote with a copy in this folder, which is made if it is not there. Nobody else may write to it. Of the settings
-    /// it takes the branch, the interval, the time limit, and whether other branches are shown.
-    pub fn start(settings: &Settings, remote: Remote, repository: PathBuf, clock: SharedClock) -> Self {
+    /// Begins to follow a remote with this copy, which is made if it is not there. Of the settings it takes the branch, the interval, the
+    /// time limit, and whether other branches are shown.
+    pub fn start(settings: &Settings, remote: Remote, repository: OwnRepository, clock: SharedClock) -> Self {
         let shared = Arc::<Shared>::default();
         let (orders, receiver) = mpsc::channel(QUEUE);
         let fetch = Fetch::new(settings, remote, repository);
@@ -118,7 +117,7 @@ struct Task {
 impl Task {
     async fn run(self, mut orders: mpsc::Receiver<Order>) {
         let mut waiting: Vec<Order> = Vec::new();
-        let mut branches = self.fetch.branches().await.unwrap_or_default();
+        let mut branches = self.fetch.branches().unwrap_or_default();
         let mut failures = 0;
         loop {
             while let Ok(order) = orders.try_recv() {
@@ -131,7 +130,7 @@ impl Task {
             failures = if self.fetch_once().await { 0 } else { failures + 1 };
             let is_other_problem = self.shared.state().problem != problem_before;
             // Other branches may have come although the fetch failed.
-            let before = mem::replace(&mut branches, self.fetch.branches().await.unwrap_or_default());
+            let before = mem::replace(&mut branches, self.fetch.branches().unwrap_or_default());
             let has_changed = branches != before;
             if has_changed || is_other_problem {
                 self.shared.changed.notify_one();

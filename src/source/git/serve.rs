@@ -11,7 +11,10 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::program::{self, GitError};
+use super::{
+    own::OwnRepository,
+    program::{self, GitError},
+};
 
 /// Who pushes, in the environment of git and so of its hooks.
 pub const PUSHER: &str = "PICLOUD_PUSHER";
@@ -84,7 +87,7 @@ pub enum ServeError {
 
 /// A repository that clients push to and fetch from.
 pub struct Hosted {
-    repository: PathBuf,
+    repository: OwnRepository,
     /// The folder of hooks that lead a push through the gate; those of the repository itself do not run.
     hooks: PathBuf,
     max_push_bytes: u64,
@@ -97,7 +100,7 @@ pub struct Hosted {
 
 impl Hosted {
     /// Serves a repository with these hooks, and calls `pushed` after each push, whatever became of it.
-    pub fn new(repository: PathBuf, hooks: PathBuf, max_push_bytes: u64, pushed: Arc<dyn Fn() + Send + Sync>) -> Self {
+    pub fn new(repository: OwnRepository, hooks: PathBuf, max_push_bytes: u64, pushed: Arc<dyn Fn() + Send + Sync>) -> Self {
         let places = Arc::new(Semaphore::new(MAX_CHILDREN));
         Self { repository, hooks, max_push_bytes, pushed, places, tasks: TaskTracker::new() }
     }
@@ -107,7 +110,7 @@ impl Hosted {
         let _place = self.place().await?;
         let mut command = self.command(service, client);
         // The name that every version of git knows it by.
-        command.args([service.command(), "--stateless-rpc", "--advertise-refs"]).arg(&self.repository);
+        command.args([service.command(), "--stateless-rpc", "--advertise-refs"]).arg(self.repository.path());
         Ok(program::run(command, ADVERTISE_LIMIT).await?)
     }
 
@@ -124,7 +127,7 @@ impl Hosted {
     ) -> Result<mpsc::Receiver<Bytes>, ServeError> {
         let place = self.place().await?;
         let mut command = self.command(service, client);
-        command.args([service.command(), "--stateless-rpc"]).arg(&self.repository).stdin(std::process::Stdio::piped());
+        command.args([service.command(), "--stateless-rpc"]).arg(self.repository.path()).stdin(std::process::Stdio::piped());
         let mut child = program::spawn(&mut command)?;
         let stdin = child.stdin.take().expect("it is piped");
         let (sender, receiver) = mpsc::channel(CHUNKS);

@@ -1,16 +1,27 @@
 //! Tells when references of a repository may have moved, whoever moved them.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use notify::{
     Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
-    event::{AccessKind, AccessMode},
+    event::{AccessKind, AccessMode, CreateKind},
 };
 use tokio::sync::Notify;
+
+/// What is written into a new folder before it is watched is not reported. So it is looked at once more, after so long.
+const NEW_FOLDER: Duration = Duration::from_millis(500);
 
 /// Watches the references of a repository, not its objects.
 pub struct RefWatch {
     hint: Arc<Notify>,
+    has_new_folder: Arc<AtomicBool>,
     _watcher: Option<RecommendedWatcher>,
 }
 
@@ -18,9 +29,14 @@ impl RefWatch {
     /// Begins to watch. Where that cannot be, nothing is ever reported, and looking from time to time has to do.
     pub fn new(repository: &Path) -> Self {
         let hint = Arc::new(Notify::new());
-        let notify = hint.clone();
+        let has_new_folder = Arc::<AtomicBool>::default();
+        let (notify, note) = (hint.clone(), has_new_folder.clone());
         let told = move |event: notify::Result<Event>| {
-            if event.is_ok_and(|event| is_write(&event.kind)) {
+            let Ok(Event { kind, .. }) = event else { return };
+            if kind == EventKind::Create(CreateKind::Folder) {
+                note.store(true, Ordering::Relaxed);
+            }
+            if is_write(&kind) {
                 notify.notify_one();
             }
         };
@@ -33,12 +49,17 @@ impl RefWatch {
         if let Err(error) = &watcher {
             tracing::warn!("cannot watch `{}`: {error}; it is looked at from time to time", repository.display());
         }
-        Self { hint, _watcher: watcher.ok() }
+        Self { hint, has_new_folder, _watcher: watcher.ok() }
     }
 
-    /// Waits until something was written since the last time.
+    /// Waits until something was written since the last time, or may have been.
     pub async fn changed(&self) {
-        self.hint.notified().await;
+        tokio::select! {
+            () = self.hint.notified() => {}
+            () = tokio::time::sleep(NEW_FOLDER), if self.has_new_folder.load(Ordering::Relaxed) => {
+                self.has_new_folder.store(false, Ordering::Relaxed);
+            }
+        }
     }
 }
 

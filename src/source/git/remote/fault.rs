@@ -1,13 +1,20 @@
 //! What git says when it cannot fetch, turned into a sentence with a way out.
 
 use super::url::{Place, redact};
-use crate::source::git::{GitError, Remote};
+use crate::{
+    function::diagnostic::near_miss,
+    source::git::{GitError, Remote},
+};
 
 /// Why a fetch failed, as far as git's words tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The remote is there, and the branch is not.
     NoBranch,
+    /// It says that the repository is elsewhere.
+    Moved,
+    /// It is on this machine, and another user's: git reads no such repository.
+    OtherOwner,
     /// Its name leads nowhere.
     UnknownHost,
     /// Nobody answers, or the connection broke.
@@ -37,8 +44,10 @@ pub enum Fault {
 }
 
 /// What git, ssh and curl write (`LC_ALL=C`). The first that is found counts, so causes come before their consequences.
-const SIGNS: [(&str, Fault); 45] = [
+const SIGNS: [(&str, Fault); 47] = [
     ("couldn't find remote ref", Fault::NoBranch),
+    ("detected dubious ownership", Fault::OtherOwner),
+    ("returned error: 30", Fault::Moved),
     ("No space left on device", Fault::DiskFull),
     ("mismatched algorithms", Fault::OtherHash),
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", Fault::ChangedHostKey),
@@ -94,31 +103,84 @@ impl Fault {
     }
 }
 
+/// What else is known of a remote when a fetch has failed.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Its branches, the one that it shows first.
+    pub branches: Vec<String>,
+    /// Whether the copy has the branch that is wanted.
+    pub has_copy: bool,
+    /// Where it says that the repository is.
+    pub new_place: Option<String>,
+}
+
+/// Branches that are named; of more it is said how many.
+const NAMED: usize = 5;
+
+impl Known {
+    /// Says that a branch is not there, which ones are, and which of them may be meant.
+    fn no_branch(&self, branch: &str, url: &str) -> String {
+        let stays = if self.has_copy { "; what was fetched of it stays" } else { "" };
+        let Some(first) = self.branches.first() else {
+            return format!(
+                "the remote has no branch `{branch}`{stays}\n  hint: push it to `{url}`, or name another as `branch` below `[source]`"
+            );
+        };
+        let mut there = self.branches.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        if self.branches.len() > NAMED {
+            there += &format!(" and {} more", self.branches.len() - NAMED);
+        }
+        // As it is called in a clone.
+        let there_as = branch.split_once('/').map(|(_, name)| name).filter(|name| self.branches.iter().any(|known| known == name));
+        let meant = there_as.or_else(|| near_miss(branch, self.branches.iter().map(String::as_str))).unwrap_or(first);
+        format!(
+            "the remote has no branch `{branch}`{stays}; it has {there}\n  hint: did you mean `{meant}`? It is `branch` below `[source]`"
+        )
+    }
+}
+
 /// Returns what to tell people of a fetch that failed: what, where, why, and what to do. Nothing of it is secret.
-pub fn sentence(error: &GitError, remote: &Remote, branch: &str) -> String {
+pub fn sentence(error: &GitError, remote: &Remote, branch: &str, known: &Known) -> String {
     let secret = remote.token.as_ref().map(|token| token.expose().trim());
     let url = redact(&remote.url, secret);
     let text = match error {
-        GitError::NotInstalled | GitError::CannotRun(_) => error.to_string(),
+        GitError::NotInstalled | GitError::CannotRun(_) | GitError::CannotMake { .. } => error.to_string(),
         GitError::TimedOut { limit, .. } => format!(
             "fetching from `{url}` took longer than {} s and was stopped\n  hint: a large repository or a slow network needs a longer `timeout` \
              below `[source]`",
             limit.as_secs_f64()
         ),
         GitError::Failed { what, said } if what != "fetch" => format!("`git {what}` failed: {said}"),
-        GitError::Failed { said, .. } => of_fetch(Fault::of(said), said, remote, &url, branch),
+        GitError::Failed { said, .. } => match Fault::of(said) {
+            Fault::NoBranch => known.no_branch(branch, &url),
+            Fault::Moved => moved(remote, &url, known.new_place.as_deref()),
+            fault => of_fetch(fault, said, remote, &url),
+        },
     };
     // The last word: whatever was put together above, no secret leaves.
     redact(&text, secret)
 }
 
-fn of_fetch(fault: Fault, said: &str, remote: &Remote, url: &str, branch: &str) -> String {
+fn moved(remote: &Remote, url: &str, new_place: Option<&str>) -> String {
+    let host = Place::of(&remote.url).authority;
+    match new_place {
+        Some(place) => {
+            format!("`{host}` says that `{url}` is now at `{place}`\n  hint: if you trust that, name it as `repository` below `[source]`")
+        }
+        None => format!(
+            "`{host}` says that `{url}` is elsewhere\n  hint: `curl -sI {url}` shows where; name that as `repository` below `[source]`"
+        ),
+    }
+}
+
+fn of_fetch(fault: Fault, said: &str, remote: &Remote, url: &str) -> String {
     let place = Place::of(&remote.url);
     let host = if place.host.is_empty() { url } else { place.authority };
     match fault {
-        Fault::NoBranch => format!(
-            "the remote has no branch `{branch}`; what was fetched of it stays\n  hint: push it to `{url}`, or name another as `branch` below \
-             `[source]`"
+        Fault::OtherOwner => format!(
+            "`{url}` belongs to another user than that of this node, and git reads no such repository\n  hint: name its path instead of a URL: \
+             `repository = \"{}\"`; a repository on this machine is read where it is",
+            url.trim_start_matches("file://")
         ),
         Fault::UnknownHost => format!(
             "the host of `{url}` is not known\n  hint: check `repository` below `[source]`, and whether this machine can look up names"
@@ -183,7 +245,7 @@ fn of_fetch(fault: Fault, said: &str, remote: &Remote, url: &str, branch: &str) 
         }
         Fault::DiskFull => "the disk of this machine is full, so nothing can be fetched\n  hint: make room in the data folder".into(),
         Fault::RemoteFailed => format!("`{host}` cannot answer just now: {}\n  hint: it is tried again, ever more seldom", reason(said)),
-        Fault::Other => format!("cannot fetch from `{url}`: {}", reason(said)),
+        Fault::NoBranch | Fault::Moved | Fault::Other => format!("cannot fetch from `{url}`: {}", reason(said)),
     }
 }
 
@@ -237,6 +299,57 @@ mod tests {
         Remote { url: url.into(), user: "git".into(), token: None, ssh_key: None, known_hosts: None }
     }
 
+    fn copied() -> Known {
+        Known { has_copy: true, ..Known::default() }
+    }
+
+    #[test]
+    fn a_branch_that_is_not_there_is_told_with_those_that_are() {
+        let error = GitError::Failed { what: "fetch".into(), said: "fatal: couldn't find remote ref refs/heads/x".into() };
+        let many: Vec<String> = (0..8).map(|number| format!("b{number}")).collect();
+        let mut told = Vec::new();
+        for (wanted, branches) in [
+            ("main", &["trunk"][..]),
+            ("main", &["trunk", "mian"]),
+            ("origin/main", &["trunk", "main"]),
+            ("x", &many.iter().map(String::as_str).collect::<Vec<_>>()),
+            ("main", &[]),
+        ] {
+            let known = Known { branches: branches.iter().map(ToString::to_string).collect(), ..Known::default() };
+            told.push(sentence(&error, &remote("https://git.example.org/a.git"), wanted, &known));
+        }
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        the remote has no branch `main`; it has `trunk`
+          hint: did you mean `trunk`? Set `branch = "trunk"` below `[source]`
+        the remote has no branch `main`; it has `trunk`, `mian`
+          hint: did you mean `mian`? Set `branch = "mian"` below `[source]`
+        the remote has no branch `origin/main`; it has `trunk`, `main`
+          hint: did you mean `main`? Set `branch = "main"` below `[source]`
+        the remote has no branch `x`; it has `b0`, `b1`, `b2`, `b3`, `b4` and 3 more
+          hint: did you mean `b0`? Set `branch = "b0"` below `[source]`
+        the remote has no branch `main`
+          hint: push it to `https://git.example.org/a.git`, or name another as `branch` below `[source]`
+        "#);
+    }
+
+    #[test]
+    fn a_repository_that_has_moved_is_told_with_its_new_place() {
+        let error = GitError::Failed {
+            what: "fetch".into(),
+            said: "fatal: unable to access 'https://git.example.org/a.git/': The requested URL returned error: 301".into(),
+        };
+        let told = ["https://ada:x@new.example.org/b.git", ""].map(|place| {
+            let new_place = Some(place.to_owned()).filter(|place| !place.is_empty());
+            sentence(&error, &remote("https://git.example.org/a.git"), "main", &Known { new_place, ..Known::default() })
+        });
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        `git.example.org` says that `https://git.example.org/a.git` is now at `https://…@new.example.org/b.git`
+          hint: if you trust that, name it as `repository` below `[source]`
+        `git.example.org` says that `https://git.example.org/a.git` is elsewhere
+          hint: `curl -sI https://git.example.org/a.git` shows where; name that as `repository` below `[source]`
+        "#);
+    }
+
     const SSH_TAIL: &str = "fatal: Could not read from remote repository.\n\nPlease make sure you have the correct access rights\nand the \
                             repository exists.";
 
@@ -272,6 +385,7 @@ mod tests {
             (file, "fatal: failed to open '/srv/f.git/HEAD': Permission denied"),
             (https, "remote: Repository not found.\nfatal: repository 'https://git.example.org/a/f.git/' not found"),
             (ssh, "ERROR: Repository not found."),
+            (file, "fatal: detected dubious ownership in repository at '/srv/f.git'\nTo add an exception for this directory, call:"),
             (file, "fatal: '/srv/f.git' does not appear to be a git repository"),
             (
                 scp,
@@ -302,7 +416,7 @@ mod tests {
             (https, ""),
         ] {
             let said = if url.contains("ssh") || url == scp { format!("{said}\n{SSH_TAIL}") } else { said.to_owned() };
-            told += &sentence(&GitError::Failed { what: "fetch".into(), said }, &remote(url), "main");
+            told += &sentence(&GitError::Failed { what: "fetch".into(), said }, &remote(url), "main", &copied());
             told.push('\n');
         }
         let known = Remote { known_hosts: Some("/etc/known hosts".into()), ..remote(scp) };
@@ -312,7 +426,7 @@ mod tests {
         let late = GitError::TimedOut { what: "fetch".into(), limit: Duration::from_secs(60) };
         let init = GitError::Failed { what: "init".into(), said: "fatal: cannot mkdir /data/functions.git: Permission denied".into() };
         for (error, remote) in [(&unknown_key, &known), (&refused, &token), (&late, &token), (&init, &token)] {
-            told += &sentence(error, remote, "main");
+            told += &sentence(error, remote, "main", &copied());
             told.push('\n');
         }
         insta::assert_snapshot!(told);
@@ -324,7 +438,7 @@ mod tests {
         for (sign, _) in SIGNS.into_iter().chain([("no sign at all", Fault::Other)]) {
             let said = format!("fatal: {sign} sesame https://ada:pa55@git.example.org/f.git: sesame");
             for what in ["fetch", "init"] {
-                let told = sentence(&GitError::Failed { what: what.into(), said: said.clone() }, &remote, "main");
+                let told = sentence(&GitError::Failed { what: what.into(), said: said.clone() }, &remote, "main", &copied());
                 assert!(!told.contains("sesame") && !told.contains("pa55"), "{told}");
             }
         }

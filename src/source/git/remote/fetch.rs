@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -10,26 +10,24 @@ use std::{
 use tokio::process::Command;
 
 use super::{
-    fault::{self, Fault},
+    fault::{self, Fault, Known},
     url::Place,
 };
 use crate::source::git::{
-    Remote, Settings,
-    program::{self, GitError, Head},
+    GitError, OwnRepository, Remote, Settings, hosted, program,
+    refs::{self, HEADS, Head},
 };
 
-/// What is the same for every fetch. Only these protocols: `ext` would run what the URL says.
-const SETTINGS: [(&str, &str); 8] = [
-    ("protocol.allow", "never"),
-    ("protocol.https.allow", "always"),
-    ("protocol.http.allow", "always"),
-    ("protocol.ssh.allow", "always"),
-    ("protocol.git.allow", "always"),
-    ("protocol.file.allow", "always"),
+/// What is the same for every fetch.
+const SETTINGS: [(&str, &str); 3] = [
+    // A remote that leads elsewhere would have the node ask inside its own network.
+    ("http.followRedirects", "false"),
     // Slower than a byte a second for half a minute: nobody is there any more. Keep-alives are faster.
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "30"),
 ];
+/// What may be fetched by. `ext` is not among them, which would run what the URL says.
+const PROTOCOLS: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 
 /// Tells git the token, which is in the environment: a command line can be seen by everybody on the machine.
 const CREDENTIAL_HELPER: &str =
@@ -58,13 +56,13 @@ pub struct Fetch {
     /// Whether branches that do not deploy are wanted too.
     wants_others: bool,
     limit: Duration,
-    repository: PathBuf,
+    repository: OwnRepository,
     /// Whether git was killed while it was writing here, as far as we know.
     may_be_littered: AtomicBool,
 }
 
 impl Fetch {
-    pub fn new(settings: &Settings, remote: Remote, repository: PathBuf) -> Self {
+    pub fn new(settings: &Settings, remote: Remote, repository: OwnRepository) -> Self {
         Self {
             remote,
             branch: settings.branch.clone(),
@@ -81,15 +79,50 @@ impl Fetch {
         if matches!(fetched, Err(GitError::TimedOut { .. })) {
             self.may_be_littered.store(true, Ordering::Relaxed);
         }
-        fetched.map_err(|error| fault::sentence(&error, &self.remote, &self.branch))
+        match fetched {
+            Ok(()) => Ok(()),
+            Err(error) => Err(fault::sentence(&error, &self.remote, &self.branch, &self.known(&error).await)),
+        }
+    }
+
+    /// Asks for what helps people when a fetch has failed so.
+    async fn known(&self, error: &GitError) -> Known {
+        let GitError::Failed { said, .. } = error else { return Known::default() };
+        let has_copy = || self.branches().is_ok_and(|heads| heads.iter().any(|head| head.branch == self.branch));
+        match Fault::of(said) {
+            Fault::NoBranch => Known { branches: self.listed().await, has_copy: has_copy(), new_place: None },
+            Fault::Moved => Known { new_place: self.new_place().await, ..Known::default() },
+            _ => Known::default(),
+        }
+    }
+
+    /// Returns the branches that the remote has, the one that it shows first.
+    async fn listed(&self) -> Vec<String> {
+        let mut list = self.command();
+        list.args(["ls-remote", "--quiet", "--symref", "--", &self.remote.url, "HEAD", "refs/heads/*"]);
+        let Ok(listed) = program::run(list, self.limit).await else { return Vec::new() };
+        let listed = String::from_utf8_lossy(&listed).into_owned();
+        let shown = listed.lines().find_map(|line| line.strip_prefix("ref: ")?.strip_suffix("\tHEAD")?.strip_prefix(HEADS));
+        let mut names: Vec<String> = listed.lines().filter_map(|line| Some(line.split_once('\t')?.1.strip_prefix(HEADS)?.into())).collect();
+        names.sort_by_key(|name| shown != Some(name));
+        names
+    }
+
+    /// Returns where the remote says that the repository is now.
+    async fn new_place(&self) -> Option<String> {
+        let mut ask = self.command();
+        ask.args(["ls-remote", "--quiet", "--", &self.remote.url]).env("GIT_TRACE_CURL", "1");
+        let Err(GitError::Failed { said, .. }) = program::run(ask, self.limit).await else { return None };
+        let place = said.lines().filter_map(|line| line.split_once("<= Recv header: ")?.1.split_once(": ")).rfind(is_location)?.1;
+        Some(place.trim().split_once("/info/refs").map_or(place.trim(), |(repository, _)| repository).to_owned())
     }
 
     async fn try_run(&self) -> Result<(), GitError> {
-        if !self.repository.join("HEAD").exists() {
-            program::init_bare(&self.repository, &self.branch).await?;
+        if !self.repository.path().join("HEAD").exists() {
+            hosted::make(self.repository.path(), &self.branch)?;
         }
         if self.may_be_littered.swap(false, Ordering::Relaxed) {
-            let repository = self.repository.clone();
+            let repository = self.repository.path().to_owned();
             let swept = tokio::task::spawn_blocking(move || sweep(&repository)).await;
             swept.unwrap_or_else(|gone| Err(gone.into())).map_err(GitError::CannotRun)?;
         }
@@ -113,8 +146,8 @@ impl Fetch {
     }
 
     /// Returns the branches of the copy and where they point to.
-    pub async fn branches(&self) -> Result<Vec<Head>, GitError> {
-        program::heads(&self.repository).await
+    pub fn branches(&self) -> io::Result<Vec<Head>> {
+        refs::heads(self.repository.path())
     }
 
     /// Packs what many fetches brought, if it is much.
@@ -131,7 +164,9 @@ impl Fetch {
         // For this host alone: a redirection elsewhere gets nothing.
         let helper = format!("credential.{}://{}.helper", place.scheme, place.authority);
         let token = remote.token.as_ref().filter(|_| place.is_http());
+        let allowed = PROTOCOLS.iter().find(|protocol| **protocol == place.protocol()).map(|protocol| format!("protocol.{protocol}.allow"));
         let mut settings = SETTINGS.to_vec();
+        settings.extend(allowed.as_deref().map(|allowed| (allowed, "always")));
         settings.extend(token.map(|_| (helper.as_str(), CREDENTIAL_HELPER)));
         let mut command = program::git(&self.repository, &settings);
         if let Some(token) = token {
@@ -161,6 +196,10 @@ fn ssh_command(remote: &Remote) -> String {
         command += &format!(" -o {}", fault::quoted(&option));
     }
     command
+}
+
+fn is_location((name, _): &(&str, &str)) -> bool {
+    name.eq_ignore_ascii_case("location")
 }
 
 /// Removes the locks and the half packs of a git that was killed. They would stop every later one, or fill the disk.

@@ -29,6 +29,11 @@ impl<'a> Place<'a> {
         Self { scheme, authority: if has_scheme { authority } else { host }, host, port }
     }
 
+    /// Returns what git calls the way there.
+    pub fn protocol(&self) -> &'a str {
+        if self.is_ssh() { "ssh" } else { self.scheme }
+    }
+
     /// Returns whether a user and a token open it.
     pub fn is_http(&self) -> bool {
         matches!(self.scheme, "http" | "https")

@@ -1,0 +1,49 @@
+//! Whether a repository can be read here. Its settings are read as a file: git would do what they say.
+
+use std::path::Path;
+
+use git2::{Config, ErrorCode};
+
+use super::RepositoryError;
+
+/// Refuses a repository whose objects or references cannot be read in this process, and one that belongs to a working copy.
+pub fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
+    let place = repository.display();
+    let unusable = |what: String| Err(RepositoryError::Unusable(what));
+    if repository.join(".git").exists() {
+        return unusable(format!("`{place}` is a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
+    }
+    if !repository.join("HEAD").exists() || !repository.join("objects").is_dir() {
+        let hint = format!("  hint: `picloud init --bare {place}` makes one, or makes one fit");
+        return unusable(format!("`{place}` is no bare repository\n{hint}"));
+    }
+    if setting(repository, "core.bare")?.is_none_or(|bare| bare != "true") {
+        return unusable(format!("`{place}` belongs to a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
+    }
+    for (key, good, what) in [("extensions.objectFormat", "sha1", "object format"), ("extensions.refStorage", "files", "reference format")]
+    {
+        if let Some(value) = setting(repository, key)?.filter(|value| value != good) {
+            return unusable(format!(
+                "the repository `{place}` has the {what} `{value}`, which cannot be read here; `{good}` can\n  hint: make a new one with `picloud \
+                 init --bare DIR`, and push to it"
+            ));
+        }
+    }
+    Ok(())
+}
+
+const PUSH_FROM_IT: &str = "  hint: push from it to a bare one: `picloud init --bare /srv/git/functions.git`";
+
+/// Returns what the repository itself sets for a key.
+pub fn setting(repository: &Path, key: &str) -> Result<Option<String>, RepositoryError> {
+    let path = repository.join("config");
+    // What is no file may be a pipe, and would be waited for.
+    if !path.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Ok(None);
+    }
+    match Config::open(&path).and_then(|mut config| config.snapshot()?.get_string(key)) {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+        Err(source) => Err(RepositoryError::Unreadable { path, source }),
+    }
+}
