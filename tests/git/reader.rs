@@ -164,7 +164,7 @@ fn folders_may_be_so_deep_and_no_deeper() {
 #[test]
 fn links_and_submodules_that_are_left_out_are_told() {
     let story = Story::begin();
-    let library = Checkout::with(&[("fromsub.rhai", b"1")]);
+    let library = crate::kit::Checkout::with(&[("fromsub.rhai", b"1")]);
     story.checkout.commit(&[("functions/a.rhai", b"1"), ("functions/v2/x.rhai", b"1"), ("docs/notes.txt", b"hello")]);
     story.checkout.done(&[
         "-c",

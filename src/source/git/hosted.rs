@@ -38,7 +38,11 @@ pub fn make(repository: &Path, branch: &str) -> Result<(), GitError> {
             fs::write(repository.join("config"), CONFIG)?;
         }
         let (head, next) = (repository.join("HEAD"), repository.join("HEAD.next"));
-        fs::write(&next, format!("ref: {HEADS}{branch}\n"))?;
+        let wanted = format!("ref: {HEADS}{branch}\n");
+        if fs::read_to_string(&head).is_ok_and(|now| now == wanted) {
+            return Ok(());
+        }
+        fs::write(&next, wanted)?;
         fs::rename(next, head)
     };
     make().map_err(|why| GitError::CannotMake { path: repository.into(), why })

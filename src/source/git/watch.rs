@@ -10,7 +10,7 @@ use std::{
 };
 
 use notify::{
-    Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
+    Config, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _,
     event::{AccessKind, AccessMode, CreateKind},
 };
 use tokio::sync::Notify;
@@ -40,7 +40,9 @@ impl RefWatch {
                 notify.notify_one();
             }
         };
-        let watcher = notify::recommended_watcher(told).and_then(|mut watcher| {
+        // A link in the repository could lead to all of the machine.
+        let config = Config::default().with_follow_symlinks(false);
+        let watcher = RecommendedWatcher::new(told, config).and_then(|mut watcher| {
             // `packed-refs` is written beside `HEAD`; branches may have folders.
             watcher.watch(repository, RecursiveMode::NonRecursive)?;
             watcher.watch(&repository.join("refs/heads"), RecursiveMode::Recursive)?;
