@@ -165,9 +165,9 @@ fn what_was_never_live_is_not_what_was_gone_back_from() {
     // Going back twice abandons what was live first.
     picloud(&node, &["rollback"]);
     picloud(&node, &["rollback"]);
-    assert_eq!(node.get("/v").text(), "1");
+    assert_eq!(node.get("/v").text(), "2");
     picloud(&node, &["sync"]);
-    assert_eq!(node.get("/v").text(), "1");
+    assert_eq!(node.get("/v").text(), "2");
 }
 
 #[test]

@@ -83,6 +83,7 @@ fn elsewhere(config: &Config) -> String {
 
 impl Restore {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
+        must_be_file(&self.file)?;
         if self.check {
             let (head, sums) = backup::verify(&self.file)?;
             output::line(format!("{} is whole, of {}, by picloud {}", self.file.display(), head.created, head.picloud));

@@ -134,7 +134,7 @@ impl Known {
         let there_as = branch.split_once('/').map(|(_, name)| name).filter(|name| self.branches.iter().any(|known| known == name));
         let meant = there_as.or_else(|| near_miss(branch, self.branches.iter().map(String::as_str))).unwrap_or(first);
         format!(
-            "the remote has no branch `{branch}`{stays}; it has {there}\n  hint: did you mean `{meant}`? It is `branch` below `[source]`"
+            "the remote has no branch `{branch}`{stays}; it has {there}\n  hint: did you mean `{meant}`? Set `branch = \"{meant}\"` below `[source]`"
         )
     }
 }
