@@ -355,7 +355,7 @@ fn a_rollback_of_a_folder_says_at_once_what_it_holds_back_and_why() {
     let held = |node: &Node| json(node, &["status"])["held"].clone();
     let said = held(&node).as_str().unwrap_or_default().to_owned();
     assert!(said.starts_with("admin went back from ") && said.contains(&format!("to deployment {first} at ")), "{said}");
-    assert!(said.ends_with(" (prices are wrong); what is newer ends that, or `picloud unpin`"), "{said}");
+    assert!(said.ends_with(" (prices are wrong); what changes there ends that, or `picloud unpin`; it holds for a.rhai"), "{said}");
     let health = picloud(&node, &["health"]);
     assert!(health.starts_with(&format!("ready\nheld: a rollback to deployment {first} holds the source back since ")), "{health}");
     // Another file goes live, and the one that is held still is.
