@@ -286,7 +286,6 @@ impl Source for GitSource {
             return Err(EditError::ReadOnly(why));
         }
         let modes = self.modes(&edit).await?;
-        let place = self.place();
         let (is_emptied, pushed) = (self.is_emptied_by(&edit), Pushed { by: edit.author.clone(), replaces: None });
         let now_s = self.0.clock.now_us() / 1_000_000;
         let inner = self.0.clone();
