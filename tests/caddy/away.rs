@@ -30,9 +30,11 @@ fn callers_hear_that_it_is_away_and_reach_it_when_it_is_back() {
 fn a_restart_is_a_wait_and_no_error() {
     needs!(Need::Program("caddy"), Need::Program("curl"));
     let mut node = at_one_port(node(&[("a.rhai", "\"one\""), ("b.post.rhai", "ctx.request.body")]).config(BEHIND)).start();
-    let caddy = Caddy::with(node.address(), &[("PICLOUD_WAIT", "30s")]);
+    let address = node.address();
+    let caddy = Caddy::with(address, &[("PICLOUD_WAIT", "30s")]);
     assert_eq!(caddy.ask(OUTSIDE, "/a", &[]).text(), "one");
     node.stop();
+    caddy.forgets(address);
     std::thread::scope(|scope| {
         let asked = scope.spawn(|| caddy.ask(OUTSIDE, "/a", &[]));
         let sent = scope.spawn(|| caddy.ask(OUTSIDE, "/b", &["--json", "[1]"]));

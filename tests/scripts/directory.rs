@@ -124,13 +124,14 @@ fn deletions_are_meant_however_many_they_are() {
 }
 
 #[test]
-fn an_empty_script_is_waited_for() {
-    let node = Node::start_with(&[("a.rhai", "1")]);
+fn an_empty_script_is_written_and_not_served() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "2")]);
     let api = Api::of(&node);
     let emptied = api.replace("a", "");
     assert_eq!(emptied.status, 200, "{}", emptied.text());
     assert_eq!(emptied.json()["source"], "");
-    assert_eq!(node.get("/a").text(), "null");
+    assert_eq!((node.get("/a").status, node.get("/b").text().as_str()), (404, "2"));
+    assert_eq!(fs::read_to_string(node.file("a.rhai")).unwrap(), "");
 }
 
 #[test]
