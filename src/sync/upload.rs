@@ -141,10 +141,16 @@ impl Sync {
     /// Changes files of the source, and makes that live.
     pub(super) async fn upload(&mut self, upload: Upload) -> Result<Uploaded, UploadError> {
         let mut attempt = 0;
+        let mut is_fresh = self.parts.source.cause() != Cause::Save;
         loop {
             // What others have changed goes live first, and by itself.
             self.sync(self.parts.source.cause()).await;
             match self.upload_once(&upload).await {
+                // A file that was saved just before the start may be held back as half of a save. Whoever changes it means what is there.
+                Err(UploadError::Unknown(_) | UploadError::Edit(EditError::Moved)) if !is_fresh => {
+                    is_fresh = true;
+                    self.parts.source.refresh().await;
+                }
                 Err(UploadError::Edit(EditError::Moved)) if attempt < ATTEMPTS => attempt += 1,
                 done => return done,
             }

@@ -135,6 +135,18 @@ fn an_empty_script_is_written_and_not_served() {
 }
 
 #[test]
+fn what_was_saved_just_before_a_restart_can_be_changed_at_once() {
+    let mut node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    node.kill();
+    node.write("a.rhai", "2");
+    node.write("new.rhai", "2");
+    node.start();
+    let api = Api::of(&node);
+    assert_eq!((api.replace("a", "3").status, api.replace("new", "3").status), (200, 200));
+    assert_eq!((node.get("/a").text(), node.get("/new").text()), ("3".into(), "3".into()));
+}
+
+#[test]
 fn without_its_folder_nothing_is_written() {
     let node = Node::start_with(&[("a.rhai", "1")]);
     let api = Api::of(&node);
