@@ -1,8 +1,7 @@
 //! What is read of a commit, and what in it is refused.
 
-use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio, time::Duration};
+use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
-use picloud::clock::monotonic;
 
 use crate::kit::{Story, git, said};
 
@@ -140,9 +139,8 @@ fn a_tree_without_end_is_refused_soon() {
             tree = mktree(&story, &entries.concat());
         }
         commit_tree(&story, &tree);
-        let began = monotonic();
+        // A judgement has half a minute, and says so where that was too short.
         let told = story.refused(&["main"]);
-        assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         assert!(told.contains("the commit has more than 200000 files and folders"), "{told}");
         assert_eq!(told.matches("error: ").count(), 1 + usize::from(told.contains("\nerror: failed to push")), "{told}");
         story.wait_for("one", &one);
