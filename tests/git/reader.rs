@@ -2,7 +2,6 @@
 
 use std::{fs, io::Write, os::unix::fs::symlink, process::Stdio};
 
-
 use crate::kit::{Story, git, said};
 
 /// Commits the tree that `git mktree` makes of these lines as `functions`, and returns the commit.
