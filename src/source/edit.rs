@@ -39,7 +39,7 @@ pub enum EditError {
     #[error("{0}")]
     ReadOnly(String),
     /// It is not as it was when it was looked at: look again.
-    #[error("the source has changed meanwhile")]
+    #[error("the source has changed meanwhile, or a file in it is being written; try again when that is finished")]
     Moved,
     /// Something is in the way, which is not for the node to replace.
     #[error("`{path}` cannot be written: {why}")]

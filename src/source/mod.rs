@@ -86,8 +86,9 @@ pub trait Source: Send + Sync {
     /// Tells which files were there when the source was last followed. One that is missing at the first look may be on its way.
     async fn remember(&self, _files: BTreeMap<FilePath, Digest>) {}
 
-    /// Looks at everything now, as somebody wants it: asks the place that the source is a copy of, and takes a folder that is empty as it is.
-    async fn refresh(&self) {}
+    /// Looks at everything now, as somebody wants it, and asks the place that the source is a copy of. Where that is meant, takes a folder that
+    /// is empty as it is.
+    async fn refresh(&self, _takes_empty: bool) {}
 
     /// Has that place asked soon; [`Source::changed`] tells if something came of it.
     fn poke(&self) {}

@@ -166,7 +166,7 @@ impl SyncHandle {
     /// Has the source asked and looked at now, and waits until that is decided.
     pub async fn look(&self) -> Result<Look, Stopping> {
         // Here and not in the loop, which has other orders to obey while a remote does not answer.
-        self.source.refresh().await;
+        self.source.refresh(true).await;
         self.ask(|reply| Order::Look(Some(reply))).await
     }
 
@@ -205,7 +205,7 @@ impl SyncHandle {
 
     /// Follows the source again after a rollback, and looks at it.
     pub async fn unpin(&self, by: Actor) -> Result<Look, OrderError> {
-        self.source.refresh().await;
+        self.source.refresh(false).await;
         self.ask(|reply| Order::Unpin(by, reply)).await?
     }
 
@@ -216,7 +216,7 @@ impl SyncHandle {
 
     /// Follows the source again, and looks at it.
     pub async fn resume(&self, by: Actor) -> Result<Look, OrderError> {
-        self.source.refresh().await;
+        self.source.refresh(false).await;
         self.ask(|reply| Order::Resume(by, reply)).await?
     }
 

@@ -137,7 +137,7 @@ impl Candidate<'_> {
 }
 
 /// Returns whether a file is a guard of a function.
-fn is_below(function: &str, guard: &str) -> bool {
+pub(super) fn is_below(function: &str, guard: &str) -> bool {
     is_function(function) && guard_paths(function).any(|path| path == guard)
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{Sync, check::Report, examine::Examiner, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted};
+use super::{Sync, check::Report, examine::Examiner, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted, settle::is_below};
 use crate::{
     audit::Actor,
     deployment::{Cause, DeploymentId, Pin},
@@ -14,6 +14,7 @@ use crate::{
         route::{
             conflicts,
             file::{Role, classify},
+            stray::guard_of,
         },
         tree::{differences, inside_files},
     },
@@ -149,7 +150,7 @@ impl Sync {
                 // A file that was saved just before the start may be held back as half of a save. Whoever changes it means what is there.
                 Err(UploadError::Unknown(_) | UploadError::Edit(EditError::Moved)) if !is_fresh => {
                     is_fresh = true;
-                    self.parts.source.refresh().await;
+                    self.parts.source.refresh(false).await;
                 }
                 Err(UploadError::Edit(EditError::Moved)) if attempt < ATTEMPTS => attempt += 1,
                 done => return done,
@@ -259,9 +260,11 @@ impl Sync {
             let others = wanted.problems.iter().filter(|found| found.is_error() && !found.file.is_empty() && !is_changed(found));
             errors.extend(others.cloned());
         }
+        let shuts = |found: &Diagnostic| self.shuts(found, after, paths);
+        errors.extend(wanted.problems.iter().filter(|found| found.is_error() && !is_changed(found) && shuts(found)).cloned());
         if !is_whole && !errors.is_empty() {
             let before = self.examiner().check(&wanted.tree).await.diagnostics;
-            errors.retain(|found| is_changed(found) || !before.contains(found));
+            errors.retain(|found| is_changed(found) || shuts(found) || !before.contains(found));
         }
         if errors.is_empty() {
             return Ok(());
@@ -275,6 +278,13 @@ impl Sync {
             return Err(UploadError::RouteTaken(errors));
         }
         Err(UploadError::Wrong(errors))
+    }
+
+    /// Returns whether a mistake in a guard keeps changed files of its folder from going live.
+    fn shuts(&self, found: &Diagnostic, after: &Tree, paths: &[FilePath]) -> bool {
+        let Some(guard) = guard_of(&found.file) else { return false };
+        let is_open = self.tree.contains_key(&guard) || (guard != found.file && after.contains_key(&guard));
+        !is_open && paths.iter().any(|path| after.contains_key(path) && is_below(path, &guard))
     }
 
     /// Says why what is written is not live: others have changed it, or the database went away in this moment.

@@ -251,6 +251,61 @@ fn a_guard_under_a_wrong_name_is_refused_in_a_tree() {
 }
 
 #[test]
+fn what_a_guard_with_a_mistake_shuts_is_refused_before_it_is_written() {
+    let node = Node::start_with(&[("x.rhai", "1")]);
+    for (folder, guard) in [("text", "let x = ;"), ("empty", ""), ("large", &" ".repeat(300_000)), ("slip", "1")] {
+        node.write(&format!("{folder}/{}", if folder == "slip" { "_middleware.RHAI" } else { "_middleware.rhai" }), guard);
+        node.wait_for_line(&[&format!("{folder}/_middleware."), "error: "]);
+    }
+    let api = Api::of(&node);
+    for folder in ["text", "empty", "large", "slip"] {
+        let refused = api.create(&format!("{folder}/new"), "1");
+        assert_eq!(refused.status, 422, "{folder}: {}", refused.text());
+        assert!(refused.text().contains(&format!("{folder}/_middleware.")), "{}", refused.text());
+        assert!(!node.file(&format!("{folder}/new.rhai")).exists());
+    }
+    api.created("other/new", "1");
+    // Whoever mends the guard is not kept from it.
+    node.write("text/_middleware.rhai", "()");
+    node.write("text/old.rhai", "1");
+    node.wait_for("/text/old", "1");
+    api.created("text/new", "1");
+}
+
+#[test]
+fn a_kill_while_a_tree_is_written_leaves_no_function_without_its_guard() {
+    let mut node = Node::start_with(&[("x.rhai", "1")]);
+    let tree = |folder: &str| {
+        let mut files = vec![("x.rhai".to_owned(), "1"), (format!("{folder}/_middleware.rhai"), "()")];
+        files.extend((0..300).map(|number| (format!("{folder}/f{number}.rhai"), "1")));
+        tar(&files.iter().map(|(path, text)| (path.as_str(), *text)).collect::<Vec<_>>())
+    };
+    for round in 0..6 {
+        let (token, mut client, tree) = (crate::git::admin(&node), node.client(), tree(&format!("adm{}", round % 2)));
+        let writer = std::thread::spawn(move || {
+            let bearer = format!("Bearer {token}");
+            let _ = client.send("PUT", "/api/admin/tree?allow_mass_delete=true", &[("authorization", &bearer)], &tree);
+        });
+        let begun = node.file(&format!("adm{}/_middleware.rhai", round % 2));
+        wait_until("the first names are given", PATIENCE, || begun.exists() || writer.is_finished());
+        std::thread::sleep(std::time::Duration::from_millis(round * 2));
+        node.signal(Signal::KILL);
+        node.ended();
+        writer.join().unwrap();
+        for folder in ["adm0", "adm1"].map(|folder| node.file(folder)) {
+            let names: Vec<_> = fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().file_name()).collect();
+            let functions = names.iter().filter(|name| name.to_string_lossy().starts_with('f')).count();
+            assert!(
+                functions == 0 || names.iter().any(|name| name == "_middleware.rhai"),
+                "round {round}: {}: {functions}",
+                folder.display()
+            );
+        }
+        node.start();
+    }
+}
+
+#[test]
 fn a_folder_that_the_node_may_not_write_to_is_named_with_what_opens_it() {
     let read_only = "mount --bind functions functions\nmount -o remount,bind,ro functions";
     let node = node(&[("a.rhai", "1")]).in_own_mounts(read_only).start();

@@ -3,10 +3,14 @@
 use std::{
     fs::{self, OpenOptions},
     io::Write,
+    os::unix::fs::symlink,
+    path::Path,
     time::Duration,
 };
 
-use crate::node::Node;
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use crate::node::{Node, Response};
 
 #[test]
 fn a_saved_file_is_live() {
@@ -50,6 +54,11 @@ fn the_last_function_is_deleted_when_somebody_says_so() {
     let node = Node::start_with(&[("hello.rhai", "1")]);
     node.remove("hello.rhai");
     node.wait_for_state("degraded");
+    // Only who asks for it means it.
+    for path in ["/api/admin/unpin", "/api/admin/source/suspend", "/api/admin/source/resume"] {
+        ask(&node, "POST", path, b"");
+    }
+    ask(&node, "PUT", "/api/admin/scripts/unknown", b"1");
     assert_eq!(node.get("/hello").text(), "1");
     sync(&node);
     assert_eq!(node.get("/hello").status, 404);
@@ -58,9 +67,13 @@ fn the_last_function_is_deleted_when_somebody_says_so() {
 
 /// Has everything looked at now, as `picloud sync` does.
 pub fn sync(node: &Node) {
-    let token = fs::read_to_string(node.data().join("admin-token")).unwrap();
-    let answer = node.send("POST", "/api/admin/sync", &[("authorization", &format!("Bearer {}", token.trim()))], b"");
+    let answer = ask(node, "POST", "/api/admin/sync", b"");
     assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+fn ask(node: &Node, method: &str, path: &str, body: &[u8]) -> Response {
+    let token = fs::read_to_string(node.data().join("admin-token")).unwrap();
+    node.send(method, path, &[("authorization", &format!("Bearer {}", token.trim()))], body)
 }
 
 #[test]
@@ -196,6 +209,72 @@ fn half_a_guard_lets_nobody_in() {
     stays_shut(&node, Duration::from_millis(300));
     assert_eq!(node.ready()["deployment"], before, "no half of it was a deployment");
     assert_eq!(node.get("/adm/s?key=1").text(), "the secret");
+}
+
+#[test]
+fn half_a_guard_stays_half_whatever_others_do() {
+    let node = guarded();
+    let open = |name: &str| OpenOptions::new().write(true).create(true).truncate(true).open(node.file(name)).unwrap();
+    let whole = |mut file: fs::File| {
+        file.write_all(GUARD[1].as_bytes()).unwrap();
+        drop(file);
+        stays_shut(&node, Duration::from_millis(300));
+        assert_eq!(node.get("/adm/s?key=1").text(), "the secret");
+    };
+    let begun = |name: &str| {
+        let mut file = open(name);
+        file.write_all(GUARD[0].as_bytes()).unwrap();
+        file
+    };
+    // Somebody else opens it for writing, and closes it.
+    let file = begun("adm/_middleware.rhai");
+    stays_shut(&node, Duration::from_millis(100));
+    drop(OpenOptions::new().append(true).open(node.file("adm/_middleware.rhai")).unwrap());
+    stays_shut(&node, Duration::from_millis(1000));
+    whole(file);
+    // It gets its name before it is finished. Longer than what nobody has reported is waited for: that is what is tested.
+    for name in ["adm/next.rhai", "adm/next.tmp"] {
+        let file = begun(name);
+        stays_shut(&node, Duration::from_millis(100));
+        fs::rename(node.file(name), node.file("adm/_middleware.rhai")).unwrap();
+        stays_shut(&node, Duration::from_millis(3500));
+        whole(file);
+    }
+    // Somebody has everything looked at.
+    let file = begun("adm/_middleware.rhai");
+    stays_shut(&node, Duration::from_millis(100));
+    sync(&node);
+    stays_shut(&node, Duration::from_millis(3500));
+    whole(file);
+}
+
+#[test]
+fn a_guard_that_cannot_be_read_shuts_its_folder_from_the_first_look() {
+    type Make = fn(&Path);
+    let guards: [(&str, Make); 5] = [
+        ("out", |guard| symlink("/etc/passwd", guard).unwrap()),
+        ("dangling", |guard| symlink("../_shared/guard.rhai", guard).unwrap()),
+        ("large", |guard| fs::write(guard, " ".repeat(300_000)).unwrap()),
+        ("folder", |guard| fs::create_dir(guard).unwrap()),
+        ("pipe", |guard| mkfifoat(CWD, guard, Mode::RUSR | Mode::WUSR).unwrap()),
+    ];
+    let mut node = Node::start_with(&[("other.rhai", "1")]);
+    for (name, make) in guards {
+        let away = node.folder().join(name);
+        fs::create_dir(&away).unwrap();
+        fs::write(away.join("s.rhai"), "\"secret\"").unwrap();
+        make(&away.join("_middleware.rhai"));
+        fs::rename(&away, node.file(name)).unwrap();
+        node.wait_for_status(&format!("/{name}/s"), 503);
+        node.wait_for_line(&[&format!("{name}/_middleware.rhai: error: ")]);
+        assert_eq!(node.get(&format!("/{name}/s")).status, 503, "{name}");
+    }
+    node.restart();
+    // What was saved a moment ago is only told of when it is older.
+    for (name, _) in guards {
+        node.wait_for_status(&format!("/{name}/s"), 503);
+    }
+    assert_eq!(node.get("/other").text(), "1");
 }
 
 #[test]

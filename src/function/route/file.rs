@@ -12,7 +12,7 @@ const RESERVED: [(&str, &[&str]); 4] = [
 ];
 
 /// The name of a guard's file.
-pub(super) const GUARD: &str = "_middleware.rhai";
+pub const GUARD: &str = "_middleware.rhai";
 
 /// What a file is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,11 +99,13 @@ fn is_group(folder: &str) -> bool {
     folder.starts_with('(') && folder.ends_with(')')
 }
 
-/// Returns whether a file manager has named a file so that was copied beside another, perhaps by mistake.
-fn is_copy(stem: &str) -> bool {
+/// Returns which name a file had that was copied, perhaps by mistake, and got this name from a file manager or a browser.
+pub(super) fn copied_from(stem: &str) -> Option<&str> {
     let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let numbered = stem.rsplit_once(' ').filter(|(_, number)| is_number(number)).map_or(stem, |(rest, _)| rest);
-    stem.starts_with("Copy of ") || [" - Copy", " copy"].iter().any(|ending| stem.ends_with(ending) || numbered.ends_with(ending))
+    let counted = stem.rsplit_once(' ').filter(|(_, count)| is_number(count.trim_matches(['(', ')']))).map(|(rest, _)| rest);
+    let of = |text| [" - Copy", " copy", " (copy)", " (Copy)"].into_iter().find_map(|ending| str::strip_suffix(text, ending));
+    let downloaded = counted.filter(|_| stem.ends_with(')'));
+    stem.strip_prefix("Copy of ").or_else(|| of(stem)).or_else(|| of(counted?)).or(downloaded)
 }
 
 fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
@@ -118,7 +120,7 @@ fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
         },
         None => (stem, None),
     };
-    if is_copy(stem) || is_copy(name) {
+    if copied_from(stem).is_some() || copied_from(name).is_some() {
         problems.push(NameProblem::LooksLikeCopy { name: stem.into() });
     }
     let mut segments = Vec::with_capacity(folders.len() + 1);

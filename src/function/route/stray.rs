@@ -1,8 +1,11 @@
 //! Files that are probably meant as something that they are not: a guard under a wrong name, a function that does not end in `.rhai`.
 //! Every reader asks this about every name, also about those that it does not read.
 
-use super::file::GUARD;
-use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
+use super::file::{GUARD, Role, classify, copied_from};
+use crate::{
+    function::{Diagnostic, FilePath, diagnostic::near_miss},
+    shown,
+};
 
 /// What a guard's name is without its ending.
 const STEM: &str = "_middleware";
@@ -39,6 +42,12 @@ pub fn guard_meant_by(path: &str) -> Option<FilePath> {
     guard_like(path).filter(|(_, likeness)| *likeness != Likeness::Function).map(|(guard, _)| guard.into())
 }
 
+/// Returns the guard that a file is, or was certainly meant as.
+pub fn guard_of(path: &str) -> Option<FilePath> {
+    let own = || matches!(classify(path).role, Role::Guard { .. }).then(|| path.into());
+    guard_meant_by(path).or_else(own)
+}
+
 fn unguarded(path: &str, likeness: Likeness) -> Diagnostic {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| file_name(folder));
     let name = if is_inside_guard(path) { join(folder, file_name(path)) } else { file_name(path).into() };
@@ -54,9 +63,9 @@ fn unguarded(path: &str, likeness: Likeness) -> Diagnostic {
 fn guard_like(path: &str) -> Option<(String, Likeness)> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
-    if is_index(file) && !in_modules(above) {
+    if is_inside_guard(path) && !in_modules(above) {
         let likeness = match last.to_lowercase().as_str() {
-            STEM => Some(Likeness::Slip),
+            STEM | GUARD => Some(Likeness::Slip),
             PLAIN => Some(Likeness::Function),
             _ => None,
         };
@@ -71,17 +80,18 @@ fn guard_like(path: &str) -> Option<(String, Likeness)> {
 }
 
 fn likeness(file: &str) -> Option<Likeness> {
-    let lower = file.to_lowercase();
+    let seen = seen(file);
     // What systems add and hide.
-    let lower = lower.strip_suffix(".txt").unwrap_or(&lower);
-    let (dot, visible) = lower.strip_prefix('.').map_or(("", lower), |rest| (".", rest));
+    let bare = original(strip_ending(&seen, ".txt").unwrap_or(&seen));
+    let (dot, visible) = bare.strip_prefix('.').map_or(("", bare), |rest| (".", rest));
     let (name, endings) = visible.split_once('.').unwrap_or((visible, ""));
+    let (name, endings) = (original(name).trim().to_lowercase(), endings.to_lowercase());
     if !(endings.is_empty() || endings.split('.').next_back() == Some("rhai")) {
         return None;
     }
     let is_test = endings.split('.').any(|ending| ending == "test");
     let is_function_file = file.ends_with(".rhai");
-    match (dot, name.trim()) {
+    match (dot, &*name) {
         // Not `._middleware.rhai`, which macOS writes beside every file.
         (".", PLAIN) => Some(Likeness::Slip),
         (".", _) => None,
@@ -93,16 +103,32 @@ fn likeness(file: &str) -> Option<Likeness> {
     }
 }
 
+/// Returns what of a name can be seen.
+fn seen(name: &str) -> String {
+    let seen: String = name.chars().filter(|c| !shown::is_hidden(*c)).collect();
+    seen.trim().into()
+}
+
+/// Returns the name that was copied, perhaps more than once.
+fn original(name: &str) -> &str {
+    copied_from(name).map_or(name, original)
+}
+
+/// Returns what stands before an ending in upper or lower case.
+fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
+    let (stem, last) = name.split_at_checked(name.len().checked_sub(ending.len())?)?;
+    last.eq_ignore_ascii_case(ending).then_some(stem)
+}
+
 /// Tells of a function file whose name does not end as it must: systems add `.txt`, or hide the case of an ending.
 fn misspelt_ending(path: &str) -> Option<Diagnostic> {
     let name = file_name(path);
     if name.ends_with(".rhai") || is_hidden(path) {
         return None;
     }
-    let lower = name.to_lowercase();
-    let stem = lower.strip_suffix(".txt").unwrap_or(&lower).strip_suffix(".rhai").filter(|stem| !stem.is_empty())?;
-    // Lower case may have another length.
-    let wanted = name.get(..stem.len()).unwrap_or(stem);
+    let seen = seen(name);
+    let bare = strip_ending(&seen, ".txt").unwrap_or(&seen);
+    let wanted = strip_ending(bare, ".rhai").filter(|stem| !stem.is_empty())?;
     let message = format!("`{name}` is not read: the name of a function's file ends in `.rhai`, in lower case");
     Some(Diagnostic::warning(path, message).hint(format!("name it `{wanted}.rhai`")))
 }
@@ -112,9 +138,14 @@ fn is_index(file: &str) -> bool {
     lower.ends_with(".rhai") && lower.split('.').next() == Some("index")
 }
 
+/// Returns whether the folder of a file is named as a guard, or as one without its ending and the file is what answers for the folder.
 fn is_inside_guard(path: &str) -> bool {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    is_index(file_name(path)) && matches!(file_name(folder).to_lowercase().as_str(), STEM | PLAIN)
+    match file_name(folder).to_lowercase().as_str() {
+        GUARD => true,
+        STEM | PLAIN => is_index(file_name(path)),
+        _ => false,
+    }
 }
 
 /// Returns whether a folder, or one that it lies in, holds modules: nothing is routed there, and nothing is guarded.
@@ -157,6 +188,22 @@ mod tests {
             "_middleware/index.rhai",
             ".middleware.rhai",
             "_middleware.test.rhai",
+            "_middleware.rhai ",
+            "_middleware.rhai\n",
+            "_middleware.RHAI.txt ",
+            "\u{feff}_middleware.rhai",
+            "_middle\u{202e}ware.rhai",
+            "_middleware\u{200b}.rhai",
+            "_middleware - Copy.rhai",
+            "_middleware copy 2.rhai",
+            "_Middleware (Copy).rhai",
+            "_middleware.rhai (copy)",
+            "_middleware (1).rhai",
+            "_middleware (1)",
+            "Copy of _middleware.rhai",
+            "Copy of _middleware - Copy (2).rhai.txt",
+            "_middleware.rhai/guard.rhai",
+            "_middleware.rhai/README.md",
         ] {
             for folder in ["", "adm/", "a/(b)/[c]/"] {
                 let path = format!("{folder}{name}");
@@ -196,6 +243,8 @@ mod tests {
             "middleware",
             "_middleware/tools.rhai",
             "hello.rhai",
+            "hello copy.rhai",
+            "Copy of middleware.js",
             "notes.txt",
             "rhai",
             ".rhai",
@@ -209,9 +258,14 @@ mod tests {
 
     #[test]
     fn a_function_with_a_wrong_ending_is_told_of() {
-        for (name, wanted) in
-            [("x.rhai.txt", "x.rhai"), ("a/BYE.RHAI", "BYE.rhai"), ("Ünï.get.Rhai", "Ünï.get.rhai"), ("_lib/m.rhai.TXT", "m.rhai")]
-        {
+        for (name, wanted) in [
+            ("x.rhai.txt", "x.rhai"),
+            ("a/BYE.RHAI", "BYE.rhai"),
+            ("Ünï.get.Rhai", "Ünï.get.rhai"),
+            ("_lib/m.rhai.TXT", "m.rhai"),
+            ("y.rhai ", "y.rhai"),
+            ("y.rhai\n", "y.rhai"),
+        ] {
             let (is_error, text) = told(name, &[]).unwrap_or_else(|| panic!("{name}"));
             assert!(!is_error && text.ends_with(&format!("name it `{wanted}`")), "{text}");
         }

@@ -37,6 +37,9 @@ pub(super) enum Fault {
         /// How many are followed.
         limit: usize,
     },
+    /// A pipe, a socket or a device; or a folder that is named as a guard.
+    #[error("this is no file")]
+    NoFile,
     /// A name that no URL and no script can say.
     #[error("this name is not UTF-8")]
     NotUtf8,
@@ -73,6 +76,7 @@ impl Fault {
             Self::Dangling { .. } | Self::Circle => Some("mend the link or delete it"),
             Self::TooManyWays { .. } => Some("delete links, or put what is shared into modules"),
             Self::TooDeep { .. } => Some("move its files further up"),
+            Self::NoFile => Some("put a file in its place, or give it a name that does not end in `.rhai`"),
             Self::NotUtf8 => Some("rename it; names become URLs, and those are UTF-8"),
             Self::TooLarge { .. } => Some("move parts of it into modules that it imports, or raise the limit"),
             Self::Unreadable { .. } => Some("let the user that PiCloud runs as read it"),

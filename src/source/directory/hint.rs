@@ -21,6 +21,10 @@ use crate::{
 pub(super) enum Hint {
     /// A file, whether or not it is a function file, that somebody has finished writing: at once.
     File(FilePath),
+    /// One whose name was given, taken or changed: at once. Whoever writes to it may go on.
+    Named(FilePath),
+    /// One that somebody has opened, to read it or to write to it: nowhere.
+    Opened(FilePath),
     /// One that somebody writes to: when it is closed.
     Writing(FilePath),
     /// Files that the node itself has written or deleted: at once, and a deletion is meant.
@@ -42,8 +46,13 @@ pub(super) enum Hint {
     Root,
     /// The same if the root leads elsewhere now, or something else is mounted in it.
     Mounts,
-    /// Everything, after watching anew, because somebody wants it, and takes what is there as it is: wish number so-and-so.
-    Refresh(u64),
+    /// Everything, after watching anew, because somebody wants it, and takes what is there as it is.
+    Refresh {
+        /// The wish.
+        number: u64,
+        /// Also when nothing is there.
+        takes_empty: bool,
+    },
     /// Everything, with these files as if they had been seen before: wish number so-and-so.
     Remember(BTreeMap<FilePath, Digest>, u64),
     /// Reports can no longer be relied upon.
@@ -65,6 +74,7 @@ pub(super) fn in_root(root: &Path, report: &notify::Result<Event>) -> Vec<Hint> 
     let is_finished = match event.kind {
         // All other access is reading; we do that ourselves, and must not wake ourselves by it.
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+        EventKind::Access(AccessKind::Open(_)) => false,
         EventKind::Access(_) => return Vec::new(),
         EventKind::Modify(ModifyKind::Name(_)) | EventKind::Remove(_) => true,
         _ => false,
@@ -74,6 +84,9 @@ pub(super) fn in_root(root: &Path, report: &notify::Result<Event>) -> Vec<Hint> 
 
 fn path_hint(root: &Path, path: &Path, kind: EventKind, is_finished: bool) -> Option<Hint> {
     let below = path.strip_prefix(root).ok()?;
+    if let EventKind::Access(AccessKind::Open(_)) = kind {
+        return below.to_str().filter(|path| is_read(path)).map(|path| Hint::Opened(path.into()));
+    }
     if below.as_os_str().is_empty() {
         return Some(if is_finished { Hint::Root } else { Hint::All });
     }
@@ -85,7 +98,7 @@ fn path_hint(root: &Path, path: &Path, kind: EventKind, is_finished: bool) -> Op
         // Also of what is no function file: links may lead to it.
         EventKind::Access(_) => Some(Hint::File(path)),
         EventKind::Modify(ModifyKind::Data(_)) => Some(Hint::Writing(path)),
-        _ if is_read(&path) && is_finished => Some(Hint::File(path)),
+        _ if is_read(&path) && is_finished => Some(Hint::Named(path)),
         _ if is_read(&path) => Some(Hint::FileSoon(path)),
         _ if below.iter().any(is_skipped) && stray(&path, |_| false).is_none() => Some(Hint::Hidden),
         _ => Some(Hint::Other(path)),
@@ -117,7 +130,8 @@ mod tests {
 
     #[test]
     fn reading_hints_at_nothing() {
-        for access in [AccessKind::Open(AccessMode::Any), AccessKind::Close(AccessMode::Read), AccessKind::Read, AccessKind::Any] {
+        assert_eq!(hints(EventKind::Access(AccessKind::Open(AccessMode::Any)), &["/f", "/f/x", "/f/a.txt"]), []);
+        for access in [AccessKind::Close(AccessMode::Read), AccessKind::Read, AccessKind::Any] {
             assert_eq!(hints(EventKind::Access(access), &["/f/a.rhai"]), []);
         }
     }
@@ -125,8 +139,9 @@ mod tests {
     #[test]
     fn a_finished_save_is_looked_at_at_once_and_an_unfinished_one_soon() {
         let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
-        let [a, b] = ["a.rhai", "x/b.rhai"].map(|path| Hint::File(path.into()));
-        assert_eq!(hints(CLOSED, &["/f/a.rhai"]), std::slice::from_ref(&a));
+        let [a, b] = ["a.rhai", "x/b.rhai"].map(|path| Hint::Named(path.into()));
+        assert_eq!(hints(CLOSED, &["/f/a.rhai"]), [Hint::File("a.rhai".into())]);
+        assert_eq!(hints(EventKind::Access(AccessKind::Open(AccessMode::Any)), &["/f/a.rhai"]), [Hint::Opened("a.rhai".into())]);
         assert_eq!(hints(renamed, &["/f/a.rhai", "/f/x/b.rhai"]), [a.clone(), b]);
         assert_eq!(hints(EventKind::Remove(RemoveKind::File), &["/f/a.rhai"]), [a]);
         assert_eq!(hints(WRITTEN, &["/f/a.rhai"]), [Hint::Writing("a.rhai".into())]);

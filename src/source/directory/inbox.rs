@@ -22,20 +22,32 @@ pub(super) const CAPACITY: usize = 4096;
 pub(super) struct Inbox {
     hints: SyncSender<Hint>,
     is_overfull: Arc<AtomicBool>,
+    /// Whether a file may be open for writing: only then matters who opens one.
+    is_writing: Arc<AtomicBool>,
 }
 
 impl Inbox {
     /// Makes one, and the end at which hints come out.
     pub fn new() -> (Self, Receiver<Hint>) {
         let (hints, received) = sync_channel(CAPACITY);
-        (Self { hints, is_overfull: Arc::default() }, received)
+        (Self { hints, is_overfull: Arc::default(), is_writing: Arc::default() }, received)
     }
 
     /// Puts a hint in without waiting.
     pub fn put(&self, hint: Hint) {
+        match hint {
+            Hint::Writing(_) => self.is_writing.store(true, Ordering::Release),
+            Hint::Opened(_) if !self.is_writing.load(Ordering::Acquire) => return,
+            _ => {}
+        }
         if self.hints.try_send(hint).is_err() {
             self.is_overfull.store(true, Ordering::Release);
         }
+    }
+
+    /// Takes in that nobody writes any more.
+    pub fn nobody_writes(&self) {
+        self.is_writing.store(false, Ordering::Release);
     }
 
     /// Returns whether hints have been forgotten since this was last asked.

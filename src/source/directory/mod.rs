@@ -183,8 +183,8 @@ impl Source for DirectorySource {
         self.wish(|number| Hint::Remember(files, number)).await;
     }
 
-    async fn refresh(&self) {
-        self.wish(Hint::Refresh).await;
+    async fn refresh(&self, takes_empty: bool) {
+        self.wish(|number| Hint::Refresh { number, takes_empty }).await;
     }
 
     fn next_look_us(&self) -> Option<i64> {

@@ -19,7 +19,10 @@ use rustix::{
 
 use super::fault::Fault;
 use crate::{
-    function::{Content, FilePath, route::stray::stray},
+    function::{
+        Content, FilePath,
+        route::{file::GUARD, stray::stray},
+    },
     source::names::{MAX_DEPTH, MAX_ENTRIES, is_function_file, is_skipped},
 };
 
@@ -79,7 +82,7 @@ impl Signature {
 /// What a path is, before anything is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// Nothing that could be a function: absent, a socket, a pipe.
+    /// Nothing.
     Missing,
     /// A regular file, perhaps through a link.
     File(Signature),
@@ -143,12 +146,14 @@ fn see(root: &Path, path: &Path, max_file_bytes: u64) -> Seen {
         Ok((fs::metadata(&target).map_err(Fault::unreadable)?, target))
     });
     match seen {
-        Ok((metadata, target)) if metadata.is_dir() => Seen::Folder(target),
+        // Of a guard that is a folder, what is below it would be taken for modules.
+        Ok((metadata, target)) if metadata.is_dir() && path.file_name() != Some(OsStr::new(GUARD)) => Seen::Folder(target),
         Ok((metadata, _)) if metadata.is_file() && metadata.len() > max_file_bytes => {
             Seen::Fault(Fault::TooLarge { size_bytes: metadata.len(), limit_bytes: max_file_bytes })
         }
         Ok((metadata, _)) if metadata.is_file() => Seen::File(Signature::from(&metadata)),
-        Ok(_) | Err(Fault::Absent) => Seen::Missing,
+        Ok(_) => Seen::Fault(Fault::NoFile),
+        Err(Fault::Absent) => Seen::Missing,
         Err(fault) => Seen::Fault(fault),
     }
 }
@@ -293,7 +298,7 @@ impl Walk<'_> {
             Seen::Missing => {}
             Seen::File(_) if !is_function_file(name) => {}
             // A link that is not named like a function and leads to no folder is somebody else's.
-            Seen::Fault(Fault::TooLarge { .. } | Fault::Dangling { .. }) if !is_function_file(name) => {}
+            Seen::Fault(Fault::TooLarge { .. } | Fault::Dangling { .. } | Fault::NoFile) if !is_function_file(name) => {}
             Seen::Fault(Fault::LeavesRoot { target }) if !is_function_file(name) && !target.is_dir() => {}
             _ if name.to_str().is_none() => self.close(path, Fault::NotUtf8),
             Seen::Folder(real) if is_link && self.trail.iter().any(|way| way.starts_with(&real)) => self.close(path, Fault::Circle),

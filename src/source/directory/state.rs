@@ -343,12 +343,17 @@ impl State {
             Some(Doubt::Empty { until, .. } | Doubt::BeingWritten { until } | Doubt::Faulty { until }) => Some(until),
             _ => until,
         };
-        let is_being_saved = matches!(entry.doubt, Some(Doubt::Empty { .. } | Doubt::BeingWritten { .. }));
-        if !is_being_saved {
+        let is_uncertain = match entry.doubt {
+            Some(Doubt::Empty { .. } | Doubt::BeingWritten { .. }) => true,
+            // Before somebody is told of it, it is there all the same.
+            Some(Doubt::Faulty { .. }) => entry.digest.is_none(),
+            _ => false,
+        };
+        if !is_uncertain {
             entry.unsettled_until = entry.unsettled_until.filter(|until| *until > now);
         }
         // While a save is under way, what was new before it has no chance to settle.
-        let is_unsettled = match is_being_saved {
+        let is_unsettled = match is_uncertain {
             true => entry.is_unsettled || entry.digest.is_none(),
             false => entry.remembered.is_some() || entry.unsettled_until.is_some(),
         };

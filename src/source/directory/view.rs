@@ -54,10 +54,14 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Takes in what looks have changed, and why the root is not believed to be as it looks, if so. Returns whether there is anything new to
-    /// see.
-    pub fn show(&mut self, changes: Vec<Change>, blocked: Option<Blocked>) -> bool {
-        let is_news = self.number == 0 || self.blocked != blocked || changes.iter().any(|change| !matches!(change, Change::Unsettled(_)));
+    /// Takes in what looks have changed, what is probably meant as something else if that was looked for, and why the root is not believed
+    /// to be as it looks, if so. Returns whether there is anything new to see. All of it is seen at once: a guard that gets its right name is
+    /// never missed between.
+    pub fn show(&mut self, changes: Vec<Change>, strays: Option<Vec<Diagnostic>>, blocked: Option<Blocked>) -> bool {
+        let is_stray = strays.as_ref().is_some_and(|strays| self.strays != *strays);
+        let is_changed = is_stray || self.blocked != blocked || changes.iter().any(|change| !matches!(change, Change::Unsettled(_)));
+        let is_news = self.number == 0 || is_changed;
+        self.strays = strays.unwrap_or_else(|| std::mem::take(&mut self.strays));
         self.blocked = blocked;
         self.note(changes);
         self.number += u64::from(is_news);
@@ -76,14 +80,6 @@ impl View {
                 Change::Problem(path, None) => drop(self.problems.remove(&path)),
             }
         }
-    }
-
-    /// Takes in what is probably meant as something else, and returns whether that is new.
-    pub fn show_strays(&mut self, strays: Vec<Diagnostic>) -> bool {
-        let is_news = self.number > 0 && self.strays != strays;
-        self.strays = strays;
-        self.number += u64::from(is_news);
-        is_news
     }
 
     /// Takes in that the root cannot be seen, and returns whether that is new. All that was known stays.

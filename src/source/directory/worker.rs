@@ -27,7 +27,7 @@ use super::{
 use crate::{
     clock::{Clock as _, SystemClock, monotonic},
     function::{
-        Digest, FilePath,
+        Diagnostic, Digest, FilePath,
         route::{file::guard_paths, stray::stray},
     },
     source::names::is_read,
@@ -80,6 +80,8 @@ struct Worker {
     at_once: BTreeSet<FilePath>,
     /// Somebody wants everything looked at, and takes what is there as it is.
     is_wanted: bool,
+    /// Also when nothing is there.
+    takes_empty: bool,
     /// The number of the last wish that is still to be fulfilled.
     wish: u64,
     soon: Soon,
@@ -112,6 +114,7 @@ impl Worker {
             last: Listing::default(),
             at_once: BTreeSet::new(),
             is_wanted: false,
+            takes_empty: false,
             wish: 0,
             soon: Soon::default(),
             follow_up: None,
@@ -167,22 +170,30 @@ impl Worker {
         match hint {
             Hint::Stop => return self.is_stopped = true,
             Hint::File(path) => {
-                if let Some(inode) = self.inode(&path) {
-                    self.state.writers.closed(inode);
+                if let Some(inode) = self.written_as(&path) {
+                    self.state.writers.closed(inode, monotonic() + self.settings.unclosed_for);
                 }
-                if is_read(&path) {
-                    self.soon.files.remove(&path);
-                    self.at_once.insert(path);
-                } else if !self.last.has_links {
-                    return;
-                }
-            }
-            Hint::Writing(path) => {
                 if !is_read(&path) && !self.last.has_links {
                     return;
                 }
+                if is_read(&path) {
+                    self.look_at_once(path);
+                }
+            }
+            Hint::Named(path) => self.look_at_once(path),
+            Hint::Opened(path) => {
+                if let Some(inode) = self.written_as(&path) {
+                    self.state.writers.opened(inode);
+                }
+                return;
+            }
+            Hint::Writing(path) => {
+                // Whatever it is called: it may get another name, or have one.
                 if let Some(inode) = self.inode(&path) {
-                    self.state.writers.written(inode, monotonic() + self.settings.open_at_most, monotonic());
+                    self.state.writers.written(path.clone(), inode, monotonic() + self.settings.open_at_most, monotonic());
+                }
+                if !is_read(&path) && !self.last.has_links {
+                    return;
                 }
             }
             Hint::Edited { written, gone } => {
@@ -201,9 +212,10 @@ impl Worker {
             Hint::Root => self.must_watch_anew = true,
             Hint::Mounts if self.is_mounted_otherwise() => self.must_watch_anew = true,
             Hint::Mounts => return,
-            Hint::Refresh(number) => {
+            Hint::Refresh { number, takes_empty } => {
                 self.must_watch_anew = true;
                 self.is_wanted = true;
+                self.takes_empty |= takes_empty;
                 self.wish = number;
             }
             Hint::Remember(files, number) => self.remember(files, number),
@@ -216,6 +228,11 @@ impl Worker {
             self.soon.add_everything();
         }
         self.follow_up = Some(monotonic() + self.settings.follow_up);
+    }
+
+    fn look_at_once(&mut self, path: FilePath) {
+        self.soon.files.remove(&path);
+        self.at_once.insert(path);
     }
 
     fn remember(&mut self, files: BTreeMap<FilePath, Digest>, number: u64) {
@@ -233,6 +250,11 @@ impl Worker {
     fn inode(&self, path: &str) -> Option<Inode> {
         let metadata = fs::symlink_metadata(self.place.as_ref()?.real.join(path)).ok()?;
         Some(Signature::from(&metadata).inode())
+    }
+
+    /// Returns which file it is that somebody writes to under this name, or which has it.
+    fn written_as(&self, path: &str) -> Option<Inode> {
+        self.state.writers.named(path).or_else(|| self.inode(path))
     }
 
     fn is_mounted_otherwise(&self) -> bool {
@@ -287,9 +309,7 @@ impl Worker {
         self.must_watch_anew = false;
         self.watched_since = monotonic();
         self.watchers = [None, None];
-        self.place = None;
-        // Who closes a file in this moment is not reported.
-        self.state.writers.lost(monotonic() + self.settings.unclosed_for);
+        let before = self.place.take();
         let way = self.reports(|| watch::way(&self.root, self.sink()));
         let place = match Place::of(&self.root) {
             Ok(place) => place,
@@ -299,6 +319,10 @@ impl Worker {
             }
         };
         let files = self.reports(|| watch::files(&place, self.sink()));
+        if files.is_err() || before.as_ref() != Some(&place) {
+            // Who closes a file is not reported.
+            self.state.writers.lost(monotonic() + self.settings.unclosed_for);
+        }
         self.mounts = mounts::below(&place.real);
         self.place = Some(place);
         self.set_trouble(way.as_ref().err().or(files.as_ref().err()).cloned());
@@ -405,14 +429,16 @@ impl Worker {
         self.follow_up = self.follow_up.filter(|due| *due > now);
         self.has_lost_reports = false;
         self.state.writers.forget(now);
+        if self.state.writers.is_empty() {
+            self.inbox.nobody_writes();
+        }
         self.set_unreported(unreported);
         self.plan_next_full_scan();
-        self.view.send_if_modified(|view| view.show_strays(strays));
-        self.decide(&place, looks);
+        self.decide(&place, looks, Some(strays));
         if self.must_watch_anew {
             return;
         }
-        if self.is_wanted && self.state.all_deleted() {
+        if mem::take(&mut self.takes_empty) && self.state.all_deleted() {
             self.is_wanted = false;
             return self.look_everywhere(closed);
         }
@@ -441,7 +467,7 @@ impl Worker {
             };
             looks.push((path, look));
         }
-        self.decide(&place, looks);
+        self.decide(&place, looks, None);
     }
 
     /// Reads a file if its signature does not say enough, and nobody is writing to it.
@@ -478,8 +504,8 @@ impl Worker {
         }
     }
 
-    /// Shows what looks have changed, unless the root went away under them.
-    fn decide(&mut self, place: &Place, mut looks: Vec<(FilePath, Look)>) {
+    /// Shows what looks have changed, and what was met that is probably meant as something else, unless the root went away under them.
+    fn decide(&mut self, place: &Place, mut looks: Vec<(FilePath, Look)>, strays: Option<Vec<Diagnostic>>) {
         if Place::of(&self.root).ok().as_ref() != Some(place) {
             self.must_watch_anew = true;
             return;
@@ -496,6 +522,6 @@ impl Worker {
         }
         let changes = self.state.apply(looks, now);
         let blocked = self.state.is_empty().then_some(Blocked::Empty);
-        self.view.send_if_modified(|view| view.show(changes, blocked));
+        self.view.send_if_modified(|view| view.show(changes, strays, blocked));
     }
 }

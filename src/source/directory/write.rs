@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use crate::{
-    function::{Content, FilePath},
+    function::{Content, FilePath, route::file::GUARD},
     source::edit::{Edit, EditError, FileEdit},
 };
 
@@ -72,6 +72,10 @@ fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
+fn is_guard(path: &str) -> bool {
+    split(path).1 == GUARD
+}
+
 struct Writer {
     folders: Folders,
     /// Files that are on the disk and have not got their names yet: by their paths, and what they are called. What is left of them goes with
@@ -95,7 +99,9 @@ impl Writer {
         if is_few { Ok(()) } else { syncfs(&self.folders.top).map_err(|error| failed("", error)) }
     }
 
+    /// Gives files their names, guards first: whenever it ends, no folder has functions without the guard that it is to have.
     fn name(&mut self, edit: &Edit) -> Result<(), EditError> {
+        self.staged.sort_by_key(|(path, _)| is_guard(path));
         while let Some((path, next)) = self.staged.last() {
             let (folder, name) = split(path);
             let Some(at) = self.folders.enter(folder, false)? else { return Err(EditError::Moved) };
@@ -108,8 +114,10 @@ impl Writer {
         Ok(())
     }
 
+    /// Deletes files, guards last.
     fn remove(&mut self, edit: &Edit) -> Result<(), EditError> {
-        for (path, _) in edit.files.iter().filter(|(_, file)| file.after.is_none()) {
+        let gone = || edit.files.iter().filter(|(_, file)| file.after.is_none()).map(|(path, _)| path);
+        for path in gone().filter(|path| !is_guard(path)).chain(gone().filter(|path| is_guard(path))) {
             let (folder, name) = split(path);
             let Some(at) = self.folders.enter(folder, false)? else { continue };
             match unlinkat(at, name, AtFlags::empty()) {

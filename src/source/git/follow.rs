@@ -305,7 +305,7 @@ impl Source for GitSource {
         self.modes(&edit).await.map(drop)
     }
 
-    async fn refresh(&self) {
+    async fn refresh(&self, _takes_empty: bool) {
         if let Some(fetcher) = &self.0.fetcher {
             fetcher.fetch_now().await;
         }

@@ -72,7 +72,7 @@ async fn all_files_gone_is_believed_when_somebody_says_so() {
     ["a.rhai", "b.rhai"].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
     let empty = watched.next().await.unwrap_err();
     assert!(began.elapsed() >= Duration::from_millis(300) && empty.contains("is empty; its volume may not be mounted"), "{empty}");
-    watched.source.refresh().await;
+    watched.source.refresh(true).await;
     assert!(watched.next().await.unwrap().tree.is_empty());
     watched.write("c.rhai", "c");
     watched.until_files(&[("c.rhai", "c")]).await;

@@ -200,7 +200,7 @@ async fn whoever_wants_it_has_everything_looked_at_now() {
     watched.until_settled().await;
     for text in ["one", "two"] {
         fs::write(watched.base.path().join("outside"), text).unwrap();
-        watched.source.refresh().await;
+        watched.source.refresh(true).await;
         assert_eq!(text_of(&watched.look().await.unwrap(), "a.rhai").as_deref(), Some(text));
     }
 }
