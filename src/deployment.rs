@@ -193,6 +193,22 @@ pub struct Deployment {
     pub took_us: i64,
 }
 
+/// How the note of a rollback begins.
+const BACK_TO: &str = "back to ";
+
+impl Deployment {
+    /// Returns the note of a rollback to a deployment.
+    pub fn note_of_rollback(to: DeploymentId, reason: Option<&str>) -> String {
+        format!("{BACK_TO}{to}{}", reason.map(|reason| format!(": {reason}")).unwrap_or_default())
+    }
+
+    /// Returns the deployment that this one went back to, if it is a rollback.
+    pub fn went_back_to(&self) -> Option<DeploymentId> {
+        let to = self.note.as_deref().filter(|_| self.cause == Cause::Rollback)?.strip_prefix(BACK_TO)?;
+        to.split(':').next()?.parse().ok()
+    }
+}
+
 /// A deployment as programs read it: with the time that its id holds.
 #[derive(Debug, Serialize)]
 pub struct Timed<'a> {

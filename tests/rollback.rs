@@ -148,9 +148,11 @@ fn a_guard_that_a_push_brings_is_never_left_out_of_what_it_guards() {
 
 #[test]
 fn what_was_never_live_is_not_what_was_gone_back_from() {
-    let (node, checkout) = git_node(&[("functions/v.rhai", b"1")]);
-    checkout.commit(&[("functions/v.rhai", b"2")]);
-    push(&node, &checkout);
+    let (node, checkout) = git_node(&[("functions/v.rhai", b"0")]);
+    for content in [b"1", b"2"] {
+        checkout.commit(&[("functions/v.rhai", content)]);
+        push(&node, &checkout);
+    }
     picloud(&node, &["source", "suspend"]);
     assert!(picloud(&node, &["status"]).contains("the source is suspended by admin"), "at once");
     checkout.commit(&[("functions/v.rhai", b"3")]);
@@ -162,12 +164,44 @@ fn what_was_never_live_is_not_what_was_gone_back_from() {
     assert!(told.starts_with("live "), "{told}");
     assert_eq!(node.get("/v").text(), "3", "the newer commit goes live");
 
-    // Going back twice abandons what was live first.
+    // Going back twice abandons what was live first, and passes over what was gone back from before.
     picloud(&node, &["rollback"]);
+    assert_eq!(node.get("/v").text(), "1");
     picloud(&node, &["rollback"]);
-    assert_eq!(node.get("/v").text(), "2");
+    assert_eq!(node.get("/v").text(), "0");
     picloud(&node, &["sync"]);
-    assert_eq!(node.get("/v").text(), "2");
+    assert_eq!(node.get("/v").text(), "0");
+}
+
+#[test]
+fn going_back_again_leads_to_what_was_live_right_before_and_never_to_what_was_abandoned() {
+    let (mut node, checkout) = git_node(&[("functions/a.rhai", b"90"), ("functions/b.rhai", b"90")]);
+    let go = |node: &Node, a: &[u8], b: &[u8]| {
+        checkout.commit(&[("functions/a.rhai", a), ("functions/b.rhai", b)]);
+        push(node, &checkout);
+    };
+    let answers = |node: &Node| ["/a", "/b"].map(|path| node.get(path).text());
+    go(&node, b"91", b"91");
+    go(&node, b"92", b"92");
+    picloud(&node, &["rollback", "--reason", "92: it leaks"]);
+    assert_eq!(answers(&node), ["91", "91"]);
+    // A part of the rollback holds.
+    go(&node, b"93", b"92");
+    assert_eq!(answers(&node), ["93", "91"]);
+    node.restart();
+    picloud(&node, &["rollback"]);
+    assert_eq!(answers(&node), ["91", "91"]);
+    // And it is none of the two that were abandoned that comes next.
+    picloud(&node, &["rollback"]);
+    assert_eq!(answers(&node), ["90", "90"]);
+    let next = picloud(&node, &["rollback", "--dry-run"]);
+    assert!(next.contains("- any method /a") && next.contains("- any method /b"), "what was there first was nothing: {next}");
+    // The same once nothing of a rollback holds.
+    go(&node, b"94", b"94");
+    picloud(&node, &["rollback"]);
+    assert_eq!(answers(&node), ["90", "90"]);
+    let next = picloud(&node, &["rollback", "--dry-run"]);
+    assert!(next.contains("- any method /a") && next.contains("- any method /b"), "what was there first was nothing: {next}");
 }
 
 #[test]

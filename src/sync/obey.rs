@@ -161,7 +161,7 @@ impl Sync {
             cause: Cause::Rollback,
             by: Some(rollback.by),
             pushed_by: None,
-            note: Some(rollback.reason.map_or(format!("back to {}", to.id), |reason| format!("back to {}: {reason}", to.id))),
+            note: Some(Deployment::note_of_rollback(to.id, rollback.reason.as_deref())),
             status: DeploymentStatus::Live,
             diagnostics: settled.diagnostics.clone(),
             changes: self.changes(&settled),
@@ -218,20 +218,24 @@ impl Sync {
         }
     }
 
-    /// Returns the last deployment before the live one whose files differ from it; after a rollback, before where that led.
+    /// Returns the last deployment before the live one whose files differ from it. What lies between a rollback and where that led was
+    /// gone back from, and is passed over.
     async fn before(&self, store: &Store) -> Result<Deployment, OrderError> {
         let live = self.deployment.as_ref().ok_or_else(|| OrderError::NothingBefore("nothing was ever live".into()))?;
-        let newest = self.following.pin.as_ref().map_or(live.id, |pin| pin.to);
-        let mut before = newest;
+        let mut last = live.clone();
         for _ in 0..MAX_STEPS_BACK {
-            let Some(deployment) = store.live_before(before).await.map_err(no_database)? else { break };
-            let tree = store.tree_of(deployment.id).await.map_err(no_database)?.unwrap_or_default();
+            let before = match last.went_back_to() {
+                Some(to) => store.deployment(to).await,
+                None => store.live_before(last.id).await,
+            };
+            let Some(before) = before.map_err(no_database)? else { break };
+            let tree = store.tree_of(before.id).await.map_err(no_database)?.unwrap_or_default();
             if tree != *self.tree {
-                return Ok(deployment);
+                return Ok(before);
             }
-            before = deployment.id;
+            last = before;
         }
-        Err(OrderError::NothingBefore(format!("there is no live deployment before {newest} with other files")))
+        Err(OrderError::NothingBefore(format!("there is no live deployment before {} with other files", last.id)))
     }
 }
 
