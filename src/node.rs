@@ -32,7 +32,7 @@ use crate::{
     engine::Engine,
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
-    gate::server::Gate,
+    gate::server::{Gate, GateError},
     http::{self, App, Auth, Face},
     live::Live,
     secret::Secret,
@@ -137,7 +137,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
 
     let known = store.clone();
     let auth = Auth::new(admin_token(&config.data)?, store.clone(), clock.clone());
-    let Followed { source, git } = Followed::of(&config, &clock, remembers(&store).await).await?;
+    let Followed { source, git, is_open } = Followed::of(&config, &clock, remembers(&store).await).await?;
     let archive = Archive::new(archive::Parts {
         engine: engine.clone(),
         executor: executor.clone(),
@@ -159,12 +159,12 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let hosted = git.as_ref().map_or(Ok(None), |git| hosted_by(git, &config.data, &sync_handle))?;
     // Pushes that have begun are judged to their end.
     let closed = CancellationToken::new();
-    match git {
-        Some(git) if git.repository().exists() => {
-            background.spawn(Gate::open(git, sync_handle.clone())?.serve(closed.clone()));
-        }
-        Some(git) => drop(background.spawn(gate_of_missing(git, sync_handle.clone(), closed.clone()))),
-        None => {}
+    if let Some(git) = git {
+        let gate = if is_open { gate(&git, &sync_handle).await? } else { None };
+        drop(match gate {
+            Some(gate) => background.spawn(gate.serve(closed.clone())),
+            None => background.spawn(gate_later(git, sync_handle.clone(), closed.clone())),
+        });
     }
     let followed = background.spawn(sync.follow(orders, closed.clone()));
 
@@ -308,10 +308,12 @@ struct Followed {
     source: Arc<dyn Source>,
     /// The same, if pushes go through this node.
     git: Option<GitSource>,
+    /// Whether pushes can be checked now; if not, the repository is waited for.
+    is_open: bool,
 }
 
 impl Followed {
-    /// Without its repository a node starts if it `remembers` what was live.
+    /// Without its repository, or with one that was damaged, a node starts if it `remembers` what was live.
     async fn of(config: &Config, clock: &SharedClock, remembers: bool) -> anyhow::Result<Self> {
         let settings = match &config.source {
             SourceConfig::Directory { path } => {
@@ -319,10 +321,11 @@ impl Followed {
                     tracing::warn!("`picloud init` makes a project with a functions folder; `--functions` names another");
                 }
                 let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
-                return Ok(Self { source: Arc::new(DirectorySource::new(path.clone(), settings)), git: None });
+                return Ok(Self { source: Arc::new(DirectorySource::new(path.clone(), settings)), git: None, is_open: false });
             }
             SourceConfig::Git(settings) => (**settings).clone(),
         };
+        let mut is_open = true;
         let repository = match &settings.repository {
             Repository::Hosted => {
                 git::program::must_be_installed().await?;
@@ -333,12 +336,15 @@ impl Followed {
                 }
                 repository.path().to_owned()
             }
-            Repository::Bare(path) if remembers && !path.exists() => std::path::absolute(path)?,
-            Repository::Bare(path) => {
-                git::must_be_readable(path)?;
-                refresh_hooks(path)?;
-                path.canonicalize()?
-            }
+            Repository::Bare(path) => match usable(path, settings.timeout).await {
+                Ok(path) => path,
+                Err(error) if remembers => {
+                    is_open = false;
+                    tracing::warn!("{error:#}; the repository is waited for");
+                    std::path::absolute(path)?
+                }
+                Err(error) => return Err(error),
+            },
             Repository::Remote(_) => {
                 git::program::must_be_installed().await?;
                 let repository = OwnRepository::in_data(&config.data, git::FOLDER)?;
@@ -348,7 +354,7 @@ impl Followed {
         };
         let takes_pushes = !matches!(settings.repository, Repository::Remote(_));
         let git = GitSource::new(settings, repository, &config.data, clock.clone())?;
-        Ok(Self { source: Arc::new(git.clone()), git: takes_pushes.then_some(git) })
+        Ok(Self { source: Arc::new(git.clone()), git: takes_pushes.then_some(git), is_open })
     }
 }
 
@@ -361,31 +367,60 @@ async fn remembers(store: &watch::Receiver<Option<Store>>) -> bool {
     }
 }
 
-/// Brings the hooks of a bare repository up to date: the program may have moved since.
-fn refresh_hooks(repository: &Path) -> anyhow::Result<()> {
-    if hosted::has_hooks(repository) {
-        hosted::install_hooks(repository)?;
-    } else {
-        tracing::warn!("pushes to `{0}` are not checked before git accepts them: `picloud init --bare {0}`", repository.display());
-    }
-    Ok(())
+/// Returns the whole path of a bare repository that can be read here, within a time limit.
+async fn usable(path: &Path, limit: Duration) -> anyhow::Result<PathBuf> {
+    let repository = path.to_owned();
+    let look = move || {
+        git::must_be_readable(&repository)?;
+        refresh_hooks(&repository);
+        Ok(repository.canonicalize()?)
+    };
+    git::Reads::new(limit).run(path, look).await?
 }
 
-/// Waits until a repository is there that was missing when the node started, and answers its hooks.
-async fn gate_of_missing(git: GitSource, sync: SyncHandle, closed: CancellationToken) {
+/// Brings the hooks of a bare repository up to date: the program may have moved since.
+fn refresh_hooks(repository: &Path) {
+    if !hosted::has_hooks(repository) {
+        tracing::warn!("pushes to `{0}` are not checked before git accepts them: `picloud init --bare {0}`", repository.display());
+    } else if let Err(error) = hosted::install_hooks(repository) {
+        tracing::warn!("the hooks of `{}` cannot be brought up to date: {error}", repository.display());
+    }
+}
+
+/// Opens the gate for pushes; none if the system does not let it be opened now.
+async fn gate(git: &GitSource, sync: &SyncHandle) -> Result<Option<Gate>, GateError> {
+    match Gate::open(git.clone(), sync.clone()).await {
+        Err(error @ GateError::NoSocket { .. }) => {
+            tracing::warn!("pushes cannot be checked yet: {:#}", anyhow::Error::from(error));
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
+}
+
+/// Waits until a repository is there that was missing or damaged when the node started, and answers its hooks.
+async fn gate_later(git: GitSource, sync: SyncHandle, closed: CancellationToken) {
+    let mut told = None;
     let gate = loop {
         tokio::select! {
             () = closed.cancelled() => return,
             () = tokio::time::sleep(RETRY.1) => {}
         }
-        if git::must_be_readable(git.repository()).is_err() {
+        if git.must_be_readable().await.is_err() {
             continue;
         }
-        match refresh_hooks(git.repository()).and_then(|()| Ok(Gate::open(git.clone(), sync.clone())?)) {
+        match Gate::open(git.clone(), sync.clone()).await {
             Ok(gate) => break gate,
-            Err(error) => tracing::warn!("pushes cannot be checked yet: {error:#}"),
+            Err(error) => {
+                let why = format!("{:#}", anyhow::Error::from(error));
+                if told.as_ref() != Some(&why) {
+                    tracing::warn!("pushes cannot be checked yet: {why}");
+                }
+                told = Some(why);
+            }
         }
     };
+    refresh_hooks(git.repository());
     sync.poke();
     gate.serve(closed).await;
 }

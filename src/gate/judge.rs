@@ -84,12 +84,11 @@ impl Judge {
     /// What git says of the quarantine is only believed inside the repository.
     fn quarantine(&self, push: &Push) -> Result<Option<PathBuf>, Refused> {
         let Some(quarantine) = &push.quarantine else { return Ok(None) };
-        let inside =
-            |path: &Path| Some(path.canonicalize().ok()?.starts_with(self.source.repository().join("objects").canonicalize().ok()?));
-        let absolute = self.source.repository().join(quarantine);
-        match inside(&absolute) {
-            Some(true) => Ok(Some(absolute)),
-            _ => Err("picloud: the pushed objects are not where the repository of this node is".to_owned().into()),
+        let objects = self.source.repository().join("objects");
+        let is_in_it = |path: &Path| Some(path.parent()?.canonicalize().ok()? == objects.canonicalize().ok()?);
+        match quarantine.file_name().filter(|_| is_in_it(&self.source.repository().join(quarantine)) == Some(true)) {
+            Some(name) => Ok(Some(objects.join(name))),
+            None => Err("picloud: the pushed objects are not where the repository of this node is".to_owned().into()),
         }
     }
 

@@ -1,8 +1,7 @@
 //! The socket in the repository, on which hooks ask the node.
 
 use std::{
-    io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -11,12 +10,15 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
-    time::timeout,
+    time::{MissedTickBehavior, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer, pusher};
-use crate::{source::git::GitSource, sync::orders::SyncHandle};
+use crate::{
+    source::git::{FileId, Folder, GitSource},
+    sync::orders::SyncHandle,
+};
 
 /// Why hooks could not ask.
 #[derive(Debug, thiserror::Error)]
@@ -42,38 +44,68 @@ pub enum GateError {
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long a judgement may take; the hook waits a little longer.
 const JUDGEMENT: Duration = Duration::from_secs(28);
-/// Longest path that fits into a socket's address, on every system.
-const MAX_ADDRESS: usize = 100;
+/// How often it is seen after whether the socket is still there.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Answers the hooks of one repository.
 pub struct Gate {
-    listener: UnixListener,
+    door: Door,
     judge: Arc<Judge>,
 }
 
-impl Gate {
-    /// Opens the socket. Those who may write into the repository may ask.
-    pub fn open(source: GitSource, sync: SyncHandle) -> Result<Self, GateError> {
-        let path = source.repository().join(SOCKET);
-        let no_socket = |source| GateError::NoSocket { path: path.clone(), source };
-        // The node before may have been killed, and its socket left.
-        let address = short(&path).map_err(no_socket)?;
-        if std::os::unix::net::UnixStream::connect(&address.path).is_ok() {
-            return Err(GateError::Taken { path: source.repository().into() });
+/// The socket in the repository.
+struct Door {
+    listener: UnixListener,
+    id: FileId,
+}
+
+impl Door {
+    /// Opens it. Those who may write into the repository may ask.
+    async fn open(repository: &Path) -> Result<Self, GateError> {
+        let no_socket = |source| GateError::NoSocket { path: repository.join(SOCKET), source };
+        let folder = Folder::open(repository).map_err(no_socket)?;
+        // The node before may have been killed, and its socket left. One whose queue is full is another's, too.
+        match UnixStream::connect(folder.path_of(SOCKET)).await {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => {}
+            Ok(_) | Err(_) => return Err(GateError::Taken { path: repository.into() }),
         }
-        let _ = std::fs::remove_file(&path);
-        let listener = UnixListener::bind(&address.path).map_err(no_socket)?;
-        share(source.repository(), &path).map_err(no_socket)?;
-        Ok(Self { listener, judge: Arc::new(Judge { source, sync }) })
+        let made = folder.listen(SOCKET).map_err(no_socket)?;
+        if !made.is_shared {
+            tracing::warn!(
+                "the owner of `{}` is another user than that of this node, and cannot push there: let both be in one group that may write \
+                 (`chgrp -R GROUP`, `chmod -R g+ws`, `git config core.sharedRepository group`)",
+                repository.display()
+            );
+        }
+        let listen = |listener: std::os::unix::net::UnixListener| {
+            listener.set_nonblocking(true)?;
+            UnixListener::from_std(listener)
+        };
+        Ok(Self { listener: listen(made.listener).map_err(no_socket)?, id: made.id })
+    }
+
+    fn is_there(&self, repository: &Path) -> bool {
+        Folder::open(repository).is_ok_and(|folder| folder.socket(SOCKET) == Some(self.id))
+    }
+}
+
+impl Gate {
+    /// Opens the socket.
+    pub async fn open(source: GitSource, sync: SyncHandle) -> Result<Self, GateError> {
+        Ok(Self { door: Door::open(source.repository()).await?, judge: Arc::new(Judge { source, sync }) })
     }
 
     /// Answers until told to stop.
-    pub async fn serve(self, stop: CancellationToken) {
+    pub async fn serve(mut self, stop: CancellationToken) {
         let asked = TaskTracker::new();
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut told = None;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                accepted = self.listener.accept() => match accepted {
+                _ = look.tick() => self.keep_door(&mut told).await,
+                accepted = self.door.listener.accept() => match accepted {
                     Ok((stream, _)) => {
                         let judge = self.judge.clone();
                         asked.spawn(async move {
@@ -92,7 +124,31 @@ impl Gate {
         }
         asked.close();
         let _ = timeout(PATIENCE, asked.wait()).await;
-        let _ = std::fs::remove_file(self.judge.source.repository().join(SOCKET));
+        let repository = self.judge.source.repository();
+        if self.door.is_there(repository) {
+            let _ = std::fs::remove_file(repository.join(SOCKET));
+        }
+    }
+
+    /// Makes the socket again if somebody has removed it: hooks would say that no node runs.
+    async fn keep_door(&mut self, told: &mut Option<String>) {
+        let repository = self.judge.source.repository();
+        if self.door.is_there(repository) || !repository.exists() {
+            return;
+        }
+        match Door::open(repository).await {
+            Ok(door) => {
+                tracing::warn!("the socket that hooks ask at was gone from `{}`, and is there again", repository.display());
+                (self.door, *told) = (door, None);
+            }
+            Err(error) => {
+                let why = error.to_string();
+                if told.as_ref() != Some(&why) {
+                    tracing::warn!("pushes cannot be checked: {why}");
+                }
+                *told = Some(why);
+            }
+        }
     }
 }
 
@@ -113,40 +169,4 @@ async fn answer(stream: UnixStream, judge: &Judge) -> io::Result<()> {
     let mut text = serde_json::to_vec(&verdict)?;
     text.push(b'\n');
     timeout(PATIENCE, writer.write_all(&text)).await?
-}
-
-/// Lets those ask who may write into the repository: its owner, and its group if that may write there.
-fn share(repository: &Path, socket: &Path) -> io::Result<()> {
-    let folder = std::fs::metadata(repository)?;
-    let group_may_write = folder.mode() & 0o020 != 0;
-    std::fs::set_permissions(socket, std::fs::Permissions::from_mode(if group_may_write { 0o660 } else { 0o600 }))?;
-    let ours = std::fs::metadata(socket)?;
-    if (ours.uid(), ours.gid()) == (folder.uid(), folder.gid()) {
-        return Ok(());
-    }
-    // Only root may give files away; to a group that one is in, everybody may.
-    let given = chown(socket, Some(folder.uid()), Some(folder.gid())).or_else(|_| chown(socket, None, Some(folder.gid())));
-    if given.is_err() || (std::fs::metadata(socket)?.uid() != folder.uid() && !group_may_write) {
-        tracing::warn!(
-            "the owner of `{}` is another user than that of this node, and cannot push there: let both be in one group that may write \
-             (`chgrp -R GROUP`, `chmod -R g+ws`, `git config core.sharedRepository group`)",
-            repository.display()
-        );
-    }
-    Ok(())
-}
-
-/// An address that is short enough for the system: through a handle of the folder, if the path is too long.
-struct Address {
-    path: PathBuf,
-    _folder: Option<std::fs::File>,
-}
-
-fn short(path: &Path) -> io::Result<Address> {
-    if path.as_os_str().len() <= MAX_ADDRESS {
-        return Ok(Address { path: path.into(), _folder: None });
-    }
-    let folder = std::fs::File::open(path.parent().unwrap_or(Path::new("/")))?;
-    let number = std::os::fd::AsRawFd::as_raw_fd(&folder);
-    Ok(Address { path: format!("/proc/self/fd/{number}/{SOCKET}").into(), _folder: Some(folder) })
 }

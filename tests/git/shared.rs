@@ -2,11 +2,14 @@
 
 use std::{
     fs,
+    os::unix::fs::symlink,
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use crate::{
-    kit::{Story, admin, follower, picloud, quoted, script_at},
+    kit::{Checkout, Story, admin, follower, picloud, quoted, script_at},
     node::{Setup, wait_until},
     signed::{commit_by, signed_by_ann},
 };
@@ -164,4 +167,116 @@ fn a_repository_is_read_although_it_is_somebody_elses() {
     assert_eq!(story.answer(), "one");
     assert!(picloud(&story.node, &["status"]).contains(&one));
     wait_until("it is well", crate::node::PATIENCE, || story.node.ready()["status"] == "ready");
+}
+
+fn pipe(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+}
+
+/// What keeps the source from being read, as `status` says it.
+fn problem(story: &Story) -> String {
+    story.node.ready()["degraded"].to_string()
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_holds_nothing_up() {
+    let mut story = Story::with("interval = \"1s\"\n");
+    story.deploy("one");
+    story.deploy("two");
+    let places = ["objects/info/alternates", "objects/pack/pack-1.idx", "objects/pack/multi-pack-index", "objects/ab/cd"];
+    for place in places.map(|place| story.repository().join(place)) {
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        pipe(&place);
+        story.node.restart();
+        sync(&story);
+        assert!(problem(&story).contains(place.file_name().unwrap().to_str().unwrap()), "{}", problem(&story));
+        picloud(&story.node, &["rollback", "--yes"]);
+        assert_eq!(story.answer(), "one");
+        story.node.stop();
+        story.node.start();
+        assert_eq!(story.answer(), "one");
+        fs::remove_file(&place).unwrap();
+        story.node.wait_for_state("ready");
+        picloud(&story.node, &["unpin", "--yes"]);
+        assert_eq!(story.answer(), "two");
+    }
+    // Hooks are files, too, and are put right.
+    let hook = story.repository().join("hooks/pre-receive");
+    fs::remove_file(&hook).unwrap();
+    pipe(&hook);
+    story.node.restart();
+    assert_eq!(story.answer(), "two");
+    story.node.wait_for_line(&["are not checked before git accepts them"]);
+}
+
+#[test]
+fn a_repository_that_was_damaged_is_waited_for_at_the_start() {
+    let mut story = Story::with("interval = \"1s\"\n");
+    story.deploy("one");
+    let config = story.repository().join("config");
+    let whole = fs::read(&config).unwrap();
+    for damage in ["", "[core", "[core]\n\tbare = false\n"] {
+        story.node.stop();
+        fs::write(&config, damage).unwrap();
+        story.node.start();
+        assert_eq!(story.answer(), "one");
+        story.node.wait_for_line(&["the repository is waited for"]);
+    }
+    story.node.stop();
+    fs::remove_file(&config).unwrap();
+    pipe(&config);
+    story.node.start();
+    assert_eq!(story.answer(), "one");
+    fs::remove_file(&config).unwrap();
+    fs::write(&config, whole).unwrap();
+    wait_until("hooks can ask", crate::node::PATIENCE, || story.repository().join("picloud.sock").exists());
+    story.deploy("two");
+    assert_eq!(story.answer(), "two");
+}
+
+#[test]
+fn a_socket_that_somebody_removes_is_made_again() {
+    let story = Story::begin();
+    let socket = story.repository().join("picloud.sock");
+    fs::remove_file(&socket).unwrap();
+    wait_until("it is there again", crate::node::PATIENCE, || socket.exists());
+    story.deploy("one");
+    // In the place of something else, too.
+    fs::remove_file(&socket).unwrap();
+    symlink("/dev/null", &socket).unwrap();
+    wait_until("it is there again", crate::node::PATIENCE, || !socket.is_symlink());
+    story.deploy("two");
+}
+
+#[test]
+fn a_link_or_a_list_of_alternates_shows_nothing_of_another_repository() {
+    let setup = follower("").config("[source]\nkind = \"git\"\nrepository = \"repo.git\"\ninterval = \"1s\"\n[previews]\nbranches = 3\n");
+    let other = setup.folder().join("private.git");
+    fs::create_dir(&other).unwrap();
+    crate::kit::bare(&other);
+    let private = Checkout::empty();
+    let secret = private.agree("private");
+    private.done(&["push", "--quiet", other.to_str().unwrap(), "main"]);
+    let story = Story::of(setup);
+    let one = story.deploy("one");
+    let within = |path: &str| story.repository().join(path);
+    let is_kept = || {
+        sync(&story);
+        assert_eq!((story.answer(), story.commits()), ("one".into(), vec![one.clone()]));
+    };
+    fs::write(within("objects/info/alternates"), format!("{}\n", other.join("objects").display())).unwrap();
+    write_branch(&story, "main", &secret);
+    is_kept();
+    assert!(problem(&story).contains("names another repository"), "{}", problem(&story));
+    fs::remove_file(within("objects/info/alternates")).unwrap();
+    write_branch(&story, "main", &one);
+    for place in ["refs/heads", "refs", "objects"] {
+        fs::rename(within(place), within("kept")).unwrap();
+        symlink(other.join(place), within(place)).unwrap();
+        is_kept();
+        assert_ne!(problem(&story), "[]", "{place}");
+        fs::remove_file(within(place)).unwrap();
+        fs::rename(within("kept"), within(place)).unwrap();
+    }
+    story.node.wait_for_state("ready");
 }

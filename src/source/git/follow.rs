@@ -5,13 +5,16 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 
 use super::{
     FOLDER, OwnRepository, Repository, RepositoryError, Settings, commit,
+    readable::must_be_readable,
     reader::{Reader, Unfit},
+    reads::Reads,
     refs::{self, HEADS, Head},
     remote::Fetcher,
     signature::{self, Signers},
@@ -35,6 +38,7 @@ struct Inner {
     settings: Settings,
     repository: PathBuf,
     reader: Arc<Reader>,
+    reads: Reads,
     /// Whose commits go live; none: everybody's.
     signers: Option<Signers>,
     watch: RefWatch,
@@ -85,8 +89,12 @@ impl GitSource {
             None => None,
         };
         let reader = Arc::new(Reader::new(repository.clone(), settings.root.clone(), settings.max_file_bytes));
+        let reads = Reads::new(match &settings.repository {
+            Repository::Bare(_) => settings.timeout,
+            Repository::Hosted | Repository::Remote(_) => Duration::MAX,
+        });
         let watch = RefWatch::new(&repository);
-        Ok(Self(Arc::new(Inner { settings, repository, reader, signers, watch, fetcher, clock, state: Mutex::default() })))
+        Ok(Self(Arc::new(Inner { settings, repository, reader, reads, signers, watch, fetcher, clock, state: Mutex::default() })))
     }
 
     /// Returns how it is followed.
@@ -99,6 +107,20 @@ impl GitSource {
         &self.0.repository
     }
 
+    /// Refuses a repository that cannot be read here.
+    pub async fn must_be_readable(&self) -> Result<(), RepositoryError> {
+        let repository = self.0.repository.clone();
+        self.reading(move || must_be_readable(&repository)).await
+    }
+
+    /// Reads for a limited time.
+    async fn reading<T: Send + 'static, E: From<RepositoryError> + Send + 'static>(
+        &self,
+        read: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E> {
+        self.0.reads.run(&self.0.repository, read).await?
+    }
+
     /// Reads a commit; what a push has brought and git has not yet accepted lies in `quarantine`.
     pub async fn read(&self, commit: &str, quarantine: Option<PathBuf>) -> Result<Snapshot, RepositoryError> {
         let unsigned = match &self.0.signers {
@@ -106,7 +128,7 @@ impl GitSource {
             None => None,
         };
         let (reader, commit) = (self.0.reader.clone(), commit.to_owned());
-        let mut snapshot = blocking(move || reader.read(&commit, quarantine.as_deref())).await?;
+        let mut snapshot = self.reading(move || reader.read(&commit, quarantine.as_deref())).await?;
         snapshot.problems.extend(unsigned);
         Ok(snapshot)
     }
@@ -114,27 +136,27 @@ impl GitSource {
     async fn unsigned(&self, signers: &Signers, commit: &str, quarantine: Option<PathBuf>) -> Result<Option<Diagnostic>, RepositoryError> {
         let (reader, name) = (self.0.reader.clone(), commit.to_owned());
         let folders = reader.folders(quarantine.as_deref());
-        let signature = blocking(move || reader.signature(&name, quarantine.as_deref())).await?;
+        let signature = self.reading(move || reader.signature(&name, quarantine.as_deref())).await?;
         Ok(signers.problem(commit, signature.as_deref(), &folders).await?)
     }
 
     /// Returns whether a commit contains another.
     pub async fn contains(&self, commit: &str, other: &str, quarantine: Option<PathBuf>) -> Result<bool, RepositoryError> {
         let (reader, commit, other) = (self.0.reader.clone(), commit.to_owned(), other.to_owned());
-        blocking(move || reader.contains(&commit, &other, quarantine.as_deref())).await
+        self.reading(move || reader.contains(&commit, &other, quarantine.as_deref())).await
     }
 
     /// Returns why a branch cannot point to something that a push has brought, if it cannot.
     pub async fn unfit(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<Unfit>, RepositoryError> {
         let (reader, id) = (self.0.reader.clone(), id.to_owned());
-        blocking(move || reader.unfit(&id, quarantine.as_deref())).await
+        self.reading(move || reader.unfit(&id, quarantine.as_deref())).await
     }
 
     /// Returns the references that cannot be there together with this one, which may be new.
     pub async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError> {
         let (repository, name) = (self.0.repository.clone(), name.to_owned());
         let deploy = format!("{HEADS}{}", self.0.settings.branch);
-        blocking(move || {
+        self.reading(move || {
             // The branch that deploys has its name although it may not be there yet.
             if refs::exclude_each_other(&name, &deploy) {
                 return Ok(vec![deploy]);
@@ -171,7 +193,7 @@ impl GitSource {
             deploy.append(&mut others);
             Ok(deploy)
         };
-        blocking(read).await
+        self.reading(read).await
     }
 
     /// Returns whether no function file would be left.
@@ -191,7 +213,7 @@ impl GitSource {
     async fn modes(&self, edit: &Edit) -> Result<BTreeMap<String, i32>, EditError> {
         let (reader, base) = (self.0.reader.clone(), commit::base(edit).map(str::to_owned));
         let paths: Vec<String> = edit.files.keys().map(|path| self.place().in_repository(path)).collect();
-        blocking(move || commit::modes(&reader, base.as_deref(), paths)).await
+        self.reading(move || commit::modes(&reader, base.as_deref(), paths)).await
     }
 
     async fn deployed(&self, commit: &str) -> Result<Snapshot, RepositoryError> {
@@ -219,8 +241,10 @@ impl GitSource {
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    crate::blocking::run(work).await.expect("reading objects does not panic")
+impl From<RepositoryError> for EditError {
+    fn from(error: RepositoryError) -> Self {
+        Self::Failed { path: "the branch".into(), why: error.to_string() }
+    }
 }
 
 #[async_trait]
@@ -274,7 +298,8 @@ impl Source for GitSource {
             None if self.0.fetcher.is_some() => Err(SourceError::NotFetched { problem: self.problem() }),
             None => {
                 let repository = self.0.repository.clone();
-                let others = blocking(move || refs::heads(&repository)).await.unwrap_or_default();
+                let others =
+                    self.0.reads.run(&self.0.repository, move || refs::heads(&repository).unwrap_or_default()).await.unwrap_or_default();
                 let other = others.into_iter().next().map(|head| head.branch);
                 Err(SourceError::NoBranch { branch: branch.clone(), other })
             }
@@ -294,7 +319,7 @@ impl Source for GitSource {
             let place = commit::Place { repository, branch: &settings.branch, root: &settings.root };
             commit::make(reader, &place, &edit, &modes, is_emptied, now_s)
         };
-        let made = blocking(make).await?;
+        let made = self.reading(make).await?;
         // The sync loop waits for this, so nobody has looked at the branch yet.
         self.expect(made, pushed);
         Ok(())

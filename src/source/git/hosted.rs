@@ -2,15 +2,18 @@
 
 use std::{
     fs, io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
 use git2::Config;
+use rustix::fs::OFlags;
 
 use super::{
     GitError, RepositoryError,
+    beneath::Folder,
     own::OwnRepository,
+    plain,
     readable::{must_be_readable, setting},
     refs::HEADS,
 };
@@ -19,6 +22,9 @@ use super::{
 pub const HOOKS: [&str; 2] = ["pre-receive", "post-receive"];
 /// A hook with this in it is ours, and is brought up to date.
 const MARK: &str = "# Made by picloud: leads every push through the check of the running node.";
+
+/// A hook, or a `HEAD`, that is read has at most so many bytes.
+const MAX_TEXT: u64 = 1 << 20;
 
 /// Makes the repository if it is not there.
 pub fn open(repository: &OwnRepository, branch: &str) -> Result<(), RepositoryError> {
@@ -39,7 +45,7 @@ pub fn make(repository: &Path, branch: &str) -> Result<(), GitError> {
         }
         let (head, next) = (repository.join("HEAD"), repository.join("HEAD.next"));
         let wanted = format!("ref: {HEADS}{branch}\n");
-        if fs::read_to_string(&head).is_ok_and(|now| now == wanted) {
+        if plain::text(&head, OFlags::empty(), MAX_TEXT)?.is_some_and(|now| now == wanted) {
             return Ok(());
         }
         fs::write(&next, wanted)?;
@@ -60,15 +66,20 @@ pub fn adopt(repository: &Path) -> Result<(), RepositoryError> {
         )));
     }
     let path = repository.join("config");
-    let mode = fs::metadata(&path).map(|metadata| metadata.permissions());
+    // Others may write here, and a link would lead to another file.
+    if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_file()) {
+        return Err(RepositoryError::Unusable(format!("`{}` is no file; links are not followed here", path.display())));
+    }
+    let open = || plain::open(&path, OFlags::NOFOLLOW).ok().flatten();
+    let mode = open().and_then(|file| Some(file.metadata().ok()?.permissions()));
     let set = || {
         let mut config = Config::open(&path)?;
         wanted.iter().try_for_each(|(key, value)| config.set_str(key, value))
     };
     set().map_err(|source| RepositoryError::Unreadable { path: path.clone(), source })?;
     // Another file took its place; a group that shares the repository goes on sharing it.
-    if let Ok(mode) = mode {
-        let _ = fs::set_permissions(&path, mode);
+    if let (Some(mode), Some(file)) = (mode, open()) {
+        let _ = file.set_permissions(mode);
     }
     Ok(())
 }
@@ -84,28 +95,22 @@ pub fn hooks(repository: &Path) -> PathBuf {
 
 /// Writes the hooks of a repository. Those of somebody else are left, and named.
 pub fn install_hooks(repository: &Path) -> io::Result<Vec<PathBuf>> {
-    let folder = hooks(repository);
-    fs::create_dir_all(&folder)?;
+    let folder = Folder::open(repository)?.enter(HOOKS_FOLDER)?;
     let program = std::env::current_exe()?;
     let program = program.display().to_string().replace('\'', r"'\''");
     let mut foreign = Vec::new();
     for hook in HOOKS {
-        let path = folder.join(hook);
-        match fs::read_to_string(&path) {
-            Ok(text) if !text.contains(MARK) => {
-                foreign.push(path);
-                continue;
-            }
-            _ => {}
+        let path = hooks(repository).join(hook);
+        if text_of(&path).is_some_and(|text| !text.contains(MARK)) {
+            foreign.push(path);
+            continue;
         }
         // Another process may run the old one just now: a new file takes its place.
-        let next = folder.join(format!("{hook}.next"));
-        let _ = fs::remove_file(&next);
-        let mut file = fs::OpenOptions::new().create_new(true).write(true).mode(0o755).open(&next)?;
-        io::Write::write_all(&mut file, format!("#!/bin/sh\n{MARK}\nexec '{program}' hook {hook}\n").as_bytes())?;
-        file.set_permissions(fs::Permissions::from_mode(0o755))?;
-        drop(file);
-        fs::rename(next, path)?;
+        let next = format!("{hook}.next");
+        let _ = folder.remove(&next);
+        let content = format!("#!/bin/sh\n{MARK}\nexec '{program}' hook {hook}\n");
+        folder.make(&next, content.as_bytes(), false)?.set_permissions(fs::Permissions::from_mode(0o755))?;
+        folder.rename(&next, hook)?;
     }
     Ok(foreign)
 }
@@ -113,8 +118,13 @@ pub fn install_hooks(repository: &Path) -> io::Result<Vec<PathBuf>> {
 /// Returns whether the hooks of a repository are ours, or call ours.
 pub fn has_hooks(repository: &Path) -> bool {
     let calls_ours = |hook: &&str| {
-        let text = fs::read_to_string(hooks(repository).join(hook)).unwrap_or_default();
+        let text = text_of(&hooks(repository).join(hook)).unwrap_or_default();
         text.contains(MARK) || text.contains(&format!("hook {hook}"))
     };
     HOOKS.iter().all(calls_ours)
+}
+
+/// What a hook says; none if there is none. One that is no text of ours is somebody else's.
+fn text_of(hook: &Path) -> Option<String> {
+    plain::text(hook, OFlags::empty(), MAX_TEXT).ok().flatten()
 }

@@ -12,9 +12,11 @@ mod follow;
 pub mod hosted;
 mod left_out;
 mod own;
+mod plain;
 pub mod program;
 mod readable;
 mod reader;
+mod reads;
 mod refs;
 pub mod remote;
 pub mod serve;
@@ -23,6 +25,7 @@ mod watch;
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
+pub use beneath::{FileId, Folder};
 pub use branch::PreviewHost;
 pub use follow::{GitSource, Pushed};
 pub use left_out::of_working_copy;
@@ -30,6 +33,7 @@ pub use own::OwnRepository;
 pub use program::GitError;
 pub use readable::must_be_readable;
 pub use reader::Unfit;
+pub use reads::Reads;
 pub use refs::{HEADS, is_branch};
 
 use crate::secret::Secret;
@@ -45,7 +49,7 @@ pub struct Settings {
     pub root: String,
     /// A remote is asked this often, and references are looked at this often in case nobody reports a change.
     pub interval: Duration,
-    /// One fetch may take this long.
+    /// One fetch may take this long, and one read of a bare repository.
     pub timeout: Duration,
     /// A push may have so many bytes.
     pub max_push_bytes: u64,
@@ -143,6 +147,14 @@ pub enum RepositoryError {
         /// Why not.
         #[source]
         source: io::Error,
+    },
+    /// Reading it takes too long: something there is waited for.
+    #[error("the repository `{}` could not be read within {limit:?}", path.display())]
+    TooSlow {
+        /// Where it is.
+        path: PathBuf,
+        /// How long it had.
+        limit: Duration,
     },
     /// It is there and cannot be used as it is.
     #[error("{0}")]

@@ -12,7 +12,7 @@ use std::{
 
 use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid, Repository as Objects};
 
-use super::{RepositoryError, left_out, refs::Head};
+use super::{RepositoryError, left_out, plain, refs::Head};
 use crate::{
     deployment::{Commit, Snapshot},
     function::{Content, Diagnostic, FilePath, Revision, Tree, diagnostic::near_miss, route::stray::stray},
@@ -160,6 +160,7 @@ impl Reader {
     pub(super) fn objects(&self, quarantine: Option<&Path>) -> Result<Objects, git2::Error> {
         let database = Odb::new()?;
         for place in self.folders(quarantine) {
+            plain::must_hold_its_own(&place).map_err(|error| git2::Error::from_str(&error.to_string()))?;
             // libgit2 takes paths as UTF-8.
             let place = place.to_str().ok_or_else(|| git2::Error::from_str("the path of the repository is not UTF-8"))?;
             database.add_disk_alternate(place)?;

@@ -3,14 +3,12 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
-    io::{self, ErrorKind, Read as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io::{self, ErrorKind},
     path::Path,
 };
 
 use git2::Reference;
-use rustix::fs::OFlags;
+use rustix::fs::FileType;
 
 use super::beneath::Folder;
 
@@ -155,12 +153,20 @@ fn resolve<'a>(found: &'a BTreeMap<String, Target>, name: &'a str) -> Option<(&'
 
 /// Reads every reference below a folder, which ends in `/`.
 fn read(repository: &Path, folder: &str) -> io::Result<BTreeMap<String, Target>> {
+    let top = Folder::open(repository)?;
     // A repository that is not there is not one without branches.
-    fs::metadata(repository.join("refs"))?;
+    let refs = top.find("refs")?.ok_or(ErrorKind::NotFound)?;
     let mut found = BTreeMap::new();
     // Loose ones first: git packs a reference before it deletes its file.
-    loose(repository, folder, 0, &mut found)?;
-    for line in packed(repository)?.lines() {
+    let mut start = Some(refs);
+    for name in folder.split('/').skip(1).filter(|name| !name.is_empty()) {
+        start = start.map(|above| above.find(name)).transpose()?.flatten();
+    }
+    if let Some(start) = start {
+        loose(&start, folder, 0, &mut found)?;
+    }
+    let packed = top.text("packed-refs", MAX_PACKED_BYTES)?.unwrap_or_default();
+    for line in packed.lines() {
         let Some((commit, name)) = line.split_once(' ') else { continue };
         if name.starts_with(folder) && is_commit(commit) && found.len() < MAX_REFERENCES {
             found.entry(name.to_owned()).or_insert_with(|| Target::Commit(commit.into()));
@@ -169,23 +175,18 @@ fn read(repository: &Path, folder: &str) -> io::Result<BTreeMap<String, Target>>
     Ok(found)
 }
 
-fn loose(repository: &Path, folder: &str, depth: usize, found: &mut BTreeMap<String, Target>) -> io::Result<()> {
-    let entries = match fs::read_dir(repository.join(folder)) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let file_name = entry.file_name();
-        let name = format!("{folder}{}", file_name.to_string_lossy());
+fn loose(folder: &Folder, path: &str, depth: usize, found: &mut BTreeMap<String, Target>) -> io::Result<()> {
+    for (file, kind) in folder.entries()? {
+        let name = format!("{path}{file}");
         if name.ends_with(LOCK) || found.len() >= MAX_REFERENCES {
             continue;
         }
-        let kind = entry.file_type()?;
-        if kind.is_dir() && depth < MAX_DEPTH {
-            loose(repository, &format!("{name}/"), depth + 1, found)?;
-        } else if kind.is_file()
-            && let Some(text) = text(&entry.path(), MAX_BYTES)?
+        if kind == FileType::Directory && depth < MAX_DEPTH {
+            if let Some(below) = folder.find(&file)? {
+                loose(&below, &format!("{name}/"), depth + 1, found)?;
+            }
+        } else if kind == FileType::RegularFile
+            && let Some(text) = folder.text(&file, MAX_BYTES)?
         {
             found.insert(name, Target::of(&text));
         }
@@ -193,28 +194,10 @@ fn loose(repository: &Path, folder: &str, depth: usize, found: &mut BTreeMap<Str
     Ok(())
 }
 
-fn packed(repository: &Path) -> io::Result<String> {
-    Ok(text(&repository.join("packed-refs"), MAX_PACKED_BYTES)?.unwrap_or_default())
-}
-
-/// Reads a file that may be gone. What is no file is not opened for long: a pipe would be waited for.
-fn text(path: &Path, limit: u64) -> io::Result<Option<String>> {
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-    let file = match OpenOptions::new().read(true).custom_flags(flags).open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        file => file?,
-    };
-    let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.len() > limit {
-        return Ok(Some(String::new()));
-    }
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const ONE: &str = "1111111111111111111111111111111111111111";
@@ -299,6 +282,21 @@ mod tests {
         fs::write(folder.path().join("refs/heads/new.lock"), "").unwrap();
         assert_eq!(go("new", Some(TWO), ONE), "moved", "somebody else is moving it");
         assert!(!folder.path().join("refs/heads/packed.lock").exists());
+    }
+
+    #[test]
+    fn a_link_to_a_folder_shows_no_branches_of_another_repository() {
+        let (folder, other) = (repository(&[("refs/heads/a", ONE)]), repository(&[("refs/heads/private", TWO), ("refs/heads/b/c", TWO)]));
+        let link = |from: &str, to: &str| std::os::unix::fs::symlink(other.path().join(from), folder.path().join(to)).unwrap();
+        link("refs/heads/b", "refs/heads/b");
+        assert_eq!(found(&folder), ["a 1"]);
+        for place in ["refs/heads", "refs"] {
+            fs::rename(folder.path().join(place), folder.path().join("kept")).unwrap();
+            link(place, place);
+            assert!(!heads(folder.path()).is_ok_and(|heads| !heads.is_empty()), "{place}");
+            fs::remove_file(folder.path().join(place)).unwrap();
+            fs::rename(folder.path().join("kept"), folder.path().join(place)).unwrap();
+        }
     }
 
     #[test]
