@@ -322,3 +322,23 @@ fn git_lfs_is_told_that_no_files_of_it_are_kept() {
     let other = node(&[("a.rhai", "1")]).start();
     assert_eq!(other.send("POST", "/functions.git/info/lfs/objects/batch", &[], b"{}").status, 404);
 }
+
+#[test]
+fn what_a_push_that_was_cut_off_has_left_is_removed_at_the_start() {
+    let mut node = hosted().start();
+    let url = |node: &Node| url(node, &admin(node));
+    let checkout = Checkout::of(&url(&node));
+    checkout.commit(&[("functions/hello.rhai", b"\"hi\"")]);
+    checkout.done(&["push", "--quiet", "origin", "main"]);
+    node.kill();
+    let objects = node.data().join("functions.git/objects");
+    for left in ["tmp_objdir-incoming-K6FMXB/pack", "incoming-zm3C5f/ab", "tmp_objdir-incoming-abcdef.gone/pack"] {
+        fs::create_dir_all(objects.join(left)).unwrap();
+        fs::write(objects.join(left).join("tmp_pack_x"), noise(1000)).unwrap();
+    }
+    node.start();
+    assert_eq!((quarantines(&node), objects.join("incoming-zm3C5f").exists()), (0, false));
+    assert!(objects.join("pack").exists());
+    let again = Checkout::of(&url(&node));
+    assert_eq!(fs::read(again.folder().join("functions/hello.rhai")).unwrap(), b"\"hi\"");
+}

@@ -26,10 +26,33 @@ const MARK: &str = "# Made by picloud: leads every push through the check of the
 /// A hook, or a `HEAD`, that is read has at most so many bytes.
 const MAX_TEXT: u64 = 1 << 20;
 
-/// Makes the repository if it is not there.
+/// Makes the repository if it is not there. No push may run: what pushes have left that were cut off is removed.
 pub fn open(repository: &OwnRepository, branch: &str) -> Result<(), RepositoryError> {
     make(repository.path(), branch)?;
+    if let Err(error) = remove_quarantines(repository) {
+        tracing::warn!("cannot remove what unfinished pushes have left in `{}`: {error}", repository.path().display());
+    }
     must_be_readable(repository.path())
+}
+
+/// How git names the folders of objects that pushes bring, until it accepts them; the second before git 2.35.
+const QUARANTINES: [&str; 2] = ["tmp_objdir-", "incoming-"];
+/// The end of the name of one that is being removed.
+const GONE: &str = ".gone";
+
+/// Removes the objects of pushes that were cut off. Git itself does so days later, if at all.
+fn remove_quarantines(repository: &OwnRepository) -> io::Result<()> {
+    for entry in fs::read_dir(repository.path().join("objects"))? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() && QUARANTINES.iter().any(|quarantine| name.starts_with(quarantine)) {
+            // The git of a node that was killed may still be at it: it must find all of it, or nothing.
+            let gone = entry.path().with_file_name(format!("{name}{GONE}"));
+            fs::rename(entry.path(), &gone)?;
+            fs::remove_dir_all(gone)?;
+        }
+    }
+    Ok(())
 }
 
 /// What every bare repository has, in the formats that can be read here.
