@@ -43,6 +43,12 @@ impl From<RepositoryError> for Refused {
     }
 }
 
+impl Push {
+    fn is_dry_run(&self) -> bool {
+        self.options.iter().any(|option| option == DRY_RUN)
+    }
+}
+
 impl Judge {
     /// Says whether git may accept a push of this pusher, or what became of it.
     pub async fn judge(&self, push: &Push, pusher: &str) -> Verdict {
@@ -74,7 +80,7 @@ impl Judge {
                 say.extend(self.mistakes(update, quarantine.clone()).await?);
             }
         }
-        if push.options.iter().any(|option| option == DRY_RUN) {
+        if push.is_dry_run() {
             say.push("dry run: nothing was pushed, and nothing has changed".into());
             return Err(Refused(say));
         }
@@ -174,7 +180,9 @@ impl Judge {
         say.extend(following.suspended.map(|suspended| format!("stored, and not live: {suspended}")));
         say.extend(following.pin.filter(|pin| pin.hold).map(|pin| format!("stored, and not live: {pin}")));
         let replaces = is_forced.then(|| Revision(update.old.clone()));
-        self.source.expect(Revision(update.new.clone()), Pushed { by: pusher.into(), replaces });
+        if !push.is_dry_run() {
+            self.source.expect(Revision(update.new.clone()), Pushed { by: pusher.into(), replaces }).await;
+        }
         Ok(say)
     }
 

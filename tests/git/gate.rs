@@ -317,3 +317,61 @@ fn who_pushes_to_a_path_is_told_by_the_system() {
     let audit = picloud(&story.node, &["audit", "--json"]);
     assert!(audit.contains(&expected) && !audit.contains("\"who\":\"admin\""), "{audit}");
 }
+
+#[test]
+fn who_pushed_is_known_after_a_restart() {
+    let mut story = Story::over_http();
+    story.deploy("one");
+    picloud(&story.node, &["source", "suspend"]);
+    story.checkout.commit(&[("functions/a.rhai", b"\"two\"")]);
+    story.checkout.done(&["commit", "--quiet", "--amend", "--no-edit", "--author=root <root@picloud>"]);
+    story.push(&["main"]);
+    for is_killed in [false, true] {
+        picloud(&story.node, &["sync"]);
+        if is_killed {
+            story.node.kill();
+            story.node.start();
+        } else {
+            story.node.restart();
+        }
+    }
+    picloud(&story.node, &["source", "resume"]);
+    let live = story.live().unwrap();
+    assert_eq!((live.by.as_deref(), live.pushed_by.as_deref()), (Some("root <root@picloud>"), Some("admin")));
+    let audit: serde_json::Value = serde_json::from_str(&picloud(&story.node, &["audit", "--json"])).unwrap();
+    let pushes: Vec<_> = audit.as_array().unwrap().iter().filter(|entry| entry["action"] == "push").collect();
+    assert!(pushes.len() == 2 && pushes.iter().all(|push| push["who"] == "admin"), "{audit}");
+}
+
+#[test]
+fn an_object_that_is_too_large_is_not_read() {
+    for story in [Story::begin(), Story::over_http()] {
+        let one = story.deploy("one");
+        std::fs::write(story.checkout.folder().join(".git/long"), "m".repeat(2 << 20)).unwrap();
+        story.checkout.done(&["commit", "--quiet", "--allow-empty", "--file=.git/long"]);
+        // It is in the history of what is pushed.
+        let two = story.commit("two");
+        for push in [&["main"][..], &["main:refs/heads/other"], &["-odry-run", "main"]] {
+            let told = story.refused(push);
+            assert!(told.contains("bytes, and at most 1048576 are read"), "{told}");
+        }
+        let names: String =
+            (0..400_000).map(|number| format!("100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\t{number:040}\n")).collect();
+        std::fs::write(story.checkout.folder().join(".git/names"), names).unwrap();
+        story.checkout.done(&["hash-object", "-w", "-t", "blob", "/dev/null"]);
+        let file = std::fs::File::open(story.checkout.folder().join(".git/names")).unwrap();
+        let tree = crate::kit::git(story.checkout.folder()).arg("mktree").stdin(file).output().unwrap();
+        let tree = String::from_utf8(tree.stdout).unwrap();
+        let commit = story.checkout.done(&["commit-tree", "-m", "many", "-p", &one, tree.trim()]);
+        let told = story.refused(&[&format!("{}:refs/heads/main", commit.trim())]);
+        assert!(told.contains("bytes, and at most 16777216 are read"), "{told}");
+        story.wait_for("one", &one);
+        // Past the gate it is the same.
+        if !story.is_hosted {
+            story.bare(&["fetch", "--quiet", story.checkout.folder().to_str().unwrap(), "refs/heads/main:refs/kept/main"]);
+            story.bare(&["update-ref", "refs/heads/main", &format!("{two}~1")]);
+            story.node.wait_for_state("degraded");
+            assert_eq!(story.answer(), "one");
+        }
+    }
+}

@@ -8,11 +8,12 @@ use std::{
 };
 
 use flate2::{Compression, write::ZlibEncoder};
-use git2::{ErrorCode, ObjectType, Odb, Oid, Repository as Objects, Signature, Time};
+use git2::{ErrorCode, ObjectType, Odb, Oid, Signature, Time};
 
 use super::{
     Repository, Settings,
     beneath::Folder,
+    objects::Objects,
     reader::{FOLDER, LINK, Reader, SUBMODULE},
     refs::{MoveError, move_branch},
 };
@@ -68,11 +69,11 @@ pub(super) fn modes(reader: &Reader, base: Option<&str>, paths: Vec<String>) -> 
     let Some(base) = base else { return Ok(modes) };
     let failed = |error: git2::Error| EditError::Failed { path: base.into(), why: error.message().into() };
     let objects = reader.objects(None).map_err(failed)?;
-    let top = Oid::from_str(base).and_then(|id| objects.find_commit(id)?.tree()).map_err(failed)?;
+    let top = Oid::from_str(base).and_then(|id| objects.top(&objects.find_commit(id)?)).map_err(failed)?;
     for path in paths {
         let ends = path.match_indices('/').map(|(at, _)| at).chain([path.len()]);
         for end in ends {
-            let mode = match top.get_path(Path::new(&path[..end])) {
+            let mode = match objects.entry(&top, Path::new(&path[..end])) {
                 Ok(entry) => entry.filemode(),
                 Err(error) if error.code() == ErrorCode::NotFound => break,
                 Err(error) => return Err(failed(error)),
@@ -154,13 +155,13 @@ fn build(
     if is_emptied && !place.root.is_empty() {
         changes.insert(place.in_repository(KEEP), Some((NEW_FILE, builder.keep(ObjectType::Blob, b"")?)));
     }
-    let top = parent.as_ref().map(git2::Commit::tree).transpose()?;
+    let top = parent.as_ref().map(|parent| objects.top(parent)).transpose()?;
     let changes = changes.iter().map(|(path, change)| (path.as_str(), *change)).collect();
     let tree = builder.folder(top.as_ref(), changes)?.map_or_else(|| builder.keep(ObjectType::Tree, b""), Ok)?;
     let tree = objects.find_tree(tree)?;
     let author = Signature::new(&edit.author, &format!("{}@picloud", edit.author), &Time::new(now_s, 0))?;
     let parents: Vec<&git2::Commit<'_>> = parent.iter().collect();
-    let commit = objects.commit_create_buffer(&author, &author, &format!("{}\n", edit.message), &tree, &parents)?;
+    let commit = objects.commit_text(&author, &format!("{}\n", edit.message), &tree, &parents)?;
     let commit = builder.keep(ObjectType::Commit, &commit)?;
     Ok((commit.to_string(), builder.made))
 }

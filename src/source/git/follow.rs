@@ -12,6 +12,7 @@ use async_trait::async_trait;
 
 use super::{
     FOLDER, OwnRepository, Repository, RepositoryError, Settings, commit,
+    pushes::{Pushed, Pushes},
     readable::must_be_readable,
     reader::{Reader, Unfit},
     reads::Reads,
@@ -44,6 +45,7 @@ struct Inner {
     watch: RefWatch,
     /// Of a remote: keeps the copy.
     fetcher: Option<Fetcher>,
+    pushes: Arc<Pushes>,
     clock: SharedClock,
     state: Mutex<State>,
 }
@@ -54,24 +56,10 @@ struct State {
     seen: Option<(Vec<Head>, Option<String>)>,
     /// The last commit of the deploy branch that was read.
     last: Option<Snapshot>,
-    /// What the gate has learnt of commits that are not read yet.
-    pushed: BTreeMap<Revision, Pushed>,
     /// The snapshots of other branches, by commit.
     previews: BTreeMap<Revision, Snapshot>,
     next_look_us: Option<i64>,
 }
-
-/// What the gate learns of a commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pushed {
-    /// Who pushed it.
-    pub by: String,
-    /// The commit that it does not contain and that the branch pointed to.
-    pub replaces: Option<Revision>,
-}
-
-/// Commits that are remembered between the gate and the branch's move; a push that is refused later leaves one behind.
-const MAX_PUSHED: usize = 64;
 
 impl GitSource {
     /// Follows the repository in this folder, which is there and readable; of a remote it is the copy in the data folder, where signatures
@@ -94,7 +82,9 @@ impl GitSource {
             Repository::Hosted | Repository::Remote(_) => Duration::MAX,
         });
         let watch = RefWatch::new(&repository);
-        Ok(Self(Arc::new(Inner { settings, repository, reader, reads, signers, watch, fetcher, clock, state: Mutex::default() })))
+        let pushes = Arc::new(Pushes::in_data(data));
+        let state = Mutex::default();
+        Ok(Self(Arc::new(Inner { settings, repository, reader, reads, signers, watch, fetcher, pushes, clock, state })))
     }
 
     /// Returns how it is followed.
@@ -166,13 +156,15 @@ impl GitSource {
         .await
     }
 
-    /// Remembers who pushes a commit, until the branch points to it.
-    pub fn expect(&self, commit: Revision, pushed: Pushed) {
-        let mut state = self.state();
-        if state.pushed.len() >= MAX_PUSHED {
-            state.pushed.clear();
-        }
-        state.pushed.insert(commit, pushed);
+    /// Remembers who pushes a commit.
+    pub async fn expect(&self, commit: Revision, pushed: Pushed) {
+        let pushes = self.0.pushes.clone();
+        let _ = crate::blocking::run(move || pushes.expect(commit, pushed)).await;
+    }
+
+    async fn pushed(&self, commit: Revision) -> Option<Pushed> {
+        let pushes = self.0.pushes.clone();
+        crate::blocking::run(move || pushes.arrived(&commit)).await.flatten()
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -222,7 +214,7 @@ impl GitSource {
             return Ok(last.clone());
         }
         let mut snapshot = self.read(commit, None).await?;
-        let pushed = self.state().pushed.remove(&snapshot.revision);
+        let pushed = self.pushed(snapshot.revision.clone()).await;
         let replaces = match (&pushed, last) {
             (Some(pushed), _) => pushed.replaces.clone(),
             // A history that was shortened or is gone cannot be compared; then nothing is said.
@@ -321,7 +313,7 @@ impl Source for GitSource {
         };
         let made = self.reading(make).await?;
         // The sync loop waits for this, so nobody has looked at the branch yet.
-        self.expect(made, pushed);
+        self.expect(made, pushed).await;
         Ok(())
     }
 

@@ -10,9 +10,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid, Repository as Objects};
+use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid};
 
-use super::{RepositoryError, left_out, plain, refs::Head};
+use super::{RepositoryError, left_out, objects::Objects, plain, refs::Head};
 use crate::{
     deployment::{Commit, Snapshot},
     function::{Content, Diagnostic, FilePath, Revision, Tree, diagnostic::near_miss, route::stray::stray},
@@ -23,6 +23,8 @@ use crate::{
 pub(super) const FOLDER: i32 = 0o040_000;
 pub(super) const LINK: i32 = 0o120_000;
 pub(super) const SUBMODULE: i32 = 0o160_000;
+/// The longest path that a link can hold, in bytes.
+const MAX_LINK: u64 = 4096;
 
 /// Why a branch cannot point to something.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +58,7 @@ impl Reader {
         let unreadable = |source| RepositoryError::Unreadable { path: self.repository.clone(), source };
         let objects = self.objects(quarantine).map_err(unreadable)?;
         let commit = Oid::from_str(commit).and_then(|id| objects.find_commit(id)).map_err(unreadable)?;
-        let top = commit.tree().map_err(unreadable)?;
+        let top = objects.top(&commit).map_err(unreadable)?;
         let mut walk = Walk {
             reader: self,
             objects: &objects,
@@ -96,7 +98,7 @@ impl Reader {
         let answer = || {
             let objects = self.objects(quarantine)?;
             let (commit, other) = (Oid::from_str(commit)?, Oid::from_str(other)?);
-            Ok(commit == other || objects.graph_descendant_of(commit, other)?)
+            objects.contains(commit, other)
         };
         answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
     }
@@ -136,8 +138,8 @@ impl Reader {
 
     /// Returns the signature that a commit holds, if it is signed.
     pub fn signature(&self, commit: &str, quarantine: Option<&Path>) -> Result<Option<Vec<u8>>, RepositoryError> {
-        let answer = || match self.objects(quarantine)?.extract_signature(&Oid::from_str(commit)?, None) {
-            Ok((signature, _)) => Ok(Some(signature.to_vec())),
+        let answer = || match self.objects(quarantine)?.signature(Oid::from_str(commit)?) {
+            Ok(signature) => Ok(Some(signature)),
             Err(error) if error.code() == ErrorCode::NotFound && error.class() != ErrorClass::Odb => Ok(None),
             Err(error) => Err(error),
         };
@@ -165,7 +167,7 @@ impl Reader {
             let place = place.to_str().ok_or_else(|| git2::Error::from_str("the path of the repository is not UTF-8"))?;
             database.add_disk_alternate(place)?;
         }
-        Objects::from_odb(database)
+        Objects::of(database)
     }
 }
 
@@ -229,12 +231,15 @@ impl Walk<'_> {
 
     /// Returns whether a link leads to a folder of the commit, or out of it.
     fn leads_to_folder(&self, above: &str, link: Oid) -> Result<bool, git2::Error> {
-        let link = self.objects.find_blob(link)?;
+        if self.objects.size(link)? as u64 > MAX_LINK {
+            return Ok(false);
+        }
+        let link = self.objects.find_blob(link, MAX_LINK)?;
         let from = Path::new(&self.reader.root).join(above);
         Ok(match left_out::target(&from, link.content()) {
             None => true,
             Some(target) if target.as_os_str().is_empty() => true,
-            Some(target) => self.top.get_path(&target).is_ok_and(|entry| entry.filemode() == FOLDER),
+            Some(target) => self.objects.entry(self.top, &target).is_ok_and(|entry| entry.filemode() == FOLDER),
         })
     }
 
@@ -291,14 +296,14 @@ impl Walk<'_> {
         let content = match known {
             Some(content) => content,
             None => {
-                let (size_bytes, _) = self.objects.odb()?.read_header(blob)?;
+                let size_bytes = self.objects.size(blob)?;
                 if size_bytes as u64 > self.reader.max_file_bytes {
                     let message = format!("the file has {size_bytes} bytes; the limit is {}", self.reader.max_file_bytes);
                     let hint = "move parts of it into modules that it imports, or raise the limit";
                     self.files.problems.push(Diagnostic::error(path, message).hint(hint));
                     return Ok(());
                 }
-                Content::new(self.objects.find_blob(blob)?.content())
+                Content::new(self.objects.find_blob(blob, self.reader.max_file_bytes)?.content())
             }
         };
         self.seen.insert(blob, content.clone());
