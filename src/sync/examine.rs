@@ -70,7 +70,7 @@ impl Examiner {
     }
 
     /// Works with the checker on a thread of its own.
-    async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
+    pub(super) async fn on_checker<T: Send + 'static>(&self, work: impl FnOnce(&mut Checker) -> T + Send + 'static) -> T {
         let this = self.clone();
         let (sender, receiver) = oneshot::channel();
         let check = move || {

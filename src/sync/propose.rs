@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
     Sync,
+    check::Report,
     examine::Examiner,
-    rollback::{self, RollbackOutcome},
+    rollback::{self, Kept, RollbackOutcome, State},
     settle::Settled,
 };
 use crate::{
@@ -85,23 +86,15 @@ impl Examiner {
             let mut report = self.check(&tree).await;
             report.diagnostics.extend(problems.iter().cloned());
             report.diagnostics.sort();
-            let (is_refused, diagnostics) = (!report.is_good(), report.diagnostics.clone());
-            if is_refused {
-                (report.functions, report.diagnostics) = (self.functions.clone(), Vec::new());
-                let settled = Settled { wanted: tree, tree: self.tree.clone(), report, diagnostics, broken: Vec::new() };
-                return Proposal {
-                    revision,
-                    commit,
-                    settled,
-                    problems,
-                    is_refused,
-                    following: self.following.clone(),
-                    rollback: None,
-                    began,
-                };
-            }
+            let diagnostics = report.diagnostics.clone();
             let mut settled = Settled { wanted: tree.clone(), tree, report, diagnostics, broken: Vec::new() };
-            let (following, rollback) = self.keep_rollback(&mut settled).await;
+            let kept = if settled.report.is_good() { self.keep_rollback(&mut settled).await } else { None };
+            let (following, rollback) = kept.unwrap_or_else(|| (self.following.clone(), None));
+            let is_refused = settled.diagnostics.iter().any(Diagnostic::is_error);
+            if is_refused {
+                settled.tree = self.tree.clone();
+                settled.report = Report { functions: self.functions.clone(), diagnostics: Vec::new() };
+            }
             return Proposal { revision, commit, settled, problems, is_refused, following, rollback, began };
         }
         let mut following = self.following.clone();
@@ -125,21 +118,43 @@ impl Examiner {
     }
 
     /// Keeps of a commit that checks what a rollback has put back and the commit does not change. Where that does not check, the commit goes
-    /// live as it is.
-    async fn keep_rollback(&self, settled: &mut Settled) -> (Following, Option<RollbackOutcome>) {
-        let Some(pin) = self.following.pin.as_ref().filter(|pin| !pin.hold) else { return (self.following.clone(), None) };
-        let mut kept = rollback::kept(pin, (&settled.tree, &settled.report.functions), (&self.tree, &self.functions));
-        if !kept.is_empty() {
-            let tree = Arc::new(rollback::with_kept(&settled.tree, &self.tree, &kept));
+    /// live as it is; but if a guard would go with it, that is a mistake of the commit, and there is nothing to keep.
+    async fn keep_rollback(&self, settled: &mut Settled) -> Option<(Following, Option<RollbackOutcome>)> {
+        let Some(pin) = self.following.pin.as_ref().filter(|pin| !pin.hold) else { return Some((self.following.clone(), None)) };
+        let mut kept = match self.kept(pin, settled).await {
+            Ok(kept) => kept,
+            Err(guard) => {
+                settled.diagnostics.push(rollback::cannot_stay(&guard, pin));
+                return None;
+            }
+        };
+        if !kept.files.is_empty() {
+            let tree = Arc::new(rollback::with_kept(&settled.tree, &self.tree, &kept.files));
             let report = self.check(&tree).await;
-            if report.is_good() {
-                (settled.tree, settled.report) = (tree, report);
-            } else {
-                kept.clear();
+            match kept.guards.first() {
+                _ if report.is_good() => (settled.tree, settled.report) = (tree, report),
+                Some(guard) => {
+                    settled.diagnostics.push(rollback::cannot_stay(guard, pin));
+                    return None;
+                }
+                None => kept.files.clear(),
             }
         }
+        let kept = kept.files;
         let files = pin.files.iter().filter(|(file, _)| kept.contains(*file)).map(|(file, digest)| (file.clone(), *digest)).collect();
         let still = (!kept.is_empty()).then(|| Pin { files, ..pin.clone() });
-        (Following { pin: still, ..self.following.clone() }, Some(RollbackOutcome::new(pin.clone(), &kept)))
+        Some((Following { pin: still, ..self.following.clone() }, Some(RollbackOutcome::new(pin.clone(), &kept))))
+    }
+
+    /// Returns what of a rollback stays beside what the source holds, or the guard that cannot.
+    async fn kept(&self, pin: &Pin, settled: &Settled) -> Result<Kept, FilePath> {
+        let (engine, pin) = (self.engine.clone(), pin.clone());
+        let (tree, functions) = (settled.tree.clone(), settled.report.functions.clone());
+        let (live_tree, live_functions) = (self.tree.clone(), self.functions.clone());
+        let keep = move || {
+            let live = State { tree: &live_tree, functions: &live_functions };
+            rollback::kept(&engine, &pin, State { tree: &tree, functions: &functions }, live)
+        };
+        self.on_checker(move |_| keep()).await
     }
 }
