@@ -3,7 +3,7 @@
 use std::{
     fs, io,
     sync::{Arc, Mutex, PoisonError, mpsc},
-    thread::Builder,
+    thread::{Builder, JoinHandle},
 };
 
 use rustix::process::{Resource, getrlimit};
@@ -22,6 +22,29 @@ pub fn spawn<W: FnOnce() + Send + 'static>(thread: Builder, work: W) -> Result<(
 
 /// The same with a stack of so many bytes.
 pub fn spawn_large<W: FnOnce() + Send + 'static>(thread: Builder, stack_bytes: usize, work: W) -> Result<(), (W, io::Error)> {
+    begin(thread, stack_bytes, work).map(drop)
+}
+
+/// Tries whether the system gives so many threads with such stacks at once. For those who cannot do without, and would panic.
+pub fn can_start(threads: usize, stack_bytes: usize) -> io::Result<()> {
+    let (hold, held) = mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let wait = || {
+        let held = held.clone();
+        move || {
+            let _ = held.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        }
+    };
+    let started: Vec<_> = (0..threads).map(|_| begin(Builder::new(), stack_bytes, wait())).collect();
+    drop(hold);
+    started.into_iter().try_for_each(|started| {
+        // A thread that has ended has given its stack back.
+        let _ = started.map_err(|(_, error)| error)?.join();
+        Ok(())
+    })
+}
+
+fn begin<W: FnOnce() + Send + 'static>(thread: Builder, stack_bytes: usize, work: W) -> Result<JoinHandle<()>, (W, io::Error)> {
     static STARTING: Mutex<()> = Mutex::new(());
     let thread = thread.stack_size(stack_bytes);
     let Some(limit) = getrlimit(Resource::As).current else { return start(thread, || {}, work) };
@@ -38,7 +61,11 @@ pub fn spawn_large<W: FnOnce() + Send + 'static>(thread: Builder, stack_bytes: u
     started
 }
 
-fn start<W: FnOnce() + Send + 'static>(thread: Builder, first: impl FnOnce() + Send + 'static, work: W) -> Result<(), (W, io::Error)> {
+fn start<W: FnOnce() + Send + 'static>(
+    thread: Builder,
+    first: impl FnOnce() + Send + 'static,
+    work: W,
+) -> Result<JoinHandle<()>, (W, io::Error)> {
     let mine = Arc::new(Mutex::new(Some(work)));
     let theirs = mine.clone();
     let take = |work: &Mutex<Option<W>>| work.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -47,7 +74,7 @@ fn start<W: FnOnce() + Send + 'static>(thread: Builder, first: impl FnOnce() + S
         take(&theirs).into_iter().for_each(|work| work());
     };
     match thread.spawn(run) {
-        Ok(_) => Ok(()),
+        Ok(handle) => Ok(handle),
         Err(error) => Err((take(&mine).expect("no thread has taken it"), error)),
     }
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod kept;
+mod log;
 mod source;
 mod traces;
 
@@ -11,11 +12,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-use tokio::sync::Semaphore;
+use serde::{Deserialize, Deserializer, de::Error};
 
 pub use address::ListenAddress;
 pub use kept::{Kept, without_secrets};
+use log::LogFile;
+pub use log::{Log, LogFormat};
 pub use source::Source;
 use source::SourceFile;
 use traces::TracesFile;
@@ -24,8 +26,9 @@ use crate::{
     executor::local,
     function::{
         Cors, Diagnostic, Digest, LimitPolicy, Limits,
-        limits::{DEFAULT_FILE_SIZE, LimitOverrides, Size, Span},
+        limits::{DEFAULT_FILE_SIZE, LONGEST, LimitOverrides, Size, Span},
         toml_text,
+        within::Within,
     },
     http,
     secret::Secret,
@@ -98,28 +101,6 @@ pub struct Config {
     pub log: Log,
 }
 
-/// The form of the node's own log on stderr.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Readable on a terminal, JSON lines elsewhere.
-    #[default]
-    Auto,
-    /// Readable.
-    Pretty,
-    /// One JSON object a line.
-    Json,
-}
-
-/// How the node speaks about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Log {
-    /// The form.
-    pub format: LogFormat,
-    /// A level (`info`), or directives of `tracing-subscriber` (`info,picloud::sync=debug`).
-    pub level: String,
-}
-
 impl Default for Config {
     fn default() -> Self {
         File::default().resolve(Path::new(""))
@@ -139,6 +120,7 @@ struct File {
     metrics: MetricsFile,
     traces: TracesFile,
     limits: LimitOverrides,
+    #[serde(deserialize_with = "ceilings")]
     ceilings: LimitOverrides,
     executor: ExecutorFile,
     journal: JournalFile,
@@ -146,10 +128,22 @@ struct File {
     log: LogFile,
 }
 
+/// Reads what a front-matter may ask for. The size of a file is not among it.
+fn ceilings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LimitOverrides, D::Error> {
+    let ceilings = LimitOverrides::deserialize(deserializer)?;
+    match ceilings.file {
+        None => Ok(ceilings),
+        Some(_) => Err(Error::custom("`file` has no ceiling\nhint: no front-matter can set it; it is a key of `[limits]`")),
+    }
+}
+
+/// A time, in milliseconds from `LEAST`.
+type SpanFrom<const LEAST: u64> = Within<Span, LEAST, LONGEST>;
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct PreviewsFile {
-    branches: Option<usize>,
+    branches: Option<Within<usize, 0, 10_000>>,
     host: Option<String>,
     open: Option<bool>,
 }
@@ -182,16 +176,16 @@ struct ServerFile {
     forwarded_header: Option<http::ForwardedHeader>,
     admin_listen: Option<ListenAddress>,
     dev: Option<bool>,
-    max_connections: Option<usize>,
-    max_head: Option<Size>,
-    max_headers: Option<usize>,
-    header_timeout: Option<Span>,
-    body_timeout: Option<Span>,
-    write_timeout: Option<Span>,
-    min_rate: Option<Size>,
-    max_tails: Option<usize>,
-    tail_rate: Option<u32>,
-    grace: Option<Span>,
+    max_connections: Option<Within<usize, 1, 1_000_000>>,
+    max_head: Option<Within<Size, 8_192, { 16 << 20 }>>,
+    max_headers: Option<Within<usize, 1, { http::MOST_HEADERS }>>,
+    header_timeout: Option<SpanFrom<1>>,
+    body_timeout: Option<SpanFrom<1>>,
+    write_timeout: Option<SpanFrom<1>>,
+    min_rate: Option<Within<Size, 0, { 1 << 30 }>>,
+    max_tails: Option<Within<usize, 0, 100_000>>,
+    tail_rate: Option<Within<u32, 1, 1_000_000>>,
+    grace: Option<SpanFrom<0>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -203,9 +197,9 @@ struct MetricsFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ExecutorFile {
-    max_running: Option<usize>,
-    stack: Option<Size>,
-    memory: Option<Size>,
+    max_running: Option<Within<usize, 1, 100_000>>,
+    stack: Option<Within<Size, { 8 << 20 }, { 64 << 30 }>>,
+    memory: Option<Within<Size, { 1 << 20 }, { 1 << 50 }>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -213,27 +207,20 @@ struct ExecutorFile {
 struct JournalFile {
     record: Option<http::Recording>,
     capture: Option<bool>,
-    capture_body: Option<Size>,
-    capture_queue: Option<Size>,
-    queue: Option<usize>,
-    batch: Option<usize>,
-    flush_interval: Option<Span>,
-    spool: Option<Size>,
+    capture_body: Option<Within<Size, 0, { 1 << 30 }>>,
+    capture_queue: Option<Within<Size, 1, { 1 << 40 }>>,
+    queue: Option<Within<usize, 1, 10_000_000>>,
+    batch: Option<Within<usize, 1, 10_000>>,
+    flush_interval: Option<Within<Span, 1, 3_600_000>>,
+    spool: Option<Within<Size, 65_536, { 1 << 50 }>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RetentionFile {
-    max_age: Option<Span>,
-    max_count: Option<u64>,
-    max_size: Option<Size>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct LogFile {
-    format: LogFormat,
-    level: Option<String>,
+    max_age: Option<Within<Span, 1_000, { 100 * LONGEST }>>,
+    max_count: Option<Within<u64, 1, 1_000_000_000_000>>,
+    max_size: Option<Within<Size, 1, { 1 << 60 }>>,
 }
 
 /// What flags and the environment say; each wins over the file.
@@ -321,16 +308,17 @@ impl Config {
             let message = format!("`stack` is {stack}, and arrays or maps may nest so deep that {} are needed", Size(deepest));
             return impossible(message, "lower `array` and `map` below `[ceilings]`, or raise `stack` below `[executor]`");
         }
+        let deepest = self.limits.ceiling.stack_of_nesting();
+        if stack < deepest {
+            let message = format!("`stack` is {stack}, and calls and expressions may nest so deep that {deepest} are needed");
+            return impossible(
+                message,
+                "lower `call_depth` and `expression_depth` below `[ceilings]`, or raise `stack` below `[executor]`",
+            );
+        }
         if self.server.admin_listen.is_some_and(|address| address.port() != 0 && address == self.server.listen) {
             let hint = "give the control plane another port, or leave `admin_listen` out: then it is at `listen`";
             return impossible("`admin_listen` and `listen` below `[server]` are the same address".into(), hint);
-        }
-        if self.server.max_headers > http::MOST_HEADERS {
-            let message = format!("`max_headers` below `[server]` is {}, above {}", self.server.max_headers, http::MOST_HEADERS);
-            return impossible(message, "no client sends so many; the default is 100");
-        }
-        if self.executor.max_running == 0 || self.server.max_connections == 0 {
-            return impossible("`max_running` and `max_connections` must be at least 1".into(), "leave them out for the defaults");
         }
         Ok(())
     }
@@ -348,7 +336,7 @@ impl File {
         let limits = LimitPolicy {
             default: Limits::DEFAULT.with(&self.limits),
             ceiling: Limits::CEILING.with(&self.ceilings),
-            file: self.limits.file.unwrap_or(DEFAULT_FILE_SIZE),
+            file: self.limits.file.map_or(DEFAULT_FILE_SIZE, Within::get),
         };
         let server = http::Settings::default();
         let executor = local::Settings::default();
@@ -357,14 +345,14 @@ impl File {
         let capture = http::Capturing::default();
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
-            source: self.source.resolve(folder, &limits, self.previews.branches.unwrap_or(0), self.previews.host()),
+            source: self.source.resolve(folder, &limits, self.previews.branches.map_or(0, Within::get), self.previews.host()),
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
             limits,
             executor: local::Settings {
-                max_running: self.executor.max_running.unwrap_or(executor.max_running),
-                stack_bytes: self.executor.stack.map_or(executor.stack_bytes, Size::bytes),
-                memory_bytes: self.executor.memory.map(|size| size.0),
+                max_running: self.executor.max_running.map_or(executor.max_running, Within::get),
+                stack_bytes: self.executor.stack.map_or(executor.stack_bytes, |size| size.get().bytes()),
+                memory_bytes: self.executor.memory.map(|size| size.get().0),
             },
             server: http::Settings {
                 listen: self.server.listen.map_or(server.listen, |address| address.0),
@@ -377,37 +365,37 @@ impl File {
                 dev: self.server.dev.unwrap_or(server.dev),
                 previews_open: self.previews.open.unwrap_or(server.previews_open),
                 preview_host: self.previews.host(),
-                max_connections: self.server.max_connections.unwrap_or(server.max_connections),
-                max_head_bytes: self.server.max_head.map_or(server.max_head_bytes, Size::bytes),
-                max_headers: self.server.max_headers.unwrap_or(server.max_headers),
-                header_timeout: self.server.header_timeout.map_or(server.header_timeout, |span| span.0),
-                body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.0),
-                write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.0),
-                min_rate_bytes: self.server.min_rate.map_or(server.min_rate_bytes, |size| size.0),
-                max_tails: self.server.max_tails.unwrap_or(server.max_tails).min(Semaphore::MAX_PERMITS),
-                tail_rate: self.server.tail_rate.unwrap_or(server.tail_rate),
+                max_connections: self.server.max_connections.map_or(server.max_connections, Within::get),
+                max_head_bytes: self.server.max_head.map_or(server.max_head_bytes, |size| size.get().bytes()),
+                max_headers: self.server.max_headers.map_or(server.max_headers, Within::get),
+                header_timeout: self.server.header_timeout.map_or(server.header_timeout, |span| span.get().0),
+                body_timeout: self.server.body_timeout.map_or(server.body_timeout, |span| span.get().0),
+                write_timeout: self.server.write_timeout.map_or(server.write_timeout, |span| span.get().0),
+                min_rate_bytes: self.server.min_rate.map_or(server.min_rate_bytes, |size| size.get().0),
+                max_tails: self.server.max_tails.map_or(server.max_tails, Within::get),
+                tail_rate: self.server.tail_rate.map_or(server.tail_rate, Within::get),
                 cors: self.cors,
             },
-            grace: self.server.grace.unwrap_or(Span::seconds(20)),
+            grace: self.server.grace.map_or(Span::seconds(20), Within::get),
             record: self.journal.record.unwrap_or_default(),
             capture: http::Capturing {
                 all: self.journal.capture.unwrap_or(capture.all),
-                max_body_bytes: self.journal.capture_body.map_or(capture.max_body_bytes, Size::bytes),
+                max_body_bytes: self.journal.capture_body.map_or(capture.max_body_bytes, |size| size.get().bytes()),
             },
             journal: journal::Settings {
-                queue: self.journal.queue.unwrap_or(journal.queue),
-                batch: self.journal.batch.unwrap_or(journal.batch),
-                flush_interval: self.journal.flush_interval.map_or(journal.flush_interval, |span| span.0),
-                spool_bytes: self.journal.spool.map_or(journal.spool_bytes, |size| size.0),
-                capture_bytes: self.journal.capture_queue.map_or(journal.capture_bytes, Size::bytes),
+                queue: self.journal.queue.map_or(journal.queue, Within::get),
+                batch: self.journal.batch.map_or(journal.batch, Within::get),
+                flush_interval: self.journal.flush_interval.map_or(journal.flush_interval, |span| span.get().0),
+                spool_bytes: self.journal.spool.map_or(journal.spool_bytes, |size| size.get().0),
+                capture_bytes: self.journal.capture_queue.map_or(journal.capture_bytes, |size| size.get().bytes()),
             },
             retention: retention::Settings {
-                max_age: self.retention.max_age.map_or(retention.max_age, |span| span.0),
-                max_count: self.retention.max_count.unwrap_or(retention.max_count),
-                max_bytes: self.retention.max_size.map(|size| size.0).filter(|size| *size > 0).unwrap_or(retention.max_bytes),
+                max_age: self.retention.max_age.map_or(retention.max_age, |span| span.get().0),
+                max_count: self.retention.max_count.map_or(retention.max_count, Within::get),
+                max_bytes: self.retention.max_size.map_or(retention.max_bytes, |size| size.get().0),
             },
             traces: self.traces.resolve(),
-            log: Log { format: self.log.format, level: self.log.level.unwrap_or_else(|| "info".into()) },
+            log: self.log.resolve(),
         }
     }
 }
@@ -557,6 +545,21 @@ mod tests {
             "[source]\nkind = \"git\"\nrequire_signed = true",
             "[source]\nkind = \"git\"\nrepository = \"https://ada:sesame@example.org/fns.git\"",
             "[executor]\nmax_running = 0",
+            "[executor]\nstack = \"100TiB\"",
+            "[limits]\nexpression_depth = 0",
+            "[limits]\ntimeout = \"0s\"",
+            "[ceilings]\nexpression_depth = 0",
+            "[ceilings]\nexpression_depth = 4_000",
+            "[ceilings]\ncall_depth = 1_000_000",
+            "[ceilings]\nfile = \"1MiB\"",
+            "[server]\nmax_head = \"1KiB\"",
+            "[server]\nheader_timeout = \"0s\"",
+            "[journal]\nbatch = 0",
+            "[journal]\nqueue = -1",
+            "[retention]\nmax_count = 0",
+            "[log]\nlevel = \"loud\"",
+            "[log]\nlevel = \"info,picloud::sync=loud\"",
+            "[log]\nlevel = \"\"",
             "[previews]\nhost = \"preview.example.org\"",
             "[server]\nadmin_listen = \"127.0.0.1:8080\"",
             "[traces]\nendpoint = \"127.0.0.1:4318\"",

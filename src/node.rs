@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -26,12 +27,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::listen::Listeners;
 use crate::{
-    access,
+    access, blocking,
     clock::{Ids, NodeNumber, SharedClock, SystemClock, monotonic},
     config::{Config, Source as SourceConfig},
     engine::Engine,
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
+    function::limits::Size,
     gate::server::{Gate, GateError},
     http::{self, App, Auth, Face},
     live::Live,
@@ -67,11 +69,16 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// Runs a node until a signal stops it.
 pub fn serve(config: Config) -> anyhow::Result<()> {
-    let _log = telemetry::start(&config.log)?;
+    let _log = telemetry::start(&config.log);
     // Executions hold what callers sent, and the repository what is not public: whatever folder it is in, it is the owner's alone. SQLite and
     // git make files of their own, so the mode is the process's. Repositories that a group shares keep git's mode for that.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     // Scripts run on these threads: a chain of values as deep as the memory limit allows is dropped by recursion.
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    blocking::can_start(threads, config.executor.stack_bytes).map_err(|error| {
+        let stack = Size(config.executor.stack_bytes as u64);
+        anyhow!("cannot start {threads} threads with stacks of {stack}: {error}\n  hint: lower `stack` below `[executor]`, or let the process have more")
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("serve")
         .thread_stack_size(config.executor.stack_bytes)
@@ -118,7 +125,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     // Ends after the requests, so that the last of them are recorded.
     let last = CancellationToken::new();
     let background = TaskTracker::new();
-    background.spawn(journal.clone().run(last.clone()));
+    let recorded = background.spawn(journal.clone().run(last.clone()));
     let (reached, store) = watch::channel(None);
     let (others, other) = watch::channel(OtherNode::None);
     let database = Database {
@@ -155,7 +162,11 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         ids: ids.clone(),
         stack_bytes: config.executor.stack_bytes,
     });
-    sync.start().await;
+    // It may have to wait for a thread, for as long as the system gives none.
+    tokio::select! {
+        () = sync.start() => {}
+        () = stop.cancelled() => {}
+    }
     let hosted = git.as_ref().map_or(Ok(None), |git| hosted_by(git, &config.data, &sync_handle))?;
     // Pushes that have begun are judged to their end.
     let closed = CancellationToken::new();
@@ -219,6 +230,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let early = tokio::select! {
         () = stop.cancelled() => None,
         ended = followed => Some(("sync", ended)),
+        ended = recorded => Some(("journal", ended)),
         ended = serving => Some(("serving", ended)),
         ended = administering => Some(("administering", ended)),
     };

@@ -11,18 +11,9 @@ use std::{
     time::Duration,
 };
 
-use tracing_subscriber::{EnvFilter, fmt, prelude::*};
+use tracing_subscriber::{fmt, prelude::*};
 
 use crate::config::{Log, LogFormat};
-
-/// Why the log cannot be set up.
-#[derive(Debug, thiserror::Error)]
-#[error("`{level}` is no log level\n  hint: use `error`, `warn`, `info`, `debug`, `trace`, or `info,picloud::sync=debug`")]
-pub struct BadLevel {
-    level: String,
-    #[source]
-    source: tracing_subscriber::filter::ParseError,
-}
 
 /// Bytes that wait to be written; beyond it lines are dropped and counted.
 const MAX_WAITING_BYTES: usize = 4 << 20;
@@ -96,8 +87,8 @@ impl Drop for Started {
 }
 
 /// Starts the log. Later calls in the same process change nothing.
-pub fn start(log: &Log) -> Result<Started, BadLevel> {
-    let filter = EnvFilter::builder().parse(&log.level).map_err(|source| BadLevel { level: log.level.clone(), source })?;
+pub fn start(log: &Log) -> Started {
+    let filter = log.level.filter();
     let is_json = match log.format {
         LogFormat::Json => true,
         LogFormat::Pretty => false,
@@ -116,5 +107,5 @@ pub fn start(log: &Log) -> Result<Started, BadLevel> {
     } else {
         tracing_subscriber::registry().with(filter).with(lines.with_ansi(has_colours)).try_init()
     };
-    Ok(Started)
+    Started
 }

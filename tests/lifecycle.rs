@@ -60,6 +60,31 @@ fn a_mistake_in_the_configuration_is_told_with_its_place_and_a_hint() {
     assert!(said.contains("cannot read the configuration `nowhere.toml`"), "{said}");
 }
 
+/// Threads that serve, each with a stack of two GiB.
+const LARGE_STACKS: &str = "[executor]\nstack = \"2GiB\"\n";
+
+fn gibibytes_of_stacks() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[test]
+fn without_address_space_for_its_threads_a_node_says_so() {
+    let kib = gibibytes_of_stacks() << 20;
+    let (code, said) = node(&[]).config(LARGE_STACKS).after(&format!("ulimit -v {kib}")).fail();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("threads with stacks of 2048 MiB: ") && said.contains("hint: lower `stack`"), "{said}");
+}
+
+#[test]
+fn a_node_that_waits_for_a_thread_stops_when_it_is_told_to() {
+    // Enough for the threads that serve, and not for one that checks what is to go live.
+    let kib = (gibibytes_of_stacks() << 20) + (1_900 << 10);
+    let setup = node(&[("a.rhai", "1")]).config(LARGE_STACKS).after(&format!("ulimit -v {kib}"));
+    let mut node = setup.begin();
+    node.wait_for_line(&["waits for a thread that checks it"]);
+    node.stop();
+}
+
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
     let functions = |name: &str| {

@@ -11,7 +11,8 @@ use super::{ConfigError, impossible};
 use crate::{
     function::{
         LimitPolicy,
-        limits::{Size, Span},
+        limits::{LONGEST, Size, Span},
+        within::Within,
     },
     secret::Secret,
     source::git,
@@ -62,9 +63,9 @@ pub(super) struct SourceFile {
     #[serde(deserialize_with = "branch")]
     branch: Option<String>,
     root: Option<String>,
-    interval: Option<Span>,
-    timeout: Option<Span>,
-    max_push: Option<Size>,
+    interval: Option<Within<Span, 100, LONGEST>>,
+    timeout: Option<Within<Span, 100, LONGEST>>,
+    max_push: Option<Within<Size, 1_024, { 1 << 40 }>>,
     allow_force: Option<bool>,
     require_signed: Option<bool>,
     #[serde(deserialize_with = "whole_path")]
@@ -183,9 +184,9 @@ impl SourceFile {
             repository,
             branch: self.branch.unwrap_or(default.branch),
             root: self.root.map_or(default.root, |root| root.trim_start_matches("./").trim_matches(['/', '.']).to_owned()),
-            interval: self.interval.map_or(default.interval, |span| span.0),
-            timeout: self.timeout.map_or(default.timeout, |span| span.0),
-            max_push_bytes: self.max_push.map_or(default.max_push_bytes, |size| size.0),
+            interval: self.interval.map_or(default.interval, |span| span.get().0),
+            timeout: self.timeout.map_or(default.timeout, |span| span.get().0),
+            max_push_bytes: self.max_push.map_or(default.max_push_bytes, |size| size.get().0),
             max_file_bytes: limits.file.0,
             allow_force: self.allow_force.unwrap_or(default.allow_force),
             allowed_signers: self.allowed_signers.map(|path| folder.join(path)),

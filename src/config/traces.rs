@@ -4,7 +4,7 @@ use http::Uri;
 use serde::Deserialize;
 
 use super::{ConfigError, impossible};
-use crate::trace::Settings;
+use crate::{function::within::Within, trace::Settings};
 
 /// The section as it is written: every key may be missing.
 #[derive(Debug, Default, Deserialize)]
@@ -12,7 +12,7 @@ use crate::trace::Settings;
 pub(super) struct TracesFile {
     endpoint: Option<String>,
     sample: Option<f64>,
-    queue: Option<usize>,
+    queue: Option<Within<usize, 1, 1_000_000>>,
     service: Option<String>,
 }
 
@@ -28,9 +28,6 @@ impl TracesFile {
         if self.sample.is_some_and(|sample| !(0.0..=1.0).contains(&sample)) {
             return impossible("`sample` below `[traces]` must be from 0 to 1".into(), "0.1 is every tenth request, 1 is every one");
         }
-        if self.queue == Some(0) {
-            return impossible("`queue` below `[traces]` must be at least 1".into(), "leave it out for the default");
-        }
         Ok(())
     }
 
@@ -41,7 +38,7 @@ impl TracesFile {
         Some(Settings {
             endpoint: if endpoint.ends_with(PATH) { endpoint.to_owned() } else { format!("{endpoint}{PATH}") },
             sample: self.sample.unwrap_or(0.1),
-            queue: self.queue.unwrap_or(8_192),
+            queue: self.queue.map_or(8_192, Within::get),
             service: self.service.unwrap_or_else(|| "picloud".into()),
         })
     }

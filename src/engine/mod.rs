@@ -234,19 +234,21 @@ impl Class {
         Self { rhai, roomy: room::Roomy::new(limits), known, global }
     }
 
-    /// Sets every limit that Rhai has: its defaults differ between debug and release builds.
+    /// Sets every limit that Rhai has: its defaults differ between debug and release builds. To it 0 means that there is no limit, and a
+    /// deployment of before 0 was refused may still ask for that.
     fn engine(limits: &Limits) -> rhai::Engine {
         let mut rhai = rhai::Engine::new();
+        let expression_depth = limits.expression_depth.max(1) as usize;
         // The interner is one lock for all threads, waited for in steps of 10 ms.
         rhai.set_max_strings_interned(0)
             .set_optimization_level(OPTIMIZATION)
             .set_strict_variables(true)
             .set_max_operations(0)
             .set_max_call_levels(limits.call_depth as usize)
-            .set_max_expr_depths(limits.expression_depth as usize, limits.expression_depth as usize)
-            .set_max_string_size(limits.string.bytes())
-            .set_max_array_size(limits.array as usize)
-            .set_max_map_size(limits.map as usize)
+            .set_max_expr_depths(expression_depth, expression_depth)
+            .set_max_string_size(limits.string.bytes().max(1))
+            .set_max_array_size(limits.array.max(1) as usize)
+            .set_max_map_size(limits.map.max(1) as usize)
             .set_max_variables(MAX_VARIABLES)
             .set_max_functions(MAX_FUNCTIONS)
             .set_max_modules(lint::MAX_IMPORTS)

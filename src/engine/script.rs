@@ -101,7 +101,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     let mut ast = class
         .rhai
         .compile_with_scope(&scope, &parsed.script)
-        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &parsed.manifest.limits)])?;
+        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &parsed.manifest.limits, engine.policy())])?;
     ast.set_source(file.as_ref());
     let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
     if !module::is_module(file) {

@@ -3,17 +3,17 @@
 use rhai::{Engine, ParseError, ParseErrorType, Token};
 
 use super::{MAX_FUNCTIONS, context, failure};
-use crate::function::{Diagnostic, FilePath, Limits, Position, foreign};
+use crate::function::{Diagnostic, FilePath, LimitPolicy, Limits, Position, foreign};
 
 /// Explains why a file does not compile.
-pub fn explain(engine: &Engine, file: &FilePath, text: &str, error: &ParseError, limits: &Limits) -> Diagnostic {
+pub fn explain(engine: &Engine, file: &FilePath, text: &str, error: &ParseError, limits: &Limits, policy: &LimitPolicy) -> Diagnostic {
     // A place past the end is where something is missing.
     let position = failure::position(error.position()).unwrap_or_else(|| Position::of_offset(text, text.trim_end().len()));
     if let Some(merge) = foreign::unresolved_merge(file, text, position) {
         return merge;
     }
     let place = Place::of(text, position);
-    let (message, hint) = special(error.err_type(), limits).or_else(|| place.problem(engine)).unwrap_or_else(|| {
+    let (message, hint) = special(error.err_type(), limits, policy).or_else(|| place.problem(engine)).unwrap_or_else(|| {
         let message = error.err_type().to_string();
         let mut letters = message.chars();
         (letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default(), None)
@@ -22,11 +22,13 @@ pub fn explain(engine: &Engine, file: &FilePath, text: &str, error: &ParseError,
 }
 
 /// What there is to say about a kind of error.
-fn special(kind: &ParseErrorType, limits: &Limits) -> Option<(String, Option<String>)> {
+fn special(kind: &ParseErrorType, limits: &Limits, policy: &LimitPolicy) -> Option<(String, Option<String>)> {
     Some(match kind {
         ParseErrorType::ExprTooDeep => {
             let limit = limits.expression_depth;
-            let hint = format!("split it with `let`, or raise the limit in the front-matter: `limits.expression_depth = {}`", 2 * limit);
+            let more = (2 * limit).min(policy.ceiling.expression_depth);
+            let raise = format!(", or raise the limit in the front-matter: `limits.expression_depth = {more}`");
+            let hint = format!("split it with `let`{}", if more > limit { raise } else { String::new() });
             (format!("the expression passes the limit `expression_depth` of {limit}"), Some(hint))
         }
         ParseErrorType::TooManyFunctions => (

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+use super::within::Within;
+
 /// A number of bytes as people write it: `64KiB`, `16 MiB`, or a plain number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Size(pub u64);
@@ -100,9 +102,13 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// Writes the struct of limits, the struct of overrides (all optional) and what joins them, from one list.
+/// The longest time that makes sense anywhere, in milliseconds: a year.
+pub const LONGEST: u64 = 31_557_600_000;
+
+/// Writes the struct of limits, the struct of overrides (all optional) and what joins them, from one list. No limit is ever 0: with that a
+/// function could not run, and to Rhai it means that there is no limit.
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, ceiling $ceiling:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, ceiling $ceiling:expr, from $least:literal to $most:expr;)*) => {
         /// What one run of a function may use. Every number is an upper bound.
         #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub struct Limits { $($(#[$doc])* pub $name: $type,)* }
@@ -111,9 +117,9 @@ macro_rules! limits {
         #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct LimitOverrides {
-            $($(#[$doc])* pub $name: Option<$type>,)*
+            $($(#[$doc])* pub $name: Option<Within<$type, $least, { $most }>>,)*
             /// Bytes of one function file; a configuration's to say, not a front-matter's.
-            pub file: Option<Size>,
+            pub file: Option<Within<Size, 1_024, { 16 << 20 }>>,
         }
 
         impl Limits {
@@ -124,7 +130,7 @@ macro_rules! limits {
 
             /// Returns these limits with the overrides in place of what they name.
             pub fn with(&self, overrides: &LimitOverrides) -> Self {
-                Self { $($name: overrides.$name.unwrap_or(self.$name),)* }
+                Self { $($name: overrides.$name.map_or(self.$name, Within::get),)* }
             }
 
             /// Returns the limits that are not as in another set: key and value.
@@ -149,33 +155,43 @@ macro_rules! limits {
 
 limits! {
     /// Wall-clock time of a run.
-    timeout: Span = Span::seconds(10), ceiling Span::seconds(300);
+    timeout: Span = Span::seconds(10), ceiling Span::seconds(300), from 1 to LONGEST;
     /// Statements, expressions, steps along a chain, calls.
-    operations: u64 = 50_000_000, ceiling 5_000_000_000;
+    operations: u64 = 50_000_000, ceiling 5_000_000_000, from 1 to 1_000_000_000_000_000;
     /// Bytes of memory that a run may hold at once.
-    memory: Size = Size::mib(64), ceiling Size::mib(64);
+    memory: Size = Size::mib(64), ceiling Size::mib(64), from 65_536 to 1 << 34;
     /// Calls inside calls.
-    call_depth: u32 = 64, ceiling 128;
+    call_depth: u32 = 64, ceiling 128, from 1 to 10_000;
     /// Expressions inside expressions.
-    expression_depth: u32 = 64, ceiling 128;
+    expression_depth: u32 = 64, ceiling 128, from 1 to 10_000;
     /// Bytes of one string that a script builds.
-    string: Size = Size::mib(1), ceiling Size::mib(16);
+    string: Size = Size::mib(1), ceiling Size::mib(16), from 1 to 1 << 30;
     /// Elements of one array that a script builds, those of arrays inside it counted too; bytes of one blob.
-    array: u32 = 32_000, ceiling 100_000;
+    array: u32 = 32_000, ceiling 100_000, from 1 to 16_000_000;
     /// Entries of one map that a script builds, those of maps inside it counted too.
-    map: u32 = 5_000, ceiling 100_000;
+    map: u32 = 5_000, ceiling 100_000, from 1 to 16_000_000;
     /// Bytes of a request's body.
-    body: Size = Size::mib(1), ceiling Size::mib(16);
+    body: Size = Size::mib(1), ceiling Size::mib(16), from 1 to 1 << 30;
     /// Bytes of a response's body.
-    response: Size = Size::mib(8), ceiling Size::mib(64);
+    response: Size = Size::mib(8), ceiling Size::mib(64), from 1 to 1 << 32;
     /// Lines that a run may log.
-    log_lines: u32 = 1_000, ceiling 10_000;
+    log_lines: u32 = 1_000, ceiling 10_000, from 1 to 10_000_000;
     /// Bytes that a run may log.
-    log_size: Size = Size::kib(64), ceiling Size::mib(1);
+    log_size: Size = Size::kib(64), ceiling Size::mib(1), from 1 to 1 << 30;
     /// Runs of one function at the same time.
-    concurrency: u32 = 64, ceiling 1_024;
+    concurrency: u32 = 64, ceiling 1_024, from 1 to 1_000_000;
     /// Bytes that all runs of a version together may leave behind.
-    leak: Size = Size::mib(16), ceiling Size::mib(256);
+    leak: Size = Size::mib(16), ceiling Size::mib(256), from 1 to 1 << 40;
+}
+
+/// Stack that an expression inside an expression takes, in bytes, while it is compiled or while it runs.
+const STACK_PER_EXPRESSION: u64 = 8_192;
+
+impl Limits {
+    /// Returns the stack that calls inside calls need, each with expressions inside expressions.
+    pub fn stack_of_nesting(&self) -> Size {
+        Size((u64::from(self.call_depth) + 1) * u64::from(self.expression_depth) * STACK_PER_EXPRESSION)
+    }
 }
 
 /// The limits in force on a node: what holds by default, and how far a front-matter may go.
@@ -224,7 +240,7 @@ mod tests {
     #[test]
     fn no_default_is_above_its_ceiling() {
         assert_eq!(Limits::DEFAULT.first_above(&Limits::CEILING), None);
-        let raised = Limits::DEFAULT.with(&LimitOverrides { map: Some(100_001), ..Default::default() });
+        let raised = Limits::DEFAULT.with(&toml::from_str("map = 100_001").unwrap());
         assert_eq!(raised.first_above(&Limits::CEILING), Some(("map", "100001".into(), "100000".into())));
     }
 }

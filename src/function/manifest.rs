@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cors, Diagnostic, FilePath, Position, foreign,
-    limits::{LimitOverrides, LimitPolicy, Limits, Span},
+    limits::{LONGEST, LimitOverrides, LimitPolicy, Limits, Span},
     route::Method,
     toml_text,
+    within::Within,
 };
 use crate::access::Scope;
 
@@ -43,7 +44,7 @@ impl Default for Manifest {
 struct FrontMatter {
     description: Option<String>,
     methods: Option<Vec<Method>>,
-    timeout: Option<Span>,
+    timeout: Option<Within<Span, 1, LONGEST>>,
     auth: Option<Auth>,
     capture: Option<bool>,
     cors: Option<Cors>,
@@ -156,10 +157,6 @@ impl Parsed {
             let error = fail(key_position(key), format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
             return Err(Box::new(error.hint(format!("lower it, or raise `{key}` below `[ceilings]` in picloud.toml"))));
         }
-        if manifest.limits.concurrency == 0 || manifest.limits.timeout.0.is_zero() {
-            let key = if manifest.limits.concurrency == 0 { "concurrency" } else { "timeout" };
-            return Err(fail(key_position(key), format!("`{key}` is zero: the function could never run")));
-        }
         let blank = "\n".repeat(toml.matches('\n').count() + 2);
         Ok(Self { manifest, script: blank + script })
     }
@@ -258,6 +255,9 @@ mod tests {
             "+++\nmethods = []\n+++\n",
             "+++\ntimeout = \"1s\"\n[limits]\ntimeout = \"1s\"\n+++\n",
             "+++\n[limits]\nconcurrency = 0\n+++\n",
+            "+++\n[limits]\nexpression_depth = 0\n+++\n",
+            "+++\nlimits.map = -1\n+++\n",
+            "+++\ntimeout = \"0s\"\n+++\n",
             "+++\ntimeout = \"soon\"\n+++\n",
             "+++\n[limits]\nfile = \"1MiB\"\n+++\n",
             "+++\nauth = true\n+++\n",

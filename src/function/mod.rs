@@ -12,6 +12,7 @@ pub mod route;
 pub mod toml_text;
 pub mod tree;
 pub mod unicode;
+pub mod within;
 
 use std::sync::Arc;
 

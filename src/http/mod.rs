@@ -103,7 +103,7 @@ pub struct Settings {
 }
 
 /// The most headers that a configuration may allow; a [`http::HeaderMap`] panics at some 24,000.
-pub const MOST_HEADERS: usize = 10_000;
+pub const MOST_HEADERS: u64 = 10_000;
 
 impl Settings {
     /// Returns what a client must send or take in such a time, so that it is waited for longer.

@@ -14,6 +14,7 @@ mod node;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod depths;
 mod functions;
 mod kit;
 mod known;

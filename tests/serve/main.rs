@@ -4,6 +4,7 @@
 mod node;
 
 mod breaking;
+mod configuration;
 mod load;
 mod modules;
 mod mounts;

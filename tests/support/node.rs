@@ -115,6 +115,13 @@ impl Setup {
         node
     }
 
+    /// Starts what will not say where it answers.
+    pub fn begin(self) -> Node {
+        let mut node = Node { setup: self, child: None, address: ([127, 0, 0, 1], 0).into(), log: Arc::default() };
+        node.spawn();
+        node
+    }
+
     /// Starts what cannot run, and returns how it ended and what it said.
     pub fn fail(&self) -> (Option<i32>, String) {
         let mut child = self.command().spawn().unwrap();
@@ -156,20 +163,9 @@ impl Node {
 
     /// Starts it on what is in its folder now.
     pub fn start(&mut self) {
-        assert!(self.child.is_none(), "it runs already");
-        let mut child = self.setup.command().spawn().unwrap();
-        let (stderr, log) = (child.stderr.take().unwrap(), self.log.clone());
-        std::thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let mut log = log.lock().unwrap();
-                log.push_str(&line);
-                log.push('\n');
-            }
-        });
-        let pid = child.id();
-        self.child = Some(child);
-        let announcement = self.data().join("node.json");
         let before = self.log().len();
+        let pid = self.spawn();
+        let announcement = self.data().join("node.json");
         let mut url = None;
         wait_until("the node says where it answers", PATIENCE, || {
             if let Some(ended) = self.child.as_mut().and_then(|child| child.try_wait().unwrap()) {
@@ -188,6 +184,23 @@ impl Node {
         wait_until("the database answers or refuses", PATIENCE, || {
             !self.get("/_picloud/ready").text().contains("the database has not answered yet")
         });
+    }
+
+    /// Starts its process, and returns the id of that.
+    fn spawn(&mut self) -> u32 {
+        assert!(self.child.is_none(), "it runs already");
+        let mut child = self.setup.command().spawn().unwrap();
+        let (stderr, log) = (child.stderr.take().unwrap(), self.log.clone());
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = log.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let pid = child.id();
+        self.child = Some(child);
+        pid
     }
 
     /// Has its next start differ.
