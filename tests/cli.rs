@@ -596,3 +596,63 @@ fn completions_are_printed_for_each_shell() {
         assert!(Folder::empty().done(&["completions", shell]).contains("picloud"));
     }
 }
+
+#[test]
+fn a_project_is_checked_where_its_functions_are_as_it_is_deployed() {
+    let folder = Folder::empty();
+    folder.write("shop/picloud.toml", "[source]\npath = \"src\"\n[limits]\nfile = \"1KiB\"\n");
+    folder.write("shop/src/a.rhai", "import \"m\" as m; m::f()");
+    folder.write("shop/src/_lib/m.rhai", "fn f() { 1 }");
+    folder.write("shop/notes.rhai", "let x = ;");
+    for dir in ["shop", "./shop"] {
+        let checked = folder.run(&["check", dir]);
+        assert_eq!(String::from_utf8_lossy(&checked.stdout), "1 function, no errors\n", "{}", String::from_utf8_lossy(&checked.stderr));
+        let told = format!("`{dir}` is a project; its functions are in `{dir}/src`\n");
+        assert_eq!((checked.status.code(), String::from_utf8_lossy(&checked.stderr)), (Some(0), told.into()));
+    }
+    // Its own limits hold, and a folder of functions is taken as it is.
+    folder.write("shop/src/large.rhai", &format!("/*{}*/1", "x".repeat(1024)));
+    assert_eq!(folder.run(&["check", "shop"]).status.code(), Some(1));
+    assert_eq!(folder.done(&["check", "shop/src"]), "2 functions, no errors\n");
+    folder.write("shop/picloud.toml", "[source]\npath = \"nowhere\"\n");
+    assert!(folder.refused(2, &["check", "shop"]).contains("nowhere`, which is no folder"));
+}
+
+#[test]
+fn status_right_after_a_broken_save_shows_the_mistake() {
+    let folder = Folder::project();
+    let _node = Node::start(&folder);
+    for round in 0..5 {
+        folder.write("functions/hello.rhai", &format!("let x = {round};\nlet y = ;"));
+        // A machine as busy as this one may be may take longer than a person waits.
+        wait(|| {
+            let said = folder.done(&["status"]);
+            let shows_it = said.contains("functions/hello.rhai:2:9: error");
+            assert!(shows_it || !said.contains(" ms\n"), "{said}");
+            shows_it.then_some(())
+        });
+        folder.write("functions/hello.rhai", &format!("{round}"));
+        wait(|| (folder.json(&["status", "--json"])["is_in_sync"] == true).then_some(()));
+    }
+}
+
+#[test]
+fn the_node_s_own_urls_are_no_function_s() {
+    let folder = Folder::empty();
+    folder.write("functions/[...all].rhai", "1");
+    for url in ["/_picloud/health", "/api/admin/x", "/%61pi/execute/y", "/functions.git/info/refs"] {
+        assert_eq!(folder.done(&["routes", url]), format!("GET {url}: PiCloud answers this itself; no function does\n"));
+        assert!(folder.refused(2, &["invoke", url]).contains("PiCloud answers `"));
+    }
+    assert_eq!(folder.done(&["invoke", "/api/admins"]), "1");
+}
+
+#[test]
+fn a_hint_names_the_node_that_was_named() {
+    let folder = Folder::project();
+    Node::start(&folder).stop();
+    fs::rename(folder.0.path().join(".picloud"), folder.0.path().join("its data")).unwrap();
+    let create = ["token", "create", "ci", "--scope", "read", "--data", "its data"];
+    folder.done(&create);
+    assert!(folder.refused(2, &create).contains("`picloud token revoke ci --data 'its data'` first"));
+}

@@ -13,7 +13,7 @@ use std::{io, path::PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use create::{Created, create};
-pub use restore::{Restored, restore, verify};
+pub use restore::{Restored, is_unfinished, restore, verify};
 
 use crate::{
     source::git::GitError,

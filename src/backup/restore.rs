@@ -186,6 +186,11 @@ fn take_out(reader: &mut Reader, name: &str, folder: &Path) -> Result<Option<Pat
 /// In this folder below the data folder all is made, and moved up when it is whole.
 const UNFINISHED: &str = "restoring";
 
+/// Returns whether a restore into this data folder goes on, or was killed.
+pub fn is_unfinished(data: &Path) -> bool {
+    data.join(UNFINISHED).exists()
+}
+
 /// A data folder that is empty again unless it gets whole.
 struct Unfinished(PathBuf);
 

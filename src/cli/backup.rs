@@ -88,6 +88,9 @@ impl Restore {
             let (head, sums) = backup::verify(&self.file)?;
             output::line(format!("{} is whole, of {}, by picloud {}", self.file.display(), head.created, head.picloud));
             row("database", &contents(&head, sums.tables.values().map(|sum| sum.rows).sum()));
+            if head.branch.is_some() {
+                row("repository", "every branch and tag");
+            }
             return Ok(Exit::Done);
         }
         let config = self.configured.load()?;
@@ -105,6 +108,17 @@ impl Restore {
         output::line("\nThe node makes a new admin token when it starts. Other tokens are good as they were.");
         Ok(Exit::Done)
     }
+}
+
+/// Refuses to serve from a data folder that a restore has not filled: the node would begin anew, without functions, history and tokens.
+pub fn must_be_restored(config: Config) -> anyhow::Result<Config> {
+    if backup::is_unfinished(&config.data) {
+        bail!(
+            "a restore into `{0}` has not ended\n  hint: run the same `picloud restore` again; to begin anew, delete `{0}/restoring`",
+            config.data.display()
+        );
+    }
+    Ok(config)
 }
 
 fn contents(head: &backup::Head, rows: u64) -> String {

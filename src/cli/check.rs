@@ -15,7 +15,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::{Configured, Exit, found, output};
+use super::{Configured, Exit, found, output, project::Project};
 use crate::{
     clock::SystemClock,
     config::{Config, Source as SourceConfig},
@@ -38,7 +38,7 @@ use crate::{
 pub struct Check {
     #[command(flatten)]
     configured: Configured,
-    /// Folder to check [default: the configured one]
+    /// Folder of functions to check, or a project: a folder with a `picloud.toml` [default: the configured one]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Print one JSON object
@@ -48,10 +48,7 @@ pub struct Check {
 
 impl Check {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let mut config = self.configured.load()?;
-        if let Some(path) = self.dir {
-            config.source = SourceConfig::Directory { path };
-        }
+        let config = self.config()?;
         let CheckedSource { mut settled, .. } = read_and_check(&config)?;
         if let SourceConfig::Directory { path } = &config.source {
             settled.diagnostics.extend(git::of_working_copy(path));
@@ -73,6 +70,20 @@ impl Check {
             });
         }
         Ok(if is_good { Exit::Done } else { Exit::FunctionsWrong })
+    }
+}
+
+impl Check {
+    /// Returns the configuration; with a folder it is about the functions there, and a project's own settings hold.
+    fn config(&self) -> anyhow::Result<Config> {
+        let Some(dir) = &self.dir else { return self.configured.load() };
+        let project = Project::of(dir)?;
+        let mut config = match project.config.filter(|_| !self.configured.names_settings()) {
+            Some(config) => config,
+            None => self.configured.load()?,
+        };
+        config.source = SourceConfig::Directory { path: project.functions };
+        Ok(config)
     }
 }
 

@@ -10,10 +10,11 @@ use super::{
     Exit,
     client::{Changed, Refusal},
     found, output,
+    project::Project,
 };
 use crate::{
     clock::monotonic,
-    config::{Config, FILE_NAME, Overrides, Source as SourceConfig},
+    config::Source as SourceConfig,
     deployment::Snapshot,
     function::Diagnostic,
     source::{
@@ -47,7 +48,7 @@ pub struct Deploy {
 
 impl Deploy {
     pub(super) fn run(mut self) -> anyhow::Result<Exit> {
-        self.dir = functions_of(&self.dir)?;
+        self.dir = Project::of(&self.dir)?.functions;
         self.must_not_contain_the_source()?;
         let snapshot = self.read()?;
         if snapshot.problems.iter().any(Diagnostic::is_error) {
@@ -141,27 +142,6 @@ impl Deploy {
         output::line(format!("live at {revision} in {took_ms} ms, deployment {deployment}"));
         Ok(Exit::Done)
     }
-}
-
-/// Returns where the functions of a folder are: in a project where its `picloud.toml` says, else in the folder itself.
-fn functions_of(dir: &Path) -> anyhow::Result<PathBuf> {
-    let settings = dir.join(FILE_NAME);
-    if !settings.is_file() {
-        return Ok(dir.into());
-    }
-    let functions = match Config::load(Some(&settings), Overrides::default())?.source {
-        SourceConfig::Directory { path } => path,
-        SourceConfig::Git(git) => dir.join(git.root),
-    };
-    if !functions.is_dir() {
-        bail!(
-            "the functions of `{}` should be in `{}`, which is no folder\n  hint: `path` or `root` below `[source]` of its `{FILE_NAME}` says where they are",
-            dir.display(),
-            functions.display()
-        );
-    }
-    output::tell(format!("`{}` is a project; its functions are in `{}`", dir.display(), functions.display()));
-    Ok(functions)
 }
 
 /// Writes a finding with the path of its file as seen from here.

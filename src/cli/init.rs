@@ -110,7 +110,7 @@ impl Init {
             output::line(format!("  branch = \"{}\"", self.branch));
         }
         output::line("and\n  picloud serve");
-        let place = shell(&repository.display().to_string());
+        let place = output::shell(&repository.display().to_string());
         output::line(format!("Then push from anywhere:\n  git push {place} {}", self.branch));
         Ok(Exit::Done)
     }
@@ -137,12 +137,6 @@ impl Init {
         output::line("  picloud serve\n  curl 'http://127.0.0.1:8080/hello?name=Ada'");
         Ok(Exit::Done)
     }
-}
-
-/// Writes a word for a shell.
-fn shell(word: &str) -> String {
-    let is_plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:".contains(&byte));
-    if is_plain { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// Writes a file that is not there yet, and the folders above it.

@@ -29,7 +29,7 @@ use crate::{
     deployment::DeploymentId,
     engine::Control,
     execution::{Execution, ExecutionId, Invocation, Reply, Trigger},
-    function::{Diagnostic, SharedFunction, diagnostic::near_miss, route::methods::join},
+    function::{Diagnostic, SharedFunction, diagnostic::near_miss, reserved::is_reserved, route::methods::join},
     live::router::{Match, Router},
     shown::Shown,
     sync::settle::Settled,
@@ -69,7 +69,14 @@ pub struct Invoke {
 impl Invoke {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let uri: Option<Uri> = self.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/'));
-        let uri = uri.with_context(|| format!("`{}` is not a path\n  hint: begin with `/`, and write a space as `%20`", self.path))?;
+        let uri = uri.with_context(|| {
+            let hint = if self.path.starts_with('/') {
+                "write a space as `%20`, and other such characters encoded, too"
+            } else {
+                "begin with `/`"
+            };
+            format!("`{}` is not a path\n  hint: {hint}", self.path)
+        })?;
         let body = self.body()?;
         let headers = self.headers(&body)?;
         let method = self.method.clone().unwrap_or_else(|| if self.given_body.is_some() { "POST".into() } else { "GET".into() });
@@ -93,6 +100,9 @@ impl Invoke {
 
         let config = self.node.configured.load()?;
         let checked = read_and_check(&config)?;
+        if is_reserved(uri.path()) {
+            bail!("PiCloud answers `{}` itself; no function does", uri.path());
+        }
         let router = router(&checked.settled);
         let (function, params) = match router.find(method.as_str(), uri.path()) {
             Match::Found { value: Ok(function), params, .. } => (function.clone(), params),

@@ -20,6 +20,7 @@ mod invoke;
 mod login;
 mod logs;
 mod output;
+mod project;
 mod remote;
 mod replay;
 mod routes;
@@ -154,6 +155,17 @@ impl Configured {
         self.config.is_some() || self.data.is_some() || self.database.is_some()
     }
 
+    /// Returns whether a configuration file was named.
+    fn names_settings(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// Returns the options with which another command means the same node, for hints to be pasted.
+    fn again(&self) -> String {
+        let options = [("--config", &self.config), ("--data", &self.data)].into_iter();
+        options.filter_map(|(name, path)| Some(format!(" {name} {}", output::shell(&path.as_ref()?.display().to_string())))).collect()
+    }
+
     fn load(&self) -> anyhow::Result<Config> {
         Ok(Config::load(self.config.as_deref(), self.overrides())?)
     }
@@ -253,6 +265,7 @@ pub fn run() -> ExitCode {
             };
             Config::load(serve.configured.config.as_deref(), overrides)
                 .map_err(anyhow::Error::new)
+                .and_then(backup::must_be_restored)
                 .and_then(node::serve)
                 .map(|()| Exit::Done)
         }

@@ -157,6 +157,12 @@ pub fn micros(us: u64) -> String {
     }
 }
 
+/// Writes a word for a shell.
+pub fn shell(word: &str) -> String {
+    let is_plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-+@:".contains(&byte));
+    if is_plain { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

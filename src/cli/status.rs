@@ -17,7 +17,7 @@ use super::{
     output::{self, Style},
 };
 use crate::{
-    clock::rfc3339,
+    clock::{monotonic, rfc3339},
     config::{Config, Source as SourceConfig},
     deployment::{Deployment, DeploymentStatus, Summary},
     function::{Diagnostic, limits::Size},
@@ -42,6 +42,13 @@ pub struct Status {
 /// How often the status is looked at while somebody watches.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Nearly every save is live or refused within this time.
+const DECISION: Duration = Duration::from_secs(1);
+/// A file that does not check is waited for, in case its writer goes on: a mistake that is shown before may be an older one.
+const SETTLED: Duration = Duration::from_millis(500);
+/// How often the status is looked at until then.
+const GLANCE: Duration = Duration::from_millis(50);
+
 /// What the database tells.
 #[derive(Default)]
 struct Recorded {
@@ -54,7 +61,7 @@ impl Status {
         if self.watch {
             return self.watch();
         }
-        let seen = self.look()?;
+        let seen = self.look_once_decided()?;
         if self.json {
             output::json(&seen.data)?;
         } else {
@@ -90,6 +97,18 @@ impl Status {
         Ok(Exit::Done)
     }
 
+    /// Looks until a save that the node has seen this moment is live or refused, or waits for something else.
+    fn look_once_decided(&self) -> anyhow::Result<Seen> {
+        let began = monotonic();
+        loop {
+            let seen = self.look()?;
+            if !is_being_decided(&seen.data) || began.elapsed() > DECISION {
+                return Ok(seen);
+            }
+            thread::sleep(GLANCE);
+        }
+    }
+
     /// Asks the node, or reads what the database tells where none runs.
     fn look(&self) -> anyhow::Result<Seen> {
         if let Some(client) = self.node.find()? {
@@ -120,6 +139,14 @@ struct Seen {
     data: Value,
     /// Why it is not all that there is to tell.
     problem: Option<anyhow::Error>,
+}
+
+/// Returns whether the source holds something new that nobody holds back, and of which it is not known yet whether it is right.
+fn is_being_decided(status: &Value) -> bool {
+    let Some(behind) = status["behind_us"].as_u64().map(Duration::from_micros) else { return false };
+    let has_reason = ["held", "waiting", "problem"].iter().any(|key| !status[key].is_null());
+    let has_mistakes = status["diagnostics"].as_array().is_some_and(|found| !found.is_empty());
+    !has_reason && (behind < SETTLED || (behind < DECISION && !has_mistakes))
 }
 
 /// Returns what of a status is news when it changes: not what time alone changes, and of the journal only what goes wrong.
@@ -266,8 +293,8 @@ fn recorded_text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyho
     if spooled > 0 {
         said.push(format!("spool     {} of executions wait for the database", Size(spooled)));
     }
-    if recorded.diagnostics().iter().any(Diagnostic::is_error) {
-        said.push(kept(config).into());
+    if let Some(last) = recorded.last.as_ref().filter(|last| last.diagnostics.iter().any(Diagnostic::is_error)) {
+        said.push(format!("\nMistakes that the node found at {}; it does not run now, so they may be mended:", rfc3339(last.id.time_us())));
     }
     for diagnostic in recorded.diagnostics() {
         said.push(format!("\n{}", Configured::finding(config, diagnostic)));

@@ -118,7 +118,8 @@ impl Create {
         let made = configured.with_writable_store(&config, async |store| Ok(store.create_token(&token, &hash, &record).await?))?;
         if !made {
             let name = token.name;
-            bail!("there is a token `{name}` already\n  hint: take another name, or `picloud token revoke {name}` first");
+            let again = configured.again();
+            bail!("there is a token `{name}` already\n  hint: take another name, or `picloud token revoke {name}{again}` first");
         }
         Ok((secret.expose().to_owned(), token.summary(now_us)))
     }

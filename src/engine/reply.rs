@@ -72,7 +72,10 @@ fn status(map: &Map) -> Result<StatusCode, BadReply> {
         .and_then(|code| u16::try_from(code).ok())
         .filter(|code| (200..=599).contains(code))
         .and_then(|code| StatusCode::from_u16(code).ok())
-        .ok_or_else(|| invalid(format!("`statusCode` must be a whole number from 200 to 599, not {}", value::to_text(given, 40))))
+        .ok_or_else(|| {
+            let kind = if given.is_string() { "the text " } else { "" };
+            invalid(format!("`statusCode` must be a whole number from 200 to 599, not {kind}{}", value::to_text(given, 40)))
+        })
 }
 
 /// Headers of a response, as long as they are few.

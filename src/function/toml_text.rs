@@ -26,7 +26,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
 }
 
 /// Turns the reader's sentence into ours. `serde` words an unknown key as
-/// "unknown field `x`, expected one of `a`, `b`" (or "expected `a`"); everything else is passed on.
+/// "unknown field `x`, expected one of `a`, `b`" (or "expected `a`"), and an unknown word as "unknown variant".
 fn explain(message: &str) -> (String, Option<String>) {
     // Types of ours that know what to do say it on a line of its own.
     if let Some((message, hint)) = message.split_once("\nhint: ") {
@@ -36,18 +36,38 @@ fn explain(message: &str) -> (String, Option<String>) {
     if let Some(at) = message.find("expected struct ") {
         message.replace_range(at.., "expected a table");
     }
+    if let Some((before, of_rust)) = message.rsplit_once("expected ")
+        && ["u16", "u32", "u64", "usize", "i64"].contains(&of_rust)
+    {
+        message = format!("{before}expected a whole number");
+    }
+    if let Some(key) = message.strip_prefix("missing field ") {
+        return (format!("the key {key} is missing"), None);
+    }
+    if let Some(rest) = message.strip_prefix("unknown variant `") {
+        let (word, near, known) = words(rest);
+        let hint = near.map_or_else(|| format!("write one of {known}"), |near| format!("did you mean `{near}`?"));
+        return (format!("`{word}` is not known here"), Some(hint));
+    }
     let Some(rest) = message.strip_prefix("unknown field `") else {
         return (message, None);
     };
-    let mut words = rest.split('`').step_by(2);
-    let key = words.next().unwrap_or_default();
-    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
-    let hint = match near_miss(key, known.iter().copied()) {
+    let (key, near, known) = words(rest);
+    let hint = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "no keys are known here".into(),
-        None => format!("the keys here are {}", known.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")),
+        None => format!("the keys here are {known}"),
     };
     (format!("unknown key `{key}`"), Some(hint))
+}
+
+/// Splits "x`, expected one of `a`, `b`": the unknown word, the known one that is nearly the same, and the known ones.
+fn words(rest: &str) -> (&str, Option<&str>, String) {
+    let mut words = rest.split('`').step_by(2);
+    let unknown = words.next().unwrap_or_default();
+    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let listed: Vec<String> = known.iter().map(|word| format!("`{word}`")).collect();
+    (unknown, near_miss(unknown, known), listed.join(", "))
 }
 
 #[cfg(test)]

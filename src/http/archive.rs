@@ -7,12 +7,11 @@ use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use super::{
     Answer, App, Problem,
     auth::{Denied, admission::may_see},
-    control::is_reserved,
     function,
     places::Received,
     problem::BASIC,
 };
-use crate::{live::Table, store::FindError, sync::archive::ArchiveError};
+use crate::{function::reserved::is_reserved, live::Table, store::FindError, sync::archive::ArchiveError};
 
 /// What the paths of earlier deployments begin with.
 pub const PREFIX: &str = "/_picloud/v/";

@@ -15,7 +15,6 @@ use super::{
     App, Problem,
     archive::log,
     auth::caller::{About, Caller, Deploy, Grant},
-    control::is_reserved,
     function,
     openapi::Routes,
     replay::told,
@@ -24,6 +23,7 @@ use crate::{
     execution::{Capture, ExecutionId, Invocation, Params, RecordedMethod, RecordedPath, Timed, Trigger},
     function::{
         Diagnostic, FilePath, FunctionName,
+        reserved::is_reserved,
         route::{self, methods::join},
     },
     live::{Entry, LiveFunction, Match, Table},

@@ -55,7 +55,7 @@ pub use webhook::Webhook;
 use crate::{
     clock::Ids,
     execution::{Execution, Outcome},
-    function::{Cors, Limits},
+    function::{Cors, Limits, reserved::is_reserved},
     live::Live,
     source::git::{PreviewHost, serve::Hosted},
     store::{Store, journal::Journal},
@@ -253,7 +253,7 @@ impl App {
             return Ok(answer);
         }
         let path = request.uri().path();
-        if control::is_reserved(path) {
+        if is_reserved(path) {
             return Ok(control::answer(self, face, request, peer).await);
         }
         Ok(match preview::label(&self, &request) {

@@ -5,8 +5,9 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderName, HeaderValue, Request, header, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
 
-use super::{Answer, App, Problem, archive::ask, auth::admission::may_see, control::is_reserved, function, places::Received};
+use super::{Answer, App, Problem, archive::ask, auth::admission::may_see, function, places::Received};
 use crate::{
+    function::reserved::is_reserved,
     live::{Preview, Previews},
     source::git::branch,
 };

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     execution::{Param, Params},
+    function::reserved::is_reserved,
     function::route::{
         Matcher, Method, Methods, Route, Segment,
         methods::join,
@@ -59,6 +60,8 @@ pub enum Outcome {
         /// The methods that are served.
         allow: Vec<Method>,
     },
+    /// PiCloud answers such a path itself, whatever files there are.
+    Reserved,
     /// Nothing serves the path: 404.
     NotFound,
     /// No function could serve such a path: 400.
@@ -134,6 +137,9 @@ impl<'r> Runner<'r> {
 
 /// Explains what a request with this method and path meets; `label` names a function.
 pub fn explain<T>(router: &Router<T>, method: &str, path: &str, label: impl Fn(&T) -> String) -> Explanation {
+    if is_reserved(path) {
+        return Explanation { method: method.into(), path: path.into(), outcome: Outcome::Reserved, others: Vec::new() };
+    }
     let entries: Vec<(&Route, &T)> = router.entries().collect();
     let found = router.find(method, path);
     let winner = match &found {
@@ -258,7 +264,7 @@ impl fmt::Display for Explanation {
         let Self { method, path, outcome, others } = self;
         write!(f, "{} {}: {outcome}", Shown::inline(method), Shown::inline(path))?;
         if !others.is_empty() {
-            write!(f, "\nothers in order of precedence:")?;
+            write!(f, "\nothers:")?;
         }
         others.iter().try_for_each(|Other { function, route, reason }| {
             write!(f, "\n  `{}` on {}: {}", Shown::inline(function), Shown::inline(route), Shown::inline(&reason.to_string()))
@@ -280,6 +286,7 @@ impl fmt::Display for Outcome {
             }
             Self::MethodNotAllowed { allow } => write!(f, "405, the path is served, but only for {}", join(allow)),
             Self::Options { allow } => write!(f, "204, with `Allow: {}`", join(allow)),
+            Self::Reserved => f.write_str("PiCloud answers this itself; no function does"),
             Self::NotFound => f.write_str("404, no function has this path"),
             Self::BadPath { problem } => write!(f, "400, {}", Shown::inline(problem)),
         }
@@ -289,7 +296,11 @@ impl fmt::Display for Outcome {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::MethodNotServed { serves: Methods::Any } => f.write_str("serves any method but `OPTIONS`, which PiCloud answers"),
             Self::MethodNotServed { serves } => write!(f, "serves {serves} only"),
+            Self::WeakerClaim { serves, winner } if serves == winner => {
+                f.write_str("wants the same requests; only one file may serve them")
+            }
             Self::WeakerClaim { serves, winner } => write!(f, "serves {serves}, and {winner} goes first"),
             Self::LessSpecific { segment, has, chosen } => write!(f, "at segment {segment}, {has} is less specific than {chosen}"),
             Self::LeftOutMore => f.write_str("takes the path only by leaving out an optional part"),
@@ -332,7 +343,18 @@ mod tests {
         let told = [
             explained(
                 &users,
-                &["GET /users/me", "HEAD /users/me", "POST /users/7", "GET /users", "OPTIONS /users/7", "GET /a%20b/c", "GET /../x"],
+                &[
+                    "GET /users/me",
+                    "HEAD /users/me",
+                    "POST /users/7",
+                    "GET /users",
+                    "OPTIONS /users/7",
+                    "GET /a%20b/c",
+                    "OPTIONS /a/b",
+                    "GET /../x",
+                    "GET /_picloud/health",
+                    "POST /%61pi/execute/x",
+                ],
             ),
             explained(&docs, &["POST /docs", "GET /docs", "GET /docs/a/b", "GET /none"]),
         ];

@@ -199,7 +199,7 @@ pub enum StatusFilter {
 
 /// A text that should be a status and is none.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a status: a number from 100 to 999 or a class such as `5xx`")]
+#[error("`{0}` is not a status: a number from 100 to 599 or a class such as `5xx`")]
 pub struct NotAStatus(String);
 
 impl FromStr for StatusFilter {
@@ -207,8 +207,8 @@ impl FromStr for StatusFilter {
 
     fn from_str(text: &str) -> Result<Self, NotAStatus> {
         let filter = match text.to_ascii_lowercase().strip_suffix("xx") {
-            Some(class) => class.parse().ok().filter(|class| (1..=9).contains(class)).map(Self::Class),
-            None => text.parse().ok().filter(|status| (100..=999).contains(status)).map(Self::Exactly),
+            Some(class) => class.parse().ok().filter(|class| (1..=5).contains(class)).map(Self::Class),
+            None => text.parse().ok().filter(|status| (100..=599).contains(status)).map(Self::Exactly),
         };
         filter.ok_or_else(|| NotAStatus(text.into()))
     }

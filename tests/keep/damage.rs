@@ -140,6 +140,20 @@ fn a_backup_of_an_older_version_is_brought_up_to_date() {
 }
 
 #[test]
+fn no_node_begins_anew_where_a_restore_was_killed() {
+    let project = Project::with(5);
+    project.backup();
+    let half = project.folder().join("new/restoring");
+    fs::create_dir_all(&half).unwrap();
+    fs::write(half.join("picloud.db"), "half").unwrap();
+    let told = refused(project.folder(), &["serve", "--data", "new", "--listen", "127.0.0.1:0"]);
+    assert!(told.contains("a restore into `new` has not ended") && told.contains("`new/restoring`"), "{told}");
+    assert_eq!(fs::read_dir(project.folder().join("new")).unwrap().count(), 1, "nothing was made beside it");
+    done(project.folder(), &["restore", "made.tar.gz", "--data", "new"]);
+    assert!(!half.exists());
+}
+
+#[test]
 fn a_file_that_is_cut_or_has_a_flipped_bit_is_refused_wherever() {
     let project = Project::with(200);
     let backup = project.backup();

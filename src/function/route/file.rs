@@ -1,15 +1,7 @@
 //! From a file's path to its role: a function and its route, a module, a guard, a test, or nothing of ours.
 
 use super::{MAX_OPTIONALS, MAX_SEGMENTS, Method, Segment, precedence, problem::NameProblem, segment};
-use crate::function::{Diagnostic, FilePath, Severity, diagnostic::near_miss};
-
-/// URLs that PiCloud answers itself.
-const RESERVED: [(&str, &[&str]); 4] = [
-    ("/api/admin", &["api", "admin"]),
-    ("/api/execute", &["api", "execute"]),
-    ("/_picloud", &["_picloud"]),
-    ("/functions.git", &["functions.git"]),
-];
+use crate::function::{Diagnostic, FilePath, Severity, diagnostic::near_miss, reserved::RESERVED};
 
 /// The name of a guard's file.
 pub const GUARD: &str = "_middleware.rhai";
@@ -190,16 +182,16 @@ fn path_problems(segments: &[Segment]) -> Vec<NameProblem> {
 /// Returns the reserved prefix that this path lies below, with or without its optional parts.
 fn reserved_prefix(segments: &[Segment]) -> Option<NameProblem> {
     let variants = precedence::variants(segments);
-    let lies_below = |prefix: &[&str]| {
+    let lies_below = |prefix: &&str| {
         variants.iter().any(|variant| {
             let mut texts = variant.segments.iter().map(|segment| match segment {
                 Segment::Static(text) => Some(text.as_str()),
                 _ => None,
             });
-            prefix.iter().all(|wanted| texts.next().flatten() == Some(*wanted))
+            prefix.split('/').skip(1).all(|wanted| texts.next().flatten() == Some(wanted))
         })
     };
-    RESERVED.into_iter().find(|(_, prefix)| lies_below(prefix)).map(|(prefix, _)| NameProblem::ReservedPrefix { prefix })
+    RESERVED.into_iter().find(lies_below).map(|prefix| NameProblem::ReservedPrefix { prefix })
 }
 
 #[cfg(test)]

@@ -229,7 +229,9 @@ impl State {
                 Some(entry) if look == Look::Unchanged && entry.due.is_none() && entry.doubt.is_none() => continue,
                 _ => self.take(&path),
             };
-            if entry.is_missing() || (!entry.is_known() && look != Look::Unchanged) {
+            // What cannot be read says nothing of the rest: the top folder of an empty volume may have such a thing, as `lost+found` is.
+            let has_come = !entry.is_known() && !matches!(look, Look::Unchanged | Look::Fault(_));
+            if entry.is_missing() || has_come {
                 self.losses.come(now.instant);
                 self.is_empty = false;
             }
@@ -304,9 +306,9 @@ impl State {
         }
     }
 
-    /// Counts what is missing.
+    /// Counts what is missing of what has been read.
     fn count(&self) -> Missed {
-        let known = || self.entries.values().filter(|entry| entry.is_known());
+        let known = || self.entries.values().filter(|entry| entry.digest.is_some() || entry.remembered.is_some());
         Missed { known: known().count(), missing: known().filter(|entry| entry.is_missing()).count() }
     }
 
@@ -609,6 +611,29 @@ mod tests {
         assert!(told.state.all_deleted(), "somebody says that it is meant");
         assert_eq!(told.look(last + 20_000, &missing).len(), 20);
         assert!(!told.state.is_empty());
+    }
+
+    #[test]
+    fn a_volume_with_nothing_but_what_cannot_be_read_counts_as_empty() {
+        let unreadable = || Look::Fault(Fault::unreadable(std::io::ErrorKind::PermissionDenied.into()));
+        let files = ["a", "b"].map(|name| (FilePath::from(name), Digest::of(b"1")));
+        let mut told = Told::new();
+        let now = told.at(0);
+        told.state.remember(files.into(), now.instant);
+        told.look(0, &[("lost+found", unreadable()), ("a", Look::Missing), ("b", Look::Missing)]);
+        assert!(told.state.is_empty(), "at the first look");
+
+        let mut told = Told::new();
+        let there = [("a", told.file(-5000, "1")), ("b", told.file(-5000, "1"))];
+        told.look(0, &there);
+        let gone = [("lost+found", unreadable()), ("a", Look::Missing), ("b", Look::Missing)];
+        for ms in [1000, 1100, 9000, 11_000, 12_000] {
+            let changes = told.look(ms, &gone);
+            assert!(!changes.iter().any(|change| change.ends_with(" gone")), "{changes:?}");
+        }
+        assert!(told.state.is_empty(), "while it is watched");
+        told.look(13_000, &there);
+        assert!(!told.state.is_empty(), "the volume is back");
     }
 
     #[test]

@@ -1,0 +1,14 @@
+//! The URLs that PiCloud answers itself, whatever files there are.
+
+/// What begins so belongs to the node.
+pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", "/functions.git"];
+
+/// Returns whether a path belongs to the node, whichever of its characters are percent-encoded.
+pub fn is_reserved(path: &str) -> bool {
+    // Nearly every request fails the first test.
+    if !matches!(path.as_bytes(), [b'/', b'_' | b'a' | b'f' | b'%', ..]) {
+        return false;
+    }
+    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    RESERVED.iter().any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
