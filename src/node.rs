@@ -612,9 +612,9 @@ pub struct Announcement {
 }
 
 impl Announcement {
-    /// Returns whether the node uses another database than this configuration names.
-    pub fn has_other_database(&self, config: &Config) -> bool {
-        self.database.as_ref().is_some_and(|used| Some(used) != described(config).as_ref())
+    /// Returns the database that the node uses, if it is another than this configuration names.
+    pub fn other_database(&self, config: &Config) -> Option<&str> {
+        self.database.as_deref().filter(|used| Some(*used) != described(config).as_deref())
     }
 }
 

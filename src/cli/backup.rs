@@ -10,9 +10,10 @@ use crate::{
     backup::{self, Created, Restored},
     config::{Config, FILE_NAME, Source},
     function::limits::Size,
+    node,
     shown::Shown,
     source::git::Repository,
-    store::transfer::Progress,
+    store::{Store, transfer::Progress},
 };
 
 /// `picloud backup FILE`
@@ -42,6 +43,7 @@ impl Backup {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         must_be_file(&self.file)?;
         let config = self.configured.load()?;
+        must_be_of_the_node_here(&config)?;
         let settings = self.configured.config.as_deref().unwrap_or(Path::new(FILE_NAME));
         let created = for_its_user(async { Ok(backup::create(&self.file, &config, settings, show).await) })?;
         output::progress("");
@@ -65,6 +67,22 @@ fn must_be_file(file: &Path) -> anyhow::Result<()> {
     if file == Path::new("-") {
         bail!("`-` is no file name here, and a backup is not piped\n  hint: name a file; one that is called so is `./-`");
     }
+    Ok(())
+}
+
+/// Refuses a file that the node here does not use: it would be taken for a backup of the node. A server may have several names, and copies of
+/// itself, so another one is only told.
+fn must_be_of_the_node_here(config: &Config) -> anyhow::Result<()> {
+    let Some(running) = node::running(&config.data) else { return Ok(()) };
+    let Some(used) = running.other_database(config) else { return Ok(()) };
+    let here = Store::describe(&config.database_url, &config.data)?;
+    let said = format!("the node that runs on `{}` uses the database {used}, and this is {here}", config.data.display());
+    if config.database_url.starts_with("sqlite") {
+        bail!(
+            "{said}; nothing was made\n  hint: name the node's database as the node has it, in PICLOUD_DATABASE_URL or with `--database`"
+        );
+    }
+    output::tell(said);
     Ok(())
 }
 

@@ -138,7 +138,7 @@ impl Node {
         }
         let config = self.configured.load()?;
         if let Some(running) = node::running(&config.data) {
-            let has_other_database = running.has_other_database(&config);
+            let has_other_database = running.other_database(&config).is_some();
             return Ok(Some(Place::Own { url: running.url, data: config.data, has_other_database }));
         }
         // Whoever names a data folder or a database means those.

@@ -30,6 +30,7 @@ mod usage;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anyhow::anyhow;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use rustix::fs::Mode;
 
@@ -38,7 +39,7 @@ use crate::{
     function::Diagnostic,
     node,
     secret::Secret,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 /// Turns a folder of .rhai files into live HTTP endpoints.
@@ -197,7 +198,7 @@ impl Configured {
     fn with_store<T>(&self, config: &Config, read: impl AsyncFnOnce(Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let store = Store::open_read_only(&config.database_url, &config.data).await?;
+            let store = Store::open_read_only(&config.database_url, &config.data).await.map_err(or_elsewhere)?;
             read(store).await
         })
     }
@@ -206,11 +207,21 @@ impl Configured {
     fn with_writable_store<T>(&self, config: &Config, change: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            let store = Store::open_existing(&config.database_url, &config.data).await?;
+            let store = Store::open_existing(&config.database_url, &config.data).await.map_err(or_elsewhere)?;
             let changed = change(&store).await;
             store.close().await;
             changed
         })
+    }
+}
+
+/// Adds to a database that is not there what names the node that was perhaps meant.
+fn or_elsewhere(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::NoDatabase { .. } => {
+            anyhow!("{error}; `--config FILE` names the settings of a node elsewhere, `--url URL` the node itself")
+        }
+        error => error.into(),
     }
 }
 

@@ -146,8 +146,8 @@ fn pairs(query: Option<&str>) -> form_urlencoded::Parse<'_> {
 }
 
 impl About for Execution {
-    fn function(&self) -> Option<FunctionName> {
-        Some(self.function.clone())
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![self.function.clone()]
     }
 
     /// Those of other functions are not there.

@@ -122,7 +122,8 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         Meets::Broken { file, diagnostics } => {
             Err(Problem::NotInvocable { why: format!("the file `{file}` has mistakes and never was right"), diagnostics })
         }
-        Meets::Options { allow } => {
+        Meets::Refused { why, .. } => Err(Problem::NotInvocable { why, diagnostics: Vec::new() }),
+        Meets::Options { allow, .. } => {
             // The node answers this one by itself, too.
             let response = function::no_content(&allow);
             Ok(Json(json!({ "execution": null, "response": told(response).await })))
@@ -132,17 +133,32 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
 
 /// What a request meets.
 enum Meets {
-    Function { table: Arc<Table>, function: Arc<LiveFunction>, params: Params },
-    Broken { file: FilePath, diagnostics: Vec<Diagnostic> },
-    Options { allow: Vec<route::Method> },
+    Function {
+        table: Arc<Table>,
+        function: Arc<LiveFunction>,
+        params: Params,
+    },
+    Broken {
+        file: FilePath,
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The route is shown to whoever may run everything that is at it.
+    Options {
+        allow: Vec<route::Method>,
+        functions: Vec<FunctionName>,
+    },
+    Refused {
+        why: String,
+        functions: Vec<FunctionName>,
+    },
 }
 
 impl About for Meets {
-    fn function(&self) -> Option<FunctionName> {
+    fn functions(&self) -> Vec<FunctionName> {
         match self {
-            Self::Function { function, .. } => Some(function.function.name.clone()),
-            Self::Broken { file, .. } => FunctionName::of_file(file),
-            Self::Options { .. } => None,
+            Self::Function { function, .. } => vec![function.function.name.clone()],
+            Self::Broken { file, .. } => FunctionName::of_file(file).into_iter().collect(),
+            Self::Options { functions, .. } | Self::Refused { functions, .. } => functions.clone(),
         }
     }
 }
@@ -159,14 +175,24 @@ fn meet(table: Arc<Table>, method: &Method, path: &str) -> Result<Meets, Problem
         Match::Found { value: Entry::Broken(broken), .. } => {
             Ok(Meets::Broken { file: broken.file.clone(), diagnostics: broken.diagnostics.to_vec() })
         }
-        Match::Options { allow } => Ok(Meets::Options { allow }),
+        Match::Options { allow } => Ok(Meets::Options { functions: all_at(&table, path, &allow), allow }),
         Match::MethodNotAllowed { allow } => {
             let why = format!("`{path}` answers {}, and would answer {method} with 405", join(&allow));
-            Err(Problem::NotInvocable { why, diagnostics: Vec::new() })
+            Ok(Meets::Refused { why, functions: all_at(&table, path, &allow) })
         }
         Match::BadPath(why) => Err(Problem::BadPath(why.to_string())),
         Match::NotFound => Err(Problem::NotFound),
     }
+}
+
+/// Returns the functions that answer at a path.
+fn all_at(table: &Table, path: &str, methods: &[route::Method]) -> Vec<FunctionName> {
+    let at = |method: &route::Method| match table.find(method.as_str(), path) {
+        Match::Found { value: Entry::Ready(function), .. } => Some(function.function.name.clone()),
+        Match::Found { value: Entry::Broken(broken), .. } => FunctionName::of_file(&broken.file),
+        _ => None,
+    };
+    methods.iter().filter_map(at).collect()
 }
 
 async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Params, request: Told) -> Result<Value, Problem> {

@@ -171,7 +171,7 @@ impl From<ArchiveError> for Problem {
 
 /// Tells callers that the database is away, and the log why.
 pub fn away(error: StoreError) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "the control plane cannot answer: {error}");
+    tracing::error!(error = &error as &dyn std::error::Error, "the control plane cannot answer: {}", error.explained());
     Problem::HistoryAway
 }
 
@@ -373,7 +373,9 @@ impl Problem {
             Self::UploadsBusy => "too many trees come at once; try again soon".into(),
             Self::TokenTaken(name) => format!("there is a token `{name}` already; take another name, or revoke that one first"),
             Self::UnknownToken(name) => format!("there is no token `{name}`"),
-            Self::HistoryAway => "the database does not answer; try again".into(),
+            Self::HistoryAway => {
+                "the database does not answer, or must not be written to now (`picloud status` says why); try again".into()
+            }
         }
     }
 

@@ -233,14 +233,14 @@ struct Lived {
 }
 
 impl About for Lived {
-    fn function(&self) -> Option<FunctionName> {
-        Some(self.name.clone())
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![self.name.clone()]
     }
 }
 
 impl About for Script {
-    fn function(&self) -> Option<FunctionName> {
-        Some(self.name.clone())
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![self.name.clone()]
     }
 }
 

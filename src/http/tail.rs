@@ -10,7 +10,7 @@ use std::{
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{App, Problem};
@@ -25,7 +25,7 @@ use crate::{
 
 /// Where nothing happens something is sent so often, so that both sides notice when the other has gone.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// After so long a client has to come again, so that a token that was revoked is good for no longer than this.
+/// After so long a client has to come again, so that a token that has expired, or was revoked elsewhere, is good for no longer than this.
 const LIFETIME: Duration = Duration::from_secs(900);
 /// Bytes that wait for one client, but for the last execution: those beyond are counted and not told.
 const MAX_BYTES: usize = 4 << 20;
@@ -48,6 +48,8 @@ struct Tail {
     last: Option<ExecutionId>,
     ends_at: Instant,
     stop: CancellationToken,
+    /// Tells when this node revokes a token. Everybody has to come again then: that is seldom, and nobody is forgotten.
+    revocations: watch::Receiver<()>,
     /// What is sent next.
     text: String,
     has_ended: bool,
@@ -68,6 +70,7 @@ pub async fn body(app: &App, filter: ExecutionFilter, after: Option<ExecutionId>
         last: after,
         ends_at: now + LIFETIME,
         stop: app.stop.clone(),
+        revocations: app.auth.revocations(),
         text: ": following\nretry: 1000\n\n".into(),
         has_ended: false,
         _place: place,
@@ -118,7 +121,9 @@ impl Tail {
             let rest = if self.skipped > 0 { SECOND } else { HEARTBEAT };
             let pause = rest.min(self.ends_at.saturating_duration_since(monotonic()));
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => self.end("ended", "the node stops"),
+                Ok(()) = self.revocations.changed() => self.end("ended", "come again: a token was revoked"),
                 next = self.listener.next() => match next {
                     Ok(batch) => self.batch(&batch),
                     Err(_) => self.end("dropped", "the client reads too slowly; with `last-event-id` it can go on"),

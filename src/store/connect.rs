@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, Limited, OtherHolder, StoreError, limited::STATEMENT_LIMIT};
+use super::{Database, Hold, Limited, StoreError, limited::STATEMENT_LIMIT};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
@@ -72,8 +72,8 @@ impl Place {
         }
     }
 
-    /// Makes what is missing, and opens. Nothing is written while there is another holder.
-    pub(super) async fn open(&self, holder: OtherHolder) -> Result<Database, StoreError> {
+    /// Makes what is missing, and opens. Nothing is written without what a writer must have.
+    pub(super) async fn open(&self, hold: Hold) -> Result<Database, StoreError> {
         match self {
             Self::Sqlite(path) => {
                 let (options, connection) = self.migrate_sqlite(path, None).await?;
@@ -82,11 +82,12 @@ impl Place {
                 // The write-ahead log would be folded in and made anew, if this connection were the last to go.
                 writer.acquire().await.map_err(|source| StoreError::connect(self.describe(), source))?;
                 close(connection).await;
-                Ok(Database::Sqlite { writer: Limited::new(writer, holder), readers: Limited::new(readers, OtherHolder::default()) })
+                hold.bind(path);
+                Ok(Database::Sqlite { writer: Limited::new(writer, hold), readers: Limited::new(readers, Hold::default()) })
             }
             Self::Postgres(options) => {
                 close(self.migrate_postgres(options, None).await?).await;
-                Ok(postgres_database(options, holder))
+                Ok(postgres_database(options, hold))
             }
         }
     }
@@ -147,12 +148,12 @@ impl Place {
             Self::Sqlite(path) => {
                 close(self.read_sqlite(path).await?).await;
                 let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
-                let readers = Limited::new(readers, OtherHolder::default());
+                let readers = Limited::new(readers, Hold::default());
                 Ok(Database::Sqlite { writer: readers.clone(), readers })
             }
             Self::Postgres(options) => {
                 close(self.read_postgres(options).await?).await;
-                Ok(postgres_database(&read_only(options), OtherHolder::default()))
+                Ok(postgres_database(&read_only(options), Hold::default()))
             }
         }
     }
@@ -247,7 +248,7 @@ fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-fn postgres_database(options: &PgConnectOptions, holder: OtherHolder) -> Database {
+fn postgres_database(options: &PgConnectOptions, hold: Hold) -> Database {
     let pool = PgPoolOptions::new()
         .max_connections(POSTGRES_CONNECTIONS)
         .acquire_timeout(CONNECT_LIMIT)
@@ -258,7 +259,7 @@ fn postgres_database(options: &PgConnectOptions, holder: OtherHolder) -> Databas
             Box::pin(async { Ok(matches!(tokio::time::timeout(CONNECT_LIMIT, connection.ping()).await, Ok(Ok(())))) })
         })
         .connect_lazy_with(with_limits(options, STATEMENT_LIMIT, STATEMENT_LIMIT));
-    Database::Postgres { writer: Limited::new(pool.clone(), holder), readers: Limited::new(pool, OtherHolder::default()) }
+    Database::Postgres { writer: Limited::new(pool.clone(), hold), readers: Limited::new(pool, Hold::default()) }
 }
 
 /// Says goodbye; that it may fail changes nothing for us.

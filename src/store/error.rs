@@ -15,8 +15,8 @@ pub enum StoreError {
         /// What is wrong with it, if that can be said.
         reason: String,
     },
-    /// The data folder cannot be made.
-    #[error("cannot make the folder `{path}`")]
+    /// A folder or file cannot be made.
+    #[error("cannot make `{path}`")]
     Folder {
         /// Which.
         path: PathBuf,
@@ -25,9 +25,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Nobody has made the database yet.
-    #[error(
-        "there is no database at {place} yet\n  hint: `picloud serve` makes it; `--config FILE` names the settings of a node elsewhere, `--url URL` the node itself"
-    )]
+    #[error("there is no database at {place} yet\n  hint: `picloud serve` makes it")]
     NoDatabase {
         /// Where we looked.
         place: String,
@@ -60,6 +58,12 @@ pub enum StoreError {
         place: String,
         /// Who, as far as the database tells.
         by: Option<String>,
+    },
+    /// The file has several names, and SQLite keeps its log beside the one that it is told: two logs of one file damage it.
+    #[error("the file at {place} has other names too (hard links), and its content would be damaged by a node at each\n  hint: keep one name: `cp {0} NEW.db && mv NEW.db {0}`", place.trim_matches('`'))]
+    SeveralNames {
+        /// Which file.
+        place: String,
     },
     /// The file is no database, or no longer.
     #[error("the database at {place} cannot be read: {reason}\n  hint: {DAMAGED}")]
@@ -217,6 +221,7 @@ impl StoreError {
             Self::InUse { .. } | Self::TimedOut { .. } | Self::Damaged { .. } => true,
             Self::Url { .. }
             | Self::Foreign { .. }
+            | Self::SeveralNames { .. }
             | Self::Folder { .. }
             | Self::NoDatabase { .. }
             | Self::OtherSchema { .. }
@@ -230,7 +235,7 @@ impl StoreError {
 
 /// Why a database did not do it: what the driver says, once, and what to do where that can be said.
 #[derive(Debug)]
-pub struct Reason(sqlx::Error);
+pub struct Reason(pub(super) sqlx::Error);
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,6 +244,7 @@ impl fmt::Display for Reason {
             sqlx::Error::Io(error) => write!(f, "{error}")?,
             // Without the line of Postgres' own source.
             sqlx::Error::Database(error) => f.write_str(error.message())?,
+            sqlx::Error::AnyDriverError(error) => write!(f, "{error}")?,
             error => write!(f, "{error}")?,
         }
         match hint(error) {
@@ -282,6 +288,13 @@ pub(super) enum Unavailable {
     NoAnswer(Duration),
     #[error("another node uses the database: {0}")]
     OtherNode(String),
+    #[error("the connection that holds the database for this node broke: {0}")]
+    NotHeld(String),
+    #[error(
+        "the database file `{}` was moved, removed or replaced\n  hint: put it back, or restart the node, which goes on with what is there then",
+        .0.display()
+    )]
+    FileGone(PathBuf),
 }
 
 impl From<Unavailable> for sqlx::Error {

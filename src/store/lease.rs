@@ -1,35 +1,34 @@
 //! One node at a time has a database. Two would take each other's deployments for their own: the second is refused when it starts, and one that
 //! has lost its database to another writes nothing there until that one has left.
 //!
-//! On Postgres it is an advisory lock, held by a connection of its own and asked for again when that breaks. An SQLite file outside of the data
-//! folder, which nobody else has anyway, has a lock file beside it.
+//! On Postgres it is an advisory lock, held by a connection of its own and asked for again when that breaks; transactions ask whether that
+//! connection still has it, and no statement of a writer runs while it is known to be broken. An SQLite file has a lock file beside it, wherever it lies and by whatever name it was found.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write as _,
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::{
-    OtherHolder, StoreError,
+    StoreError,
     connect::{CONNECT_LIMIT, Place, close},
+    error::Reason,
+    limited::{self, HOLDERS},
 };
 
-/// The advisory lock, of which each schema of a database has its own: `picl`, and what the schema's name makes.
-const TRY: &str = "SELECT pg_try_advisory_lock(1885954924, hashtext(current_schema()))";
+/// Takes the advisory lock, and tells the number of the session that has it then.
+const TRY: &str = "SELECT CASE WHEN pg_try_advisory_lock(1885954924, hashtext(current_schema())) THEN pg_backend_pid() END";
 /// Who has it: name, address and time, where this user may see them.
 const HOLDER: &str = "
     SELECT sessions.pid, COALESCE(sessions.application_name, ''), host(sessions.client_addr),
         to_char(sessions.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
-    FROM pg_locks AS locks
-    JOIN pg_stat_activity AS sessions ON sessions.pid = locks.pid
-    WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 2
-        AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND CAST(locks.classid AS bigint) = 1885954924
-        AND CAST(locks.objid AS bigint) = CAST(hashtext(current_schema()) AS bigint) & 4294967295";
+    FROM pg_stat_activity AS sessions
+    WHERE sessions.pid IN";
 /// Has the server notice after half a minute that the machine of a holder is gone: its lock is free then.
 const KEEPALIVES: [(&str, u32); 3] = [("tcp_keepalives_idle", 15), ("tcp_keepalives_interval", 5), ("tcp_keepalives_count", 3)];
 /// Shortest and longest wait before the lock is asked for again.
@@ -39,16 +38,14 @@ const HOST_LENGTH: usize = 23;
 
 /// The right to be the only node on a database.
 pub struct Lease {
-    holder: OtherHolder,
-    hold: Hold,
+    hold: limited::Hold,
+    lock: Lock,
 }
 
-enum Hold {
-    /// Nobody else can have it.
-    Own,
+enum Lock {
     /// Locked until the process ends, however it ends.
     File {
-        _lock: File,
+        _file: File,
     },
     Session {
         place: String,
@@ -59,45 +56,48 @@ enum Hold {
 
 impl Lease {
     /// Takes the database, if no other node has it.
-    pub(super) async fn take(place: &Place, data_dir: &Path, identity: &str) -> Result<Self, StoreError> {
-        let hold = match place {
-            Place::Sqlite(path) if path.parent() == Some(data_dir) => Hold::Own,
-            Place::Sqlite(path) => Hold::File { _lock: lock_file(path, place, identity)? },
+    pub(super) async fn take(place: &Place, identity: &str) -> Result<Self, StoreError> {
+        let hold = limited::Hold::default();
+        let lock = match place {
+            Place::Sqlite(path) => Lock::File { _file: lock_file(&real_name(path, place)?, place, identity)? },
             Place::Postgres(options) => {
                 let options = options.clone().application_name(&me(identity)).options(KEEPALIVES);
                 // A pool, which the session below is of, would try again and again where it is refused.
                 close(place.connect_postgres(&options).await?).await;
                 let session = session(&options).await.map_err(|source| StoreError::connect(place.describe(), source))?;
-                let session = session.map_err(|by| StoreError::InUse { place: place.describe(), by })?;
-                Hold::Session { place: place.describe(), options: Box::new(options), session: Box::new(session) }
+                let (session, number) = session.map_err(|by| StoreError::InUse { place: place.describe(), by })?;
+                hold.take(number);
+                Lock::Session { place: place.describe(), options: Box::new(options), session: Box::new(session) }
             }
         };
-        Ok(Self { holder: OtherHolder::default(), hold })
+        Ok(Self { hold, lock })
     }
 
-    /// Returns what tells writers whether another node has the database.
-    pub(super) fn holder(&self) -> OtherHolder {
-        self.holder.clone()
+    /// Returns what tells writers whether this node still has the database.
+    pub(super) fn hold(&self) -> limited::Hold {
+        self.hold.clone()
     }
 
     /// Holds it for ever. Tells when another node has taken it while the connection was broken, and when it has left.
     pub async fn keep(self, tell: impl Fn(Option<&str>)) {
-        let Hold::Session { place, options, mut session } = self.hold else { return std::future::pending().await };
+        let Self { hold, lock } = self;
+        let Lock::Session { place, options, mut session } = lock else { return std::future::pending().await };
         loop {
             // Nobody notifies; an answer, of whatever kind, says that the connection broke.
             while matches!(session.try_recv().await, Ok(Some(_))) {}
+            hold.break_off("it is made again".into());
             drop(session);
-            session = Box::new(taken_again(&options, &place, &self.holder, &tell).await);
+            session = Box::new(taken_again(&options, &place, &hold, &tell).await);
         }
     }
 }
 
-async fn taken_again(options: &PgConnectOptions, place: &str, holder: &OtherHolder, tell: &impl Fn(Option<&str>)) -> PgListener {
+async fn taken_again(options: &PgConnectOptions, place: &str, hold: &limited::Hold, tell: &impl Fn(Option<&str>)) -> PgListener {
     let (mut wait, mut is_told) = (RETRY.0, false);
     loop {
         match session(options).await {
-            Ok(Ok(session)) => {
-                holder.set(None);
+            Ok(Ok((session, number))) => {
+                hold.take(number);
                 if is_told {
                     tell(None);
                 }
@@ -105,7 +105,7 @@ async fn taken_again(options: &PgConnectOptions, place: &str, holder: &OtherHold
             }
             Ok(Err(by)) => {
                 let other = by.clone().unwrap_or_else(|| "it does not say which".into());
-                holder.set(Some(other));
+                hold.lose(other);
                 if !is_told {
                     let lost = StoreError::InUse { place: place.into(), by };
                     tell(Some(&lost.to_string()));
@@ -113,23 +113,24 @@ async fn taken_again(options: &PgConnectOptions, place: &str, holder: &OtherHold
                 }
             }
             // The database is away; the journal says so.
-            Err(error) => tracing::debug!("the lock of the database cannot be asked for: {error}"),
+            Err(error) => hold.break_off(Reason(error).to_string()),
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY.1);
     }
 }
 
-/// Connects and locks; else returns who has the lock, if that is known.
-async fn session(options: &PgConnectOptions) -> sqlx::Result<Result<PgListener, Option<String>>> {
+/// Connects and locks, and returns the session with its number; else returns who has the lock, if that is known.
+async fn session(options: &PgConnectOptions) -> sqlx::Result<Result<(PgListener, i32), Option<String>>> {
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT).idle_timeout(None).max_lifetime(None);
     let locking = async {
         let mut session = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
         session.eager_reconnect(false);
-        if sqlx::query_scalar(TRY).fetch_one(&mut session).await? {
-            return Ok(Ok(session));
+        if let Some(number) = sqlx::query_scalar(TRY).fetch_one(&mut session).await? {
+            return Ok(Ok((session, number)));
         }
-        let holder: Option<(i32, String, Option<String>, Option<String>)> = sqlx::query_as(HOLDER).fetch_optional(&mut session).await?;
+        let holder: Option<(i32, String, Option<String>, Option<String>)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("{HOLDER} ({HOLDERS})"))).fetch_optional(&mut session).await?;
         let Some((pid, name, address, since)) = holder else { return Ok(Err(None)) };
         // This process has the data folder, so another of this node has ended. Its session goes on where the network between them broke.
         if identity_in(&name).is_some_and(|identity| Some(identity) == options.get_application_name().and_then(identity_in)) {
@@ -162,13 +163,25 @@ fn identity_in(name: &str) -> Option<&str> {
     Some(name.strip_suffix(')')?.rsplit_once('(')?.1)
 }
 
+/// Returns the one name of a file that may be named in several ways. It is made if it is not there: before that it has no such name.
+fn real_name(path: &Path, place: &Place) -> Result<PathBuf, StoreError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
+    }
+    if !path.exists() {
+        OpenOptions::new().create(true).append(true).open(path).map_err(|source| StoreError::Folder { path: path.into(), source })?;
+    }
+    let Ok(name) = path.canonicalize() else { return Ok(path.into()) };
+    match name.metadata() {
+        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::SeveralNames { place: place.describe() }),
+        _ => Ok(name),
+    }
+}
+
 fn lock_file(path: &Path, place: &Place, identity: &str) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed = |source| StoreError::Folder { path: Path::new(&name).into(), source };
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
-    }
     let mut lock = OpenOptions::new().create(true).truncate(false).write(true).open(&name).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => {}

@@ -4,8 +4,11 @@
 //! answer comes at all.
 
 use std::{
+    fs::Metadata,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -15,10 +18,18 @@ use futures_util::{
     future::{self, BoxFuture},
     stream::{self, BoxStream},
 };
-use sqlx::{Either, Execute, Executor, Pool, Postgres, SqlStr, Sqlite, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Either, Execute, Executor, Pool, Postgres, Row as _, SqlStr, Sqlite, pool::PoolConnection};
 use tokio::time::{Instant, Sleep, timeout_at};
 
 use super::error::Unavailable;
+
+/// The sessions that have the advisory lock of this database and schema: `picl`, and what the schema's name makes.
+pub(super) const HOLDERS: &str = "
+    SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 2
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND CAST(classid AS bigint) = 1885954924
+        AND CAST(objid AS bigint) = CAST(hashtext(current_schema()) AS bigint) & 4294967295";
 
 /// How long one statement may run or wait for a lock.
 pub(super) const STATEMENT_LIMIT: Duration = Duration::from_secs(5);
@@ -31,37 +42,95 @@ const ALLOWANCE: Duration = Duration::from_secs(7);
 #[derive(Debug)]
 pub(super) struct Limited<DB: sqlx::Database> {
     pool: Pool<DB>,
-    /// Whether these connections may be used now. A node's writer may not while another node has the database.
-    holder: OtherHolder,
+    /// Whether these connections may be used now.
+    hold: Hold,
 }
 
 impl<DB: sqlx::Database> Clone for Limited<DB> {
     fn clone(&self) -> Self {
-        Self { pool: self.pool.clone(), holder: self.holder.clone() }
+        Self { pool: self.pool.clone(), hold: self.hold.clone() }
     }
 }
 
-/// The other node that has the database, if there is one.
+/// What a writer must have. Readers, and commands on Postgres, need nothing.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OtherHolder(Arc<Mutex<Option<String>>>);
+pub(super) struct Hold(Arc<Mutex<Held>>);
 
-impl OtherHolder {
-    pub(super) fn set(&self, other: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = other;
+#[derive(Debug, Default)]
+struct Held {
+    /// The other node that has the database, if this one has lost it and knows.
+    other: Option<String>,
+    /// Postgres' number of the session that has this node's lock. Each transaction asks whether it still has it.
+    session: Option<i32>,
+    /// Why that session has ended, until there is a new one.
+    broken: Option<String>,
+    /// The file that was opened.
+    file: Option<(PathBuf, (u64, u64))>,
+}
+
+impl Hold {
+    /// Another node has the database.
+    pub(super) fn lose(&self, other: String) {
+        self.held().other = Some(other);
+    }
+
+    /// This session has the lock.
+    pub(super) fn take(&self, session: i32) {
+        let mut held = self.held();
+        (held.other, held.broken) = (None, None);
+        held.session = Some(session);
+    }
+
+    /// The session that had the lock has ended, or there is none again yet.
+    pub(super) fn break_off(&self, why: String) {
+        self.held().broken = Some(why);
+    }
+
+    /// Only the file that lies here now is written to.
+    pub(super) fn bind(&self, path: &Path) {
+        self.held().file = path.metadata().ok().map(|file| (path.into(), inode(&file)));
     }
 
     fn check(&self) -> sqlx::Result<()> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            None => Ok(()),
-            Some(other) => Err(Unavailable::OtherNode(other.clone()).into()),
+        let held = self.held();
+        if let Some(other) = &held.other {
+            return Err(Unavailable::OtherNode(other.clone()).into());
+        }
+        match &held.file {
+            Some((path, opened)) if !path.metadata().is_ok_and(|file| inode(&file) == *opened) => {
+                Err(Unavailable::FileGone(path.clone()).into())
+            }
+            _ => Ok(()),
         }
     }
+
+    /// The same for a statement that does not ask whether the lock is still held.
+    fn check_unasked(&self) -> sqlx::Result<()> {
+        self.check()?;
+        match &self.held().broken {
+            Some(why) => Err(Unavailable::NotHeld(why.clone()).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the question whether the lock is still held.
+    fn question(&self) -> Option<String> {
+        self.held().session.map(|session| format!("SELECT EXISTS (SELECT 1 FROM ({HOLDERS}) AS holders WHERE pid = {session})"))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn inode(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
 impl<DB: sqlx::Database> Limited<DB> {
     /// Limits a pool.
-    pub(super) fn new(pool: Pool<DB>, holder: OtherHolder) -> Self {
-        Self { pool, holder }
+    pub(super) fn new(pool: Pool<DB>, hold: Hold) -> Self {
+        Self { pool, hold }
     }
 
     /// Waits until what runs has ended, and closes every connection.
@@ -71,13 +140,13 @@ impl<DB: sqlx::Database> Limited<DB> {
 
     /// Returns whether the database answers.
     pub(super) async fn answers(&self) -> sqlx::Result<()> {
-        self.holder.check()?;
+        self.hold.check_unasked()?;
         timeout_at(Instant::now() + STATEMENT_LIMIT, self.pool.acquire()).await.map_err(|_| no_answer(STATEMENT_LIMIT))?.map(drop)
     }
 
     /// Takes a connection, on which everything together may take this long.
     async fn hold(&self, limit: Duration) -> sqlx::Result<Transaction<DB>> {
-        self.holder.check()?;
+        self.hold.check()?;
         let limit = limit + ALLOWANCE;
         let deadline = Instant::now() + limit;
         let connection = timeout_at(deadline, self.pool.acquire()).await.map_err(|_| no_answer(limit))??;
@@ -86,17 +155,23 @@ impl<DB: sqlx::Database> Limited<DB> {
 }
 
 impl Limited<Postgres> {
-    /// Begins a transaction, whose statements may each take this long.
+    /// Begins a transaction, whose statements may each take this long. A node's only begins while it has the database.
     pub(super) async fn begin(&self, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
         let mut transaction = self.hold(limit).await?;
-        match limit {
-            STATEMENT_LIMIT => transaction.execute("BEGIN").await?,
-            _ => {
-                let begin = format!("BEGIN; SET LOCAL statement_timeout = {}", limit.as_millis());
-                transaction.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(begin))).await?
-            }
+        let mut begin = "BEGIN".to_owned();
+        if limit != STATEMENT_LIMIT {
+            begin += &format!("; SET LOCAL statement_timeout = {}", limit.as_millis());
+        }
+        let Some(question) = self.hold.question() else {
+            transaction.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
+            return Ok(transaction);
         };
-        Ok(transaction)
+        // In one message: the answer takes no time of its own.
+        let held = transaction.fetch_optional(sqlx::raw_sql(AssertSqlSafe(format!("{begin}; {question}")))).await?;
+        match held.map(|row| row.try_get(0)).transpose()? {
+            Some(true) => Ok(transaction),
+            _ => Err(Unavailable::NotHeld("it is made again".into()).into()),
+        }
     }
 }
 
@@ -191,7 +266,7 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        match self.holder.check() {
+        match self.hold.check_unasked() {
             Ok(()) => InTime::new((&self.pool).fetch_many(query)).boxed(),
             Err(error) => stream::once(future::ready(Err(error))).boxed(),
         }
@@ -201,7 +276,7 @@ where
     where
         E: 'q + Execute<'q, DB>,
     {
-        let allowed = self.holder.check();
+        let allowed = self.hold.check_unasked();
         let found = (&self.pool).fetch_optional(query);
         Box::pin(async move {
             allowed?;

@@ -25,7 +25,7 @@ mod words;
 
 use std::{path::Path, sync::Arc};
 
-use limited::{Limited, OtherHolder};
+use limited::{Hold, Limited};
 use sqlx::{Postgres, Sqlite};
 
 pub use deployments::FunctionVersion;
@@ -57,7 +57,7 @@ pub struct Store {
 
 #[derive(Debug, Clone)]
 enum Database {
-    /// The same connections. Another node that has the database shuts the writer only.
+    /// The same connections. A node writes only while it holds the database.
     Postgres { writer: Limited<Postgres>, readers: Limited<Postgres> },
     /// SQLite has one writer at a time; a pool of one lets writers queue here instead of failing there.
     Sqlite { writer: Limited<Sqlite>, readers: Limited<Sqlite> },
@@ -68,15 +68,15 @@ impl Store {
     ///
     /// `url` is `sqlite` (a file `picloud.db` in the data folder), `sqlite:PATH`, or `postgres://…`.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self::on(connect::Place::parse(url, data_dir)?.open(OtherHolder::default()).await?))
+        Ok(Self::on(connect::Place::parse(url, data_dir)?.open(Hold::default()).await?))
     }
 
     /// The same for a node, which has the database alone while it holds the lease. Nodes with other data folders have other identities, of a few
     /// letters.
     pub async fn open_as_node(url: &str, data_dir: &Path, identity: &str) -> Result<(Self, Lease), StoreError> {
         let place = connect::Place::parse(url, data_dir)?;
-        let lease = Lease::take(&place, data_dir, identity).await?;
-        let store = Self::on(place.open(lease.holder()).await?);
+        let lease = Lease::take(&place, identity).await?;
+        let store = Self::on(place.open(lease.hold()).await?);
         Ok((store, lease))
     }
 

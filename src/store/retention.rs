@@ -27,12 +27,11 @@ impl Default for Settings {
 
 /// After a write, the longest until the next look.
 const PERIOD: Duration = Duration::from_secs(600);
-/// The fewest writes that are worth a look: it walks over every id that stays.
-const WRITES: u64 = 10_000;
 
 /// Looks for old executions after writes (`written` counts them) until the node stops. Without writes it sleeps without a timer.
 pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut written: watch::Receiver<Written>, shutdown: CancellationToken) {
-    let many = WRITES.max(settings.max_count / 20);
+    // A look walks over every id that stays, so that each write has its part of twenty ids.
+    let many = (settings.max_count / 20).max(1);
     let mut pruned_at = *written.borrow();
     let rounds = async {
         // An error says that the journal is gone.

@@ -263,7 +263,13 @@ impl Sync {
         let is_same = files.is_empty() && (self.deployment.is_some() || is_refused);
         if is_same && !news {
             if !is_loaded {
-                self.announce(&settled, &deployment, if is_refused { "is refused as before" } else { "is live as before" });
+                match &self.deployment {
+                    Some(live) if !is_refused => {
+                        let live = Deployment { changes: Vec::new(), took_us: deployment.took_us, ..live.clone() };
+                        self.announce(&settled, &live, Some(live.id), "is live as before");
+                    }
+                    _ => self.announce(&settled, &deployment, None, "is refused as before"),
+                }
             }
             let is_other = settled.broken.iter().map(|broken| &broken.file).ne(&self.broken);
             if let Some(live) = self.deployment.clone().filter(|_| !is_loaded || is_other) {
@@ -295,7 +301,7 @@ impl Sync {
             self.follow_as(following);
         }
         self.decided = Some((revision, settled.diagnostics.clone()));
-        self.announce(&settled, &deployment, if is_rejected { "is refused" } else { "is live" });
+        self.announce(&settled, &deployment, Some(deployment.id), if is_rejected { "is refused" } else { "is live" });
         // A refusal changes no function, but may add a file that is broken and answers so.
         match (is_rejected, self.deployment.clone()) {
             (false, _) => self.swap(deployment, settled),
@@ -335,7 +341,7 @@ impl Sync {
         drop(before);
     }
 
-    fn announce(&self, settled: &Settled, deployment: &Deployment, what: &str) {
+    fn announce(&self, settled: &Settled, deployment: &Deployment, id: Option<DeploymentId>, what: &str) {
         for diagnostic in &settled.diagnostics {
             if diagnostic.is_error() {
                 tracing::error!("{diagnostic}");
@@ -347,7 +353,7 @@ impl Sync {
         let added = count(|change| change.from.is_none());
         let removed = count(|change| change.to.is_none());
         tracing::info!(
-            deployment.id = %deployment.id,
+            deployment.id = id.map(tracing::field::display),
             revision = %deployment.revision,
             "{} {what}: {} functions, {added} added, {} changed, {removed} removed, in {} ms",
             deployment.revision,

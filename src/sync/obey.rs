@@ -182,7 +182,7 @@ impl Sync {
         }
         self.decided = Some((deployment.revision.clone(), settled.diagnostics.clone()));
         self.follow_as(following);
-        self.announce(&settled, &deployment, "is live again");
+        self.announce(&settled, &deployment, Some(deployment.id), "is live again");
         self.swap(deployment.clone(), settled);
         let held = self.held(&held).or_else(|| self.held_files());
         self.parts.live.set_status(|status| {

@@ -9,7 +9,7 @@ use std::{
 use sqlx::{Connection, SqliteConnection};
 
 use crate::{
-    kit::{FILES, ask, degraded, picloud, wait_for_degraded},
+    kit::{FILES, ask, degraded, picloud, recorded, wait_for_degraded},
     node::{Node, PATIENCE, node, wait_until},
 };
 
@@ -159,6 +159,36 @@ fn damage_in_the_table_of_deployments_is_told_and_the_folder_is_served() {
     assert_eq!(node.get("/n").text(), "one");
     assert!(!node.log().contains("panicked"), "{}", node.log());
     node.stop();
+}
+
+#[test]
+fn a_file_that_goes_away_is_told_and_what_was_to_be_written_waits() {
+    let mut node = node(&FILES).start();
+    let mut answered = Vec::new();
+    ask(&node, 5, &mut answered);
+    wait_until("they are recorded", PATIENCE, || recorded(&node) == answered);
+    let [file, away] = ["picloud.db", "away.db"].map(|name| node.data().join(name));
+    let gone = "was moved, removed or replaced";
+    // Moved away, and put back.
+    fs::rename(&file, &away).unwrap();
+    ask(&node, 5, &mut answered);
+    wait_for_degraded(&node, gone);
+    let authorization = [("authorization", &*format!("Bearer {}", crate::git::admin(&node)))];
+    let made = node.send("POST", "/api/admin/tokens", &authorization, br#"{ "name": "ann", "scope": "read" }"#);
+    assert_eq!(made.status, 503, "{}", made.text());
+    fs::rename(&away, &file).unwrap();
+    node.wait_for_state("ready");
+    wait_until("what waited is recorded", PATIENCE, || recorded(&node) == answered);
+    // Removed: a node that is started again makes a new one, and loses nothing that came after.
+    for name in ["picloud.db", "picloud.db-wal", "picloud.db-shm"] {
+        let _ = fs::remove_file(node.data().join(name));
+    }
+    let mut after = Vec::new();
+    ask(&node, 5, &mut after);
+    wait_for_degraded(&node, gone);
+    node.restart();
+    node.wait_for_state("ready");
+    wait_until("what waited is in the new one", PATIENCE, || recorded(&node) == after);
 }
 
 #[test]

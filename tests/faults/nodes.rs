@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::{
-    kit::{ask, ids, wait_for_degraded},
+    kit::{ask, degraded, ids, wait_for_degraded},
     node::{PATIENCE, Setup, node, wait_until},
     store::{Fresh, Proxy},
 };
@@ -112,7 +112,17 @@ fn a_node_that_loses_its_database_to_another_waits_until_that_has_left() {
     // Its file is so new that it may be half of a save, and until it is older what was live there stays.
     other.wait_for("/n", "other");
     proxy.restore();
-    wait_for_degraded(&one, "another node uses the database `");
+    // Nor before it has heard of the other one: what it cannot write it refuses.
+    let authorization = [("authorization", &*format!("Bearer {}", crate::git::admin(&one)))];
+    wait_until("it has heard of the other", PATIENCE, || {
+        let made = one.send("POST", "/api/admin/tokens", &authorization, br#"{ "name": "late", "scope": "admin" }"#);
+        let suspended = one.send("POST", "/api/admin/source/suspend", &authorization, b"{}");
+        assert_eq!((made.status, suspended.status), (503, 503), "{} {}", made.text(), suspended.text());
+        degraded(&one).contains("another node uses the database `")
+    });
+    let tokens = read(&runtime, &fresh.url, async |store| store.tokens().await.unwrap());
+    assert!(tokens.is_empty(), "{tokens:?}");
+    other.wait_for("/n", "other");
     ask(&one, 10, &mut answered);
     one.write("n.rhai", "\"two\"");
     wait_for_degraded(&one, "waits for the database");

@@ -25,6 +25,27 @@ fn a_backup_takes_no_other_file_s_place() {
 }
 
 #[test]
+fn a_backup_of_another_database_than_that_of_the_node_is_none_of_the_node() {
+    let used = Empty::of(Kind::Postgres);
+    let node = node(&[("a.rhai", "1")]).argument("--database").argument(&used.url).start();
+    let name = used.url.rsplit('/').next().unwrap();
+    // Without a file, and with one of an earlier time.
+    for _ in 0..2 {
+        let said = refused(node.folder(), &["backup", "made.tar.gz"]);
+        assert!(said.contains(&format!("uses the database `{name}` on postgres at ")), "{said}");
+        assert!(said.contains(", and this is `") && said.contains("PICLOUD_DATABASE_URL"), "{said}");
+        assert!(!node.folder().join("made.tar.gz").exists());
+        wait(async { picloud::store::Store::open("sqlite", &node.data()).await.unwrap().close().await });
+    }
+    done(node.folder(), &["backup", "made.tar.gz", "--database", &used.url]);
+    // A server may have several names, so this is only told.
+    let other = Empty::of(Kind::Postgres);
+    wait(async { other.open().await.close().await });
+    let made = crate::kit::command(node.folder(), &["backup", "other.tar.gz", "--database", &other.url]).output().unwrap();
+    assert!(made.status.success() && crate::git::said(&made).contains("uses the database"), "{}", crate::git::said(&made));
+}
+
+#[test]
 fn a_restore_changes_nothing_that_is_there() {
     let project = Project::with(3);
     project.backup();

@@ -18,6 +18,7 @@ use crate::{
 on_both_databases! {
     everybody_is_told_each_execution_once
     whoever_was_cut_off_goes_on_where_it_was
+    whoever_follows_comes_again_when_a_token_is_revoked
     a_node_that_was_started_anew_tells_what_was_missed
 }
 
@@ -39,10 +40,14 @@ struct Tail {
 impl Tail {
     /// Follows, and waits until the node listens for it.
     fn of(node: &Node, query: &str, after: Option<&str>) -> Self {
+        Self::by(node, &admin(node), query, after)
+    }
+
+    fn by(node: &Node, who: &str, query: &str, after: Option<&str>) -> Self {
         let mut stream = TcpStream::connect(node.address()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let last = after.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
-        let head = format!("GET /api/admin/executions/tail{query} HTTP/1.1\r\nhost: x\r\nauthorization: {}\r\n{last}\r\n", admin(node));
+        let head = format!("GET /api/admin/executions/tail{query} HTTP/1.1\r\nhost: x\r\nauthorization: {who}\r\n{last}\r\n");
         stream.write_all(head.as_bytes()).unwrap();
         let mut tail = Self { stream: BufReader::new(stream), text: String::new(), events: VecDeque::new() };
         assert_eq!(tail.line(), "HTTP/1.1 200 OK");
@@ -173,6 +178,22 @@ fn whoever_was_cut_off_goes_on_where_it_was(story: Story) {
 }
 
 /// The newest execution.
+fn whoever_follows_comes_again_when_a_token_is_revoked(story: Story) {
+    let node = story.setup(&FILES).start();
+    let headers = [("authorization", &*admin(&node))];
+    let made = node.send("POST", "/api/admin/tokens", &headers, br#"{ "name": "ann", "scope": "read" }"#);
+    let anns = format!("Bearer {}", made.json()["secret"].as_str().unwrap());
+    let mut tails = [Tail::by(&node, &anns, "", None), Tail::of(&node, "", None)];
+    assert_eq!(node.send("DELETE", "/api/admin/tokens/ann", &headers, b"").status, 204);
+    ask(&node, &paths("a", 0..3));
+    for tail in &mut tails {
+        let rest = tail.rest();
+        assert_eq!(rest.iter().map(|event| event.name.as_str()).collect::<Vec<_>>(), ["ended"]);
+        assert_eq!(rest[0].data["reason"], "come again: a token was revoked");
+    }
+    assert_eq!(node.send("GET", "/api/admin/executions/tail", &[("authorization", &anns)], b"").status, 401);
+}
+
 fn tail_id(node: &Node) -> String {
     get(node, "/api/admin/executions?limit=1").json()["executions"][0]["id"].as_str().unwrap().to_owned()
 }

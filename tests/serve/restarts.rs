@@ -42,6 +42,8 @@ fn a_restart_without_changes_keeps_the_deployment() {
     node.kill();
     node.start();
     assert_eq!(deployment(&node), before);
+    let told = node.wait_for_line(&["is live as before"]);
+    assert!(told.contains(&format!("\"deployment.id\":\"{before}\"")), "{told}");
     assert_eq!(node.get("/hello").header("x-picloud-deployment"), Some(before.as_str()));
 }
 

@@ -1,5 +1,7 @@
 //! A node has its database alone; commands may look in beside it.
 
+use std::os::unix::fs::symlink;
+
 use picloud::store::{Store, StoreError};
 
 use crate::kit::{Fresh, execution, until};
@@ -36,12 +38,31 @@ async fn a_second_node_on_a_database_is_refused_until_the_first_has_left() {
 }
 
 #[tokio::test]
-async fn the_file_in_the_data_folder_needs_no_lock_of_its_own() {
+async fn a_file_is_one_database_by_whatever_name_it_is_found() {
     let fresh = Fresh::sqlite();
-    let (store, _lease) = Store::open_as_node("sqlite", fresh.folder.path(), "one").await.unwrap();
-    store.close().await;
-    let files: Vec<_> = std::fs::read_dir(fresh.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
-    assert_eq!(files, ["picloud.db"]);
+    let (folder, links) = (fresh.folder.path(), tempfile::tempdir().unwrap());
+    let inside = format!("sqlite:{}", folder.join("picloud.db").display());
+    symlink(folder.join("picloud.db"), links.path().join("link.db")).unwrap();
+    symlink(folder, links.path().join("folder")).unwrap();
+    let linked = format!("sqlite:{}", links.path().join("link.db").display());
+    let in_link = format!("sqlite:{}", links.path().join("folder/picloud.db").display());
+    // By its own name in its own data folder, and by any other; also before it is there.
+    for first in ["sqlite", &linked, &inside, &in_link] {
+        let (store, lease) = Store::open_as_node(first, folder, "one").await.unwrap();
+        for second in [&inside, &linked, &in_link] {
+            let error = taken(second).await.unwrap_err();
+            assert!(matches!(error, StoreError::InUse { .. }), "{first}, {second}: {error}");
+        }
+        store.close().await;
+        drop(lease);
+    }
+    // With two names of its own it would have two logs.
+    std::fs::hard_link(folder.join("picloud.db"), links.path().join("hard.db")).unwrap();
+    let hard = format!("sqlite:{}", links.path().join("hard.db").display());
+    for url in [inside.as_str(), &hard] {
+        let said = taken(url).await.unwrap_err().to_string();
+        assert!(said.contains("has other names too (hard links)"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

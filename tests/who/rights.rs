@@ -135,7 +135,7 @@ fn start() -> Node {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    checkout.commit(&[("functions/bank/transfer.rhai", b"\"moved\"")]);
+    checkout.commit(&[("functions/bank/transfer.rhai", b"\"moved\""), ("functions/shop/item.get.rhai", b"1")]);
     checkout.done(&["push", "--quiet", &crate::git::url(&node, &admin(&node)), "main", "main:topic"]);
     node
 }
@@ -274,6 +274,13 @@ fn auth_and_functions_hold_on_every_way_to_run_a_function() {
             replay(json!({ "version": version })),
         ] {
             way.check(&node, &callers);
+        }
+    }
+    // What the node answers by itself tells of the functions of a route, too.
+    for (method, answers) in [("OPTIONS", &[200]), ("DELETE", &[409])] {
+        for deployment in [Value::Null, deployment.clone().into()] {
+            let order = json!({ "path": "/shop/item", "method": method, "deployment": deployment });
+            row("POST invoke", Scope::Deploy, About::Shop, "/api/admin/invoke", order, answers).check(&node, &callers);
         }
     }
 }

@@ -90,10 +90,10 @@ impl<S: Level> FromRequestParts<Guarded> for Caller<S> {
     }
 }
 
-/// Something that a request names, and that is or belongs to a function.
+/// Something that a request names, and that is or belongs to functions.
 pub trait About {
-    /// The function; none: what was found is nobody's.
-    fn function(&self) -> Option<FunctionName>;
+    /// Whose it is; empty: nobody's.
+    fn functions(&self) -> Vec<FunctionName>;
 
     /// What somebody hears who may not touch it.
     fn refusal(denied: Denied) -> Problem {
@@ -138,10 +138,7 @@ impl<S: Level> Caller<S> {
         F: Future<Output = Result<T, Problem>>,
     {
         let found = find(self.app.clone()).await?;
-        match found.function() {
-            None => Ok((self.grant(), found)),
-            Some(name) => self.for_function(&name).map(|grant| (grant, found)).map_err(T::refusal),
-        }
+        self.for_functions(found.functions()).map(|grant| (grant, found)).map_err(T::refusal)
     }
 
     /// The request is about its own token.

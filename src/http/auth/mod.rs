@@ -83,12 +83,14 @@ pub struct Auth {
     clock: SharedClock,
     known: Known,
     tries: Mutex<Tries>,
+    /// Tells that this node has revoked a token.
+    revocations: watch::Sender<()>,
 }
 
 impl Auth {
     /// Knows this token of the data folder, and those of the store.
     pub fn new(admin: Secret, store: watch::Receiver<Option<Store>>, clock: SharedClock) -> Self {
-        Self { admin, store, clock, known: Known::default(), tries: Mutex::default() }
+        Self { admin, store, clock, known: Known::default(), tries: Mutex::default(), revocations: watch::Sender::default() }
     }
 
     /// Returns who sent a request, if its scope is large enough. Whether that one may do what the request is about is not asked yet.
@@ -107,6 +109,12 @@ impl Auth {
     /// Takes notice that this node has revoked a token.
     pub fn revoked(&self, name: &str) {
         self.known.revoked(name);
+        self.revocations.send_replace(());
+    }
+
+    /// Tells when this node revokes a token, for answers that last.
+    pub fn revocations(&self) -> watch::Receiver<()> {
+        self.revocations.subscribe()
     }
 
     /// Returns whether an `authorization` holds what can be a token of ours, right or wrong.
