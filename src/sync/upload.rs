@@ -287,11 +287,13 @@ impl Sync {
         !is_open && paths.iter().any(|path| after.contains_key(path) && is_below(path, &guard))
     }
 
-    /// Says why what is written is not live: others have changed it, or the database went away in this moment.
+    /// Says why what is written is not live: others have written in this moment, or the database went away.
     fn why_not_live(&self) -> String {
         let status = self.parts.live.status();
         let why = [&status.source, &status.waiting, &status.held].into_iter().flatten().next().cloned();
-        why.unwrap_or_else(|| "somebody else has changed the source at the same time; `picloud status` shows what is live".into())
+        why.unwrap_or_else(|| {
+            "something else in the source was saved at the same moment, or has a mistake; `picloud status` shows what is live".into()
+        })
     }
 }
 

@@ -86,7 +86,9 @@ fn likeness(file: &str) -> Option<Likeness> {
     let (dot, visible) = bare.strip_prefix('.').map_or(("", bare), |rest| (".", rest));
     let (name, endings) = visible.split_once('.').unwrap_or((visible, ""));
     let (name, endings) = (original(name).trim().to_lowercase(), endings.to_lowercase());
-    if !(endings.is_empty() || endings.split('.').next_back() == Some("rhai")) {
+    let last = endings.split('.').next_back().unwrap_or_default();
+    let is_slip = || name == STEM && near_miss(last, ["rhai"]).is_some();
+    if !(last.is_empty() || last == "rhai" || is_slip()) {
         return None;
     }
     let is_test = endings.split('.').any(|ending| ending == "test");
@@ -198,6 +200,9 @@ mod tests {
             "_middleware copy 2.rhai",
             "_Middleware (Copy).rhai",
             "_middleware.rhai (copy)",
+            "_middleware.rahi",
+            "_middleware.rhia",
+            "_middleware.rha",
             "_middleware (1).rhai",
             "_middleware (1)",
             "Copy of _middleware.rhai",
@@ -239,6 +244,8 @@ mod tests {
             "_middleware.rhai.bak",
             "_middleware.rhai.orig",
             "_middleware.md",
+            "_middleware.rs",
+            "middleware.rahi",
             "middleware.js",
             "middleware",
             "_middleware/tools.rhai",
