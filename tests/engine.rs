@@ -5,7 +5,7 @@ mod support;
 use std::sync::{Arc, atomic::Ordering};
 
 use picloud::{
-    engine::{CancelFlag, Engine, check_budget::MAX_CLASSES},
+    engine::{CancelFlag, Control, Engine, check_budget::MAX_CLASSES},
     execution::{Finished, Outcome, Param},
     function::{Content, LimitPolicy, Tree},
     sync::check::{Checker, Report},
@@ -201,6 +201,33 @@ fn what_a_script_builds_is_limited_in_each_way_of_running() {
 }
 
 #[test]
+fn a_body_meets_the_same_limit_of_memory_whatever_ran_before_it() {
+    let script = "+++\n[limits]\nmemory = \"2MiB\"\n+++\nctx.request.body.len()";
+    let outcome = |elements: usize, is_cancellable: bool| {
+        on_big_stack(move || {
+            let engine = Engine::new(LimitPolicy::default());
+            let program = engine.program(&function(&engine, &tree(&[("f.rhai", script)])).unwrap()).unwrap();
+            let first = Control { cancel: is_cancellable.then(CancelFlag::default) };
+            engine.run(&program, invocation("/", &[], ""), first).unwrap();
+            let body = format!("[{}0]", "0,".repeat(elements - 1));
+            engine.run(&program, invocation("/", &[("content-type", "application/json")], &body), Control::default()).unwrap().execution
+        })
+    };
+    for (elements, expected) in [(32_000, Outcome::Ok), (66_000, Outcome::MemoryExceeded), (140_000, Outcome::MemoryExceeded)] {
+        for is_cancellable in [false, true] {
+            let execution = outcome(elements, is_cancellable);
+            assert_eq!(execution.outcome, expected, "{elements} {is_cancellable} {:?}", execution.failure);
+        }
+    }
+    // A form is no other than JSON, and its bytes that are malformed none other than before.
+    let form = format!("+++\n[limits]\nmemory = \"1MiB\"\n+++\n1");
+    let fields: String = (0..20_000).map(|number| format!("f{number}=1&")).collect();
+    let finished = run_tree(&[("f.rhai", &form)], invocation("/", &[("content-type", "application/x-www-form-urlencoded")], &fields));
+    assert_eq!(finished.execution.outcome, Outcome::MemoryExceeded);
+    assert_eq!(finished.execution.failure.unwrap().message, "it passed its memory limit of 1 MiB");
+}
+
+#[test]
 fn a_script_has_256_variables_at_most() {
     let script = |count: usize| (0..count).map(|number| format!("let v{number} = {number};\n")).collect::<String>();
     let blocks = |count: usize| (0..3).map(|_| format!("{{ {} }}\n", script(count))).collect::<String>();
@@ -276,7 +303,7 @@ fn what_a_script_returns_is_what_goes_out() {
 
 #[test]
 fn a_header_given_as_an_array_is_sent_repeatedly() {
-    let reply = run("#{statusCode: 200, headers: #{\"set-cookie\": [\"a=1\", \"b=2\"], \"x-n\": 5}, body: ()}").reply.unwrap();
+    let reply = run("#{statusCode: 200, headers: #{\"set-cookie\": [\"a=1\", (), \"b=2\"], \"x-n\": 5}, body: ()}").reply.unwrap();
     let sent: Vec<_> = reply.headers.iter().map(|(name, value)| format!("{name}={}", value.to_str().unwrap())).collect();
     assert_eq!(sent, ["set-cookie=a=1", "set-cookie=b=2", "x-n=5", "content-type=application/json"]);
 }
@@ -292,6 +319,7 @@ fn a_reply_that_is_none_is_a_failure_that_says_why() {
         "#{statusCode: 200, headers: #{a: \"b\\r\\nc: d\"}}",
         "#{statusCode: 200, headers: #{\"content-length\": \"5\"}}",
         "#{statusCode: 200, headers: #{a: #{}}}",
+        "#{statusCode: 200, headers: #{\"X-A\": 1, \"x-a\": 2}}",
         "|x| x",
         "#{f: Fn(\"f\")}",
         "ctx",
@@ -317,6 +345,11 @@ fn a_failure_says_what_an_author_can_understand() {
         ("let s = \"\"; s.pad(9_000, \"x\"); throw s", ""),
         ("import \"m\" as m;\nlet f = m::closure();\nf.call(1)", "fn closure() { |x| x + 1 }"),
         ("import \"m\" as m;\nm::greeter().hello(\"Ada\")", "fn greeter() { #{ hello: |name| name } }"),
+        ("let f = || 1;\nf.call(5)", ""),
+        ("let n = 1;\nlet f = |a, b, c| n + a;\nf.call(1)", ""),
+        ("fn f() {\n  let m = #{ f: |x| x };\n  m.f(1, [2])\n}\nf()", ""),
+        ("import \"m\" as m;\nm::wrong()", "fn wrong() { let f = || 1; f.call(2) }"),
+        ("[1, 2].map(|a, b, c| 1)", ""),
         ("let a = [1];\na.map(|x| a.len())", ""),
         ("fn f(a) {\n  a.map(|x| a.len())\n}\nf([1])", ""),
         (&*many, ""),

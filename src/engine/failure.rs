@@ -16,8 +16,8 @@ pub fn position(at: rhai::Position) -> Option<Position> {
     Some(Position { line: at.line()? as u32, column: at.position().unwrap_or(1).max(1) as u32 })
 }
 
-/// Explains why a run of `file` ended with this error.
-pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure) {
+/// Explains why a run of `file` ended with this error. `makes` knows whether a file makes a closure of this name.
+pub fn explain(error: &mut EvalAltResult, file: &FilePath, makes: impl Fn(&FilePath, &str) -> bool) -> (Outcome, Failure) {
     let mut file = file.clone();
     let mut calls = Vec::new();
     // Where the last call is, for an error that has no place of its own.
@@ -42,11 +42,12 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure)
                 error = inner;
             }
             other => {
+                let in_file = file.clone();
                 let (file, at) = match (position(other.take_position()), last_call) {
                     (None, Some((file, at))) => (file, Some(at)),
                     (at, _) => (file, at),
                 };
-                let (outcome, message) = sentence(other);
+                let (outcome, message) = sentence(other, |name| makes(&in_file, name));
                 // A caller may choose the name of a function that is looked for, too.
                 let message = value::cut(&message, SHOWN_VALUE).to_owned();
                 return (outcome, Failure { message, file, position: at, calls });
@@ -55,7 +56,7 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath) -> (Outcome, Failure)
     }
 }
 
-fn sentence(error: &EvalAltResult) -> (Outcome, String) {
+fn sentence(error: &EvalAltResult, makes: impl Fn(&str) -> bool) -> (Outcome, String) {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) if value.is_unit() => (Outcome::Failed, "it threw without a value".into()),
@@ -72,12 +73,19 @@ fn sentence(error: &EvalAltResult) -> (Outcome, String) {
             Outcome::Failed,
             format!("`{name}` changes what it is called on, and this is a constant, or the request; copy it first: `let copy = …;`"),
         ),
-        E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (
-            Outcome::Failed,
-            "a closure that a module made can be called in that module alone; let the module call it, or pass a closure in".into(),
-        ),
+        E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (Outcome::Failed, closure_not_found(signature, makes)),
         E::ErrorFunctionNotFound(signature, _) => (Outcome::Failed, format!("no function `{signature}`")),
         other => (Outcome::Failed, value::cut(&without_closure_names(&other.to_string()), SHOWN_VALUE).to_owned()),
+    }
+}
+
+/// Says why a closure was not found that is called so: `anon$… (i64, string)`.
+fn closure_not_found(signature: &str, makes: impl Fn(&str) -> bool) -> String {
+    let name = signature.split_once(' ').map_or(signature, |(name, _)| name);
+    // What it captures, and what a method is called on, are among the arguments here: no number would be what the author sees.
+    match makes(name) {
+        true => "a closure is called with another number of arguments than it takes".into(),
+        false => "a closure that a module made can be called in that module alone; let the module call it, or pass a closure in".into(),
     }
 }
 

@@ -164,6 +164,12 @@ impl Drop for Taken {
 
 /// Begins to count for a run on this thread.
 pub fn start(allowance: &Allowance) {
+    // Before counting begins: the flag of the run before is freed here, and is nothing that this run has given back.
+    CANCEL.with_borrow_mut(|cancel| {
+        if cancel.is_some() || allowance.cancel.is_some() {
+            cancel.clone_from(&allowance.cancel);
+        }
+    });
     METER.with(|meter| {
         meter.ticks.set(0);
         meter.max_ticks.set(allowance.operations);
@@ -180,11 +186,6 @@ pub fn start(allowance: &Allowance) {
         meter.looked.set(Duration::ZERO);
         meter.stretch.set(FIRST_LOOK);
         meter.look_later(0, meter.base.get());
-    });
-    CANCEL.with_borrow_mut(|cancel| {
-        if cancel.is_some() || allowance.cancel.is_some() {
-            cancel.clone_from(&allowance.cancel);
-        }
     });
 }
 

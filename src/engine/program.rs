@@ -31,8 +31,16 @@ pub struct Program {
     pub(super) class: Arc<Class>,
     /// What is probably not meant in the files, and keeps nothing from going live.
     pub warnings: Vec<Diagnostic>,
-    /// Keeps the engine's cache of modules alive as long as a program uses them.
-    _modules: Vec<Arc<LinkedModule>>,
+    /// Kept here, they stay in the engine's cache as long as a program uses them.
+    modules: Vec<Arc<LinkedModule>>,
+}
+
+impl Program {
+    /// Returns whether this file makes a closure of this name.
+    pub(super) fn makes_closure(&self, file: &FilePath, name: &str) -> bool {
+        let modules = self.modules.iter().map(|module| &module.script);
+        self.guards.iter().chain([&self.script]).chain(modules).any(|script| script.file == *file && script.makes_closure(name))
+    }
 }
 
 /// A module that ran once, to be called from many programs.
@@ -92,7 +100,7 @@ pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<D
             class,
             imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
             warnings: linker.warnings.into_iter().collect(),
-            _modules: linker.modules.into_values().flatten().collect(),
+            modules: linker.modules.into_values().flatten().collect(),
         }),
         _ => Err(linker.found.into_iter().collect()),
     }
@@ -234,7 +242,7 @@ impl Linker<'_> {
                 return Some(Arc::new(LinkedModule { module: module.into(), script }));
             }
             (None, Ok(Err(mut error))) => {
-                let failure = failure::explain(&mut error, &script.file).1;
+                let failure = failure::explain(&mut error, &script.file, |_, name| script.makes_closure(name)).1;
                 (failure.message, failure.position.filter(|_| failure.file == script.file))
             }
             (None, Err(_)) => ("the engine failed".into(), None),

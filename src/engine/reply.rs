@@ -92,8 +92,13 @@ impl Headers {
         if OURS.contains(&header.as_str()) || header.as_str().starts_with("x-picloud-") {
             return Err(invalid(format!("the header `{header}` is set by PiCloud; leave it out")));
         }
+        if self.map.contains_key(&header) {
+            return Err(invalid(format!(
+                "the header `{header}` is there twice, in large and in small letters; keep one, with an array for several lines"
+            )));
+        }
         match value.as_array_ref() {
-            Ok(values) => values.iter().try_for_each(|value| self.add_line(&header, value)),
+            Ok(values) => values.iter().filter(|value| !value.is_unit()).try_for_each(|value| self.add_line(&header, value)),
             Err(_) => self.add_line(&header, value),
         }
     }

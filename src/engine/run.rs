@@ -78,15 +78,28 @@ impl Engine {
             cpu: cpu.map(|limit| meter::CpuLimit { limit, since: None }),
             cancel: control.cancel,
         });
-        let body = body::read(&invocation.headers, &invocation.body)?;
+        let body = match body::read(&invocation.headers, &invocation.body) {
+            Ok(body) => Some(body),
+            // It may be good: there was no memory to see.
+            Err(_) if meter::is_stopped() => None,
+            Err(malformed) => {
+                meter::give_back();
+                return Err(malformed);
+            }
+        };
+        let is_read = body.is_some();
+        let body = body.unwrap_or_default();
         let current = Current::new(invocation, program.function.clone(), body, program.copies_body);
         let rhai = program.class.engine_for(current.sizes(Sizes::allowed_by(limits)));
         context::enter(current);
         module::enter(program.imports.clone());
         let file = &program.script.file;
         // Rhai has panicked on odd input before; one more must not take the server with it.
-        let ran = catch_unwind(AssertUnwindSafe(|| answer(program, &rhai)))
-            .unwrap_or_else(|_| Ran::Failed(Outcome::Failed, failed_in(file, "the engine failed on this script; please report it".into())));
+        let ran = catch_unwind(AssertUnwindSafe(|| match is_read {
+            true => answer(program, &rhai),
+            false => Ran::Failed(Outcome::MemoryExceeded, failed_in(file, "the body needs more memory than there is for it".into())),
+        }))
+        .unwrap_or_else(|_| Ran::Failed(Outcome::Failed, failed_in(file, "the engine failed on this script; please report it".into())));
         let usage = meter::usage();
         module::enter(None);
         let Current { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
@@ -139,12 +152,12 @@ fn answer(program: &Program, rhai: &rhai::Engine) -> Ran {
         match evaluate(program, rhai, guard) {
             Ok(result) if result.is_unit() => {}
             Ok(result) => return reply_of(program, &guard.file, &result),
-            Err(error) => return failed(error, &guard.file),
+            Err(error) => return failed(program, error, &guard.file),
         }
     }
     match evaluate(program, rhai, &program.script) {
         Ok(result) => reply_of(program, &program.script.file, &result),
-        Err(error) => failed(error, &program.script.file),
+        Err(error) => failed(program, error, &program.script.file),
     }
 }
 
@@ -165,8 +178,8 @@ fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Ran {
     })
 }
 
-fn failed(mut error: Box<EvalAltResult>, file: &FilePath) -> Ran {
-    let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file));
+fn failed(program: &Program, mut error: Box<EvalAltResult>, file: &FilePath) -> Ran {
+    let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file, |file, name| program.makes_closure(file, name)));
     Ran::Failed(outcome, failure)
 }
 

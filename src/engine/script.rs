@@ -46,6 +46,11 @@ impl Script {
         self.ast.statements().is_empty()
     }
 
+    /// Returns whether it makes a closure of this name, as the compiler calls it.
+    pub(super) fn makes_closure(&self, name: &str) -> bool {
+        self.ast.iter_functions().any(|function| function.name == name)
+    }
+
     /// A quicker way to run it, if there is one.
     pub(super) fn plan(&self) -> Option<&Plan> {
         let role = if module::is_guard(&self.file) { Role::Guard } else { Role::Function };
