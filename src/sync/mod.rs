@@ -16,6 +16,7 @@ mod trials;
 pub mod upload;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -41,7 +42,7 @@ use crate::{
         tree::{differences, directory_revision},
     },
     live::{Live, Table, scripts::Files},
-    source::{Source, SourceError},
+    source::{Source, SourceError, edit::FileEdit},
     store::Store,
 };
 
@@ -162,17 +163,22 @@ impl Sync {
 
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
-        self.sync_for(cause, None).await
+        self.sync_after(cause, None).await
     }
 
-    /// The same for somebody who has changed it.
-    async fn sync_for(&mut self, cause: Cause, by: Option<&Actor>) -> Done {
+    /// The same after somebody has changed it through this node.
+    async fn sync_after(&mut self, cause: Cause, change: Option<Written<'_>>) -> Done {
         let began = monotonic();
         self.record_what_is_live().await;
         let checked_us = self.parts.ids.now_us();
         self.parts.live.set_status(|status| status.checked_us = Some(checked_us));
         let snapshot = match self.parts.source.snapshot().await {
-            Ok(snapshot) => snapshot,
+            Ok(mut snapshot) => {
+                // What this node has written is no half of a save.
+                let Snapshot { tree, unsettled, .. } = &mut snapshot;
+                unsettled.retain(|path| !change.is_some_and(|change| change.is_whole(path, tree)));
+                snapshot
+            }
             // A repository that nothing was pushed to yet.
             Err(SourceError::NoBranch { .. }) if self.deployment.as_ref().is_none_or(|live| live.revision.0 == EMPTY) => {
                 Snapshot { revision: Revision(EMPTY.into()), ..whole(&Tree::new()) }
@@ -196,7 +202,7 @@ impl Sync {
         let proposal = self.propose(snapshot, began).await;
         self.wanted = Some(proposal.wanted());
         let (wanted, is_refused) = (proposal.settled.wanted.clone(), proposal.is_refused);
-        let done = self.decide(cause, by, proposal).await;
+        let done = self.decide(cause, change.map(|change| change.by), proposal).await;
         let held = self.held_files().filter(|_| !is_refused);
         self.parts.live.set_status(|status| status.held.clone_from(&held));
         self.show_files(wanted);
@@ -361,6 +367,20 @@ impl Sync {
             deployment.changes.len() - added - removed,
             deployment.took_us / 1000,
         );
+    }
+}
+
+/// What somebody has written through this node.
+#[derive(Clone, Copy)]
+struct Written<'a> {
+    by: &'a Actor,
+    files: &'a BTreeMap<FilePath, FileEdit>,
+}
+
+impl Written<'_> {
+    /// Returns whether a file of a tree is as it was written, to its end.
+    fn is_whole(&self, path: &FilePath, tree: &Tree) -> bool {
+        self.files.get(path).is_some_and(|edit| edit.after.as_ref() == tree.get(path))
     }
 }
 

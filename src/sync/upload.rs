@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::Serialize;
 
-use super::{Sync, check::Report, examine::Examiner, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted, settle::is_below};
+use super::{
+    Sync, Written, check::Report, examine::Examiner, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted, settle::is_below,
+};
 use crate::{
     audit::Actor,
     deployment::{Cause, DeploymentId, Pin},
@@ -188,8 +190,9 @@ impl Sync {
             self.parts.source.try_edit(edit).await?;
             return Ok(Uploaded { live: self.live_since(), ..uploaded });
         }
+        let files = edit.files.clone();
         self.parts.source.edit(edit).await?;
-        self.sync_for(Cause::Upload, Some(&upload.by)).await;
+        self.sync_after(Cause::Upload, Some(Written { by: &upload.by, files: &files })).await;
         let is_live = paths.iter().all(|path| self.tree.get(path) == after.get(path));
         Ok(Uploaded { live: self.live_since(), held: (!is_live).then(|| self.why_not_live()), ..uploaded })
     }

@@ -93,6 +93,32 @@ fn what_was_broken_before_keeps_nobody_from_changing_something_else() {
 }
 
 #[test]
+fn a_guard_and_a_module_are_live_at_once_beside_a_mistake_of_others() {
+    let files = [
+        ("n/a.rhai", "import \"m\" as m; m::f()"),
+        ("_lib/m.rhai", "fn f() { 1 }"),
+        ("o/_middleware.rhai", "#{statusCode: 401}"),
+        ("o/a.rhai", "1"),
+    ];
+    let node = Node::start_with(&files);
+    let api = Api::of(&node);
+    node.replace("broken.rhai", "let x = ;");
+    wait_until("the mistake is known", PATIENCE, || node.get("/broken").status == 503);
+    assert_eq!((api.replace("_lib/m", "fn f() { 2 }").status, node.get("/n/a").text()), (200, "2".into()));
+    assert_eq!((api.replace("o/_middleware", "#{statusCode: 403}").status, node.get("/o/a").status), (200, 403));
+    api.created("n/_middleware", "#{statusCode: 401}");
+    assert_eq!(node.get("/n/a").status, 401);
+    api.created("_lib/new", "fn f() { 3 }");
+    assert_eq!((api.delete("n/_middleware").status, node.get("/n/a").text()), (204, "2".into()));
+    // Somebody saves and somebody else is told at once.
+    for round in 0..5 {
+        node.replace("broken.rhai", &format!("let x = ; // {round}"));
+        assert_eq!(api.replace("o/_middleware", &format!("#{{statusCode: {}}}", 410 + round)).status, 200);
+        assert_eq!(node.get("/o/a").status, 410 + round);
+    }
+}
+
+#[test]
 fn a_save_that_nobody_has_seen_yet_is_not_overwritten_by_who_expects_another() {
     let node = Node::start_with(&[("a.rhai", "1")]);
     let api = Api::of(&node);
