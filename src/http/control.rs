@@ -6,7 +6,10 @@ use std::{
 };
 
 use axum::{Json, Router, body::Body, extract::ConnectInfo};
-use http::{Request, StatusCode};
+use http::{
+    Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
 use http_body_util::Either;
 use serde_json::json;
 use tower_service::Service;
@@ -24,7 +27,11 @@ use super::{
     trace::Traced,
     tree, webhook,
 };
-use crate::{access::Principal, execution::Trigger, function::ScriptId};
+use crate::{
+    access::Principal,
+    execution::Trigger,
+    function::{ScriptId, route::Method},
+};
 
 /// Answers a request to a reserved path.
 pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, peer: SocketAddr) -> Answer {
@@ -44,16 +51,24 @@ pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, p
         Face::Whole | Face::Control => &WHOLE,
     };
     match LazyLock::force(router).clone().with_state(Guarded::new(app)).call(request.map(Body::new)).await {
-        Ok(response) => response.map(Either::Right),
+        Ok(response) => refused_method(&response).unwrap_or_else(|| response.map(Either::Right)),
         Err(never) => match never {},
     }
+}
+
+/// Returns the answer to a method that a URL does not have: the router says no more than which it has.
+fn refused_method<B>(response: &Response<B>) -> Option<Answer> {
+    let is_refused = response.status() == StatusCode::METHOD_NOT_ALLOWED && !response.headers().contains_key(CONTENT_TYPE);
+    let allow = response.headers().get(ALLOW).filter(|_| is_refused)?.to_str().ok()?;
+    let methods = allow.split(',').filter_map(|method| Method::parse(method.trim())).collect();
+    Some(Problem::MethodNotAllowed(methods).answer(None, false))
 }
 
 /// What is there for everybody.
 static PUBLIC: LazyLock<Router<Guarded>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
 /// The same, and what asks for a token.
 static WHOLE: LazyLock<Router<Guarded>> =
-    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotFound));
+    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotOurs));
 
 fn open() -> Routes {
     Routes::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(webhook::receive))

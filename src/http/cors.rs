@@ -17,9 +17,14 @@ const ASKED_BY: HeaderValue = HeaderValue::from_static("origin, access-control-r
 
 impl App {
     /// Returns what holds for a function: its own `[cors]`, or else the node's. Without a function it is the node's.
-    fn cors<'a>(&'a self, function: Option<&'a LiveFunction>) -> Option<&'a Cors> {
+    fn declared_cors<'a>(&'a self, function: Option<&'a LiveFunction>) -> Option<&'a Cors> {
         let own = function.and_then(|function| function.function.manifest.cors.as_ref());
-        own.or(self.settings.cors.as_ref()).filter(|cors| !cors.is_off())
+        own.or(self.settings.cors.as_ref())
+    }
+
+    /// The same, if there are pages that may call.
+    fn cors<'a>(&'a self, function: Option<&'a LiveFunction>) -> Option<&'a Cors> {
+        self.declared_cors(function).filter(|cors| !cors.is_off())
     }
 
     /// Answers a browser that asks whether a page may send a request, if anybody has said who may.
@@ -44,7 +49,7 @@ impl App {
 
     /// Returns how the answer to a request is shared that met this function, or none.
     pub(super) fn shared<'a, B>(&'a self, function: Option<&'a LiveFunction>, request: &Request<B>) -> Shared<'a> {
-        let cors = self.cors(function);
+        let cors = self.declared_cors(function);
         Shared { cors, origin: cors.and_then(|_| request.headers().get(header::ORIGIN).cloned()) }
     }
 }
@@ -106,7 +111,7 @@ impl Shared<'_> {
     /// Says it in the answer. What a script says itself of who may see it gives way.
     pub fn mark(&self, headers: &mut HeaderMap) {
         let Some(cors) = self.cors else { return };
-        if !cors.is_for_any() {
+        if !cors.is_for_any() && !cors.is_off() {
             headers.append(header::VARY, HeaderValue::from_static("origin"));
         }
         if allow(headers, cors, self.origin.as_ref()) {

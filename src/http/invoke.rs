@@ -165,7 +165,7 @@ impl About for Meets {
 
 fn meet(table: Arc<Table>, method: &Method, path: &str) -> Result<Meets, Problem> {
     if is_reserved(path) {
-        return Err(Problem::NotFound);
+        return Err(Problem::NoRoute);
     }
     match table.find(method.as_str(), path) {
         Match::Found { value: Entry::Ready(function), params, .. } => {

@@ -44,6 +44,10 @@ pub enum Problem {
     NotImplemented(String),
     /// No function answers there.
     NotFound,
+    /// Nothing of the node's is there.
+    NotOurs,
+    /// What a function is asked for is a URL of the node's own.
+    NoRoute,
     /// No function of this id.
     UnknownScript,
     /// The path is there, the method is not.
@@ -196,6 +200,8 @@ impl Problem {
             },
             Self::Git(Refusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
+            | Self::NotOurs
+            | Self::NoRoute
             | Self::UnknownScript
             | Self::Upload(UploadError::Unknown(_))
             | Self::UnknownToken(_)
@@ -263,6 +269,11 @@ impl Problem {
         match self {
             Self::BadPath(why) => format!("the path is malformed: {why}"),
             Self::NotFound => "no function answers at this path".into(),
+            Self::NotOurs => {
+                "this URL is the node's own, and it has nothing there; `/_picloud/openapi.json` lists what it has, and in a name `/` is written `%2F`"
+                    .into()
+            }
+            Self::NoRoute => "this URL is the node's own: no function answers there".into(),
             Self::UnknownScript => "no script has this id".into(),
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
             Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
@@ -270,7 +281,7 @@ impl Problem {
                 format!("the body is encoded with `{coding}`, and bodies are taken as they are: send it without `content-encoding`")
             }
             Self::BodyTimeout => "the body did not come in time".into(),
-            Self::BodyBroken => "the request ended before its body did".into(),
+            Self::BodyBroken => "the request ended before its body did, or the parts of its body are malformed".into(),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
             Self::BrokenBranch(_) => "the files of this branch have mistakes".into(),
             Self::Refused(Refused::MalformedBody(why)) => why.clone(),
@@ -567,6 +578,8 @@ mod tests {
             (Problem::Webhook(Reason::WrongTime), 401),
             (Problem::NoWebhookSecret, 403),
             (Problem::NotFound, 404),
+            (Problem::NotOurs, 404),
+            (Problem::NoRoute, 404),
             (Problem::UnknownScript, 404),
             (Problem::BadOrder("x".into()), 400),
             (Problem::Order(OrderError::Find(FindError::NeverLive(DeploymentId(1)))), 404),

@@ -125,6 +125,19 @@ fn what_is_declared_wins_over_what_a_script_says() {
 }
 
 #[test]
+fn a_function_for_no_page_says_so_whatever_its_script_says() {
+    let headers = "#{ \"access-control-allow-origin\": \"*\", \"access-control-allow-credentials\": \"true\" }";
+    let script = format!("+++\n[cors]\norigins = []\n+++\n#{{ statusCode: 200, body: 1, headers: {headers} }}");
+    let options = script.replace("+++\n#{", "+++\n/* of its own */ #{");
+    let node = Node::start_with(&[("none.rhai", &script), ("asked.get.rhai", &script), ("asked.options.rhai", &options)]);
+    for (method, path) in [("GET", "/none"), ("POST", "/none"), ("GET", "/asked"), ("OPTIONS", "/asked")] {
+        let answer = node.send(method, path, &[("origin", PAGE)], b"");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "1"), "{method} {path}");
+        assert_eq!((allowed(&answer), answer.header("access-control-allow-credentials")), (None, None), "{method} {path}");
+    }
+}
+
+#[test]
 fn a_node_may_say_it_for_functions_that_do_not() {
     let node = node(&[("plain.get.rhai", "1"), ("own.rhai", &with_cors("1")), ("none.rhai", "+++\n[cors]\norigins = []\n+++\n1")])
         .config("[cors]\norigins = [\"https://site.example\"]\n")

@@ -12,7 +12,10 @@ fn health_and_readiness_are_told() {
     let ready = node.get("/_picloud/ready");
     assert_eq!(ready.status, 200);
     let deployment = node.get("/a").header("x-picloud-deployment").unwrap().to_owned();
-    assert_eq!(ready.json(), json!({ "status": "ready", "deployment": deployment, "functions": 2, "lost_executions": 0, "degraded": [] }));
+    assert_eq!(
+        ready.json(),
+        json!({ "status": "ready", "deployment": deployment, "functions": 2, "lost_executions": 0, "degraded": [], "held": null })
+    );
     assert_eq!(node.send("HEAD", "/_picloud/health", &[], b"").status, 200);
 }
 
@@ -72,6 +75,45 @@ fn reserved_paths_never_reach_a_function() {
     }
     for path in ["/_picloudy", "/api/administrators", "/functions", "/api"] {
         assert_eq!(node.get(path).text(), "all", "{path}");
+    }
+}
+
+#[test]
+fn a_url_of_the_node_s_own_is_no_function_s_whoever_is_asked() {
+    let node = Node::start_with(&[("[...all].rhai", "\"all\""), ("index.rhai", "1")]);
+    let admin = std::fs::read_to_string(node.data().join("admin-token")).unwrap();
+    let admin = format!("Bearer {}", admin.trim());
+    let send = |method: &str, path: &str, body: &str| {
+        node.send(method, path, &[("authorization", &admin), ("content-type", "application/json")], body.as_bytes())
+    };
+    for path in ["/api/admin/nope", "/_picloud/health", "/api/execute/1", "/functions.git/info/refs", "/%61pi/admin/x"] {
+        let explained = send("GET", &format!("/api/admin/routes/explain?path={path}"), "").json();
+        assert_eq!(explained["outcome"], "reserved", "{path}");
+        let invoked = send("POST", "/api/admin/invoke", &json!({ "path": path }).to_string());
+        assert_eq!((invoked.status, invoked.text().contains("the node's own")), (404, true), "{path} {}", invoked.text());
+    }
+    assert_eq!(send("GET", "/api/admin/routes/explain?path=/api", "").json()["outcome"]["found"]["function"], "[...all].rhai");
+    // What it does not have there is no function that is missing.
+    for path in ["/api/admin/nope", "/api/admin/executions/", "/api/admin/scripts/carts/%5Bid%5D.get", "/_picloud/x"] {
+        let answer = send("GET", path, "");
+        assert_eq!((answer.status, answer.header("content-type")), (404, Some("application/problem+json")), "{path}");
+        assert!(answer.text().contains("/_picloud/openapi.json"), "{path} {}", answer.text());
+    }
+}
+
+#[test]
+fn a_method_that_the_control_plane_does_not_have_is_a_problem_that_names_those_it_has() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    for (method, path, allow) in [
+        ("POST", "/api/admin/status", "GET, HEAD"),
+        ("DELETE", "/api/admin/routes", "GET, HEAD"),
+        ("GET", "/api/admin/sync", "POST"),
+        ("PUT", "/_picloud/health", "GET, HEAD"),
+    ] {
+        let answer = node.send(method, path, &[], b"");
+        assert_eq!((answer.status, answer.header("content-type")), (405, Some("application/problem+json")), "{method} {path}");
+        assert_eq!((answer.header("allow"), &answer.json()["status"]), (Some(allow), &json!(405)), "{method} {path}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains(allow), "{method} {path} {}", answer.text());
     }
 }
 

@@ -9,7 +9,7 @@ fn routes_of_a_node_elsewhere_are_those_of_its_files() {
     let story = Story::sqlite();
     let files = [
         ("users/me.rhai", "+++\ntimeout = \"1s\"\nmethods = [\"GET\"]\ndescription = \"who asks\"\n[limits]\nbody = \"1KiB\"\n+++\n1"),
-        ("users/_middleware.rhai", "// lets everyone in"),
+        ("users/_middleware.rhai", "() // lets everyone in"),
         ("users/[id=int].get.rhai", "1"),
         ("users/[...rest].rhai", "2"),
         ("broken.rhai", "("),
