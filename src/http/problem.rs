@@ -226,7 +226,7 @@ impl Problem {
                 | UploadError::RouteTaken(_)
                 | UploadError::MassDelete(_)
                 | UploadError::Held(_)
-                | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved | EditError::InTheWay { .. }),
+                | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved(_) | EditError::InTheWay { .. }),
             ) => StatusCode::CONFLICT,
             Self::Upload(UploadError::Moved(_)) => StatusCode::PRECONDITION_FAILED,
             Self::Order(OrderError::Broken { .. }) | Self::Upload(UploadError::Wrong(_)) | Self::Tar(TarError::Wrong(_)) => {
@@ -604,7 +604,7 @@ mod tests {
             (Problem::Upload(UploadError::MassDelete(Box::new(Plan::between(&Functions::new(), &Functions::new())))), 409),
             (Problem::Upload(UploadError::Held("x".into())), 409),
             (Problem::Upload(EditError::ReadOnly("x".into()).into()), 409),
-            (Problem::Upload(EditError::Moved.into()), 409),
+            (Problem::Upload(EditError::Moved("x".into()).into()), 409),
             (Problem::Upload(EditError::InTheWay { path: "x".into(), why: "x" }.into()), 409),
             (Problem::Upload(UploadError::Moved(FunctionName::new("x"))), 412),
             (Problem::Tar(TarError::TooMuch { what: "x".into(), limit: 1 }), 413),

@@ -23,7 +23,7 @@ use crate::{
     clock::rfc3339,
     deployment::Deployment,
     function::{
-        Content, FunctionName, Manifest, ScriptId, Version,
+        Content, Diagnostic, FunctionName, Manifest, ScriptId, Version,
         route::{Methods, methods::Method},
     },
     live::scripts::{Script, ScriptFilter, file_of},
@@ -170,14 +170,18 @@ async fn replace(caller: Caller<Deploy>, Path(id): Path<String>, headers: Header
     delete, path = "/api/admin/scripts/{id}", operation_id = "delete_script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses(
         (status = 204, description = "It is gone."),
+        (status = 200, description = "It is gone, and functions are without this guard: `diagnostics` says how many.", body = Object),
         (status = 202, description = "It is deleted, and still live; `held` says why.", body = Object)
     )
 )]
 async fn delete(caller: Caller<Deploy>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
+    let file = file_of(&name);
     let uploaded = grant.change(Change::Replace(name, None, expected(&headers))).await?;
+    let opened: Vec<&Diagnostic> = uploaded.diagnostics.iter().filter(|found| *found.file == *file).collect();
     Ok(match uploaded.held {
-        None => StatusCode::NO_CONTENT.into_response(),
+        None if opened.is_empty() => StatusCode::NO_CONTENT.into_response(),
+        None => Json(json!({ "diagnostics": opened })).into_response(),
         Some(held) => (StatusCode::ACCEPTED, Json(json!({ "held": held }))).into_response(),
     })
 }

@@ -38,9 +38,9 @@ pub enum EditError {
     /// Nobody writes here through the node.
     #[error("{0}")]
     ReadOnly(String),
-    /// It is not as it was when it was looked at: look again.
-    #[error("the source has changed meanwhile, or a file in it is being written; try again when that is finished")]
-    Moved,
+    /// It is not as it was when it was looked at: look again. Says what is not.
+    #[error("{0}")]
+    Moved(String),
     /// Something is in the way, which is not for the node to replace.
     #[error("`{path}` cannot be written: {why}")]
     InTheWay {

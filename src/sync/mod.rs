@@ -5,6 +5,7 @@ pub mod check;
 pub mod diff;
 mod examine;
 mod obey;
+mod opened;
 pub mod orders;
 pub mod plan;
 mod previews;

@@ -6,7 +6,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use serde::Serialize;
 
 use super::{
-    Sync, Written, check::Report, examine::Examiner, obey::no_database, orders::OrderError, plan::Plan, propose::Wanted, settle::is_below,
+    Sync, Written, check::Report, examine::Examiner, obey::no_database, opened::opened, orders::OrderError, plan::Plan, propose::Wanted,
+    settle::is_below,
 };
 use crate::{
     audit::Actor,
@@ -150,11 +151,11 @@ impl Sync {
             self.sync(self.parts.source.cause()).await;
             match self.upload_once(&upload).await {
                 // A file that was saved just before the start may be held back as half of a save. Whoever changes it means what is there.
-                Err(UploadError::Unknown(_) | UploadError::Edit(EditError::Moved)) if !is_fresh => {
+                Err(UploadError::Unknown(_) | UploadError::Edit(EditError::Moved(_))) if !is_fresh => {
                     is_fresh = true;
                     self.parts.source.refresh(false).await;
                 }
-                Err(UploadError::Edit(EditError::Moved)) if attempt < ATTEMPTS => attempt += 1,
+                Err(UploadError::Edit(EditError::Moved(_))) if attempt < ATTEMPTS => attempt += 1,
                 done => return done,
             }
             tokio::time::sleep(PAUSE).await;
@@ -168,13 +169,14 @@ impl Sync {
         let wanted = self.wanted.as_ref().ok_or_else(|| UploadError::SourceAway(self.parts.live.status().source.clone()))?;
         let after = Arc::new(self.changed(wanted, &upload.change)?);
         let paths = differences(&wanted.tree, &after);
-        let report = self.examiner().check(&after).await;
+        let mut report = self.examiner().check(&after).await;
         self.must_be_good(wanted, &upload.change, &after, &paths, &report).await?;
         let plan = Plan::between(&self.functions, &report.functions);
         let is_emptied = after.is_empty() && !self.functions.is_empty();
         if matches!(upload.change, Change::Tree(_)) && (plan.is_mass_delete() || is_emptied) && !upload.allow_mass_delete {
             return Err(UploadError::MassDelete(Box::new(plan)));
         }
+        report.diagnostics.extend(opened(&wanted.tree, &after));
         let uploaded = Uploaded { plan, diagnostics: report.diagnostics, live: None, held: None };
         if paths.is_empty() {
             return Ok(Uploaded { live: self.live_since(), ..uploaded });

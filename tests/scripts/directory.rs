@@ -2,8 +2,14 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use serde_json::json;
@@ -203,7 +209,7 @@ fn a_node_that_is_killed_while_it_writes_leaves_whole_files() {
             let bearer = format!("Bearer {token}");
             let _ = client.send("PUT", "/api/admin/tree", &[("authorization", &bearer)], &tree);
         });
-        std::thread::sleep(std::time::Duration::from_millis(round as u64 * 6));
+        std::thread::sleep(Duration::from_millis(round as u64 * 6));
         node.signal(Signal::KILL);
         node.ended();
         writer.join().unwrap();
@@ -223,6 +229,114 @@ fn a_node_that_is_killed_while_it_writes_leaves_whole_files() {
     assert_eq!(Api::of(&node).tree("?allow_mass_delete=true", &tar(&[("a.rhai", "1")])).status, 200);
     let left: Vec<_> = fs::read_dir(node.folder().join("functions")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().filter(|name| !name.to_string_lossy().starts_with(".picloud-next-")).eq(["a.rhai"]), "{left:?}");
+}
+
+/// Counts the functions in a folder and in `deep` below it.
+fn functions(folder: &Path) -> usize {
+    let names = [folder.to_owned(), folder.join("deep")].into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with('f') && name.ends_with(".rhai")).count()
+}
+
+#[test]
+fn a_node_that_is_killed_while_it_names_files_leaves_no_function_without_its_guard() {
+    let mut node = Node::start_with(&[("keep.rhai", "1"), ("admin0/_middleware.rhai", "#{statusCode: 401}"), ("admin0/f.rhai", "1")]);
+    let root = node.folder().join("functions");
+    // A folder takes the place of the other, and the node is killed when the first functions come, or go.
+    for (round, (new, comes)) in [(1, true), (0, false), (1, false), (0, true)].into_iter().enumerate() {
+        let guard = (format!("admin{new}/_middleware.rhai"), format!("#{{statusCode: 401, body: {round}}}"));
+        let name = |number: usize| format!("admin{new}/{}f{number}.rhai", if number.is_multiple_of(2) { "" } else { "deep/" });
+        let files: Vec<(String, String)> = (0..80).map(|number| (name(number), round.to_string())).chain([guard]).collect();
+        let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).chain([("keep.rhai", "1")]);
+        let (tree, bearer, mut client) = (tar(&files.collect::<Vec<_>>()), format!("Bearer {}", crate::git::admin(&node)), node.client());
+        let old = root.join(format!("admin{}", 1 - new));
+        let (new, there) = (root.join(format!("admin{new}")), functions(&old));
+        let sent = tree.clone();
+        let writer = std::thread::spawn(move || {
+            let _ = client.send("PUT", "/api/admin/tree?allow_mass_delete=true", &[("authorization", &bearer)], &sent);
+        });
+        let is_unchanged = || if comes { functions(&new) == 0 } else { functions(&old) == there };
+        while is_unchanged() && !writer.is_finished() {}
+        node.signal(Signal::KILL);
+        node.ended();
+        writer.join().unwrap();
+        for folder in [new, old] {
+            let is_guarded = folder.join("_middleware.rhai").exists();
+            assert!(is_guarded || functions(&folder) == 0, "round {round}: {} is open", folder.display());
+        }
+        node.start();
+        assert_eq!(Api::of(&node).tree("?allow_mass_delete=true", &tree).status, 200, "round {round}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_as_the_node_has_read_it_is_named() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
+    let api = Api::of(&node);
+    let mut file = fs::File::create(node.file("b.rhai")).unwrap();
+    file.write_all(b"2").unwrap();
+    let is_done = Arc::new(AtomicBool::new(false));
+    let writer = std::thread::spawn({
+        let is_done = is_done.clone();
+        move || {
+            while !is_done.load(Ordering::Relaxed) {
+                file.write_all(b" ").unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    });
+    for query in ["?dry_run=true", ""] {
+        let refused = api.tree(query, &tar(&[("a.rhai", "2"), ("b.rhai", "3")]));
+        let detail = refused.json()["detail"].as_str().unwrap_or_default().to_owned();
+        assert!(refused.status == 409 && detail.contains("`b.rhai` is being written"), "{}", refused.text());
+    }
+    is_done.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    node.wait_for("/b", "2");
+    assert_eq!(api.tree("", &tar(&[("a.rhai", "2"), ("b.rhai", "3")])).status, 200);
+
+    ["a.rhai", "b.rhai"].iter().for_each(|file| node.remove(file));
+    let refused = api.tree("", &tar(&[("a.rhai", "4"), ("b.rhai", "4")]));
+    let detail = refused.json()["detail"].as_str().unwrap_or_default().to_owned();
+    assert!(refused.status == 409 && detail.contains("`a.rhai` went away a moment ago"), "{}", refused.text());
+}
+
+#[test]
+fn whoever_deletes_a_guard_is_told_what_it_leaves_open() {
+    let guard = "#{statusCode: 401}";
+    let node = Node::start_with(&[("a/_middleware.rhai", guard), ("a/x.rhai", "1"), ("a/b/y.rhai", "1"), ("c/_middleware.rhai", guard)]);
+    let api = Api::of(&node);
+    assert_eq!(node.get("/a/x").status, 401);
+    let warned = "a/_middleware.rhai: this guard is deleted, and 2 functions are without it";
+    let without = tar(&[("a/x.rhai", "1"), ("a/b/y.rhai", "1"), ("c/_middleware.rhai", guard)]);
+    let planned = api.tree("?dry_run=true", &without);
+    assert_eq!((planned.status, messages(&planned)), (200, vec![warned.to_owned()]), "{}", planned.text());
+    let deleted = api.delete("a/_middleware");
+    assert_eq!((deleted.status, messages(&deleted)), (200, vec![warned.to_owned()]), "{}", deleted.text());
+    assert_eq!(node.get("/a/x").text(), "1");
+    // It guarded nothing.
+    assert_eq!((api.delete("c/_middleware").status, api.delete("a/x").status), (204, 204));
+}
+
+#[test]
+fn a_guard_with_a_mistake_refuses_what_would_wait_for_it() {
+    let node = Node::start_with(&[("a.rhai", "1"), ("n/_middleware.rhai", "let x = ;"), ("large/_middleware.rhai", &large(1).repeat(2))]);
+    fs::create_dir(node.file("link")).unwrap();
+    symlink("/etc/passwd", node.file("link/_middleware.rhai")).unwrap();
+    let api = Api::of(&node);
+    node.wait_for_line(&["link/_middleware.rhai: error"]);
+    for folder in ["n", "large", "link"] {
+        let refused = api.create(&format!("{folder}/api"), "1");
+        assert_eq!(refused.status, 422, "{folder}: {}", refused.text());
+        assert!(
+            messages(&refused).iter().all(|message| message.starts_with(&format!("{folder}/_middleware.rhai: "))),
+            "{}",
+            refused.text()
+        );
+        assert!(!messages(&refused).is_empty() && !node.file(&format!("{folder}/api.rhai")).exists());
+    }
+    // Elsewhere it is in nobody's way.
+    assert_eq!((api.create("b", "1").status, api.replace("a", "2").status), (201, 200));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod hint;
 mod inbox;
 mod loss;
 mod mounts;
+mod order;
 mod scan;
 mod state;
 #[cfg(test)]

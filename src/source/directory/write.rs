@@ -17,8 +17,9 @@ use rustix::{
     io::Errno,
 };
 
+use super::order::{Step, steps};
 use crate::{
-    function::{Content, FilePath, route::file::GUARD},
+    function::{Content, FilePath},
     source::edit::{Edit, EditError, FileEdit},
 };
 
@@ -32,11 +33,15 @@ const OPEN: usize = 64;
 
 /// Changes files below a root, if they are still as the change expects.
 pub(super) fn write(root: &Path, edit: &Edit) -> Result<(), EditError> {
-    let mut writer = Writer { folders: Folders::below(root)?, staged: Vec::new() };
+    let mut writer = Writer { folders: Folders::below(root)?, staged: BTreeMap::new() };
     // Until all of it is on the disk nothing has changed.
     writer.stage(edit)?;
-    writer.name(edit)?;
-    writer.remove(edit)?;
+    for step in steps(edit) {
+        match step {
+            Step::Name(path) => writer.name(path, &edit.files[path])?,
+            Step::Remove(path) => writer.remove(path)?,
+        }
+    }
     writer.keep(edit)
 }
 
@@ -68,19 +73,27 @@ fn failed(path: &str, error: impl Into<io::Error>) -> EditError {
     EditError::Failed { path: path.into(), why }
 }
 
-fn split(path: &str) -> (&str, &str) {
-    path.rsplit_once('/').unwrap_or(("", path))
+/// Says that a file is not what the node has read last.
+fn unread(path: &str) -> EditError {
+    EditError::Moved(format!(
+        "`{path}` is being written, or was changed a moment ago, and the node has not read it since; try again when it is closed"
+    ))
 }
 
-fn is_guard(path: &str) -> bool {
-    split(path).1 == GUARD
+/// Says that a file is not there that the node has read.
+fn gone(path: &str) -> EditError {
+    EditError::Moved(format!("`{path}` went away a moment ago, and the node waits whether it comes back; try again in ten seconds"))
+}
+
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 struct Writer {
     folders: Folders,
     /// Files that are on the disk and have not got their names yet: by their paths, and what they are called. What is left of them goes with
     /// this.
-    staged: Vec<(FilePath, String)>,
+    staged: BTreeMap<FilePath, String>,
 }
 
 impl Writer {
@@ -93,39 +106,30 @@ impl Writer {
             if let Some(content) = &file.after {
                 let next = format!("{STAGED}-{number}");
                 stage(at, &next, content, &like, is_few).map_err(|error| failed(path, error))?;
-                self.staged.push((path.clone(), next));
+                self.staged.insert(path.clone(), next);
             }
         }
         if is_few { Ok(()) } else { syncfs(&self.folders.top).map_err(|error| failed("", error)) }
     }
 
-    /// Gives files their names, guards first: whenever it ends, no folder has functions without the guard that it is to have.
-    fn name(&mut self, edit: &Edit) -> Result<(), EditError> {
-        self.staged.sort_by_key(|(path, _)| is_guard(path));
-        while let Some((path, next)) = self.staged.last() {
-            let (folder, name) = split(path);
-            let Some(at) = self.folders.enter(folder, false)? else { return Err(EditError::Moved) };
-            let file = edit.files.get(path).expect("it was staged for this");
-            // Others may have written while the rest was staged.
-            must_be_as_expected(at, path, name, file)?;
-            renameat(at, next, at, name).map_err(|error| failed(path, error))?;
-            self.staged.pop();
-        }
+    fn name(&mut self, path: &FilePath, file: &FileEdit) -> Result<(), EditError> {
+        let Some(next) = self.staged.get(path) else { return Ok(()) };
+        let (folder, name) = split(path);
+        let Some(at) = self.folders.enter(folder, false)? else { return Err(gone(path)) };
+        // Others may have written while the rest was staged.
+        must_be_as_expected(at, path, name, file)?;
+        renameat(at, next, at, name).map_err(|error| failed(path, error))?;
+        self.staged.remove(path);
         Ok(())
     }
 
-    /// Deletes files, guards last.
-    fn remove(&mut self, edit: &Edit) -> Result<(), EditError> {
-        let gone = || edit.files.iter().filter(|(_, file)| file.after.is_none()).map(|(path, _)| path);
-        for path in gone().filter(|path| !is_guard(path)).chain(gone().filter(|path| is_guard(path))) {
-            let (folder, name) = split(path);
-            let Some(at) = self.folders.enter(folder, false)? else { continue };
-            match unlinkat(at, name, AtFlags::empty()) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(error) => return Err(failed(path, error)),
-            }
+    fn remove(&mut self, path: &FilePath) -> Result<(), EditError> {
+        let (folder, name) = split(path);
+        let Some(at) = self.folders.enter(folder, false)? else { return Ok(()) };
+        match unlinkat(at, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(failed(path, error)),
         }
-        Ok(())
     }
 
     /// Waits until the names are on the disk.
@@ -164,7 +168,7 @@ struct Like {
 fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) -> Result<Like, EditError> {
     let there = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) => there,
-        Err(Errno::NOENT) if file.before.is_some() => return Err(EditError::Moved),
+        Err(Errno::NOENT) if file.before.is_some() => return Err(gone(path)),
         Err(Errno::NOENT) => {
             // Whoever may read and write the folder may read and write what is new in it.
             let folder = fstat(at).map_err(|error| failed(path, error))?;
@@ -179,13 +183,13 @@ fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) ->
         FileType::Symlink => return Err(EditError::InTheWay { path: path.into(), why: "it is a link; change what it leads to" }),
         _ => return Err(EditError::InTheWay { path: path.into(), why: "it is no file" }),
     }
-    let Some(before) = &file.before else { return Err(EditError::Moved) };
+    let Some(before) = &file.before else { return Err(unread(path)) };
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = openat(at, name, flags, Mode::empty()).map_err(|error| failed(path, error))?;
     let mut bytes = Vec::new();
     File::from(opened).take(before.bytes.len() as u64 + 1).read_to_end(&mut bytes).map_err(|error| failed(path, error))?;
     if bytes != *before.bytes {
-        return Err(EditError::Moved);
+        return Err(unread(path));
     }
     let owner = Some((Uid::from_raw(there.st_uid), Gid::from_raw(there.st_gid)));
     Ok(Like { mode: Mode::from_raw_mode(there.st_mode & 0o7777), owner })

@@ -112,7 +112,7 @@ pub(super) fn make(
     write(place.repository, &made).map_err(|error| failed(error.to_string()))?;
     match move_branch(place.repository, place.branch, base, &commit) {
         Ok(()) => Ok(Revision(commit)),
-        Err(MoveError::Moved) => Err(EditError::Moved),
+        Err(MoveError::Moved) => Err(EditError::Moved(format!("somebody has pushed to the branch `{}` meanwhile", place.branch))),
         Err(MoveError::InTheWay(other)) => Err(failed(format!("`{other}` is in the way of the branch `{}`", place.branch))),
         Err(MoveError::Io(error)) => Err(failed(error.to_string())),
     }
