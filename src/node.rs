@@ -33,7 +33,6 @@ use crate::{
     engine::Engine,
     execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
-    function::limits::Size,
     gate::server::{Gate, GateError},
     http::{self, App, Auth, Face},
     live::Live,
@@ -76,8 +75,8 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     // Scripts run on these threads: a chain of values as deep as the memory limit allows is dropped by recursion.
     let threads = thread::available_parallelism().map_or(1, usize::from);
     blocking::can_start(threads, config.executor.stack_bytes).map_err(|error| {
-        let stack = Size(config.executor.stack_bytes as u64);
-        anyhow!("cannot start {threads} threads with stacks of {stack}: {error}\n  hint: lower `stack` below `[executor]`, or let the process have more")
+        let stack = config.executor.stack_bytes >> 20;
+        anyhow!("cannot start {threads} threads with stacks of {stack} MiB: {error}\n  hint: lower `stack` below `[executor]`, or let the process have more")
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("serve")

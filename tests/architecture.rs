@@ -54,6 +54,7 @@ const MAY_USE: [(&str, &[&str]); 26] = [
         "node",
         &[
             "access",
+            "blocking",
             "clock",
             "gate",
             "secret",
