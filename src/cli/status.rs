@@ -294,7 +294,7 @@ fn recorded_text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyho
         said.push(format!("spool     {} of executions wait for the database", Size(spooled)));
     }
     if let Some(last) = recorded.last.as_ref().filter(|last| last.diagnostics.iter().any(Diagnostic::is_error)) {
-        said.push(format!("\nMistakes that the node found at {}; it does not run now, so they may be mended:", rfc3339(last.id.time_us())));
+        said.push(format!("\nThe node looked last at {} and found these mistakes; they may be mended by now:", rfc3339(last.id.time_us())));
     }
     for diagnostic in recorded.diagnostics() {
         said.push(format!("\n{}", Configured::finding(config, diagnostic)));

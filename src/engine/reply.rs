@@ -27,15 +27,19 @@ const OURS: [&str; 9] =
 /// Header lines of a response, and their bytes together. Browsers and proxies take less; [`HeaderMap`] panics far above.
 const MAX_HEADER_LINES: usize = 256;
 const MAX_HEADER_BYTES: usize = 64 * 1024;
+/// Header lines that a response has room for from the beginning: those that nearly every one has, with what the node adds.
+const USUAL_HEADER_LINES: usize = 6;
 
 /// Turns a script's result into a response: a map with `statusCode` says all of it, everything else is a body with status 200.
 pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
     let Some(map) = result.as_map_ref().ok().filter(|map| map.contains_key("statusCode")) else {
         let (content_type, body) = body(result, limit)?;
-        return Ok(Reply { status: StatusCode::OK, headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]), body });
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADER_LINES);
+        headers.insert(CONTENT_TYPE, content_type);
+        return Ok(Reply { status: StatusCode::OK, headers, body });
     };
     let status = status(&map)?;
-    let mut headers = Headers::default();
+    let mut headers = Headers { map: HeaderMap::with_capacity(USUAL_HEADER_LINES), bytes: 0 };
     if let Some(given) = map.get("headers") {
         let given = given.as_map_ref().map_err(|_| invalid(format!("`headers` must be a map, not {}", value::type_word(given))))?;
         // `()` is how scripts say that there is none.
@@ -79,7 +83,6 @@ fn status(map: &Map) -> Result<StatusCode, BadReply> {
 }
 
 /// Headers of a response, as long as they are few.
-#[derive(Default)]
 struct Headers {
     map: HeaderMap,
     bytes: usize,

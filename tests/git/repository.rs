@@ -45,6 +45,21 @@ fn formats_that_cannot_be_read_are_refused() {
 }
 
 #[test]
+fn no_repository_is_made_among_somebody_s_files() {
+    let setup = node(&[]);
+    for (folder, file) in [("named", "config"), ("project", "picloud.toml"), ("hidden", ".env")] {
+        let kept = setup.folder().join(folder).join(file);
+        fs::create_dir_all(kept.parent().unwrap()).unwrap();
+        fs::write(&kept, "mine = 1\n").unwrap();
+        let refused = command(setup.folder(), &["init", "--bare", folder]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+        assert!(said(&refused).contains("is no repository, and it is not empty"), "{}", said(&refused));
+        assert_eq!(fs::read_to_string(&kept).unwrap(), "mine = 1\n");
+        assert_eq!(fs::read_dir(kept.parent().unwrap()).unwrap().count(), 1);
+    }
+}
+
+#[test]
 fn those_who_may_write_into_the_repository_may_ask_the_node() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for (folder, socket) in [(0o755, 0o600), (0o775, 0o660), (0o700, 0o600)] {
