@@ -1,17 +1,16 @@
 //! The process that git starts: gathers what git says of a push, asks the node, and prints the answer.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
     io::{self, BufRead, BufReader, Read, Write},
-    os::unix::{
-        fs::{MetadataExt as _, PermissionsExt as _, chown},
-        net::UnixStream,
-    },
+    os::unix::net::UnixStream,
     path::Path,
     time::Duration,
 };
 
 use super::{MAX_MESSAGE, PUSHER, Push, SOCKET, Stage, Update, Verdict, no_answer};
+use crate::source::git::Folder;
 
 /// How long the node may take to judge, and to put what it has accepted live.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,25 +80,97 @@ fn exchange(push: &Push) -> io::Result<Verdict> {
 /// Lets the group of a repository read what a push has brought, if the group may write into the repository: git keeps it from everybody but
 /// the pusher, and the node that is to judge it may be another user.
 fn share(repository: &Path, brought: &Path) -> io::Result<()> {
-    let shared = fs::metadata(repository)?;
-    if shared.mode() & 0o020 == 0 {
-        return Ok(());
+    let repository = Folder::open(repository)?;
+    // What lies elsewhere is no matter of this repository, and the node refuses it.
+    let Some(name) = brought.file_name().and_then(OsStr::to_str) else { return Ok(()) };
+    let Some(objects) = repository.find("objects")? else { return Ok(()) };
+    objects.find(name)?.map_or(Ok(()), |brought| brought.show_to_group_of(&repository))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
+        path::PathBuf,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+    use super::*;
+
+    const BROUGHT: &str = "objects/tmp_objdir-incoming-x";
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
-    let kept = fs::symlink_metadata(brought)?;
-    if kept.file_type().is_symlink() {
-        return Ok(());
+
+    fn mode(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().mode() & 0o7777
     }
-    if kept.gid() != shared.gid() {
-        chown(brought, None, Some(shared.gid()))?;
+
+    /// A repository whose group may write into it, and in it a pushed object that its pusher alone may read.
+    fn pushed_to() -> (tempfile::TempDir, PathBuf) {
+        let repository = tempfile::tempdir().unwrap();
+        set_mode(repository.path(), 0o2770);
+        let object = repository.path().join(BROUGHT).join("ab/cd");
+        fs::create_dir_all(object.parent().unwrap()).unwrap();
+        fs::write(&object, "").unwrap();
+        set_mode(&object, 0o400);
+        set_mode(object.parent().unwrap(), 0o2700);
+        set_mode(&repository.path().join(BROUGHT), 0o700);
+        (repository, object)
     }
-    let wanted = kept.mode() | if kept.is_dir() { 0o050 } else { 0o040 };
-    if wanted != kept.mode() {
-        fs::set_permissions(brought, fs::Permissions::from_mode(wanted & 0o7777))?;
-    }
-    if kept.is_dir() {
-        for entry in fs::read_dir(brought)? {
-            share(repository, &entry?.path())?;
+
+    #[test]
+    fn a_group_that_may_write_reads_what_was_pushed() {
+        let (repository, object) = pushed_to();
+        let (folder, brought) = (object.parent().unwrap(), repository.path().join(BROUGHT));
+        let modes = || [mode(&brought), mode(folder), mode(&object)];
+        set_mode(repository.path(), 0o755);
+        share(repository.path(), &brought).unwrap();
+        assert_eq!(modes(), [0o700, 0o2700, 0o400]);
+        set_mode(repository.path(), 0o2770);
+        for _ in 0..2 {
+            share(repository.path(), &brought).unwrap();
+            assert_eq!(modes(), [0o750, 0o2750, 0o440]);
         }
     }
-    Ok(())
+
+    #[test]
+    fn others_who_write_there_open_no_file_of_the_pusher() {
+        let (repository, object) = pushed_to();
+        let brought = repository.path().join(BROUGHT);
+        let (secret, link) = (repository.path().join("secret"), repository.path().join("link"));
+        fs::write(&secret, "").unwrap();
+        set_mode(&secret, 0o600);
+        // Another name of it is as good as a link to it.
+        fs::hard_link(&secret, object.with_file_name("another")).unwrap();
+        share(repository.path(), &brought).unwrap();
+        assert_eq!((mode(&secret), mode(&object)), (0o600, 0o440));
+        fs::remove_file(object.with_file_name("another")).unwrap();
+        symlink(&secret, &link).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    let _ = renameat_with(CWD, &link, CWD, &object, RenameFlags::EXCHANGE);
+                }
+            });
+            for _ in 0..1000 {
+                // It may meet the link.
+                let _ = share(repository.path(), &brought);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(mode(&secret), 0o600);
+        // Nor by a link in the place of everything.
+        let moved = repository.path().join("moved");
+        fs::rename(&brought, &moved).unwrap();
+        set_mode(&moved, 0o700);
+        symlink(&moved, &brought).unwrap();
+        let _ = share(repository.path(), &brought);
+        assert_eq!(mode(&moved), 0o700);
+    }
 }

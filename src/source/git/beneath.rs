@@ -14,8 +14,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, Dir, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid, chmodat, chownat, fchmod, fstat, fsync, mkdirat, open, openat,
-        renameat, statat, syncfs, unlinkat,
+        AtFlags, Dir, FileType, Gid, Mode, OFlags, RawMode, Stat, Uid, chmodat, chownat, fchmod, fchown, fstat, fsync, mkdirat, open,
+        openat, renameat, statat, syncfs, unlinkat,
     },
     io::Errno,
     process::geteuid,
@@ -190,6 +190,29 @@ impl Folder {
         Ok(file)
     }
 
+    /// Lets those read this folder and all below who may write into another one, as its group. Only what is this user's alone is opened to them:
+    /// others may have put something else there.
+    pub fn show_to_group_of(&self, other: &Self) -> io::Result<()> {
+        if other.mode & 0o020 == 0 {
+            return Ok(());
+        }
+        // What is below first: nobody else gets there yet.
+        for (name, kind) in self.entries()? {
+            if kind == FileType::Directory
+                && let Some(below) = self.find(&name)?
+            {
+                below.show_to_group_of(other)?;
+            } else if kind == FileType::RegularFile {
+                let file = openat(&self.handle, &name, READ_FILE, Mode::empty())?;
+                let found = fstat(&file)?;
+                if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile && found.st_nlink == 1 {
+                    show(&file, &found, other, 0o040)?;
+                }
+            }
+        }
+        show(&self.handle, &fstat(&self.handle)?, other, 0o050)
+    }
+
     /// Gives a file in it another name, in the place of what has that.
     pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         Ok(renameat(&self.handle, from, &self.handle, to)?)
@@ -214,6 +237,20 @@ impl Folder {
     pub fn sync_all(&self) -> io::Result<()> {
         Ok(syncfs(&self.handle)?)
     }
+}
+
+/// Gives the group of a folder these rights to a file or folder of this user.
+fn show(opened: &OwnedFd, found: &Stat, folder: &Folder, rights: RawMode) -> io::Result<()> {
+    if found.st_uid != geteuid().as_raw() {
+        return Ok(());
+    }
+    if found.st_gid != folder.owner.1.as_raw() {
+        fchown(opened, None, Some(folder.owner.1))?;
+    }
+    if found.st_mode & rights != rights {
+        fchmod(opened, Mode::from_raw_mode(found.st_mode & 0o7777 | rights))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
