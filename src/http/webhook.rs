@@ -1,6 +1,8 @@
 //! Webhooks: a git host says that a repository has changed. They are only pokes, so what matters of one is that its sender knows the secret;
 //! one that is sent again does no harm.
 
+mod payload;
+
 use std::{
     borrow::Cow,
     collections::{HashMap, hash_map::Entry},
@@ -21,7 +23,6 @@ use base64::{
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body::Body as _;
-use serde::Deserialize;
 use sha2::Sha256;
 
 use super::{App, Problem, auth::caller::Anybody, function, network::network};
@@ -52,12 +53,12 @@ impl Webhook {
 
     /// Returns whether the source may differ after this.
     fn concerns(&self, event: &Event) -> bool {
-        let is_followed = |reference: &str| match reference.strip_prefix("refs/heads/") {
+        let is_followed = |reference: &String| match reference.strip_prefix("refs/heads/") {
             Some(branch) => self.branch.as_ref().is_none_or(|followed| followed == branch),
             // A tag; something that is no reference says nothing.
             None => !reference.starts_with("refs/"),
         };
-        !event.is_ping && event.reference.as_deref().is_none_or(is_followed)
+        !event.is_ping && (event.references.is_empty() || event.references.iter().any(is_followed))
     }
 }
 
@@ -116,8 +117,8 @@ pub enum Reason {
 pub struct Event {
     /// The host only tries whether we are there.
     pub is_ping: bool,
-    /// What was pushed: `refs/heads/main`.
-    pub reference: Option<String>,
+    /// What was pushed: `refs/heads/main`. None: it does not say.
+    pub references: Vec<String>,
 }
 
 /// Answers a webhook: 202 and the source is looked at soon, or 204 because nothing of it is followed.
@@ -167,9 +168,10 @@ pub fn verify(headers: &HeaderMap, body: &[u8], secret: &Secret, now_us: i64) ->
         signature @ Signature::GitLab(_) => signature.precheck(secret)?,
         Signature::Standard { id, time, signatures } => standard(secret, id, time, body, signatures, now_us)?,
     }
-    let reference = payload().and_then(|payload| serde_json::from_slice::<Payload>(&payload).ok()?.reference);
-    let kind = ["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event"].iter().find_map(|name| headers.get(*name));
-    Ok(Event { is_ping: kind.is_some_and(|kind| kind == "ping"), reference })
+    let references = payload().map_or_else(Vec::new, |payload| payload::references(&payload));
+    let kind =
+        ["x-forgejo-event", "x-gitea-event", "x-gogs-event", "x-github-event", "x-event-key"].iter().find_map(|name| headers.get(*name));
+    Ok(Event { is_ping: kind.is_some_and(|kind| kind == "ping" || kind == "diagnostics:ping"), references })
 }
 
 /// The headers that senders sign with.
@@ -221,13 +223,6 @@ impl Signature<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// Of a payload, all that is looked at.
-#[derive(Deserialize)]
-struct Payload {
-    #[serde(rename = "ref")]
-    reference: Option<String>,
 }
 
 /// Compares in constant time.
@@ -288,7 +283,7 @@ mod tests {
     }
 
     fn pushed() -> Result<Event, Reason> {
-        Ok(Event { is_ping: false, reference: Some("refs/heads/main".into()) })
+        Ok(Event { is_ping: false, references: vec!["refs/heads/main".into()] })
     }
 
     #[test]
@@ -297,7 +292,7 @@ mod tests {
         let signature = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
         let secret = Secret::new("It's a Secret to Everybody");
         let event = verify(&headers(&[("x-hub-signature-256", signature)]), b"Hello, World!", &secret, NOW_US);
-        assert_eq!(event, Ok(Event { is_ping: false, reference: None }));
+        assert_eq!(event, Ok(Event { is_ping: false, references: Vec::new() }));
     }
 
     #[test]
@@ -412,6 +407,9 @@ mod tests {
             (br#"{"ref":"refs/tags/main"}"#, "push", false, false),
             (br#"{"ref":"main"}"#, "create", true, true),
             (br#"{"ref":7}"#, "push", true, true),
+            (br#"{"push":{"changes":[{"new":{"type":"tag","name":"main"}}]}}"#, "push", false, false),
+            (br#"{"push":{"changes":[{"new":{"type":"tag","name":"v1"}},{"new":{"type":"branch","name":"main"}}]}}"#, "push", true, true),
+            (br#"{"push":{"changes":[{"old":{"type":"branch","name":"other"}}]}}"#, "push", false, true),
             (b"", "push", true, true),
             (b"\xff{", "push", true, true),
             (BODY, "ping", false, false),

@@ -1,6 +1,7 @@
 //! A git host tells the node that a repository has changed.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde_json::json;
 use sha2::Sha256;
 
 use crate::node::{Node, PATIENCE, Response, node, wait_until};
@@ -37,6 +38,31 @@ fn a_signed_webhook_is_accepted_and_again_does_no_harm() {
     assert_eq!((ping.status, ping.body.len()), (204, 0));
     let tag = br#"{"ref":"refs/tags/v1"}"#;
     assert_eq!(node.send("POST", PATH, &[("x-gitea-signature", &signature(tag))], tag).status, 204);
+    // So for each host, however it writes that.
+    let sent = |body: &serde_json::Value, event: (&str, &str)| {
+        let body = body.to_string();
+        node.send("POST", PATH, &[("x-gitlab-token", "sesame"), event], body.as_bytes()).status
+    };
+    let change = |new: serde_json::Value, old: serde_json::Value| json!({ "push": { "changes": [{ "new": new, "old": old }] } });
+    let (branch, tag) = (json!({ "type": "branch", "name": "main" }), json!({ "type": "tag", "name": "v1" }));
+    let (none, bitbucket) = (serde_json::Value::Null, ("x-event-key", "repo:push"));
+    for (body, event, expected) in [
+        (change(tag.clone(), none.clone()), bitbucket, 204),
+        (change(none.clone(), tag.clone()), bitbucket, 204),
+        (change(branch.clone(), none.clone()), bitbucket, 202),
+        (change(none.clone(), branch.clone()), bitbucket, 202),
+        (json!({ "push": { "changes": [{ "new": tag }, { "new": branch }] } }), bitbucket, 202),
+        (json!({ "changes": [{ "ref": { "id": "refs/tags/v1", "type": "TAG" } }] }), ("x-event-key", "repo:refs_changed"), 204),
+        (json!({ "changes": [{ "ref": { "id": "refs/heads/main", "type": "BRANCH" } }] }), ("x-event-key", "repo:refs_changed"), 202),
+        (json!({ "test": true }), ("x-event-key", "diagnostics:ping"), 204),
+        (json!({ "object_kind": "tag_push", "ref": "refs/tags/v1" }), ("x-gitlab-event", "Tag Push Hook"), 204),
+        (json!({ "ref": "v1", "ref_type": "tag" }), ("x-gitea-event", "create"), 204),
+        (json!({ "ref": "v1", "ref_type": "tag" }), ("x-github-event", "delete"), 204),
+        (json!({ "ref": "main", "ref_type": "branch" }), ("x-github-event", "delete"), 202),
+        (json!({ "ref": "refs/heads/main", "deleted": true }), ("x-github-event", "push"), 202),
+    ] {
+        assert_eq!(sent(&body, event), expected, "{event:?}: {body}");
+    }
     // A folder that is looked at is told of a save, too.
     node.write("b.rhai", "2");
     assert_eq!(node.send("POST", PATH, &[("x-gitlab-token", "sesame")], b"").status, 202);
