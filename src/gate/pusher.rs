@@ -1,7 +1,7 @@
 //! Who pushes. Over HTTP that is the name of a token, which the node gives to git and git to its hook. Whoever pushes to a path or over ssh
 //! runs the hook himself, and could write any name there: then the system says whose process it is.
 
-use std::fs;
+use std::{fs, sync::Once};
 
 use rustix::process::{geteuid, getpid};
 use tokio::net::unix::UCred;
@@ -11,10 +11,24 @@ use crate::user;
 /// Processes between the node and a hook: git's, and a shell where hooks are wrapped.
 const MAX_GENERATIONS: usize = 16;
 
-/// Returns who pushes, for records: the name that the hook gives if the node itself has started it, else `user:NAME` of the machine.
+/// A user of the machine; nobody knows which.
+const SOMEBODY: &str = "user:?";
+/// It is said once.
+static TOLD: Once = Once::new();
+
+/// Returns who pushes, for records: the name that the hook gives if the node itself has started it, else `user:NAME` of the machine, or `user:?`.
 pub fn of(peer: &UCred, claimed: Option<&str>) -> String {
     match claimed {
         Some(name) if peer.uid() == geteuid().as_raw() && peer.pid().is_some_and(is_ours) => name.into(),
+        _ if !user::is_told(peer.uid()) => {
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    "the system does not tell who pushes to a path or over ssh, because this node runs in a user namespace: records say \
+                     `{SOMEBODY}`; in a unit of systemd `PrivateUsers=false` ends that"
+                );
+            });
+            SOMEBODY.into()
+        }
         _ => format!("user:{}", user::find(peer.uid()).unwrap_or_else(|| peer.uid().to_string())),
     }
 }
