@@ -401,7 +401,7 @@ fn refresh_hooks(repository: &Path) {
 /// Opens the gate for pushes; none if the system does not let it be opened now.
 async fn gate(git: &GitSource, sync: &SyncHandle) -> Result<Option<Gate>, GateError> {
     match Gate::open(git.clone(), sync.clone()).await {
-        Err(error @ GateError::NoSocket { .. }) => {
+        Err(error @ (GateError::NoSocket { .. } | GateError::Denied(_))) => {
             tracing::warn!("pushes cannot be checked yet: {:#}", anyhow::Error::from(error));
             Ok(None)
         }

@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 26] = [
     ("deployment", &["audit", "clock", "function"]),
     ("execution", &["clock", "deployment", "function"]),
     ("engine", &["clock", "execution", "function"]),
-    ("source", &["blocking", "clock", "deployment", "function", "secret"]),
+    ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function"]),
     ("executor", &["blocking", "engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function", "shown"]),

@@ -86,9 +86,9 @@ impl Init {
         if !git::is_branch(&self.branch) {
             bail!("`{}` is no name of a branch\n  hint: write it like `main` or `release/2`", self.branch);
         }
-        let is_new = !self.dir.join("HEAD").exists() && !self.dir.join(".git").exists();
+        // Among somebody's files none is made: its `config` would take the place of theirs.
+        let is_new = git::is_free(&self.dir);
         if is_new {
-            self.must_be_empty()?;
             hosted::make(&self.dir, &self.branch)?;
         }
         git::must_be_readable(&self.dir)?;
@@ -114,18 +114,6 @@ impl Init {
         let place = output::shell(&repository.display().to_string());
         output::line(format!("Then push from anywhere:\n  git push {place} {}", self.branch));
         Ok(Exit::Done)
-    }
-
-    /// Refuses a folder of somebody's files: a repository would be made among them, with a `config` in the place of theirs.
-    fn must_be_empty(&self) -> anyhow::Result<()> {
-        let Ok(mut entries) = fs::read_dir(&self.dir) else { return Ok(()) };
-        if entries.next().is_none() {
-            return Ok(());
-        }
-        bail!(
-            "`{}` is no repository, and it is not empty\n  hint: name a new folder: `picloud init --bare functions.git`",
-            self.dir.display()
-        )
     }
 
     fn project(self) -> anyhow::Result<Exit> {

@@ -6,7 +6,7 @@ use super::{Push, Stage, Update, Verdict};
 use crate::{
     function::{Diagnostic, Revision},
     shown::Shown,
-    source::git::{GitSource, HEADS, Pushed, RepositoryError, Unfit, branch},
+    source::git::{GitSource, HEADS, Moved, Pushed, RepositoryError, TAGS, Unfit, branch, taken_for},
     sync::orders::{Checked, SyncHandle},
 };
 
@@ -20,9 +20,6 @@ pub struct Judge {
 const DRY_RUN: &str = "dry-run";
 const ALLOW_MASS_DELETE: &str = "allow-mass-delete";
 const OPTIONS: [&str; 2] = [DRY_RUN, ALLOW_MASS_DELETE];
-
-/// Where tags are.
-const TAGS: &str = "refs/tags/";
 
 /// Nothing may be accepted; what the pusher is told.
 struct Refused(Vec<String>);
@@ -72,12 +69,13 @@ impl Judge {
         }
         let quarantine = self.quarantine(push)?;
         let deploy = format!("{HEADS}{}", self.source.settings().branch);
+        let shown = self.source.shown_after(moved(push), quarantine.clone()).await?;
         for update in &push.updates {
             self.must_fit(push, update, quarantine.clone()).await?;
             if update.name == deploy {
                 say.extend(self.deploys(push, pusher, update, quarantine.clone()).await?);
             } else if update.name.starts_with(HEADS) && !is_none(&update.new) {
-                say.extend(self.mistakes(update, quarantine.clone()).await?);
+                say.extend(self.mistakes(update, quarantine.clone(), &shown).await?);
             }
         }
         if push.is_dry_run() {
@@ -103,6 +101,13 @@ impl Judge {
         let Update { name, new, .. } = update;
         if is_none(new) {
             return Ok(());
+        }
+        if let Some(other) = taken_for(name) {
+            let text = format!(
+                "picloud: git would take `{name}` for `{other}`, and refuse pushes there; nothing was pushed\n  hint: if `{other}` is meant: `git \
+                 push … HEAD:{other}`; else give it a name without `refs/`"
+            );
+            return Err(text.into());
         }
         let is_deleted = |other: &String| push.updates.iter().any(|update| update.name == *other && is_none(&update.new));
         let others = self.source.in_the_way(name).await?;
@@ -186,8 +191,8 @@ impl Judge {
         Ok(say)
     }
 
-    /// A push to another branch: its mistakes are told, and keep nothing from being stored.
-    async fn mistakes(&self, update: &Update, quarantine: Option<PathBuf>) -> Result<Vec<String>, Refused> {
+    /// A push to another branch: its mistakes are told, and keep nothing from being stored. Some branches are shown.
+    async fn mistakes(&self, update: &Update, quarantine: Option<PathBuf>, shown: &[String]) -> Result<Vec<String>, Refused> {
         let snapshot = self.source.read(&update.new, quarantine).await?;
         let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
         let mut say = self.findings(&checked.diagnostics);
@@ -195,10 +200,14 @@ impl Judge {
         let errors = checked.diagnostics.iter().filter(|found| found.is_error()).count();
         let settings = self.source.settings();
         say.push(match errors {
-            0 if settings.previews > 0 => {
+            0 if shown.iter().any(|shown| shown == branch) => {
                 let host = settings.preview_host.as_ref().map_or(String::new(), |host| format!(" and at {}", host.of(branch)));
                 format!("{branch}: checked; soon shown below /_picloud/preview/{}/{host}", branch::path(branch))
             }
+            0 if settings.previews > 0 => format!(
+                "{branch}: checked, no errors; not shown: `branches = {}` below `[previews]` is the limit, and others come first",
+                settings.previews
+            ),
             0 => format!("{branch}: checked, no errors"),
             _ => format!("{branch}: {}; it could not go live as it is", count(errors, "mistake")),
         });
@@ -269,6 +278,12 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
         lines.push(format!("… and {more} more"));
     }
     lines
+}
+
+/// Returns which branches a push moves, and where to; to nothing if it deletes them.
+fn moved(push: &Push) -> Moved {
+    let commit = |update: &Update| (!is_none(&update.new)).then(|| update.new.clone());
+    push.updates.iter().filter_map(|update| Some((update.name.strip_prefix(HEADS)?.to_owned(), commit(update)))).collect()
 }
 
 fn is_none(commit: &str) -> bool {

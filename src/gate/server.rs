@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer, pusher};
 use crate::{
-    source::git::{FileId, Folder, GitSource},
+    source::git::{Denied, FileId, Folder, GitSource},
     sync::orders::SyncHandle,
 };
 
@@ -29,6 +29,9 @@ pub enum GateError {
         /// Which.
         path: PathBuf,
     },
+    /// The node's user may not make a file in the repository.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// The system refused.
     #[error("cannot make the socket `{}`", path.display())]
     NoSocket {
@@ -62,7 +65,10 @@ struct Door {
 impl Door {
     /// Opens it. Those who may write into the repository may ask.
     async fn open(repository: &Path) -> Result<Self, GateError> {
-        let no_socket = |source| GateError::NoSocket { path: repository.join(SOCKET), source };
+        let no_socket = |source: io::Error| match source.kind() {
+            ErrorKind::PermissionDenied => Denied::write_into(repository.into()).into(),
+            _ => GateError::NoSocket { path: repository.join(SOCKET), source },
+        };
         let folder = Folder::open(repository).map_err(no_socket)?;
         // The node before may have been killed, and its socket left. One whose queue is full is another's, too.
         match UnixStream::connect(folder.path_of(SOCKET)).await {

@@ -289,6 +289,31 @@ fn what_cannot_be_stored_is_not_called_stored() {
 }
 
 #[test]
+fn a_name_that_git_takes_for_another_keeps_nobody_from_pushing() {
+    for story in [Story::begin(), Story::over_http()] {
+        let one = story.deploy("one");
+        let heads = ["refs/heads/refs/heads/main", "refs/heads/refs/x", "refs/heads/refs/tags/v1"];
+        for name in heads.into_iter().chain(["refs/tags/refs/heads/main", "refs/refs/heads/main", "refs/refs/x"]) {
+            let told = story.refused(&[&format!("main:{name}")]);
+            let meant = ["refs/heads/", "refs/tags/", "refs/"].iter().find_map(|above| name.strip_prefix(above)).unwrap();
+            assert!(told.contains(&format!("`{name}` for `{meant}`")) && told.contains(&format!("HEAD:{meant}")), "{told}");
+            assert!(!told.contains("stored"), "{told}");
+        }
+        // Deeper in a name it is no harm.
+        story.push(&["main:refs/heads/fix/refs/heads/main", "main:refs/heads/references"]);
+        let two = story.deploy("two");
+        story.push(&["HEAD:refs/heads/main"]);
+        story.wait_for("two", &two);
+        // One that came past the gate can be removed.
+        story.bare(&["update-ref", "refs/heads/refs/heads/main", &one]);
+        let told = story.refused(&["main"]);
+        assert!(told.contains("matches more than one"), "{told}");
+        story.push(&[":refs/heads/refs/heads/main"]);
+        story.deploy("three");
+    }
+}
+
+#[test]
 fn a_reference_that_is_no_branch_says_that_it_deploys_nothing() {
     let story = Story::begin();
     let one = story.deploy("one");

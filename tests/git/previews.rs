@@ -37,8 +37,12 @@ impl Story {
     }
 
     fn push_head(&self, branch: &str) -> String {
+        self.push_all(&[&format!("HEAD:refs/heads/{branch}")])
+    }
+
+    fn push_all(&self, references: &[&str]) -> String {
         let place = url(&self.node, &admin(&self.node));
-        let output = self.checkout.run(&["push", "--force", &place, &format!("HEAD:refs/heads/{branch}")]);
+        let output = self.checkout.run(&[&["push", "--force", &place], references].concat());
         assert!(output.status.success(), "{}", said(&output));
         said(&output)
     }
@@ -51,13 +55,17 @@ impl Story {
     }
 
     /// Pushes so, committed in this hour of a day.
-    fn push_at(&self, branch: &str, hour: u32) {
+    fn push_at(&self, branch: &str, hour: u32) -> String {
+        self.commit_at(hour);
+        self.push_head(branch)
+    }
+
+    fn commit_at(&self, hour: u32) {
         self.checkout.done(&["checkout", "--quiet", "-B", "work", "main"]);
         let date = format!("2026-01-02T{hour:02}:00:00Z");
         let mut commit = git(self.checkout.folder());
-        commit.args(["commit", "--quiet", "--allow-empty", "--message", branch]).env("GIT_COMMITTER_DATE", &date);
+        commit.args(["commit", "--quiet", "--allow-empty", "--message=change"]).env("GIT_COMMITTER_DATE", &date);
         assert!(commit.status().unwrap().success());
-        self.push_head(branch);
     }
 
     fn delete(&self, branch: &str) {
@@ -237,6 +245,36 @@ fn a_deleted_branch_is_gone_and_a_third_displaces_the_oldest() {
     story.wait_for_names(&[]);
     assert_eq!(story.see("zero", "/hello").status, 404);
     assert_eq!(story.node.get("/hello").text(), "live");
+}
+
+#[test]
+fn only_a_branch_that_will_be_shown_is_promised() {
+    let story = Story::with("");
+    let promised = |told: &str, branch: &str| told.contains(&format!("{branch}: checked; soon shown below"));
+    let left_out = |told: &str, branch: &str| {
+        told.contains(&format!(
+            "{branch}: checked, no errors; not shown: `branches = 2` below `[previews]` is the limit, and others come first"
+        ))
+    };
+    for (branch, hour) in [("second", 2), ("third", 3)] {
+        let told = story.push_at(branch, hour);
+        assert!(promised(&told, branch), "{told}");
+    }
+    let told = story.push_at("first", 1);
+    assert!(left_out(&told, "first"), "{told}");
+    story.wait_for_names(&["second", "third"]);
+    // A branch that goes with the same push makes room; one that comes takes it.
+    story.commit_at(4);
+    let told = story.push_all(&[":second", "HEAD:refs/heads/fourth", "HEAD:refs/heads/fifth", "HEAD:refs/heads/sixth"]);
+    assert!(promised(&told, "fifth") && promised(&told, "fourth") && left_out(&told, "sixth"), "{told}");
+    story.wait_for_names(&["fifth", "fourth"]);
+    story.push_all(&[":third", ":fourth"]);
+    let told = story.push_at("zero", 0);
+    assert!(left_out(&told, "zero"), "{told}");
+    story.delete("fifth");
+    let told = story.push_at("zero", 2);
+    assert!(promised(&told, "zero"), "{told}");
+    story.wait_for_names(&["sixth", "zero"]);
 }
 
 #[test]

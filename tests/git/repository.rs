@@ -47,16 +47,47 @@ fn formats_that_cannot_be_read_are_refused() {
 #[test]
 fn no_repository_is_made_among_somebody_s_files() {
     let setup = node(&[]);
-    for (folder, file) in [("named", "config"), ("project", "picloud.toml"), ("hidden", ".env")] {
+    for (folder, file) in [("named", "config"), ("project", "picloud.toml"), ("hidden", ".env"), ("junk", "HEAD")] {
         let kept = setup.folder().join(folder).join(file);
         fs::create_dir_all(kept.parent().unwrap()).unwrap();
         fs::write(&kept, "mine = 1\n").unwrap();
         let refused = command(setup.folder(), &["init", "--bare", folder]).output().unwrap();
         assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
-        assert!(said(&refused).contains("is no repository, and it is not empty"), "{}", said(&refused));
+        assert!(said(&refused).contains("is no bare repository, and something else is there"), "{}", said(&refused));
         assert_eq!(fs::read_to_string(&kept).unwrap(), "mine = 1\n");
         assert_eq!(fs::read_dir(kept.parent().unwrap()).unwrap().count(), 1);
     }
+}
+
+#[test]
+fn no_hint_names_the_command_that_was_typed() {
+    let setup = node(&[]).config("[source]\nkind = \"git\"\nrepository = \"repo.git\"\n");
+    let repository = setup.folder().join("repo.git");
+    let typed = "picloud init --bare repo.git";
+    fs::write(&repository, "x").unwrap();
+    assert!(!refused(&setup).contains(typed), "{}", refused(&setup));
+    fs::remove_file(&repository).unwrap();
+    for made in [&["HEAD"][..], &["HEAD", "objects/x"], &["HEAD", "objects/x", "config"], &["notes.txt"]] {
+        for file in made {
+            fs::create_dir_all(repository.join(file).parent().unwrap()).unwrap();
+            fs::write(repository.join(file), "").unwrap();
+        }
+        let told = refused(&setup);
+        assert!(!told.contains(typed) && !told.contains("working copy"), "{told}");
+        fs::remove_dir_all(&repository).unwrap();
+    }
+    // What the last hint says leads out.
+    let said = |setup: &Setup| setup.fail().1;
+    assert!(said(&setup).contains(typed), "{}", said(&setup));
+    fs::create_dir(&repository).unwrap();
+    assert!(said(&setup).contains(typed), "{}", said(&setup));
+    assert!(init(&setup).status.success());
+    fs::write(repository.join("config"), "").unwrap();
+    let told = refused(&setup);
+    let set =
+        told.lines().find_map(|line| line.strip_prefix("  hint: if it is one: `")?.strip_suffix('`')).unwrap_or_else(|| panic!("{told}"));
+    let set = std::process::Command::new("sh").args(["-c", set]).current_dir(setup.folder()).status().unwrap();
+    assert!(set.success() && init(&setup).status.success());
 }
 
 #[test]

@@ -9,7 +9,11 @@ use std::{
 
 use crate::{
     kit::{Checkout, Story, admin, command, git, said},
-    node::{node, wait_until},
+    node::{
+        Setup,
+        machine::{Need, needs, own_limits},
+        node, wait_until,
+    },
 };
 
 const GROUP: u32 = 61_000;
@@ -53,18 +57,36 @@ fn give_all(path: &Path, uid: u32) {
 
 /// A node of one user that follows a repository of its group, and a working copy of another user.
 fn shared() -> Story {
-    let setup = node(&[]).config("[source]\nkind = \"git\"\nrepository = \"repo.git\"\n");
-    give(setup.folder(), NODE, 0o750);
-    let made = by(NODE, &command(setup.folder(), &["init", "--bare", "repo.git"])).output().unwrap();
+    let setup = owned_by(NODE);
+    share(&setup.folder().join("repo.git"));
+    begin(setup, &user(NODE).each_ref().map(String::as_str))
+}
+
+/// A node's folder, and in it a repository, which both are this user's.
+fn owned_by(uid: u32) -> Setup {
+    let setup = node(&[]).config("[source]\nkind = \"git\"\nrepository = \"repo.git\"\ninterval = \"1s\"\n");
+    give(setup.folder(), uid, 0o750);
+    let made = by(uid, &command(setup.folder(), &["init", "--bare", "repo.git"])).output().unwrap();
     assert!(made.status.success(), "{}", said(&made));
-    let repository = setup.folder().join("repo.git");
-    let words = user(NODE);
-    for arguments in [vec!["chmod", "-R", "g+ws", "."], vec!["git", "config", "core.sharedRepository", "group"]] {
+    setup
+}
+
+/// Gives a repository to the group, as docs/git.md says.
+fn share(repository: &Path) {
+    let group = GROUP.to_string();
+    for arguments in
+        [&["chgrp", "-R", &group, "."][..], &["chmod", "-R", "g+ws", "."], &["git", "config", "core.sharedRepository", "group"]]
+    {
         let mut change = Command::new(arguments[0]);
-        change.args(&arguments[1..]).current_dir(&repository).env("PATH", std::env::var_os("PATH").unwrap());
-        assert!(by(NODE, &change).status().unwrap().success());
+        change.args(&arguments[1..]).current_dir(repository).env("GIT_CONFIG_GLOBAL", "/dev/null");
+        change.env("GIT_CONFIG_COUNT", "1").env("GIT_CONFIG_KEY_0", "safe.directory").env("GIT_CONFIG_VALUE_0", "*");
+        assert!(change.status().unwrap().success());
     }
-    let story = Story::of(setup.wrapped(&words.iter().map(String::as_str).collect::<Vec<_>>()));
+}
+
+/// Starts the node as this command runs it.
+fn begin(setup: Setup, wrapper: &[&str]) -> Story {
+    let story = Story::of(setup.wrapped(wrapper));
     give_all(story.checkout.folder(), PUSHER);
     story
 }
@@ -159,4 +181,91 @@ fn a_user_outside_of_the_group_may_neither_push_nor_ask() {
     let hook = by(STRANGER, &command(story.repository(), &["hook", "pre-receive"])).output().unwrap();
     assert!(said(&hook).contains("this user may not ask the node"), "{}", said(&hook));
     assert_eq!((story.answer().as_str(), story.live().unwrap().revision.0), ("one", one));
+}
+
+#[test]
+fn who_pushes_is_not_made_up_where_the_system_does_not_tell() {
+    if !can_be_others() {
+        return;
+    }
+    needs!(Need::OwnLimits);
+    let setup = owned_by(0);
+    share(&setup.folder().join("repo.git"));
+    // Other users have no numbers there, as under `PrivateUsers=true`.
+    let groups = format!("--groups={GROUP}");
+    let story = begin(setup, &[&["setpriv", &groups][..], &own_limits()].concat());
+    for answer in ["one", "two"] {
+        let (commit, mut push) = push_of(&story, PUSHER, answer);
+        let pushed = push.output().unwrap();
+        assert!(said(&pushed).contains("remote: live at"), "{}", said(&pushed));
+        wait_until("it is recorded", crate::node::PATIENCE, || story.live().is_some_and(|live| live.revision.0 == commit));
+        assert_eq!(story.live().unwrap().pushed_by.as_deref(), Some("user:?"));
+    }
+    let audit = crate::kit::picloud(&story.node, &["audit", "--json"]);
+    assert!(audit.contains("user:?") && !audit.contains("nobody"), "{audit}");
+    let told = story.node.wait_for_line(&["WARN", "does not tell who pushes", "`PrivateUsers=false`"]);
+    assert_eq!(story.node.log().matches("does not tell who pushes").count(), 1, "{told}");
+}
+
+#[test]
+fn what_the_node_may_not_read_is_named_with_its_user_and_the_way_out() {
+    if !can_be_others() {
+        return;
+    }
+    let way_out = "start the node again: it has the groups that it was started with";
+    // Its user is not in the group yet, or was not when it was started.
+    let outside = ["setpriv", "--reuid=61001", "--regid=61001", "--clear-groups"];
+    let setup = owned_by(NODE);
+    chown(setup.folder(), None, Some(NODE)).unwrap();
+    let repository = setup.folder().join("repo.git");
+    let story = begin(setup, &outside);
+    fs::set_permissions(story.node.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+    share(&repository);
+    let (_, mut push) = push_of(&story, PUSHER, "one");
+    let told = said(&push.output().unwrap());
+    let brought = format!("`user 61001` may not read `{}/objects/tmp_objdir-", repository.canonicalize().unwrap().display());
+    assert!(told.contains(&brought) && told.contains(way_out), "{told}");
+
+    // One object, or one branch, of somebody who shares nothing.
+    give_all(story.checkout.folder(), 0);
+    let commit = story.commit("one");
+    story.bare(&["-c", "safe.directory=*", "fetch", "--quiet", story.checkout.folder().to_str().unwrap(), "HEAD:refs/heads/main"]);
+    story.node.wait_for("/a", "one");
+    let next = story.commit("two");
+    story.bare(&["-c", "safe.directory=*", "fetch", "--quiet", story.checkout.folder().to_str().unwrap(), "HEAD:refs/kept/next"]);
+    let object = repository.join("objects").join(&next[..2]).join(&next[2..]);
+    let main = repository.join("refs/heads/main");
+    let close = |path: &Path| give(path, PUSHER, 0o600);
+    close(&object);
+    fs::write(&main, format!("{next}\n")).unwrap();
+    story.node.wait_for_state("degraded");
+    let problem = || story.node.ready()["degraded"].to_string();
+    wait_until("it is named", crate::node::PATIENCE, || problem().contains(object.file_name().unwrap().to_str().unwrap()));
+    assert!(problem().contains("`user 61001` may not read") && problem().contains(way_out), "{}", problem());
+    fs::set_permissions(&object, fs::Permissions::from_mode(0o444)).unwrap();
+    story.node.wait_for("/a", "two");
+    close(&main);
+    wait_until("it is named", crate::node::PATIENCE, || problem().contains("repo.git/refs/heads/main`"));
+    fs::write(&main, format!("{commit}\n")).unwrap();
+    fs::set_permissions(&main, fs::Permissions::from_mode(0o444)).unwrap();
+    story.node.wait_for("/a", "one");
+    drop(story);
+
+    // At the start: all of it, or the folder that the socket lies in.
+    let setup = owned_by(NODE).wrapped(&outside);
+    let repository = setup.folder().join("repo.git");
+    chown(setup.folder(), None, Some(NODE)).unwrap();
+    for name in ["repo.git", "repo.git/objects", "repo.git/config", "repo.git/HEAD"] {
+        let part = setup.folder().join(name);
+        let before = fs::metadata(&part).unwrap().permissions();
+        give(&part, PUSHER, 0o750 & before.mode());
+        let (code, told) = setup.fail();
+        let is_named = told.contains(&format!("`user 61001` may not read `{name}`"));
+        assert!(code == Some(2) && is_named && told.contains(way_out), "{told}");
+        chown(&part, Some(NODE), None).unwrap();
+        fs::set_permissions(&part, before).unwrap();
+    }
+    give(&repository, PUSHER, 0o755);
+    let story = Story::of(setup);
+    story.node.wait_for_line(&["`user 61001` may not write into", way_out]);
 }

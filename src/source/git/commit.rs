@@ -11,7 +11,7 @@ use flate2::{Compression, write::ZlibEncoder};
 use git2::{ErrorCode, ObjectType, Odb, Oid, Signature, Time};
 
 use super::{
-    Repository, Settings,
+    Repository, RepositoryError, Settings,
     beneath::Folder,
     objects::Objects,
     reader::{FOLDER, LINK, Reader, SUBMODULE},
@@ -67,7 +67,7 @@ pub(super) fn base(edit: &Edit) -> Option<&str> {
 pub(super) fn modes(reader: &Reader, base: Option<&str>, paths: Vec<String>) -> Result<BTreeMap<String, i32>, EditError> {
     let mut modes = BTreeMap::new();
     let Some(base) = base else { return Ok(modes) };
-    let failed = |error: git2::Error| EditError::Failed { path: base.into(), why: error.message().into() };
+    let failed = |error| EditError::Failed { path: base.into(), why: said(reader, error) };
     let objects = reader.objects(None).map_err(failed)?;
     let top = Oid::from_str(base).and_then(|id| objects.top(&objects.find_commit(id)?)).map_err(failed)?;
     for path in paths {
@@ -108,13 +108,20 @@ pub(super) fn make(
 ) -> Result<Revision, EditError> {
     let failed = |why: String| EditError::Failed { path: place.repository.display().to_string(), why };
     let base = base(edit);
-    let (commit, made) = build(reader, place, edit, base, modes, is_emptied, now_s).map_err(|error| failed(error.message().into()))?;
+    let (commit, made) = build(reader, place, edit, base, modes, is_emptied, now_s).map_err(|error| failed(said(reader, error)))?;
     write(place.repository, &made).map_err(|error| failed(error.to_string()))?;
     match move_branch(place.repository, place.branch, base, &commit) {
         Ok(()) => Ok(Revision(commit)),
         Err(MoveError::Moved) => Err(EditError::Moved(format!("somebody has pushed to the branch `{}` meanwhile", place.branch))),
         Err(MoveError::InTheWay(other)) => Err(failed(format!("`{other}` is in the way of the branch `{}`", place.branch))),
         Err(MoveError::Io(error)) => Err(failed(error.to_string())),
+    }
+}
+
+fn said(reader: &Reader, error: git2::Error) -> String {
+    match reader.unreadable(error, None) {
+        RepositoryError::Unreadable { source, .. } => source.message().into(),
+        denied => denied.to_string(),
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    FOLDER, OwnRepository, Repository, RepositoryError, Settings, commit,
+    FOLDER, OwnRepository, Repository, RepositoryError, Settings, commit, denied,
     pushes::{Pushed, Pushes},
     readable::must_be_readable,
     reader::{Reader, Unfit},
@@ -30,6 +30,9 @@ use crate::{
         edit::{Edit, EditError},
     },
 };
+
+/// Branches that a push moves, and the commits that they point to afterwards; none if it deletes them.
+pub type Moved = BTreeMap<String, Option<String>>;
 
 /// A git repository that is followed. Cheap to clone.
 #[derive(Clone)]
@@ -59,6 +62,23 @@ struct State {
     /// The snapshots of other branches, by commit.
     previews: BTreeMap<Revision, Snapshot>,
     next_look_us: Option<i64>,
+}
+
+impl Inner {
+    /// Leaves of all branches, which are in order of name, those that matter.
+    fn choose(&self, heads: Vec<Head>, quarantine: Option<&Path>) -> Result<Vec<Head>, RepositoryError> {
+        let (mut chosen, mut others): (Vec<Head>, Vec<Head>) = heads.into_iter().partition(|head| head.branch == self.settings.branch);
+        if self.settings.previews > 0 {
+            self.reader.sort_by_time(&mut others, quarantine)?;
+        }
+        others.truncate(self.settings.previews);
+        chosen.append(&mut others);
+        Ok(chosen)
+    }
+
+    fn no_references(&self, error: io::Error) -> RepositoryError {
+        denied::in_references(&self.repository, error)
+    }
 }
 
 impl GitSource {
@@ -144,14 +164,14 @@ impl GitSource {
 
     /// Returns the references that cannot be there together with this one, which may be new.
     pub async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError> {
-        let (repository, name) = (self.0.repository.clone(), name.to_owned());
+        let (inner, name) = (self.0.clone(), name.to_owned());
         let deploy = format!("{HEADS}{}", self.0.settings.branch);
         self.reading(move || {
             // The branch that deploys has its name although it may not be there yet.
             if refs::exclude_each_other(&name, &deploy) {
                 return Ok(vec![deploy]);
             }
-            refs::in_the_way(&repository, &name).map_err(|source| RepositoryError::NoReferences { path: repository, source })
+            refs::in_the_way(&inner.repository, &name).map_err(|error| inner.no_references(error))
         })
         .await
     }
@@ -173,19 +193,25 @@ impl GitSource {
 
     /// Returns the branches that matter: the one that deploys, and as many others as are shown.
     async fn heads(&self) -> Result<Vec<Head>, RepositoryError> {
-        let (reader, settings) = (self.0.reader.clone(), self.0.settings.clone());
-        let repository = self.0.repository.clone();
-        let read = move || {
-            let heads = refs::heads(&repository).map_err(|source| RepositoryError::NoReferences { path: repository, source })?;
-            let (mut deploy, mut others): (Vec<Head>, Vec<Head>) = heads.into_iter().partition(|head| head.branch == settings.branch);
-            if settings.previews > 0 {
-                reader.sort_by_time(&mut others)?;
-            }
-            others.truncate(settings.previews);
-            deploy.append(&mut others);
-            Ok(deploy)
-        };
-        self.reading(read).await
+        let inner = self.0.clone();
+        self.reading(move || inner.choose(refs::heads(&inner.repository).map_err(|error| inner.no_references(error))?, None)).await
+    }
+
+    /// Returns the other branches that are shown once a push has moved these; what it has brought lies in `quarantine`.
+    pub async fn shown_after(&self, moved: Moved, quarantine: Option<PathBuf>) -> Result<Vec<String>, RepositoryError> {
+        if self.0.settings.previews == 0 {
+            return Ok(Vec::new());
+        }
+        let inner = self.0.clone();
+        self.reading(move || {
+            let heads = refs::heads(&inner.repository).map_err(|error| inner.no_references(error))?;
+            let mut heads: Moved = heads.into_iter().map(|head| (head.branch, Some(head.commit))).collect();
+            heads.extend(moved);
+            let heads = heads.into_iter().filter_map(|(branch, commit)| Some(Head { branch, commit: commit? })).collect();
+            let chosen = inner.choose(heads, quarantine.as_deref())?.into_iter().map(|head| head.branch);
+            Ok(chosen.filter(|branch| *branch != inner.settings.branch).collect())
+        })
+        .await
     }
 
     /// Returns whether no function file would be left.

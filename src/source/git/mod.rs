@@ -8,6 +8,7 @@ mod beneath;
 pub mod branch;
 pub mod bundle;
 mod commit;
+mod denied;
 mod follow;
 pub mod hosted;
 mod left_out;
@@ -29,15 +30,16 @@ use std::{fmt, io, path::PathBuf, time::Duration};
 
 pub use beneath::{FileId, Folder};
 pub use branch::PreviewHost;
-pub use follow::GitSource;
+pub use denied::Denied;
+pub use follow::{GitSource, Moved};
 pub use left_out::of_working_copy;
 pub use own::OwnRepository;
 pub use program::GitError;
 pub use pushes::Pushed;
-pub use readable::must_be_readable;
+pub use readable::{is_free, must_be_readable};
 pub use reader::Unfit;
 pub use reads::Reads;
-pub use refs::{HEADS, is_branch};
+pub use refs::{HEADS, TAGS, is_branch, taken_for};
 
 use crate::secret::Secret;
 
@@ -159,6 +161,9 @@ pub enum RepositoryError {
         /// How long it had.
         limit: Duration,
     },
+    /// The system does not let it be read.
+    #[error(transparent)]
+    Denied(#[from] Denied),
     /// It is there and cannot be used as it is.
     #[error("{0}")]
     Unusable(String),

@@ -1,24 +1,38 @@
 //! Whether a repository can be read here. Its settings are read as a file: git would do what they say.
 
-use std::path::Path;
+use std::{fs, io::ErrorKind, path::Path};
 
 use git2::{Config, ErrorCode};
 
-use super::RepositoryError;
+use super::{RepositoryError, denied};
 
 /// Refuses a repository whose objects or references cannot be read in this process, and one that belongs to a working copy.
 pub fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
     let place = repository.display();
     let unusable = |what: String| Err(RepositoryError::Unusable(what));
+    denied::must_be_open(repository)?;
     if repository.join(".git").exists() {
         return unusable(format!("`{place}` is a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
     }
     if !repository.join("HEAD").exists() || !repository.join("objects").is_dir() {
-        let hint = format!("  hint: `picloud init --bare {place}` makes one, or makes one fit");
-        return unusable(format!("`{place}` is no bare repository\n{hint}"));
+        return unusable(match is_free(repository) {
+            true => format!("`{place}` is no bare repository\n  hint: `picloud init --bare {place}` makes one"),
+            false => format!(
+                "`{place}` is no bare repository, and something else is there\n  hint: `picloud init --bare DIR` makes one in a new folder; \
+                 `repository` below `[source]` names it"
+            ),
+        });
     }
-    if setting(repository, "core.bare")?.is_none_or(|bare| bare != "true") {
-        return unusable(format!("`{place}` belongs to a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}"));
+    match setting(repository, "core.bare")?.as_deref() {
+        Some("true") => {}
+        Some(_) => return unusable(format!("`{place}` belongs to a working copy, and pushes go to bare repositories\n{PUSH_FROM_IT}")),
+        None => {
+            let config = repository.join("config");
+            let set = format!("git config --file '{}' core.bare true", config.display().to_string().replace('\'', r"'\''"));
+            return unusable(format!(
+                "`{place}` may be no bare repository: its `config` does not say `bare = true`\n  hint: if it is one: `{set}`"
+            ));
+        }
     }
     for (key, good, what) in [("extensions.objectFormat", "sha1", "object format"), ("extensions.refStorage", "files", "reference format")]
     {
@@ -30,6 +44,14 @@ pub fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {
         }
     }
     Ok(())
+}
+
+/// Returns whether a repository can be made there: in a new folder, or in an empty one.
+pub fn is_free(place: &Path) -> bool {
+    match fs::read_dir(place) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == ErrorKind::NotFound,
+    }
 }
 
 const PUSH_FROM_IT: &str = "  hint: push from it to a bare one: `picloud init --bare /srv/git/functions.git`";

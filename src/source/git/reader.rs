@@ -5,6 +5,7 @@ use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
     ffi::OsStr,
+    io::ErrorKind,
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -12,7 +13,7 @@ use std::{
 
 use git2::{ErrorClass, ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid};
 
-use super::{RepositoryError, left_out, objects::Objects, plain, refs::Head};
+use super::{RepositoryError, denied, left_out, objects::Objects, plain, refs::Head};
 use crate::{
     deployment::{Commit, Snapshot},
     function::{Content, Diagnostic, FilePath, Revision, Tree, diagnostic::near_miss, route::stray::stray},
@@ -55,7 +56,7 @@ impl Reader {
 
     /// Reads a commit. What a push has brought and git has not yet accepted lies in `quarantine`. This reads files: call it where it may block.
     pub fn read(&self, commit: &str, quarantine: Option<&Path>) -> Result<Snapshot, RepositoryError> {
-        let unreadable = |source| RepositoryError::Unreadable { path: self.repository.clone(), source };
+        let unreadable = |error| self.unreadable(error, quarantine);
         let objects = self.objects(quarantine).map_err(unreadable)?;
         let commit = Oid::from_str(commit).and_then(|id| objects.find_commit(id)).map_err(unreadable)?;
         let top = objects.top(&commit).map_err(unreadable)?;
@@ -100,7 +101,7 @@ impl Reader {
             let (commit, other) = (Oid::from_str(commit)?, Oid::from_str(other)?);
             objects.contains(commit, other)
         };
-        answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
+        answer().map_err(|error| self.unreadable(error, quarantine))
     }
 
     /// Returns why a branch cannot point to something that a push has brought, if it cannot.
@@ -113,7 +114,7 @@ impl Reader {
                 kind => Some(Unfit::NoCommit(kind.str())),
             })
         };
-        answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
+        answer().map_err(|error| self.unreadable(error, quarantine))
     }
 
     /// Returns whether commits are missing that lead from this one to what the repository has had before.
@@ -143,12 +144,12 @@ impl Reader {
             Err(error) if error.code() == ErrorCode::NotFound && error.class() != ErrorClass::Odb => Ok(None),
             Err(error) => Err(error),
         };
-        answer().map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })
+        answer().map_err(|error| self.unreadable(error, quarantine))
     }
 
     /// Puts those first that were committed to last. Those that cannot be read come last.
-    pub fn sort_by_time(&self, heads: &mut [Head]) -> Result<(), RepositoryError> {
-        let objects = self.objects(None).map_err(|source| RepositoryError::Unreadable { path: self.repository.clone(), source })?;
+    pub fn sort_by_time(&self, heads: &mut [Head], quarantine: Option<&Path>) -> Result<(), RepositoryError> {
+        let objects = self.objects(quarantine).map_err(|error| self.unreadable(error, quarantine))?;
         let time = |head: &Head| Some(objects.find_commit(Oid::from_str(&head.commit).ok()?).ok()?.time().seconds());
         heads.sort_by_cached_key(|head| Reverse(time(head)));
         Ok(())
@@ -159,10 +160,18 @@ impl Reader {
         [Some(self.repository.join("objects").as_path()), quarantine].into_iter().flatten().map(Path::to_owned).collect()
     }
 
+    /// Says why objects cannot be read: of what this process may not read, libgit2 says that it is not there, or not what.
+    pub(super) fn unreadable(&self, error: git2::Error, quarantine: Option<&Path>) -> RepositoryError {
+        denied::in_objects(&self.repository, quarantine, error)
+    }
+
     pub(super) fn objects(&self, quarantine: Option<&Path>) -> Result<Objects, git2::Error> {
         let database = Odb::new()?;
         for place in self.folders(quarantine) {
-            plain::must_hold_its_own(&place).map_err(|error| git2::Error::from_str(&error.to_string()))?;
+            plain::must_hold_its_own(&place).map_err(|error| {
+                let class = if error.kind() == ErrorKind::PermissionDenied { ErrorClass::Os } else { ErrorClass::None };
+                git2::Error::new(ErrorCode::GenericError, class, error.to_string())
+            })?;
             // libgit2 takes paths as UTF-8.
             let place = place.to_str().ok_or_else(|| git2::Error::from_str("the path of the repository is not UTF-8"))?;
             database.add_disk_alternate(place)?;

@@ -14,6 +14,10 @@ use super::beneath::Folder;
 
 /// Where branches are.
 pub const HEADS: &str = "refs/heads/";
+/// Where tags are.
+pub const TAGS: &str = "refs/tags/";
+/// Where all of them are.
+const ALL: &str = "refs/";
 /// A reference is a line; longer than any that is one.
 const MAX_BYTES: u64 = 4096;
 /// The file of packed references, in bytes: some half a million.
@@ -56,7 +60,14 @@ impl From<io::Error> for MoveError {
 
 /// Returns whether a branch can have this name.
 pub fn is_branch(name: &str) -> bool {
-    !name.starts_with('-') && !name.contains('\0') && Reference::is_valid_name(&format!("{HEADS}{name}"))
+    let whole = format!("{HEADS}{name}");
+    !name.starts_with('-') && !name.contains('\0') && Reference::is_valid_name(&whole) && taken_for(&whole).is_none()
+}
+
+/// Returns the reference that git takes this one for: `refs/heads/main`, if this is `refs/heads/refs/heads/main`. Beside it nobody can push to
+/// the other.
+pub fn taken_for(name: &str) -> Option<&str> {
+    [HEADS, TAGS, ALL].iter().find_map(|above| name.strip_prefix(above).filter(|rest| rest.starts_with(ALL)))
 }
 
 /// Returns every branch of a repository, in order of name. Branches that are damaged are left out.

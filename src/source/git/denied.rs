@@ -1,0 +1,119 @@
+//! What the node's user may not read or write of a repository that several users share. It is looked for once something could not be read:
+//! libgit2 says of an object that it is not there, and the system does not say of which file it speaks.
+
+use std::{
+    fmt, io, iter,
+    path::{Path, PathBuf},
+};
+
+use git2::{ErrorClass, ErrorCode};
+use rustix::{
+    fs::{Access, FileType, access},
+    io::Errno,
+};
+
+use super::{RepositoryError, beneath::Folder};
+use crate::user;
+
+/// The user of this process may not do something. Most likely he was not yet in the group that may when it was started.
+#[derive(Debug, thiserror::Error)]
+pub struct Denied {
+    user: String,
+    deed: &'static str,
+    path: PathBuf,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, deed, path } = self;
+        write!(
+            f,
+            "`{user}` may not {deed} `{}`\n  hint: let this user be in the group that may, and start the node again: it has the groups that it was \
+             started with",
+            path.display()
+        )
+    }
+}
+
+impl Denied {
+    fn read(path: PathBuf) -> Self {
+        Self { user: user::name(), deed: "read", path }
+    }
+
+    /// Says that nothing can be made in a folder.
+    pub fn write_into(path: PathBuf) -> Self {
+        Self { user: user::name(), deed: "write into", path }
+    }
+}
+
+/// What is read of every repository, beside the folder that it is.
+const PARTS: [&str; 5] = ["HEAD", "config", "packed-refs", "refs", "objects"];
+/// So many files and folders are looked at.
+const MOST: usize = 100_000;
+
+/// Refuses a repository that is closed to this process.
+pub fn must_be_open(repository: &Path) -> Result<(), Denied> {
+    let mut parts = iter::once(repository.to_owned()).chain(PARTS.map(|part| repository.join(part)));
+    parts.find(|path| is_denied(path)).map_or(Ok(()), |path| Err(Denied::read(path)))
+}
+
+/// Says why references cannot be read.
+pub fn in_references(repository: &Path, source: io::Error) -> RepositoryError {
+    match find(repository, None).filter(|_| source.kind() == io::ErrorKind::PermissionDenied) {
+        Some(path) => Denied::read(path).into(),
+        None => RepositoryError::NoReferences { path: repository.into(), source },
+    }
+}
+
+/// Says why objects cannot be read, of which some may lie in `quarantine`.
+pub fn in_objects(repository: &Path, quarantine: Option<&Path>, source: git2::Error) -> RepositoryError {
+    let may_be_denied = source.code() == ErrorCode::NotFound || matches!(source.class(), ErrorClass::Os | ErrorClass::Odb);
+    match may_be_denied.then(|| find(repository, quarantine)).flatten() {
+        Some(path) => Denied::read(path).into(),
+        None => RepositoryError::Unreadable { path: repository.into(), source },
+    }
+}
+
+/// Finds something that this process may not read.
+fn find(repository: &Path, quarantine: Option<&Path>) -> Option<PathBuf> {
+    if let Err(denied) = must_be_open(repository) {
+        return Some(denied.path);
+    }
+    let mut left = MOST;
+    let top = Folder::open(repository).ok()?;
+    let brought =
+        quarantine.and_then(|quarantine| in_folder(&top.find("objects").ok()??, quarantine.file_name()?.to_str()?, quarantine, &mut left));
+    brought.or_else(|| ["objects", "refs"].iter().find_map(|name| in_folder(&top, name, &repository.join(name), &mut left)))
+}
+
+/// Looks through the folder of this name, which lies in another.
+fn in_folder(above: &Folder, name: &str, path: &Path, left: &mut usize) -> Option<PathBuf> {
+    let folder = match above.find(name) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Some(path.into()),
+        found => found.ok()??,
+    };
+    for (name, kind) in folder.entries().ok()? {
+        *left = left.checked_sub(1)?;
+        let path = path.join(&name);
+        let found = match kind {
+            _ if is_unfinished(&name) => None,
+            FileType::Directory => in_folder(&folder, &name, &path, left),
+            FileType::RegularFile => is_denied(&folder.path_of(&name)).then_some(path),
+            _ => None,
+        };
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// Returns whether a file or folder is nobody's business but of the git that makes it.
+fn is_unfinished(name: &str) -> bool {
+    ["tmp_", "incoming-"].iter().any(|begin| name.starts_with(begin)) || [".lock", ".keep"].iter().any(|end| name.ends_with(end))
+}
+
+fn is_denied(path: &Path) -> bool {
+    let wanted = if path.is_dir() { Access::READ_OK | Access::EXEC_OK } else { Access::READ_OK };
+    access(path, wanted) == Err(Errno::ACCESS)
+}
