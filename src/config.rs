@@ -1,6 +1,7 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
 mod address;
+mod fault;
 mod kept;
 mod log;
 mod source;
@@ -12,9 +13,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Deserializer, de::Error};
+use serde::Deserialize;
 
 pub use address::ListenAddress;
+pub use fault::Fault;
 pub use kept::{Kept, without_secrets};
 use log::LogFile;
 pub use log::{Log, LogFormat};
@@ -33,7 +35,7 @@ use crate::{
     http,
     secret::Secret,
     source::git,
-    store::{Store, StoreError, journal, retention},
+    store::{Store, journal, retention},
     trace,
 };
 
@@ -55,17 +57,9 @@ pub enum ConfigError {
     /// It says something that it cannot say.
     #[error("{0}")]
     Wrong(Box<Diagnostic>),
-    /// Two settings do not go together, or one makes no sense.
-    #[error("{message}\n  hint: {hint}")]
-    Impossible {
-        /// What is wrong.
-        message: String,
-        /// What to do.
-        hint: String,
-    },
-    /// No database is called so.
+    /// Two settings do not go together, or one makes no sense, and what is wrong is not in the file.
     #[error(transparent)]
-    Database(#[from] StoreError),
+    Impossible(Fault),
 }
 
 /// How a node is set up.
@@ -120,21 +114,11 @@ struct File {
     metrics: MetricsFile,
     traces: TracesFile,
     limits: LimitOverrides,
-    #[serde(deserialize_with = "ceilings")]
     ceilings: LimitOverrides,
     executor: ExecutorFile,
     journal: JournalFile,
     retention: RetentionFile,
     log: LogFile,
-}
-
-/// Reads what a front-matter may ask for. The size of a file is not among it.
-fn ceilings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<LimitOverrides, D::Error> {
-    let ceilings = LimitOverrides::deserialize(deserializer)?;
-    match ceilings.file {
-        None => Ok(ceilings),
-        Some(_) => Err(Error::custom("`file` has no ceiling\nhint: no front-matter can set it; it is a key of `[limits]`")),
-    }
 }
 
 /// A time, in milliseconds from `LEAST`.
@@ -149,10 +133,10 @@ struct PreviewsFile {
 }
 
 impl PreviewsFile {
-    fn validate(&self) -> Result<(), ConfigError> {
+    fn validate(&self) -> Result<(), Fault> {
         if self.host.is_some() && self.host().is_none() {
-            let hint = "for example `host = \"{branch}.preview.example.org\"`";
-            return impossible("`host` below `[previews]` must have `{branch}` in it, once".into(), hint);
+            let fault = Fault::new(&["previews.host"], "`host` in the section `[previews]` must have `{branch}` in it, once");
+            return Err(fault.hint("for example `host = \"{branch}.preview.example.org\"`"));
         }
         Ok(())
     }
@@ -244,6 +228,18 @@ pub struct Overrides {
     pub webhook_secret: Option<Secret>,
 }
 
+impl Overrides {
+    /// Returns the settings that win over the file, of those that may be found wrong later.
+    fn settings(&self) -> Vec<&'static str> {
+        let given = [
+            ("server.listen", self.listen.is_some()),
+            ("server.admin_listen", self.admin_listen.is_some()),
+            ("database.url", self.database_url.is_some()),
+        ];
+        given.into_iter().filter(|(_, is_given)| *is_given).map(|(key, _)| key).collect()
+    }
+}
+
 impl Config {
     /// Returns what tells this configuration from others, for the audit log. Nothing can be learned from it about a secret.
     pub fn fingerprint(&self) -> String {
@@ -254,11 +250,13 @@ impl Config {
     /// Reads the named file, else `picloud.toml` in the working folder if there is one, and applies what wins over it.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(FILE_NAME));
-        let mut config = match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text)?,
-            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => Self::default(),
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(source) => return Err(ConfigError::Unreadable { path: path.into(), source }),
         };
+        let mut config = Self::parse(path, &text)?;
+        let are_elsewhere = overrides.settings();
         if let Some(path) = overrides.functions {
             config.source = Source::Directory { path };
         }
@@ -273,7 +271,7 @@ impl Config {
         {
             remote.token = overrides.git_token.or(remote.token.take());
         }
-        config.validate()?;
+        config.validate().map_err(|fault| fault.at(path, &text, &are_elsewhere))?;
         Ok(config)
     }
 
@@ -283,55 +281,62 @@ impl Config {
             let diagnostic = Diagnostic::error(path.display().to_string(), problem.message).at(text, problem.position);
             ConfigError::Wrong(Box::new(diagnostic.maybe_hint(problem.hint)))
         })?;
-        file.source.validate()?;
-        file.traces.validate()?;
-        file.previews.validate()?;
+        file.validate().map_err(|fault| fault.at(path, text, &[]))?;
         Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
-        Store::describe(&self.database_url, &self.data)?;
+    fn validate(&self) -> Result<(), Fault> {
+        Store::describe(&self.database_url, &self.data).map_err(|error| Fault::new(&["database.url"], error.to_string()))?;
         if let Some((key, value, ceiling)) = self.limits.default.first_above(&self.limits.ceiling) {
-            let message = format!("`{key}` below `[limits]` is {value}, above the ceiling of {ceiling}");
-            return impossible(message, "raise it below `[ceilings]` as well");
+            let keys = [format!("limits.{key}"), format!("ceilings.{key}")];
+            let message = format!("`{key}` in the section `[limits]` is {value}, above the ceiling of {ceiling}");
+            return Err(Fault::new(&keys.each_ref().map(String::as_str), message).hint("raise it in the section `[ceilings]` as well"));
         }
         let stack = Size(self.executor.stack_bytes as u64);
-        if stack.0 < self.limits.ceiling.memory.0.saturating_mul(4) {
-            let message = format!("`stack` is {stack}, less than four times the memory ceiling of {}", self.limits.ceiling.memory);
-            return impossible(
-                message,
-                "a script can build values as deep as its memory allows; raise `stack` below `[executor]`, or lower `memory`",
-            );
+        let ceiling = &self.limits.ceiling;
+        if stack.0 < ceiling.memory.0.saturating_mul(4) {
+            let message = format!("`stack` is {stack}, less than four times the memory ceiling of {}", ceiling.memory);
+            return Err(Fault::new(&["executor.stack", "ceilings.memory"], message).hint(
+                "a script can build values as deep as its memory allows; raise `stack` in the section `[executor]`, or lower `memory` in `[ceilings]`",
+            ));
         }
-        let deepest = u64::from(self.limits.ceiling.array.max(self.limits.ceiling.map)) * STACK_PER_LEVEL;
+        let deepest = u64::from(ceiling.array.max(ceiling.map)) * STACK_PER_LEVEL;
         if stack.0 < deepest {
             let message = format!("`stack` is {stack}, and arrays or maps may nest so deep that {} are needed", Size(deepest));
-            return impossible(message, "lower `array` and `map` below `[ceilings]`, or raise `stack` below `[executor]`");
+            let larger = if ceiling.array > ceiling.map { "ceilings.array" } else { "ceilings.map" };
+            return Err(Fault::new(&["executor.stack", larger], message)
+                .hint("lower `array` and `map` in the section `[ceilings]`, or raise `stack` in the section `[executor]`"));
         }
-        let deepest = self.limits.ceiling.stack_of_nesting();
+        let deepest = ceiling.stack_of_nesting();
         if stack < deepest {
             let message = format!("`stack` is {stack}, and calls and expressions may nest so deep that {deepest} are needed");
-            return impossible(
-                message,
-                "lower `call_depth` and `expression_depth` below `[ceilings]`, or raise `stack` below `[executor]`",
-            );
+            return Err(Fault::new(&["executor.stack", "ceilings.call_depth", "ceilings.expression_depth"], message).hint(
+                "lower `call_depth` and `expression_depth` in the section `[ceilings]`, or raise `stack` in the section `[executor]`",
+            ));
         }
         if self.server.admin_listen.is_some_and(|address| address.port() != 0 && address == self.server.listen) {
-            let hint = "give the control plane another port, or leave `admin_listen` out: then it is at `listen`";
-            return impossible("`admin_listen` and `listen` below `[server]` are the same address".into(), hint);
+            let message = "`admin_listen` and `listen` in the section `[server]` are the same address";
+            return Err(Fault::new(&["server.admin_listen", "server.listen"], message)
+                .hint("give the control plane another port, or leave `admin_listen` out: then it is at `listen`"));
         }
         Ok(())
     }
-}
-
-fn impossible<T>(message: String, hint: &str) -> Result<T, ConfigError> {
-    Err(ConfigError::Impossible { message, hint: hint.into() })
 }
 
 /// Stack that comparing two values takes for each value inside a value, in bytes; measured at 1.8 KiB.
 const STACK_PER_LEVEL: u64 = 2_048;
 
 impl File {
+    fn validate(&self) -> Result<(), Fault> {
+        if self.ceilings.file.is_some() {
+            let fault = Fault::new(&["ceilings.file"], "`file` has no ceiling");
+            return Err(fault.hint("no front-matter can set it; it is a key of `[limits]`"));
+        }
+        self.source.validate()?;
+        self.traces.validate()?;
+        self.previews.validate()
+    }
+
     fn resolve(self, folder: &Path) -> Config {
         let limits = LimitPolicy {
             default: Limits::DEFAULT.with(&self.limits),
@@ -405,8 +410,9 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Config, String> {
-        let config = Config::parse(Path::new("etc/picloud.toml"), text).map_err(|error| error.to_string())?;
-        config.validate().map_err(|error| error.to_string())?;
+        let path = Path::new("etc/picloud.toml");
+        let config = Config::parse(path, text).map_err(|error| error.to_string())?;
+        config.validate().map_err(|fault| fault.at(path, text, &[]).to_string())?;
         Ok(config)
     }
 
@@ -551,7 +557,12 @@ mod tests {
             "[ceilings]\nexpression_depth = 0",
             "[ceilings]\nexpression_depth = 4_000",
             "[ceilings]\ncall_depth = 1_000_000",
-            "[ceilings]\nfile = \"1MiB\"",
+            "[ceilings]\nmemory = \"1MiB\"\nfile = \"1MiB\"",
+            "[ceilings]\nmemory = \"32MiB\"",
+            "[executor]\nstack = \"64MiB\"",
+            "executor.stack = \"64MiB\"",
+            "executor = { stack = \"64MiB\" }",
+            "[\"database\"]\n\"url\" = \"mysql://ann:sesame@db/x\"",
             "[server]\nmax_head = \"1KiB\"",
             "[server]\nheader_timeout = \"0s\"",
             "[journal]\nbatch = 0",
@@ -577,6 +588,30 @@ mod tests {
             "[server",
         ];
         let found: Vec<String> = cases.iter().map(|text| parse(text).unwrap_err()).collect();
+        for (text, told) in cases.iter().zip(&found) {
+            assert!(told.starts_with("etc/picloud.toml:"), "{text}: {told}");
+            assert!(!told.contains("sesame"), "{told}");
+        }
         insta::assert_snapshot!(found.join("\n\n"));
+    }
+
+    #[test]
+    fn a_mistake_outside_the_file_has_no_place_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("picloud.toml");
+        let load = |text: &str, overrides| {
+            std::fs::write(&path, text).unwrap();
+            Config::load(Some(&path), overrides).unwrap_err().to_string()
+        };
+        let port = |port| Some(SocketAddr::from(([127, 0, 0, 1], port)));
+        let same = "`admin_listen` and `listen` in the section `[server]` are the same address";
+        let listen = Overrides { listen: port(8081), ..Overrides::default() };
+        let both = Overrides { admin_listen: port(8081), ..listen.clone() };
+        let told = load("[server]\nlisten = \"8080\"\nadmin_listen = \"8081\"", listen);
+        assert!(told.starts_with(&format!("{}:3:16: error: {same}", path.display())), "{told}");
+        let told = load("[server]\nlisten = \"8080\"\nadmin_listen = \"8082\"", both);
+        assert!(told.starts_with(same), "{told}");
+        let database = Overrides { database_url: Some("mysql://x".into()), ..Overrides::default() };
+        assert!(load("[database]\nurl = \"sqlite\"", database).starts_with("the database URL is none of"));
     }
 }

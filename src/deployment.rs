@@ -97,6 +97,18 @@ impl Pin {
     }
 }
 
+/// Files that are named; of more it is said how many.
+const NAMED: usize = 5;
+
+/// Writes a list of files.
+pub fn shortened(files: &[FilePath]) -> String {
+    let named = files.iter().take(NAMED).map(|file| &**file).collect::<Vec<_>>().join(", ");
+    match files.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the source is suspended by {} since {}; `picloud source resume` follows it again", self.by, rfc3339(self.since_us))
@@ -110,10 +122,12 @@ impl fmt::Display for Pin {
         if let Some(reason) = &self.reason {
             write!(f, " ({reason})")?;
         }
-        f.write_str(match self.hold {
-            true => "; `picloud unpin` follows the source again",
-            false => "; what changes there ends that, or `picloud unpin`",
-        })
+        if self.hold {
+            return f.write_str("; nothing of the source goes live until `picloud unpin`");
+        }
+        let files: Vec<FilePath> = self.files.keys().cloned().collect();
+        let stay = if files.len() == 1 { "stays so until it changes" } else { "stay so until they change" };
+        write!(f, "; {} {stay} in the source, or until `picloud unpin`", shortened(&files))
     }
 }
 

@@ -76,7 +76,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     let threads = thread::available_parallelism().map_or(1, usize::from);
     blocking::can_start(threads, config.executor.stack_bytes).map_err(|error| {
         let stack = config.executor.stack_bytes >> 20;
-        anyhow!("cannot start {threads} threads with stacks of {stack} MiB: {error}\n  hint: lower `stack` below `[executor]`, or let the process have more")
+        anyhow!("cannot start {threads} threads with stacks of {stack} MiB: {error}\n  hint: lower `stack` in the section `[executor]`, or let the process have more")
     })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("serve")
@@ -165,6 +165,12 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     tokio::select! {
         () = sync.start() => {}
         () = stop.cancelled() => {}
+    }
+    if let SourceConfig::Directory { path } = &config.source
+        && !path.is_dir()
+        && !live.table().is_loaded()
+    {
+        tracing::warn!("`picloud init` makes a project with a functions folder; `--functions` names another");
     }
     let hosted = git.as_ref().map_or(Ok(None), |git| hosted_by(git, &config.data, &sync_handle))?;
     // Pushes that have begun are judged to their end.
@@ -309,7 +315,7 @@ fn warn_if_exposed(control: SocketAddr) {
     if !control.ip().is_loopback() {
         tracing::warn!(
             "the control plane is at http://{control}, beyond this machine and without TLS: let only a proxy that speaks TLS reach it, or keep \
-             it here with `admin_listen = \"127.0.0.1:8081\"` below `[server]`"
+             it here with `admin_listen = \"127.0.0.1:8081\"` in the section `[server]`"
         );
     }
 }
@@ -328,9 +334,6 @@ impl Followed {
     async fn of(config: &Config, clock: &SharedClock, remembers: bool) -> anyhow::Result<Self> {
         let settings = match &config.source {
             SourceConfig::Directory { path } => {
-                if !path.exists() {
-                    tracing::warn!("`picloud init` makes a project with a functions folder; `--functions` names another");
-                }
                 let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
                 return Ok(Self { source: Arc::new(DirectorySource::new(path.clone(), settings)), git: None, is_open: false });
             }
@@ -557,7 +560,10 @@ impl Database {
                         wait = RETRY.0;
                     } else {
                         self.others.send_replace(OtherNode::Stays(error.to_string()));
-                        self.tell_away(&error);
+                        // A start that still waits ends, and says this itself.
+                        if self.others.receiver_count() == 0 {
+                            self.tell_away(&error);
+                        }
                     }
                 }
                 Err(error) => {

@@ -63,6 +63,11 @@ pub fn is_hidden(c: char) -> bool {
     c.is_control() || matches!(c, '\u{a0}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Writes a number of things: `1 function`, `3 functions`.
+pub fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 /// Writes hidden characters of a JSON text as JSON does, so that it says the same to a program and nothing to a terminal.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

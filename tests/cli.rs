@@ -341,6 +341,28 @@ fn without_a_database_status_tells_the_rest() {
 }
 
 #[test]
+fn a_suspension_alone_is_no_difference() {
+    let folder = Folder::project();
+    let node = Node::start(&folder);
+    wait(|| (folder.json(&["status", "--json"])["is_in_sync"] == true).then_some(()));
+    folder.done(&["source", "suspend"]);
+    let status = folder.json(&["status", "--json"]);
+    assert_eq!((&status["is_in_sync"], &status["behind_us"]), (&true.into(), &Value::Null));
+    let told = folder.done(&["status"]);
+    assert!(told.contains("\nheld      the source is suspended by ") && !told.contains("\nwanted"), "{told}");
+    let told = folder.done(&["sync"]);
+    assert!(told.contains("\nheld      the source is suspended by ") && !told.contains("wanted"), "{told}");
+    folder.write("functions/hello.rhai", "let x = ;");
+    wait(|| folder.run(&["sync"]).stdout.windows(8).any(|part| part == b"\nwanted ").then_some(()));
+    let status = folder.json(&["status", "--json"]);
+    assert_eq!((&status["is_in_sync"], status["behind_us"].is_u64()), (&false.into(), true));
+    // A mistake is named as seen from here, by every command.
+    folder.run(&["source", "resume"]);
+    wait(|| String::from_utf8(folder.run(&["sync"]).stdout).unwrap().contains("\nfunctions/hello.rhai:1:9: error").then_some(()));
+    node.stop();
+}
+
+#[test]
 fn health_says_whether_a_node_serves() {
     let folder = Folder::empty();
     let none = folder.refused(2, &["health"]);

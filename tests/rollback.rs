@@ -106,7 +106,13 @@ fn a_push_keeps_what_was_gone_back_to_where_it_changes_nothing() {
         assert_eq!(answers(&node), ["good", "good"]);
         let status = json(&node, &["status"]);
         assert_eq!((&status["live"]["revision"], &status["is_in_sync"]), (&commit.as_str().into(), &false.into()));
-        assert!(status["held"].as_str().unwrap().ends_with("it holds for v.rhai, w.rhai"), "{status}");
+        assert!(
+            status["held"]
+                .as_str()
+                .unwrap()
+                .ends_with("; v.rhai, w.rhai stay so until they change in the source, or until `picloud unpin`"),
+            "{status}"
+        );
         assert!(status["live"]["note"].as_str().unwrap().contains(stays), "{status}");
     }
     node.restart();
@@ -196,7 +202,7 @@ fn what_was_never_live_is_not_what_was_gone_back_from() {
     checkout.commit(&[("functions/v.rhai", b"3")]);
     push(&node, &checkout);
     let told = picloud(&node, &["rollback"]);
-    assert!(told.contains("The source is suspended"), "{told}");
+    assert!(told.contains("the source is suspended"), "{told}");
     assert_eq!(node.get("/v").text(), "1");
     let told = picloud(&node, &["source", "resume"]);
     assert!(told.starts_with("live "), "{told}");
@@ -427,7 +433,7 @@ fn a_rollback_of_a_folder_says_at_once_what_it_holds_back_and_why() {
     let held = |node: &Node| json(node, &["status"])["held"].clone();
     let said = held(&node).as_str().unwrap_or_default().to_owned();
     assert!(said.starts_with("admin went back from ") && said.contains(&format!("to deployment {first} at ")), "{said}");
-    assert!(said.ends_with(" (prices are wrong); what changes there ends that, or `picloud unpin`; it holds for a.rhai"), "{said}");
+    assert!(said.ends_with(" (prices are wrong); a.rhai stays so until it changes in the source, or until `picloud unpin`"), "{said}");
     let health = picloud(&node, &["health"]);
     assert!(health.starts_with(&format!("ready\nheld: a rollback to deployment {first} holds the source back since ")), "{health}");
     // Another file goes live, and the one that is held still is.

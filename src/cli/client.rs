@@ -67,7 +67,7 @@ pub struct Client {
 pub struct Refusal {
     /// What HTTP calls it.
     pub status: u16,
-    /// Why.
+    /// Why, and what to do.
     pub detail: String,
     /// What is wrong with files.
     pub diagnostics: Vec<Diagnostic>,
@@ -200,7 +200,9 @@ fn token_of_login(url: &str) -> anyhow::Result<Secret> {
     }
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(LOOK_PATIENCE)).http_status_as_error(false).build().into();
     agent.get(format!("{url}/_picloud/health")).call().map_err(|error| no_answer(url, &error))?;
-    let hint = format!("`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; `picloud token create` makes one");
+    let hint = format!(
+        "`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; on the node's machine, in its folder, `picloud token create` makes one"
+    );
     bail!("`{url}` wants a token\n  hint: {hint}")
 }
 
@@ -291,7 +293,10 @@ impl Client {
         if status.is_success() {
             return Ok(value);
         }
-        let detail = value["detail"].as_str().map_or_else(|| format!("it answers {status}"), str::to_owned);
+        let mut detail = value["detail"].as_str().map_or_else(|| format!("it answers {status}"), str::to_owned);
+        if let Some(hint) = value["hint"].as_str() {
+            detail.push_str(&format!("\n  hint: {hint}"));
+        }
         let diagnostics = value["diagnostics"].as_array().into_iter().flatten();
         let diagnostics = diagnostics.filter_map(|found| serde_json::from_value(found.clone()).ok()).collect();
         Err(Refusal { status: status.as_u16(), detail, diagnostics, body: value }.into())

@@ -5,12 +5,12 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Exit,
+    Configured, Exit,
     client::{Changed, Node},
     confirm::confirmed,
     output,
 };
-use crate::function::Diagnostic;
+use crate::{config::Config, function::Diagnostic};
 
 /// `picloud sync`
 #[derive(Debug, Args)]
@@ -71,7 +71,10 @@ pub struct Unpin {
 impl Sync {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let look = self.node.client()?.post("/api/admin/sync", &json!({}))?;
-        let exit = if self.json { output::json(&look).map(|()| exit(&look))? } else { tell(&look) };
+        let exit = match self.json {
+            true => output::json(&look).map(|()| exit(&look))?,
+            false => tell(&look, &self.node.configured.load()?),
+        };
         match look["problem"].as_str() {
             // What is live may be right; what was asked for was to know that.
             Some(problem) => bail!("{problem}"),
@@ -88,7 +91,10 @@ impl Source {
                 output::line("suspended: what is live stays, until `picloud source resume`");
                 Ok(Exit::Done)
             }
-            Verb::Resume(node) => Ok(tell(&node.client("resume the source")?.post("/api/admin/source/resume", &json!({}))?)),
+            Verb::Resume(node) => {
+                let look = node.client("resume the source")?.post("/api/admin/source/resume", &json!({}))?;
+                Ok(tell(&look, &node.node.configured.load()?))
+            }
         }
     }
 }
@@ -122,9 +128,11 @@ impl Rollback {
         output::line(match (self.hold, done["suspended"].as_str()) {
             (true, _) => "The source is not followed until `picloud unpin`.",
             (false, Some(_)) => {
-                "The source is suspended: what is newer waits for `picloud source resume`. What was abandoned does not return by itself."
+                "What went back stays so until it changes in the source, and the source is suspended: changes wait for `picloud source resume`."
             }
-            (false, None) => "What is newer in the source goes live again; what was abandoned does not. `picloud unpin` ends that.",
+            (false, None) => {
+                "What went back stays so until it changes in the source; everything else follows the source as before. `picloud unpin` makes live what the source holds."
+            }
         });
         Ok(Exit::Done)
     }
@@ -132,25 +140,27 @@ impl Rollback {
 
 impl Unpin {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        Ok(tell(&self.node.client("unpin")?.post("/api/admin/unpin", &json!({}))?))
+        let look = self.node.client("unpin")?.post("/api/admin/unpin", &json!({}))?;
+        Ok(tell(&look, &self.node.node.configured.load()?))
     }
 }
 
 /// Says what came of a look at the source.
-fn tell(look: &Value) -> Exit {
+fn tell(look: &Value, config: &Config) -> Exit {
     let text = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
     let live = &look["live"];
+    output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1])));
     match look["held"].as_str().filter(|why| look["problem"] != *why) {
-        None => output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1]))),
+        None => {}
+        Some(why) if look["wanted"] == live[1] => output::line(format!("held      {why}")),
         Some(why) => {
-            output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1])));
             output::line(format!("wanted    revision {}", text(&look["wanted"])));
             output::line(format!("not live  {why}"));
         }
     }
     let diagnostics = look["diagnostics"].as_array().into_iter().flatten();
     for found in diagnostics.filter_map(|found| serde_json::from_value::<Diagnostic>(found.clone()).ok()) {
-        output::line(format!("\n{found}"));
+        output::line(format!("\n{}", Configured::finding(config, &found)));
     }
     exit(look)
 }

@@ -54,7 +54,8 @@ impl Health {
             output::line(format!("held: {}; `picloud status` says by whom", Shown::inline(held)));
         }
         for what in said["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            output::line(Shown::inline(what).to_string());
+            // A hint stands on a line of its own.
+            output::line(what);
         }
         Ok(Exit::Done)
     }

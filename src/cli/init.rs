@@ -117,6 +117,9 @@ impl Init {
     }
 
     fn project(self) -> anyhow::Result<Exit> {
+        if self.dir.exists() && !self.dir.is_dir() {
+            bail!("`{}` is a file\n  hint: name a folder: `picloud init my-project`", self.dir.display());
+        }
         let is_here = self.dir == Path::new(".");
         let place = |file: &str| if is_here { file.into() } else { self.dir.join(file) };
         let (kept, new): (Vec<_>, Vec<_>) = FILES.into_iter().partition(|(file, _)| place(file).symlink_metadata().is_ok());

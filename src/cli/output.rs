@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::COULD_NOT;
+pub use crate::shown::count;
 use crate::shown::{self, Shown};
 
 /// Whether the reader of stdout has gone.
@@ -141,11 +142,6 @@ pub fn progress(text: &str) {
     if err.is_terminal() {
         let _ = write!(err, "\r\u{1b}[K{text}").and_then(|()| err.flush());
     }
-}
-
-/// Writes a number of things: `1 function`, `3 functions`.
-pub fn count(number: usize, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
 /// Writes a span of microseconds as people read it.

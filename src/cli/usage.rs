@@ -15,6 +15,11 @@ pub fn explained(mut error: clap::Error) -> clap::Error {
         _ => None,
     };
     let is_serve = std::env::args().nth(1).is_some_and(|command| command == "serve");
+    if let ErrorKind::InvalidValue | ErrorKind::ValueValidation = error.kind()
+        && let Some(variable) = text(&error, ContextKind::InvalidArg).and_then(|argument| variable_of(&argument))
+    {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
+    }
     let tip = match error.kind() {
         ErrorKind::InvalidSubcommand => text(&error, ContextKind::InvalidSubcommand).and_then(|word| instead_of(&word).map(str::to_owned)),
         ErrorKind::UnknownArgument if is_serve => text(&error, ContextKind::InvalidArg).and_then(|word| argument_of_serve(&word)),
@@ -27,6 +32,19 @@ pub fn explained(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
     }
     error
+}
+
+/// Returns the environment variable that an argument's value comes from, if nobody has typed the argument: `--listen <ADDRESS>` as clap calls it.
+fn variable_of(argument: &str) -> Option<String> {
+    let flag = argument.split(' ').next()?.strip_prefix("--")?;
+    let is_typed = |word: &str| word.strip_prefix("--").is_some_and(|word| word.split('=').next() == Some(flag));
+    if std::env::args().any(|word| is_typed(&word)) {
+        return None;
+    }
+    let root = Cli::command();
+    let command = root.find_subcommand(std::env::args().nth(1)?)?;
+    let known = command.get_arguments().find(|known| known.get_long() == Some(flag))?.get_env()?;
+    std::env::var_os(known).and_then(|_| known.to_str().map(str::to_owned))
 }
 
 /// Returns what the commands of other programs are here.

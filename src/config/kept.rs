@@ -11,6 +11,11 @@ const SECRETS: [(&str, &str); 2] = [("source", "token"), ("source", "webhook_sec
 /// The keys with URLs in which somebody may have put one.
 const URLS: [(&str, &str); 3] = [("database", "url"), ("source", "repository"), ("traces", "endpoint")];
 
+/// Returns whether the value of `section.key` may hold a secret.
+pub fn may_hold_secret(key: &str) -> bool {
+    SECRETS.iter().chain(&URLS).any(|known| key.split_once('.') == Some(*known))
+}
+
 /// Settings without secrets.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kept {

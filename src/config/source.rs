@@ -7,7 +7,7 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::{ConfigError, impossible};
+use super::Fault;
 use crate::{
     function::{
         LimitPolicy,
@@ -112,7 +112,7 @@ fn whole_path<'de, D: Deserializer<'de>, P: From<String>>(deserializer: D) -> Re
 
 impl SourceFile {
     /// Refuses keys that would do nothing: whoever wrote them means something else.
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    pub(super) fn validate(&self) -> Result<(), Fault> {
         let is_remote = self.repository.as_deref().is_some_and(is_url);
         let of_git = [
             ("repository", self.repository.is_some()),
@@ -133,33 +133,36 @@ impl SourceFile {
             ("webhook_secret", self.webhook_secret.is_some()),
         ];
         let given = |keys: &[(&'static str, bool)]| keys.iter().find(|(_, is_given)| *is_given).map(|(key, _)| *key);
+        let is_for =
+            |key: &str, what: &str| Fault::new(&[&format!("source.{key}")], format!("`{key}` in the section `[source]` is for {what}"));
         match self.kind {
             SourceKind::Directory => {
                 if let Some(key) = given(&of_git).or(given(&of_remote)) {
-                    return impossible(format!("`{key}` below `[source]` is for git"), "add `kind = \"git\"`, or leave it out");
+                    return Err(is_for(key, "git").hint("add `kind = \"git\"`, or leave it out"));
                 }
             }
             SourceKind::Git => {
                 if self.path.is_some() {
                     let hint = "`repository` says where the repository is, and `root` which folder in it";
-                    return impossible("`path` below `[source]` is for a directory".into(), hint);
+                    return Err(is_for("path", "a directory").hint(hint));
                 }
                 if let Some(key) = given(&of_remote).filter(|_| !is_remote) {
-                    let hint = "name its URL as `repository`, or leave this out";
-                    return impossible(format!("`{key}` below `[source]` is for a remote repository"), hint);
+                    return Err(is_for(key, "a remote repository").hint("name its URL as `repository`, or leave this out"));
                 }
             }
         }
         let is_signed = self.require_signed == Some(true);
         if is_signed != self.allowed_signers.is_some() {
-            let hint = "give both: `require_signed = true` and `allowed_signers = \"FILE\"`";
-            return impossible("commits can only be held to signatures of somebody".into(), hint);
+            let keys = ["source.require_signed", "source.allowed_signers"];
+            let fault = Fault::new(&keys, "`require_signed` and `allowed_signers` go together: a signature is checked against a list");
+            return Err(fault.hint("give both: `require_signed = true` and `allowed_signers = \"FILE\"`"));
         }
         // A password in a URL gets into messages and lists of processes.
         let url = self.repository.as_deref().filter(|_| is_remote).unwrap_or_default();
         let user = url.split_once("://").and_then(|(_, rest)| rest.split('/').next()?.rsplit_once('@'));
         if user.is_some_and(|(user, _)| user.contains(':')) {
-            return impossible("the URL of `repository` holds a password".into(), "give it as PICLOUD_GIT_TOKEN in the environment");
+            let fault = Fault::new(&["source.repository"], "the URL of `repository` holds a password");
+            return Err(fault.hint("give it as PICLOUD_GIT_TOKEN in the environment"));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use http::Uri;
 use serde::Deserialize;
 
-use super::{ConfigError, impossible};
+use super::Fault;
 use crate::{function::within::Within, trace::Settings};
 
 /// The section as it is written: every key may be missing.
@@ -20,13 +20,14 @@ pub(super) struct TracesFile {
 const PATH: &str = "/v1/traces";
 
 impl TracesFile {
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
+    pub(super) fn validate(&self) -> Result<(), Fault> {
         if self.endpoint.as_deref().is_some_and(|endpoint| !is_address(endpoint)) {
-            let hint = "for example `endpoint = \"http://127.0.0.1:4318\"`; a user or a password cannot be in it";
-            return impossible("`endpoint` below `[traces]` is not the address of a collector".into(), hint);
+            let fault = Fault::new(&["traces.endpoint"], "`endpoint` in the section `[traces]` is not the address of a collector");
+            return Err(fault.hint("for example `endpoint = \"http://127.0.0.1:4318\"`; a user or a password cannot be in it"));
         }
         if self.sample.is_some_and(|sample| !(0.0..=1.0).contains(&sample)) {
-            return impossible("`sample` below `[traces]` must be from 0 to 1".into(), "0.1 is every tenth request, 1 is every one");
+            let fault = Fault::new(&["traces.sample"], "`sample` in the section `[traces]` must be from 0 to 1");
+            return Err(fault.hint("0.1 is every tenth request, 1 is every one"));
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     let limit = engine.policy().file;
     if content.bytes.len() > limit.bytes() {
         let message = format!("the file has {} bytes, above the limit of {limit}", content.bytes.len());
-        let error = Diagnostic::error(file.clone(), message).hint("split it into modules, or raise `file` below `[limits]`");
+        let error = Diagnostic::error(file.clone(), message).hint("split it into modules, or raise `file` in the section `[limits]`");
         return Err(vec![error].into());
     }
     let text = std::str::from_utf8(&content.bytes).map_err(|error| {

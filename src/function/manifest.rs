@@ -155,7 +155,7 @@ impl Parsed {
         let manifest = front_matter.resolve(policy);
         if let Some((key, value, ceiling)) = manifest.limits.first_above(&policy.ceiling) {
             let error = fail(key_position(key), format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
-            return Err(Box::new(error.hint(format!("lower it, or raise `{key}` below `[ceilings]` in picloud.toml"))));
+            return Err(Box::new(error.hint(format!("lower it, or raise `{key}` in the section `[ceilings]` of picloud.toml"))));
         }
         let blank = "\n".repeat(toml.matches('\n').count() + 2);
         Ok(Self { manifest, script: blank + script })

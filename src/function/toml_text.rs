@@ -1,6 +1,7 @@
 //! Reads TOML that people write, so that front-matter and `picloud.toml` complain alike: place, reason, near miss.
 
 use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue};
 
 use super::{Position, diagnostic::near_miss};
 
@@ -20,14 +21,22 @@ pub struct TomlProblem {
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
     toml::from_str(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        let (message, hint) = explain(error.message());
+        let (message, hint) = explained(error.message());
         TomlProblem { position: Position::of_offset(text, offset), message, hint }
     })
 }
 
-/// Turns the reader's sentence into ours. `serde` words an unknown key as
+/// Returns where the value of `section.key` is, if the text has it.
+pub fn position_of(text: &str, path: &str) -> Option<Position> {
+    let table = DeTable::parse(text).ok()?.into_inner();
+    let (section, key) = path.split_once('.')?;
+    let DeValue::Table(section) = table.get(section)?.get_ref() else { return None };
+    Some(Position::of_offset(text, section.get(key)?.span().start))
+}
+
+/// Turns a reader's sentence into ours, and says what to do. `serde` words an unknown key as
 /// "unknown field `x`, expected one of `a`, `b`" (or "expected `a`"), and an unknown word as "unknown variant".
-fn explain(message: &str) -> (String, Option<String>) {
+pub fn explained(message: &str) -> (String, Option<String>) {
     // Types of ours that know what to do say it on a line of its own.
     if let Some((message, hint)) = message.split_once("\nhint: ") {
         return (message.into(), Some(hint.into()));

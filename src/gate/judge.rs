@@ -145,7 +145,7 @@ impl Judge {
         }
         let is_forced = !is_none(&update.old) && !self.source.contains(&update.new, &update.old, quarantine.clone()).await?;
         if is_forced && !settings.allow_force {
-            let hint = "  hint: pull and merge first; `allow_force = true` below `[source]` would allow it";
+            let hint = "  hint: pull and merge first; `allow_force = true` in the section `[source]` would allow it";
             return Err(format!("picloud: this push would drop commits of `{branch}`, and forced pushes are off\n{hint}").into());
         }
         let snapshot = self.source.read(&update.new, quarantine).await?;

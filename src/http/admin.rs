@@ -138,7 +138,7 @@ const MAX_ORDER_BYTES: usize = 64 * 1024;
 )]
 async fn rollback(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Value>, Problem> {
     let grant = caller.for_node()?;
-    let order: RollbackOrder = grant.order(request, MAX_ORDER_BYTES, "the body is no order to go back").await?;
+    let order: RollbackOrder = grant.order(request, MAX_ORDER_BYTES).await?;
     let Actor { who: by, origin } = grant.actor();
     let rollback = Rollback { to: order.to, hold: order.hold, by, origin, reason: order.reason, is_dry_run: order.dry_run };
     let done = grant.app.sync.rollback(rollback).await?;

@@ -135,8 +135,7 @@ fn filter(caller: Caller<Read>, query: Option<&str>) -> Result<(Grant, Execution
         .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}; {hint}")))?;
     let grant = match (&filter.function, &filter.prefix) {
         (Some(function), _) => caller.for_function(function),
-        (None, Some(prefix)) => caller.for_all_below(prefix),
-        (None, None) => caller.for_node(),
+        (None, prefix) => caller.for_all_below(prefix.as_deref().unwrap_or_default()),
     };
     Ok((grant?, filter))
 }

@@ -16,7 +16,7 @@ use super::{
     webhook::{Reason, SIGNATURES},
 };
 use crate::{
-    access::FunctionPrefix,
+    access::{FunctionPrefix, Scope},
     execution::{Failure, Outcome},
     executor::Refused,
     function::{
@@ -194,7 +194,10 @@ impl Problem {
             | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
                 Denied::NoToken { .. } | Denied::WrongToken => StatusCode::UNAUTHORIZED,
-                Denied::ScopeTooSmall { .. } | Denied::OnlySomeFunctions { .. } | Denied::OtherFunction { .. } => StatusCode::FORBIDDEN,
+                Denied::ScopeTooSmall { .. }
+                | Denied::OnlySomeFunctions { .. }
+                | Denied::OtherFunction { .. }
+                | Denied::ListTooLarge { .. } => StatusCode::FORBIDDEN,
                 Denied::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
                 Denied::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
             },
@@ -304,15 +307,19 @@ impl Problem {
             Self::NotAdmitted(Denied::ScopeTooSmall { principal, needed }) => {
                 format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
             }
-            Self::NotAdmitted(Denied::OnlySomeFunctions { principal } | Denied::OtherFunction { principal }) => {
+            Self::NotAdmitted(
+                Denied::OnlySomeFunctions { principal } | Denied::OtherFunction { principal } | Denied::ListTooLarge { principal },
+            ) => {
                 format!("the token `{}` is not good for this function", principal.name)
             }
             Self::NotAdmitted(Denied::DatabaseAway) => "tokens cannot be looked up now; try again soon".into(),
             Self::Denied(Denied::NoToken { needed, way: Way::Bearer }) => format!(
-                "this needs a token with the scope `{needed}`, sent as `Authorization: Bearer …` and not as a password; `picloud token create NAME --scope {needed}` makes one"
+                "this needs a token with the scope `{needed}`, sent as `Authorization: Bearer …` and not as a password; {}",
+                made_by(*needed)
             ),
             Self::Denied(Denied::NoToken { needed, way: Way::Password }) => format!(
-                "this needs a token: `picloud token create NAME --scope {needed}` makes one; git takes it as the password, with any user name"
+                "this needs a token, which git takes as the password, with any user name; {}",
+                made_by(*needed)
             ),
             Self::Denied(Denied::WrongToken) => {
                 "the token is not known here, or was revoked, or has expired; `picloud token list` shows those that there are".into()
@@ -321,14 +328,23 @@ impl Problem {
                 format!("too many wrong tokens came from this address; try again in {} s", whole_seconds(*retry_after))
             }
             Self::Denied(Denied::ScopeTooSmall { principal, needed }) => format!(
-                "the token `{}` has the scope `{}`, and this needs `{needed}`: `picloud token create NAME --scope {needed}` makes one",
-                principal.name, principal.scope
+                "the token `{}` has the scope `{}`, and this needs `{needed}`; {}",
+                principal.name,
+                principal.scope,
+                made_by(*needed)
             ),
             Self::Denied(Denied::OnlySomeFunctions { principal }) => format!(
                 "the token `{}` is good for the functions of `{}` only, and this is about the whole node",
                 principal.name,
                 principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
             ),
+            Self::Denied(Denied::ListTooLarge { principal }) => {
+                let functions = principal.functions.as_ref().map_or("", FunctionPrefix::as_str);
+                format!(
+                    "the token `{}` is good for the functions of `{functions}` only: ask for those with `prefix={functions}/`, or for one by its name",
+                    principal.name
+                )
+            }
             Self::Denied(Denied::OtherFunction { principal }) => format!(
                 "the token `{}` is good for the functions of `{}` only, and this is none of them",
                 principal.name,
@@ -339,7 +355,7 @@ impl Problem {
                     .into()
             }
             Self::Git(Refusal::NotHosted) => {
-                "this node hosts no repository; it does with `kind = \"git\"` and `repository = \"hosted\"` below `[source]`".into()
+                "this node hosts no repository; it does with `kind = \"git\"` and `repository = \"hosted\"` in the section `[source]`".into()
             }
             Self::Git(Refusal::NoService) => {
                 "only git's smart protocol is spoken here: clone, fetch or push with git 1.6.6 or later".into()
@@ -349,7 +365,7 @@ impl Problem {
             Self::Git(Refusal::Busy) => "too many pushes and fetches at once; try again soon".into(),
             Self::Git(Refusal::Failed) => "the repository cannot be served; the node's log says why".into(),
             Self::NoWebhookSecret => {
-                "webhooks are off: set `webhook_secret` below `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
+                "webhooks are off: set `webhook_secret` in the section `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
             }
             Self::Webhook(Reason::Unsigned) => format!(
                 "the webhook has no signature that is known here: set the secret on the side that sends it; these headers are read: {SIGNATURES}"
@@ -365,7 +381,7 @@ impl Problem {
             }
             Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
             Self::TailsBusy { limit } => {
-                format!("{limit} follow executions already, and more may not (`max_tails` below `[server]`); try again soon")
+                format!("{limit} follow executions already, and more may not (`max_tails` in the section `[server]`); try again soon")
             }
             Self::Archive(ArchiveError::Find(FindError::Unknown(_))) => "no deployment that was live has this id or revision".into(),
             Self::Archive(ArchiveError::Find(FindError::Short(_))) => {
@@ -417,11 +433,15 @@ impl Problem {
             Self::Upload(UploadError::MassDelete(plan)) => Some(&**plan),
             _ => None,
         };
+        let detail = self.detail();
+        // On the command line a hint is a line of its own, here a member.
+        let (detail, hint) = detail.split_once("\n  hint: ").map_or((&*detail, None), |(detail, hint)| (detail, Some(hint)));
         let body = Body {
             r#type: "about:blank",
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
-            detail: self.detail(),
+            detail,
+            hint,
             execution_id,
             failure,
             diagnostics,
@@ -486,13 +506,20 @@ fn whole_seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
+/// Says how somebody gets a token: another command, such as one to a node elsewhere, would ask with the token that is too small.
+fn made_by(scope: Scope) -> String {
+    format!("make one on the node's machine, in its folder: `picloud token create NAME --scope {scope}`")
+}
+
 /// The members of RFC 9457, and ours.
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: &'a str,
     title: &'a str,
     status: u16,
-    detail: String,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     execution_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -516,7 +543,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        access::{Principal, Scope},
+        access::Principal,
         deployment::DeploymentId,
         function::{FunctionName, limits::Size},
         store::StoreError,
@@ -542,6 +569,7 @@ mod tests {
                 too_small(),
                 Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
                 Denied::OtherFunction { principal: ci(Some("shop")) },
+                Denied::ListTooLarge { principal: ci(Some("shop")) },
                 Denied::DatabaseAway,
             ]
         };
@@ -568,6 +596,7 @@ mod tests {
             (Problem::Denied(too_small()), 403),
             (Problem::Denied(Denied::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
             (Problem::Denied(Denied::OtherFunction { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denied::ListTooLarge { principal: ci(None) }), 403),
             (Problem::UnknownToken("x".into()), 404),
             (Problem::TokenTaken("x".into()), 409),
             (Problem::HistoryAway, 503),

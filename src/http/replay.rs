@@ -44,7 +44,7 @@ const MAX_ORDER_BYTES: usize = 4 * 1024;
     responses((status = 200, description = "The new execution, and its response.", body = Object))
 )]
 pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Request<Body>) -> Result<Json<Value>, Problem> {
-    let order = caller.optional_order(request, MAX_ORDER_BYTES, "the body is no order to run a request again").await?;
+    let order = caller.optional_order(request, MAX_ORDER_BYTES).await?;
     let ReplayOrder { version } = order.unwrap_or_default();
     let (grant, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
     let app = &grant.app;
@@ -63,7 +63,7 @@ impl App {
     async fn captured(&self, execution: &Execution) -> Result<Capture, Problem> {
         let not_kept = || {
             Problem::NotReplayable(format!(
-                "the request of execution `{}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or below `[journal]` for every function; later requests can",
+                "the request of execution `{}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or into the section `[journal]` of picloud.toml for every function; later requests can",
                 execution.id, execution.function
             ))
         };
@@ -146,7 +146,7 @@ impl App {
 
 fn incomplete(id: ExecutionId, why: &Incomplete) -> Problem {
     let hint = match why {
-        Incomplete::Body(_) => "raise `capture_body` below `[journal]`; later requests can",
+        Incomplete::Body(_) => "raise `capture_body` in the section `[journal]`; later requests can",
         Incomplete::Damaged => "send the request anew",
     };
     Problem::NotReplayable(format!("the request of execution `{id}` cannot run again: {why}; {hint}"))

@@ -174,7 +174,7 @@ impl Tail {
         if self.skipped > 0 {
             self.event(
                 "skipped",
-                &json!({ "count": self.skipped, "reason": "more came in a second than is told (`tail_rate` below `[server]`)" }),
+                &json!({ "count": self.skipped, "reason": "more came in a second than is told (`tail_rate` in the section `[server]`)" }),
             );
             self.skipped = 0;
         }

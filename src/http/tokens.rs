@@ -71,7 +71,7 @@ impl NewToken {
 )]
 async fn create_token(caller: Caller<Admin>, request: Request<Body>) -> Result<Response, Problem> {
     let grant = caller.for_node()?;
-    let new: NewToken = grant.order(request, MAX_ORDER_BYTES, "the body is no wish for a token").await?;
+    let new: NewToken = grant.order(request, MAX_ORDER_BYTES).await?;
     let app = &grant.app;
     let now_us = app.ids.now_us();
     let token = new.token(now_us)?;

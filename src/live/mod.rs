@@ -267,9 +267,10 @@ impl Status {
         }
     }
 
-    /// Returns whether what the source holds is live, and nobody keeps it from being so.
+    /// Returns whether what the source holds is live. A suspension alone makes no difference; after a rollback, files of this very revision
+    /// may be live as they were before.
     pub fn is_in_sync(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| Some(&live.revision) == self.wanted.as_ref()) && self.held.is_none()
+        self.live.as_ref().is_some_and(|live| Some(&live.revision) == self.wanted.as_ref()) && self.following.pin.is_none()
     }
 
     /// Returns for how long the source has held what is not live; none if that is live, or not known.

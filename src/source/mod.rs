@@ -25,6 +25,12 @@ pub enum SourceError {
         /// As configured.
         path: std::path::PathBuf,
     },
+    /// There is a file in its place.
+    #[error("the functions folder `{path}` is a file")]
+    RootIsFile {
+        /// As configured.
+        path: std::path::PathBuf,
+    },
     /// The root holds no function although there were some: its volume is away, or somebody has deleted all of them. Nothing is unloaded
     /// before somebody says so.
     #[error("the functions folder `{path}` is empty; its volume may not be mounted (`picloud sync` takes it as it is)")]
@@ -42,7 +48,7 @@ pub enum SourceError {
         source: std::io::Error,
     },
     /// The repository has no such branch: nothing was pushed yet, or it was deleted. Nothing is unloaded for it.
-    #[error("the repository has no branch `{branch}`; push one, and it goes live{}", other.as_ref().map(|other| format!(" (it has `{other}`; another is named as `branch` below `[source]`)")).unwrap_or_default())]
+    #[error("the repository has no branch `{branch}`; push one, and it goes live{}", other.as_ref().map(|other| format!(" (it has `{other}`; another is named as `branch` in the section `[source]`)")).unwrap_or_default())]
     NoBranch {
         /// As configured.
         branch: String,

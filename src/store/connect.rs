@@ -55,7 +55,11 @@ impl Place {
             return Err(StoreError::Url { reason: String::new() });
         }
         match url.parse::<PgConnectOptions>() {
-            Ok(options) => Ok(Self::Postgres(Box::new(options.application_name("picloud").disable_statement_logging()))),
+            // What the server only notes, such as a table that is there already, is no news for whoever reads the log.
+            Ok(options) => {
+                let options = options.options([("client_min_messages", "warning")]);
+                Ok(Self::Postgres(Box::new(options.application_name("picloud").disable_statement_logging())))
+            }
             // What the parser says may quote a part of the URL, and that part may be the password.
             Err(_) => Err(StoreError::Url { reason: ": it does not parse (special characters in a password are written as `%XX`)".into() }),
         }

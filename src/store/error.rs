@@ -267,9 +267,9 @@ fn hint(error: &sqlx::Error) -> Option<&'static str> {
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             Some("start the server, or name the one that runs: `postgres://USER@HOST:PORT/NAME`")
         }
-        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Some("a server on this machine listens in a folder like `/run/postgresql`, written `%2Frun%2Fpostgresql` in the URL")
-        }
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => Some(
+            "start the server, if it is stopped; else its socket is in another folder: one like `/run/postgresql` is written `%2Frun%2Fpostgresql` in the URL",
+        ),
         sqlx::Error::Database(error) => match error.code()?.as_ref() {
             "28000" | "28P01" => {
                 Some("name the database user in the URL (`postgres://USER@…`); with `peer` it is the system user that the node runs as")

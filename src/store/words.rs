@@ -105,7 +105,7 @@ impl Store {
                 .bind(&words)
                 .execute(writer)
                 .await
-                .map_err(StoreError::query("record names"))?;
+                .map_err(StoreError::query("record executions"))?;
                 sqlx::query_as(
                     "SELECT word, key FROM words
                      WHERE word IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value)",
@@ -123,13 +123,13 @@ impl Store {
                 .bind(&words)
                 .execute(writer)
                 .await
-                .map_err(StoreError::query("record names"))?;
+                .map_err(StoreError::query("record executions"))?;
                 sqlx::query_as("SELECT word, key FROM words WHERE word IN (SELECT value FROM json_each($1))")
                     .bind(&words)
                     .fetch_all(writer)
                     .await
             }
         }
-        .map_err(StoreError::query("read names"))
+        .map_err(StoreError::query("record executions"))
     }
 }

@@ -43,6 +43,7 @@ use crate::{
         tree::{differences, directory_revision},
     },
     live::{Live, Table, scripts::Files},
+    shown::count,
     source::{Source, SourceError, edit::FileEdit},
     store::Store,
 };
@@ -356,15 +357,15 @@ impl Sync {
                 tracing::warn!("{diagnostic}");
             }
         }
-        let count = |kind: fn(&FunctionChange) -> bool| deployment.changes.iter().filter(|change| kind(change)).count();
-        let added = count(|change| change.from.is_none());
-        let removed = count(|change| change.to.is_none());
+        let number = |kind: fn(&FunctionChange) -> bool| deployment.changes.iter().filter(|change| kind(change)).count();
+        let added = number(|change| change.from.is_none());
+        let removed = number(|change| change.to.is_none());
         tracing::info!(
             deployment.id = id.map(tracing::field::display),
             revision = %deployment.revision,
-            "{} {what}: {} functions, {added} added, {} changed, {removed} removed, in {} ms",
+            "{} {what}: {}, {added} added, {} changed, {removed} removed, in {} ms",
             deployment.revision,
-            deployment.functions,
+            count(deployment.functions as usize, "function"),
             deployment.changes.len() - added - removed,
             deployment.took_us / 1000,
         );

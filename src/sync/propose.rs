@@ -66,9 +66,7 @@ impl Sync {
 
     /// Returns which files are not live as the source has them, because an operator went back.
     pub(super) fn held_files(&self) -> Option<String> {
-        let pin = self.following.pin.as_ref()?;
-        let files: Vec<FilePath> = pin.files.keys().cloned().collect();
-        Some(format!("{pin}; it holds for {}", rollback::shortened(&files)))
+        self.following.pin.as_ref().map(ToString::to_string)
     }
 
     /// Finds what of a snapshot can go live.

@@ -8,7 +8,7 @@ use std::{
 
 use super::check::Functions;
 use crate::{
-    deployment::Pin,
+    deployment::{Pin, shortened},
     engine::{Engine, program},
     function::{
         Diagnostic, Digest, FilePath, SharedFunction, Tree,
@@ -48,18 +48,6 @@ impl fmt::Display for RollbackOutcome {
             (_, []) => write!(f, "ends {name}"),
             (ends, stays) => write!(f, "ends {name} for {}; it stays for {}", list(ends), list(stays)),
         }
-    }
-}
-
-/// Files that are named; of more it is said how many.
-const NAMED: usize = 5;
-
-/// Writes a list of files.
-pub fn shortened(files: &[FilePath]) -> String {
-    let named = files.iter().take(NAMED).map(|file| &**file).collect::<Vec<_>>().join(", ");
-    match files.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Queue {
 #[derive(Debug, Default)]
 struct State {
     spans: VecDeque<Span>,
+    /// Spans of the batch that is being sent: the collector does not have them yet.
+    in_hand: usize,
     is_closed: bool,
 }
 
@@ -73,16 +75,18 @@ impl Queue {
 
     /// Returns how many wait, were sent, and were dropped.
     pub fn counts(&self) -> (u64, u64, u64) {
-        (self.lock().spans.len() as u64, self.sent.load(Ordering::Relaxed), self.dropped.load(Ordering::Relaxed))
+        let state = self.lock();
+        ((state.spans.len() + state.in_hand) as u64, self.sent.load(Ordering::Relaxed), self.dropped.load(Ordering::Relaxed))
     }
 
-    /// Waits for spans; none when the queue is closed and empty.
+    /// Waits for spans, which then are in hand; none when the queue is closed and empty.
     fn next(&self) -> Option<Vec<Span>> {
         let is_empty = |state: &mut State| state.spans.is_empty() && !state.is_closed;
         let state = self.wake.wait_while(self.lock(), is_empty).unwrap_or_else(PoisonError::into_inner);
         let is_few = |state: &mut State| state.spans.len() < BATCH && !state.is_closed;
         let (mut state, _) = self.wake.wait_timeout_while(state, LINGER, is_few).unwrap_or_else(PoisonError::into_inner);
         let count = state.spans.len().min(BATCH);
+        state.in_hand = count;
         (count > 0).then(|| state.spans.drain(..count).collect())
     }
 
@@ -91,6 +95,11 @@ impl Queue {
         let waits = |state: &mut State| !state.is_closed;
         let (state, _) = self.wake.wait_timeout_while(self.lock(), time, waits).unwrap_or_else(PoisonError::into_inner);
         state.is_closed
+    }
+
+    /// Says that what was in hand waits no longer: it is about to be counted as sent or as dropped.
+    fn let_go(&self) {
+        self.lock().in_hand = 0;
     }
 
     fn drop_all(&self) {
@@ -125,6 +134,7 @@ pub fn run(queue: &Queue, settings: &Settings) {
             match post(&agent, url, &body) {
                 Ok(rejected) => {
                     let rejected = rejected.min(count);
+                    queue.let_go();
                     queue.sent.fetch_add(count - rejected, Ordering::Relaxed);
                     queue.lose(rejected);
                     if mem::take(&mut is_away) || mem::take(&mut is_refused) {
@@ -133,6 +143,7 @@ pub fn run(queue: &Queue, settings: &Settings) {
                     break;
                 }
                 Err(Failed::Refused(why)) => {
+                    queue.let_go();
                     queue.lose(count);
                     if !mem::replace(&mut is_refused, true) {
                         tracing::warn!(
@@ -148,6 +159,7 @@ pub fn run(queue: &Queue, settings: &Settings) {
                         );
                     }
                     if queue.is_closed_within(wait) {
+                        queue.let_go();
                         queue.lose(count);
                         return queue.drop_all();
                     }
@@ -201,7 +213,11 @@ mod tests {
         assert_eq!(queue.counts(), (3, 0, 3));
         queue.close();
         assert_eq!(queue.next().map(|spans| spans.len()), Some(3));
+        // What is being sent waits for the collector, too.
+        assert_eq!(queue.counts(), (3, 0, 3));
         queue.push(spans(1));
+        assert_eq!(queue.counts(), (4, 0, 3));
+        queue.let_go();
         assert_eq!(queue.counts(), (1, 0, 3));
     }
 

@@ -73,9 +73,47 @@ fn a_folder_without_functions_is_told_of_init() {
     let folder = Folder::empty();
     let mut node = folder.command(&["serve", "--listen", "0"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
     let told = std::io::BufRead::lines(std::io::BufReader::new(node.stderr.take().unwrap()));
-    assert!(told.map_while(Result::ok).any(|line| line.contains("`picloud init` makes a project")));
+    // The hint follows what it is about.
+    let told: Vec<String> = told.map_while(Result::ok).filter(|line| line.contains("functions folder")).take(2).collect();
+    assert!(
+        told[0].contains("the functions folder `functions` is missing") && told[1].contains("`picloud init` makes a project"),
+        "{told:?}"
+    );
     node.kill().unwrap();
     node.wait().unwrap();
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_called_a_file() {
+    let folder = Folder::project();
+    let mut node =
+        folder.command(&["serve", "--listen", "0", "--functions", ".gitignore"]).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut told = std::io::BufRead::lines(std::io::BufReader::new(node.stderr.take().unwrap())).map_while(Result::ok);
+    assert!(told.any(|line| line.contains("the functions folder `.gitignore` is a file")));
+    node.kill().unwrap();
+    node.wait().unwrap();
+    assert_eq!(
+        folder.refused(2, &["init", ".gitignore"]),
+        "error: `.gitignore` is a file\n  hint: name a folder: `picloud init my-project`\n"
+    );
+}
+
+#[test]
+fn a_wrong_variable_of_the_environment_is_named() {
+    let folder = Folder::project();
+    let refused = |variable: &str, value: &str, arguments: &[&str]| {
+        let output = folder.command(arguments).env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (variable, value) in [("PICLOUD_DEV", "1"), ("PICLOUD_LISTEN", "here"), ("PICLOUD_ADMIN_LISTEN", "99999"), ("PICLOUD_LISTEN", "")] {
+        let told = refused(variable, value, &["serve"]);
+        assert!(told.contains(&format!("'{value}' for '{variable}'")), "{told}");
+    }
+    assert!(refused("PICLOUD_CONFIG", "", &["status"]).contains("'PICLOUD_CONFIG'"));
+    // What was typed wins over the environment, and is what is wrong.
+    assert!(refused("PICLOUD_LISTEN", "8080", &["serve", "--listen", "here"]).contains("'here' for '--listen <ADDRESS>'"));
+    assert!(refused("PICLOUD_LISTEN", "8080", &["serve", "--listen=here"]).contains("'here' for '--listen <ADDRESS>'"));
 }
 
 #[test]

@@ -285,7 +285,7 @@ fn a_first_start_without_the_remote_is_not_ready_and_says_why() {
     assert_eq!(node.get("/hello").status, 503);
     let told = picloud(&node, &["status"]);
     assert!(told.contains("problem   nothing was fetched yet: there is no repository at"), "{told}");
-    assert!(told.contains("\n            hint: check `repository` below `[source]`\n"), "{told}");
+    assert!(told.contains("\n            hint: check `repository` in the section `[source]`\n"), "{told}");
     assert_eq!(sync(&node).status.code(), Some(2));
     upstream.come_back();
     assert_eq!(told_by_gitlab(&node, "open").status, 202);

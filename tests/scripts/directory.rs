@@ -454,8 +454,30 @@ fn a_folder_that_the_node_may_not_write_to_is_named_with_what_opens_it() {
     for query in ["?dry_run=true", ""] {
         let refused = api.tree(query, &tar(&[("a.rhai", "2")]));
         assert_eq!(refused.status, 500, "{}", refused.text());
-        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("Read-only file system") && detail.contains("`ReadWritePaths=`"), "{detail}");
+        let problem = refused.json();
+        assert!(problem["detail"].as_str().unwrap().contains("Read-only file system"), "{problem}");
+        assert!(problem["hint"].as_str().unwrap().contains("`ReadWritePaths=`"), "{problem}");
     }
     assert_eq!(node.get("/a").text(), "1");
+}
+
+#[test]
+fn a_folder_that_a_deletion_leaves_empty_goes_with_it() {
+    let node = node(&[("kept/b.rhai", "1"), ("kept/notes.txt", "x"), ("a.rhai", "1")]).start();
+    let api = Api::of(&node);
+    for name in ["new/deep/x", "new/y"] {
+        api.created(name, "1");
+    }
+    let delete = |name: &str| assert_eq!(api.delete(name).status, 204, "{name}");
+    delete("new/deep/x");
+    assert!(!node.file("new/deep").exists() && node.file("new/y.rhai").exists());
+    delete("new/y");
+    delete("kept/b");
+    assert!(!node.file("new").exists() && node.file("kept/notes.txt").exists());
+    // The root stays, whatever is left in it.
+    fs::remove_dir_all(node.file("kept")).unwrap();
+    delete("a");
+    assert!(node.file("").is_dir());
+    api.created("new/deep/x", "2");
+    assert_eq!(node.get("/new/deep/x").text(), "2");
 }

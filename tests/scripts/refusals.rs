@@ -220,7 +220,7 @@ fn what_an_operator_holds_is_not_written(node: &Node) {
     let refused = api.replace("a", "3");
     assert_eq!(refused.status, 409);
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("admin went back from ") && detail.ends_with("`picloud unpin` follows the source again"), "{detail}");
+    assert!(detail.contains("admin went back from ") && detail.ends_with("until `picloud unpin`"), "{detail}");
     assert_eq!(api.json("POST", "/api/admin/unpin", &json!({})).status, 200);
     assert_eq!(api.replace("a", "3").status, 200);
     assert_eq!(node.get("/a").text(), "3");

@@ -56,20 +56,19 @@ fn same_requests(files: &[(&FilePath, &Route)]) -> Vec<Diagnostic> {
 fn same_request((file, route): (&FilePath, &Route), (other_file, other): (&FilePath, &Route)) -> Diagnostic {
     let methods = shared_methods(&route.methods, &other.methods);
     let (path, other_path) = (route.to_string(), other.to_string());
-    let (message, hint) = if path == other_path {
+    let (message, hint): (_, String) = if path == other_path {
         let is_index = |file: &str| file.rsplit('/').next().is_some_and(|name| name.starts_with("index."));
-        let hint = if is_index(file) == is_index(other_file) {
-            "remove one of them, or give each a method of its own, as a suffix such as `.get`"
-        } else {
-            "`x.rhai` and `x/index.rhai` are the same route: keep one of them"
+        let hint = match is_index(file) == is_index(other_file) {
+            true => "remove one of them, or give each a method of its own, as a suffix such as `.get`".into(),
+            false => format!("an `index` stands for its folder, so `{file}` and `{other_file}` are the same route: keep one of them"),
         };
         (format!("`{other_file}` serves {methods} on `{path}` as well"), hint)
     } else if without_names(route).eq(without_names(other)) {
         let message = format!("`{other_file}` serves {methods} on `{other_path}`, which is the same path as `{path}`");
-        (message, "the names of parameters do not tell paths apart: keep one of the files, or give each a method of its own")
+        (message, "the names of parameters do not tell paths apart: keep one of the files, or give each a method of its own".into())
     } else {
         let message = format!("`{other_file}` serves {methods} on `{other_path}`, which meets `{path}` when optional parts are left out");
-        (message, "make one of the optional parts a plain `[parameter]`, or add a file for the path that they share")
+        (message, "make one of the optional parts a plain `[parameter]`, or add a file for the path that they share".into())
     };
     Diagnostic::error(file.clone(), message).hint(hint)
 }

@@ -17,12 +17,13 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use serde::de::DeserializeOwned;
+use serde_json::error::Category;
 
 use super::{Denied, Way};
 use crate::{
     access::{Principal, Scope},
     audit::Actor,
-    function::{Diagnostic, FunctionName, SharedFunction},
+    function::{Diagnostic, FunctionName, SharedFunction, toml_text::explained},
     http::{App, Problem, auth::admission::Leave, function},
 };
 
@@ -128,7 +129,10 @@ impl<S: Level> Caller<S> {
 
     /// The request is a list of what has a name that begins so.
     pub fn for_all_below(self, begin: &str) -> Result<Grant, Denied> {
-        self.must(|principal| principal.may_touch_all_below(begin))
+        match self.principal.may_touch_all_below(begin) {
+            true => Ok(self.grant()),
+            false => Err(Denied::ListTooLarge { principal: self.principal }),
+        }
     }
 
     /// The request is about something that has to be found first. What is found is given to whoever may touch it; until then nobody has been
@@ -148,18 +152,13 @@ impl<S: Level> Caller<S> {
 
     /// Reads what is ordered. Nobody's body is read before it is known who sends it.
     pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: impl FnOnce(&App) -> usize) -> Result<T, Problem> {
-        parse(&body(&self.app, request, limit(&self.app)).await?, "the body is not as it should be")
+        parse(&body(&self.app, request, limit(&self.app)).await?)
     }
 
     /// The same where an order may be left out.
-    pub async fn optional_order<T: DeserializeOwned>(
-        &self,
-        request: Request<Body>,
-        limit: usize,
-        wrong: &str,
-    ) -> Result<Option<T>, Problem> {
+    pub async fn optional_order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize) -> Result<Option<T>, Problem> {
         let body = body(&self.app, request, limit).await?;
-        if body.is_empty() { Ok(None) } else { parse(&body, wrong) }
+        if body.is_empty() { Ok(None) } else { parse(&body) }
     }
 
     /// Returns the time, for what is read from a query.
@@ -214,8 +213,8 @@ impl Grant {
     }
 
     /// Reads what is ordered.
-    pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize, wrong: &str) -> Result<T, Problem> {
-        parse(&body(&self.app, request, limit).await?, wrong)
+    pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize) -> Result<T, Problem> {
+        parse(&body(&self.app, request, limit).await?)
     }
 }
 
@@ -224,6 +223,45 @@ async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, 
     function::read_body(&headers, body, limit, app.settings.body_timeout).await
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8], wrong: &str) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::BadOrder(format!("{wrong}: {error}")))
+/// Reads a body, and says of a wrong one what its sender can act on.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        Problem::BadOrder(match error.classify() {
+            Category::Data => {
+                let said = error.to_string();
+                let said = said.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&said);
+                let (message, hint) = explained(said);
+                format!("in the body, {message}{}", hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default())
+            }
+            Category::Syntax | Category::Eof | Category::Io if body.is_empty() => "the body is empty, and JSON is expected".into(),
+            Category::Syntax | Category::Eof | Category::Io => format!("the body is not JSON: line {line}, column {column}"),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[expect(dead_code, reason = "read by nobody: the test is about what does not parse")]
+        name: String,
+        #[expect(dead_code, reason = "as above")]
+        #[serde(default)]
+        scope: Option<Scope>,
+    }
+
+    #[test]
+    fn a_wrong_body_says_what_is_wrong_with_it() {
+        let told = |body: &str| match parse::<Order>(body.as_bytes()) {
+            Err(Problem::BadOrder(why)) => why,
+            other => panic!("{body}: {other:?}"),
+        };
+        let bodies =
+            ["", "nope", "{\"name\":", "{}", "{\"nam\":\"x\"}", "{\"name\":\"x\",\"scope\":\"root\"}", "{\"name\":7}", "[]", "\"x\""];
+        insta::assert_snapshot!(bodies.map(told).join("\n"));
+    }
 }

@@ -70,6 +70,11 @@ pub enum Denied {
         /// Whose token it is.
         principal: Principal,
     },
+    /// Its token is good for some functions, and a list of more is asked for.
+    ListTooLarge {
+        /// Whose token it is.
+        principal: Principal,
+    },
     /// The database that knows the tokens does not answer.
     DatabaseAway,
 }

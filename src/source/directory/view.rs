@@ -112,6 +112,9 @@ impl View {
             }
             Some(Blocked::Empty) => Err(SourceError::RootEmpty { path: root.into() }),
             Some(Blocked::Missing) => Err(SourceError::RootMissing { path: root.into() }),
+            Some(Blocked::Unreadable { kind: io::ErrorKind::NotADirectory, .. }) if root.is_file() => {
+                Err(SourceError::RootIsFile { path: root.into() })
+            }
             Some(Blocked::Unreadable { kind, reason }) => {
                 Err(SourceError::Unreadable { path: root.into(), source: io::Error::new(*kind, reason.clone()) })
             }

@@ -2,7 +2,7 @@
 //! one and never through a link, so that nothing is written outside.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, Read as _, Write as _},
     os::{fd::OwnedFd, unix::fs::MetadataExt as _},
@@ -42,6 +42,7 @@ pub(super) fn write(root: &Path, edit: &Edit) -> Result<(), EditError> {
             Step::Remove(path) => writer.remove(path)?,
         }
     }
+    writer.remove_emptied(edit);
     writer.keep(edit)
 }
 
@@ -129,6 +130,21 @@ impl Writer {
         match unlinkat(at, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(error) => Err(failed(path, error)),
+        }
+    }
+
+    /// Removes the folders below the root in which nothing is left of what was removed. The system removes none that holds something or that
+    /// something is mounted on, so nobody's files are in danger, whatever others write meanwhile.
+    fn remove_emptied(&mut self, edit: &Edit) {
+        let removed = edit.files.iter().filter(|(_, file)| file.after.is_none());
+        let above = removed.flat_map(|(path, _)| path.match_indices('/').map(|(at, _)| &path[..at]));
+        // What is inside comes behind what it is in.
+        for folder in above.collect::<BTreeSet<_>>().into_iter().rev() {
+            let (parent, name) = split(folder);
+            let Ok(Some(at)) = self.folders.enter(parent, false) else { continue };
+            if unlinkat(at, name, AtFlags::REMOVEDIR).is_ok() {
+                self.folders.opened.remove(folder);
+            }
         }
     }
 

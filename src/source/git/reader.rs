@@ -230,8 +230,8 @@ impl Walk<'_> {
             self.files.problems.push(match why {
                 Err(what) => Diagnostic { message: format!("{}: `{name}` is {what}", problem.message), ..problem }
                     .hint("commit the folder itself, with its files"),
-                Ok(Some(near)) => problem.hint(format!("did you mean `{near}`? Another folder is set as `root` below `[source]`")),
-                Ok(None) => problem.hint("functions belong there; another folder is set as `root` below `[source]`"),
+                Ok(Some(near)) => problem.hint(format!("did you mean `{near}`? Another folder is set as `root` in the section `[source]`")),
+                Ok(None) => problem.hint("functions belong there; another folder is set as `root` in the section `[source]`"),
             });
             return Ok(());
         }

@@ -123,7 +123,7 @@ impl Known {
         let stays = if self.has_copy { "; what was fetched of it stays" } else { "" };
         let Some(first) = self.branches.first() else {
             return format!(
-                "the remote has no branch `{branch}`{stays}\n  hint: push it to `{url}`, or name another as `branch` below `[source]`"
+                "the remote has no branch `{branch}`{stays}\n  hint: push it to `{url}`, or name another as `branch` in the section `[source]`"
             );
         };
         let mut there = self.branches.iter().take(NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
@@ -134,7 +134,7 @@ impl Known {
         let there_as = branch.split_once('/').map(|(_, name)| name).filter(|name| self.branches.iter().any(|known| known == name));
         let meant = there_as.or_else(|| near_miss(branch, self.branches.iter().map(String::as_str))).unwrap_or(first);
         format!(
-            "the remote has no branch `{branch}`{stays}; it has {there}\n  hint: did you mean `{meant}`? Set `branch = \"{meant}\"` below `[source]`"
+            "the remote has no branch `{branch}`{stays}; it has {there}\n  hint: did you mean `{meant}`? Set `branch = \"{meant}\"` in the section `[source]`"
         )
     }
 }
@@ -147,7 +147,7 @@ pub fn sentence(error: &GitError, remote: &Remote, branch: &str, known: &Known) 
         GitError::NotInstalled | GitError::CannotRun(_) | GitError::CannotMake { .. } => error.to_string(),
         GitError::TimedOut { limit, .. } => format!(
             "fetching from `{url}` took longer than {} s and was stopped\n  hint: a large repository or a slow network needs a longer `timeout` \
-             below `[source]`",
+             in the section `[source]`",
             limit.as_secs_f64()
         ),
         GitError::Failed { what, said } if what != "fetch" => format!("`git {what}` failed: {said}"),
@@ -165,10 +165,12 @@ fn moved(remote: &Remote, url: &str, new_place: Option<&str>) -> String {
     let host = Place::of(&remote.url).authority;
     match new_place {
         Some(place) => {
-            format!("`{host}` says that `{url}` is now at `{place}`\n  hint: if you trust that, name it as `repository` below `[source]`")
+            format!(
+                "`{host}` says that `{url}` is now at `{place}`\n  hint: if you trust that, name it as `repository` in the section `[source]`"
+            )
         }
         None => format!(
-            "`{host}` says that `{url}` is elsewhere\n  hint: `curl -sI {url}` shows where; name that as `repository` below `[source]`"
+            "`{host}` says that `{url}` is elsewhere\n  hint: `curl -sI {url}` shows where; name that as `repository` in the section `[source]`"
         ),
     }
 }
@@ -183,14 +185,14 @@ fn of_fetch(fault: Fault, said: &str, remote: &Remote, url: &str) -> String {
             url.trim_start_matches("file://")
         ),
         Fault::UnknownHost => format!(
-            "the host of `{url}` is not known\n  hint: check `repository` below `[source]`, and whether this machine can look up names"
+            "the host of `{url}` is not known\n  hint: check `repository` in the section `[source]`, and whether this machine can look up names"
         ),
         Fault::Unreachable => {
             format!("cannot reach `{host}`: {}\n  hint: it is tried again; nothing is to be done if it comes back", reason(said))
         }
         Fault::Denied if place.is_ssh() => format!(
             "`{host}` accepts no key of ours\n  hint: add the public key to the repository there as a deploy key (it need not write), and name \
-             the private one as `ssh_key` below `[source]`"
+             the private one as `ssh_key` in the section `[source]`"
         ),
         Fault::Denied if place.is_http() && remote.token.is_none() => format!(
             "`{host}` wants to know who fetches `{url}`\n  hint: put a token that may read the repository into PICLOUD_GIT_TOKEN in the \
@@ -198,14 +200,14 @@ fn of_fetch(fault: Fault, said: &str, remote: &Remote, url: &str) -> String {
         ),
         Fault::Denied if place.is_http() => format!(
             "`{host}` does not accept the token for `{url}`\n  hint: the one in PICLOUD_GIT_TOKEN must not have expired and must be allowed to \
-             read the repository; some hosts want their own `user` below `[source]` with it"
+             read the repository; some hosts want their own `user` in the section `[source]` with it"
         ),
         Fault::Denied => format!("`{url}` may not be read by the user that the node runs as\n  hint: give that user access to its files"),
         Fault::NotFound => {
             let hint = match (place.is_ssh(), place.is_http()) {
-                (true, _) => "check the spelling; a private one is shown only to those with a key (`ssh_key` below `[source]`)",
+                (true, _) => "check the spelling; a private one is shown only to those with a key (`ssh_key` in the section `[source]`)",
                 (_, true) => "check the spelling; a private one is shown only to those with a token (PICLOUD_GIT_TOKEN in the environment)",
-                _ => "check `repository` below `[source]`",
+                _ => "check `repository` in the section `[source]`",
             };
             format!("there is no repository at `{url}`, or it is hidden from us\n  hint: {hint}")
         }
@@ -320,15 +322,15 @@ mod tests {
         }
         insta::assert_snapshot!(told.join("\n"), @r#"
         the remote has no branch `main`; it has `trunk`
-          hint: did you mean `trunk`? Set `branch = "trunk"` below `[source]`
+          hint: did you mean `trunk`? Set `branch = "trunk"` in the section `[source]`
         the remote has no branch `main`; it has `trunk`, `mian`
-          hint: did you mean `mian`? Set `branch = "mian"` below `[source]`
+          hint: did you mean `mian`? Set `branch = "mian"` in the section `[source]`
         the remote has no branch `origin/main`; it has `trunk`, `main`
-          hint: did you mean `main`? Set `branch = "main"` below `[source]`
+          hint: did you mean `main`? Set `branch = "main"` in the section `[source]`
         the remote has no branch `x`; it has `b0`, `b1`, `b2`, `b3`, `b4` and 3 more
-          hint: did you mean `b0`? Set `branch = "b0"` below `[source]`
+          hint: did you mean `b0`? Set `branch = "b0"` in the section `[source]`
         the remote has no branch `main`
-          hint: push it to `https://git.example.org/a.git`, or name another as `branch` below `[source]`
+          hint: push it to `https://git.example.org/a.git`, or name another as `branch` in the section `[source]`
         "#);
     }
 
@@ -344,9 +346,9 @@ mod tests {
         });
         insta::assert_snapshot!(told.join("\n"), @r#"
         `git.example.org` says that `https://git.example.org/a.git` is now at `https://…@new.example.org/b.git`
-          hint: if you trust that, name it as `repository` below `[source]`
+          hint: if you trust that, name it as `repository` in the section `[source]`
         `git.example.org` says that `https://git.example.org/a.git` is elsewhere
-          hint: `curl -sI https://git.example.org/a.git` shows where; name that as `repository` below `[source]`
+          hint: `curl -sI https://git.example.org/a.git` shows where; name that as `repository` in the section `[source]`
         "#);
     }
 
