@@ -55,14 +55,14 @@ fn measure(name: &str, runs: u32) -> Duration {
     began.elapsed()
 }
 
-fn case(name: &str) -> (&'static str, Invocation) {
+fn case(name: &str) -> (&'static str, Box<Invocation>) {
     let host = ("host", "127.0.0.1:8080");
     match name {
         "F1" => (include_str!("functions/hello.rhai"), invocation("/hello?name=Ada", &[host], "")),
         "F2" => {
             let headers = [host, ("content-type", "application/json")];
             let invocation = invocation("/transform", &headers, include_str!("support/body.json"));
-            (include_str!("functions/transform.post.rhai"), Invocation { method: Method::POST, ..invocation })
+            (include_str!("functions/transform.post.rhai"), Box::new(Invocation { method: Method::POST, ..*invocation }))
         }
         "F3" => (include_str!("functions/compute.get.rhai"), invocation("/compute", &[host], "")),
         _ => panic!("there are F1, F2 and F3"),

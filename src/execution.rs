@@ -265,7 +265,7 @@ pub struct Finished {
     /// What the function answers; none if it failed.
     pub reply: Option<Reply>,
     /// What happened. Its `status` is the reply's, and 0 where there is none: whoever answers the caller sets it.
-    pub execution: Execution,
+    pub execution: Box<Execution>,
     /// Bytes that it allocated and nobody frees any more; fewer than none where it freed what earlier runs had left.
     pub leaked_bytes: i64,
 }

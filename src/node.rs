@@ -31,7 +31,6 @@ use crate::{
     clock::{Ids, NodeNumber, SharedClock, SystemClock, monotonic},
     config::{Config, Source as SourceConfig},
     engine::Engine,
-    execution::Execution,
     executor::{SharedExecutor, local::LocalExecutor},
     gate::server::{Gate, GateError},
     http::{self, App, Auth, Face},
@@ -115,7 +114,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let recording = config.record;
     let abandoned = {
         let journal = journal.clone();
-        move |execution: Execution| http::record_abandoned(&journal, recording, execution)
+        move |execution| http::record_abandoned(&journal, recording, execution)
     };
     let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)));
 

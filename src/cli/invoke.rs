@@ -132,7 +132,7 @@ impl Invoke {
             bail!("the body has {} bytes, more than the {} that this function takes (413)", body.len(), limits.body);
         }
         let execution_id = ExecutionId(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()).next());
-        let invocation = Invocation {
+        let invocation = Box::new(Invocation {
             execution_id,
             deployment: DeploymentId(0),
             trigger: Trigger::Cli,
@@ -146,7 +146,7 @@ impl Invoke {
             body,
             remote_addr: None,
             capture: None,
-        };
+        });
         let ran = {
             let (function, engine) = (function.clone(), checked.engine.clone());
             on_script_stack(&config, move || -> anyhow::Result<_> {

@@ -21,7 +21,7 @@ pub const CTX: &str = "ctx";
 /// The run that stands on this thread.
 pub struct Current {
     /// What asked for it.
-    pub invocation: Invocation,
+    pub invocation: Box<Invocation>,
     /// What runs.
     pub function: SharedFunction,
     /// The body as the scripts see it. A plan may take out what nobody reads after it.
@@ -87,14 +87,14 @@ impl Log {
 
 impl Current {
     /// Prepares a run; `body` is what [`super::body::read`] made of the invocation's.
-    pub fn new(invocation: Invocation, function: SharedFunction, body: Dynamic, copies_body: bool) -> Self {
+    pub fn new(invocation: Box<Invocation>, function: SharedFunction, body: Dynamic, copies_body: bool) -> Self {
         Self { invocation, function, body, copies_body, query: None, headers: None, log: Log::default() }
     }
 
     /// Returns how large the largest values are that a script can read from this request. Above half of what is allowed they are exact;
     /// below it they may be less than said here.
     pub fn sizes(&self, allowed: Sizes) -> Sizes {
-        let Invocation { uri, headers, params, body, .. } = &self.invocation;
+        let Invocation { uri, headers, params, body, .. } = &*self.invocation;
         let texts = headers.values().map(|value| value.len() + 2).sum::<usize>() + uri.path().len() + uri.query().map_or(0, str::len);
         // A byte that is not UTF-8 becomes a character of three.
         let head = Sizes {

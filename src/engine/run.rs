@@ -36,7 +36,7 @@ pub enum Brief {
     /// It was not over after the CPU time that it was given, and may begin again elsewhere.
     TooLong {
         /// As it was.
-        invocation: Invocation,
+        invocation: Box<Invocation>,
         /// Bytes that the attempt left behind.
         leaked_bytes: i64,
     },
@@ -51,7 +51,7 @@ enum Ran {
 impl Engine {
     /// Runs a program on this thread, which needs a stack of at least four times the memory limit: a script can build a chain of values
     /// as deep as its memory allows, and dropping that recurses.
-    pub fn run(&self, program: &Program, invocation: Invocation, control: Control) -> Result<Finished, MalformedBody> {
+    pub fn run(&self, program: &Program, invocation: Box<Invocation>, control: Control) -> Result<Finished, MalformedBody> {
         match self.run_within(program, invocation, None, control)? {
             Brief::Finished(finished) => Ok(finished),
             Brief::TooLong { .. } => unreachable!("nobody limited its CPU time"),
@@ -59,14 +59,14 @@ impl Engine {
     }
 
     /// The same, unless it takes more CPU time than this.
-    pub fn run_briefly(&self, program: &Program, invocation: Invocation, limit: Duration) -> Result<Brief, MalformedBody> {
+    pub fn run_briefly(&self, program: &Program, invocation: Box<Invocation>, limit: Duration) -> Result<Brief, MalformedBody> {
         self.run_within(program, invocation, Some(limit), Control::default())
     }
 
     fn run_within(
         &self,
         program: &Program,
-        invocation: Invocation,
+        invocation: Box<Invocation>,
         cpu: Option<Duration>,
         control: Control,
     ) -> Result<Brief, MalformedBody> {
@@ -123,7 +123,7 @@ impl Engine {
             (None, Ran::Replied(reply)) => (Outcome::Ok, Some(reply), None),
             (None, Ran::Failed(outcome, failure)) => (outcome, None, Some(failure)),
         };
-        let execution = Execution {
+        let execution = Box::new(Execution {
             id: invocation.execution_id,
             function: program.function.name.clone(),
             version: program.function.version,
@@ -142,7 +142,7 @@ impl Engine {
             logs_dropped: log.dropped,
             failure,
             capture: invocation.capture,
-        };
+        });
         Ok(Brief::Finished(Finished { reply, execution, leaked_bytes }))
     }
 }

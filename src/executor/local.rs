@@ -43,7 +43,7 @@ impl Default for Settings {
 }
 
 /// Takes the record of a run whose caller went away before it ended, so that nobody else can.
-pub type Abandoned = Arc<dyn Fn(Execution) + Send + Sync>;
+pub type Abandoned = Arc<dyn Fn(Box<Execution>) + Send + Sync>;
 
 /// Runs functions in this process.
 pub struct LocalExecutor {
@@ -196,7 +196,7 @@ impl LocalExecutor {
         Ok(place)
     }
 
-    async fn on_pool(&self, place: Place, invocation: Invocation) -> Result<Finished, Refused> {
+    async fn on_pool(&self, place: Place, invocation: Box<Invocation>) -> Result<Finished, Refused> {
         let cancel = CancelFlag::new(AtomicBool::new(false));
         let _stop_with_us = CancelOnDrop(cancel.clone());
         let (sender, receiver) = oneshot::channel();
@@ -225,7 +225,7 @@ fn malformed(why: MalformedBody) -> Refused {
 }
 
 /// Runs on a thread of the pool.
-fn run(engine: &Engine, loaded: &Loaded, invocation: Invocation, control: Control) -> Result<Finished, Refused> {
+fn run(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>, control: Control) -> Result<Finished, Refused> {
     let began = cpu_time();
     let finished = engine.run(&loaded.program, invocation, control).map_err(malformed)?;
     loaded.history.record(&finished, Some(cpu_time().saturating_sub(began)));
@@ -234,7 +234,7 @@ fn run(engine: &Engine, loaded: &Loaded, invocation: Invocation, control: Contro
 }
 
 /// Runs on a thread that serves connections.
-fn run_here(engine: &Engine, loaded: &Loaded, invocation: Invocation) -> Result<Brief, Refused> {
+fn run_here(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>) -> Result<Brief, Refused> {
     let began = loaded.history.is_doubted().then(cpu_time);
     let brief = engine.run_briefly(&loaded.program, invocation, BRIEF).map_err(malformed)?;
     match &brief {
@@ -275,7 +275,7 @@ impl Executor for LocalExecutor {
         Ok(())
     }
 
-    async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused> {
+    async fn execute(&self, function: &SharedFunction, invocation: Box<Invocation>) -> Result<Finished, Refused> {
         let place = self.enter(function)?;
         if !place.0.history.is_fast() || invocation.body.len() >= LARGE_BODY {
             return self.on_pool(place, invocation).await;

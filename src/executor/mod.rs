@@ -64,7 +64,7 @@ pub trait Executor: Send + Sync {
     async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>>;
 
     /// Runs one that is loaded. Dropping the future stops the run where that is possible.
-    async fn execute(&self, function: &SharedFunction, invocation: Invocation) -> Result<Finished, Refused>;
+    async fn execute(&self, function: &SharedFunction, invocation: Box<Invocation>) -> Result<Finished, Refused>;
 
     /// Returns what is being run, and what that takes.
     fn usage(&self) -> Usage;

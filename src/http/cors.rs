@@ -47,10 +47,10 @@ impl App {
         Some(asked.answer(self.cors(Some(function))?, asked.method.clone()))
     }
 
-    /// Returns how the answer to a request is shared that met this function, or none.
-    pub(super) fn shared<'a, B>(&'a self, function: Option<&'a LiveFunction>, request: &Request<B>) -> Shared<'a> {
+    /// Returns how the answer to a request with these headers is shared that met this function, or none.
+    pub(super) fn shared<'a>(&'a self, function: Option<&'a LiveFunction>, headers: &HeaderMap) -> Shared<'a> {
         let cors = self.declared_cors(function);
-        Shared { cors, origin: cors.and_then(|_| request.headers().get(header::ORIGIN).cloned()) }
+        Shared { cors, origin: cors.and_then(|_| headers.get(header::ORIGIN).cloned()) }
     }
 }
 

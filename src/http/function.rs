@@ -3,7 +3,7 @@
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::ext::ReasonPhrase;
 
@@ -48,7 +48,7 @@ pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> 
     let table = app.live.table();
     if !table.is_loaded() {
         let mut answer = Problem::NotReady.answer(None, app.settings.dev);
-        app.shared(None, &request).mark(answer.headers_mut());
+        app.shared(None, request.headers()).mark(answer.headers_mut());
         return answer;
     }
     answer_from(app, &table, request, peer).await
@@ -74,7 +74,7 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
         (None, Match::BadPath(why)) => (Problem::BadPath(why.to_string()).answer(None, app.settings.dev), None),
         (None, Match::NotFound) => (Problem::NotFound.answer(None, app.settings.dev), None),
     };
-    app.shared(function, &request).mark(answer.headers_mut());
+    app.shared(function, request.headers()).mark(answer.headers_mut());
     unmatched(table, trace, answer)
 }
 
@@ -105,12 +105,11 @@ struct Call<'a> {
     id_text: [u8; TEXT_LENGTH],
     /// The caller's id, if it sent one.
     request_id: Option<HeaderValue>,
-    method: http::Method,
-    uri: Uri,
+    peer: SocketAddr,
 }
 
 impl<'a> Call<'a> {
-    fn new(app: &App, met: &Met<'a>, request: &Request<Received>) -> Self {
+    fn new(app: &App, met: &Met<'a>, headers: &HeaderMap, peer: SocketAddr) -> Self {
         let id = ExecutionId(app.ids.next());
         Self {
             function: &met.function.function,
@@ -118,9 +117,8 @@ impl<'a> Call<'a> {
             trigger: met.trigger,
             id,
             id_text: id_text(id.0),
-            request_id: request_id(request.headers()),
-            method: request.method().clone(),
-            uri: request.uri().clone(),
+            request_id: request_id(headers),
+            peer,
         }
     }
 
@@ -133,9 +131,9 @@ impl<'a> Call<'a> {
     }
 
     /// Returns the record of a request whose function did not run.
-    fn rejected(&self, problem: &Problem) -> Execution {
+    fn rejected(&self, head: &Parts, problem: &Problem) -> Box<Execution> {
         let name = &self.function.name;
-        Execution {
+        Box::new(Execution {
             id: self.id,
             function: name.clone(),
             version: self.function.version,
@@ -143,8 +141,8 @@ impl<'a> Call<'a> {
             trigger: self.trigger,
             replay_of: None,
             request_id: self.request_id.as_ref().map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()),
-            method: self.method.as_str().into(),
-            path: self.uri.path().into(),
+            method: head.method.as_str().into(),
+            path: head.uri.path().into(),
             status: problem.status().as_u16(),
             outcome: Outcome::Rejected,
             duration_us: 0,
@@ -154,27 +152,28 @@ impl<'a> Call<'a> {
             logs_dropped: 0,
             failure: Some(Failure { message: problem.reason(), file: format!("{name}.rhai").into(), position: None, calls: Vec::new() }),
             capture: None,
-        }
+        })
     }
 }
 
 /// Answers a request that met a function. It is recorded as an execution even if the function does not run.
 pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
     let (table, function) = (met.table, met.function);
-    let call = Call::new(app, &met, &request);
+    let (mut head, body) = request.into_parts();
+    let call = Call::new(app, &met, &head.headers, peer);
     if let Some(trace) = &mut trace {
         trace.routed(Some(&met));
         trace.is_execution(call.id());
     }
-    let shared = app.shared(Some(function), &request);
+    let shared = app.shared(Some(function), &head.headers);
     let mut measure = Measure::begin(table.meter(function));
-    let executed = execute(app, &call, met.params, request, peer, &mut measure, &mut trace).await;
+    let executed = execute(app, &call, met.params, &mut head, body, &mut measure, &mut trace).await;
     let (ended, execution) = match executed {
         Ok(Finished { reply, mut execution, .. }) => (ended(reply, &mut execution), execution),
         Err(problem) => {
             app.counts.reject(&problem);
             measure.outcome = Some(Outcome::Rejected);
-            let execution = call.rejected(&problem);
+            let execution = call.rejected(&head, &problem);
             (Err(problem), execution)
         }
     };
@@ -202,36 +201,35 @@ async fn execute(
     app: &App,
     call: &Call<'_>,
     params: Params,
-    mut request: Request<Received>,
-    peer: SocketAddr,
+    head: &mut Parts,
+    body: Received,
     measure: &mut Measure<'_>,
     trace: &mut Option<Box<Traced>>,
 ) -> Result<Finished, Problem> {
     let manifest = &call.function.manifest;
-    let leave = admission::admit(app, call.function, &mut request, peer).await.map_err(Problem::NotAdmitted)?;
-    let (Parts { method, uri, mut headers, .. }, body) = request.into_parts();
-    let body = read_body(&headers, body, manifest.limits.body.bytes(), app.settings.body_timeout).await?;
+    let leave = admission::admit(app, call.function, head, call.peer).await.map_err(Problem::NotAdmitted)?;
+    let body = read_body(&head.headers, body, manifest.limits.body.bytes(), app.settings.body_timeout).await?;
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
     let max_body_bytes = app.capturing.max_body_bytes;
-    let capture = is_captured.then(|| Box::new(Capture::of(&method, &uri, &params, &headers, &body, max_body_bytes)));
+    let capture = is_captured.then(|| Box::new(Capture::of(&head.method, &head.uri, &params, &head.headers, &body, max_body_bytes)));
     if let Some(trace) = trace {
-        trace.runs(&mut headers);
+        trace.runs(&mut head.headers);
     }
-    let invocation = Invocation {
+    let invocation = Box::new(Invocation {
         execution_id: call.id,
         deployment: call.deployment,
         trigger: call.trigger,
         replay_of: None,
         request_id: call.request_id.clone(),
-        method,
-        uri,
+        method: head.method.clone(),
+        uri: head.uri.clone(),
         params,
         principal: leave.principal(),
-        headers,
+        headers: std::mem::take(&mut head.headers),
         body,
-        remote_addr: Some(peer.ip()),
+        remote_addr: Some(call.peer.ip()),
         capture,
-    };
+    });
     // What is left from here on by its client is a run that is stopped.
     measure.outcome = Some(Outcome::Cancelled);
     let executed = app.executor.run(leave, invocation).await;
@@ -313,16 +311,17 @@ pub fn respond(app: &App, ended: Result<Reply, Problem>, id: &str) -> Answer {
 }
 
 /// Hands on the record of a run, if it is to be kept.
-pub fn record(journal: &Journal, recording: Recording, execution: Execution) {
+pub fn record(journal: &Journal, recording: Recording, execution: Box<Execution>) {
     log(&execution);
     if recording.takes(&execution) {
-        journal.record(execution);
+        journal.record(*execution);
     }
 }
 
 /// Hands on the record of a run whose client went away before it ended.
-pub fn record_abandoned(journal: &Journal, recording: Recording, execution: Execution) {
-    record(journal, recording, Execution { status: CLIENT_WENT_AWAY, ..execution });
+pub fn record_abandoned(journal: &Journal, recording: Recording, mut execution: Box<Execution>) {
+    execution.status = CLIENT_WENT_AWAY;
+    record(journal, recording, execution);
 }
 
 /// Writes one line for a run that failed. Those that went well, and requests that were refused, are in the store.

@@ -208,7 +208,7 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Para
     }
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
     let capture = is_captured.then(|| Capture::of(&method, &uri, &params, &headers, &body, app.capturing.max_body_bytes));
-    let invocation = Invocation {
+    let invocation = Box::new(Invocation {
         execution_id: ExecutionId(app.ids.next()),
         deployment: table.deployment,
         trigger: Trigger::Invoke,
@@ -222,7 +222,7 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Para
         body,
         remote_addr: None,
         capture: capture.map(Box::new),
-    };
+    });
     let (execution, answer) = app.run_apart(leave, invocation).await?;
-    Ok(json!({ "execution": Timed::from(&execution), "response": told(answer).await }))
+    Ok(json!({ "execution": Timed::from(&*execution), "response": told(answer).await }))
 }

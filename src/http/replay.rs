@@ -55,7 +55,7 @@ pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Req
     let leave = grant.run(&function.function)?;
     tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again", grant.name(), execution.id);
     let (execution, answer) = app.run_again(leave, execution.id, request, capture, &table, &function).await?;
-    Ok(Json(json!({ "execution": Timed::from(&execution), "response": told(answer).await })))
+    Ok(Json(json!({ "execution": Timed::from(&*execution), "response": told(answer).await })))
 }
 
 impl App {
@@ -107,12 +107,12 @@ impl App {
         capture: Capture,
         table: &Table,
         function: &LiveFunction,
-    ) -> Result<(Execution, Answer), Problem> {
+    ) -> Result<(Box<Execution>, Answer), Problem> {
         let manifest = &function.function.manifest;
         if request.body.len() > manifest.limits.body.bytes() {
             return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {} at most", manifest.limits.body)));
         }
-        let invocation = Invocation {
+        let invocation = Box::new(Invocation {
             execution_id: ExecutionId(self.ids.next()),
             deployment: table.deployment,
             trigger: Trigger::Replay,
@@ -127,12 +127,12 @@ impl App {
             body: request.body,
             remote_addr: None,
             capture: manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture)),
-        };
+        });
         self.run_apart(leave, invocation).await
     }
 
     /// Runs a function for somebody who is no caller of it, and records that.
-    pub(super) async fn run_apart(&self, leave: Leave<'_>, invocation: Invocation) -> Result<(Execution, Answer), Problem> {
+    pub(super) async fn run_apart(&self, leave: Leave<'_>, invocation: Box<Invocation>) -> Result<(Box<Execution>, Answer), Problem> {
         let execution_id = invocation.execution_id;
         let finished = self.executor.run(leave, invocation).await.map_err(Problem::Refused)?;
         let Finished { reply, mut execution, .. } = finished;

@@ -66,7 +66,7 @@ fn program(engine: &Engine, script: &str) -> Arc<Program> {
 }
 
 /// Reads a method and a target, headers up to an empty line, and a body.
-fn read(input: &[u8]) -> Option<Invocation> {
+fn read(input: &[u8]) -> Option<Box<Invocation>> {
     let mut lines = input.splitn(2, |byte| *byte == b'\n');
     let first = lines.next()?.trim_ascii_end();
     let mut rest = lines.next().unwrap_or_default();
@@ -81,7 +81,7 @@ fn read(input: &[u8]) -> Option<Invocation> {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
         headers.append(HeaderName::from_bytes(&line[..colon]).ok()?, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
     }
-    Some(Invocation { headers, body: rest.to_vec().into(), ..read })
+    Some(Box::new(Invocation { headers, body: rest.to_vec().into(), ..*read }))
 }
 
 /// Makes the response, as the server does.
@@ -89,7 +89,7 @@ fn answer(finished: Finished) -> Result<Response<Vec<u8>>, Box<Execution>> {
     let Some(reply) = finished.reply else {
         let message = &finished.execution.failure.as_ref().expect("it says why").message;
         assert!(!message.contains("please report it"), "the engine panicked");
-        return Err(Box::new(finished.execution));
+        return Err(finished.execution);
     };
     let mut response = Response::new(reply.body.to_vec());
     assert!((200..600).contains(&reply.status.as_u16()), "status {}", reply.status);

@@ -115,7 +115,7 @@ impl Target {
         }
         self.leaked_bytes += leaked_bytes;
         self.is_unhurt(script);
-        Some(execution)
+        Some(*execution)
     }
 
     fn run(&self, program: &Program) -> Finished {

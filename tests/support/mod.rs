@@ -38,8 +38,8 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
 }
 
 /// A `GET /` with these headers and this body.
-pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> Invocation {
-    Invocation {
+pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> Box<Invocation> {
+    Box::new(Invocation {
         execution_id: ExecutionId(1 << 40),
         deployment: DeploymentId(2 << 40),
         trigger: Trigger::Http,
@@ -53,11 +53,11 @@ pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> In
         body: Bytes::copy_from_slice(body.as_bytes()),
         remote_addr: None,
         capture: None,
-    }
+    })
 }
 
 /// Runs `f.rhai` of this tree on a thread with the stack that a node gives its threads.
-pub fn run_tree(files: &[(&str, &str)], invocation: Invocation) -> Finished {
+pub fn run_tree(files: &[(&str, &str)], invocation: Box<Invocation>) -> Finished {
     on_big_stack(run_of_tree(files, invocation))
 }
 
@@ -66,7 +66,7 @@ pub fn run_of(script: &str) -> impl FnOnce() -> Finished + Send + use<> {
     run_of_tree(&[("f.rhai", script)], invocation("/f", &[], ""))
 }
 
-fn run_of_tree(files: &[(&str, &str)], invocation: Invocation) -> impl FnOnce() -> Finished + Send + use<> {
+fn run_of_tree(files: &[(&str, &str)], invocation: Box<Invocation>) -> impl FnOnce() -> Finished + Send + use<> {
     let tree = tree(files);
     move || {
         let engine = Engine::new(LimitPolicy::default());
@@ -94,7 +94,7 @@ pub fn answer(script: &str) -> String {
 pub fn failure(script: &str) -> Execution {
     let finished = run(script);
     assert!(finished.reply.is_none(), "{script} answered {:?}", finished.reply);
-    finished.execution
+    *finished.execution
 }
 
 /// What check finds in a tree whose function is `f.rhai`.

@@ -35,12 +35,12 @@ impl Default for Asked {
 }
 
 impl Asked {
-    fn invocation(&self) -> Invocation {
+    fn invocation(&self) -> Box<Invocation> {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.append("x-one", HeaderValue::from_static("1"));
         headers.append("x-one", HeaderValue::from_static("2"));
-        Invocation {
+        Box::new(Invocation {
             execution_id: ExecutionId(1 << 40),
             deployment: DeploymentId(2 << 40),
             trigger: Trigger::Http,
@@ -58,7 +58,7 @@ impl Asked {
             body: Bytes::from(self.body.clone()),
             remote_addr: None,
             capture: None,
-        }
+        })
     }
 }
 
@@ -88,7 +88,7 @@ fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Pro
 
 /// What a run shows: its answer, how it ended and where, what it counted, and its log.
 fn shown(Finished { reply, execution, leaked_bytes }: Finished) -> String {
-    let Execution { outcome, failure, logs, logs_dropped, operations, .. } = execution;
+    let Execution { outcome, failure, logs, logs_dropped, operations, .. } = *execution;
     let failure = failure.map(|failure| (failure.message, failure.file, failure.position, failure.calls));
     let logs: Vec<_> = logs.into_iter().map(|line| (line.level, line.message)).collect();
     assert_eq!(leaked_bytes, 0);

@@ -3,7 +3,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request::Parts};
 
 use super::{Auth, Denied, Way};
 use crate::{
@@ -54,8 +54,7 @@ impl Runner {
     }
 
     /// Runs the function that the leave is for.
-    pub fn run<'a>(&'a self, leave: Leave<'a>, invocation: Invocation) -> impl Future<Output = Result<Finished, Refused>> + 'a {
-        // No future of its own: an invocation is large, and would be moved once more.
+    pub fn run<'a>(&'a self, leave: Leave<'a>, invocation: Box<Invocation>) -> impl Future<Output = Result<Finished, Refused>> + 'a {
         self.0.execute(leave.function, invocation)
     }
 
@@ -66,20 +65,15 @@ impl Runner {
 }
 
 /// Lets the caller of a function in, and takes the token out of the request: it is not for scripts.
-pub async fn admit<'a, B>(
-    app: &App,
-    function: &'a SharedFunction,
-    request: &mut Request<B>,
-    peer: SocketAddr,
-) -> Result<Leave<'a>, Denied> {
+pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Parts, peer: SocketAddr) -> Result<Leave<'a>, Denied> {
     let Some(needed) = function.manifest.auth else { return Ok(Leave { function, principal: None }) };
-    let token = take_token(&app.auth, request.headers_mut());
-    let principal = match (request.extensions_mut().remove::<Principal>(), token) {
+    let token = take_token(&app.auth, &mut request.headers);
+    let principal = match (request.extensions.remove::<Principal>(), token) {
         // Who may see what is not live has been asked already.
         (Some(principal), _) => principal,
         (None, Some(token)) => app.auth.identify(needed, Way::Bearer, &token, peer.ip()).await?,
         // Nothing of ours: a wrong token, or none.
-        (None, None) => app.auth.identify(needed, Way::Bearer, request.headers(), peer.ip()).await?,
+        (None, None) => app.auth.identify(needed, Way::Bearer, &request.headers, peer.ip()).await?,
     };
     Leave::ordered(&principal, function)
 }
