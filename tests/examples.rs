@@ -84,7 +84,7 @@ const CASES: [(&str, Case); 20] = [
         assert!(post(client, "/guestbook", FORM, "name=%22&message=x").text().contains("&quot; wrote"));
     }),
     ("_lib/temperature.rhai", |client| {
-        let mistake = json!({ "mistake": "`warm` is not a number" });
+        let mistake = json!({ "mistake": "`warm` is not a number of degrees" });
         for scale in ["celsius", "fahrenheit"] {
             assert_eq!(client.get(&format!("/temperature/{scale}/warm")).unwrap().json(), mistake);
         }
@@ -182,6 +182,52 @@ fn every_example_does_what_it_shows() {
         eprintln!("{file}");
         case(&mut client);
     }
+}
+
+#[test]
+fn no_example_fails_on_what_a_visitor_types() {
+    let node = examples();
+    let mut client = node.client();
+    let long = "9".repeat(200);
+    for (path, status) in [
+        ("/orders/99999999999999999999".to_owned(), 404),
+        (format!("/orders/{long}"), 404),
+        ("/orders/9223372036854775807".to_owned(), 200),
+        ("/temperature/celsius/inf".to_owned(), 400),
+        ("/temperature/celsius/NaN".to_owned(), 400),
+        ("/temperature/fahrenheit/-1e308".to_owned(), 400),
+        (format!("/temperature/celsius/{long}"), 400),
+        ("/pixel.bmp?color=%F0%9F%A6%80".to_owned(), 400),
+        ("/hello?name=%00%F0%9F%A6%80".to_owned(), 200),
+        (format!("/files/{long}"), 200),
+    ] {
+        assert_eq!(client.get(&path).unwrap().status, status, "{path}");
+    }
+    let odd = [
+        "{}",
+        "[]",
+        "1",
+        "null",
+        "\"x\"",
+        "{\"items\":[]}",
+        "{\"items\":{}}",
+        "{\"items\":[{}]}",
+        "{\"items\":[1]}",
+        "{\"items\":[{\"value\":\"x\"}]}",
+        "{\"statusCode\":1}",
+        "{\"statusCode\":1,\"name\":\"a\",\"email\":\"a@b\",\"age\":1}",
+        "[9223372036854775808]",
+    ];
+    for path in ["/transform", "/echo", "/orders", "/guestbook"] {
+        for content_type in ["application/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream"] {
+            for body in odd {
+                let status = post(&mut client, path, ("content-type", content_type), body).status;
+                assert!([200, 415, 422].contains(&status), "{path} {content_type} {body}: {status}");
+            }
+        }
+    }
+    let large = r#"{"items":[{"name":"a","value":9223372036854775807},{"name":"b","value":1}]}"#;
+    assert_eq!(post(&mut client, "/transform", JSON, large).status, 200);
 }
 
 #[test]

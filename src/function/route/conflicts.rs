@@ -42,7 +42,9 @@ fn same_requests(files: &[(&FilePath, &Route)]) -> Vec<Diagnostic> {
     for Meeting { files: meeting, .. } in meetings.values().filter(|meeting| meeting.files.len() > 1) {
         for &at in meeting {
             // One other file is enough to act on, and keeps a thousand equal files from telling a million pairs.
-            let other = meeting.iter().find(|other| **other != at && files[at].1.methods.overlap(&files[**other].1.methods));
+            // Files of one name are told apart by their names.
+            let is_other = |other: usize| other != at && composed(files[at].0) != composed(files[other].0);
+            let other = meeting.iter().find(|other| is_other(**other) && files[at].1.methods.overlap(&files[**other].1.methods));
             if let Some(&other) = other
                 && told.insert((at, other))
             {
@@ -114,15 +116,22 @@ fn same_but_for_case(files: &[(&FilePath, &Route)]) -> Vec<Diagnostic> {
     for (file, _) in files {
         let other = |path: &&str| spellings.get(&folded(path))?.iter().find(|other| *other != path);
         if let Some((path, other)) = paths_to(file).find_map(|path| Some((path, other(&path)?))) {
-            let difference = match composed(path) == composed(other) {
-                true => "are one name, written with other characters for the same letters (Unicode NFC and NFD)",
-                false => "differ only in upper and lower case",
+            let message = match composed(path) == composed(other) {
+                true => {
+                    format!("`{}` and `{}` are one name: the same letters, written with other characters", spelled(path), spelled(other))
+                }
+                false => format!("`{path}` and `{other}` differ only in upper and lower case"),
             };
-            let message = format!("`{path}` and `{other}` {difference}");
             found.push(Diagnostic::error((*file).clone(), message).hint("rename one of them: some file systems cannot hold both"));
         }
     }
     found
+}
+
+/// Writes a path so that one sees in which form it is: what is not composed is spelled out.
+fn spelled(path: &str) -> String {
+    let is_composed = composed(path) == path;
+    path.chars().map(|c| if is_composed || c.is_ascii() { c.to_string() } else { c.escape_unicode().to_string() }).collect()
 }
 
 /// Returns the folders of a file, outermost first, and the file itself.

@@ -112,13 +112,16 @@ fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
         },
         None => (stem, None),
     };
-    if copied_from(stem).is_some() || copied_from(name).is_some() {
-        problems.push(NameProblem::LooksLikeCopy { name: stem.into() });
-    }
     let mut segments = Vec::with_capacity(folders.len() + 1);
     let folders = folders.iter().filter_map(|folder| parse_folder(folder));
-    let file =
+    let mut file =
         (name != "index").then(|| if is_group(name) { Err(NameProblem::GroupIsFile { text: name.into() }) } else { segment::parse(name) });
+    if copied_from(stem).is_some() || copied_from(name).is_some() {
+        match file {
+            Some(Err(NameProblem::Reserved { character: '(', .. })) => file = Some(Err(NameProblem::UnservedCopy { name: stem.into() })),
+            _ => problems.push(NameProblem::LooksLikeCopy { name: stem.into() }),
+        }
+    }
     for parsed in folders.chain(file) {
         match parsed {
             Ok(segment) => segments.push(segment),

@@ -12,7 +12,7 @@ pub enum Matcher {
     Uuid,
     /// `2026-11-23`, a day that exists.
     Date,
-    /// Decimal digits.
+    /// Decimal digits of a number that scripts can hold.
     Int,
     /// Hexadecimal digits.
     Hex,
@@ -47,7 +47,7 @@ impl Matcher {
                     })
             }
             Self::Date => is_date(bytes),
-            Self::Int => !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit),
+            Self::Int => bytes.iter().all(u8::is_ascii_digit) && text.parse::<i64>().is_ok(),
             Self::Hex => !bytes.is_empty() && bytes.iter().all(u8::is_ascii_hexdigit),
             Self::Slug => bytes
                 .split(|byte| *byte == b'-')
@@ -86,7 +86,11 @@ mod tests {
     #[test]
     fn a_matcher_accepts_what_its_name_says() {
         let cases: [(Matcher, &[&str], &[&str]); 5] = [
-            (Matcher::Int, &["0", "007", "12345678901234567890123"], &["", "-1", "1.0", "a", "1a", "１"]),
+            (
+                Matcher::Int,
+                &["0", "007", "9223372036854775807", "00000000000000000000001"],
+                &["", "-1", "+1", "1.0", "a", "1a", "１", "9223372036854775808"],
+            ),
             (Matcher::Hex, &["0", "ff", "DEADbeef"], &["", "0x1", "g", "f-f"]),
             (Matcher::Slug, &["a", "a-b", "2026-best-of"], &["", "-", "a-", "-a", "a--b", "A", "a_b", "é"]),
             (

@@ -50,6 +50,8 @@ pub(super) enum NameProblem {
     LooksLikeMethod { suffix: String, nearest: Option<Method> },
     #[error("`{name}` looks like a copy that was made by mistake, and is served")]
     LooksLikeCopy { name: String },
+    #[error("`{name}` looks like a copy that was made by mistake; it is not served, as `(` cannot stand in a name as it is")]
+    UnservedCopy { name: String },
     #[error("this guard runs for nothing: no file below a folder that begins with `_` is routed")]
     IdleGuard,
 }
@@ -100,7 +102,7 @@ impl NameProblem {
             Self::LooksLikeMethod { nearest: None, suffix } => {
                 format!("functions cannot answer it; if the URL ends like this, write the dot as `[x+2e]`: `[x+2e]{suffix}`")
             }
-            Self::LooksLikeCopy { .. } => "delete it, or give it a name of its own".into(),
+            Self::LooksLikeCopy { .. } | Self::UnservedCopy { .. } => "delete it, or give it a name of its own".into(),
             Self::IdleGuard => "move it beside the files that it should guard".into(),
         }
     }

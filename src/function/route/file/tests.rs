@@ -160,6 +160,9 @@ fn a_name_that_is_probably_a_slip_gets_a_warning() {
         "Copy of hello.get.rhai",
         "a/hello copy 2.post.rhai",
         "hello.get copy.rhai",
+        "hello (1).rhai",
+        "hello.get (copy).rhai",
+        "hello (2).post.rhai",
     ]));
     assert_eq!(
         problems(&[
