@@ -126,7 +126,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         Meets::Options { allow, .. } => {
             // The node answers this one by itself, too.
             let response = function::no_content(&allow);
-            Ok(Json(json!({ "execution": null, "response": told(response).await })))
+            Ok(Json(json!({ "execution": null, "response": told(&request.method, response).await })))
         }
     }
 }
@@ -207,6 +207,7 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Para
         function::must_be_plain(&headers)?;
     }
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
+    let asked = method.clone();
     let capture = is_captured.then(|| Capture::of(&method, &uri, &params, &headers, &body, app.capturing.max_body_bytes));
     let invocation = Box::new(Invocation {
         execution_id: ExecutionId(app.ids.next()),
@@ -224,5 +225,5 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Para
         capture: capture.map(Box::new),
     });
     let (execution, answer) = app.run_apart(leave, invocation).await?;
-    Ok(json!({ "execution": Timed::from(&*execution), "response": told(answer).await }))
+    Ok(json!({ "execution": Timed::from(&*execution), "response": told(&asked, answer).await }))
 }

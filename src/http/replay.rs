@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json, body::Body, extract::Path};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderMap, Request};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -54,8 +55,9 @@ pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Req
     // Versions may ask for other scopes: the one that runs counts.
     let leave = grant.run(&function.function)?;
     tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again", grant.name(), execution.id);
+    let method = request.method.clone();
     let (execution, answer) = app.run_again(leave, execution.id, request, capture, &table, &function).await?;
-    Ok(Json(json!({ "execution": Timed::from(&*execution), "response": told(answer).await })))
+    Ok(Json(json!({ "execution": Timed::from(&*execution), "response": told(&method, answer).await })))
 }
 
 impl App {
@@ -152,10 +154,13 @@ fn incomplete(id: ExecutionId, why: &Incomplete) -> Problem {
     Problem::NotReplayable(format!("the request of execution `{id}` cannot run again: {why}; {hint}"))
 }
 
-/// Writes down what a caller would have got.
-pub async fn told(answer: Answer) -> Value {
+/// Writes down what a caller would have got who used this method.
+pub async fn told(method: &Method, answer: Answer) -> Value {
     let (parts, body) = answer.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = match *method == Method::HEAD {
+        true => Bytes::new(),
+        false => body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
+    };
     let mut told = json!({ "status": parts.status.as_u16(), "headers": pairs(&parts.headers) });
     match std::str::from_utf8(&body) {
         Ok(text) => told["body"] = text.into(),

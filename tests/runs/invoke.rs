@@ -81,6 +81,18 @@ fn a_request_that_is_told_runs_and_is_recorded(story: Story) {
     let sent = node.send("POST", "/echo/1", &[("content-type", "application/octet-stream")], b"\x00\xff");
     assert_eq!(body(&ran(&node, &bytes).1)["body"], sent.json()["body"]);
 
+    // As to any caller, `HEAD` gives no body.
+    let (execution, response) = ran(&node, &json!({ "path": "/echo/1", "method": "HEAD" }));
+    assert_eq!((&execution["method"], &response["status"], &response["body"]), (&"HEAD".into(), &201.into(), &"".into()));
+    let path = format!("/api/admin/executions/{}/replay", execution["id"].as_str().unwrap());
+    let mut again = Value::Null;
+    wait_until("it can run again", PATIENCE, || {
+        let answer = node.send("POST", &path, &[("authorization", &admin(&node))], b"");
+        again = answer.json();
+        answer.status == 200
+    });
+    assert_eq!((&again["execution"]["method"], &again["response"]["body"]), (&"HEAD".into(), &"".into()));
+
     // A run that fails is told as its caller would be.
     let (execution, response) = ran(&node, &json!({ "path": "/echo/1?fail=yes" }));
     assert_eq!((&execution["outcome"], &execution["logs"][0]["message"]), (&"failed".into(), &"it will fail".into()));
