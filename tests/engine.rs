@@ -45,6 +45,16 @@ fn ctx_cannot_be_changed() {
         let found = findings(&[("f.rhai", script)]);
         assert!(found[0].contains("`ctx` cannot be changed"), "{script} {found:?}");
     }
+    for (script, copy) in [
+        ("ctx.request.body = 1;", "`let body = ctx.request.body;`"),
+        ("ctx.request.headers[\"a\"] = 1;", "`let headers = ctx.request.headers;`"),
+        ("ctx.request.headers.clear();", "`let headers = ctx.request.headers;`"),
+        ("ctx.request.body.items.pop()", "`let body = ctx.request.body;`"),
+        ("ctx.version += 1;", "`let version = ctx.version;`"),
+    ] {
+        let found = findings(&[("f.rhai", script)]);
+        assert!(found[0].contains(copy), "{script} {found:?}");
+    }
     assert_eq!(answer("let q = ctx.request.query; q.name = \"Eve\"; ctx.request.query.name"), "Ada");
     let json = [("content-type", "application/json")];
     let script = "let b = ctx.request.body; b.a = 2; ctx.request.body.a";
@@ -364,6 +374,63 @@ fn a_failure_says_what_an_author_can_understand() {
 }
 
 #[test]
+fn a_failure_speaks_of_the_script_and_not_of_the_engine() {
+    let (json, form, text, bytes) = ("application/json", "application/x-www-form-urlencoded", "text/plain", "application/x-any");
+    let told = [
+        (json, "{}", "ctx.request.body.items.len()"),
+        (form, "{}", "ctx.request.body.items.len()"),
+        (form, "{}", "len(ctx.request.body.items)"),
+        (form, "{}", "let items = ctx.request.body.items; for item in items { }"),
+        (form, "{}", "let b = ctx.request.body; b.items[0].name"),
+        (text, "{}", "ctx.request.body.items"),
+        (text, "{}", "fn f() { let body = ctx.request.body; body[\"items\"] } f()"),
+        (bytes, "{}", "ctx.request.body.items"),
+        (json, "", "ctx.request.body.items"),
+        // Not of the body, or nobody can say so.
+        (text, "{}", "let a = #{}; a.b.c"),
+        (text, "{}", "let b = 1; b = 2; if true { let b = ctx.request.body; } let c = b; c.d"),
+        (json, "", "ctx.request.query.page + 1"),
+        (json, "", "1 - ctx.request.query.page"),
+        (json, "", "1 + #{}"),
+        (json, "", "let a = (); a += 1;"),
+        (json, "", "let m = #{}; m.a.b = 1;"),
+        (json, "", "let s = \"a\"; s.items = 1;"),
+        (json, "", "let r = ctx.request; r.body = 1;"),
+        (json, "", "let r = ctx; r.nope"),
+        (json, "", "let n = 5; n[\"x\"]"),
+        (json, "", "let u = ctx.request.query.page; u[\"x\"]"),
+        (json, "", "let a = [1]; a[\"x\"]"),
+        (json, "", "let a = [1]; a[4]"),
+        (json, "", "\"abc\"[7]"),
+        (json, "", "let n = 5; n[70]"),
+        (json, "", "let s = \"abc\"; s[0] = 5;"),
+        (json, "", "let n = 1; if n { 2 }"),
+        (json, "", "let n = 1; for x in n { }"),
+        (json, "", "parse_int(\"99999999999999999999\")"),
+        (json, "", "parse_int(\"\")"),
+        (json, "", "parse_int(\"it's 5': x\")"),
+        (json, "", "parse_float(\"x\")"),
+        (json, "", "9223372036854775807 + 1"),
+        (json, "", "parse_json(\"\")"),
+        (json, "", "parse_json(\"[1\")"),
+        (json, "", "parse_json(\"nope\")"),
+        (json, "", "parse_json(\"]\")"),
+        (json, "", "fn f() { this.x } f()"),
+        (json, "", "let f = Fn(\"nope\"); f.call(1)"),
+        (json, "", "[1].map(\"nope\")"),
+        (json, "", "fn two(a, b) { a } Fn(\"two\").call(1)"),
+        (json, "", "const A = [1]; let f = || { A[0] = 2; }; f.call();"),
+        (json, "", "[\"a\"].map(|x| x.abs())"),
+    ]
+    .map(|(content_type, body, script)| {
+        let finished = run_tree(&[("f.rhai", script)], invocation("/", &[("content-type", content_type)], body));
+        let failure = finished.execution.failure.unwrap_or_else(|| panic!("{script}"));
+        format!("{script}\n  {}", failure.message)
+    });
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
 fn an_empty_file_serves_nothing_and_is_told() {
     for text in ["", " \n\t", "\u{feff}"] {
         let mut checker = Checker::new(Arc::new(Engine::new(LimitPolicy::default())));
@@ -557,6 +624,31 @@ fn a_method_that_may_be_there_is_warned_of() {
 }
 
 #[test]
+fn a_map_that_is_nearly_a_response_is_warned_of() {
+    for (script, key) in [
+        ("#{ status: 404, body: \"no\" }", "status"),
+        ("fn no() { return #{ body: \"no\", headers: #{}, status: 404 }; } no()", "status"),
+        ("if true { #{ status_code: 404, body: 1 } } else { 1 }", "status_code"),
+        ("#{ statuscode: 404, headers: #{} }", "statuscode"),
+    ] {
+        let found = warnings(&[("f.rhai", script)]);
+        assert!(found.len() == 1 && found[0].contains(&format!("a map with `{key}` is no response")), "{script} {found:?}");
+    }
+    for script in [
+        "#{ statusCode: 404, body: 1 }",
+        "#{ statusCode: 200, body: #{ status: 404 } }",
+        "#{ status: 404 }",
+        "#{ status: 2, body: \"text\" }",
+        "#{ status: \"sent\", body: \"text\" }",
+        "#{ status: 404, body: \"text\", id: 7 }",
+        "[#{ status: 404, body: \"text\" }]",
+        "#{ statusCode: 200, body: #{ status: 404, body: \"text\" } }",
+    ] {
+        assert_eq!(warnings(&[("f.rhai", script)]), [""; 0], "{script}");
+    }
+}
+
+#[test]
 fn every_mistake_is_found_before_the_run() {
     let deep = format!("{}1{}", "(".repeat(200), ")".repeat(200));
     let many: String = (0..257).map(|n| format!("fn f{n}() {{ {n} }}\n")).collect();
@@ -607,6 +699,22 @@ fn every_mistake_is_found_before_the_run() {
         vec![("f.rhai", &deep)],
         vec![("f.rhai", &many)],
         vec![("f.rhai", "+++\ntimeout = 2\n+++\n1")],
+        vec![("f.rhai", "len(1, 2)")],
+        vec![("f.rhai", "let n = 1; n.abs(2, 3)")],
+        vec![("f.rhai", "fn g(x) { x } let y = 1; y.g()")],
+        vec![("f.rhai", "info(\"x\")")],
+        vec![("f.rhai", "import \"m\" as m; m::TWO"), ("_lib/m.rhai", "const TWO = 2; export const TOW = 2; fn two() { 2 }")],
+        vec![("f.rhai", "const A = 1; fn f() { global::B } f()")],
+        vec![("f.rhai", "global::ctx")],
+        vec![("f.rhai", "export nope; 1")],
+        vec![("f.rhai", "console.log(\"x\")")],
+        vec![("f.rhai", "let x = JSON.parse(ctx.request.body);")],
+        vec![("f.rhai", "Math.floor(1.5)")],
+        vec![("f.rhai", "let x = null;")],
+        vec![("f.rhai", "if ctx.request.body == undefined { 1 }")],
+        vec![("f.rhai", "for x in 5 { }")],
+        vec![("f.rhai", "for x in #{ a: 1 } { }")],
+        vec![("f.rhai", "if 1 { 2 }")],
     ];
     let found: Vec<String> = cases
         .iter()
@@ -624,7 +732,7 @@ fn what_is_right_is_not_complained_about() {
     for script in [
         "let o = #{inc: |x| x + 1}; o.inc(1)",
         "let o = #{}; o.twice = |x| x * 2; o.twice(2)",
-        "fn double(x) { x * 2 } 3.double()",
+        "fn double() { this * 2 } 3.double()",
         "fn f() { this + 1 } let x = 1; x.f()",
         "let f = Fn(\"g\"); fn g() { 1 } f.call()",
         "let f = |x, y| x + y; f.curry(1).call(2)",
@@ -649,6 +757,12 @@ fn what_is_right_is_not_complained_about() {
         "let ctx = #{ foo: 3 }; ctx.foo = 4; ctx.foo",
         "for ctx in [#{ foo: 3 }] { ctx.request.foo; }",
         "try { throw #{ foo: 3 } } catch (ctx) { ctx.foo }",
+        "fn g(x) { x } let h = #{ g: |a, b| a }; h.g(1, 2)",
+        "fn len(a, b) { a } len(1, 2) + len(\"x\")",
+        "let h = #{ len: |a, b| a }; h.len(1, 2)",
+        "if is_def_fn(\"len\", 2) { len(1, 2) }",
+        "let x = 1; export x as y; const Z = 1; export Z; export let w = 1;",
+        "let console = #{ log: |x| x }; console.log.call(1)",
         "let ctx = #{ foo: 3 }; let f = || ctx.foo; f.call()",
         "let ctx = #{ foo: 3 }; let f = || { let g = || ctx.foo; g.call() }; f.call()",
     ] {

@@ -12,31 +12,72 @@ use super::{meter, value};
 #[error("{0}")]
 pub struct MalformedBody(String);
 
+/// How a body is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// There is none.
+    None,
+    /// As a value.
+    Json,
+    /// As a map.
+    Form,
+    /// As a map with files.
+    Multipart,
+    /// As a string.
+    Text,
+    /// As a blob.
+    Bytes,
+}
+
+impl Kind {
+    /// Returns the kind of a request's body, which its content type says.
+    pub fn of(headers: &HeaderMap, body: &[u8]) -> Self {
+        let (essence, _parameters) = content_type(headers).split_once(';').unwrap_or((content_type(headers), ""));
+        match essence.trim().to_ascii_lowercase().as_str() {
+            _ if body.is_empty() => Self::None,
+            json if json == "application/json" || json.ends_with("+json") => Self::Json,
+            "application/x-www-form-urlencoded" => Self::Form,
+            "multipart/form-data" => Self::Multipart,
+            text if text.starts_with("text/") => Self::Text,
+            _ => Self::Bytes,
+        }
+    }
+
+    /// Says to whoever expected JSON that it came as something else.
+    pub fn note(self) -> Option<String> {
+        let came = match self {
+            Self::None => return Some("the request has no body".into()),
+            Self::Json => return None,
+            Self::Form | Self::Multipart => "a form",
+            Self::Text => "text",
+            Self::Bytes => "bytes",
+        };
+        Some(format!("the body came as {came}: JSON needs the header `content-type: application/json`"))
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 /// Reads a body: JSON as a value, a form as a map, text as a string, everything else as a blob, none as `()`.
 pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dynamic, MalformedBody> {
-    if body.is_empty() {
-        return Ok(Dynamic::UNIT);
-    }
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (essence, _parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let essence = essence.trim().to_ascii_lowercase();
-    match essence.as_str() {
-        json if json == "application/json" || json.ends_with("+json") => {
-            value::from_json(body).map_err(|why| MalformedBody(format!("the body is not JSON: {why}")))
-        }
-        "application/x-www-form-urlencoded" => {
+    match Kind::of(headers, body) {
+        Kind::None => Ok(Dynamic::UNIT),
+        Kind::Json => value::from_json(body).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
+        Kind::Form => {
             let mut form = Map::new();
             for (name, value) in form_urlencoded::parse(value::without_mark(body)) {
                 insert(&mut form, &name, value.as_ref().into())?;
             }
             Ok(form.into())
         }
-        "multipart/form-data" => multipart(content_type, body),
-        text if text.starts_with("text/") => Ok(match std::str::from_utf8(body) {
+        Kind::Multipart => multipart(content_type(headers), body),
+        Kind::Text => Ok(match std::str::from_utf8(body) {
             Ok(text) => text.into(),
             Err(_) => Dynamic::from_blob(body.to_vec()),
         }),
-        _ => Ok(Dynamic::from_blob(body.to_vec())),
+        Kind::Bytes => Ok(Dynamic::from_blob(body.to_vec())),
     }
 }
 

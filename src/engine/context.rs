@@ -405,6 +405,27 @@ pub fn unavailable(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Says what a name is here that scripts of other languages have.
+pub fn unavailable_variable(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "console" | "logger" | "logging" => "use `log::info(…)`: its lines are kept with the execution",
+        "JSON" | "json" => "use `parse_json(text)` and `value.to_json()`",
+        "Math" | "math" => {
+            "numbers have methods: `x.floor()`, `x.round()`, `x.abs()`, `x.sqrt()`; there are `min(a, b)` and `max(a, b)`, too"
+        }
+        "Date" | "datetime" => NO_TIME,
+        "process" | "Deno" | "Bun" | "os" => NO_ENVIRONMENT,
+        "axios" | "requests" => NO_NETWORK,
+        "fs" => NO_FILES,
+        "req" | "request" | "event" | "context" => "the request is `ctx.request`",
+        "res" | "response" => "a response is what the script returns: `#{ statusCode: 404, body: \"…\" }`",
+        "null" | "nil" | "undefined" | "None" => "nothing is written `()`",
+        "True" => "write `true`",
+        "False" => "write `false`",
+        _ => return None,
+    })
+}
+
 /// Makes an error that carries no position yet; the engine fills in where it was raised.
 pub fn error(message: impl Into<String>) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(message.into().into(), Position::NONE).into()

@@ -2,7 +2,7 @@
 
 use rhai::EvalAltResult;
 
-use super::{MAX_VARIABLES, meter::Stop, value};
+use super::{MAX_VARIABLES, meter::Stop, script::Script, value, words};
 use crate::{
     execution::{Failure, Outcome},
     function::{FilePath, Limits, Position},
@@ -16,8 +16,8 @@ pub fn position(at: rhai::Position) -> Option<Position> {
     Some(Position { line: at.line()? as u32, column: at.position().unwrap_or(1).max(1) as u32 })
 }
 
-/// Explains why a run of `file` ended with this error. `makes` knows whether a file makes a closure of this name.
-pub fn explain(error: &mut EvalAltResult, file: &FilePath, makes: impl Fn(&FilePath, &str) -> bool) -> (Outcome, Failure) {
+/// Explains why a run of `file` ended with this error. `scripts` finds what was compiled of a file.
+pub fn explain<'a>(error: &mut EvalAltResult, file: &FilePath, scripts: impl Fn(&FilePath) -> Option<&'a Script>) -> (Outcome, Failure) {
     let mut file = file.clone();
     let mut calls = Vec::new();
     // Where the last call is, for an error that has no place of its own.
@@ -42,12 +42,12 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath, makes: impl Fn(&FileP
                 error = inner;
             }
             other => {
-                let in_file = file.clone();
-                let (file, at) = match (position(other.take_position()), last_call) {
+                let (script, place) = (scripts(&file), other.take_position());
+                let (file, at) = match (position(place), last_call) {
                     (None, Some((file, at))) => (file, Some(at)),
                     (at, _) => (file, at),
                 };
-                let (outcome, message) = sentence(other, |name| makes(&in_file, name));
+                let (outcome, message) = sentence(other, place, script);
                 // A caller may choose the name of a function that is looked for, too.
                 let message = value::cut(&message, SHOWN_VALUE).to_owned();
                 return (outcome, Failure { message, file, position: at, calls });
@@ -56,7 +56,7 @@ pub fn explain(error: &mut EvalAltResult, file: &FilePath, makes: impl Fn(&FileP
     }
 }
 
-fn sentence(error: &EvalAltResult, makes: impl Fn(&str) -> bool) -> (Outcome, String) {
+fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) -> (Outcome, String) {
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) if value.is_unit() => (Outcome::Failed, "it threw without a value".into()),
@@ -73,17 +73,19 @@ fn sentence(error: &EvalAltResult, makes: impl Fn(&str) -> bool) -> (Outcome, St
             Outcome::Failed,
             format!("`{name}` changes what it is called on, and this is a constant, or the request; copy it first: `let copy = …;`"),
         ),
-        E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (Outcome::Failed, closure_not_found(signature, makes)),
-        E::ErrorFunctionNotFound(signature, _) => (Outcome::Failed, format!("no function `{signature}`")),
-        other => (Outcome::Failed, value::cut(&without_closure_names(&other.to_string()), SHOWN_VALUE).to_owned()),
+        E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (Outcome::Failed, closure_not_found(signature, script)),
+        other => {
+            let said = words::explain(other, at, script).unwrap_or_else(|| words::lower_first(&other.to_string()));
+            (Outcome::Failed, value::cut(&without_closure_names(&said), SHOWN_VALUE).to_owned())
+        }
     }
 }
 
 /// Says why a closure was not found that is called so: `anon$… (i64, string)`.
-fn closure_not_found(signature: &str, makes: impl Fn(&str) -> bool) -> String {
+fn closure_not_found(signature: &str, script: Option<&Script>) -> String {
     let name = signature.split_once(' ').map_or(signature, |(name, _)| name);
     // What it captures, and what a method is called on, are among the arguments here: no number would be what the author sees.
-    match makes(name) {
+    match script.is_some_and(|script| script.makes_closure(name)) {
         true => "a closure is called with another number of arguments than it takes".into(),
         false => "a closure that a module made can be called in that module alone; let the module call it, or pass a closure in".into(),
     }

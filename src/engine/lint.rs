@@ -3,12 +3,12 @@
 
 use std::{
     any::TypeId,
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
 };
 
-use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Position, Stmt, Token};
+use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Ident, Namespace, Position, Stmt, Token};
 
-use super::{changes, context, failure, module};
+use super::{chain, changes, context, failure, module, words};
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
 /// Names that the engine handles itself and does not list among its functions.
@@ -25,15 +25,35 @@ const MAX_FINDINGS: usize = 100;
 /// Most imports of one file.
 pub const MAX_IMPORTS: usize = 32;
 
-/// The functions that every script can call.
+/// The functions that every script can call, and how many arguments each takes.
 #[derive(Debug)]
-pub struct KnownFunctions(HashSet<String>);
+pub struct KnownFunctions(HashMap<String, BTreeSet<usize>>);
 
 impl KnownFunctions {
     /// Lists an engine's functions.
     pub fn of(engine: &Engine) -> Self {
-        let names = engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true);
-        Self(names.into_iter().filter(|name| context::unavailable(name).is_none()).chain(KEYWORDS.map(String::from)).collect())
+        let own_names =
+            |info: rhai::FuncInfo| info.namespace.is_empty().then(|| (info.metadata.name.to_string(), info.metadata.param_types.len()));
+        let mut functions: HashMap<String, BTreeSet<usize>> = HashMap::new();
+        for (name, arguments) in engine.collect_fn_metadata(None, own_names, true) {
+            if context::unavailable(&name).is_none() {
+                functions.entry(name).or_default().insert(arguments);
+            }
+        }
+        Self(functions)
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name) || KEYWORDS.contains(&name)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str).chain(KEYWORDS)
+    }
+
+    /// Returns how many arguments a function takes; none: there is no such function, or only the engine knows.
+    fn counts(&self, name: &str) -> impl Iterator<Item = usize> {
+        self.0.get(name).filter(|_| !KEYWORDS.contains(&name)).into_iter().flatten().copied()
     }
 }
 
@@ -70,6 +90,17 @@ pub struct ModuleCall {
     pub position: Position,
 }
 
+/// A constant of a module, `alias::NAME`.
+#[derive(Debug, Clone)]
+pub struct ModuleConstant {
+    /// The module's alias.
+    pub alias: String,
+    /// The constant's name.
+    pub name: String,
+    /// Where.
+    pub position: Position,
+}
+
 /// What one file says about others, for the checks that need to see them.
 #[derive(Debug, Clone, Default)]
 pub struct References {
@@ -77,6 +108,8 @@ pub struct References {
     pub imports: Vec<Import>,
     /// Every call into a module.
     pub calls: Vec<ModuleCall>,
+    /// Every constant of a module that is read.
+    pub constants: Vec<ModuleConstant>,
     /// The functions that an importer can call: name and number of parameters.
     pub exported: Vec<(String, usize)>,
     /// Names that may hold a closure that is called like a method.
@@ -92,6 +125,10 @@ pub struct References {
 pub struct OpenMethod {
     /// The method's name.
     pub name: String,
+    /// How many arguments it is given.
+    pub arguments: usize,
+    /// How many the methods of this name take that are known; empty: none is.
+    pub takes: Vec<usize>,
     /// Where.
     pub position: Position,
     /// `?.`: it is not called where there is nothing.
@@ -144,13 +181,19 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> F
 /// be this one, or where it is called only if there is something.
 pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, method: &OpenMethod, names_are_known: bool) -> Diagnostic {
     let name = &method.name;
-    let message = format!("unknown method `{name}`");
+    let message = match &method.takes[..] {
+        [] => format!("unknown method `{name}`"),
+        takes => format!("as a method, {}", words::takes(name, takes, method.arguments)),
+    };
     let diagnostic = match names_are_known && !method.optional {
         true => Diagnostic::error(file.clone(), message),
         false => Diagnostic::warning(file.clone(), message),
     };
-    let near = near_miss(name, known.0.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-    let hint = near.unwrap_or_else(|| format!("a closure that a map holds under this name is called by `.{name}.call(…)`"));
+    let hint = match (&method.takes[..], near_miss(name, known.names())) {
+        ([], Some(near)) => format!("did you mean `{near}`?"),
+        ([], None) => format!("a closure that a map holds under this name is called by `.{name}.call(…)`"),
+        _ => "what stands before the dot is no argument; in a function of the file it is `this`".into(),
+    };
     place(diagnostic, text, method.position).hint(hint)
 }
 
@@ -162,12 +205,25 @@ pub fn place(diagnostic: Diagnostic, text: &str, at: Position) -> Diagnostic {
     }
 }
 
+/// A call of a function that is not known.
+struct UnknownCall {
+    name: String,
+    arguments: usize,
+    /// How many the functions of this name take; empty: there is none.
+    takes: Vec<usize>,
+    at: Position,
+}
+
 struct Walk<'a> {
     known: &'a KnownFunctions,
     /// The file's own functions: name → numbers of parameters.
     own: HashMap<&'a str, Vec<usize>>,
-    /// Calls of functions that are not known, where nobody asks whether they are there.
-    unknown: Vec<(String, Position)>,
+    /// Calls of functions that are not known, or not with so many arguments, unless the script asks whether they are there.
+    unknown: Vec<UnknownCall>,
+    /// The variables and constants that it declares.
+    declared: HashSet<String>,
+    /// Those that it exports, and the constants of its own that it reads by `global::`.
+    wanted: Vec<(String, Position)>,
     /// Functions that the script asks for with `is_def_fn`.
     asked_for: HashSet<String>,
     /// Where `?.` calls a method.
@@ -186,6 +242,8 @@ impl<'a> Walk<'a> {
             known,
             own,
             unknown: Vec::new(),
+            declared: HashSet::new(),
+            wanted: Vec::new(),
             asked_for: HashSet::new(),
             optional: HashSet::new(),
             about_ctx: Vec::new(),
@@ -198,11 +256,21 @@ impl<'a> Walk<'a> {
 
     /// Says what only the whole file could tell.
     fn finish(mut self) -> Findings {
-        for (name, at) in std::mem::take(&mut self.unknown) {
-            if !self.asked_for.contains(&name) {
-                let names = self.known.0.iter().map(String::as_str).chain(self.own.keys().copied());
-                let near = near_miss(&name, names).map(|near| format!("did you mean `{near}`?"));
-                self.tell(at, format!("unknown function `{name}`"), near);
+        for UnknownCall { name, arguments, takes, at } in std::mem::take(&mut self.unknown) {
+            if self.asked_for.contains(&name) {
+                continue;
+            }
+            if !takes.is_empty() {
+                self.tell(at, words::takes(&name, &takes, arguments), None);
+                continue;
+            }
+            let near = near_miss(&name, self.known.names().chain(self.own.keys().copied())).map(|near| format!("did you mean `{near}`?"));
+            self.tell(at, format!("unknown function `{name}`"), near);
+        }
+        for (name, at) in std::mem::take(&mut self.wanted) {
+            if !self.declared.contains(&name) {
+                let near = near_miss(&name, self.declared.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+                self.tell(at, format!("this file declares no `{name}`"), near);
             }
         }
         let mut findings = self.findings;
@@ -223,6 +291,8 @@ impl<'a> Walk<'a> {
         match statement {
             Stmt::FnCall(call, at) => self.call(call, *at),
             Stmt::Assignment(assignment) => self.assignment(&assignment.1.lhs),
+            Stmt::Var(variable, ..) => drop(self.declared.insert(variable.0.name.to_string())),
+            Stmt::Export(export, _) => self.wanted.push((export.0.name.to_string(), export.0.pos)),
             Stmt::Share(captured) => {
                 self.captures_other_ctx |= captured.iter().any(|(variable, place)| variable.name == context::CTX && place.is_some());
             }
@@ -249,7 +319,11 @@ impl<'a> Walk<'a> {
         match expression {
             Expr::FnCall(call, at) => self.call(call, *at),
             Expr::MethodCall(call, at) => self.method(call, *at),
-            Expr::Map(map, _) => properties.extend(map.0.iter().map(|(key, _)| key.name.to_string())),
+            Expr::Map(map, at) => {
+                properties.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
+                self.response_map(&map.0, *at, path);
+            }
+            Expr::Variable(variable, ..) if !variable.2.is_empty() => self.constant(&variable.2, &variable.1),
             Expr::Property(property, _) => drop(properties.insert(property.2.to_string())),
             Expr::Dot(dot, flags, _) => {
                 if flags.contains(ASTFlags::NEGATED)
@@ -296,17 +370,21 @@ impl<'a> Walk<'a> {
         {
             return self.report(at, format!("`{name}` is not available here"), hint);
         }
-        if self.known.0.contains(name) || name.starts_with("anon$") {
+        if KEYWORDS.contains(&name) || name.starts_with("anon$") {
             return;
         }
-        match self.own.get(name) {
-            Some(counts) if counts.contains(&call.args.len()) => {}
-            Some(counts) => {
-                let takes = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-                self.tell(at, format!("`{name}` takes {takes} argument(s), not {}", call.args.len()), None);
-            }
-            None => self.unknown.push((name.into(), at)),
+        let arguments = call.args.len();
+        let takes = self.takes(name, 0);
+        if !takes.contains(&arguments) {
+            self.unknown.push(UnknownCall { name: name.into(), arguments, takes, at });
         }
+    }
+
+    /// Returns how many arguments functions of this name take, less those that stand before a dot.
+    fn takes(&self, name: &str, before_dot: usize) -> Vec<usize> {
+        let own = self.own.get(name).into_iter().flatten().copied();
+        let known = self.known.counts(name).filter_map(|count| count.checked_sub(before_dot));
+        own.chain(known).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn method(&mut self, call: &FnCallExpr, at: Position) {
@@ -314,9 +392,15 @@ impl<'a> Walk<'a> {
         if let ("set", [key, _]) = (name, &call.args[..]) {
             self.names(key);
         }
-        if call.op_token.is_none() && !self.known.0.contains(name) && !self.own.contains_key(name) {
+        if call.op_token.is_some() || KEYWORDS.contains(&name) {
+            return;
+        }
+        let (arguments, takes) = (call.args.len(), self.takes(name, 1));
+        // A function that takes nothing is known, and nobody's method.
+        let is_open = if takes.is_empty() { !self.known.has(name) } else { !takes.contains(&arguments) };
+        if is_open {
             let optional = self.optional.contains(&at);
-            self.findings.methods.push(OpenMethod { name: name.into(), position: at, optional });
+            self.findings.methods.push(OpenMethod { name: name.into(), arguments, takes, position: at, optional });
         }
     }
 
@@ -328,6 +412,35 @@ impl<'a> Walk<'a> {
             // The place of an element, not a name.
             Expr::IntegerConstant(..) => {}
             _ => references.computes_names = true,
+        }
+    }
+
+    /// `kk::NAME`, or `global::NAME` of the file itself.
+    fn constant(&mut self, namespace: &Namespace, name: &str) {
+        let [alias] = &namespace.path[..] else { return };
+        let (name, position) = (name.to_owned(), alias.pos);
+        match alias.name.as_str() {
+            "global" => self.wanted.push((name, position)),
+            alias => self.findings.references.constants.push(ModuleConstant { alias: alias.into(), name, position }),
+        }
+    }
+
+    /// `#{ status: 404, body: … }`: it is sent as JSON, with 200.
+    fn response_map(&mut self, entries: &[(Ident, Expr)], at: Position, path: &[ASTNode]) {
+        let is_status =
+            |name: &str| matches!(name.replace('_', "").to_ascii_lowercase().as_str(), "status" | "statuscode") && name != "statusCode";
+        let is_code = |value: &Expr| matches!(value, Expr::IntegerConstant(100..=599, _));
+        let status = entries.iter().find(|(key, value)| is_status(&key.name) && is_code(value));
+        let others = || entries.iter().filter(|(key, _)| matches!(key.name.as_str(), "body" | "headers")).count();
+        let is_inside = matches!(path, [.., ASTNode::Expr(Expr::Map(..) | Expr::Array(..)), _]);
+        if let Some((key, _)) = status
+            && entries.len() > 1
+            && others() == entries.len() - 1
+            && !is_inside
+        {
+            let message = format!("a map with `{}` is no response: it is sent as JSON, with the status 200", key.name);
+            let warning = place(Diagnostic::warning(self.file.clone(), message), self.text, at);
+            self.findings.warnings.push(warning.hint(format!("a response says `statusCode`, not `{}`", key.name)));
         }
     }
 
@@ -366,7 +479,7 @@ impl<'a> Walk<'a> {
         }
         if is_request(root) {
             let error = place(Diagnostic::error(self.file.clone(), "`ctx` cannot be changed"), self.text, root.position());
-            self.about_ctx.push(error.hint("copy what you need: `let query = ctx.request.query;`"));
+            self.about_ctx.push(error.hint(copy_hint(target)));
         }
         if let Some(key) = last_index(target) {
             self.names(key);
@@ -380,7 +493,7 @@ impl<'a> Walk<'a> {
         {
             let message = format!("`{}` changes what it is called on, and `ctx` cannot be changed", call.name);
             let error = place(Diagnostic::error(self.file.clone(), message), self.text, at);
-            self.about_ctx.push(error.hint("copy what you need: `let body = ctx.request.body;`"));
+            self.about_ctx.push(error.hint(copy_hint(chain)));
         }
     }
 
@@ -403,6 +516,20 @@ impl<'a> Walk<'a> {
         if self.findings.errors.len() < MAX_FINDINGS {
             self.findings.errors.push(place(Diagnostic::error(self.file.clone(), message), self.text, at).maybe_hint(hint));
         }
+    }
+}
+
+/// Says how to copy the part of the request that a chain is about.
+fn copy_hint(chain: &Expr) -> String {
+    let links = chain::take_apart(chain).map_or(Vec::new(), |(_, links)| links);
+    let mut names = links.iter().map_while(|link| match link.node {
+        Expr::Property(property, _) => Some(property.2.as_str()),
+        _ => None,
+    });
+    match (names.next(), names.next()) {
+        (Some(context::REQUEST), Some(name)) => format!("copy what you need: `let {name} = ctx.request.{name};`"),
+        (Some(name), _) => format!("copy what you need: `let {name} = ctx.{name};`"),
+        (None, _) => "choose another name, or copy what you need: `let query = ctx.request.query;`".into(),
     }
 }
 

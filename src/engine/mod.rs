@@ -21,9 +21,11 @@ mod room;
 mod run;
 pub mod script;
 mod sizes;
+mod subject;
 mod syntax;
 mod text;
 mod value;
+mod words;
 
 use std::{
     any::TypeId,

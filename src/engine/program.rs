@@ -15,8 +15,9 @@ use super::{
     meter::{self, Stop},
     module::{self, Imports},
     script::{Refused, Script},
+    words,
 };
-use crate::function::{Content, Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
+use crate::function::{Content, Diagnostic, Digest, FilePath, SharedFunction, Tree, Version, diagnostic::near_miss};
 
 /// A function compiled, with its guards and modules.
 pub struct Program {
@@ -36,10 +37,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Returns whether this file makes a closure of this name.
-    pub(super) fn makes_closure(&self, file: &FilePath, name: &str) -> bool {
+    /// Returns one of its files, compiled.
+    pub(super) fn script_of(&self, file: &FilePath) -> Option<&Script> {
         let modules = self.modules.iter().map(|module| &module.script);
-        self.guards.iter().chain([&self.script]).chain(modules).any(|script| script.file == *file && script.makes_closure(name))
+        self.guards.iter().chain([&self.script]).chain(modules).map(|script| &**script).find(|script| script.file == *file)
     }
 }
 
@@ -170,6 +171,7 @@ impl Linker<'_> {
             }
         }
         self.check_calls(script, &by_alias);
+        self.check_constants(script, &by_alias);
     }
 
     fn module(&mut self, file: &FilePath, path: &mut Vec<FilePath>) -> Option<Arc<LinkedModule>> {
@@ -242,7 +244,7 @@ impl Linker<'_> {
                 return Some(Arc::new(LinkedModule { module: module.into(), script }));
             }
             (None, Ok(Err(mut error))) => {
-                let failure = failure::explain(&mut error, &script.file, |_, name| script.makes_closure(name)).1;
+                let failure = failure::explain(&mut error, &script.file, |file| (*file == script.file).then_some(&*script)).1;
                 (failure.message, failure.position.filter(|_| failure.file == script.file))
             }
             (None, Err(_)) => ("the engine failed".into(), None),
@@ -253,6 +255,23 @@ impl Linker<'_> {
             None => diagnostic,
         });
         None
+    }
+
+    /// Reports constants that a module does not have. Where two imports have one alias, nobody knows here which of them is meant.
+    fn check_constants(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
+        for constant in &script.references.constants {
+            let is_alias = |import: &&lint::Import| import.alias.as_ref() == Some(&constant.alias);
+            if let Some(Some(module)) = by_alias.get(constant.alias.as_str())
+                && script.references.imports.iter().filter(is_alias).count() == 1
+                && !module.module.contains_var(&constant.name)
+            {
+                let error = script.at(constant.position, format!("the module `{}` has no constant `{}`", constant.alias, constant.name));
+                let near = near_miss(&constant.name, module.module.iter_var().map(|(name, _)| name));
+                let hint = near
+                    .map_or("a module gives what it exports: `export const NAME = …;`".into(), |near| format!("did you mean `{near}`?"));
+                self.found.insert(error.hint(hint));
+            }
+        }
     }
 
     fn check_calls(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
@@ -268,12 +287,11 @@ impl Linker<'_> {
             };
             let counts: Vec<usize> = exported.iter().filter(|(name, _)| *name == call.name).map(|(_, count)| *count).collect();
             if counts.is_empty() {
-                let near = crate::function::diagnostic::near_miss(&call.name, exported.iter().map(|(name, _)| name.as_str()));
+                let near = near_miss(&call.name, exported.iter().map(|(name, _)| name.as_str()));
                 let diagnostic = report(format!("the module `{}` has no function `{}`", call.alias, call.name));
                 self.found.insert(diagnostic.maybe_hint(near.map(|near| format!("did you mean `{near}`?"))));
             } else if !counts.contains(&call.arguments) {
-                let takes = counts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-                self.found.insert(report(format!("`{}::{}` takes {takes} argument(s), not {}", call.alias, call.name, call.arguments)));
+                self.found.insert(report(words::takes(&format!("{}::{}", call.alias, call.name), &counts, call.arguments)));
             }
         }
         let explained = |name: &str| {

@@ -124,7 +124,12 @@ fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, BadRe
     let text = match value.as_immutable_string_ref() {
         Ok(text) => text.to_string(),
         Err(_) if value.is_int() || value.is_float() || value.is_bool() || value.is_char() => value.to_string(),
-        Err(_) => return Err(invalid(format!("the header `{name}` must be a string, not {}", value::type_word(value)))),
+        Err(_) => {
+            return Err(invalid(format!(
+                "the header `{name}` must be a string, a number or a boolean, or an array of them, not {}",
+                value::type_word(value)
+            )));
+        }
     };
     HeaderValue::from_str(&text)
         .or_else(|_| HeaderValue::from_bytes(text.as_bytes()))

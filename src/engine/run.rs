@@ -179,7 +179,7 @@ fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Ran {
 }
 
 fn failed(program: &Program, mut error: Box<EvalAltResult>, file: &FilePath) -> Ran {
-    let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file, |file, name| program.makes_closure(file, name)));
+    let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file, |file| program.script_of(file)));
     Ran::Failed(outcome, failure)
 }
 

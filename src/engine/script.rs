@@ -51,6 +51,11 @@ impl Script {
         self.ast.iter_functions().any(|function| function.name == name)
     }
 
+    /// Returns how many parameters its functions of this name have.
+    pub(super) fn parameters_of(&self, name: &str) -> Vec<usize> {
+        self.ast.iter_functions().filter(|function| function.name == name).map(|function| function.params.len()).collect()
+    }
+
     /// A quicker way to run it, if there is one.
     pub(super) fn plan(&self) -> Option<&Plan> {
         let role = if module::is_guard(&self.file) { Role::Guard } else { Role::Function };

@@ -2,7 +2,7 @@
 
 use rhai::{Engine, ParseError, ParseErrorType, Token};
 
-use super::{MAX_FUNCTIONS, context, failure};
+use super::{MAX_FUNCTIONS, context, failure, words};
 use crate::function::{Diagnostic, FilePath, LimitPolicy, Limits, Position, foreign};
 
 /// Explains why a file does not compile.
@@ -13,11 +13,9 @@ pub fn explain(engine: &Engine, file: &FilePath, text: &str, error: &ParseError,
         return merge;
     }
     let place = Place::of(text, position);
-    let (message, hint) = special(error.err_type(), limits, policy).or_else(|| place.problem(engine)).unwrap_or_else(|| {
-        let message = error.err_type().to_string();
-        let mut letters = message.chars();
-        (letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default(), None)
-    });
+    let (message, hint) = special(error.err_type(), limits, policy)
+        .or_else(|| place.problem(engine))
+        .unwrap_or_else(|| (words::lower_first(&error.err_type().to_string()), None));
     Diagnostic::error(file.clone(), message).at(text, position).maybe_hint(hint)
 }
 
@@ -35,11 +33,28 @@ fn special(kind: &ParseErrorType, limits: &Limits, policy: &LimitPolicy) -> Opti
             format!("the file has more than {MAX_FUNCTIONS} functions and closures"),
             Some("move some of them into a module: each file may have as many".into()),
         ),
+        ParseErrorType::VariableUndefined(name) | ParseErrorType::Reserved(name) => {
+            (format!("`{name}` is not available here"), Some(context::unavailable_variable(name)?.into()))
+        }
+        ParseErrorType::MismatchedType(wanted, given) if wanted == "an iterable value" => {
+            (format!("`for` goes through an array, a string, a blob or a range, not {}", plain(given)), None)
+        }
+        ParseErrorType::MismatchedType(wanted, given) => (format!("this must be {}, not {}", plain(wanted), plain(given)), None),
         ParseErrorType::ModuleUndefined(name) => {
             (format!("`{name}` is not available here"), Some(context::unavailable_module(name)?.into()))
         }
         _ => return None,
     })
+}
+
+/// Returns what a message calls what the compiler calls so.
+fn plain(kind: &str) -> &str {
+    match kind {
+        "an object map" => "a map",
+        "a boolean expression" => "a boolean",
+        "a floating-point number" => "a float",
+        _ => kind,
+    }
 }
 
 /// Where an error is, in the words of its line.

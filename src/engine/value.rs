@@ -45,7 +45,7 @@ fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonEr
 }
 
 /// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`. A byte order mark is skipped (RFC 8259, 8.1).
-pub fn from_json(bytes: &[u8]) -> Result<Dynamic, serde_json::Error> {
+pub fn from_json(bytes: &[u8]) -> Result<Dynamic, NotJson> {
     let bytes = without_mark(bytes);
     let value = match std::str::from_utf8(bytes) {
         // The whole is checked faster than each string by itself.
@@ -53,7 +53,28 @@ pub fn from_json(bytes: &[u8]) -> Result<Dynamic, serde_json::Error> {
         // It says where.
         Err(_) => serde_json::from_slice::<Value>(bytes),
     };
-    value.map(|Value(value)| value)
+    value.map(|Value(value)| value).map_err(|why| NotJson::of(&why))
+}
+
+/// Why a text is not JSON.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotJson(String);
+
+impl NotJson {
+    /// Says it without the reader's own words.
+    fn of(why: &serde_json::Error) -> Self {
+        let said = why.to_string();
+        let place = format!(" at line {} column {}", why.line(), why.column());
+        let reason = said.strip_suffix(&place).unwrap_or(&said);
+        Self(match reason {
+            _ if why.is_eof() => format!("it ends before it is complete{place}"),
+            "expected ident" => format!("expected a value, such as `true` or a text in double quotes{place}"),
+            "expected value" => format!("expected a value{place}"),
+            "recursion limit exceeded" => format!("it is nested deeper than {MAX_DEPTH}{place}"),
+            _ => said,
+        })
+    }
 }
 
 /// Returns a text without the byte order mark that some programs begin it with.
