@@ -363,6 +363,19 @@ fn a_suspension_alone_is_no_difference() {
 }
 
 #[test]
+fn signals_that_come_together_are_one() {
+    let folder = Folder::project();
+    for _ in 0..3 {
+        let mut node = Node::start(&folder);
+        let pid = rustix::process::Pid::from_child(&node.process);
+        for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+            rustix::process::kill_process(pid, signal).unwrap();
+        }
+        assert_eq!(node.process.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
 fn health_says_whether_a_node_serves() {
     let folder = Folder::empty();
     let none = folder.refused(2, &["health"]);

@@ -53,9 +53,11 @@ fn a_second_node_on_a_database_is_refused_at_its_start() {
         assert_eq!(code, Some(2), "{said}");
         assert!(refused.starts_with("error: another node uses the database `"), "{said}");
         assert!(refused.contains(&format!("process {}", first.pid())), "{said}");
+        assert!(!said.contains("serving without"), "it does not serve: {said}");
         assert_eq!((first.get("/n").text().as_str(), deployments(&runtime, &url)), ("1", 1));
         first.stop();
         let mut second = second.start();
+        assert!(!second.log().contains("already exists, skipping"), "{}", second.log());
         assert_eq!(second.get("/n").text(), "2");
         // One that is killed has left, too.
         second.kill();
