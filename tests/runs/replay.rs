@@ -174,7 +174,7 @@ fn a_request_that_was_not_kept_says_what_to_do(story: Story) {
         ("{\"version\":\"0000\"}", 404, "`picloud versions echo` lists them"),
         ("{\"version\":\"\"}", 404, "no version"),
         ("{\"versoin\":\"1\"}", 400, "versoin"),
-        ("[", 400, "no order"),
+        ("[", 400, "is not JSON"),
     ] {
         let (found, said) = refused(&whole, order);
         assert_eq!((found, said.contains(part)), (status, true), "{order}: {said}");
