@@ -150,7 +150,7 @@ async fn a_root_that_vanishes_loses_nothing() {
 #[tokio::test]
 async fn a_root_that_is_a_file_is_an_error_until_it_is_a_folder() {
     let mut watched = Watched::prepared(Settings::default(), |base| fs::write(base.join("root"), "").unwrap());
-    assert_eq!(watched.look().await.unwrap_err(), format!("cannot read `{}`", watched.root.display()));
+    assert_eq!(watched.look().await.unwrap_err(), format!("the functions folder `{}` is a file", watched.root.display()));
     fs::remove_file(&watched.root).unwrap();
     watched.write("a.rhai", "a");
     let mut seen = watched.next().await;
