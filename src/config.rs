@@ -74,7 +74,7 @@ pub struct Config {
     /// What a run may use.
     pub limits: LimitPolicy,
     /// How functions run.
-    pub executor: local::Settings,
+    pub executor: local::Capacity,
     /// How requests come in.
     pub server: http::Settings,
     /// How long running work may take to end when the node is told to stop.
@@ -344,7 +344,7 @@ impl File {
             file: self.limits.file.map_or(DEFAULT_FILE_SIZE, Within::get),
         };
         let server = http::Settings::default();
-        let executor = local::Settings::default();
+        let executor = local::Capacity::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
         let capture = http::Capturing::default();
@@ -354,7 +354,7 @@ impl File {
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
             limits,
-            executor: local::Settings {
+            executor: local::Capacity {
                 max_running: self.executor.max_running.map_or(executor.max_running, Within::get),
                 stack_bytes: self.executor.stack.map_or(executor.stack_bytes, |size| size.get().bytes()),
                 memory_bytes: self.executor.memory.map(|size| size.get().0),

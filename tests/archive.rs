@@ -9,7 +9,7 @@ use picloud::{
     clock::DeploymentId,
     deployment::{Cause, Changes, Deployment, DeploymentStatus},
     engine::Engine,
-    executor::local::{LocalExecutor, Settings},
+    executor::local::{Capacity, LocalExecutor},
     function::{LimitPolicy, Revision, Tree, tree::differences},
     live::{Live, Match},
     store::{FindError, Recorded, Store},
@@ -66,7 +66,7 @@ fn archive(policy: LimitPolicy, store: Option<Store>) -> Archive {
     let engine = Arc::new(Engine::new(policy));
     let (_, store) = watch::channel(store);
     Archive::new(Parts {
-        executor: Arc::new(LocalExecutor::new(engine.clone(), &Settings::default(), Arc::new(|_| ()))),
+        executor: Arc::new(LocalExecutor::new(engine.clone(), &Capacity::default(), Arc::new(|_| ()))),
         engine,
         store,
         live: Arc::new(Live::default()),

@@ -12,8 +12,8 @@ use picloud::{
     engine::{Control, Engine},
     execution::Outcome,
     executor::{
-        Executor, Refused,
-        local::{LocalExecutor, Settings},
+        ExecuteError, Executor,
+        local::{Capacity, LocalExecutor},
     },
     function::{Function, LimitPolicy, SharedFunction, Tree},
     sync::check::Checker,
@@ -21,7 +21,7 @@ use picloud::{
 use support::{function, invocation, on_a_runtime, on_big_stack, tree};
 
 fn executor(engine: &Arc<Engine>) -> LocalExecutor {
-    LocalExecutor::new(engine.clone(), &Settings::default(), Arc::new(|_| ()))
+    LocalExecutor::new(engine.clone(), &Capacity::default(), Arc::new(|_| ()))
 }
 
 fn functions(checker: &mut Checker, files: &[(&str, &str)]) -> Vec<SharedFunction> {
@@ -30,8 +30,8 @@ fn functions(checker: &mut Checker, files: &[(&str, &str)]) -> Vec<SharedFunctio
     report.functions.values().cloned().collect()
 }
 
-async fn answer(executor: &dyn Executor, function: &SharedFunction) -> Result<String, Refused> {
-    let finished = executor.execute(function, invocation("/", &[], "")).await?;
+async fn answer(executor: &dyn Executor, function: &SharedFunction) -> Result<String, ExecuteError> {
+    let finished = executor.execute(function.version, invocation("/", &[], "")).await?;
     Ok(String::from_utf8(finished.reply.unwrap().body.to_vec()).unwrap())
 }
 
@@ -59,7 +59,7 @@ fn tables_that_are_loaded_side_by_side_share_functions_and_free_their_own() {
         }
         // It is known to be fast since before, and so answers at once.
         executor.load(&live).await.unwrap();
-        let again = executor.execute(&live[0], invocation("/", &[], "")).now_or_never();
+        let again = executor.execute(live[0].version, invocation("/", &[], "")).now_or_never();
         assert!(again.is_some_and(|finished| finished.is_ok()));
         assert_eq!(gone.iter().filter(|function| function.strong_count() > 0).count(), 0);
     });
@@ -79,16 +79,16 @@ fn a_run_that_is_not_as_fast_as_those_before_goes_on_elsewhere_and_can_be_cancel
             let engine = Arc::new(Engine::new(LimitPolicy::default()));
             let (left, mut leavers) = tokio::sync::mpsc::unbounded_channel();
             let executor =
-                LocalExecutor::new(engine.clone(), &Settings::default(), Arc::new(move |execution| left.send(execution).unwrap()));
+                LocalExecutor::new(engine.clone(), &Capacity::default(), Arc::new(move |execution| left.send(execution).unwrap()));
             let functions = functions(&mut Checker::new(engine), &[("a.rhai", script)]);
             executor.load(&functions).await.unwrap();
-            let light = || executor.execute(&functions[0], invocation("/", &[], ""));
+            let light = || executor.execute(functions[0].version, invocation("/", &[], ""));
             for _ in 0..100 {
                 light().await.unwrap();
             }
             // A busy machine may have let it doubt for a moment, but it is known to be fast.
             assert!(light().now_or_never().is_some(), "{script}");
-            let mut heavy = executor.execute(&functions[0], invocation("/?times=1", &[], ""));
+            let mut heavy = executor.execute(functions[0].version, invocation("/?times=1", &[], ""));
             assert!((&mut heavy).now_or_never().is_none(), "{script}");
             assert_eq!(executor.usage().running.values().sum::<u32>(), 1, "it counts as one run");
             // The pool may be done before anybody looks, but not each time.
@@ -120,7 +120,7 @@ fn a_function_that_uses_its_time_in_few_ticks_is_not_fast() {
         let functions = functions(&mut Checker::new(engine), &[("a.rhai", script)]);
         executor.load(&functions).await.unwrap();
         for _ in 0..20 {
-            let mut run = executor.execute(&functions[0], invocation("/", &[], ""));
+            let mut run = executor.execute(functions[0].version, invocation("/", &[], ""));
             assert!((&mut run).now_or_never().is_none());
             assert!(run.await.unwrap().execution.operations < 100);
         }
@@ -219,7 +219,7 @@ fn a_function_that_leaks_is_refused_until_it_changes() {
             assert_eq!(answer(&executor, &live[0]).await.unwrap(), "leaked");
         }
         let refused = answer(&executor, &live[0]).await.unwrap_err();
-        assert!(matches!(refused, Refused::Leaks { .. }), "{refused}");
+        assert!(matches!(refused, ExecuteError::Leaks { .. }), "{refused}");
         assert_eq!(refused.to_string(), "the function leaked more than 256 KiB");
         assert_eq!(answer(&executor, &live[1]).await.unwrap(), "1");
 
@@ -264,7 +264,7 @@ fn a_tidy_function_is_never_refused() {
             let (executor, live) = (executor.clone(), live.clone());
             tokio::spawn(async move {
                 for function in live.iter().cycle().take(RUNS / 2) {
-                    executor.execute(function, invocation("/f?a=1", &[], "")).await.unwrap();
+                    executor.execute(function.version, invocation("/f?a=1", &[], "")).await.unwrap();
                 }
             })
         });

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::{
-    Executor, Refused, Usage,
+    ExecuteError, Executor, Usage,
     pool::{self, Full, Pool},
 };
 use crate::{
@@ -25,9 +25,9 @@ use crate::{
     function::{Diagnostic, SharedFunction, Version},
 };
 
-/// How the local executor is set up.
+/// What runs may take of the machine together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
+pub struct Capacity {
     /// Runs that are on the pool, or wait for it, at the same time, over all functions.
     pub max_running: usize,
     /// Stack of every thread that may run a script, in bytes; at least four times the memory limit.
@@ -36,7 +36,7 @@ pub struct Settings {
     pub memory_bytes: Option<u64>,
 }
 
-impl Default for Settings {
+impl Default for Capacity {
     fn default() -> Self {
         Self { max_running: 128, stack_bytes: 256 << 20, memory_bytes: None }
     }
@@ -65,9 +65,9 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn leaks(&self) -> Option<Refused> {
+    fn leaks(&self) -> Option<ExecuteError> {
         let limit = self.program.function.manifest.limits.leak;
-        (self.leaked.load(Ordering::Relaxed) > limit.0 as i64).then_some(Refused::Leaks { limit })
+        (self.leaked.load(Ordering::Relaxed) > limit.0 as i64).then_some(ExecuteError::Leaks { limit })
     }
 
     fn count_leak(&self, bytes: i64) {
@@ -151,10 +151,10 @@ impl History {
     }
 }
 
-/// Gives a place back when the run is over, however it ends.
-struct Place(Arc<Loaded>);
+/// One of the runs that a function may have at once. It is given back when the run is over, however that ends.
+struct Permit(Arc<Loaded>);
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
@@ -170,62 +170,57 @@ impl Drop for CancelOnDrop {
 }
 
 impl LocalExecutor {
-    /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `settings.stack_bytes`.
-    pub fn new(engine: Arc<Engine>, settings: &Settings, abandoned: Abandoned) -> Self {
-        let pool = Pool::new(settings.max_running, settings.stack_bytes);
-        if let Some(bytes) = settings.memory_bytes.or_else(|| Some(budget::of_machine()? / 2)) {
+    /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `capacity.stack_bytes`.
+    pub fn new(engine: Arc<Engine>, capacity: &Capacity, abandoned: Abandoned) -> Self {
+        let pool = Pool::new(capacity.max_running, capacity.stack_bytes);
+        if let Some(bytes) = capacity.memory_bytes.or_else(|| Some(budget::of_machine()? / 2)) {
             budget::set(bytes);
         }
-        Self { engine, pool, max_running: settings.max_running, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
+        Self { engine, pool, max_running: capacity.max_running, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
     }
 
-    fn enter(&self, function: &SharedFunction) -> Result<Place, Refused> {
-        let loaded = self.loaded.load().get(&function.version).cloned().ok_or(Refused::NotLoaded)?;
+    fn permit(&self, version: Version) -> Result<Permit, ExecuteError> {
+        let loaded = self.loaded.load().get(&version).cloned().ok_or(ExecuteError::NotLoaded)?;
         if let Some(leaks) = loaded.leaks() {
             return Err(leaks);
         }
-        let limit = function.manifest.limits.concurrency;
-        let place = {
-            let before = loaded.running.fetch_add(1, Ordering::Relaxed);
-            let place = Place(loaded);
-            if before >= limit {
-                return Err(Refused::FunctionBusy { limit });
-            }
-            place
-        };
-        Ok(place)
+        let limit = loaded.program.function.manifest.limits.concurrency;
+        let before = loaded.running.fetch_add(1, Ordering::Relaxed);
+        // Made first: dropped, it takes back what was added.
+        let permit = Permit(loaded);
+        if before < limit { Ok(permit) } else { Err(ExecuteError::FunctionBusy { limit }) }
     }
 
-    async fn on_pool(&self, place: Place, invocation: Box<Invocation>) -> Result<Finished, Refused> {
+    async fn on_pool(&self, permit: Permit, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
         let cancel = CancelFlag::new(AtomicBool::new(false));
         let _stop_with_us = CancelOnDrop(cancel.clone());
         let (sender, receiver) = oneshot::channel();
         let (engine, abandoned) = (self.engine.clone(), self.abandoned.clone());
         let job = move || {
-            let result = run(&engine, &place.0, invocation, Control { cancel: Some(cancel) });
-            drop(place);
+            let result = run(&engine, &permit.0, invocation, Control { cancel: Some(cancel) });
+            drop(permit);
             // Nobody listening means that the client went away.
             if let Err(Ok(finished)) = sender.send(result) {
                 abandoned(finished.execution);
             }
         };
-        self.pool.run(Box::new(job)).map_err(|Full| Refused::NodeBusy { limit: self.max_running })?;
+        self.pool.run(Box::new(job)).map_err(|Full| ExecuteError::NodeBusy { limit: self.max_running })?;
         let mut receiver = receiver;
         while self.pool.unstick() {
             if let Ok(result) = tokio::time::timeout(pool::STUCK, &mut receiver).await {
-                return result.unwrap_or(Err(Refused::NotLoaded));
+                return result.unwrap_or(Err(ExecuteError::NotLoaded));
             }
         }
-        receiver.await.unwrap_or(Err(Refused::NotLoaded))
+        receiver.await.unwrap_or(Err(ExecuteError::NotLoaded))
     }
 }
 
-fn malformed(why: MalformedBody) -> Refused {
-    Refused::MalformedBody(why.to_string())
+fn malformed(why: MalformedBody) -> ExecuteError {
+    ExecuteError::MalformedBody(why.to_string())
 }
 
 /// Runs on a thread of the pool.
-fn run(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>, control: Control) -> Result<Finished, Refused> {
+fn run(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>, control: Control) -> Result<Finished, ExecuteError> {
     let began = cpu_time();
     let finished = engine.run(&loaded.program, invocation, control).map_err(malformed)?;
     loaded.history.record(&finished, Some(cpu_time().saturating_sub(began)));
@@ -234,7 +229,7 @@ fn run(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>, control: C
 }
 
 /// Runs on a thread that serves connections.
-fn run_here(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>) -> Result<Brief, Refused> {
+fn run_here(engine: &Engine, loaded: &Loaded, invocation: Box<Invocation>) -> Result<Brief, ExecuteError> {
     let began = loaded.history.is_doubted().then(cpu_time);
     let brief = engine.run_briefly(&loaded.program, invocation, BRIEF).map_err(malformed)?;
     match &brief {
@@ -275,14 +270,14 @@ impl Executor for LocalExecutor {
         Ok(())
     }
 
-    async fn execute(&self, function: &SharedFunction, invocation: Box<Invocation>) -> Result<Finished, Refused> {
-        let place = self.enter(function)?;
-        if !place.0.history.is_fast() || invocation.body.len() >= LARGE_BODY {
-            return self.on_pool(place, invocation).await;
+    async fn execute(&self, version: Version, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
+        let permit = self.permit(version)?;
+        if !permit.0.history.is_fast() || invocation.body.len() >= LARGE_BODY {
+            return self.on_pool(permit, invocation).await;
         }
-        match run_here(&self.engine, &place.0, invocation)? {
+        match run_here(&self.engine, &permit.0, invocation)? {
             Brief::Finished(finished) => Ok(finished),
-            Brief::TooLong { invocation, .. } => self.on_pool(place, invocation).await,
+            Brief::TooLong { invocation, .. } => self.on_pool(permit, invocation).await,
         }
     }
 

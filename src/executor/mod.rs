@@ -14,7 +14,7 @@ use crate::{
 
 /// Why a run did not take place.
 #[derive(Debug, thiserror::Error)]
-pub enum Refused {
+pub enum ExecuteError {
     /// The body is not what its content type says.
     #[error("{0}")]
     MalformedBody(String),
@@ -63,8 +63,8 @@ pub trait Executor: Send + Sync {
     /// one version must be one and the same, as check makes them. The errors are about their files.
     async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>>;
 
-    /// Runs one that is loaded. Dropping the future stops the run where that is possible.
-    async fn execute(&self, function: &SharedFunction, invocation: Box<Invocation>) -> Result<Finished, Refused>;
+    /// Runs a version that is loaded. Dropping the future stops the run where that is possible.
+    async fn execute(&self, version: Version, invocation: Box<Invocation>) -> Result<Finished, ExecuteError>;
 
     /// Returns what is being run, and what that takes.
     fn usage(&self) -> Usage;

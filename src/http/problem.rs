@@ -18,7 +18,7 @@ use super::{
 use crate::{
     access::{FunctionPrefix, Scope},
     execution::{Failure, Outcome},
-    executor::Refused,
+    executor::ExecuteError,
     function::{
         Diagnostic, FunctionName,
         route::{Method, methods::join},
@@ -68,7 +68,7 @@ pub enum Problem {
     /// The branch is not shown, because its files have mistakes.
     BrokenBranch(Vec<Diagnostic>),
     /// The run did not take place.
-    Refused(Refused),
+    Refused(ExecuteError),
     /// The run failed. With its author's view of it, which callers see only with `--dev`.
     Ended(Outcome, Option<Failure>),
     /// Nothing is loaded yet.
@@ -191,7 +191,7 @@ impl Problem {
             | Self::BodyBroken
             | Self::BadOrder(_)
             | Self::Tar(TarError::Damaged(_))
-            | Self::Refused(Refused::MalformedBody(_)) => StatusCode::BAD_REQUEST,
+            | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
                 Denied::NoToken { .. } | Denied::WrongToken => StatusCode::UNAUTHORIZED,
                 Denied::ScopeTooSmall { .. }
@@ -258,7 +258,9 @@ impl Problem {
             | Self::WebhooksBusy
             | Self::TailsBusy { .. }
             | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
-            | Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::Leaks { .. } | Refused::NotLoaded)
+            | Self::Refused(
+                ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::Leaks { .. } | ExecuteError::NotLoaded,
+            )
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
             Self::Ended(Outcome::OperationsExceeded | Outcome::MemoryExceeded | Outcome::SizeExceeded, _) => {
@@ -287,10 +289,10 @@ impl Problem {
             Self::BodyBroken => "the request ended before its body did, or the parts of its body are malformed".into(),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
             Self::BrokenBranch(_) => "the files of this branch have mistakes".into(),
-            Self::Refused(Refused::MalformedBody(why)) => why.clone(),
-            Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. }) => "too many requests at once; try again soon".into(),
-            Self::Refused(Refused::Leaks { .. }) => "the function leaks memory and was stopped until it changes".into(),
-            Self::Refused(Refused::NotLoaded) => "the function is being replaced; try again".into(),
+            Self::Refused(ExecuteError::MalformedBody(why)) => why.clone(),
+            Self::Refused(ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. }) => "too many requests at once; try again soon".into(),
+            Self::Refused(ExecuteError::Leaks { .. }) => "the function leaks memory and was stopped until it changes".into(),
+            Self::Refused(ExecuteError::NotLoaded) => "the function is being replaced; try again".into(),
             Self::BadHead(why) => format!("the request is malformed: {why}"),
             Self::NotImplemented(why) => why.clone(),
             Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => "the function failed".into(),
@@ -485,7 +487,7 @@ impl Problem {
             Self::Denied(Denied::TooManyTries { retry_after }) | Self::NotAdmitted(Denied::TooManyTries { retry_after }) => {
                 Some(whole_seconds(*retry_after))
             }
-            Self::Refused(Refused::FunctionBusy { .. } | Refused::NodeBusy { .. } | Refused::NotLoaded)
+            Self::Refused(ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _)
             | Self::NotReady
             | Self::Denied(Denied::DatabaseAway)
@@ -587,7 +589,7 @@ mod tests {
             (Problem::BadHead("x".into()), 400),
             (Problem::NotImplemented("x".into()), 501),
             (Problem::BodyBroken, 400),
-            (refused(Refused::MalformedBody("x".into())), 400),
+            (refused(ExecuteError::MalformedBody("x".into())), 400),
             (Problem::Denied(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
             (Problem::NotAdmitted(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
             (Problem::NotAdmitted(too_small()), 403),
@@ -663,10 +665,10 @@ mod tests {
             (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
             (Problem::NotReplayable("x".into()), 409),
             (Problem::NotInvocable { why: "x".into(), diagnostics: Vec::new() }, 409),
-            (refused(Refused::FunctionBusy { limit: 1 }), 503),
-            (refused(Refused::NodeBusy { limit: 1 }), 503),
-            (refused(Refused::Leaks { limit: Size::mib(1) }), 503),
-            (refused(Refused::NotLoaded), 503),
+            (refused(ExecuteError::FunctionBusy { limit: 1 }), 503),
+            (refused(ExecuteError::NodeBusy { limit: 1 }), 503),
+            (refused(ExecuteError::Leaks { limit: Size::mib(1) }), 503),
+            (refused(ExecuteError::NotLoaded), 503),
             (ended(Outcome::Cancelled), 503),
             (ended(Outcome::TimedOut), 504),
             (ended(Outcome::OperationsExceeded), 507),

@@ -9,7 +9,7 @@ use super::{App, function::Met, metrics::CLIENT_WENT_AWAY};
 use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Finished, Outcome},
-    executor::Refused,
+    executor::ExecuteError,
     trace::{Context, Kind, Span, Tracer, Value, cut},
 };
 
@@ -86,7 +86,7 @@ impl Traced {
     }
 
     /// The run has ended, or did not take place.
-    pub fn ran(&mut self, executed: &Result<Finished, Refused>) {
+    pub fn ran(&mut self, executed: &Result<Finished, ExecuteError>) {
         let (attributes, error) = match executed {
             Ok(finished) => (of_execution(&finished.execution), error_of(&finished.execution)),
             Err(refused) => (Vec::new(), Some(refused.to_string())),

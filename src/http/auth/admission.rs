@@ -9,7 +9,7 @@ use super::{Auth, Denied, Way};
 use crate::{
     access::{Principal, Scope},
     execution::{Finished, Invocation},
-    executor::{Refused, SharedExecutor, Usage},
+    executor::{ExecuteError, SharedExecutor, Usage},
     function::{Function, SharedFunction},
     http::App,
 };
@@ -54,8 +54,8 @@ impl Runner {
     }
 
     /// Runs the function that the leave is for.
-    pub fn run<'a>(&'a self, leave: Leave<'a>, invocation: Box<Invocation>) -> impl Future<Output = Result<Finished, Refused>> + 'a {
-        self.0.execute(leave.function, invocation)
+    pub fn run<'a>(&'a self, leave: Leave<'a>, invocation: Box<Invocation>) -> impl Future<Output = Result<Finished, ExecuteError>> + 'a {
+        self.0.execute(leave.function.version, invocation)
     }
 
     /// Tells what runs take.

@@ -30,7 +30,7 @@ use crate::{
     blocking,
     clock::monotonic,
     execution::Outcome,
-    executor::{Refused, Usage},
+    executor::{ExecuteError, Usage},
     function::Diagnostic,
     live::{
         Table,
@@ -77,11 +77,11 @@ impl Counts {
     /// Counts a request whose function did not run.
     pub fn reject(&self, problem: &Problem) {
         let reason = match problem {
-            Problem::Refused(Refused::FunctionBusy { .. }) => 0,
-            Problem::Refused(Refused::NodeBusy { .. }) => 1,
-            Problem::Refused(Refused::Leaks { .. }) => 2,
-            Problem::Refused(Refused::NotLoaded) => 3,
-            Problem::Refused(Refused::MalformedBody(_)) => 4,
+            Problem::Refused(ExecuteError::FunctionBusy { .. }) => 0,
+            Problem::Refused(ExecuteError::NodeBusy { .. }) => 1,
+            Problem::Refused(ExecuteError::Leaks { .. }) => 2,
+            Problem::Refused(ExecuteError::NotLoaded) => 3,
+            Problem::Refused(ExecuteError::MalformedBody(_)) => 4,
             Problem::NotAdmitted(_) => 5,
             Problem::BodyEncoded(_) => 6,
             Problem::BodyTooLarge { .. } => 7,
