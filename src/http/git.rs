@@ -24,15 +24,15 @@ use http_body_util::BodyExt as _;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead};
 use tokio_util::io::StreamReader;
 
-use super::{
-    App, Problem, Settings,
-    auth::{
-        Way,
-        caller::{Anybody, Caller, Deploy, Grant, Guarded, Read},
-    },
-};
 use crate::{
     clock::monotonic,
+    http::{
+        App, Problem, Settings,
+        auth::{
+            Way,
+            caller::{Anybody, Caller, Deploy, Grant, Guarded, Read},
+        },
+    },
     source::git::serve::{Client, Hosted, ServeError, Service},
 };
 

@@ -1,37 +1,14 @@
 //! Requests in, responses out: connections with their limits, the functions' own URLs, and the reserved ones. Knows nothing of Rhai.
 
-mod admin;
-mod archive;
-mod asked;
-mod audit;
+mod api;
 mod auth;
-mod check;
-mod connection;
-mod control;
-mod cors;
-mod deployments;
-mod executions;
-mod forwarded;
-mod function;
+mod call;
 mod git;
-mod head;
-mod invoke;
 mod metrics;
-mod network;
-mod nonsense;
-mod openapi;
-mod places;
-mod preview;
 mod problem;
-mod replay;
-mod routes;
-mod scripts;
-mod tail;
-mod timer;
-mod tokens;
-mod trace;
-mod tree;
+mod reserved;
 mod webhook;
+mod wire;
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -43,14 +20,17 @@ use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use auth::{Auth, admission::Runner};
-pub use connection::serve;
-pub use forwarded::{ForwardedHeader, Network, Proxies};
-pub use function::record_abandoned;
+pub use auth::Auth;
+use call::preview;
+pub use call::{admission::Runner, record_abandoned};
 pub use metrics::Counts;
-use places::Received;
 use problem::Problem;
 pub use webhook::Webhook;
+pub use wire::{
+    connection::serve,
+    forwarded::{ForwardedHeader, Network, Proxies},
+};
+use wire::{head, places::Received};
 
 use crate::{
     clock::Ids,
@@ -254,11 +234,11 @@ impl App {
         }
         let path = request.uri().path();
         if is_reserved(path) {
-            return Ok(control::answer(self, face, request, peer).await);
+            return Ok(reserved::answer(self, face, request, peer).await);
         }
         Ok(match preview::label(&self, &request) {
             Some(label) if face.has_previews(&self.settings) => preview::answer_at(&self, &label, request, peer).await,
-            None if face != Face::Control => function::answer(&self, request, peer).await,
+            None if face != Face::Control => call::answer(&self, request, peer).await,
             _ => Problem::NotFound.answer(None, false),
         })
     }

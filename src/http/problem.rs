@@ -9,12 +9,6 @@ use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use serde::Serialize;
 
-use super::{
-    Answer,
-    auth::{Denied, Way},
-    git::Refusal,
-    webhook::{Reason, SIGNATURES},
-};
 use crate::{
     access::{FunctionPrefix, Scope},
     execution::{Failure, Outcome},
@@ -22,6 +16,12 @@ use crate::{
     function::{
         Diagnostic, FunctionName,
         route::{Method, methods::join},
+    },
+    http::{
+        Answer,
+        auth::{Denied, Way},
+        git::Refusal,
+        webhook::{Reason, SIGNATURES},
     },
     source::{edit::EditError, tarball::TarError},
     store::{FindError, SHORTEST_REVISION, StoreError},

@@ -19,12 +19,15 @@ use http::{HeaderMap, Request, request::Parts};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use super::{Denied, Way};
 use crate::{
     access::{Principal, Scope},
     audit::Actor,
     function::{Diagnostic, FunctionName, SharedFunction, toml_text::explained},
-    http::{App, Problem, auth::admission::Leave, function},
+    http::{
+        App, Problem,
+        auth::{Denied, Way},
+        call::{self, admission::Leave},
+    },
 };
 
 /// What the router of the node's own URLs holds: an app that only the extractors of this file take out.
@@ -220,7 +223,7 @@ impl Grant {
 
 async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
-    function::read_body(&headers, body, limit, app.settings.body_timeout).await
+    call::read_body(&headers, body, limit, app.settings.body_timeout).await
 }
 
 /// Reads a body, and says of a wrong one what its sender can act on.

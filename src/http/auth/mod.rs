@@ -1,7 +1,6 @@
 //! From a request's headers to who sent it: a bearer token, or the password of Basic authentication, which is what git sends. Here it ends with
-//! whose token it is. What that one may do is asked in two places: [`caller`] for orders, [`admission`] for runs of functions.
+//! whose token it is. What that one may do is asked in two places: [`caller`] for orders, [`super::call::admission`] for runs of functions.
 
-pub mod admission;
 pub mod caller;
 mod known;
 mod tries;
@@ -99,7 +98,7 @@ impl Auth {
     }
 
     /// Returns who sent a request, if its scope is large enough. Whether that one may do what the request is about is not asked yet.
-    async fn identify(&self, needed: Scope, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+    pub(super) async fn identify(&self, needed: Scope, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
         let sent = headers.get(header::AUTHORIZATION).filter(|sent| way == Way::Password || !is_basic(sent));
         let sent = sent.ok_or(Denied::NoToken { needed, way })?;
         let principal = self.recognise(&credentials(sent), address).await?;
@@ -123,7 +122,7 @@ impl Auth {
     }
 
     /// Returns whether an `authorization` holds what can be a token of ours, right or wrong.
-    fn is_ours(&self, authorization: &HeaderValue) -> bool {
+    pub(super) fn is_ours(&self, authorization: &HeaderValue) -> bool {
         credentials(authorization).iter().any(|text| access::is_secret(text) || self.admin.matches(text.as_bytes()))
     }
 

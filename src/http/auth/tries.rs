@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::http::network::network;
+use crate::http::wire::network::network;
 
 /// Wrong tokens that an address may send within `WINDOW`.
 const MAX_WRONG: u32 = 10;

@@ -19,19 +19,19 @@ use text::{
 };
 use tokio::sync::Semaphore;
 
-use super::{
-    App, Problem,
-    auth::{
-        Way,
-        caller::{Anybody, Caller, Read},
-    },
-};
 use crate::{
     blocking,
     clock::monotonic,
     execution::Outcome,
     executor::{ExecuteError, Usage},
     function::Diagnostic,
+    http::{
+        App, Problem,
+        auth::{
+            Way,
+            caller::{Anybody, Caller, Read},
+        },
+    },
     live::{
         Table,
         meter::{BOUNDS_US, Meter},

@@ -6,7 +6,7 @@ use axum::extract::Query;
 use http::Uri;
 use serde::de::DeserializeOwned;
 
-use super::Problem;
+use crate::http::Problem;
 
 /// Reads the keys and values of a query. What is wrong names the key.
 pub fn asked<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {

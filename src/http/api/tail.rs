@@ -13,10 +13,10 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{App, Problem};
 use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Timed},
+    http::{App, Problem},
     store::{
         ExecutionFilter,
         feed::{Batch, Listener},

@@ -4,14 +4,19 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
 
-use super::{
-    Answer, App, Problem,
-    auth::{Denied, admission::may_see},
-    function,
-    places::Received,
-    problem::BASIC,
+use crate::{
+    function::reserved::is_reserved,
+    http::{
+        Answer, App, Problem,
+        auth::Denied,
+        call::{self, admission::may_see},
+        problem::BASIC,
+        wire::places::Received,
+    },
+    live::Table,
+    store::FindError,
+    sync::archive::ArchiveError,
 };
-use crate::{function::reserved::is_reserved, live::Table, store::FindError, sync::archive::ArchiveError};
 
 /// What the paths of earlier deployments begin with.
 pub const PREFIX: &str = "/_picloud/v/";
@@ -23,7 +28,7 @@ pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr)
         Err(denied) => return ask(denied),
     };
     match enter(app, &mut request).await {
-        Ok(table) => function::answer_from(app, &table, request, peer).await,
+        Ok(table) => call::answer_from(app, &table, request, peer).await,
         // Whoever has a token may know what is wrong with the files.
         Err(problem) => problem.answer(None, app.settings.dev || viewer.is_some()),
     }

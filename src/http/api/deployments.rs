@@ -9,16 +9,15 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{
-    Problem,
-    archive::log,
-    asked::asked,
-    auth::caller::{Caller, Grant, Read},
-    openapi::Routes,
-    problem::away,
-};
 use crate::{
     deployment::{DeploymentId, DeploymentStatus, Timed},
+    http::{
+        Problem,
+        api::{asked::asked, openapi::Routes},
+        auth::caller::{Caller, Grant, Read},
+        call::archive::log,
+        problem::away,
+    },
     store::Store,
     sync::{
         archive::ArchiveError,

@@ -12,20 +12,19 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{
-    App, Problem,
-    auth::{
-        Denied,
-        caller::{About, Caller, Grant, Read},
-    },
-    openapi::Routes,
-    problem::away,
-    replay, tail,
-};
 use crate::{
     clock::rfc3339,
     execution::{Execution, ExecutionId, Timed},
     function::FunctionName,
+    http::{
+        App, Problem,
+        api::{openapi::Routes, replay, tail},
+        auth::{
+            Denied,
+            caller::{About, Caller, Grant, Read},
+        },
+        problem::away,
+    },
     store::{ExecutionFilter, FilterError, Store},
 };
 

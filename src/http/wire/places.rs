@@ -27,8 +27,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use super::network::network;
-use crate::clock::coarse_ms;
+use crate::{clock::coarse_ms, http::wire::network::network};
 
 /// A client keeps its place so long at least: a new one needs a moment to say what it wants.
 const LEAST_WAIT_MS: u64 = 100;

@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{
-    App, Problem,
-    asked::asked,
-    auth::caller::{Caller, Grant, Read},
-    openapi::Routes,
-};
 use crate::{
     blocking,
+    http::{
+        App, Problem,
+        api::{asked::asked, openapi::Routes},
+        auth::caller::{Caller, Grant, Read},
+    },
     live::{Table, explain::Explanation},
 };
 

@@ -5,11 +5,11 @@ use std::{borrow::Cow, time::Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 
-use super::{App, function::Met, metrics::CLIENT_WENT_AWAY};
 use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Finished, Outcome},
     executor::ExecuteError,
+    http::{App, call::Met, metrics::CLIENT_WENT_AWAY},
     trace::{Context, Kind, Span, Tracer, Value, cut},
 };
 

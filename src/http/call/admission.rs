@@ -5,13 +5,15 @@ use std::{net::SocketAddr, sync::Arc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request::Parts};
 
-use super::{Auth, Denied, Way};
 use crate::{
     access::{Principal, Scope},
     execution::{Finished, Invocation},
     executor::{ExecuteError, SharedExecutor, Usage},
     function::{Function, SharedFunction},
-    http::App,
+    http::{
+        App,
+        auth::{Auth, Denied, Way},
+    },
 };
 
 /// Carries a token of ours where `authorization` is the function's own.
@@ -33,7 +35,7 @@ pub struct Leave<'a> {
 
 impl<'a> Leave<'a> {
     /// For somebody who orders a run, of a function that anybody may call, too.
-    pub(super) fn ordered(principal: &Principal, function: &'a SharedFunction) -> Result<Self, Denied> {
+    pub(in crate::http) fn ordered(principal: &Principal, function: &'a SharedFunction) -> Result<Self, Denied> {
         may_run(principal, function)?;
         Ok(Self { function, principal: function.manifest.auth.map(|_| principal.name.as_str().into()) })
     }

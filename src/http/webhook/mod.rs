@@ -25,8 +25,10 @@ use http::{HeaderMap, Request, StatusCode, header};
 use http_body::Body as _;
 use sha2::Sha256;
 
-use super::{App, Problem, auth::caller::Anybody, function, network::network};
-use crate::secret::Secret;
+use crate::{
+    http::{App, Problem, auth::caller::Anybody, call, wire::network::network},
+    secret::Secret,
+};
 
 /// What GitHub sends at most.
 const MAX_BODY_BYTES: usize = 25 << 20;
@@ -146,7 +148,7 @@ async fn accept(app: &App, request: Request<Body>, address: IpAddr) -> Result<bo
     signature.precheck(&webhook.secret).map_err(Problem::Webhook)?;
     let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BODY_BYTES as u64);
     let _place = if is_small { None } else { Some(webhook.bodies.take(address).ok_or(Problem::WebhooksBusy)?) };
-    let body = function::read_body(&parts.headers, body, MAX_BODY_BYTES, app.settings.body_timeout).await?;
+    let body = call::read_body(&parts.headers, body, MAX_BODY_BYTES, app.settings.body_timeout).await?;
     let event = verify(&parts.headers, &body, &webhook.secret, app.ids.now_us()).map_err(Problem::Webhook)?;
     Ok(webhook.concerns(&event))
 }

@@ -5,9 +5,13 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderName, HeaderValue, Request, header, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
 
-use super::{Answer, App, Problem, archive::ask, auth::admission::may_see, function, places::Received};
 use crate::{
     function::reserved::is_reserved,
+    http::{
+        Answer, App, Problem,
+        call::{self, admission::may_see, archive::ask},
+        wire::places::Received,
+    },
     live::{Preview, Previews},
     source::git::branch,
 };
@@ -67,7 +71,7 @@ async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Rec
     };
     let Some(preview) = preview else { return Problem::NotFound.answer(None, false) };
     let mut answer = match &preview.table {
-        Some(table) => function::answer_from(app, table, request, peer).await,
+        Some(table) => call::answer_from(app, table, request, peer).await,
         None => Problem::BrokenBranch(preview.diagnostics.clone()).answer(None, app.settings.dev || viewer.is_some()),
     };
     if let Ok(commit) = HeaderValue::from_str(&preview.revision.0) {

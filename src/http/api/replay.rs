@@ -11,19 +11,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{
-    Answer, App, Problem,
-    auth::{
-        admission::Leave,
-        caller::{Caller, Deploy},
-    },
-    function,
-    problem::away,
-};
 use crate::{
     clock::id_text,
     execution::{Capture, Captured, Execution, ExecutionId, Finished, Incomplete, Invocation, Timed, Trigger},
     function::{FunctionName, ScriptId},
+    http::{
+        Answer, App, Problem,
+        auth::caller::{Caller, Deploy},
+        call::{self, admission::Leave},
+        problem::away,
+    },
     live::{LiveFunction, Table},
 };
 
@@ -139,9 +136,9 @@ impl App {
         let finished = self.executor.run(leave, invocation).await.map_err(Problem::Refused)?;
         let Finished { reply, mut execution, .. } = finished;
         let text = id_text(execution_id.0);
-        let ended = function::ended(reply, &mut execution);
-        function::record(&self.journal, self.recording, execution.clone());
-        let answer = function::respond(self, ended, std::str::from_utf8(&text).unwrap_or_default());
+        let ended = call::ended(reply, &mut execution);
+        call::record(&self.journal, self.recording, execution.clone());
+        let answer = call::respond(self, ended, std::str::from_utf8(&text).unwrap_or_default());
         Ok((execution, answer))
     }
 }

@@ -13,18 +13,18 @@ use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::{
-    App, Problem,
-    auth::caller::{About, Caller, Deploy, Grant, Read},
-    openapi::Routes,
-    problem::away,
-};
 use crate::{
     clock::rfc3339,
     deployment::Deployment,
     function::{
         Content, Diagnostic, FunctionName, Manifest, ScriptId, Version,
         route::{Methods, methods::Method},
+    },
+    http::{
+        App, Problem,
+        api::openapi::Routes,
+        auth::caller::{About, Caller, Deploy, Grant, Read},
+        problem::away,
     },
     live::scripts::{Script, ScriptFilter, file_of},
     source::edit::EditError,

@@ -12,13 +12,15 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{
-    Problem,
-    auth::caller::{Admin, Caller, Grant},
-    openapi::Routes,
-    problem::away,
+use crate::{
+    access::{self, Scope, Token, TokenHash},
+    http::{
+        Problem,
+        api::openapi::Routes,
+        auth::caller::{Admin, Caller, Grant},
+        problem::away,
+    },
 };
-use crate::access::{self, Scope, Token, TokenHash};
 
 /// Longest wish for a token.
 const MAX_ORDER_BYTES: usize = 16 * 1024;

@@ -11,20 +11,18 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{
-    App, Problem,
-    archive::log,
-    auth::caller::{About, Caller, Deploy, Grant},
-    function,
-    openapi::Routes,
-    replay::told,
-};
 use crate::{
     execution::{Capture, ExecutionId, Invocation, Params, RecordedMethod, RecordedPath, Timed, Trigger},
     function::{
         Diagnostic, FilePath, FunctionName,
         reserved::is_reserved,
         route::{self, methods::join},
+    },
+    http::{
+        App, Problem,
+        api::{openapi::Routes, replay::told},
+        auth::caller::{About, Caller, Deploy, Grant},
+        call::{self, archive::log},
     },
     live::{Entry, LiveFunction, Match, Table},
 };
@@ -125,7 +123,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         Meets::Refused { why, .. } => Err(Problem::NotInvocable { why, diagnostics: Vec::new() }),
         Meets::Options { allow, .. } => {
             // The node answers this one by itself, too.
-            let response = function::no_content(&allow);
+            let response = call::no_content(&allow);
             Ok(Json(json!({ "execution": null, "response": told(&request.method, response).await })))
         }
     }
@@ -204,7 +202,7 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Para
         return Err(Problem::BodyTooLarge { limit });
     }
     if !body.is_empty() {
-        function::must_be_plain(&headers)?;
+        call::must_be_plain(&headers)?;
     }
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
     let asked = method.clone();

@@ -15,7 +15,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::auth::caller::Guarded;
+use crate::http::auth::caller::Guarded;
 
 /// Routes that say what they are.
 pub type Routes = OpenApiRouter<Guarded>;

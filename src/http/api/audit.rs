@@ -5,13 +5,15 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::{
-    Problem,
-    auth::caller::{Admin, Caller, Grant},
-    openapi::Routes,
-    problem::away,
+use crate::{
+    audit::AuditFilter,
+    http::{
+        Problem,
+        api::openapi::Routes,
+        auth::caller::{Admin, Caller, Grant},
+        problem::away,
+    },
 };
-use crate::audit::AuditFilter;
 
 /// The route of the audit log.
 pub fn routes() -> Routes {

@@ -9,13 +9,13 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{
-    Problem,
-    auth::caller::{Caller, Deploy},
-    openapi::Routes,
-};
 use crate::{
     function::{Diagnostic, FunctionName, Tree},
+    http::{
+        Problem,
+        api::openapi::Routes,
+        auth::caller::{Caller, Deploy},
+    },
     live::scripts::file_of,
     store::function_name,
     sync::orders::OrderError,

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::routes;
 
-use super::{
-    App, Problem,
-    auth::caller::{Caller, Deploy, Read},
-    openapi::Routes,
-    preview,
-};
 use crate::{
     audit::Actor,
     clock::rfc3339,
+    http::{
+        App, Problem,
+        api::openapi::Routes,
+        auth::caller::{Caller, Deploy, Read},
+        call::preview,
+    },
     sync::orders::{Look, OrderError, Rollback},
 };
 

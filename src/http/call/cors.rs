@@ -4,9 +4,9 @@
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 
-use super::{Answer, App, problem::allow_header};
 use crate::{
     function::{Cors, route::Method as Known},
+    http::{Answer, App, problem::allow_header},
     live::{Entry, LiveFunction, Match, Table},
 };
 
@@ -28,7 +28,7 @@ impl App {
     }
 
     /// Answers a browser that asks whether a page may send a request, if anybody has said who may.
-    pub(super) fn preflight<B>(&self, table: &Table, request: &Request<B>) -> Option<Answer> {
+    pub(in crate::http) fn preflight<B>(&self, table: &Table, request: &Request<B>) -> Option<Answer> {
         let asked = Asked::of(request)?;
         let path = request.uri().path();
         let (cors, methods) = match table.find(asked.method.to_str().ok()?, path) {
@@ -42,13 +42,13 @@ impl App {
     }
 
     /// The same for a function that answers any method.
-    pub(super) fn preflight_of<B>(&self, function: &LiveFunction, request: &Request<B>) -> Option<Answer> {
+    pub(in crate::http) fn preflight_of<B>(&self, function: &LiveFunction, request: &Request<B>) -> Option<Answer> {
         let asked = Asked::of(request)?;
         Some(asked.answer(self.cors(Some(function))?, asked.method.clone()))
     }
 
     /// Returns how the answer to a request with these headers is shared that met this function, or none.
-    pub(super) fn shared<'a>(&'a self, function: Option<&'a LiveFunction>, headers: &HeaderMap) -> Shared<'a> {
+    pub(in crate::http) fn shared<'a>(&'a self, function: Option<&'a LiveFunction>, headers: &HeaderMap) -> Shared<'a> {
         let cors = self.declared_cors(function);
         Shared { cors, origin: cors.and_then(|_| headers.get(header::ORIGIN).cloned()) }
     }

@@ -1,5 +1,11 @@
 //! The data plane: a request to a function's URL.
 
+pub mod admission;
+pub mod archive;
+mod cors;
+pub mod preview;
+pub mod trace;
+
 use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
@@ -7,21 +13,19 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, he
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::ext::ReasonPhrase;
 
-use super::{
-    Answer, App, Problem, REQUEST_ID, Recording,
-    auth::admission,
-    cors,
-    metrics::{CLIENT_WENT_AWAY, Measure},
-    places::Received,
-    problem::allow_header,
-    request_id,
-    trace::Traced,
-};
 use crate::{
     clock::{TEXT_LENGTH, id_text},
     deployment::DeploymentId,
     execution::{Capture, Execution, ExecutionId, Failure, Finished, Invocation, Outcome, Params, Reply, Trigger},
     function::{SharedFunction, route::Method},
+    http::{
+        Answer, App, Problem, REQUEST_ID, Recording,
+        call::trace::Traced,
+        metrics::{CLIENT_WENT_AWAY, Measure},
+        problem::allow_header,
+        request_id,
+        wire::places::Received,
+    },
     live::{Entry, LiveFunction, Match, Table},
     store::Journal,
 };

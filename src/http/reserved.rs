@@ -15,22 +15,22 @@ use serde_json::json;
 use tower_service::Service;
 use utoipa_axum::routes;
 
-use super::{
-    Answer, App, Face, Problem, admin, archive, audit,
-    auth::caller::{Anybody, Caller, Guarded, Read},
-    check, deployments, executions,
-    function::{self, Met},
-    git, invoke, metrics,
-    openapi::{self, Routes},
-    places::Received,
-    preview, routes, scripts, tokens,
-    trace::Traced,
-    tree, webhook,
-};
 use crate::{
     access::Principal,
     execution::Trigger,
     function::{ScriptId, route::Method},
+    http::{
+        Answer, App, Face, Problem,
+        api::{
+            admin, audit, check, deployments, executions, invoke,
+            openapi::{self, Routes},
+            routes, scripts, tokens, tree,
+        },
+        auth::caller::{Anybody, Caller, Guarded, Read},
+        call::{self, Met, archive, preview, trace::Traced},
+        git, metrics, webhook,
+        wire::places::Received,
+    },
 };
 
 /// Answers a request to a reserved path.
@@ -101,7 +101,7 @@ async fn execute(app: &App, id: String, request: Request<Received>, peer: Socket
                 return answer;
             }
             let met = Met { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
-            function::run(app, met, request, peer, trace).await
+            call::run(app, met, request, peer, trace).await
         }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }

@@ -22,11 +22,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
+use crate::http::{
     App, Face, Settings,
-    nonsense::Nonsense,
-    places::{Place, Places, Progress, Received, Streamed},
-    timer::Timer,
+    wire::{
+        nonsense::Nonsense,
+        places::{Place, Places, Progress, Received, Streamed},
+        timer::Timer,
+    },
 };
 
 /// After the system refused a connection (no more file handles, say), wait so long before the next try.

@@ -1,0 +1,16 @@
+//! The control plane: what operators ask and order below `/api/admin/`, a file for each kind of thing.
+
+pub mod admin;
+mod asked;
+pub mod audit;
+pub mod check;
+pub mod deployments;
+pub mod executions;
+pub mod invoke;
+pub mod openapi;
+mod replay;
+pub mod routes;
+pub mod scripts;
+mod tail;
+pub mod tokens;
+pub mod tree;

@@ -1,0 +1,9 @@
+//! Between a socket and a request: connections and their limits, who is at the other end, and what a head must be.
+
+pub mod connection;
+pub mod forwarded;
+pub mod head;
+pub mod network;
+mod nonsense;
+pub mod places;
+mod timer;
