@@ -61,8 +61,9 @@ fn case(name: &str) -> (&'static str, Box<Invocation>) {
         "F1" => (include_str!("functions/hello.rhai"), invocation("/hello?name=Ada", &[host], "")),
         "F2" => {
             let headers = [host, ("content-type", "application/json")];
-            let invocation = invocation("/transform", &headers, include_str!("support/body.json"));
-            (include_str!("functions/transform.post.rhai"), Box::new(Invocation { method: Method::POST, ..*invocation }))
+            let mut invocation = invocation("/transform", &headers, include_str!("support/body.json"));
+            invocation.request.method = Method::POST;
+            (include_str!("functions/transform.post.rhai"), invocation)
         }
         "F3" => (include_str!("functions/compute.get.rhai"), invocation("/compute", &[host], "")),
         _ => panic!("there are F1, F2 and F3"),

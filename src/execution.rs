@@ -2,15 +2,17 @@
 
 mod capture;
 mod recorded;
+mod request;
 
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-pub use capture::{Capture, Captured, Incomplete};
+pub use capture::{Capture, Incomplete};
 pub use recorded::{Recorded, RecordedMethod, RecordedPath};
+pub use request::HttpRequest;
 
 pub use crate::clock::ExecutionId;
 use crate::{
@@ -79,22 +81,31 @@ pub struct Invocation {
     pub replay_of: Option<ExecutionId>,
     /// The caller's id for the request; without one it is the execution's.
     pub request_id: Option<HeaderValue>,
-    /// As sent.
-    pub method: Method,
-    /// Path and query as sent.
-    pub uri: Uri,
-    /// From the path.
-    pub params: Params,
     /// Whose token let it in, where the function asks for one.
     pub principal: Option<Arc<str>>,
-    /// As sent; without the token that let it in.
-    pub headers: HeaderMap,
-    /// Whole.
-    pub body: Bytes,
     /// The peer, or who a trusted proxy says it is.
     pub remote_addr: Option<IpAddr>,
+    /// What is asked.
+    pub request: HttpRequest,
     /// The request as it is kept to be run again, if it is.
     pub capture: Option<Box<Capture>>,
+}
+
+impl Invocation {
+    /// Makes an invocation that says nothing of who sent the request.
+    pub fn new(execution_id: ExecutionId, deployment: DeploymentId, trigger: Trigger, request: HttpRequest) -> Self {
+        Self {
+            execution_id,
+            deployment,
+            trigger,
+            replay_of: None,
+            request_id: None,
+            principal: None,
+            remote_addr: None,
+            request,
+            capture: None,
+        }
+    }
 }
 
 /// How a run ended.

@@ -279,7 +279,7 @@ fn the_operations_that_are_recorded_are_those_of_the_limit() {
 #[test]
 fn path_parameters_are_strings_arrays_or_absent() {
     let mut invocation = invocation("/", &[], "");
-    invocation.params = vec![
+    invocation.request.params = vec![
         ("id".into(), Param::One("7".into())),
         ("path".into(), Param::Many(vec!["a".into(), "b".into()])),
         ("lang".into(), Param::Absent),

@@ -28,7 +28,7 @@ use crate::{
     config::Config,
     deployment::DeploymentId,
     engine::Control,
-    execution::{Execution, ExecutionId, Invocation, Reply, Trigger},
+    execution::{Execution, ExecutionId, HttpRequest, Invocation, Reply, Trigger},
     function::{Diagnostic, SharedFunction, diagnostic::near_miss, reserved::is_reserved, route::methods::join},
     live::router::{Match, Router},
     shown::Shown,
@@ -132,21 +132,8 @@ impl Invoke {
             bail!("the body has {} bytes, more than the {} that this function takes (413)", body.len(), limits.body);
         }
         let execution_id = ExecutionId(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()).next());
-        let invocation = Box::new(Invocation {
-            execution_id,
-            deployment: DeploymentId(0),
-            trigger: Trigger::Cli,
-            replay_of: None,
-            request_id: None,
-            method: method.clone(),
-            uri,
-            params,
-            principal: None,
-            headers,
-            body,
-            remote_addr: None,
-            capture: None,
-        });
+        let request = HttpRequest { method: method.clone(), uri, params, headers, body };
+        let invocation = Box::new(Invocation::new(execution_id, DeploymentId(0), Trigger::Cli, request));
         let ran = {
             let (function, engine) = (function.clone(), checked.engine.clone());
             on_script_stack(&config, move || -> anyhow::Result<_> {

@@ -11,7 +11,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Ma
 use super::{meter, sizes::Sizes, value};
 use crate::{
     clock::id_text,
-    execution::{Invocation, LogLevel, LogLine, Param},
+    execution::{HttpRequest, Invocation, LogLevel, LogLine, Param},
     function::{Limits, SharedFunction},
 };
 
@@ -94,7 +94,7 @@ impl Current {
     /// Returns how large the largest values are that a script can read from this request. Above half of what is allowed they are exact;
     /// below it they may be less than said here.
     pub fn sizes(&self, allowed: Sizes) -> Sizes {
-        let Invocation { uri, headers, params, body, .. } = &*self.invocation;
+        let HttpRequest { uri, headers, params, body, .. } = &self.invocation.request;
         let texts = headers.values().map(|value| value.len() + 2).sum::<usize>() + uri.path().len() + uri.query().map_or(0, str::len);
         // A byte that is not UTF-8 becomes a character of three.
         let head = Sizes {
@@ -131,7 +131,7 @@ impl Current {
 
     /// The names and values of the query, decoded, in order.
     fn pairs(&self) -> form_urlencoded::Parse<'_> {
-        form_urlencoded::parse(self.invocation.uri.query().unwrap_or_default().as_bytes())
+        form_urlencoded::parse(self.invocation.request.uri.query().unwrap_or_default().as_bytes())
     }
 
     fn query(&mut self) -> Map {
@@ -158,7 +158,7 @@ impl Current {
 
     fn headers(&mut self) -> Map {
         if self.headers.is_none() {
-            let names = self.invocation.headers.keys();
+            let names = self.invocation.request.headers.keys();
             self.headers = Some(names.filter_map(|name| Some((name.as_str().into(), self.header(name)?.into()))).collect());
         }
         self.headers.clone().unwrap_or_default()
@@ -168,12 +168,13 @@ impl Current {
     /// 9113, section 8.2.3.
     fn header(&self, name: &HeaderName) -> Option<String> {
         let separator = if name == http::header::COOKIE { "; " } else { ", " };
-        let values = self.invocation.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let values =
+            self.invocation.request.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         values.reduce(|joined, value| joined + separator + value.as_str())
     }
 
     fn params(&self) -> Map {
-        self.invocation.params.iter().map(|(name, param)| (name.as_ref().into(), param_value(param))).collect()
+        self.invocation.request.params.iter().map(|(name, param)| (name.as_ref().into(), param_value(param))).collect()
     }
 }
 
@@ -233,15 +234,15 @@ const OF_CTX: [(&str, Getter); 8] = [
 
 /// The properties of `ctx.request`.
 const OF_REQUEST: [(&str, Getter); 10] = [
-    ("method", |run| run.invocation.method.as_str().into()),
-    (PATH, |run| run.invocation.uri.path().into()),
+    ("method", |run| run.invocation.request.method.as_str().into()),
+    (PATH, |run| run.invocation.request.uri.path().into()),
     ("route", |run| run.function.route.to_string().into()),
     ("params", |run| run.params().into()),
     ("query", |run| run.query().into()),
     ("query_all", |run| run.query_all().into()),
     ("headers", |run| run.headers().into()),
     (BODY, Current::shared_body),
-    ("raw_body", |run| Dynamic::from_blob(run.invocation.body.to_vec())),
+    ("raw_body", |run| Dynamic::from_blob(run.invocation.request.body.to_vec())),
     ("remote_addr", |run| run.invocation.remote_addr.map_or(Dynamic::UNIT, |address| address.to_string().into())),
 ];
 
@@ -341,7 +342,7 @@ impl Property {
             }
             Self::Header(name) => run.header(name).map_or(Dynamic::UNIT, Dynamic::from),
             Self::Param(key) => {
-                let param = run.invocation.params.iter().find(|(name, _)| **name == *key.as_str());
+                let param = run.invocation.request.params.iter().find(|(name, _)| **name == *key.as_str());
                 param.map_or(Dynamic::UNIT, |(_, param)| param_value(param))
             }
         }

@@ -78,7 +78,7 @@ impl Engine {
             cpu: cpu.map(|limit| meter::CpuLimit { limit, since: None }),
             cancel: control.cancel,
         });
-        let body = match body::read(&invocation.headers, &invocation.body) {
+        let body = match body::read(&invocation.request.headers, &invocation.request.body) {
             Ok(body) => Some(body),
             // It may be good: there was no memory to see.
             Err(_) if meter::is_stopped() => None,
@@ -131,8 +131,8 @@ impl Engine {
             trigger: invocation.trigger,
             replay_of: invocation.replay_of,
             request_id: invocation.request_id.map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()),
-            method: invocation.method.as_str().into(),
-            path: invocation.uri.path().into(),
+            method: invocation.request.method.as_str().into(),
+            path: invocation.request.uri.path().into(),
             status: reply.as_ref().map_or(0, |reply| reply.status.as_u16()),
             outcome,
             duration_us: usage.duration.as_micros() as u64,

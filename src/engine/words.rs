@@ -78,7 +78,7 @@ impl<'a> Values<'a> {
         if !self.1.is_some_and(is_of_body) {
             return String::new();
         }
-        context::with(|run| body::Kind::of(&run.invocation.headers, &run.invocation.body).note())
+        context::with(|run| body::Kind::of(&run.invocation.request.headers, &run.invocation.request.body).note())
             .flatten()
             .map_or(String::new(), |note| format!("; {note}"))
     }

@@ -1,11 +1,10 @@
 //! A request as it is kept to be run again, without the headers that look like credentials.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::Params;
+use super::{HttpRequest, Params};
 
 /// A request that a run was asked for by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,21 +19,6 @@ pub struct Capture {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     body_bytes: u64,
-}
-
-/// A request that was kept, put together again.
-#[derive(Debug)]
-pub struct Captured {
-    /// As sent.
-    pub method: Method,
-    /// Path and query as sent.
-    pub uri: Uri,
-    /// From the path.
-    pub params: Params,
-    /// Those that were kept.
-    pub headers: HeaderMap,
-    /// Whole.
-    pub body: Bytes,
 }
 
 /// Why a request that was kept cannot be put together again.
@@ -58,7 +42,8 @@ const JWT: &str = "eyJ";
 
 impl Capture {
     /// Keeps a request, and its body if that has at most so many bytes.
-    pub fn of(method: &Method, uri: &Uri, params: &Params, headers: &HeaderMap, body: &Bytes, max_body_bytes: usize) -> Self {
+    pub fn of(request: &HttpRequest, max_body_bytes: usize) -> Self {
+        let HttpRequest { method, uri, params, headers, body } = request;
         let kept = |(name, value): (&HeaderName, &HeaderValue)| {
             let text = (!is_credential(name, value)).then(|| value.as_bytes().iter().map(|byte| char::from(*byte)).collect());
             (name.as_str().to_owned(), text)
@@ -80,7 +65,7 @@ impl Capture {
     }
 
     /// Puts the request together again, as far as it was kept.
-    pub fn request(&self) -> Result<Captured, Incomplete> {
+    pub fn request(&self) -> Result<HttpRequest, Incomplete> {
         let body = self.body.as_ref().ok_or(Incomplete::Body(self.body_bytes))?;
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
@@ -90,7 +75,7 @@ impl Capture {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Incomplete::Damaged)?;
             headers.try_append(name, value).map_err(|_| Incomplete::Damaged)?;
         }
-        Ok(Captured {
+        Ok(HttpRequest {
             method: self.method.parse().map_err(|_| Incomplete::Damaged)?,
             uri: self.uri.parse().map_err(|_| Incomplete::Damaged)?,
             params: self.params.clone(),
@@ -119,6 +104,9 @@ fn holds_jwt(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use http::{Method, Uri};
+
     use super::*;
     use crate::execution::Param;
 
@@ -181,7 +169,8 @@ mod tests {
         ];
         let uri = Uri::from_static("http://h/orders/7?x=%20");
         let body = Bytes::from_static(b"\x00\xff{}");
-        let capture = |limit| Capture::of(&Method::POST, &uri, &params, &headers, &body, limit);
+        let sent = HttpRequest { method: Method::POST, uri, params: params.clone(), headers: headers.clone(), body: body.clone() };
+        let capture = |limit| Capture::of(&sent, limit);
         let json = serde_json::to_string(&capture(4)).unwrap();
         assert!(!json.contains("id=1"), "{json}");
         let read: Capture = serde_json::from_str(&json).unwrap();

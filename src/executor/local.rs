@@ -272,7 +272,7 @@ impl Executor for LocalExecutor {
 
     async fn execute(&self, version: Version, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
         let permit = self.permit(version)?;
-        if !permit.0.history.is_fast() || invocation.body.len() >= LARGE_BODY {
+        if !permit.0.history.is_fast() || invocation.request.body.len() >= LARGE_BODY {
             return self.on_pool(permit, invocation).await;
         }
         match run_here(&self.engine, &permit.0, invocation)? {

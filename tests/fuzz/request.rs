@@ -29,8 +29,8 @@ fn request() {
     let [whole, echo] = [WHOLE, ECHO].map(|script| program(&engine, script));
     fuzz("request", move |input| {
         let Some(invocation) = read(input) else { return "no request".into() };
-        let body = invocation.body.clone();
-        let is_json = invocation.headers.get("content-type").is_some_and(|kind| kind == "application/json");
+        let body = invocation.request.body.clone();
+        let is_json = invocation.request.headers.get("content-type").is_some_and(|kind| kind == "application/json");
         let Ok(shown) = engine.run(&whole, invocation.clone(), Control::default()) else {
             assert!(!is_json || body.is_empty() || serde_json::from_slice::<Value>(&body).is_err(), "it is JSON");
             return "malformed".into();
@@ -72,8 +72,8 @@ fn read(input: &[u8]) -> Option<Box<Invocation>> {
     let mut rest = lines.next().unwrap_or_default();
     let mut words = first.split(|byte| *byte == b' ');
     let mut read = invocation("/", &[], "");
-    read.method = Method::from_bytes(words.next()?).ok()?;
-    read.uri = Uri::try_from(words.next()?).ok()?;
+    read.request.method = Method::from_bytes(words.next()?).ok()?;
+    read.request.uri = Uri::try_from(words.next()?).ok()?;
     let mut headers = HeaderMap::new();
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = rest[..end].trim_ascii();
@@ -81,7 +81,8 @@ fn read(input: &[u8]) -> Option<Box<Invocation>> {
         let Some(colon) = line.iter().position(|byte| *byte == b':') else { break };
         headers.append(HeaderName::from_bytes(&line[..colon]).ok()?, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
     }
-    Some(Box::new(Invocation { headers, body: rest.to_vec().into(), ..*read }))
+    (read.request.headers, read.request.body) = (headers, rest.to_vec().into());
+    Some(read)
 }
 
 /// Makes the response, as the server does.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use picloud::{
     deployment::DeploymentId,
     engine::{Control, Engine, program},
-    execution::{Execution, ExecutionId, Finished, Invocation, Trigger},
+    execution::{Execution, ExecutionId, Finished, HttpRequest, Invocation, Trigger},
     function::{Content, Diagnostic, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
     sync::check::Checker,
 };
@@ -39,21 +39,14 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
 
 /// A `GET /` with these headers and this body.
 pub fn invocation(uri: &str, headers: &[(&'static str, &str)], body: &str) -> Box<Invocation> {
-    Box::new(Invocation {
-        execution_id: ExecutionId(1 << 40),
-        deployment: DeploymentId(2 << 40),
-        trigger: Trigger::Http,
-        replay_of: None,
-        request_id: None,
+    let request = HttpRequest {
         method: http::Method::GET,
         uri: uri.parse().unwrap(),
         params: Vec::new(),
-        principal: None,
         headers: headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect(),
         body: Bytes::copy_from_slice(body.as_bytes()),
-        remote_addr: None,
-        capture: None,
-    })
+    };
+    Box::new(Invocation::new(ExecutionId(1 << 40), DeploymentId(2 << 40), Trigger::Http, request))
 }
 
 /// Runs `f.rhai` of this tree on a thread with the stack that a node gives its threads.

@@ -54,7 +54,7 @@ pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntime
     if took_body {
         // What is left of it makes room first. It was well formed the first time.
         current.body = Dynamic::UNIT;
-        current.body = body::read(&current.invocation.headers, &current.invocation.body).unwrap_or(Dynamic::UNIT);
+        current.body = body::read(&current.invocation.request.headers, &current.invocation.request.body).unwrap_or(Dynamic::UNIT);
     }
     meter::rewind(used);
     Planned::GaveUp

@@ -15,7 +15,7 @@ use proptest::{
 use crate::{
     clock::{DeploymentId, ExecutionId},
     engine::{Control, Engine, Program, program},
-    execution::{Execution, Finished, Invocation, Param, Trigger},
+    execution::{Execution, Finished, HttpRequest, Invocation, Param, Trigger},
     function::{Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
 };
 
@@ -40,12 +40,7 @@ impl Asked {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.append("x-one", HeaderValue::from_static("1"));
         headers.append("x-one", HeaderValue::from_static("2"));
-        Box::new(Invocation {
-            execution_id: ExecutionId(1 << 40),
-            deployment: DeploymentId(2 << 40),
-            trigger: Trigger::Http,
-            replay_of: None,
-            request_id: None,
+        let request = HttpRequest {
             method: Method::POST,
             uri: format!("/f?{}", self.query).parse().unwrap(),
             params: vec![
@@ -53,12 +48,10 @@ impl Asked {
                 ("rest".into(), Param::Many(vec!["a".into(), "b".into()])),
                 ("none".into(), Param::Absent),
             ],
-            principal: None,
             headers,
             body: Bytes::from(self.body.clone()),
-            remote_addr: None,
-            capture: None,
-        })
+        };
+        Box::new(Invocation::new(ExecutionId(1 << 40), DeploymentId(2 << 40), Trigger::Http, request))
     }
 }
 

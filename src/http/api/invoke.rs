@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
-    execution::{Capture, ExecutionId, Invocation, Params, RecordedMethod, RecordedPath, Timed, Trigger},
+    execution::{Capture, ExecutionId, HttpRequest, Invocation, Params, RecordedMethod, RecordedPath, Timed, Trigger},
     function::{
         Diagnostic, FilePath, FunctionName,
         reserved::is_reserved,
@@ -57,16 +57,9 @@ struct InvokeOrder {
     deployment: Option<String>,
 }
 
-/// The same, read.
-struct Told {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
 impl InvokeOrder {
-    fn read(self) -> Result<Told, Problem> {
+    /// Returns the request; what its path says is known once it has met a function.
+    fn read(self) -> Result<HttpRequest, Problem> {
         let bad = |key: &str, why: &str| Problem::BadOrder(format!("`{key}`: {why}"));
         let uri: Option<Uri> = self.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/') && uri.authority().is_none());
         let uri = uri.ok_or_else(|| bad("path", "that is none; begin with `/`, and write a space as `%20`"))?;
@@ -92,7 +85,7 @@ impl InvokeOrder {
                 header.ok_or_else(|| bad("headers", &format!("`{}` is none, or its value is none", name.escape_debug())))?;
             headers.append(name, value);
         }
-        Ok(Told { method, uri, headers, body: body.unwrap_or_default() })
+        Ok(HttpRequest { method, uri, params: Params::new(), headers, body: body.unwrap_or_default() })
     }
 }
 
@@ -116,7 +109,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
     let (grant, met) = caller.for_found(find).await?;
     tracing::info!("`{}` runs {} {}", grant.name(), RecordedMethod::from(request.method.as_str()), RecordedPath::from(request.uri.path()));
     match met {
-        Meets::Function { table, function, params } => run(&grant, &table, &function, params, request).await.map(Json),
+        Meets::Function { table, function, params } => run(&grant, &table, &function, HttpRequest { params, ..request }).await.map(Json),
         Meets::Broken { file, diagnostics } => {
             Err(Problem::NotInvocable { why: format!("the file `{file}` has mistakes and never was right"), diagnostics })
         }
@@ -193,35 +186,23 @@ fn all_at(table: &Table, path: &str, methods: &[route::Method]) -> Vec<FunctionN
     methods.iter().filter_map(at).collect()
 }
 
-async fn run(grant: &Grant, table: &Table, function: &LiveFunction, params: Params, request: Told) -> Result<Value, Problem> {
+async fn run(grant: &Grant, table: &Table, function: &LiveFunction, request: HttpRequest) -> Result<Value, Problem> {
     let leave = grant.run(&function.function)?;
-    let (app, Told { method, uri, headers, body }) = (&grant.app, request);
+    let app = &grant.app;
     let manifest = &function.function.manifest;
     let limit = manifest.limits.body.bytes();
-    if body.len() > limit {
+    if request.body.len() > limit {
         return Err(Problem::BodyTooLarge { limit });
     }
-    if !body.is_empty() {
-        call::must_be_plain(&headers)?;
+    if !request.body.is_empty() {
+        call::must_be_plain(&request.headers)?;
     }
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
-    let asked = method.clone();
-    let capture = is_captured.then(|| Capture::of(&method, &uri, &params, &headers, &body, app.capturing.max_body_bytes));
-    let invocation = Box::new(Invocation {
-        execution_id: ExecutionId(app.ids.next()),
-        deployment: table.deployment,
-        trigger: Trigger::Invoke,
-        replay_of: None,
-        request_id: None,
-        method,
-        uri,
-        params,
-        principal: leave.principal(),
-        headers,
-        body,
-        remote_addr: None,
-        capture: capture.map(Box::new),
-    });
+    let capture = is_captured.then(|| Box::new(Capture::of(&request, app.capturing.max_body_bytes)));
+    let method = request.method.clone();
+    let mut invocation = Box::new(Invocation::new(ExecutionId(app.ids.next()), table.deployment, Trigger::Invoke, request));
+    invocation.principal = leave.principal();
+    invocation.capture = capture;
     let (execution, answer) = app.run_apart(leave, invocation).await?;
-    Ok(json!({ "execution": Timed::from(&*execution), "response": told(&asked, answer).await }))
+    Ok(json!({ "execution": Timed::from(&*execution), "response": told(&method, answer).await }))
 }

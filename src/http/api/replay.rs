@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{
     clock::id_text,
-    execution::{Capture, Captured, Execution, ExecutionId, Finished, Incomplete, Invocation, Timed, Trigger},
+    execution::{Capture, Execution, ExecutionId, Finished, HttpRequest, Incomplete, Invocation, Timed, Trigger},
     function::{FunctionName, ScriptId},
     http::{
         Answer, App, Problem,
@@ -102,7 +102,7 @@ impl App {
         &self,
         leave: Leave<'_>,
         replay_of: ExecutionId,
-        request: Captured,
+        request: HttpRequest,
         capture: Capture,
         table: &Table,
         function: &LiveFunction,
@@ -111,22 +111,10 @@ impl App {
         if request.body.len() > manifest.limits.body.bytes() {
             return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {} at most", manifest.limits.body)));
         }
-        let invocation = Box::new(Invocation {
-            execution_id: ExecutionId(self.ids.next()),
-            deployment: table.deployment,
-            trigger: Trigger::Replay,
-            replay_of: Some(replay_of),
-            request_id: None,
-            method: request.method,
-            uri: request.uri,
-            params: request.params,
-            // It is not this caller who sent the request.
-            principal: None,
-            headers: request.headers,
-            body: request.body,
-            remote_addr: None,
-            capture: manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture)),
-        });
+        // No principal: it is not this caller who sent the request.
+        let mut invocation = Box::new(Invocation::new(ExecutionId(self.ids.next()), table.deployment, Trigger::Replay, request));
+        invocation.replay_of = Some(replay_of);
+        invocation.capture = manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture));
         self.run_apart(leave, invocation).await
     }
 

@@ -16,7 +16,7 @@ use hyper::ext::ReasonPhrase;
 use crate::{
     clock::{TEXT_LENGTH, id_text},
     deployment::DeploymentId,
-    execution::{Capture, Execution, ExecutionId, Failure, Finished, Invocation, Outcome, Params, Reply, Trigger},
+    execution::{Capture, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, Outcome, Params, Reply, Trigger},
     function::{SharedFunction, route::Method},
     http::{
         Answer, App, Problem, REQUEST_ID, Recording,
@@ -213,27 +213,18 @@ async fn execute(
     let manifest = &call.function.manifest;
     let leave = admission::admit(app, call.function, head, call.peer).await.map_err(Problem::NotAdmitted)?;
     let body = read_body(&head.headers, body, manifest.limits.body.bytes(), app.settings.body_timeout).await?;
+    let mut request =
+        HttpRequest { method: head.method.clone(), uri: head.uri.clone(), params, headers: std::mem::take(&mut head.headers), body };
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
-    let max_body_bytes = app.capturing.max_body_bytes;
-    let capture = is_captured.then(|| Box::new(Capture::of(&head.method, &head.uri, &params, &head.headers, &body, max_body_bytes)));
+    let capture = is_captured.then(|| Box::new(Capture::of(&request, app.capturing.max_body_bytes)));
     if let Some(trace) = trace {
-        trace.runs(&mut head.headers);
+        trace.runs(&mut request.headers);
     }
-    let invocation = Box::new(Invocation {
-        execution_id: call.id,
-        deployment: call.deployment,
-        trigger: call.trigger,
-        replay_of: None,
-        request_id: call.request_id.clone(),
-        method: head.method.clone(),
-        uri: head.uri.clone(),
-        params,
-        principal: leave.principal(),
-        headers: std::mem::take(&mut head.headers),
-        body,
-        remote_addr: Some(call.peer.ip()),
-        capture,
-    });
+    let mut invocation = Box::new(Invocation::new(call.id, call.deployment, call.trigger, request));
+    invocation.request_id = call.request_id.clone();
+    invocation.principal = leave.principal();
+    invocation.remote_addr = Some(call.peer.ip());
+    invocation.capture = capture;
     // What is left from here on by its client is a run that is stopped.
     measure.outcome = Some(Outcome::Cancelled);
     let executed = app.executor.run(leave, invocation).await;
