@@ -25,7 +25,7 @@
 //! # One direction
 //!
 //! `function` uses nothing of ours but the words for who may do what; `engine` knows no server and no store; `http` knows no Rhai; only [`node`] names implementations; only
-//! [`cli`] prints. `tests/architecture.rs` holds the table.
+//! [`cli`] prints. `tests/architecture/` holds the table.
 
 pub mod access;
 pub mod audit;
