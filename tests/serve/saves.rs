@@ -424,5 +424,5 @@ fn a_name_answers_in_both_forms_of_its_letters() {
     assert_eq!(node.get("/na%C3%AFve/e%CC%81").text(), "e\u{301}");
     node.write("caf\u{e9}.rhai", "2");
     node.wait_for_state("degraded");
-    node.wait_for_line(&["as well", "cafe\u{301}.rhai"]);
+    node.wait_for_line(&["are one name", "`cafe\\\\u{301}.rhai` and `caf\u{e9}.rhai`"]);
 }

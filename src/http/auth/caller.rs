@@ -231,10 +231,12 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| {
         let (line, column) = (error.line(), error.column());
         Problem::BadOrder(match error.classify() {
+            Category::Data if body.trim_ascii_start().first() != Some(&b'{') => "the body is no JSON object".into(),
             Category::Data => {
                 let said = error.to_string();
                 let said = said.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&said);
                 let (message, hint) = explained(said);
+                let message = message.replace("expected a table", "expected an object");
                 format!("in the body, {message}{}", hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default())
             }
             Category::Syntax | Category::Eof | Category::Io if body.is_empty() => "the body is empty, and JSON is expected".into(),
