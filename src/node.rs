@@ -45,8 +45,8 @@ use crate::{
     store::{Lease, Store, StoreError, journal::Journal, retention},
     supervisor,
     sync::{
-        Parts, Sync,
-        archive::{self, Archive},
+        Sync, SyncParts,
+        archive::{Archive, ArchiveParts},
         orders::SyncHandle,
     },
     telemetry,
@@ -143,7 +143,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let known = store.clone();
     let auth = Auth::new(admin_token(&config.data)?, store.clone(), clock.clone());
     let Followed { source, git, is_open } = Followed::of(&config, &clock, remembers(&store).await).await?;
-    let archive = Archive::new(archive::Parts {
+    let archive = Archive::new(ArchiveParts {
         engine: engine.clone(),
         executor: executor.clone(),
         store: store.clone(),
@@ -151,7 +151,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         stack_bytes: config.executor.stack_bytes,
     });
     let (sync_handle, orders) = SyncHandle::new(source.clone());
-    let mut sync = Sync::new(Parts {
+    let mut sync = Sync::new(SyncParts {
         source,
         engine,
         executor: executor.clone(),

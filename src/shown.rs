@@ -68,6 +68,21 @@ pub fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
+/// Writes an error and its causes in one line, each once.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let because = error.to_string();
+        // Some errors repeat their cause.
+        if !text.ends_with(&because) {
+            text = format!("{text}: {because}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 /// Writes hidden characters of a JSON text as JSON does, so that it says the same to a program and nothing to a terminal.
 pub fn json(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

@@ -13,7 +13,7 @@ use picloud::{
     function::{LimitPolicy, Revision, Tree, tree::differences},
     live::{Live, Match},
     store::{FindError, Recorded, Store},
-    sync::archive::{Archive, ArchiveError, KEPT, Parts},
+    sync::archive::{Archive, ArchiveError, ArchiveParts, KEPT},
 };
 use support::{STACK, on_a_runtime, tree};
 use tempfile::TempDir;
@@ -65,7 +65,7 @@ impl Shelf {
 fn archive(policy: LimitPolicy, store: Option<Store>) -> Archive {
     let engine = Arc::new(Engine::new(policy));
     let (_, store) = watch::channel(store);
-    Archive::new(Parts {
+    Archive::new(ArchiveParts {
         executor: Arc::new(LocalExecutor::new(engine.clone(), &Capacity::default(), Arc::new(|_| ()))),
         engine,
         store,

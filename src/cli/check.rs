@@ -29,7 +29,7 @@ use crate::{
     },
     sync::{
         check::Checker,
-        settle::{Settled, settle},
+        fallback::{GoodTree, fall_back},
     },
 };
 
@@ -90,7 +90,7 @@ impl Check {
 /// What a command finds in the configured folder.
 pub(super) struct CheckedSource {
     /// The functions that are right, the files that are not, and why.
-    pub settled: Settled,
+    pub settled: GoodTree,
     /// Has compiled them.
     pub engine: Arc<Engine>,
     /// Holds what is compiled, until the command is done with it.
@@ -107,7 +107,7 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     let mut checker = Checker::new(engine.clone());
     let files = snapshot.tree.len();
     let check = move || {
-        let settled = settle(&mut checker, snapshot, &Tree::new());
+        let settled = fall_back(&mut checker, snapshot, &Tree::new());
         (settled, checker)
     };
     let (settled, checker) =

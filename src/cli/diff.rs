@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::Engine,
     store::{FindError, LIVE},
-    sync::diff::{Bounds, Detail, Difference, FileDifference, Sides},
+    sync::diff::{Bounds, DeploymentDiff, Detail, FileDiff, Sides},
 };
 
 /// `picloud diff [A] [B]`
@@ -47,7 +47,7 @@ impl Diff {
             Some(client) => self.ask(&client)?,
             None => self.compare()?,
         };
-        let Difference { from, to, plan, files_differing, files, outdated } = &difference;
+        let DeploymentDiff { from, to, plan, files_differing, files, outdated } = &difference;
         for side in outdated {
             let found = counted(side.errors, side.warnings);
             output::tell(format!("{found} in the files of {} by today's rules; their functions are not compared", side.deployment));
@@ -70,7 +70,7 @@ impl Diff {
     }
 
     /// Reads both sides from the database and compares them here.
-    fn compare(&self) -> anyhow::Result<Difference> {
+    fn compare(&self) -> anyhow::Result<DeploymentDiff> {
         let config = self.node.configured.load()?;
         let sides = self
             .node
@@ -82,7 +82,7 @@ impl Diff {
     }
 
     /// Has a node compare them.
-    fn ask(&self, client: &Client) -> anyhow::Result<Difference> {
+    fn ask(&self, client: &Client) -> anyhow::Result<DeploymentDiff> {
         let mut pairs = vec![("stat", self.stat.to_string())];
         pairs.extend(self.from.clone().map(|from| ("against", from)));
         let key: String = form_urlencoded::byte_serialize(self.to.as_bytes()).collect();
@@ -102,7 +102,7 @@ fn explained(error: FindError) -> anyhow::Error {
 }
 
 /// Prints a difference as it is; on a terminal control characters are written out, so that a file cannot speak to it.
-fn print(FileDifference { file, diff, is_left_out, .. }: &FileDifference) {
+fn print(FileDiff { file, diff, is_left_out, .. }: &FileDiff) {
     let text = match (diff, is_left_out) {
         (Some(diff), _) => diff.clone(),
         (None, true) => format!("`{file}` differs, and its lines are left out: one answer has no room for them\n"),

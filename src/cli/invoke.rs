@@ -32,7 +32,7 @@ use crate::{
     function::{Diagnostic, SharedFunction, diagnostic::near_miss, reserved::is_reserved, route::methods::join},
     live::router::{Match, Router},
     shown::Shown,
-    sync::settle::Settled,
+    sync::fallback::GoodTree,
 };
 
 /// What `--url` is for commands that are about files.
@@ -223,7 +223,7 @@ pub fn print(reply: &Reply, method: &Method, include: bool) {
 type Entry = Result<SharedFunction, Arc<[Diagnostic]>>;
 
 /// Makes the router that a node on this folder would have.
-fn router(settled: &Settled) -> Router<Entry> {
+fn router(settled: &GoodTree) -> Router<Entry> {
     let ready = settled.report.functions.values().map(|function| (function.route.clone(), Ok(function.clone())));
     let broken = settled.broken.iter().map(|file| (file.route.clone(), Err(file.diagnostics.clone())));
     Router::new(ready.chain(broken))

@@ -7,7 +7,7 @@ use crate::{
     function::{Diagnostic, Revision},
     shown::Shown,
     source::git::{GitSource, HEADS, Moved, Pushed, RepositoryError, TAGS, Unfit, branch, taken_for},
-    sync::orders::{Checked, SyncHandle},
+    sync::orders::{SnapshotCheck, SyncHandle},
 };
 
 /// Judges pushes.
@@ -150,7 +150,7 @@ impl Judge {
         }
         let snapshot = self.source.read(&update.new, quarantine).await?;
         let checked = self.sync.check(snapshot).await.map_err(|error| format!("picloud: {error}"))?;
-        let Checked { diagnostics, plan, following, rollback, database } = checked;
+        let SnapshotCheck { diagnostics, plan, following, rollback, database } = checked;
         let mut say = self.findings(&diagnostics);
         let errors = diagnostics.iter().filter(|found| found.is_error()).count();
         if errors > 0 {

@@ -25,7 +25,11 @@ use crate::{
     },
     source::{edit::EditError, tarball::TarError},
     store::{FindError, SHORTEST_REVISION, StoreError},
-    sync::{archive::ArchiveError, orders::OrderError, plan::Plan, upload::UploadError},
+    sync::{
+        archive::ArchiveError,
+        diff::tree::TreeDiff,
+        orders::{error::OrderError, upload::UploadError},
+    },
 };
 
 /// Asks for a user and a password.
@@ -529,7 +533,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     diagnostics: &'a [Diagnostic],
     #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<&'a Plan>,
+    plan: Option<&'a TreeDiff>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -632,7 +636,7 @@ mod tests {
             (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
             (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),
             (Problem::Upload(UploadError::RouteTaken(Vec::new())), 409),
-            (Problem::Upload(UploadError::MassDelete(Box::new(Plan::between(&Functions::new(), &Functions::new())))), 409),
+            (Problem::Upload(UploadError::MassDelete(Box::new(TreeDiff::between(&Functions::new(), &Functions::new())))), 409),
             (Problem::Upload(UploadError::Held("x".into())), 409),
             (Problem::Upload(EditError::ReadOnly("x".into()).into()), 409),
             (Problem::Upload(EditError::Moved("x".into()).into()), 409),

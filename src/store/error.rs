@@ -5,6 +5,7 @@ use std::{error::Error, fmt, path::PathBuf, time::Duration};
 use sqlx::migrate::MigrateError;
 
 use super::transfer;
+use crate::shown::with_causes;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -301,21 +302,6 @@ impl From<Unavailable> for sqlx::Error {
     fn from(why: Unavailable) -> Self {
         Self::AnyDriverError(Box::new(why))
     }
-}
-
-/// Writes an error and its causes in one line, each once.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let because = error.to_string();
-        // Drivers repeat what is below them.
-        if !text.ends_with(&because) {
-            text = format!("{text}: {because}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// Returns what SQLite says of a file that is damaged, or no database at all.

@@ -13,7 +13,7 @@ use tokio::{
 
 use super::{
     check::Checker,
-    diff::{Detail, Difference, Sides},
+    diff::{DeploymentDiff, Detail, Sides},
 };
 use crate::{
     blocking,
@@ -31,7 +31,7 @@ pub const KEPT: usize = 8;
 const LOADS: usize = 2;
 
 /// The parts that an archive works with.
-pub struct Parts {
+pub struct ArchiveParts {
     /// Compiles.
     pub engine: Arc<Engine>,
     /// Runs.
@@ -74,7 +74,7 @@ type Slot = Arc<OnceCell<Ready>>;
 /// Gives tables of earlier deployments. Cheap to clone.
 #[derive(Clone)]
 pub struct Archive {
-    parts: Arc<Parts>,
+    parts: Arc<ArchiveParts>,
     /// At most [`KEPT`], the one that was asked for last at the end.
     slots: Arc<Mutex<Vec<(DeploymentId, Slot)>>>,
     places: Arc<Semaphore>,
@@ -82,7 +82,7 @@ pub struct Archive {
 
 impl Archive {
     /// Makes an archive with nothing ready.
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: ArchiveParts) -> Self {
         Self { parts: Arc::new(parts), slots: Arc::default(), places: Arc::new(Semaphore::new(LOADS)) }
     }
 
@@ -110,7 +110,7 @@ impl Archive {
     }
 
     /// Returns what differs between two deployments that were live; without `from`, between what was live before `to` and that.
-    pub async fn difference(&self, from: Option<&str>, to: &str, detail: Detail) -> Result<Difference, ArchiveError> {
+    pub async fn difference(&self, from: Option<&str>, to: &str, detail: Detail) -> Result<DeploymentDiff, ArchiveError> {
         let place = self.place().await;
         let sides = Sides::read(&self.store()?, from, to).await?;
         self.at_place(place, move |parts| sides.compare(parts.engine.clone(), detail)).await
@@ -163,7 +163,7 @@ impl Archive {
     async fn at_place<T: Send + 'static>(
         &self,
         place: OwnedSemaphorePermit,
-        work: impl FnOnce(&Parts) -> T + Send + 'static,
+        work: impl FnOnce(&ArchiveParts) -> T + Send + 'static,
     ) -> Result<T, ArchiveError> {
         let (sender, receiver) = oneshot::channel();
         let parts = self.parts.clone();
@@ -179,7 +179,7 @@ impl Archive {
     }
 }
 
-impl Parts {
+impl ArchiveParts {
     /// Checks and loads a tree. To be called where there is stack enough.
     fn make_ready(&self, id: DeploymentId, tree: &Arc<Tree>, runtime: &Handle) -> Ready {
         // Holds what is compiled until the executor does.

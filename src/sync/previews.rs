@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Sync, with_causes};
+use super::Sync;
 use crate::{
     deployment::{DeploymentId, Snapshot},
     function::SharedFunction,
     live::{Preview, Table},
+    shown::with_causes,
 };
 
 impl Sync {
@@ -36,7 +37,7 @@ impl Sync {
 
     async fn preview(&self, branch: &str, snapshot: Snapshot) -> Arc<Preview> {
         let tree = Arc::new(snapshot.tree);
-        let (mut report, _compiled) = self.examiner().check_apart(tree).await;
+        let (mut report, _compiled) = self.live_checker().check_apart(tree).await;
         report.diagnostics.extend(snapshot.problems);
         report.diagnostics.sort();
         let revision = snapshot.revision;

@@ -24,7 +24,7 @@ const MAY_USE: [(&str, &[&str]); 26] = [
     ("execution", &["clock", "deployment", "function"]),
     ("engine", &["clock", "execution", "function"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
-    ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function"]),
+    ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function", "shown"]),
     ("executor", &["blocking", "engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "live", "shown", "source", "store"]),

@@ -16,7 +16,7 @@ use crate::{
         auth::caller::{Caller, Deploy, Read},
         call::preview,
     },
-    sync::orders::{Look, OrderError, Rollback},
+    sync::orders::{Look, error::OrderError, rollback::Rollback},
 };
 
 /// The routes of the control plane.

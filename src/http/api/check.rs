@@ -18,7 +18,7 @@ use crate::{
     },
     live::scripts::file_of,
     store::function_name,
-    sync::orders::OrderError,
+    sync::orders::error::OrderError,
 };
 
 /// Bytes of all files of one check.

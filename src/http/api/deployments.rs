@@ -21,7 +21,7 @@ use crate::{
     store::Store,
     sync::{
         archive::ArchiveError,
-        diff::{Bounds, Detail, Difference},
+        diff::{Bounds, DeploymentDiff, Detail},
     },
 };
 
@@ -127,7 +127,7 @@ struct DiffQuery {
     params(("key" = String, Path, description = "The later side, as it is called for `GET`."), DiffQuery),
     responses((status = 200, description = "What differs.", body = Object))
 )]
-async fn diff(caller: Caller<Read>, Path(key): Path<String>, uri: Uri) -> Result<Json<Difference>, Problem> {
+async fn diff(caller: Caller<Read>, Path(key): Path<String>, uri: Uri) -> Result<Json<DeploymentDiff>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let query: DiffQuery = asked(&uri)?;
     let detail = if query.stat { Detail::Count } else { Detail::Lines(BOUNDS) };

@@ -29,7 +29,7 @@ use crate::{
     live::scripts::{Script, ScriptFilter, file_of},
     source::edit::EditError,
     store::FunctionVersion,
-    sync::upload::{Change, Upload, UploadError, Uploaded},
+    sync::orders::upload::{Change, Upload, UploadError, Uploaded},
 };
 
 /// Scripts of one page unless the request says otherwise, and the most.

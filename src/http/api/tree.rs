@@ -16,7 +16,7 @@ use crate::{
         call,
     },
     source::tarball::{self, Limits},
-    sync::upload::{Change, Upload},
+    sync::orders::upload::{Change, Upload},
 };
 
 /// Bytes of a tar as it comes.

@@ -1,29 +1,29 @@
-//! What others may ask of the sync loop. Orders are served one after the other, so that nothing is decided twice at once; what only asks is
-//! answered beside the loop. Nothing in the loop waits for a network: who needs news of a remote waits for them before the order is given.
+//! What others may ask of the sync loop.
+//!
+//! Orders are carried out one after the other, so nothing is decided twice at once. Orders that only ask are answered in the background. The
+//! loop never waits for a network: who needs news of a remote waits for them before giving the order.
+
+pub mod error;
+pub mod rollback;
+pub mod upload;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{
-    plan::Plan,
-    rollback::RollbackOutcome,
-    upload::{Tried, Upload, UploadError, Uploaded},
-    with_causes,
+use self::{
+    error::{OrderError, Stopping},
+    rollback::{Rollback, RolledBack},
+    upload::{FilesCheck, Upload, UploadError, Uploaded},
 };
+use super::{diff::tree::TreeDiff, pin::RollbackOutcome};
 use crate::{
-    audit::{Actor, Origin},
-    deployment::{Deployment, DeploymentId, Following, Snapshot},
+    audit::Actor,
+    deployment::{DeploymentId, Following, Snapshot},
     function::{Diagnostic, Revision, Tree},
     source::Source,
-    store::FindError,
 };
-
-/// The loop has ended: the node is stopping.
-#[derive(Debug, thiserror::Error)]
-#[error("the node is stopping")]
-pub struct Stopping;
 
 /// Gives orders to the sync loop. Cheap to clone.
 #[derive(Clone)]
@@ -41,9 +41,9 @@ pub enum Order {
     /// Look at the source; perhaps somebody waits for what comes of it.
     Look(Option<oneshot::Sender<Look>>),
     /// Say what a snapshot would change, and change nothing.
-    Check(Box<Snapshot>, oneshot::Sender<Checked>),
+    Check(Box<Snapshot>, oneshot::Sender<SnapshotCheck>),
     /// Say what these files would change if they were live beside the others, and change nothing.
-    Try(Tree, oneshot::Sender<Tried>),
+    Try(Tree, oneshot::Sender<FilesCheck>),
     /// Change files of the source, and make that live.
     Upload(Box<Upload>, oneshot::Sender<Result<Uploaded, UploadError>>),
     /// Go back to an earlier deployment.
@@ -73,87 +73,17 @@ pub struct Look {
 
 /// What a snapshot would change.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct SnapshotCheck {
     /// What is wrong in it; with an error among it, it cannot go live.
     pub diagnostics: Vec<Diagnostic>,
     /// The functions that it would add, change and remove.
-    pub plan: Plan,
+    pub plan: TreeDiff,
     /// What becomes of a rollback, if there is one.
     pub rollback: Option<RollbackOutcome>,
     /// What operators said about following the source.
     pub following: Following,
     /// Why the database does not answer: nothing can go live.
     pub database: Option<String>,
-}
-
-/// A wish to go back.
-#[derive(Debug, Clone)]
-pub struct Rollback {
-    /// Where to, by id or revision; else the last live deployment whose files differ from those that are live.
-    pub to: Option<String>,
-    /// Nothing newer of the source ends it, only `unpin` does.
-    pub hold: bool,
-    /// Who wants it.
-    pub by: String,
-    /// From where.
-    pub origin: Origin,
-    /// Why.
-    pub reason: Option<String>,
-    /// Only say what would change.
-    pub is_dry_run: bool,
-}
-
-/// What going back changes.
-#[derive(Debug, Clone, Serialize)]
-pub struct RolledBack {
-    /// The deployment whose files are live again.
-    pub to: Deployment,
-    /// The functions that it adds, changes and removes.
-    pub plan: Plan,
-    /// The record of it; none in a dry run.
-    pub deployment: Option<Deployment>,
-    /// Why nothing newer of the source goes live, if the source is suspended, a sentence.
-    pub suspended: Option<String>,
-}
-
-/// Why an order was not carried out.
-#[derive(Debug, thiserror::Error)]
-pub enum OrderError {
-    /// There is no such deployment, or it was never live.
-    #[error("{0}\n  hint: `picloud deployments` shows those that were live")]
-    Find(FindError),
-    /// There is nothing before the live one.
-    #[error("{0}")]
-    NothingBefore(String),
-    /// It is what is live.
-    #[error("the files of deployment {0} are what is live already")]
-    AlreadyLive(DeploymentId),
-    /// Its files do not check by today's rules.
-    #[error("the files of deployment {id} cannot go live any more")]
-    Broken {
-        /// Which.
-        id: DeploymentId,
-        /// What is wrong with them.
-        diagnostics: Vec<Diagnostic>,
-    },
-    /// The source is followed as it is.
-    #[error("{0}")]
-    NothingToDo(&'static str),
-    /// The database is away, and nothing may be changed that it does not know.
-    #[error("the database does not answer: {0}\n  hint: nothing was changed; try again when it does")]
-    NoDatabase(String),
-    /// The node is stopping.
-    #[error(transparent)]
-    Stopping(#[from] Stopping),
-}
-
-impl From<FindError> for OrderError {
-    fn from(error: FindError) -> Self {
-        match error {
-            FindError::Store(error) => Self::NoDatabase(with_causes(&error)),
-            error => Self::Find(error),
-        }
-    }
 }
 
 impl SyncHandle {
@@ -183,12 +113,12 @@ impl SyncHandle {
     }
 
     /// Says what a snapshot would change, and changes nothing.
-    pub async fn check(&self, snapshot: Snapshot) -> Result<Checked, Stopping> {
+    pub async fn check(&self, snapshot: Snapshot) -> Result<SnapshotCheck, Stopping> {
         self.ask(|reply| Order::Check(Box::new(snapshot), reply)).await
     }
 
     /// Says what these files would change if they were live beside the others, and changes nothing.
-    pub async fn try_files(&self, files: Tree) -> Result<Tried, Stopping> {
+    pub async fn try_files(&self, files: Tree) -> Result<FilesCheck, Stopping> {
         self.ask(|reply| Order::Try(files, reply)).await
     }
 

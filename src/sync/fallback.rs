@@ -1,6 +1,6 @@
-//! What of a directory's state can go live: every file that is right, and of those that are not the last content that was.
+//! Finds what of a directory's state can go live: every file that is right, and the last good content of those that are not.
 //!
-//! The result is a whole tree that checks. So a directory's deployment is like a commit's, and can be rebuilt and gone back to alike.
+//! The result is a whole tree that checks. So a directory's deployment is like a commit's: it can be rebuilt, and one can go back to it.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -20,7 +20,7 @@ use crate::{
 
 /// A tree that checks, and what had to be left out of it.
 #[derive(Debug)]
-pub struct Settled {
+pub struct GoodTree {
     /// What the source holds.
     pub wanted: Arc<Tree>,
     /// What of it can go live.
@@ -34,7 +34,7 @@ pub struct Settled {
 }
 
 /// Finds what of a snapshot can go live, where `live` is.
-pub fn settle(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Settled {
+pub fn fall_back(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> GoodTree {
     let wanted = Arc::new(snapshot.tree);
     let mut candidate = Candidate { tree: wanted.clone(), live, hopeless: BTreeSet::new() };
     for problem in snapshot.problems.iter().filter(|problem| problem.is_error()) {
@@ -79,7 +79,7 @@ pub fn settle(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Settled
         broken_files(&wanted, &unsettled, &candidate.tree, &diagnostics)
     };
     let tree = candidate.tree;
-    Settled { wanted, tree, report, diagnostics, broken }
+    GoodTree { wanted, tree, report, diagnostics, broken }
 }
 
 fn is_function(path: &str) -> bool {

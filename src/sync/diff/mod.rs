@@ -1,14 +1,14 @@
 //! What differs between two deployments, in functions and in lines: what `picloud diff` shows, of the database or of a node elsewhere.
 
+pub mod tree;
+
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
 
-use super::{
-    check::{Checker, Report},
-    plan::Plan,
-};
+use self::tree::{ChangeKind, TreeDiff};
+use super::check::{Checker, Report};
 use crate::{
     clock::monotonic,
     deployment::{Deployment, DeploymentId, Summary},
@@ -47,41 +47,29 @@ impl Bounds {
 
 /// What differs between two deployments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
+pub struct DeploymentDiff {
     /// The earlier side; none: nothing was live before.
     pub from: Option<Summary>,
     /// The later side.
     pub to: Summary,
     /// The functions that differ.
-    pub plan: Plan,
+    pub plan: TreeDiff,
     /// How many files differ.
     pub files_differing: usize,
     /// Which, and in which lines; empty if that was not asked for.
-    pub files: Vec<FileDifference>,
+    pub files: Vec<FileDiff>,
     /// Sides whose files do not check by today's rules: functions are not compared where they are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outdated: Vec<Outdated>,
 }
 
-/// What became of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FileKind {
-    /// It is new.
-    Added,
-    /// Its content is another.
-    Changed,
-    /// It is gone.
-    Removed,
-}
-
 /// A file that differs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileDifference {
+pub struct FileDiff {
     /// Below the root.
     pub file: FilePath,
     /// What became of it.
-    pub kind: FileKind,
+    pub kind: ChangeKind,
     /// Its lines, as `patch` reads them; none if one of its contents is not text, or if they are left out.
     pub diff: Option<String>,
     /// Its lines would have been more than may be told.
@@ -126,16 +114,16 @@ impl Sides {
     }
 
     /// Finds what differs. Scripts are compiled here: call it where there is stack enough.
-    pub fn compare(&self, engine: Arc<Engine>, detail: Detail) -> Difference {
+    pub fn compare(&self, engine: Arc<Engine>, detail: Detail) -> DeploymentDiff {
         let mut checker = Checker::new(engine);
         let (old, new) = (checker.check(&self.old), checker.check(&self.new));
         let sides = [(self.before.as_ref(), &old), (Some(&self.after), &new)];
         let outdated = sides.into_iter().filter_map(|(deployment, report)| outdated(deployment?, report)).collect();
         let differing = differences(&self.old, &self.new);
-        Difference {
+        DeploymentDiff {
             from: self.before.as_ref().map(Summary::from),
             to: Summary::from(&self.after),
-            plan: Plan::between(&old.functions, &new.functions),
+            plan: TreeDiff::between(&old.functions, &new.functions),
             files_differing: differing.len(),
             files: match detail {
                 Detail::Count => Vec::new(),
@@ -145,7 +133,7 @@ impl Sides {
         }
     }
 
-    fn files<'a>(&self, differing: impl Iterator<Item = &'a FilePath>, bounds: Bounds) -> Vec<FileDifference> {
+    fn files<'a>(&self, differing: impl Iterator<Item = &'a FilePath>, bounds: Bounds) -> Vec<FileDiff> {
         let began = monotonic();
         let mut bytes = bounds.bytes;
         let difference = |path: &FilePath| {
@@ -156,7 +144,7 @@ impl Sides {
                 texts.filter(|_| !time.is_zero()).map(|texts| unified(path, old.is_some(), new.is_some(), texts, time.min(PATIENCE)));
             let diff = diff.filter(|diff| diff.len() <= bytes);
             bytes -= diff.as_ref().map_or(0, String::len);
-            FileDifference { file: path.clone(), kind: kind(old, new), is_left_out: texts.is_some() && diff.is_none(), diff }
+            FileDiff { file: path.clone(), kind: kind(old, new), is_left_out: texts.is_some() && diff.is_none(), diff }
         };
         differing.map(difference).collect()
     }
@@ -168,11 +156,11 @@ fn outdated(deployment: &Deployment, report: &Report) -> Option<Outdated> {
     (errors > 0).then_some(Outdated { deployment: deployment.id, errors, warnings })
 }
 
-fn kind(old: Option<&Content>, new: Option<&Content>) -> FileKind {
+fn kind(old: Option<&Content>, new: Option<&Content>) -> ChangeKind {
     match (old, new) {
-        (None, _) => FileKind::Added,
-        (_, None) => FileKind::Removed,
-        _ => FileKind::Changed,
+        (None, _) => ChangeKind::Added,
+        (_, None) => ChangeKind::Removed,
+        _ => ChangeKind::Changed,
     }
 }
 
@@ -217,20 +205,20 @@ mod tests {
     }
 
     /// The kind and the length of the lines of each file, or why there are none.
-    fn told(bounds: Bounds) -> Vec<(FileKind, Result<usize, bool>)> {
+    fn told(bounds: Bounds) -> Vec<(ChangeKind, Result<usize, bool>)> {
         let old = tree(&[("a.rhai", b"1\n"), ("b.rhai", b"1\n"), ("bytes.rhai", b"1\n"), ("same.rhai", b"1\n")]);
         let new = tree(&[("a.rhai", b"2\n"), ("bytes.rhai", b"\xff"), ("c.rhai", b"3\n"), ("same.rhai", b"1\n")]);
         let sides = Sides { before: Some(deployment(1)), after: deployment(2), old, new };
         let difference = sides.compare(Arc::new(Engine::new(LimitPolicy::default())), Detail::Lines(bounds));
         assert_eq!((difference.files_differing, difference.files.len()), (4, 4));
         assert_eq!(difference.outdated, [Outdated { deployment: DeploymentId(2), errors: 1, warnings: 0 }]);
-        let lines = |file: FileDifference| (file.kind, file.diff.map(|diff| diff.len()).ok_or(file.is_left_out));
+        let lines = |file: FileDiff| (file.kind, file.diff.map(|diff| diff.len()).ok_or(file.is_left_out));
         difference.files.into_iter().map(lines).collect()
     }
 
     #[test]
     fn lines_are_told_as_far_as_there_is_room_and_time() {
-        use FileKind::{Added, Changed, Removed};
+        use ChangeKind::{Added, Changed, Removed};
         let whole = told(Bounds::NONE);
         let [(_, Ok(a)), (_, Ok(b)), (_, Err(false)), (_, Ok(c))] = whole[..] else { panic!("{whole:?}") };
         assert_eq!(whole.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [Changed, Removed, Changed, Added]);

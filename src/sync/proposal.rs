@@ -3,11 +3,10 @@
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use super::{
-    Sync,
     check::Report,
-    examine::Examiner,
-    rollback::{self, Kept, RollbackOutcome, State},
-    settle::Settled,
+    fallback::GoodTree,
+    live_checker::LiveChecker,
+    pin::{self, CheckedTree, KeptFiles, RollbackOutcome},
 };
 use crate::{
     deployment::{Commit, Following, Pin, Snapshot},
@@ -18,7 +17,7 @@ use crate::{
 pub(super) struct Proposal {
     pub revision: Revision,
     pub commit: Option<Commit>,
-    pub settled: Settled,
+    pub good: GoodTree,
     /// What the source itself found wrong.
     pub problems: Vec<Diagnostic>,
     /// A commit with mistakes: nothing of it goes live.
@@ -31,7 +30,7 @@ pub(super) struct Proposal {
 }
 
 /// What the source holds.
-pub(super) struct Wanted {
+pub(super) struct SourceState {
     pub revision: Revision,
     pub tree: Arc<Tree>,
     /// What the source itself found wrong.
@@ -42,40 +41,17 @@ pub(super) struct Wanted {
 
 impl Proposal {
     /// Returns what the source holds.
-    pub fn wanted(&self) -> Wanted {
-        Wanted {
+    pub fn wanted(&self) -> SourceState {
+        SourceState {
             revision: self.revision.clone(),
-            tree: self.settled.wanted.clone(),
+            tree: self.good.wanted.clone(),
             problems: self.problems.clone(),
             is_commit: self.commit.is_some(),
         }
     }
 }
 
-impl Sync {
-    /// Returns why nothing of a snapshot may go live, if an operator said so.
-    pub(super) fn held(&self, snapshot: &Snapshot) -> Option<String> {
-        let Following { suspended, pin } = &self.following;
-        if let Some(suspension) = suspended {
-            return Some(suspension.to_string());
-        }
-        let pin = pin.as_ref()?;
-        let is_abandoned = snapshot.commit.is_some() && snapshot.revision == pin.abandoned;
-        (pin.hold || is_abandoned).then(|| pin.to_string())
-    }
-
-    /// Returns which files are not live as the source has them, because an operator went back.
-    pub(super) fn held_files(&self) -> Option<String> {
-        self.following.pin.as_ref().map(ToString::to_string)
-    }
-
-    /// Finds what of a snapshot can go live.
-    pub(super) async fn propose(&self, snapshot: Snapshot, began: Instant) -> Proposal {
-        self.examiner().propose(snapshot, began).await
-    }
-}
-
-impl Examiner {
+impl LiveChecker {
     /// Finds what of a snapshot can go live: of a commit all or nothing, of a directory every file that is right.
     pub(super) async fn propose(&self, mut snapshot: Snapshot, began: Instant) -> Proposal {
         let (revision, commit, problems) = (snapshot.revision.clone(), snapshot.commit.take(), snapshot.problems.clone());
@@ -85,15 +61,15 @@ impl Examiner {
             report.diagnostics.extend(problems.iter().cloned());
             report.diagnostics.sort();
             let diagnostics = report.diagnostics.clone();
-            let mut settled = Settled { wanted: tree.clone(), tree, report, diagnostics, broken: Vec::new() };
-            let kept = if settled.report.is_good() { self.keep_rollback(&mut settled).await } else { None };
+            let mut good = GoodTree { wanted: tree.clone(), tree, report, diagnostics, broken: Vec::new() };
+            let kept = if good.report.is_good() { self.keep_rollback(&mut good).await } else { None };
             let (following, rollback) = kept.unwrap_or_else(|| (self.following.clone(), None));
-            let is_refused = settled.diagnostics.iter().any(Diagnostic::is_error);
+            let is_refused = good.diagnostics.iter().any(Diagnostic::is_error);
             if is_refused {
-                settled.tree = self.tree.clone();
-                settled.report = Report { functions: self.functions.clone(), diagnostics: Vec::new() };
+                good.tree = self.tree.clone();
+                good.report = Report { functions: self.functions.clone(), diagnostics: Vec::new() };
             }
-            return Proposal { revision, commit, settled, problems, is_refused, following, rollback, began };
+            return Proposal { revision, commit, good, problems, is_refused, following, rollback, began };
         }
         let mut following = self.following.clone();
         if let Some(pin) = &mut following.pin {
@@ -111,28 +87,28 @@ impl Examiner {
         following.pin = following.pin.filter(|pin| !pin.files.is_empty());
         let stays = following.pin.iter().flat_map(|pin| pin.files.keys().cloned()).collect();
         let rollback = self.following.pin.as_ref().map(|pin| RollbackOutcome::new(pin.clone(), &stays));
-        let settled = self.settle(snapshot).await;
-        Proposal { revision, commit, settled, problems, is_refused: false, following, rollback, began }
+        let good = self.fall_back(snapshot).await;
+        Proposal { revision, commit, good, problems, is_refused: false, following, rollback, began }
     }
 
     /// Keeps of a commit that checks what a rollback has put back and the commit does not change. Where that does not check, the commit goes
     /// live as it is; but if a guard would go with it, that is a mistake of the commit, and there is nothing to keep.
-    async fn keep_rollback(&self, settled: &mut Settled) -> Option<(Following, Option<RollbackOutcome>)> {
+    async fn keep_rollback(&self, good: &mut GoodTree) -> Option<(Following, Option<RollbackOutcome>)> {
         let Some(pin) = self.following.pin.as_ref().filter(|pin| !pin.hold) else { return Some((self.following.clone(), None)) };
-        let mut kept = match self.kept(pin, settled).await {
+        let mut kept = match self.kept(pin, good).await {
             Ok(kept) => kept,
             Err(guard) => {
-                settled.diagnostics.push(rollback::cannot_stay(&guard, pin));
+                good.diagnostics.push(pin::cannot_stay(&guard, pin));
                 return None;
             }
         };
         if !kept.files.is_empty() {
-            let tree = Arc::new(rollback::with_kept(&settled.tree, &self.tree, &kept.files));
+            let tree = Arc::new(pin::with_kept(&good.tree, &self.tree, &kept.files));
             let report = self.check(&tree).await;
             match kept.guards.first() {
-                _ if report.is_good() => (settled.tree, settled.report) = (tree, report),
+                _ if report.is_good() => (good.tree, good.report) = (tree, report),
                 Some(guard) => {
-                    settled.diagnostics.push(rollback::cannot_stay(guard, pin));
+                    good.diagnostics.push(pin::cannot_stay(guard, pin));
                     return None;
                 }
                 None => kept.files.clear(),
@@ -145,13 +121,13 @@ impl Examiner {
     }
 
     /// Returns what of a rollback stays beside what the source holds, or the guard that cannot.
-    async fn kept(&self, pin: &Pin, settled: &Settled) -> Result<Kept, FilePath> {
+    async fn kept(&self, pin: &Pin, good: &GoodTree) -> Result<KeptFiles, FilePath> {
         let (engine, pin) = (self.engine.clone(), pin.clone());
-        let (tree, functions) = (settled.tree.clone(), settled.report.functions.clone());
+        let (tree, functions) = (good.tree.clone(), good.report.functions.clone());
         let (live_tree, live_functions) = (self.tree.clone(), self.functions.clone());
         let keep = move || {
-            let live = State { tree: &live_tree, functions: &live_functions };
-            rollback::kept(&engine, &pin, State { tree: &tree, functions: &functions }, live)
+            let live = CheckedTree { tree: &live_tree, functions: &live_functions };
+            pin::kept(&engine, &pin, CheckedTree { tree: &tree, functions: &functions }, live)
         };
         self.on_checker(move |_| keep()).await
     }

@@ -1,13 +1,13 @@
-//! Warns of a change that takes a guard away from functions. Whoever asks for that means it, and is told what it does.
+//! Warns of guards that a change removes from functions. Whoever removes a guard means it, and is told what that does.
 
-use super::settle::is_below;
+use super::fallback::is_below;
 use crate::function::{
     Diagnostic, Tree,
     route::file::{Role, classify},
 };
 
 /// Returns a warning for each guard that goes while functions below it are there.
-pub(super) fn opened(before: &Tree, after: &Tree) -> Vec<Diagnostic> {
+pub(super) fn removed_guards(before: &Tree, after: &Tree) -> Vec<Diagnostic> {
     let gone = before.keys().filter(|path| !after.contains_key(*path) && matches!(classify(path).role, Role::Guard { .. }));
     gone.filter_map(|guard| {
         let functions = match after.keys().filter(|path| is_below(path, guard)).count() {
@@ -44,7 +44,7 @@ mod tests {
                 &["_middleware.rhai: 3 functions are", "a/_middleware.rhai: 2 functions are"],
             ),
         ] {
-            let told: Vec<String> = opened(&tree(before), &tree(after))
+            let told: Vec<String> = removed_guards(&tree(before), &tree(after))
                 .iter()
                 .map(|found| format!("{}: {}", found.file, found.message))
                 .map(|told| told.replace("this guard is deleted, and ", "").replace(" without it", ""))

@@ -1,5 +1,6 @@
-//! Where trees are checked: on a thread of its own, compared with what is live. Compiling ten thousand files takes half a second, and modules
-//! run while they are checked.
+//! Checks trees on a thread of its own and compares them with what is live.
+//!
+//! Compiling ten thousand files takes half a second, and modules run while they are checked.
 
 use std::{
     mem,
@@ -11,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
     check::{Checker, Functions, Report},
-    settle::{Settled, settle},
+    fallback::{GoodTree, fall_back},
 };
 use crate::{
     blocking,
@@ -28,7 +29,7 @@ const NICENESS: i32 = 10;
 
 /// Checks what may go live. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Examiner {
+pub(super) struct LiveChecker {
     pub engine: Arc<Engine>,
     pub checker: Arc<Mutex<Checker>>,
     /// What is live.
@@ -50,11 +51,11 @@ pub(super) struct Beside {
     pub _place: Arc<OwnedSemaphorePermit>,
 }
 
-impl Examiner {
+impl LiveChecker {
     /// Finds what of a directory's state can go live.
-    pub async fn settle(&self, snapshot: Snapshot) -> Settled {
+    pub async fn fall_back(&self, snapshot: Snapshot) -> GoodTree {
         let live = self.tree.clone();
-        self.on_checker(move |checker| settle(checker, snapshot, &live)).await
+        self.on_checker(move |checker| fall_back(checker, snapshot, &live)).await
     }
 
     /// Checks a tree beside what is live.

@@ -1,19 +1,19 @@
-//! What going from one set of functions to another changes, one line a function: what a push, a rollback and `picloud diff` show.
+//! The difference between two sets of functions, one line a function: what a push, a rollback and `picloud diff` show.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::Functions;
 use crate::{
     function::{FilePath, Function, FunctionName, Loss, SharedFunction, Version},
     shown::Shown,
+    sync::check::Functions,
 };
 
 /// What would become of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PlannedKind {
+pub enum ChangeKind {
     /// It is new.
     Added,
     /// Its version is another: its own file, a guard or a module of it differs.
@@ -24,9 +24,9 @@ pub enum PlannedKind {
 
 /// A function that would be added, changed or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlannedFunction {
+pub struct FunctionDiff {
     /// What becomes of it.
-    pub kind: PlannedKind,
+    pub kind: ChangeKind,
     /// Which.
     pub function: FunctionName,
     /// Its file below the root.
@@ -44,7 +44,7 @@ pub struct PlannedFunction {
 
 /// The difference between two sets of functions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct TreeDiff {
     /// How many there were before.
     pub before: usize,
     /// How many are new.
@@ -54,23 +54,23 @@ pub struct Plan {
     /// How many are gone.
     pub removed: usize,
     /// Which, in order of file.
-    pub functions: Vec<PlannedFunction>,
+    pub functions: Vec<FunctionDiff>,
 }
 
-impl Plan {
+impl TreeDiff {
     /// Compares two sets of functions.
     pub fn between(before: &Functions, after: &Functions) -> Self {
         let removed =
-            before.iter().filter(|(file, _)| !after.contains_key(*file)).map(|(file, gone)| planned(file, Some(gone), gone, None));
+            before.iter().filter(|(file, _)| !after.contains_key(*file)).map(|(file, gone)| function_diff(file, Some(gone), gone, None));
         let others = after.iter().filter_map(|(file, new)| {
             let old = before.get(file);
             let is_same = old.is_some_and(|old| old.version == new.version);
-            (!is_same).then(|| planned(file, old, new, Some(new.version)))
+            (!is_same).then(|| function_diff(file, old, new, Some(new.version)))
         });
-        let mut functions: Vec<PlannedFunction> = removed.chain(others).collect();
+        let mut functions: Vec<FunctionDiff> = removed.chain(others).collect();
         functions.sort_unstable_by(|one, other| one.file.cmp(&other.file));
-        let count = |kind| functions.iter().filter(|planned| planned.kind == kind).count();
-        let (added, changed, removed) = (count(PlannedKind::Added), count(PlannedKind::Changed), count(PlannedKind::Removed));
+        let count = |kind| functions.iter().filter(|diff| diff.kind == kind).count();
+        let (added, changed, removed) = (count(ChangeKind::Added), count(ChangeKind::Changed), count(ChangeKind::Removed));
         Self { before: before.len(), added, changed, removed, functions }
     }
 
@@ -90,13 +90,13 @@ impl Plan {
     }
 }
 
-fn planned(file: &FilePath, old: Option<&SharedFunction>, shown: &SharedFunction, to: Option<Version>) -> PlannedFunction {
+fn function_diff(file: &FilePath, old: Option<&SharedFunction>, shown: &SharedFunction, to: Option<Version>) -> FunctionDiff {
     let route = route(shown);
-    PlannedFunction {
+    FunctionDiff {
         kind: match (old, to) {
-            (_, None) => PlannedKind::Removed,
-            (None, Some(_)) => PlannedKind::Added,
-            (Some(_), Some(_)) => PlannedKind::Changed,
+            (_, None) => ChangeKind::Removed,
+            (None, Some(_)) => ChangeKind::Added,
+            (Some(_), Some(_)) => ChangeKind::Changed,
         },
         function: shown.name.clone(),
         file: file.clone(),
@@ -111,16 +111,16 @@ fn route(function: &Function) -> String {
     format!("{} {}", function.route.methods, function.route)
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for TreeDiff {
     /// Writes a line for each function: `+ GET /orders  orders.rhai`, `~` for a changed and `-` for a removed one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let routes: Vec<String> = self.functions.iter().map(|planned| Shown::inline(&planned.route).to_string()).collect();
+        let routes: Vec<String> = self.functions.iter().map(|diff| Shown::inline(&diff.route).to_string()).collect();
         let width = routes.iter().map(|route| route.chars().count()).max().unwrap_or_default();
-        for (at, (PlannedFunction { kind, file, route_before, .. }, route)) in self.functions.iter().zip(&routes).enumerate() {
+        for (at, (FunctionDiff { kind, file, route_before, .. }, route)) in self.functions.iter().zip(&routes).enumerate() {
             let sign = match kind {
-                PlannedKind::Added => '+',
-                PlannedKind::Changed => '~',
-                PlannedKind::Removed => '-',
+                ChangeKind::Added => '+',
+                ChangeKind::Changed => '~',
+                ChangeKind::Removed => '-',
             };
             let line_break = if at == 0 { "" } else { "\n" };
             write!(f, "{line_break}{sign} {route:width$}  {}", Shown::inline(file))?;
@@ -167,7 +167,7 @@ mod tests {
             ("users/[id].get.rhai", "import \"names\" as n; n::name()"),
             ("_lib/names.rhai", "fn name() { \"b\" }"),
         ]);
-        let plan = Plan::between(&before, &after);
+        let plan = TreeDiff::between(&before, &after);
         assert_eq!((plan.before, plan.added, plan.changed, plan.removed), (4, 1, 2, 1));
         insta::assert_snapshot!(format!("{plan}\n\n{}", plan.summary()), @r"
         + POST /carts/[...path]  carts/[...path].post.rhai
@@ -177,9 +177,9 @@ mod tests {
 
         1 added, 2 changed, 1 removed
         ");
-        let back: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+        let back: TreeDiff = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
         assert_eq!(back, plan);
-        assert!(Plan::between(&before, &before).is_empty());
+        assert!(TreeDiff::between(&before, &before).is_empty());
     }
 
     #[test]
@@ -191,7 +191,7 @@ mod tests {
         for (before, after, is_mass) in
             [(10, 4, true), (10, 5, false), (9, 1, false), (9, 0, true), (2, 0, true), (1, 0, false), (11, 5, true), (0, 11, false)]
         {
-            assert_eq!(Plan::between(&some(before), &some(after)).is_mass_delete(), is_mass, "{before} → {after}");
+            assert_eq!(TreeDiff::between(&some(before), &some(after)).is_mass_delete(), is_mass, "{before} → {after}");
         }
     }
 }

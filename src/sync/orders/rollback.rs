@@ -1,0 +1,35 @@
+//! Going back to an earlier deployment: the order and its answer.
+
+use serde::Serialize;
+
+use crate::{audit::Origin, deployment::Deployment, sync::diff::tree::TreeDiff};
+
+/// A wish to go back.
+#[derive(Debug, Clone)]
+pub struct Rollback {
+    /// Where to, by id or revision; else the last live deployment whose files differ from those that are live.
+    pub to: Option<String>,
+    /// Nothing newer of the source ends it, only `unpin` does.
+    pub hold: bool,
+    /// Who wants it.
+    pub by: String,
+    /// From where.
+    pub origin: Origin,
+    /// Why.
+    pub reason: Option<String>,
+    /// Only say what would change.
+    pub is_dry_run: bool,
+}
+
+/// What going back changes.
+#[derive(Debug, Clone, Serialize)]
+pub struct RolledBack {
+    /// The deployment whose files are live again.
+    pub to: Deployment,
+    /// The functions that it adds, changes and removes.
+    pub plan: TreeDiff,
+    /// The record of it; none in a dry run.
+    pub deployment: Option<Deployment>,
+    /// Why nothing newer of the source goes live, if the source is suspended, a sentence.
+    pub suspended: Option<String>,
+}

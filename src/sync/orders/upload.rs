@@ -1,0 +1,110 @@
+//! Changes through the control plane: the order and its answers.
+
+use serde::Serialize;
+
+use super::error::OrderError;
+use crate::{
+    audit::Actor,
+    deployment::DeploymentId,
+    function::{Content, Diagnostic, FunctionName, Revision, Tree},
+    source::edit::EditError,
+    sync::diff::tree::TreeDiff,
+};
+
+/// What is to become of a source.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A script that is not there yet.
+    Create(FunctionName, Content),
+    /// Another content of a script that is there (none: it is deleted). With tags, only if one of them names what there is.
+    Replace(FunctionName, Option<Content>, Option<Vec<String>>),
+    /// These files and no others.
+    Tree(Tree),
+}
+
+/// A wish to change the source.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// How.
+    pub change: Change,
+    /// Who wants it.
+    pub by: Actor,
+    /// More than half of the functions may go.
+    pub allow_mass_delete: bool,
+    /// Only say what would change.
+    pub is_dry_run: bool,
+}
+
+/// What a wish came to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Uploaded {
+    /// The functions that it adds, changes and removes.
+    pub plan: TreeDiff,
+    /// Warnings.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What is live now, and since which deployment.
+    pub live: Option<(DeploymentId, Revision)>,
+    /// Why what was asked for is not live although it is written, a sentence; none if it is live, and in a dry run.
+    pub held: Option<String>,
+}
+
+/// What files would change if they were live beside the others.
+#[derive(Debug, Clone, Serialize)]
+pub struct FilesCheck {
+    /// What is wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The functions that they would add, change and remove.
+    pub plan: TreeDiff,
+}
+
+/// Why a source was not changed. Nothing of it is written then.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// A script of this name is there.
+    #[error("there is a script `{0}` already; change it with PUT")]
+    Exists(FunctionName),
+    /// No script of this name is there.
+    #[error("there is no script `{0}`")]
+    Unknown(FunctionName),
+    /// It is not what whoever changes it has seen.
+    #[error("the script `{0}` has changed since; get it again, and send its ETag as `If-Match`")]
+    Moved(FunctionName),
+    /// Another function answers the same requests.
+    #[error("another function answers the same requests")]
+    RouteTaken(Vec<Diagnostic>),
+    /// It does not check.
+    #[error("{}, and nothing was written", mistakes(.0))]
+    Wrong(Vec<Diagnostic>),
+    /// Too many functions would go.
+    #[error("this would remove {} of {} functions, and nothing was written; if that is meant, say `allow_mass_delete=true`", .0.removed, .0.before)]
+    MassDelete(Box<TreeDiff>),
+    /// An operator wants the source not to be followed.
+    #[error("nothing was written: {0}")]
+    Held(String),
+    /// What the source holds is not known.
+    #[error("nothing was written, because the source cannot be read{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    SourceAway(Option<String>),
+    /// The source was not changed.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The database is away, or the node is stopping.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+}
+
+fn mistakes(found: &[Diagnostic]) -> String {
+    let errors = found.iter().filter(|found| found.is_error()).count();
+    if errors == 1 { "there is 1 mistake".into() } else { format!("there are {errors} mistakes") }
+}
+
+impl Change {
+    /// Returns the message of the commit that makes this change.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Create(name, _) => format!("create {name}"),
+            Self::Replace(name, Some(_), _) => format!("change {name}"),
+            Self::Replace(name, None, _) => format!("delete {name}"),
+            Self::Tree(_) => "deploy a tree".into(),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Carries out changes that come through the control plane: they are checked like everything that goes live, and written where the source
+//! keeps its files. Then the source is looked at. It stays the truth: what is live afterwards is what it holds.
+
+mod check;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use self::check::name_problem;
+use super::{
+    NodeEdit, Sync,
+    diff::tree::TreeDiff,
+    orders::{
+        error::OrderError,
+        upload::{Change, Upload, UploadError, Uploaded},
+    },
+    proposal::SourceState,
+    removed_guards::removed_guards,
+};
+use crate::{
+    deployment::{Cause, DeploymentId, Pin},
+    function::{FilePath, FunctionName, Revision, Tree, tree::differences},
+    live::scripts::file_of,
+    source::edit::{Edit, EditError, FileEdit},
+};
+
+/// How often a change is tried again on a source that others change at the same time, and the pause between.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(20);
+
+impl Sync {
+    /// Changes files of the source, and makes that live.
+    pub(super) async fn upload(&mut self, upload: Upload) -> Result<Uploaded, UploadError> {
+        let mut attempt = 0;
+        let mut is_fresh = self.parts.source.cause() != Cause::Save;
+        loop {
+            // What others have changed goes live first, and by itself.
+            self.sync(self.parts.source.cause()).await;
+            match self.upload_once(&upload).await {
+                // A file that was saved just before the start may be held back as half of a save. Whoever changes it means what is there.
+                Err(UploadError::Unknown(_) | UploadError::Edit(EditError::Moved(_))) if !is_fresh => {
+                    is_fresh = true;
+                    self.parts.source.refresh(false).await;
+                }
+                Err(UploadError::Edit(EditError::Moved(_))) if attempt < ATTEMPTS => attempt += 1,
+                done => return done,
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn upload_once(&mut self, upload: &Upload) -> Result<Uploaded, UploadError> {
+        self.must_follow()?;
+        // What cannot be recorded cannot go live.
+        self.store()?.following().await.map_err(OrderError::from)?;
+        let wanted = self.wanted.as_ref().ok_or_else(|| UploadError::SourceAway(self.parts.live.status().source.clone()))?;
+        let after = Arc::new(self.tree_after(wanted, &upload.change)?);
+        let paths = differences(&wanted.tree, &after);
+        let mut report = self.live_checker().check(&after).await;
+        self.must_be_good(wanted, &upload.change, &after, &paths, &report).await?;
+        let plan = TreeDiff::between(&self.functions, &report.functions);
+        let is_emptied = after.is_empty() && !self.functions.is_empty();
+        if matches!(upload.change, Change::Tree(_)) && (plan.is_mass_delete() || is_emptied) && !upload.allow_mass_delete {
+            return Err(UploadError::MassDelete(Box::new(plan)));
+        }
+        report.diagnostics.extend(removed_guards(&wanted.tree, &after));
+        let uploaded = Uploaded { plan, diagnostics: report.diagnostics, live: None, held: None };
+        if paths.is_empty() {
+            return Ok(Uploaded { live: self.live_since(), ..uploaded });
+        }
+        let edit = |path: &FilePath| FileEdit { before: wanted.tree.get(path).cloned(), after: after.get(path).cloned() };
+        let edit = Edit {
+            base: wanted.revision.clone(),
+            files: paths.iter().map(|path| (path.clone(), edit(path))).collect::<BTreeMap<_, _>>(),
+            author: upload.by.who.clone(),
+            message: upload.change.message(),
+        };
+        if upload.is_dry_run {
+            self.parts.source.try_edit(edit).await?;
+            return Ok(Uploaded { live: self.live_since(), ..uploaded });
+        }
+        let files = edit.files.clone();
+        self.parts.source.edit(edit).await?;
+        self.sync_after(Cause::Upload, Some(NodeEdit { by: &upload.by, files: &files })).await;
+        let is_live = paths.iter().all(|path| self.tree.get(path) == after.get(path));
+        Ok(Uploaded { live: self.live_since(), held: (!is_live).then(|| self.why_not_live()), ..uploaded })
+    }
+
+    fn live_since(&self) -> Option<(DeploymentId, Revision)> {
+        self.deployment.as_ref().map(|live| (live.id, live.revision.clone()))
+    }
+
+    fn must_follow(&self) -> Result<(), UploadError> {
+        let suspended = self.following.suspended.as_ref().map(ToString::to_string);
+        // Nothing of the source ends the pin here: whoever went back is to say first that it may be followed again.
+        let pinned = || self.following.pin.as_ref().map(|pin| Pin { hold: true, ..pin.clone() }.to_string());
+        suspended.or_else(pinned).map_or(Ok(()), |why| Err(UploadError::Held(why)))
+    }
+
+    /// Returns the files of the source as they are to be.
+    fn tree_after(&self, wanted: &SourceState, change: &Change) -> Result<Tree, UploadError> {
+        let file = |name: &FunctionName| FilePath::from(file_of(name));
+        let mut tree = match change {
+            Change::Tree(tree) => return Ok(tree.clone()),
+            _ => Tree::clone(&wanted.tree),
+        };
+        match change {
+            Change::Create(name, content) => {
+                let file = file(name);
+                if let Some(problem) = name_problem(&file) {
+                    return Err(UploadError::Wrong(vec![problem]));
+                }
+                if tree.insert(file, content.clone()).is_some() {
+                    return Err(UploadError::Exists(name.clone()));
+                }
+            }
+            Change::Replace(name, content, tags) => {
+                let file = file(name);
+                if !tree.contains_key(&file) {
+                    return Err(UploadError::Unknown(name.clone()));
+                }
+                // Just looked at, so this is what the source holds.
+                let tag = self.parts.live.script(name).map(|script| script.tag());
+                if tags.as_ref().is_some_and(|tags| !tag.is_some_and(|tag| tags.contains(&tag))) {
+                    return Err(UploadError::Moved(name.clone()));
+                }
+                match content {
+                    Some(content) => drop(tree.insert(file, content.clone())),
+                    None => drop(tree.remove(&file)),
+                }
+            }
+            Change::Tree(_) => {}
+        }
+        Ok(tree)
+    }
+
+    /// Says why what is written is not live: others have written in this moment, or the database went away.
+    fn why_not_live(&self) -> String {
+        let status = self.parts.live.status();
+        let why = [&status.source, &status.waiting, &status.held].into_iter().flatten().next().cloned();
+        why.unwrap_or_else(|| {
+            "something else in the source was saved at the same moment, or has a mistake; `picloud status` shows what is live".into()
+        })
+    }
+}
