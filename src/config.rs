@@ -32,7 +32,7 @@ use crate::{
         toml_text,
         within::Within,
     },
-    http,
+    http::{self, HttpSettings},
     secret::Secret,
     source::git,
     store::{Store, journal, retention},
@@ -76,7 +76,7 @@ pub struct Config {
     /// How functions run.
     pub executor: local::Capacity,
     /// How requests come in.
-    pub server: http::Settings,
+    pub server: HttpSettings,
     /// How long running work may take to end when the node is told to stop.
     pub grace: Span,
     /// Which executions are recorded.
@@ -343,7 +343,7 @@ impl File {
             ceiling: Limits::CEILING.with(&self.ceilings),
             file: self.limits.file.map_or(DEFAULT_FILE_SIZE, Within::get),
         };
-        let server = http::Settings::default();
+        let server = HttpSettings::default();
         let executor = local::Capacity::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
@@ -359,7 +359,7 @@ impl File {
                 stack_bytes: self.executor.stack.map_or(executor.stack_bytes, |size| size.get().bytes()),
                 memory_bytes: self.executor.memory.map(|size| size.get().0),
             },
-            server: http::Settings {
+            server: HttpSettings {
                 listen: self.server.listen.map_or(server.listen, |address| address.0),
                 proxies: http::Proxies {
                     trusted: self.server.trusted_proxies.unwrap_or(server.proxies.trusted),

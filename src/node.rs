@@ -33,7 +33,7 @@ use crate::{
     engine::Engine,
     executor::{SharedExecutor, local::LocalExecutor},
     gate::server::{Gate, GateError},
-    http::{self, App, Auth, Face},
+    http::{self, App, Auth, Face, HttpSettings},
     live::Live,
     secret::Secret,
     shutdown,
@@ -185,7 +185,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
 
     let connections = TaskTracker::new();
     let app = Arc::new(App {
-        settings: http::Settings { max_connections, ..config.server.clone() },
+        settings: HttpSettings { max_connections, ..config.server.clone() },
         live,
         archive,
         executor: http::Runner::new(executor),

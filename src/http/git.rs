@@ -27,11 +27,13 @@ use tokio_util::io::StreamReader;
 use crate::{
     clock::monotonic,
     http::{
-        App, Problem, Settings,
+        app::App,
         auth::{
             Way,
             caller::{Anybody, Caller, Deploy, Grant, Guarded, Read},
         },
+        problem::Problem,
+        settings::HttpSettings,
     },
     source::git::serve::{Client, Hosted, ServeError, Service},
 };
@@ -200,7 +202,7 @@ struct Pace {
 }
 
 impl Pace {
-    fn new(settings: &Settings) -> Self {
+    fn new(settings: &HttpSettings) -> Self {
         let limit = settings.body_timeout;
         Self { limit, least_bytes: settings.least_bytes_within(limit), waited: Duration::ZERO, came_bytes: 0 }
     }

@@ -18,7 +18,7 @@ use crate::{
         route::{Method, methods::join},
     },
     http::{
-        Answer,
+        answer::{Answer, allow_header},
         auth::{Denied, Way},
         git::Refusal,
         webhook::{Reason, SIGNATURES},
@@ -536,11 +536,6 @@ struct Body<'a> {
     plan: Option<&'a TreeDiff>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-}
-
-/// Returns the value of an `Allow` header.
-pub fn allow_header(allow: &[Method]) -> HeaderValue {
-    HeaderValue::from_str(&join(allow)).expect("method names are ASCII letters")
 }
 
 #[cfg(test)]

@@ -20,15 +20,19 @@ use crate::{
     execution::Trigger,
     function::{ScriptId, route::Method},
     http::{
-        Answer, App, Face, Problem,
+        answer::Answer,
         api::{
             admin, audit, check, deployments, executions, invoke,
             openapi::{self, Routes},
             routes, scripts, tokens, tree,
         },
+        app::App,
         auth::caller::{Anybody, Caller, Guarded, Read},
-        call::{self, Met, archive, preview, trace::Traced},
-        git, metrics, webhook,
+        call::{self, archive, preview, target::Target, trace::Traced},
+        face::Face,
+        git, metrics,
+        problem::Problem,
+        webhook,
         wire::places::Received,
     },
 };
@@ -100,8 +104,8 @@ async fn execute(app: &App, id: String, request: Request<Received>, peer: Socket
             if let Some(answer) = app.preflight_of(function, &request) {
                 return answer;
             }
-            let met = Met { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
-            call::run(app, met, request, peer, trace).await
+            let target = Target { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
+            call::run(app, target, request, peer, trace).await
         }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }

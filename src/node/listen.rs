@@ -8,7 +8,7 @@ use std::{
 use anyhow::anyhow;
 use tokio::net::TcpListener;
 
-use crate::http;
+use crate::http::HttpSettings;
 
 /// How many ports are looked at for one that is free.
 const NEIGHBOURS: u16 = 20;
@@ -23,7 +23,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Takes both addresses.
-    pub async fn open(settings: &http::Settings) -> Result<Self, CannotListen> {
+    pub async fn open(settings: &HttpSettings) -> Result<Self, CannotListen> {
         let functions = listen(settings.listen, "--listen").await?;
         let control = match settings.admin_listen {
             Some(address) => Some(listen(address, "--admin-listen").await?),

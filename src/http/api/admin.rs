@@ -11,10 +11,11 @@ use crate::{
     audit::Actor,
     clock::rfc3339,
     http::{
-        App, Problem,
         api::openapi::Routes,
+        app::App,
         auth::caller::{Caller, Deploy, Read},
         call::preview,
+        problem::Problem,
     },
     sync::orders::{Look, error::OrderError, rollback::Rollback},
 };

@@ -6,7 +6,7 @@ use axum::extract::Query;
 use http::Uri;
 use serde::de::DeserializeOwned;
 
-use crate::http::Problem;
+use crate::http::problem::Problem;
 
 /// Reads the keys and values of a query. What is wrong names the key.
 pub fn asked<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {

@@ -8,10 +8,9 @@ use utoipa_axum::routes;
 use crate::{
     audit::AuditFilter,
     http::{
-        Problem,
         api::openapi::Routes,
         auth::caller::{Admin, Caller, Grant},
-        problem::away,
+        problem::{Problem, away},
     },
 };
 

@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 use crate::{
     function::{Diagnostic, FunctionName, Tree},
     http::{
-        Problem,
         api::openapi::Routes,
         auth::caller::{Caller, Deploy},
+        problem::Problem,
     },
     live::scripts::file_of,
     store::function_name,

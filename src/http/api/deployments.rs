@@ -12,11 +12,10 @@ use utoipa_axum::routes;
 use crate::{
     deployment::{DeploymentId, DeploymentStatus, Timed},
     http::{
-        Problem,
         api::{asked::asked, openapi::Routes},
         auth::caller::{Caller, Grant, Read},
         call::archive::log,
-        problem::away,
+        problem::{Problem, away},
     },
     store::Store,
     sync::{

@@ -17,13 +17,13 @@ use crate::{
     execution::{Execution, ExecutionId, Timed},
     function::FunctionName,
     http::{
-        App, Problem,
         api::{openapi::Routes, replay, tail},
+        app::App,
         auth::{
             Denied,
             caller::{About, Caller, Grant, Read},
         },
-        problem::away,
+        problem::{Problem, away},
     },
     store::{ExecutionFilter, FilterError, Store},
 };

@@ -19,10 +19,13 @@ use crate::{
         route::{self, methods::join},
     },
     http::{
-        App, Problem,
+        answer::no_content,
         api::{openapi::Routes, replay::told},
+        app::App,
         auth::caller::{About, Caller, Deploy, Grant},
-        call::{self, archive::log},
+        call::archive::log,
+        problem::Problem,
+        wire::body::must_be_plain,
     },
     live::{Entry, LiveFunction, Match, Table},
 };
@@ -116,7 +119,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         Meets::Refused { why, .. } => Err(Problem::NotInvocable { why, diagnostics: Vec::new() }),
         Meets::Options { allow, .. } => {
             // The node answers this one by itself, too.
-            let response = call::no_content(&allow);
+            let response = no_content(&allow);
             Ok(Json(json!({ "execution": null, "response": told(&request.method, response).await })))
         }
     }
@@ -195,7 +198,7 @@ async fn run(grant: &Grant, table: &Table, function: &LiveFunction, request: Htt
         return Err(Problem::BodyTooLarge { limit });
     }
     if !request.body.is_empty() {
-        call::must_be_plain(&request.headers)?;
+        must_be_plain(&request.headers)?;
     }
     let is_captured = manifest.capture.unwrap_or(app.capturing.all);
     let capture = is_captured.then(|| Box::new(Capture::of(&request, app.capturing.max_body_bytes)));

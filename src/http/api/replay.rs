@@ -16,10 +16,11 @@ use crate::{
     execution::{Capture, Execution, ExecutionId, Finished, HttpRequest, Incomplete, Invocation, Timed, Trigger},
     function::{FunctionName, ScriptId},
     http::{
-        Answer, App, Problem,
+        answer::Answer,
+        app::App,
         auth::caller::{Caller, Deploy},
         call::{self, admission::Leave},
-        problem::away,
+        problem::{Problem, away},
     },
     live::{LiveFunction, Table},
 };

@@ -12,9 +12,10 @@ use utoipa_axum::routes;
 use crate::{
     blocking,
     http::{
-        App, Problem,
         api::{asked::asked, openapi::Routes},
+        app::App,
         auth::caller::{Caller, Grant, Read},
+        problem::Problem,
     },
     live::{Table, explain::Explanation},
 };

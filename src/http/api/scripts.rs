@@ -21,10 +21,10 @@ use crate::{
         route::{Methods, methods::Method},
     },
     http::{
-        App, Problem,
         api::openapi::Routes,
+        app::App,
         auth::caller::{About, Caller, Deploy, Grant, Read},
-        problem::away,
+        problem::{Problem, away},
     },
     live::scripts::{Script, ScriptFilter, file_of},
     source::edit::EditError,

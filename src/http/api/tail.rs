@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Timed},
-    http::{App, Problem},
+    http::{app::App, problem::Problem},
     store::{
         ExecutionFilter,
         feed::{Batch, Listener},

@@ -15,10 +15,9 @@ use utoipa_axum::routes;
 use crate::{
     access::{self, Scope, Token, TokenHash},
     http::{
-        Problem,
         api::openapi::Routes,
         auth::caller::{Admin, Caller, Grant},
-        problem::away,
+        problem::{Problem, away},
     },
 };
 

@@ -24,9 +24,11 @@ use crate::{
     audit::Actor,
     function::{Diagnostic, FunctionName, SharedFunction, toml_text::explained},
     http::{
-        App, Problem,
+        app::App,
         auth::{Denied, Way},
-        call::{self, admission::Leave},
+        call::admission::Leave,
+        problem::Problem,
+        wire::body::read_body,
     },
 };
 
@@ -223,7 +225,7 @@ impl Grant {
 
 async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
-    call::read_body(&headers, body, limit, app.settings.body_timeout).await
+    read_body(&headers, body, limit, app.settings.body_timeout).await
 }
 
 /// Reads a body, and says of a wrong one what its sender can act on.

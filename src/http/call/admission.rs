@@ -11,7 +11,7 @@ use crate::{
     executor::{ExecuteError, SharedExecutor, Usage},
     function::{Function, SharedFunction},
     http::{
-        App,
+        app::App,
         auth::{Auth, Denied, Way},
     },
 };

@@ -7,10 +7,11 @@ use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
 use crate::{
     function::reserved::is_reserved,
     http::{
-        Answer, App, Problem,
+        answer::Answer,
+        app::App,
         auth::Denied,
         call::{self, admission::may_see},
-        problem::BASIC,
+        problem::{BASIC, Problem},
         wire::places::Received,
     },
     live::Table,

@@ -6,7 +6,10 @@ use http_body_util::{Either, Full};
 
 use crate::{
     function::{Cors, route::Method as Known},
-    http::{Answer, App, problem::allow_header},
+    http::{
+        answer::{Answer, allow_header},
+        app::App,
+    },
     live::{Entry, LiveFunction, Match, Table},
 };
 

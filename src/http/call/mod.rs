@@ -4,47 +4,36 @@ pub mod admission;
 pub mod archive;
 mod cors;
 pub mod preview;
+pub mod target;
 pub mod trace;
 
-use std::{error::Error, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::{BodyExt, Either, Full, Limited};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
+use http_body_util::{Either, Full};
 use hyper::ext::ReasonPhrase;
 
 use crate::{
     clock::{TEXT_LENGTH, id_text},
     deployment::DeploymentId,
     execution::{Capture, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, Outcome, Params, Reply, Trigger},
-    function::{SharedFunction, route::Method},
+    function::SharedFunction,
     http::{
-        Answer, App, Problem, REQUEST_ID, Recording,
-        call::trace::Traced,
-        metrics::{CLIENT_WENT_AWAY, Measure},
-        problem::allow_header,
-        request_id,
-        wire::places::Received,
+        answer::{Answer, no_content},
+        app::{App, Recording},
+        call::{target::Target, trace::Traced},
+        metrics::counts::{CLIENT_WENT_AWAY, Measure},
+        problem::Problem,
+        wire::{body::read_body, places::Received},
     },
-    live::{Entry, LiveFunction, Match, Table},
+    live::{Entry, Match, Table},
     store::Journal,
 };
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXECUTION: HeaderName = HeaderName::from_static("x-picloud-execution");
 const VERSION: HeaderName = HeaderName::from_static("x-picloud-version");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-picloud-deployment");
-
-/// What a request has met.
-pub struct Met<'a> {
-    /// Where.
-    pub table: &'a Table,
-    /// Which function.
-    pub function: &'a Arc<LiveFunction>,
-    /// What the path says.
-    pub params: Params,
-    /// How it came to be met.
-    pub trigger: Trigger,
-}
 
 /// Answers a request to a path that is not reserved.
 pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> Answer {
@@ -65,7 +54,7 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
     let (mut answer, function) = match (app.preflight(table, &request), table.find(request.method().as_str(), path)) {
         (Some(answer), _) => return unmatched(table, trace, answer),
         (None, Match::Found { value: Entry::Ready(function), params, .. }) => {
-            return run(app, Met { table, function, params, trigger: Trigger::Http }, request, peer, trace).await;
+            return run(app, Target { table, function, params, trigger: Trigger::Http }, request, peer, trace).await;
         }
         (None, Match::Found { value: Entry::Broken(broken), .. }) => {
             (Problem::Broken(broken.diagnostics.to_vec()).answer(None, app.settings.dev), None)
@@ -80,14 +69,6 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
     };
     app.shared(function, request.headers()).mark(answer.headers_mut());
     unmatched(table, trace, answer)
-}
-
-/// Answers `OPTIONS` where no function does.
-pub fn no_content(allow: &[Method]) -> Answer {
-    let mut response = Response::new(Either::Left(Full::default()));
-    *response.status_mut() = StatusCode::NO_CONTENT;
-    response.headers_mut().insert(header::ALLOW, allow_header(allow));
-    response
 }
 
 /// Counts and traces an answer that is no function's.
@@ -113,12 +94,12 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(app: &App, met: &Met<'a>, headers: &HeaderMap, peer: SocketAddr) -> Self {
+    fn new(app: &App, target: &Target<'a>, headers: &HeaderMap, peer: SocketAddr) -> Self {
         let id = ExecutionId(app.ids.next());
         Self {
-            function: &met.function.function,
-            deployment: met.table.deployment,
-            trigger: met.trigger,
+            function: &target.function.function,
+            deployment: target.table.deployment,
+            trigger: target.trigger,
             id,
             id_text: id_text(id.0),
             request_id: request_id(headers),
@@ -161,17 +142,17 @@ impl<'a> Call<'a> {
 }
 
 /// Answers a request that met a function. It is recorded as an execution even if the function does not run.
-pub async fn run(app: &App, met: Met<'_>, request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
-    let (table, function) = (met.table, met.function);
+pub async fn run(app: &App, target: Target<'_>, request: Request<Received>, peer: SocketAddr, mut trace: Option<Box<Traced>>) -> Answer {
+    let (table, function) = (target.table, target.function);
     let (mut head, body) = request.into_parts();
-    let call = Call::new(app, &met, &head.headers, peer);
+    let call = Call::new(app, &target, &head.headers, peer);
     if let Some(trace) = &mut trace {
-        trace.routed(Some(&met));
+        trace.routed(Some(&target));
         trace.is_execution(call.id());
     }
     let shared = app.shared(Some(function), &head.headers);
     let mut measure = Measure::begin(table.meter(function));
-    let executed = execute(app, &call, met.params, &mut head, body, &mut measure, &mut trace).await;
+    let executed = execute(app, &call, target.params, &mut head, body, &mut measure, &mut trace).await;
     let (ended, execution) = match executed {
         Ok(Finished { reply, mut execution, .. }) => (ended(reply, &mut execution), execution),
         Err(problem) => {
@@ -235,53 +216,6 @@ async fn execute(
     executed.map_err(Problem::Refused)
 }
 
-/// Reads a body up to a limit of size and of time.
-pub async fn read_body<B>(headers: &HeaderMap, body: B, limit: usize, timeout: Duration) -> Result<Bytes, Problem>
-where
-    B: http_body::Body<Data = Bytes> + Unpin,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
-    }
-    must_be_plain(headers)?;
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(Problem::BodyTooLarge { limit });
-    }
-    match tokio::time::timeout(timeout, whole(Limited::new(body, limit))).await {
-        Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Problem::BodyTooLarge { limit }),
-        Ok(Err(_)) => Err(Problem::BodyBroken),
-        Err(_) => Err(Problem::BodyTimeout),
-    }
-}
-
-/// Refuses a body that is compressed: nobody here unpacks one, and what it unpacks to would have no limit.
-pub fn must_be_plain(headers: &HeaderMap) -> Result<(), Problem> {
-    let codings = headers.get_all(header::CONTENT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-    let mut codings = codings.map(|coding| String::from_utf8_lossy(coding.trim_ascii()).to_ascii_lowercase());
-    match codings.find(|coding| !coding.is_empty() && coding != "identity") {
-        Some(coding) => Err(Problem::BodyEncoded(coding.chars().take(40).flat_map(char::escape_debug).collect())),
-        None => Ok(()),
-    }
-}
-
-/// Puts the parts of a body together as they come: each of them, however small, keeps the buffer that it was read into.
-async fn whole<B: http_body::Body<Data = Bytes> + Unpin>(mut body: B) -> Result<Bytes, B::Error> {
-    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
-    while let Some(frame) = body.frame().await.transpose()? {
-        let Ok(part) = frame.into_data() else { continue };
-        if first.is_empty() && all.is_empty() {
-            first = part;
-        } else {
-            all.extend_from_slice(&std::mem::take(&mut first));
-            all.extend_from_slice(&part);
-        }
-    }
-    Ok(if all.is_empty() { first } else { all.freeze() })
-}
-
 /// Returns what the caller of a run gets: what the function answers, or why it does not. Its status is put into the record.
 pub fn ended(reply: Option<Reply>, execution: &mut Execution) -> Result<Reply, Problem> {
     let ended = reply.ok_or_else(|| Problem::Ended(execution.outcome, execution.failure.clone()));
@@ -338,4 +272,11 @@ fn log(execution: &Execution) {
         failure.message,
         failure.file,
     );
+}
+
+/// Returns the caller's id for the request if it sent a sane one: up to 128 visible ASCII characters.
+fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(&REQUEST_ID)?;
+    let sane = (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    sane.then(|| id.clone())
 }

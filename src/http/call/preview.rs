@@ -8,8 +8,10 @@ use percent_encoding::percent_decode_str;
 use crate::{
     function::reserved::is_reserved,
     http::{
-        Answer, App, Problem,
+        answer::Answer,
+        app::App,
         call::{self, admission::may_see, archive::ask},
+        problem::Problem,
         wire::places::Received,
     },
     live::{Preview, Previews},

@@ -9,7 +9,7 @@ use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Finished, Outcome},
     executor::ExecuteError,
-    http::{App, call::Met, metrics::CLIENT_WENT_AWAY},
+    http::{app::App, call::target::Target, metrics::counts::CLIENT_WENT_AWAY},
     trace::{Context, Kind, Span, Tracer, Value, cut},
 };
 
@@ -55,18 +55,18 @@ impl Traced {
         }))
     }
 
-    /// The router has looked: this is what the request met, or nothing.
-    pub fn routed(&mut self, met: Option<&Met<'_>>) {
-        if let Some(met) = met {
-            let function = &met.function.function;
+    /// The router has looked: this is the function that the request is for, if there is one.
+    pub fn routed(&mut self, target: Option<&Target<'_>>) {
+        if let Some(target) = target {
+            let function = &target.function.function;
             let route = function.route.to_string();
             self.name = cut(&format!("{} {route}", self.name)).into();
             self.attributes.extend([
                 ("http.route", Value::text(&route)),
                 ("picloud.function", Value::text(function.name.as_str())),
                 ("picloud.version", Value::text(&function.version.to_string())),
-                ("picloud.deployment", Value::text(&met.table.deployment.to_string())),
-                ("picloud.trigger", Value::text(met.trigger.as_str())),
+                ("picloud.deployment", Value::text(&target.table.deployment.to_string())),
+                ("picloud.trigger", Value::text(target.trigger.as_str())),
             ]);
         }
         let (span, now_ns) = (self.tracer.child(&self.context), self.now_ns());

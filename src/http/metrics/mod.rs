@@ -1,15 +1,11 @@
 //! `/_picloud/metrics`: what a node does, in numbers, for Prometheus. How many series there are is bounded, whatever functions there are and
 //! whatever is asked of them: docs/metrics.md says what each is.
 
+pub mod counts;
 mod process;
 mod text;
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 
 use axum::{extract::ConnectInfo, response::IntoResponse};
 use http::{HeaderMap, header};
@@ -17,20 +13,18 @@ use text::{
     Kind::{Counter, Gauge, Histogram},
     Text,
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     blocking,
-    clock::monotonic,
-    execution::Outcome,
-    executor::{ExecuteError, Usage},
+    executor::Usage,
     function::Diagnostic,
     http::{
-        App, Problem,
+        app::App,
         auth::{
             Way,
             caller::{Anybody, Caller, Read},
         },
+        problem::Problem,
     },
     live::{
         Table,
@@ -46,79 +40,6 @@ const UNMATCHED: &str = "_none";
 /// Stands for the functions of earlier deployments and other branches.
 const PREVIEWS: &str = "_preview";
 
-/// Why functions do not run for a request that met them.
-const REASONS: [&str; 10] = [
-    "function_busy",
-    "node_busy",
-    "leaks",
-    "not_loaded",
-    "malformed_body",
-    "denied",
-    "encoded_body",
-    "large_body",
-    "slow_body",
-    "broken_body",
-];
-
-/// What is counted of the node as a whole.
-pub struct Counts {
-    started_us: i64,
-    refused: [AtomicU64; REASONS.len()],
-    /// One text is written at a time, so that many who ask take no more than one processor.
-    turn: Semaphore,
-}
-
-impl Counts {
-    /// Begins to count, for a process that started then.
-    pub fn new(started_us: i64) -> Self {
-        Self { started_us, refused: Default::default(), turn: Semaphore::new(1) }
-    }
-
-    /// Counts a request whose function did not run.
-    pub fn reject(&self, problem: &Problem) {
-        let reason = match problem {
-            Problem::Refused(ExecuteError::FunctionBusy { .. }) => 0,
-            Problem::Refused(ExecuteError::NodeBusy { .. }) => 1,
-            Problem::Refused(ExecuteError::Leaks { .. }) => 2,
-            Problem::Refused(ExecuteError::NotLoaded) => 3,
-            Problem::Refused(ExecuteError::MalformedBody(_)) => 4,
-            Problem::NotAdmitted(_) => 5,
-            Problem::BodyEncoded(_) => 6,
-            Problem::BodyTooLarge { .. } => 7,
-            Problem::BodyTimeout => 8,
-            // Nothing else is left.
-            _ => 9,
-        };
-        self.refused[reason].fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Measures one request to a function, and counts it when dropped.
-pub struct Measure<'a> {
-    meter: &'a Meter,
-    began: Instant,
-    /// What the caller got. A request that is dropped before that was left by its client.
-    pub status: u16,
-    /// How its run ended; none if it did not come to one.
-    pub outcome: Option<Outcome>,
-}
-
-/// The client closed the request: no status of HTTP's, but the one that servers write into their logs for this.
-pub const CLIENT_WENT_AWAY: u16 = 499;
-
-impl<'a> Measure<'a> {
-    /// Begins with the request.
-    pub fn begin(meter: &'a Meter) -> Self {
-        Self { meter, began: monotonic(), status: CLIENT_WENT_AWAY, outcome: None }
-    }
-}
-
-impl Drop for Measure<'_> {
-    fn drop(&mut self) {
-        self.meter.count(self.status, self.began.elapsed(), self.outcome);
-    }
-}
-
 /// Answers whoever may know.
 #[utoipa::path(
     get, path = "/_picloud/metrics", tag = "node", security(("token" = []), ()),
@@ -132,7 +53,7 @@ pub async fn answer(
     if !app.settings.metrics_open {
         Caller::<Read>::identify(app.clone(), Way::Bearer, &headers, peer.ip()).await?.for_node()?;
     }
-    let _turn = app.counts.turn.acquire().await.expect("nobody closes it");
+    let _turn = app.counts.turn().await;
     let (writer, now_us) = (app.clone(), app.ids.now_us());
     // Some milliseconds with many functions, which no request should wait for.
     let text = blocking::run(move || writer.metrics(now_us)).await.expect("writing numbers does not panic");
@@ -150,7 +71,7 @@ impl App {
         self.journal(&mut text);
         self.deployments(&mut text, &table, now_us);
         self.traces(&mut text);
-        process::write(&mut text, self.counts.started_us);
+        process::write(&mut text, self.counts.started_us());
         text.finish()
     }
 
@@ -169,8 +90,8 @@ impl App {
         text.metric(Gauge, "picloud_executor_memory_limit_bytes", "The most of it that all runs may hold together.")
             .maybe(&[], usage.memory.map(|(_, limit)| limit));
         text.metric(Counter, "picloud_refused_executions_total", "Requests whose function did not run, by why.");
-        for (reason, count) in REASONS.iter().zip(&self.counts.refused) {
-            text.sample(&[("reason", reason)], count.load(Ordering::Relaxed));
+        for (reason, count) in self.counts.rejected() {
+            text.sample(&[("reason", reason)], count);
         }
         text.metric(Gauge, "picloud_connections", "Open connections.").sample(&[], self.connections.len());
         text.metric(Gauge, "picloud_connections_limit", "The most open connections at each address.")

@@ -7,7 +7,7 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-use super::text::{
+use crate::http::metrics::text::{
     Kind::{Counter, Gauge},
     Text,
 };

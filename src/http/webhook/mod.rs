@@ -26,7 +26,12 @@ use http_body::Body as _;
 use sha2::Sha256;
 
 use crate::{
-    http::{App, Problem, auth::caller::Anybody, call, wire::network::network},
+    http::{
+        app::App,
+        auth::caller::Anybody,
+        problem::Problem,
+        wire::{body::read_body, network::network},
+    },
     secret::Secret,
 };
 
@@ -148,7 +153,7 @@ async fn accept(app: &App, request: Request<Body>, address: IpAddr) -> Result<bo
     signature.precheck(&webhook.secret).map_err(Problem::Webhook)?;
     let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BODY_BYTES as u64);
     let _place = if is_small { None } else { Some(webhook.bodies.take(address).ok_or(Problem::WebhooksBusy)?) };
-    let body = call::read_body(&parts.headers, body, MAX_BODY_BYTES, app.settings.body_timeout).await?;
+    let body = read_body(&parts.headers, body, MAX_BODY_BYTES, app.settings.body_timeout).await?;
     let event = verify(&parts.headers, &body, &webhook.secret, app.ids.now_us()).map_err(Problem::Webhook)?;
     Ok(webhook.concerns(&event))
 }

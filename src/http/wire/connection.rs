@@ -23,7 +23,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{
-    App, Face, Settings,
+    app::App,
+    face::Face,
+    service,
+    settings::HttpSettings,
     wire::{
         nonsense::Nonsense,
         places::{Place, Places, Progress, Received, Streamed},
@@ -117,7 +120,7 @@ async fn connection(
         let (app, place) = (app.clone(), place.clone());
         async move {
             let client = app.settings.proxies.client(peer, request.headers());
-            let answer = app.answer(face, request.map(|body| Received::new(body, &place)), client).await?;
+            let answer = service::answer(app, face, request.map(|body| Received::new(body, &place)), client).await;
             Ok::<_, Infallible>(answer.map(|body| match body {
                 Either::Left(whole) => {
                     place.waits();
@@ -157,7 +160,7 @@ struct Stuck {
 }
 
 impl Patient {
-    fn new(stream: TcpStream, place: Arc<Place>, settings: &Settings) -> Self {
+    fn new(stream: TcpStream, place: Arc<Place>, settings: &HttpSettings) -> Self {
         let limit = settings.write_timeout;
         let (progress, least_bytes) = (Progress::of(place.clone()), settings.least_bytes_within(limit));
         Self { stream, progress, limit, least_bytes, stuck: None, lingers: None, place }

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{Either, Full};
 
-use crate::http::{Answer, Problem};
+use crate::http::{answer::Answer, problem::Problem};
 
 /// Answers a request that is about no resource, or that cannot be understood for certain; none: it may go on.
 pub fn answer<B>(request: &Request<B>) -> Option<Answer> {

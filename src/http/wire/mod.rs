@@ -1,5 +1,6 @@
 //! Between a socket and a request: connections and their limits, who is at the other end, and what a head must be.
 
+pub mod body;
 pub mod connection;
 pub mod forwarded;
 pub mod head;
