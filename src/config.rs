@@ -33,6 +33,7 @@ use crate::{
         within::Within,
     },
     http::{self, HttpSettings},
+    runner::{CapturePolicy, RecordPolicy},
     secret::Secret,
     source::git,
     store::{Store, journal, retention},
@@ -80,9 +81,9 @@ pub struct Config {
     /// How long running work may take to end when the node is told to stop.
     pub grace: Span,
     /// Which executions are recorded.
-    pub record: http::Recording,
+    pub record: RecordPolicy,
     /// Which requests are kept to be run again.
-    pub capture: http::Capturing,
+    pub capture: CapturePolicy,
     /// How executions get to the store.
     pub journal: journal::Settings,
     /// How long they stay there.
@@ -189,7 +190,7 @@ struct ExecutorFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct JournalFile {
-    record: Option<http::Recording>,
+    record: Option<RecordPolicy>,
     capture: Option<bool>,
     capture_body: Option<Within<Size, 0, { 1 << 30 }>>,
     capture_queue: Option<Within<Size, 1, { 1 << 40 }>>,
@@ -347,7 +348,7 @@ impl File {
         let executor = local::Capacity::default();
         let journal = journal::Settings::default();
         let retention = retention::Settings::default();
-        let capture = http::Capturing::default();
+        let capture = CapturePolicy::default();
         Config {
             webhook_secret: self.source.webhook_secret.clone(),
             source: self.source.resolve(folder, &limits, self.previews.branches.map_or(0, Within::get), self.previews.host()),
@@ -383,7 +384,7 @@ impl File {
             },
             grace: self.server.grace.map_or(Span::seconds(20), Within::get),
             record: self.journal.record.unwrap_or_default(),
-            capture: http::Capturing {
+            capture: CapturePolicy {
                 all: self.journal.capture.unwrap_or(capture.all),
                 max_body_bytes: self.journal.capture_body.map_or(capture.max_body_bytes, |size| size.get().bytes()),
             },

@@ -5,7 +5,7 @@
 //! ```text
 //! file change → source → sync: check (front-matter, routes, compile, cross-check) → executor loads → store records → live swaps
 //!
-//! request → http → live finds → executor runs (engine) → response
+//! request → http → live finds → runner → executor runs (engine) → response
 //!                                └→ journal → store
 //!
 //! git push → hook → gate → sync: the same check, before git accepts the push; then the branch has moved, and it is a file change
@@ -43,6 +43,7 @@ pub mod gate;
 pub mod http;
 pub mod live;
 pub mod node;
+pub mod runner;
 pub mod secret;
 pub mod shown;
 mod shutdown;

@@ -35,6 +35,7 @@ use crate::{
     gate::server::{Gate, GateError},
     http::{self, App, Auth, Face, HttpSettings},
     live::Live,
+    runner::{Recorder, Runner},
     secret::Secret,
     shutdown,
     source::{
@@ -111,10 +112,10 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let live = Arc::new(Live::default());
     let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
     let engine = Arc::new(Engine::new(config.limits.clone()));
-    let recording = config.record;
+    let recorder = Recorder::new(journal.clone(), config.record);
     let abandoned = {
-        let journal = journal.clone();
-        move |execution| http::record_abandoned(&journal, recording, execution)
+        let recorder = recorder.clone();
+        move |execution| recorder.record_abandoned(execution)
     };
     let executor: SharedExecutor = Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)));
 
@@ -188,13 +189,10 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         settings: HttpSettings { max_connections, ..config.server.clone() },
         live,
         archive,
-        executor: http::Runner::new(executor),
+        runner: Runner::new(executor, ids.clone(), recorder, config.capture, tracer.clone()),
         journal: journal.clone(),
-        recording,
         counts: http::Counts::new(ids.now_us()),
         connections: connections.clone(),
-        tracer: tracer.clone(),
-        capturing: config.capture,
         limits: config.limits.default.clone(),
         ids,
         sync: sync_handle,

@@ -2,60 +2,19 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     clock::Ids,
-    execution::{Execution, Outcome},
     function::Limits,
-    http::{auth::Auth, call::admission::Runner, metrics::counts::Counts, settings::HttpSettings, webhook::Webhook},
+    http::{auth::Auth, metrics::counts::Counts, settings::HttpSettings, webhook::Webhook},
     live::Live,
+    runner::Runner,
     source::git::serve::Hosted,
     store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
-    trace::Tracer,
 };
-
-/// Which executions are handed to the journal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Recording {
-    /// Every one.
-    #[default]
-    All,
-    /// Those that failed.
-    Failed,
-    /// None.
-    None,
-}
-
-impl Recording {
-    /// Returns whether this one is among them.
-    pub(super) fn takes(self, execution: &Execution) -> bool {
-        match self {
-            Self::All => true,
-            Self::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
-            Self::None => false,
-        }
-    }
-}
-
-/// Which requests are kept with their executions, to be run again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Capturing {
-    /// Those of every function that does not say otherwise.
-    pub all: bool,
-    /// Bytes of the largest body that is kept.
-    pub max_body_bytes: usize,
-}
-
-impl Default for Capturing {
-    fn default() -> Self {
-        Self { all: false, max_body_bytes: 64 * 1024 }
-    }
-}
 
 /// What requests need of the node.
 pub struct App {
@@ -65,17 +24,13 @@ pub struct App {
     pub live: Arc<Live>,
     /// What was live.
     pub archive: Archive,
-    /// Who runs functions.
-    pub executor: Runner,
+    /// Runs functions.
+    pub runner: Runner,
     /// Where executions are recorded.
     pub journal: Journal,
-    /// Which of them.
-    pub recording: Recording,
-    /// Which requests are kept to be run again.
-    pub capturing: Capturing,
     /// What a run may use where a front-matter is silent.
     pub limits: Limits,
-    /// Makes execution ids.
+    /// Tells the time by which ids are made.
     pub ids: Arc<Ids>,
     /// Decides what is live.
     pub sync: SyncHandle,
@@ -101,6 +56,4 @@ pub struct App {
     pub counts: Counts,
     /// The connections that are open, at every address.
     pub connections: TaskTracker,
-    /// Traces requests, if anybody wants them traced.
-    pub tracer: Option<Tracer>,
 }

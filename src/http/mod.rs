@@ -15,9 +15,8 @@ mod settings;
 mod webhook;
 mod wire;
 
-pub use app::{App, Capturing, Recording};
+pub use app::App;
 pub use auth::Auth;
-pub use call::{admission::Runner, record_abandoned};
 pub use face::Face;
 pub use metrics::counts::Counts;
 pub use settings::{HttpSettings, MOST_HEADERS};

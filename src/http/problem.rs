@@ -23,6 +23,7 @@ use crate::{
         git::Refusal,
         webhook::{Reason, SIGNATURES},
     },
+    runner::NoReply,
     source::{edit::EditError, tarball::TarError},
     store::{FindError, SHORTEST_REVISION, StoreError},
     sync::{
@@ -135,6 +136,12 @@ pub enum Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
+    }
+}
+
+impl From<NoReply> for Problem {
+    fn from(NoReply { outcome, failure }: NoReply) -> Self {
+        Self::Ended(outcome, failure)
     }
 }
 

@@ -28,13 +28,14 @@ use crate::{
         },
         app::App,
         auth::caller::{Anybody, Caller, Guarded, Read},
-        call::{self, archive, preview, target::Target, trace::Traced},
+        call::{self, Call, archive, preview},
         face::Face,
         git, metrics,
         problem::Problem,
         webhook,
         wire::places::Received,
     },
+    runner::Target,
 };
 
 /// Answers a request to a reserved path.
@@ -96,7 +97,7 @@ fn for_operators() -> Routes {
 
 /// Runs a function by its script id, with whatever method and body.
 async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
-    let trace = Traced::begin(app, &request);
+    let trace = app.runner.trace(&request);
     let table = app.live.table();
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {
@@ -104,8 +105,8 @@ async fn execute(app: &App, id: String, request: Request<Received>, peer: Socket
             if let Some(answer) = app.preflight_of(function, &request) {
                 return answer;
             }
-            let target = Target { table: &table, function, params: Vec::new(), trigger: Trigger::Execute };
-            call::run(app, target, request, peer, trace).await
+            let target = Target { table: &table, function };
+            call::run(app, Call { target, trigger: Trigger::Execute, params: Vec::new(), peer, trace }, request).await
         }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
-    execution::{Capture, ExecutionId, HttpRequest, Invocation, Params, RecordedMethod, RecordedPath, Timed, Trigger},
+    execution::{HttpRequest, Params, RecordedMethod, RecordedPath},
     function::{
         Diagnostic, FilePath, FunctionName,
         reserved::is_reserved,
@@ -28,6 +28,7 @@ use crate::{
         wire::body::must_be_plain,
     },
     live::{Entry, LiveFunction, Match, Table},
+    runner::Target,
 };
 
 /// Longest order. A body that does not fit can be sent to the function itself.
@@ -112,7 +113,10 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
     let (grant, met) = caller.for_found(find).await?;
     tracing::info!("`{}` runs {} {}", grant.name(), RecordedMethod::from(request.method.as_str()), RecordedPath::from(request.uri.path()));
     match met {
-        Meets::Function { table, function, params } => run(&grant, &table, &function, HttpRequest { params, ..request }).await.map(Json),
+        Meets::Function { table, function, params } => {
+            let target = Target { table: &table, function: &function };
+            run(&grant, target, HttpRequest { params, ..request }).await.map(Json)
+        }
         Meets::Broken { file, diagnostics } => {
             Err(Problem::NotInvocable { why: format!("the file `{file}` has mistakes and never was right"), diagnostics })
         }
@@ -189,23 +193,15 @@ fn all_at(table: &Table, path: &str, methods: &[route::Method]) -> Vec<FunctionN
     methods.iter().filter_map(at).collect()
 }
 
-async fn run(grant: &Grant, table: &Table, function: &LiveFunction, request: HttpRequest) -> Result<Value, Problem> {
-    let leave = grant.run(&function.function)?;
-    let app = &grant.app;
-    let manifest = &function.function.manifest;
-    let limit = manifest.limits.body.bytes();
+async fn run(grant: &Grant, target: Target<'_>, request: HttpRequest) -> Result<Value, Problem> {
+    let function = &target.function.function;
+    let permission = grant.run(function)?;
+    let limit = function.manifest.limits.body.bytes();
     if request.body.len() > limit {
         return Err(Problem::BodyTooLarge { limit });
     }
     if !request.body.is_empty() {
         must_be_plain(&request.headers)?;
     }
-    let is_captured = manifest.capture.unwrap_or(app.capturing.all);
-    let capture = is_captured.then(|| Box::new(Capture::of(&request, app.capturing.max_body_bytes)));
-    let method = request.method.clone();
-    let mut invocation = Box::new(Invocation::new(ExecutionId(app.ids.next()), table.deployment, Trigger::Invoke, request));
-    invocation.principal = leave.principal();
-    invocation.capture = capture;
-    let (execution, answer) = app.run_apart(leave, invocation).await?;
-    Ok(json!({ "execution": Timed::from(&*execution), "response": told(&method, answer).await }))
+    grant.app.run_apart(grant.app.runner.invoke(target), permission, request).await
 }

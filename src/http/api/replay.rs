@@ -13,16 +13,17 @@ use utoipa::ToSchema;
 
 use crate::{
     clock::id_text,
-    execution::{Capture, Execution, ExecutionId, Finished, HttpRequest, Incomplete, Invocation, Timed, Trigger},
+    execution::{Capture, Execution, ExecutionId, HttpRequest, Incomplete, Timed},
     function::{FunctionName, ScriptId},
     http::{
         answer::Answer,
         app::App,
         auth::caller::{Caller, Deploy},
-        call::{self, admission::Leave},
+        call,
         problem::{Problem, away},
     },
     live::{LiveFunction, Table},
+    runner::{Attempt, Permission, Target},
 };
 
 /// What to run the request on.
@@ -51,11 +52,14 @@ pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Req
     let request = capture.request().map_err(|why| incomplete(execution.id, &why))?;
     let (table, function) = app.target(&execution.function, version.as_deref()).await?;
     // Versions may ask for other scopes: the one that runs counts.
-    let leave = grant.run(&function.function)?;
+    let permission = grant.run(&function.function)?;
     tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again", grant.name(), execution.id);
-    let method = request.method.clone();
-    let (execution, answer) = app.run_again(leave, execution.id, request, capture, &table, &function).await?;
-    Ok(Json(json!({ "execution": Timed::from(&*execution), "response": told(&method, answer).await })))
+    let limit = function.function.manifest.limits.body;
+    if request.body.len() > limit.bytes() {
+        return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {limit} at most")));
+    }
+    let attempt = app.runner.replay(Target { table: &table, function: &function }, execution.id, capture);
+    app.run_apart(attempt, permission, request).await.map(Json)
 }
 
 impl App {
@@ -98,37 +102,18 @@ impl App {
         Ok((then, function.ok_or_else(unknown)?))
     }
 
-    /// Runs a request again, and records that.
-    async fn run_again(
+    /// Runs a function for somebody who is no caller of it. Returns the execution, and what a caller would have got.
+    pub(super) async fn run_apart(
         &self,
-        leave: Leave<'_>,
-        replay_of: ExecutionId,
+        mut attempt: Attempt<'_>,
+        permission: Permission<'_>,
         request: HttpRequest,
-        capture: Capture,
-        table: &Table,
-        function: &LiveFunction,
-    ) -> Result<(Box<Execution>, Answer), Problem> {
-        let manifest = &function.function.manifest;
-        if request.body.len() > manifest.limits.body.bytes() {
-            return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {} at most", manifest.limits.body)));
-        }
-        // No principal: it is not this caller who sent the request.
-        let mut invocation = Box::new(Invocation::new(ExecutionId(self.ids.next()), table.deployment, Trigger::Replay, request));
-        invocation.replay_of = Some(replay_of);
-        invocation.capture = manifest.capture.unwrap_or(self.capturing.all).then(|| Box::new(capture));
-        self.run_apart(leave, invocation).await
-    }
-
-    /// Runs a function for somebody who is no caller of it, and records that.
-    pub(super) async fn run_apart(&self, leave: Leave<'_>, invocation: Box<Invocation>) -> Result<(Box<Execution>, Answer), Problem> {
-        let execution_id = invocation.execution_id;
-        let finished = self.executor.run(leave, invocation).await.map_err(Problem::Refused)?;
-        let Finished { reply, mut execution, .. } = finished;
-        let text = id_text(execution_id.0);
-        let ended = call::ended(reply, &mut execution);
-        call::record(&self.journal, self.recording, execution.clone());
-        let answer = call::respond(self, ended, std::str::from_utf8(&text).unwrap_or_default());
-        Ok((execution, answer))
+    ) -> Result<Value, Problem> {
+        let (id, method) = (id_text(attempt.id.0), request.method.clone());
+        let ended = attempt.run(permission, request).await.map_err(Problem::Refused)?.map_err(Problem::from);
+        let execution = attempt.answered_with_record(call::status_of(&ended));
+        let answer = call::respond(self, ended, std::str::from_utf8(&id).unwrap_or_default());
+        Ok(json!({ "execution": execution.as_deref().map(Timed::from), "response": told(&method, answer).await }))
     }
 }
 

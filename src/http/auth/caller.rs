@@ -26,10 +26,10 @@ use crate::{
     http::{
         app::App,
         auth::{Denied, Way},
-        call::admission::Leave,
         problem::Problem,
         wire::body::read_body,
     },
+    runner::Permission,
 };
 
 /// What the router of the node's own URLs holds: an app that only the extractors of this file take out.
@@ -199,9 +199,9 @@ impl Grant {
         Actor::over_http(self.principal.name.clone(), self.address)
     }
 
-    /// Returns leave to run a function: an order to run something does not say yet what its sender may run.
-    pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Leave<'a>, Denied> {
-        Leave::ordered(&self.principal, function)
+    /// Returns permission to run a function: an order to run something does not say yet what its sender may run.
+    pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Permission<'a>, Denied> {
+        Ok(Permission::of(&self.principal, function)?)
     }
 
     /// Returns whether the sender may read this file.

@@ -21,6 +21,7 @@ use tries::Tries;
 use crate::{
     access::{self, Principal, Scope, Token, TokenHash},
     clock::{SharedClock, monotonic},
+    runner::NotPermitted,
     secret::Secret,
     store::Store,
 };
@@ -76,6 +77,15 @@ pub enum Denied {
     },
     /// The database that knows the tokens does not answer.
     DatabaseAway,
+}
+
+impl From<NotPermitted> for Denied {
+    fn from(why: NotPermitted) -> Self {
+        match why {
+            NotPermitted::ScopeTooSmall { principal, needed } => Self::ScopeTooSmall { principal, needed },
+            NotPermitted::OtherFunction { principal } => Self::OtherFunction { principal },
+        }
+    }
 }
 
 /// Knows whose a token is.

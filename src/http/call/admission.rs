@@ -1,74 +1,28 @@
-//! Who may run a function. Functions run behind [`Runner`] alone, which wants a [`Leave`], and those are given here: to callers of a function,
-//! who are let in or not before anything of their request is read, and to those who order a run. Both are asked the same.
+//! Who may call a function, and who may see what is not live: asked before anything of the request's body is read.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request::Parts};
 
 use crate::{
     access::{Principal, Scope},
-    execution::{Finished, Invocation},
-    executor::{ExecuteError, SharedExecutor, Usage},
-    function::{Function, SharedFunction},
+    function::SharedFunction,
     http::{
         app::App,
         auth::{Auth, Denied, Way},
     },
+    runner::Permission,
 };
 
 /// Carries a token of ours where `authorization` is the function's own.
 const TOKEN: HeaderName = HeaderName::from_static("x-picloud-token");
 
-/// Fails for whoever may not run a function: the scope must be what it asks for, and the token good for it.
-fn may_run(principal: &Principal, function: &Function) -> Result<(), Denied> {
-    if let Some(needed) = function.manifest.auth.filter(|needed| principal.scope < *needed) {
-        return Err(Denied::ScopeTooSmall { principal: principal.clone(), needed });
-    }
-    if principal.may_touch(function.name.as_str()) { Ok(()) } else { Err(Denied::OtherFunction { principal: principal.clone() }) }
-}
-
-/// Leave to run a function once.
-pub struct Leave<'a> {
-    function: &'a SharedFunction,
-    principal: Option<Arc<str>>,
-}
-
-impl<'a> Leave<'a> {
-    /// For somebody who orders a run, of a function that anybody may call, too.
-    pub(in crate::http) fn ordered(principal: &Principal, function: &'a SharedFunction) -> Result<Self, Denied> {
-        may_run(principal, function)?;
-        Ok(Self { function, principal: function.manifest.auth.map(|_| principal.name.as_str().into()) })
-    }
-
-    /// Names whose token let the caller in, for functions that ask for one.
-    pub fn principal(&self) -> Option<Arc<str>> {
-        self.principal.clone()
-    }
-}
-
-/// Runs functions, for those who have leave.
-pub struct Runner(SharedExecutor);
-
-impl Runner {
-    /// Has them run by this one.
-    pub fn new(executor: SharedExecutor) -> Self {
-        Self(executor)
-    }
-
-    /// Runs the function that the leave is for.
-    pub fn run<'a>(&'a self, leave: Leave<'a>, invocation: Box<Invocation>) -> impl Future<Output = Result<Finished, ExecuteError>> + 'a {
-        self.0.execute(leave.function.version, invocation)
-    }
-
-    /// Tells what runs take.
-    pub fn usage(&self) -> Usage {
-        self.0.usage()
-    }
-}
-
 /// Lets the caller of a function in, and takes the token out of the request: it is not for scripts.
-pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Parts, peer: SocketAddr) -> Result<Leave<'a>, Denied> {
-    let Some(needed) = function.manifest.auth else { return Ok(Leave { function, principal: None }) };
+pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Parts, peer: SocketAddr) -> Result<Permission<'a>, Denied> {
+    let needed = match Permission::open(function) {
+        Ok(permission) => return Ok(permission),
+        Err(needed) => needed,
+    };
     let token = take_token(&app.auth, &mut request.headers);
     let principal = match (request.extensions.remove::<Principal>(), token) {
         // Who may see what is not live has been asked already.
@@ -77,7 +31,7 @@ pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Pa
         // Nothing of ours: a wrong token, or none.
         (None, None) => app.auth.identify(needed, Way::Bearer, &request.headers, peer.ip()).await?,
     };
-    Leave::ordered(&principal, function)
+    Ok(Permission::of(&principal, function)?)
 }
 
 /// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts. For

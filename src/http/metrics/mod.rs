@@ -30,7 +30,6 @@ use crate::{
         Table,
         meter::{BOUNDS_US, Meter},
     },
-    trace::Tracer,
 };
 
 /// Stands for the functions beyond those that are counted each for itself. No function is called so: names that begin with `_` are not served.
@@ -64,7 +63,7 @@ impl App {
     fn metrics(&self, now_us: i64) -> String {
         let mut text = Text::default();
         let table = self.live.table();
-        let usage = self.executor.usage();
+        let usage = self.runner.usage();
         text.metric(Gauge, "picloud_build_info", "The version of PiCloud; always 1.").sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
         requests(&mut text, &table);
         self.runs(&mut text, &table, &usage);
@@ -90,8 +89,8 @@ impl App {
         text.metric(Gauge, "picloud_executor_memory_limit_bytes", "The most of it that all runs may hold together.")
             .maybe(&[], usage.memory.map(|(_, limit)| limit));
         text.metric(Counter, "picloud_refused_executions_total", "Requests whose function did not run, by why.");
-        for (reason, count) in self.counts.rejected() {
-            text.sample(&[("reason", reason)], count);
+        for (reason, count) in self.runner.rejections() {
+            text.sample(&[("reason", reason.as_str())], count);
         }
         text.metric(Gauge, "picloud_connections", "Open connections.").sample(&[], self.connections.len());
         text.metric(Gauge, "picloud_connections_limit", "The most open connections at each address.")
@@ -118,7 +117,7 @@ impl App {
     }
 
     fn traces(&self, text: &mut Text) {
-        let traces = self.tracer.as_ref().map(Tracer::stats);
+        let traces = self.runner.traces();
         text.metric(Gauge, "picloud_traces_queued_spans", "Spans that wait for the collector.")
             .maybe(&[], traces.map(|traces| traces.queued));
         text.metric(Counter, "picloud_traces_sent_spans_total", "Spans that the collector took.")

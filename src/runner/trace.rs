@@ -3,20 +3,20 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
 
+use super::{Target, record::CLIENT_WENT_AWAY};
 use crate::{
     clock::monotonic,
-    execution::{Execution, ExecutionId, Finished, Outcome},
+    execution::{Execution, ExecutionId, Finished, Outcome, Trigger},
     executor::ExecuteError,
-    http::{app::App, call::target::Target, metrics::counts::CLIENT_WENT_AWAY},
     trace::{Context, Kind, Span, Tracer, Value, cut},
 };
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A request that is traced. Its spans are handed on when it is dropped, with what the caller got; without an answer, its client left.
-pub struct Traced {
+pub struct RequestTrace {
     tracer: Tracer,
     context: Context,
     caller: Option<u64>,
@@ -29,13 +29,12 @@ pub struct Traced {
     /// The parts that have ended.
     parts: Vec<Span>,
     /// What the caller got.
-    pub status: u16,
+    pub(super) status: u16,
 }
 
-impl Traced {
-    /// Begins, if traces are on and this request is one to be traced.
-    pub fn begin<B>(app: &App, request: &Request<B>) -> Option<Box<Self>> {
-        let tracer = app.tracer.as_ref()?;
+impl RequestTrace {
+    /// Begins, if the request is one to be traced.
+    pub(super) fn begin<B>(tracer: &Tracer, request: &Request<B>) -> Option<Box<Self>> {
         let caller = caller(request.headers());
         let context = tracer.begin(caller.as_ref())?;
         Some(Box::new(Self {
@@ -55,38 +54,46 @@ impl Traced {
         }))
     }
 
-    /// The router has looked: this is the function that the request is for, if there is one.
-    pub fn routed(&mut self, target: Option<&Target<'_>>) {
-        if let Some(target) = target {
-            let function = &target.function.function;
-            let route = function.route.to_string();
-            self.name = cut(&format!("{} {route}", self.name)).into();
-            self.attributes.extend([
-                ("http.route", Value::text(&route)),
-                ("picloud.function", Value::text(function.name.as_str())),
-                ("picloud.version", Value::text(&function.version.to_string())),
-                ("picloud.deployment", Value::text(&target.table.deployment.to_string())),
-                ("picloud.trigger", Value::text(target.trigger.as_str())),
-            ]);
-        }
+    /// The router has looked, and this is what the request met.
+    pub(super) fn routed(&mut self, target: &Target<'_>, trigger: Trigger) {
+        let function = &target.function.function;
+        let route = function.route.to_string();
+        self.name = cut(&format!("{} {route}", self.name)).into();
+        self.attributes.extend([
+            ("http.route", Value::text(&route)),
+            ("picloud.function", Value::text(function.name.as_str())),
+            ("picloud.version", Value::text(&function.version.to_string())),
+            ("picloud.deployment", Value::text(&target.table.deployment.to_string())),
+            ("picloud.trigger", Value::text(trigger.as_str())),
+        ]);
+        self.end_route();
+    }
+
+    /// The router has looked, and no function answers the request. Its caller gets this status.
+    pub fn unmatched(&mut self, status: StatusCode) {
+        self.end_route();
+        self.status = status.as_u16();
+    }
+
+    fn end_route(&mut self) {
         let (span, now_ns) = (self.tracer.child(&self.context), self.now_ns());
         self.end_part("route", span, self.began_ns, now_ns, Vec::new(), None);
     }
 
     /// The request is this execution, whether its function runs or not.
-    pub fn is_execution(&mut self, id: &str) {
-        self.attributes.push(("picloud.execution.id", Value::text(id)));
+    pub(super) fn is_execution(&mut self, id: ExecutionId) {
+        self.attributes.push(("picloud.execution.id", Value::text(&id.to_string())));
     }
 
     /// The run begins. What it does for its caller is a part of it, so that is what it sees of the trace.
-    pub fn runs(&mut self, headers: &mut HeaderMap) {
+    pub(super) fn runs(&mut self, headers: &mut HeaderMap) {
         let span = self.tracer.child(&self.context);
         self.running = Some((span, self.now_ns()));
         headers.insert(TRACEPARENT, HeaderValue::from_str(&span.to_string()).expect("a context is written in ASCII"));
     }
 
     /// The run has ended, or did not take place.
-    pub fn ran(&mut self, executed: &Result<Finished, ExecuteError>) {
+    pub(super) fn ran(&mut self, executed: &Result<Finished, ExecuteError>) {
         let (attributes, error) = match executed {
             Ok(finished) => (of_execution(&finished.execution), error_of(&finished.execution)),
             Err(refused) => (Vec::new(), Some(refused.to_string())),
@@ -95,7 +102,7 @@ impl Traced {
     }
 
     /// The journal is about to be given the execution.
-    pub fn is_to_be_recorded(&self, id: ExecutionId) {
+    pub(super) fn is_to_be_recorded(&self, id: ExecutionId) {
         self.tracer.awaits(id, self.context);
     }
 
@@ -125,7 +132,7 @@ impl Traced {
     }
 }
 
-impl Drop for Traced {
+impl Drop for RequestTrace {
     fn drop(&mut self) {
         self.end_run(vec![("picloud.outcome", Value::text(Outcome::Cancelled.as_str()))], Some("the client went away".into()));
         self.attributes.push(("http.response.status_code", Value::number(self.status.into())));

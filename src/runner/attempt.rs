@@ -1,0 +1,203 @@
+//! One request's way to a run: it is let in or rejected, it runs, it is recorded, and its caller gets an answer, or leaves before that.
+
+use std::{net::IpAddr, time::Instant};
+
+use http::{HeaderValue, Method, StatusCode, Uri};
+
+use super::{Permission, Rejection, RequestTrace, Runner, Target, record::CLIENT_WENT_AWAY};
+use crate::{
+    clock::monotonic,
+    execution::{Capture, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, Outcome, Reply, Trigger},
+    executor::ExecuteError,
+    live::meter::Meter,
+};
+
+/// Who sent a request to a function's URL.
+#[derive(Debug)]
+pub struct Sender {
+    /// The peer, or who a trusted proxy says it is.
+    pub address: IpAddr,
+    /// The caller's own id for the request.
+    pub request_id: Option<HeaderValue>,
+}
+
+/// A request that is to run a function. Dropped before [`answered`](Self::answered), it was left by its client: counted, traced, and, if its
+/// script has run, recorded as that.
+pub struct Attempt<'a> {
+    /// Names the execution, whether the script runs or not.
+    pub id: ExecutionId,
+    runner: &'a Runner,
+    target: Target<'a>,
+    trigger: Trigger,
+    sender: Option<Sender>,
+    /// The execution whose request this repeats, and what was kept of that request.
+    replay: Option<(ExecutionId, Box<Capture>)>,
+    /// Counts it when it is dropped.
+    meter: Option<&'a Meter>,
+    began: Instant,
+    trace: Option<Box<RequestTrace>>,
+    /// How it ended; none as long as there is no execution.
+    outcome: Option<Outcome>,
+    /// What the caller got.
+    status: u16,
+    /// What happened, until it is recorded.
+    execution: Option<Box<Execution>>,
+}
+
+/// Why a script that ran has no reply.
+#[derive(Debug)]
+pub struct NoReply {
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(runner: &'a Runner, target: Target<'a>, trigger: Trigger) -> Self {
+        Self {
+            id: ExecutionId(runner.ids.next()),
+            runner,
+            target,
+            trigger,
+            sender: None,
+            replay: None,
+            meter: None,
+            began: monotonic(),
+            trace: None,
+            outcome: None,
+            status: CLIENT_WENT_AWAY,
+            execution: None,
+        }
+    }
+
+    /// It is a request to the function's URL: it is counted, and traced if anybody wants that.
+    pub(super) fn by(mut self, sender: Sender, mut trace: Option<Box<RequestTrace>>) -> Self {
+        if let Some(trace) = &mut trace {
+            trace.routed(&self.target, self.trigger);
+            trace.is_execution(self.id);
+        }
+        self.meter = Some(self.target.table.meter(self.target.function));
+        (self.sender, self.trace) = (Some(sender), trace);
+        self
+    }
+
+    /// It repeats the request of this execution.
+    pub(super) fn replays(mut self, execution: ExecutionId, capture: Capture) -> Self {
+        self.replay = Some((execution, Box::new(capture)));
+        self
+    }
+
+    /// Returns the caller's id for the request, if it sent one.
+    pub fn request_id(&self) -> Option<&HeaderValue> {
+        self.sender.as_ref()?.request_id.as_ref()
+    }
+
+    /// Runs the function. Returns what the caller is to get, or why the run did not take place.
+    pub fn run(
+        &mut self,
+        permission: Permission<'_>,
+        request: HttpRequest,
+    ) -> impl Future<Output = Result<Result<Reply, NoReply>, ExecuteError>> {
+        let version = permission.function.version;
+        let invocation = self.invocation(permission, request);
+        // Whoever leaves from here on leaves a run, which is stopped.
+        self.outcome = Some(Outcome::Cancelled);
+        async move {
+            let executed = self.runner.executor.execute(version, invocation).await;
+            self.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
+            if let Some(trace) = &mut self.trace {
+                trace.ran(&executed);
+            }
+            let Finished { reply, execution, .. } = executed?;
+            let execution = self.execution.insert(execution);
+            Ok(reply.ok_or_else(|| NoReply { outcome: execution.outcome, failure: execution.failure.clone() }))
+        }
+    }
+
+    fn invocation(&mut self, permission: Permission<'_>, mut request: HttpRequest) -> Box<Invocation> {
+        let (replay_of, kept) = self.replay.take().unzip();
+        let capture = self.runner.capture.capture(&permission.function.manifest, &request, kept);
+        if let Some(trace) = &mut self.trace {
+            trace.runs(&mut request.headers);
+        }
+        let mut invocation = Box::new(Invocation::new(self.id, self.target.table.deployment, self.trigger, request));
+        invocation.replay_of = replay_of;
+        // Whoever has a request run again has not sent it.
+        invocation.principal = permission.principal.filter(|_| replay_of.is_none());
+        if let Some(sender) = &self.sender {
+            invocation.request_id = sender.request_id.clone();
+            invocation.remote_addr = Some(sender.address);
+        }
+        invocation.capture = capture;
+        invocation
+    }
+
+    /// Records what ran, and counts this status. To be called before the answer is made: whatever may go wrong there, the run is on record.
+    pub fn answered(&mut self, status: StatusCode) {
+        if let Some(execution) = self.end(status) {
+            self.runner.recorder.record(execution);
+        }
+    }
+
+    /// The same for somebody who is shown the execution.
+    pub fn answered_with_record(&mut self, status: StatusCode) -> Option<Box<Execution>> {
+        let execution = self.end(status)?;
+        self.runner.recorder.record(execution.clone());
+        Some(execution)
+    }
+
+    /// The script does not run. Records that, as an execution that was rejected.
+    pub fn rejected(&mut self, method: &Method, uri: &Uri, rejection: Rejection) {
+        self.runner.rejections.add(rejection.reason);
+        self.outcome = Some(Outcome::Rejected);
+        let function = &self.target.function.function;
+        let file = format!("{}.rhai", function.name).into();
+        self.execution = Some(Box::new(Execution {
+            id: self.id,
+            function: function.name.clone(),
+            version: function.version,
+            deployment: self.target.table.deployment,
+            trigger: self.trigger,
+            replay_of: None,
+            request_id: self.request_id().map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned()),
+            method: method.as_str().into(),
+            path: uri.path().into(),
+            status: 0,
+            outcome: Outcome::Rejected,
+            duration_us: 0,
+            operations: 0,
+            peak_memory_bytes: 0,
+            logs: Vec::new(),
+            logs_dropped: 0,
+            failure: Some(Failure { message: rejection.message, file, position: None, calls: Vec::new() }),
+            capture: None,
+        }));
+        self.answered(rejection.status);
+    }
+
+    /// Takes the execution, whose caller gets this status.
+    fn end(&mut self, status: StatusCode) -> Option<Box<Execution>> {
+        self.status = status.as_u16();
+        let mut execution = self.execution.take()?;
+        execution.status = self.status;
+        if let Some(trace) = &mut self.trace {
+            trace.status = self.status;
+            if self.runner.recorder.takes(&execution) {
+                trace.is_to_be_recorded(execution.id);
+            }
+        }
+        Some(execution)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some(execution) = self.execution.take() {
+            self.runner.recorder.record_abandoned(execution);
+        }
+        if let Some(meter) = self.meter {
+            meter.count(self.status, self.began.elapsed(), self.outcome);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Every way to a run. Whoever triggers one has a [`Permission`] and makes an [`Attempt`]; from there on the run is captured, counted, traced
+//! and recorded here, in the same way for all. Nobody else has functions executed.
+
+mod attempt;
+mod permission;
+mod record;
+mod rejection;
+mod trace;
+
+use std::sync::Arc;
+
+use http::Request;
+
+pub use attempt::{Attempt, NoReply, Sender};
+pub use permission::{NotPermitted, Permission};
+pub use record::{CapturePolicy, RecordPolicy, Recorder};
+use rejection::RejectionCounts;
+pub use rejection::{Rejection, RejectionReason};
+pub use trace::RequestTrace;
+
+use crate::{
+    clock::Ids,
+    execution::{Capture, ExecutionId, Trigger},
+    executor::{SharedExecutor, Usage},
+    live::{LiveFunction, Table},
+    trace::{Stats, Tracer},
+};
+
+/// What a request has met.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// Where.
+    pub table: &'a Table,
+    /// Which function.
+    pub function: &'a Arc<LiveFunction>,
+}
+
+/// Runs functions, for those who have permission.
+pub struct Runner {
+    executor: SharedExecutor,
+    ids: Arc<Ids>,
+    recorder: Recorder,
+    capture: CapturePolicy,
+    tracer: Option<Tracer>,
+    rejections: RejectionCounts,
+}
+
+impl Runner {
+    /// Has this executor run them.
+    pub fn new(executor: SharedExecutor, ids: Arc<Ids>, recorder: Recorder, capture: CapturePolicy, tracer: Option<Tracer>) -> Self {
+        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default() }
+    }
+
+    /// Begins the trace of a request, if traces are on and this request is one to be traced.
+    pub fn trace<B>(&self, request: &Request<B>) -> Option<Box<RequestTrace>> {
+        RequestTrace::begin(self.tracer.as_ref()?, request)
+    }
+
+    /// Begins a call: a request to a URL of the function. It counts among the function's requests.
+    pub fn call<'a>(&'a self, target: Target<'a>, trigger: Trigger, sender: Sender, trace: Option<Box<RequestTrace>>) -> Attempt<'a> {
+        Attempt::new(self, target, trigger).by(sender, trace)
+    }
+
+    /// Begins a run that an operator orders.
+    pub fn invoke<'a>(&'a self, target: Target<'a>) -> Attempt<'a> {
+        Attempt::new(self, target, Trigger::Invoke)
+    }
+
+    /// Begins another run of a request that was kept with this execution.
+    pub fn replay<'a>(&'a self, target: Target<'a>, execution: ExecutionId, capture: Capture) -> Attempt<'a> {
+        Attempt::new(self, target, Trigger::Replay).replays(execution, capture)
+    }
+
+    /// Returns what is being run, and what that takes.
+    pub fn usage(&self) -> Usage {
+        self.executor.usage()
+    }
+
+    /// Returns how many requests were rejected, for each reason.
+    pub fn rejections(&self) -> impl Iterator<Item = (RejectionReason, u64)> {
+        self.rejections.read()
+    }
+
+    /// Returns what was traced, if traces are on.
+    pub fn traces(&self) -> Option<Stats> {
+        self.tracer.as_ref().map(Tracer::stats)
+    }
+}

@@ -1,0 +1,112 @@
+//! What is kept of a run: which executions go to the journal, which requests are kept with them, and the line in the log for one that failed.
+
+use serde::Deserialize;
+
+use crate::{
+    execution::{Capture, Execution, HttpRequest, Outcome},
+    function::Manifest,
+    store::journal::Journal,
+};
+
+/// The client closed the request. HTTP has no status for that; servers write this one into their logs.
+pub(super) const CLIENT_WENT_AWAY: u16 = 499;
+
+/// Which executions are handed to the journal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordPolicy {
+    /// Every one.
+    #[default]
+    All,
+    /// Those that failed.
+    Failed,
+    /// None.
+    None,
+}
+
+impl RecordPolicy {
+    fn takes(self, execution: &Execution) -> bool {
+        match self {
+            Self::All => true,
+            Self::Failed => execution.outcome != Outcome::Ok || execution.status >= 500,
+            Self::None => false,
+        }
+    }
+}
+
+/// Which requests are kept with their executions, to be run again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CapturePolicy {
+    /// Those of every function that does not say otherwise.
+    pub all: bool,
+    /// Bytes of the largest body that is kept.
+    pub max_body_bytes: usize,
+}
+
+impl Default for CapturePolicy {
+    fn default() -> Self {
+        Self { all: false, max_body_bytes: 64 * 1024 }
+    }
+}
+
+impl CapturePolicy {
+    /// Returns what is kept of a request to a function. What an earlier run kept of it is kept again.
+    pub(super) fn capture(self, manifest: &Manifest, request: &HttpRequest, kept: Option<Box<Capture>>) -> Option<Box<Capture>> {
+        let is_captured = manifest.capture.unwrap_or(self.all);
+        is_captured.then(|| kept.unwrap_or_else(|| Box::new(Capture::of(request, self.max_body_bytes))))
+    }
+}
+
+/// Brings executions to the journal. Cheap to clone.
+#[derive(Clone)]
+pub struct Recorder {
+    journal: Journal,
+    policy: RecordPolicy,
+}
+
+impl Recorder {
+    /// Hands these executions to this journal.
+    pub fn new(journal: Journal, policy: RecordPolicy) -> Self {
+        Self { journal, policy }
+    }
+
+    /// Returns whether the journal gets this execution.
+    pub(super) fn takes(&self, execution: &Execution) -> bool {
+        self.policy.takes(execution)
+    }
+
+    /// Hands on an execution, if it is to be recorded.
+    pub(super) fn record(&self, execution: Box<Execution>) {
+        log(&execution);
+        if self.takes(&execution) {
+            self.journal.record(*execution);
+        }
+    }
+
+    /// Hands on an execution whose client left before it had an answer.
+    pub fn record_abandoned(&self, mut execution: Box<Execution>) {
+        execution.status = CLIENT_WENT_AWAY;
+        self.record(execution);
+    }
+}
+
+/// Writes one line for a run that failed. Those that went well, and requests that were rejected, are in the store.
+fn log(execution: &Execution) {
+    let Some(failure) = execution.failure.as_ref().filter(|_| execution.outcome != Outcome::Rejected) else {
+        tracing::debug!(execution.id = %execution.id, function.name = %execution.function, status = execution.status, duration_us = execution.duration_us, "{}", execution.outcome.as_str());
+        return;
+    };
+    let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+    tracing::warn!(
+        execution.id = %execution.id,
+        function.name = %execution.function,
+        function.version = %execution.version,
+        status = execution.status,
+        outcome = execution.outcome.as_str(),
+        "{} {}: {} at {}{place}",
+        execution.method,
+        execution.path,
+        failure.message,
+        failure.file,
+    );
+}
