@@ -112,6 +112,25 @@ fn a_run_that_is_not_as_fast_as_those_before_goes_on_elsewhere_and_can_be_cancel
 }
 
 #[test]
+fn a_run_that_ended_just_before_its_client_left_is_on_record() {
+    on_a_runtime(|| async {
+        let engine = Arc::new(Engine::new(LimitPolicy::default()));
+        let (left, mut leavers) = tokio::sync::mpsc::unbounded_channel();
+        let executor = LocalExecutor::new(engine.clone(), &Capacity::default(), Arc::new(move |execution| left.send(execution).unwrap()));
+        let functions = functions(&mut Checker::new(engine), &[("a.rhai", "1")]);
+        executor.load(&functions).await.unwrap();
+        let mut run = executor.execute(functions[0].version, invocation("/", &[], ""));
+        assert!((&mut run).now_or_never().is_none(), "nothing is known of it, so it is on the pool");
+        while executor.usage().pool_running > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(leavers.try_recv().is_err());
+        drop(run);
+        assert_eq!(leavers.try_recv().unwrap().outcome, Outcome::Ok);
+    });
+}
+
+#[test]
 fn a_function_that_uses_its_time_in_few_ticks_is_not_fast() {
     on_a_runtime(|| async {
         let script = "let s = \"\"; s.pad(800_000, \"xyz\u{e9}\"); s.to_upper().len() + s.to_lower().len()";

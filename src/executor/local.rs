@@ -13,7 +13,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::RecvError};
 
 use super::{
     ExecuteError, Executor, Usage,
@@ -160,6 +160,26 @@ impl Drop for Permit {
     }
 }
 
+/// The result of a run on the pool, on its way to whoever waits for it. Dropped on the way, its record goes where those of abandoned runs go.
+struct Delivery {
+    result: Option<Result<Finished, ExecuteError>>,
+    abandoned: Abandoned,
+}
+
+impl Delivery {
+    fn receive(mut self) -> Result<Finished, ExecuteError> {
+        self.result.take().unwrap_or(Err(ExecuteError::NotLoaded))
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(Ok(finished)) = self.result.take() {
+            (self.abandoned)(finished.execution);
+        }
+    }
+}
+
 /// Stops a run whose result nobody waits for any more.
 struct CancelOnDrop(CancelFlag);
 
@@ -199,20 +219,22 @@ impl LocalExecutor {
         let job = move || {
             let result = run(&engine, &permit.0, invocation, Control { cancel: Some(cancel) });
             drop(permit);
-            // Nobody listening means that the client went away.
-            if let Err(Ok(finished)) = sender.send(result) {
-                abandoned(finished.execution);
-            }
+            let _ = sender.send(Delivery { result: Some(result), abandoned });
         };
         self.pool.run(Box::new(job)).map_err(|Full| ExecuteError::NodeBusy { limit: self.max_running })?;
         let mut receiver = receiver;
         while self.pool.unstick() {
             if let Ok(result) = tokio::time::timeout(pool::STUCK, &mut receiver).await {
-                return result.unwrap_or(Err(ExecuteError::NotLoaded));
+                return delivered(result);
             }
         }
-        receiver.await.unwrap_or(Err(ExecuteError::NotLoaded))
+        delivered(receiver.await)
     }
+}
+
+/// Without a delivery the thread of the run has given it up.
+fn delivered(delivery: Result<Delivery, RecvError>) -> Result<Finished, ExecuteError> {
+    delivery.map_or(Err(ExecuteError::NotLoaded), Delivery::receive)
 }
 
 fn malformed(why: MalformedBody) -> ExecuteError {
