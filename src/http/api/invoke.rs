@@ -20,7 +20,7 @@ use crate::{
     },
     http::{
         answer::no_content,
-        api::{openapi::Routes, replay::told},
+        api::{openapi::Routes, run::told},
         app::App,
         auth::caller::{About, Caller, Deploy, Grant},
         call::archive::log,

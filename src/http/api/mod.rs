@@ -10,6 +10,7 @@ pub mod invoke;
 pub mod openapi;
 mod replay;
 pub mod routes;
+mod run;
 pub mod scripts;
 mod tail;
 pub mod tokens;

@@ -1,0 +1,49 @@
+//! Runs a function for somebody who is no caller of it, and tells what a caller would have got.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+
+use crate::{
+    clock::id_text,
+    execution::{HttpRequest, Timed},
+    http::{answer::Answer, app::App, call, problem::Problem},
+    runner::{Attempt, Permission},
+};
+
+impl App {
+    /// Runs a function for somebody who is no caller of it. Returns the execution, and what a caller would have got.
+    pub(super) async fn run_apart(
+        &self,
+        mut attempt: Attempt<'_>,
+        permission: Permission<'_>,
+        request: HttpRequest,
+    ) -> Result<Value, Problem> {
+        let (id, method) = (id_text(attempt.id.0), request.method.clone());
+        let ended = attempt.run(permission, request).await.map_err(Problem::Refused)?.map_err(Problem::from);
+        let execution = attempt.answered_with_record(call::status_of(&ended));
+        let answer = call::respond(self, ended, std::str::from_utf8(&id).unwrap_or_default());
+        Ok(json!({ "execution": execution.as_deref().map(Timed::from), "response": told(&method, answer).await }))
+    }
+}
+
+/// Writes down what a caller would have got who used this method.
+pub async fn told(method: &Method, answer: Answer) -> Value {
+    let (parts, body) = answer.into_parts();
+    let body = match *method == Method::HEAD {
+        true => Bytes::new(),
+        false => body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
+    };
+    let mut told = json!({ "status": parts.status.as_u16(), "headers": pairs(&parts.headers) });
+    match std::str::from_utf8(&body) {
+        Ok(text) => told["body"] = text.into(),
+        Err(_) => told["body_base64"] = BASE64_STANDARD.encode(&body).into(),
+    }
+    told
+}
+
+fn pairs(headers: &HeaderMap) -> Vec<(&str, String)> {
+    headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+}
