@@ -40,7 +40,7 @@ use crate::{
     shutdown,
     source::{
         Source,
-        directory::{self, DirectorySource},
+        directory::{DirectorySettings, DirectorySource},
         git::{self, GitSource, OwnRepository, Repository, hosted, serve::Hosted},
     },
     store::{Lease, Store, StoreError, journal::Journal, retention},
@@ -331,7 +331,7 @@ impl Followed {
     async fn of(config: &Config, clock: &SharedClock, remembers: bool) -> anyhow::Result<Self> {
         let settings = match &config.source {
             SourceConfig::Directory { path } => {
-                let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
+                let settings = DirectorySettings { max_file_bytes: config.limits.file.0, ..DirectorySettings::default() };
                 return Ok(Self { source: Arc::new(DirectorySource::new(path.clone(), settings)), git: None, is_open: false });
             }
             SourceConfig::Git(settings) => (**settings).clone(),

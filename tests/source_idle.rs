@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 
 use picloud::source::{
     Source as _,
-    directory::{DirectorySource, Settings},
+    directory::{DirectorySettings, DirectorySource},
 };
 
 /// Returns how often each thread that watches has been put to sleep or woken.
@@ -28,7 +28,7 @@ async fn watching_an_idle_directory_wakes_no_thread() {
     let root = base.path().join("root");
     fs::create_dir(&root).unwrap();
     fs::write(root.join("a.rhai"), "a").unwrap();
-    let source = DirectorySource::new(root.clone(), Settings::default());
+    let source = DirectorySource::new(root.clone(), DirectorySettings::default());
     source.snapshot().await.unwrap();
     fs::write(root.join("a.rhai"), "b").unwrap();
     source.changed().await;

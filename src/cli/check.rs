@@ -24,7 +24,7 @@ use crate::{
     function::{Content, Diagnostic, FilePath, Tree},
     source::{
         Source,
-        directory::{self, DirectorySource},
+        directory::{DirectorySettings, DirectorySource},
         git::{self, GitSource, Repository},
     },
     sync::{
@@ -123,7 +123,7 @@ async fn read(config: &Config) -> anyhow::Result<Snapshot> {
                 let hint = "name another with `--functions`, or make a project with `picloud init`";
                 return Err(anyhow!("there is no functions folder `{}`\n  hint: {hint}", path.display()));
             }
-            let settings = directory::Settings { max_file_bytes: config.limits.file.0, ..directory::Settings::default() };
+            let settings = DirectorySettings { max_file_bytes: config.limits.file.0, ..DirectorySettings::default() };
             let mut snapshot = DirectorySource::new(path.clone(), settings).snapshot().await?;
             // A node waits a moment for what is to be written into an empty file.
             let is_empty = |file: &FilePath| std::fs::metadata(path.join(&**file)).is_ok_and(|meta| meta.len() == 0);

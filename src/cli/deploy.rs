@@ -19,7 +19,7 @@ use crate::{
     function::Diagnostic,
     source::{
         Source,
-        directory::{self, DirectorySource},
+        directory::{DirectorySettings, DirectorySource},
         tarball,
     },
 };
@@ -98,7 +98,7 @@ impl Deploy {
             bail!("there is no folder `{dir}`");
         }
         // The node knows its own limit.
-        let settings = directory::Settings { max_file_bytes: MAX_FILE_BYTES, ..directory::Settings::default() };
+        let settings = DirectorySettings { max_file_bytes: MAX_FILE_BYTES, ..DirectorySettings::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let snapshot = runtime.block_on(DirectorySource::new(self.dir.clone(), settings).snapshot())?;
         if snapshot.tree.is_empty() && snapshot.problems.is_empty() {

@@ -69,9 +69,6 @@ pub enum SourceError {
 /// Where function files come from.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// Returns what this is, for status lines: `directory ./functions`.
-    fn describe(&self) -> String;
-
     /// Waits until the source may differ from the last snapshot. May be wrong in both directions for a moment, never for long.
     async fn changed(&self);
 

@@ -6,7 +6,7 @@ use crate::function::{Diagnostic, FilePath};
 
 /// Why something with a function's name cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum FileFault {
     /// It went away while it was looked at; never reported.
     #[error("is not there")]
     Absent,
@@ -59,7 +59,7 @@ pub(super) enum Fault {
     },
 }
 
-impl Fault {
+impl FileFault {
     /// Takes an error of the file system for what it means here.
     pub fn unreadable(error: io::Error) -> Self {
         match error.kind() {

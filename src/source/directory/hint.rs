@@ -6,11 +6,10 @@ use std::{
 };
 
 use notify::{
-    Event, EventKind,
+    ErrorKind, Event, EventKind,
     event::{AccessKind, AccessMode, ModifyKind},
 };
 
-use super::watch;
 use crate::{
     function::{Digest, FilePath, route::stray::stray},
     source::names::{is_read, is_skipped},
@@ -65,7 +64,7 @@ pub(super) enum Hint {
 pub(super) fn in_root(root: &Path, report: &notify::Result<Event>) -> Vec<Hint> {
     let event = match report {
         Ok(event) => event,
-        Err(error) => return vec![Hint::Trouble(watch::explained(error))],
+        Err(error) => return vec![Hint::Trouble(explained(error))],
     };
     // It has no path: the queue was full, and what was lost is unknown.
     if event.need_rescan() {
@@ -111,6 +110,17 @@ pub(super) fn is_about_way(way: &[PathBuf], report: &notify::Result<Event>) -> b
     let is_change = matches!(event.kind, EventKind::Create(_) | EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)));
     let concerns_way = |path: &Path| way.iter().any(|step| step == path || step.parent() == Some(path));
     event.need_rescan() || (is_change && event.paths.iter().any(|path| concerns_way(path)))
+}
+
+/// Says why something cannot be watched, and what to do about it where that is known.
+pub(super) fn explained(error: &notify::Error) -> String {
+    match &error.kind {
+        ErrorKind::MaxFilesWatch => "the system has no more watches for this user (raise `fs.inotify.max_user_watches`)".into(),
+        ErrorKind::Io(error) if error.raw_os_error() == Some(libc::EMFILE) => {
+            "there are no more inotify instances (raise `fs.inotify.max_user_instances`) or file handles (`ulimit -n`)".into()
+        }
+        _ => error.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Settings, hint::Hint};
+use super::{DirectorySettings, hint::Hint};
 use crate::{clock::monotonic, function::FilePath};
 
 /// Hints that wait for the thread. When there are more, they are forgotten and everything is looked at instead: whoever puts one in must
@@ -91,7 +91,7 @@ impl Soon {
     }
 
     /// Returns when to look.
-    pub fn due(&self, settings: &Settings) -> Option<Instant> {
+    pub fn due(&self, settings: &DirectorySettings) -> Option<Instant> {
         let (first, last) = self.burst.filter(|_| self.is_waiting())?;
         Some((last + settings.quiet).min(first + settings.quiet_at_most))
     }

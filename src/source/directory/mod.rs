@@ -6,10 +6,11 @@
 mod fault;
 mod hint;
 mod inbox;
-mod loss;
+mod look;
 mod mounts;
 mod order;
 mod scan;
+mod settings;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::watch as channel;
 
+pub use self::settings::DirectorySettings;
 use self::{hint::Hint, inbox::Inbox, view::View};
 use super::{
     Source, SourceError,
@@ -43,65 +45,6 @@ use crate::{
     deployment::Snapshot,
     function::{Digest, FilePath, tree::directory_revision},
 };
-
-/// How a directory is watched. The defaults suit people and their editors; tests shorten them.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// A larger file is a problem and is not read.
-    pub max_file_bytes: u64,
-    /// Everything is looked at again this often, for what nobody reports: writes through hard links and to mapped memory.
-    pub full_scan: Duration,
-    /// The same where nobody reports anything: network file systems, or more folders than may be watched.
-    pub poll_interval: Duration,
-    /// Look again this often instead of watching, whatever the file system.
-    pub force_polling: bool,
-    /// A content that has stayed for this long is no half of a save.
-    pub settle: Duration,
-    /// Where nobody reports that a file is closed, it is not judged before nobody has written to it for this long: over a slow line seconds
-    /// pass between two parts of a file.
-    pub unclosed_for: Duration,
-    /// Where that is reported, a file that is open for writing is judged all the same when nobody has written to it for this long.
-    pub open_at_most: Duration,
-    /// A file that is being written is read when nothing was reported for this long,
-    pub quiet: Duration,
-    /// or when reports have not stopped for this long.
-    pub quiet_at_most: Duration,
-    /// Everything is looked at once more when nothing was reported for this long after a change: reports get lost.
-    pub follow_up: Duration,
-    /// An empty file is taken for half of a save until it is this old.
-    pub empty_after: Duration,
-    /// A file is deleted when it has been missing for this long.
-    pub gone_after: Duration,
-    /// The same when more than half of ten files or more are missing.
-    pub many_gone_after: Duration,
-    /// The same when all files are missing, or the guard of a folder. When the last is missing nothing is deleted: that is more likely a
-    /// mount than a wish.
-    pub all_gone_after: Duration,
-    /// After most or all files were missing, one is deleted at the latest after this time, although others still come back.
-    pub copied_within: Duration,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            max_file_bytes: 256 * 1024,
-            full_scan: Duration::from_secs(300),
-            poll_interval: Duration::from_secs(2),
-            force_polling: false,
-            settle: Duration::from_millis(150),
-            unclosed_for: Duration::from_secs(3),
-            open_at_most: Duration::from_secs(60),
-            quiet: Duration::from_millis(20),
-            quiet_at_most: Duration::from_millis(500),
-            follow_up: Duration::from_millis(500),
-            empty_after: Duration::from_secs(1),
-            gone_after: Duration::from_millis(100),
-            many_gone_after: Duration::from_secs(1),
-            all_gone_after: Duration::from_secs(10),
-            copied_within: Duration::from_secs(60),
-        }
-    }
-}
 
 /// A directory of function files. One consumer: a snapshot counts as seen, and [`Source::changed`] waits for what differs from it.
 pub struct DirectorySource {
@@ -130,7 +73,7 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(60);
 
 impl DirectorySource {
     /// Begins to watch a directory, which may come to be later. The watching ends when this is dropped.
-    pub fn new(root: PathBuf, settings: Settings) -> Self {
+    pub fn new(root: PathBuf, settings: DirectorySettings) -> Self {
         let (inbox, view) = worker::start(root.clone(), settings);
         Self { root, view, inbox, seen: AtomicU64::new(0), begin: Once::new(), wishes: AtomicU64::new(0) }
     }
@@ -170,10 +113,6 @@ impl DirectorySource {
 
 #[async_trait]
 impl Source for DirectorySource {
-    fn describe(&self) -> String {
-        format!("directory {}", self.root.display())
-    }
-
     fn problem(&self) -> Option<String> {
         let why = self.view.borrow().trouble.clone().filter(|why| why != watch::SILENT && why != watch::CONFIGURED)?;
         Some(format!("changes in `{}` are only found by looking every few seconds: {why}", self.root.display()))

@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use notify::{Config, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use notify::{Config, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::hint::{self, Hint};
 
@@ -27,16 +27,16 @@ pub(super) const MOUNTED: &str = "something is mounted below it, and what others
 /// Links that are followed on the way to a root; the kernel's limit.
 const MAX_LINKS: usize = 40;
 
-/// Which folder a path leads to.
+/// The folder that the root's path leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RootFolder {
     /// Its name without links.
     pub real: PathBuf,
     device: u64,
     inode: u64,
 }
 
-impl Place {
+impl RootFolder {
     /// Finds it.
     pub fn of(root: &Path) -> io::Result<Self> {
         let real = root.canonicalize()?;
@@ -53,32 +53,21 @@ pub(super) trait Sink: Fn(Hint) + Clone + Send + 'static {}
 impl<S: Fn(Hint) + Clone + Send + 'static> Sink for S {}
 
 /// Watches what is in a root, until it is dropped.
-pub(super) fn files(place: &Place, sink: impl Sink) -> Result<RecommendedWatcher, String> {
-    if let Ok(found) = rustix::fs::statfs(&place.real)
+pub(super) fn files(folder: &RootFolder, sink: impl Sink) -> Result<RecommendedWatcher, String> {
+    if let Ok(found) = rustix::fs::statfs(&folder.real)
         && SILENT_FILE_SYSTEMS.contains(&(found.f_type as u64 & 0xFFFF_FFFF))
     {
         return Err(SILENT.into());
     }
-    let root = place.real.clone();
+    let root = folder.real.clone();
     let report = move |report: notify::Result<Event>| hint::in_root(&root, &report).into_iter().for_each(&sink);
     // What links lead to is watched where it is, if it is in the root; where it is not, it is none of ours.
     let watch = || {
         let mut watcher = RecommendedWatcher::new(report, Config::default().with_follow_symlinks(false))?;
-        watcher.watch(&place.real, RecursiveMode::Recursive)?;
+        watcher.watch(&folder.real, RecursiveMode::Recursive)?;
         Ok(watcher)
     };
-    watch().map_err(|error: notify::Error| explained(&error))
-}
-
-/// Says why something cannot be watched, and what to do about it where that is known.
-pub(super) fn explained(error: &notify::Error) -> String {
-    match &error.kind {
-        ErrorKind::MaxFilesWatch => "the system has no more watches for this user (raise `fs.inotify.max_user_watches`)".into(),
-        ErrorKind::Io(error) if error.raw_os_error() == Some(libc::EMFILE) => {
-            "there are no more inotify instances (raise `fs.inotify.max_user_instances`) or file handles (`ulimit -n`)".into()
-        }
-        _ => error.to_string(),
-    }
+    watch().map_err(|error: notify::Error| hint::explained(&error))
 }
 
 /// Watches the way to a root, until it is dropped: the root's name, every link before it, or the first name that is missing.
@@ -101,7 +90,7 @@ pub(super) fn way(root: &Path, sink: impl Sink) -> Result<RecommendedWatcher, St
         // The way may have changed before the watch began.
         let now = steps_to(root);
         if now == steps {
-            return watched.map_err(|error| explained(&error));
+            return watched.map_err(|error| hint::explained(&error));
         }
         steps = now;
     }

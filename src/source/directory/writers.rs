@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use super::scan::Inode;
+use super::scan::signature::Inode;
 use crate::function::FilePath;
 
 /// So many files are remembered to be open. When there are more, those whose time is over are forgotten, and the rest is not remembered.

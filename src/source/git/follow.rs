@@ -267,10 +267,6 @@ impl From<RepositoryError> for EditError {
 
 #[async_trait]
 impl Source for GitSource {
-    fn describe(&self) -> String {
-        self.0.settings.to_string()
-    }
-
     fn cause(&self) -> Cause {
         match self.0.settings.repository {
             Repository::Hosted | Repository::Bare(_) => Cause::Push,

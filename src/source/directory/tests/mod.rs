@@ -28,7 +28,7 @@ struct Watched {
 
 impl Watched {
     /// Watches `root` in a new folder, after that was prepared.
-    fn prepared(settings: Settings, prepare: impl FnOnce(&std::path::Path)) -> Self {
+    fn prepared(settings: DirectorySettings, prepare: impl FnOnce(&std::path::Path)) -> Self {
         let base = tempfile::tempdir().unwrap();
         prepare(base.path());
         let root = base.path().join("root");
@@ -37,7 +37,7 @@ impl Watched {
     }
 
     /// Watches a root that holds `files`, each with its own path as content.
-    fn with(settings: Settings, files: &[&str]) -> Self {
+    fn with(settings: DirectorySettings, files: &[&str]) -> Self {
         Self::prepared(settings, |base| {
             fs::create_dir(base.join("root")).unwrap();
             files.iter().for_each(|path| write(&base.join("root").join(path), path));

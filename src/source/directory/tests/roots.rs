@@ -26,7 +26,7 @@ async fn lives(watched: &mut Watched) {
 
 #[tokio::test]
 async fn a_root_made_again_is_watched_again() {
-    let mut watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai"]);
+    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     for round in ["one", "two", "three"] {
         // ext4 gives the new folder the old one's inode number.
@@ -46,7 +46,7 @@ async fn a_root_made_again_is_watched_again() {
 
 #[tokio::test]
 async fn a_root_replaced_by_another_is_watched() {
-    let mut watched = Watched::with(Settings::default(), &["a.rhai", "b.rhai"]);
+    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     let (old, new) = (watched.base.path().join("old"), watched.base.path().join("new"));
     ["a.rhai", "b.rhai"].iter().for_each(|path| write(&new.join(path), "new"));
@@ -63,7 +63,7 @@ async fn a_root_replaced_by_another_is_watched() {
 
 #[tokio::test]
 async fn a_root_that_is_a_link_follows_it() {
-    let mut watched = Watched::prepared(Settings::default(), |base| {
+    let mut watched = Watched::prepared(DirectorySettings::default(), |base| {
         ["1", "2", "3"].iter().for_each(|number| release(base, number, number));
         symlink("1/functions", base.join("root")).unwrap();
     });
@@ -81,7 +81,7 @@ async fn a_root_below_a_link_follows_it() {
     ["1", "2"].iter().for_each(|number| release(base.path(), number, number));
     symlink("1", base.path().join("current")).unwrap();
     let root = base.path().join("current/functions");
-    let source = DirectorySource::new(root.clone(), Settings::default());
+    let source = DirectorySource::new(root.clone(), DirectorySettings::default());
     let mut watched = Watched { base, root, source, last: None, problem: None };
     watched.until_files(&[("a.rhai", "1"), ("b.rhai", "1")]).await;
     relink("2", &watched.base.path().join("current"));
@@ -96,7 +96,7 @@ async fn a_mounted_config_map_follows_its_swaps() {
         write(&root.join(name).join("l.rhai"), text);
         relink(name, &root.join("..data"));
     };
-    let mut watched = Watched::prepared(Settings::default(), |base| {
+    let mut watched = Watched::prepared(DirectorySettings::default(), |base| {
         let root = base.join("root");
         version(&root, "..v0", "0");
         ["k.rhai", "l.rhai"].iter().for_each(|name| symlink(Path::new("..data").join(name), root.join(name)).unwrap());
@@ -111,7 +111,7 @@ async fn a_mounted_config_map_follows_its_swaps() {
 
 #[tokio::test]
 async fn a_root_that_is_not_there_yet_is_awaited() {
-    let settings = Settings { poll_interval: LIMIT, ..Settings::default() };
+    let settings = DirectorySettings { poll_interval: LIMIT, ..DirectorySettings::default() };
     let base = tempfile::tempdir().unwrap();
     let root = base.path().join("not/yet/root");
     let source = DirectorySource::new(root.clone(), settings);
@@ -129,7 +129,7 @@ async fn a_root_that_is_not_there_yet_is_awaited() {
 
 #[tokio::test]
 async fn a_root_that_vanishes_loses_nothing() {
-    let settings = Settings { gone_after: Duration::ZERO, all_gone_after: Duration::ZERO, ..Settings::default() };
+    let settings = DirectorySettings { gone_after: Duration::ZERO, all_gone_after: Duration::ZERO, ..DirectorySettings::default() };
     let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
     let before = watched.until_settled().await;
     for _ in 0..2 {
@@ -149,7 +149,7 @@ async fn a_root_that_vanishes_loses_nothing() {
 
 #[tokio::test]
 async fn a_root_that_is_a_file_is_an_error_until_it_is_a_folder() {
-    let mut watched = Watched::prepared(Settings::default(), |base| fs::write(base.join("root"), "").unwrap());
+    let mut watched = Watched::prepared(DirectorySettings::default(), |base| fs::write(base.join("root"), "").unwrap());
     assert_eq!(watched.look().await.unwrap_err(), format!("the functions folder `{}` is a file", watched.root.display()));
     fs::remove_file(&watched.root).unwrap();
     watched.write("a.rhai", "a");

@@ -3,10 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::Settings;
-use crate::function::{
-    Loss,
-    route::file::{Role, classify},
+use crate::{
+    function::{
+        Loss,
+        route::file::{Role, classify},
+    },
+    source::directory::settings::DirectorySettings,
 };
 
 /// How much of what there was is missing.
@@ -57,7 +59,7 @@ impl Losses {
     }
 
     /// Takes in how much is missing by now.
-    pub fn judge(&mut self, settings: &Settings, missed: Missed) {
+    pub fn judge(&mut self, settings: &DirectorySettings, missed: Missed) {
         if missed.missing == 0 {
             return *self = Self::default();
         }
@@ -70,7 +72,7 @@ impl Losses {
     }
 
     /// Returns when a file is gone that has been missing for so long.
-    pub fn until(&self, settings: &Settings, path: &str, since: Instant) -> Instant {
+    pub fn until(&self, settings: &DirectorySettings, path: &str, since: Instant) -> Instant {
         let (gone, moved) = (self.gone.unwrap_or(since), self.moved.unwrap_or(since));
         let patience = self.patience.unwrap_or(settings.gone_after);
         // Without its guard a folder is open to anybody, and the copy that brings it back may bring the functions first.
