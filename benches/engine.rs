@@ -1,19 +1,20 @@
 //! What one run costs without HTTP and without a store: `cargo bench --bench engine`. Counts that no neighbour disturbs:
 //! `valgrind --tool=callgrind target/release/deps/engine-… --bench F2 10000`, less those of half as many runs.
 
-#[path = "../tests/support/mod.rs"]
-mod engine;
+#[path = "../tests/kit/script.rs"]
+#[allow(dead_code, reason = "the tests use the rest of it")]
+mod script;
 mod support;
 
 use std::time::Duration;
 
-use engine::{function, invocation, on_big_stack, tree};
 use http::Method;
 use picloud::{
     engine::{Control, Engine},
     execution::Invocation,
     function::LimitPolicy,
 };
+use script::{function, invocation, on_big_stack, tree};
 use support::now;
 
 /// Runs of one measurement; the fastest of several counts.

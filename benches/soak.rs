@@ -1,15 +1,9 @@
 //! Everything at once for minutes: `scripts/soak [MINUTES] [sqlite|postgres|both]`.
 
-#[path = "../tests/git/kit.rs"]
-#[allow(dead_code, reason = "the tests of git use the rest of it")]
+#[path = "../tests/kit/mod.rs"]
 mod kit;
-#[path = "../tests/support/node.rs"]
-mod node;
 #[path = "../tests/soak/soak.rs"]
 mod soak;
-#[path = "../tests/store/kit.rs"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "the store's tests use the rest of it")]
-mod store;
 
 use std::{process::ExitCode, time::Duration};
 

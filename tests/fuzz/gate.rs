@@ -11,7 +11,7 @@ use picloud::gate::{Push, Verdict};
 
 use crate::{
     harness::{fuzz, kind},
-    node,
+    kit::node,
 };
 
 #[test]

@@ -13,9 +13,9 @@ use std::{
 
 use picloud::{clock::monotonic, function::Digest};
 
-use crate::{
+use crate::kit::{
     mutate::{Random, mutate},
-    support::STACK,
+    script::STACK,
 };
 
 /// How long each target is given, without `PICLOUD_FUZZ_SECONDS`.

@@ -8,8 +8,12 @@ use std::{
 
 use crate::{
     harness::fuzz,
-    kit::{Checkout, admin, url},
-    node::{PATIENCE, node, wait_until},
+    kit::{
+        api::admin,
+        git::Checkout,
+        node::{PATIENCE, node, wait_until},
+        story::url,
+    },
 };
 
 /// Statuses that say that the node is broken.

@@ -3,15 +3,10 @@
 // The router's reference is part of the library's own tests, and names its types by these paths.
 use picloud::{execution, function, live};
 
-#[path = "../git/kit.rs"]
-#[allow(dead_code, reason = "git's tests use the rest of it")]
+#[path = "../kit/mod.rs"]
 mod kit;
-#[path = "../support/node.rs"]
-mod node;
 #[path = "../../src/live/router/tests/reference.rs"]
 mod reference;
-#[path = "../support/mod.rs"]
-mod support;
 
 mod check;
 mod config;
@@ -19,7 +14,6 @@ mod gate;
 mod harness;
 mod http;
 mod manifest;
-mod mutate;
 mod request;
 mod routing;
 mod script;

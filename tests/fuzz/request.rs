@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{fuzz, kind},
-    support::{function, invocation, tree},
+    kit::script::{function, invocation, tree},
 };
 
 /// Shows all that a script sees.

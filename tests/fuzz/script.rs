@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::{
     harness::{fuzz, kind},
-    support::{function, invocation, tree},
+    kit::script::{function, invocation, tree},
 };
 
 /// The time limit, and what may pass between it and the end of the run: of the thread's own time, which a busy machine does not change.

@@ -2,17 +2,16 @@
 
 use serde_json::json;
 
-use crate::node::{Node, node};
-
-fn admin(node: &Node) -> String {
-    format!("Bearer {}", std::fs::read_to_string(node.data().join("admin-token")).unwrap().trim())
-}
+use crate::kit::{
+    api::bearer,
+    node::{Node, node},
+};
 
 #[test]
 fn the_token_of_the_data_folder_is_the_admin_s() {
     let node = Node::start_with(&[("a.rhai", "1")]);
     let whoami = |headers: &[(&str, &str)]| node.send("GET", "/api/admin/whoami", headers, b"");
-    let known = whoami(&[("authorization", &admin(&node))]);
+    let known = whoami(&[("authorization", &bearer(&node))]);
     assert_eq!((known.status, known.json()), (200, json!({ "name": "admin", "scope": "admin" })));
     for wrong in [None, Some("Bearer picloud_1"), Some("Basic !"), Some("sesame")] {
         let headers: Vec<_> = wrong.map(|wrong| ("authorization", wrong)).into_iter().collect();
@@ -25,7 +24,7 @@ fn the_token_of_the_data_folder_is_the_admin_s() {
 #[test]
 fn what_browsers_send_by_themselves_gives_no_orders() {
     let node = Node::start_with(&[("a.rhai", "1")]);
-    let bearer = admin(&node);
+    let bearer = bearer(&node);
     let password = format!("x:{}", bearer.strip_prefix("Bearer ").unwrap());
     let encoded = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, password);
     for basic in [format!("Basic {encoded}"), format!("bAsIc {encoded}")] {
@@ -44,7 +43,7 @@ fn what_browsers_send_by_themselves_gives_no_orders() {
 fn without_a_database_only_the_admin_is_known() {
     let node = node(&[("a.rhai", "1")]).argument("--database").argument("postgres://nobody@127.0.0.1:1/none").start();
     let whoami = |authorization: &str| node.send("GET", "/api/admin/whoami", &[("authorization", authorization)], b"");
-    assert_eq!(whoami(&admin(&node)).status, 200);
+    assert_eq!(whoami(&bearer(&node)).status, 200);
     let refused = whoami(&format!("Bearer picloud_{}", "0".repeat(64)));
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
     assert!(refused.json()["detail"].as_str().unwrap().contains("`admin-token`"));

@@ -4,11 +4,11 @@ use std::fs;
 
 use picloud::function::{FunctionName, ScriptId};
 
-use crate::node::{Node, Response, node};
-
-fn admin(node: &Node) -> String {
-    fs::read_to_string(node.data().join("admin-token")).unwrap().trim().to_owned()
-}
+use crate::kit::{
+    api::admin,
+    client::Response,
+    node::{Node, node},
+};
 
 /// Asks an earlier deployment, with the admin's token.
 fn seen(node: &Node, key: &str, path: &str) -> Response {

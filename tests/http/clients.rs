@@ -2,7 +2,10 @@
 
 use std::{net::Shutdown, time::Duration};
 
-use crate::node::{Client, Node, PATIENCE, node, wait_until};
+use crate::kit::{
+    client::Client,
+    node::{Node, PATIENCE, node, wait_until},
+};
 
 const SHORT: &str = "[server]\nheader_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nwrite_timeout = \"300ms\"\nmax_head = \"8KiB\"\n";
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::node::Node;
+use crate::kit::node::Node;
 
 #[test]
 fn every_answer_of_a_function_names_its_execution_version_and_deployment() {

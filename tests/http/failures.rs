@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::node::{Node, PATIENCE, Response, node, wait_until};
+use crate::kit::{
+    client::Response,
+    node::{Node, PATIENCE, node, wait_until},
+};
 
 #[track_caller]
 fn problem(answer: &Response, status: u16, detail: &str) -> Value {
@@ -101,7 +104,7 @@ fn only_dev_shows_what_went_wrong_inside() {
             assert!(!told.contains(inside), "{path}: {told}");
         }
     }
-    let node = crate::node::node(&files).argument("--dev").start();
+    let node = crate::kit::node::node(&files).argument("--dev").start();
     node.wait_for_status("/bad", 503);
     let failure = &node.get("/throw").json()["failure"];
     assert_eq!((&failure["message"], &failure["file"], &failure["line"]), (&"secret k-123".into(), &"throw.rhai".into(), &2.into()));

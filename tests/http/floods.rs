@@ -9,7 +9,10 @@ use std::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpSocket;
 
-use crate::node::{Client, Node, PATIENCE, node, wait_until};
+use crate::kit::{
+    client::Client,
+    node::{Node, PATIENCE, node, wait_until},
+};
 
 /// Limits of time that end an attack soon.
 const SHORT: &str = "[server]\nheader_timeout = \"2s\"\nbody_timeout = \"2s\"\nwrite_timeout = \"2s\"\n";

@@ -1,6 +1,9 @@
 //! Heads of requests that a server must refuse, and answers that it must not send.
 
-use crate::node::{Node, Response, node};
+use crate::kit::{
+    client::Response,
+    node::{Node, node},
+};
 
 /// Sends these bytes on a connection of their own, and reads the answer.
 #[track_caller]
@@ -190,6 +193,6 @@ fn an_ipv4_client_of_an_ipv6_address_has_its_ipv4_address() {
     }
     let node = node(&[("who.rhai", "ctx.request.remote_addr")]).argument("--listen").argument("[::]:0").start();
     let address = ([127, 0, 0, 1], node.address().port()).into();
-    let mut client = crate::node::Client::to(address);
+    let mut client = crate::kit::client::Client::to(address);
     assert_eq!(client.get("/who").unwrap().text(), "127.0.0.1");
 }

@@ -1,16 +1,21 @@
-//! The contract of the HTTP side: what callers outside the repository rely on.
-
-#[path = "../support/node.rs"]
-mod node;
+//! What callers, operators and their tools rely on: a node over HTTP.
 
 mod access;
+mod api;
 mod archive;
+mod auth;
+mod caddy;
 mod clients;
 mod contract;
+mod examples;
 mod failures;
 mod floods;
 mod heads;
+#[path = "../kit/mod.rs"]
+mod kit;
 mod origins;
 mod proxies;
 mod rejected;
 mod reserved;
+mod scripts;
+mod telemetry;

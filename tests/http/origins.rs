@@ -2,7 +2,10 @@
 
 use picloud::function::{FunctionName, ScriptId};
 
-use crate::node::{Node, Response, node};
+use crate::kit::{
+    client::Response,
+    node::{Node, node},
+};
 
 const PAGE: &str = "https://app.example";
 const CORS: &str = "+++\n[cors]\norigins = [\"https://app.example\", \"http://localhost:5173\"]\n+++\n";

@@ -1,6 +1,9 @@
 //! Who a request comes from, where proxies stand in front.
 
-use crate::node::{Node, Response, node};
+use crate::kit::{
+    client::Response,
+    node::{Node, node},
+};
 
 const WHO: &str = "ctx.request.remote_addr";
 

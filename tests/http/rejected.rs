@@ -2,7 +2,10 @@
 
 use picloud::execution::{Execution, Outcome};
 
-use crate::node::{Node, PATIENCE, Response, node, wait_until};
+use crate::kit::{
+    client::Response,
+    node::{Node, PATIENCE, node, wait_until},
+};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

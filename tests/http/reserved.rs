@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::node::Node;
+use crate::kit::node::Node;
 
 #[test]
 fn health_and_readiness_are_told() {

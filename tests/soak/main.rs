@@ -1,14 +1,8 @@
 //! A short form of what `scripts/soak` does for minutes, on both databases and both kinds of source.
 
-#[path = "../git/kit.rs"]
-#[allow(dead_code, reason = "the tests of git use the rest of it")]
+#[path = "../kit/mod.rs"]
 mod kit;
-#[path = "../support/node.rs"]
-mod node;
 mod soak;
-#[path = "../store/kit.rs"]
-#[allow(dead_code, unused_imports, unused_macros, reason = "the store's tests use the rest of it")]
-mod store;
 
 use std::time::Duration;
 

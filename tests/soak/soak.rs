@@ -18,10 +18,13 @@ use picloud::{
 };
 use serde_json::Value;
 
-use crate::{
-    kit::{Checkout, admin, url},
-    node::{Client, Node, PATIENCE, Response, node},
+use crate::kit::{
+    api::admin,
+    client::{Client, Response},
+    git::Checkout,
+    node::{Node, PATIENCE, node},
     store::Fresh,
+    story::url,
 };
 
 /// Where functions come from, and where executions go.

@@ -9,7 +9,7 @@ use picloud::{
 use serde_json::json;
 use sqlx::Connection;
 
-use crate::kit::{Fresh, NOW_US, deployment, on_both, record, tree};
+use crate::kit::store::{Fresh, NOW_US, deployment, on_both, record, tree};
 
 on_both! {
     what_goes_live_is_written_down_once

@@ -7,7 +7,7 @@ use picloud::{
     store::{FindError, FunctionVersion, Recorded, Store},
 };
 
-use crate::kit::{Fresh, deployment, name, on_both, tree, version};
+use crate::kit::store::{Fresh, deployment, name, on_both, tree, version};
 
 on_both! {
     an_empty_store_has_nothing_live
@@ -25,7 +25,7 @@ on_both! {
 }
 
 async fn record(store: &Store, (deployment, changes): &(Deployment, Changes)) {
-    crate::kit::record(store, deployment, changes).await;
+    crate::kit::store::record(store, deployment, changes).await;
 }
 
 async fn an_empty_store_has_nothing_live(fresh: Fresh) {

@@ -8,7 +8,7 @@ use picloud::{
 
 use serde_json::json;
 
-use crate::kit::{Fresh, NOW_US, execution, ids, name, on_both, rich_execution, version};
+use crate::kit::store::{Fresh, NOW_US, execution, ids, name, on_both, rich_execution, version};
 
 on_both! {
     an_execution_reads_back_as_it_was

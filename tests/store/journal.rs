@@ -15,7 +15,10 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::kit::{Fresh, NOW_US, Proxy, execution, ids, on_both, until};
+use crate::kit::{
+    proxy::Proxy,
+    store::{Fresh, NOW_US, execution, ids, on_both, until},
+};
 
 on_both! {
     what_is_recorded_reaches_the_store

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use picloud::store::{Store, StoreError};
 
-use crate::kit::{Fresh, execution, until};
+use crate::kit::store::{Fresh, execution, until};
 
 /// Names the same database for a node with another data folder.
 async fn taken(url: &str) -> Result<(), StoreError> {
@@ -68,7 +68,7 @@ async fn a_file_is_one_database_by_whatever_name_it_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_an_ended_process_of_the_same_node_left_behind_does_not_lock_it_out() {
     let fresh = Fresh::postgres().await;
-    let (proxy, url) = crate::kit::Proxy::before(&fresh.url).await;
+    let (proxy, url) = crate::kit::proxy::Proxy::before(&fresh.url).await;
     let ended = Store::open_as_node(&url, fresh.folder.path(), "one").await.unwrap();
     // The server hears nothing of the end.
     proxy.hold();

@@ -12,7 +12,7 @@ use picloud::{
 use serde_json::json;
 use sqlx::Connection;
 
-use crate::kit::{Fresh, NOW_US, deployment, execution, name, tree, version};
+use crate::kit::store::{Fresh, NOW_US, deployment, execution, name, tree, version};
 
 /// Longer than any statement may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ async fn what_waits_behind_a_lock_ends_and_works_again_without_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_gets_no_answer_ends_and_works_again_with_one() {
     let fresh = Fresh::postgres().await;
-    let (proxy, url) = crate::kit::Proxy::before(&fresh.url).await;
+    let (proxy, url) = crate::kit::proxy::Proxy::before(&fresh.url).await;
     let store = Store::open(&url, fresh.folder.path()).await.unwrap();
     // Every connection of the pool is there, and none hears anything any more.
     for (what, done) in everything(&store).await {

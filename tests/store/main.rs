@@ -1,11 +1,14 @@
-//! The store and its journal, on SQLite and on Postgres, through their public edge.
+//! The store and its journal, on SQLite and on Postgres, through their public edge; and what is kept of a node: backups.
 
 mod audit;
+mod backup;
 mod deployments;
 mod executions;
 mod journal;
+#[path = "../kit/mod.rs"]
 mod kit;
 mod lease;
 mod limits;
 mod opening;
+mod recording;
 mod tokens;

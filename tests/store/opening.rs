@@ -8,7 +8,7 @@ use picloud::{
     store::{ExecutionFilter, Recorded, Store},
 };
 
-use crate::kit::{Fresh, deployment, execution, on_both, tree};
+use crate::kit::store::{Fresh, deployment, execution, on_both, tree};
 
 on_both! {
     a_reader_needs_a_database_and_changes_nothing

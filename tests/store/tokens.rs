@@ -5,7 +5,7 @@ use picloud::{
     audit::{Action, Actor, AuditFilter, Origin, Record},
 };
 
-use crate::kit::{Fresh, NOW_US, on_both};
+use crate::kit::store::{Fresh, NOW_US, on_both};
 
 on_both! {
     a_token_is_found_by_its_hash_until_it_is_revoked

@@ -1,0 +1,248 @@
+//! The request of an execution runs again, if it was kept.
+
+use std::process::{Command, Output};
+
+use picloud::{
+    execution::{Execution, ExecutionId, Trigger},
+    store::ExecutionFilter,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    api::{Story, get, on_both_databases},
+    kit::{
+        api::bearer,
+        client::Response,
+        node::{Node, PATIENCE, wait_until},
+        store::NOW_US,
+    },
+};
+
+on_both_databases! {
+    a_request_runs_again_on_what_is_live_and_on_what_was
+    a_request_that_was_not_kept_says_what_to_do
+    a_request_goes_with_its_execution
+    a_request_outlasts_a_database_that_is_away
+}
+
+const BEGINNING: &str = "+++\ncapture = true\n+++\n";
+/// Answers with what it was asked.
+const ECHO: &str = r#"
+let request = ctx.request;
+if request.query.fail == "yes" { log::warn("it will fail"); throw "it failed" }
+let status = if request.body == "teapot" { 418 } else { 200 };
+#{ statusCode: status, body: #{
+    by: VERSION, method: request.method, path: request.path, params: request.params, query: request.query, headers: request.headers,
+    body: request.raw_body, from: request.remote_addr, how: ctx.invocation_type,
+} }"#;
+
+fn echo(version: &str) -> String {
+    format!("{BEGINNING}{}", ECHO.replace("VERSION", &format!("{version:?}")))
+}
+
+fn post(node: &Node, path: &str, body: &str) -> Response {
+    node.send("POST", path, &[("authorization", &bearer(node))], body.as_bytes())
+}
+
+fn replay(node: &Node, id: &str, order: &str) -> Value {
+    let answer = post(node, &format!("/api/admin/executions/{id}/replay"), order);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// Waits until an execution is in the database, and returns it.
+fn recorded(node: &Node, id: &str) -> Value {
+    let mut answer = get(node, &format!("/api/admin/executions/{id}"));
+    wait_until("it is recorded", PATIENCE, || {
+        answer = get(node, &format!("/api/admin/executions/{id}"));
+        answer.status == 200
+    });
+    answer.json()
+}
+
+/// Sends a request, waits until it is recorded, and returns its execution's id.
+fn sent(node: &Node, path: &str, headers: &[(&str, &str)], body: &[u8]) -> String {
+    let answer = node.send("POST", path, headers, body);
+    let id = answer.header("x-picloud-execution").unwrap().to_owned();
+    recorded(node, &id);
+    id
+}
+
+fn a_request_runs_again_on_what_is_live_and_on_what_was(story: Story) {
+    let mut node = story.setup(&[("echo/[id].rhai", &echo("first"))]).start();
+    let headers = [
+        ("x-plain", "gr\u{fc}n"),
+        ("authorization", "Bearer hunter2"),
+        ("cookie", "session=hunter2"),
+        ("x-api-key", "hunter2"),
+        ("x-forwarded-user", "eyJhbGciOiJub25lIn0.aHVudGVyMg.hunter2"),
+        ("content-type", "application/octet-stream"),
+    ];
+    let body = b"\x00\xffbody";
+    let before = node.send("POST", "/echo/7?a=%20b", &headers, body);
+    let (id, version) = (before.header("x-picloud-execution").unwrap().to_owned(), before.header("x-picloud-version").unwrap().to_owned());
+    let first = before.json();
+    assert_eq!(first["headers"]["authorization"], "Bearer hunter2");
+    recorded(&node, &id);
+
+    node.replace("echo/[id].rhai", &echo("second"));
+    wait_until("the second is live", PATIENCE, || node.get("/echo/7").text().contains("second"));
+    let again = replay(&node, &id, "");
+    let (execution, response) = (&again["execution"], &again["response"]);
+    let told: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+    let mut expected = first.clone();
+    (expected["by"], expected["how"], expected["from"]) = ("second".into(), "replay".into(), Value::Null);
+    for gone in ["authorization", "cookie", "x-api-key", "x-forwarded-user"] {
+        expected["headers"].as_object_mut().unwrap().remove(gone).unwrap();
+    }
+    assert_eq!((&told, &response["status"]), (&expected, &200.into()));
+    assert!(response["headers"].as_array().unwrap().contains(&json!(["content-type", "application/json"])));
+    assert_eq!((&execution["trigger"], &execution["replay_of"]), (&"replay".into(), &id.as_str().into()));
+
+    // It is an execution of its own, which can be found, and can be run again itself.
+    let own = execution["id"].as_str().unwrap();
+    assert_ne!(own, id);
+    assert_eq!(&recorded(&node, own), execution);
+    let listed = get(&node, "/api/admin/executions?trigger=replay").json();
+    assert_eq!(listed["executions"], json!([execution]));
+    assert_eq!(replay(&node, own, "{}")["execution"]["replay_of"], own);
+
+    // On the version of then, by its beginning.
+    let then = replay(&node, &id, &json!({ "version": version[..9] }).to_string());
+    let told: Value = serde_json::from_str(then["response"]["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&told["by"], &then["execution"]["version"]), (&"first".into(), &version.as_str().into()));
+
+    // Nothing of what looked like a credential is anywhere in the database.
+    let whole = story.store(async |store| {
+        let filter = ExecutionFilter { limit: 100, ..ExecutionFilter::default() };
+        let mut whole = String::new();
+        for execution in store.executions(&filter).await.unwrap() {
+            whole += &format!("{execution:?} {:?}", store.capture(execution.id).await.unwrap());
+        }
+        whole
+    });
+    assert!(whole.contains("x-plain") && !whole.contains("hunter2"), "{whole}");
+
+    // The command prints the answer as `invoke` does.
+    let command = |arguments: &[&str]| -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
+        command.args(arguments).current_dir(node.folder()).env_clear().env("PICLOUD_DATABASE_URL", &story.fresh.url).output().unwrap()
+    };
+    let teapot = sent(&node, "/echo/8", &[("content-type", "text/plain")], b"teapot");
+    let printed = command(&["replay", &teapot, "-i"]);
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert!(text.starts_with("418 I'm a teapot\ncontent-type: application/json\n\n{"), "{text}");
+    assert!(text.contains("\"by\":\"second\""), "{text}");
+    let printed = command(&["replay", &teapot, "--version", &version]);
+    assert!(printed.status.success() && String::from_utf8(printed.stdout).unwrap().contains("\"by\":\"first\""));
+    let printed = command(&["replay", &teapot, "--json"]);
+    assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap()["execution"]["replay_of"], teapot.as_str());
+    let failing = sent(&node, "/echo/8?fail=yes", &[], b"");
+    let printed = command(&["replay", &failing]);
+    let said = String::from_utf8(printed.stderr).unwrap();
+    assert_eq!((printed.status.code(), printed.stdout.len()), (Some(1), 0), "{said}");
+    assert_eq!(said, "warn   it will fail\necho/[id].rhai:6:61: it failed\n");
+    assert_eq!(replay(&node, &failing, "")["response"]["status"], 502);
+    let printed = command(&["replay", "361vz5hr63v52"]);
+    assert_eq!(printed.status.code(), Some(2));
+    assert!(String::from_utf8(printed.stderr).unwrap().contains("no execution has this id"));
+    node.stop();
+}
+
+fn a_request_that_was_not_kept_says_what_to_do(story: Story) {
+    let files = [("echo.rhai", echo("first")), ("plain.rhai", "1".into()), ("off.rhai", "+++\ncapture = false\n+++\n1".into())];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let mut node = story.setup(&files).config("[journal]\ncapture_body = \"100\"\ncapture_queue = \"2KiB\"\n").start();
+    let refused = |id: &str, order: &str| {
+        let answer = post(&node, &format!("/api/admin/executions/{id}/replay"), order);
+        (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+    };
+    let (status, said) = refused(&sent(&node, "/plain", &[], b""), "");
+    assert_eq!(status, 409);
+    assert!(said.contains("was not kept") && said.contains("`capture = true` into the front-matter of `plain`"), "{said}");
+    // A body of the largest size is kept, one that is larger is not.
+    let whole = sent(&node, "/echo", &[("content-type", "text/plain")], &[b'x'; 100]);
+    assert_eq!(replay(&node, &whole, "")["response"]["status"], 200);
+    let (status, said) = refused(&sent(&node, "/echo", &[("content-type", "text/plain")], &[b'x'; 101]), "");
+    assert_eq!((status, said.contains("its body of 101 bytes") && said.contains("`capture_body`")), (409, true), "{said}");
+    // More than may wait in memory.
+    assert_eq!(get(&node, "/api/admin/status").json()["journal"]["uncaptured"], 0);
+    let (status, said) = refused(&sent(&node, "/echo", &[("x-long", &"x".repeat(3_000))], b""), "");
+    assert_eq!((status, said.contains("was not kept")), (409, true), "{said}");
+    assert_eq!(get(&node, "/api/admin/status").json()["journal"]["uncaptured"], 1);
+    for unknown in ["361vz5hr63v52", "x", "%00"] {
+        assert_eq!(refused(unknown, "").0, 404, "{unknown}");
+    }
+    for (order, status, part) in [
+        ("{\"version\":\"0000\"}", 404, "`picloud versions echo` lists them"),
+        ("{\"version\":\"\"}", 404, "no version"),
+        ("{\"versoin\":\"1\"}", 400, "versoin"),
+        ("[", 400, "is not JSON"),
+    ] {
+        let (found, said) = refused(&whole, order);
+        assert_eq!((found, said.contains(part)), (status, true), "{order}: {said}");
+    }
+    let made = Command::new(env!("CARGO_BIN_EXE_picloud"))
+        .args(["token", "create", "reader", "--scope", "read"])
+        .current_dir(node.folder())
+        .env_clear()
+        .env("PICLOUD_DATABASE_URL", &story.fresh.url)
+        .output()
+        .unwrap();
+    let reader = format!("Bearer {}", String::from_utf8(made.stdout).unwrap().trim());
+    let path = format!("/api/admin/executions/{whole}/replay");
+    assert_eq!(node.send("POST", &path, &[("authorization", &reader)], b"").status, 403);
+    assert_eq!(node.send("POST", &path, &[], b"").status, 401);
+    assert_eq!(get(&node, &path).status, 405);
+    // Without the function there is nothing to run it on, but for its versions.
+    let version = recorded(&node, &whole)["version"].as_str().unwrap().to_owned();
+    node.remove("echo.rhai");
+    node.wait_for_status("/echo", 404);
+    let (status, said) = refused(&whole, "");
+    assert_eq!((status, said.contains("`echo` is not live any more")), (409, true), "{said}");
+    let then = replay(&node, &whole, &json!({ "version": version }).to_string());
+    assert_eq!(then["response"]["status"], 200);
+
+    // The configuration may have all kept, and a function may stay out.
+    node.change(|setup| setup.config("[journal]\ncapture = true\n"));
+    node.restart();
+    assert_eq!(replay(&node, &sent(&node, "/plain", &[], b""), "")["response"]["body"], "1");
+    let off = post(&node, &format!("/api/admin/executions/{}/replay", sent(&node, "/off", &[], b"")), "");
+    assert_eq!(off.status, 409);
+    node.stop();
+}
+
+fn a_request_goes_with_its_execution(story: Story) {
+    let mut node = story.setup(&[("echo.rhai", &echo("first"))]).start();
+    let ids: Vec<ExecutionId> = (0..3).map(|_| sent(&node, "/echo", &[], b"").parse().unwrap()).collect();
+    node.stop();
+    let kept = |from: usize| {
+        story.store(async |store| {
+            let mut kept = Vec::new();
+            for id in &ids {
+                kept.push((store.execution(*id).await.unwrap().is_some(), store.capture(*id).await.unwrap().is_some()));
+            }
+            assert_eq!(kept, (0..3).map(|at| (at >= from, at >= from)).collect::<Vec<_>>());
+        });
+    };
+    kept(0);
+    assert_eq!(story.store(async |store| store.prune_executions(NOW_US, 2, u64::MAX).await.unwrap()), 1);
+    kept(1);
+    assert_eq!(story.store(async |store| store.prune_executions(ids[2].time_us(), 2, u64::MAX).await.unwrap()), 1);
+    kept(2);
+}
+
+fn a_request_outlasts_a_database_that_is_away(story: Story) {
+    let node = story.setup(&[("echo.rhai", &echo("first"))]).start();
+    let id: ExecutionId = sent(&node, "/echo", &[("content-type", "text/plain")], b"teapot").parse().unwrap();
+    drop(node);
+    let (execution, capture) =
+        story.store(async |store| (store.execution(id).await.unwrap().unwrap(), store.capture(id).await.unwrap().unwrap()));
+    // What the spool gives back is what went in.
+    let folder = tempfile::tempdir().unwrap();
+    let whole = Execution { capture: Some(Box::new(capture)), replay_of: Some(id), trigger: Trigger::Replay, ..execution.clone() };
+    let mut spool = picloud::store::spool::Spool::open(folder.path(), 1 << 20).unwrap();
+    spool.append(&[whole.clone(), execution.clone()]).unwrap();
+    let read = spool.oldest(10).unwrap().unwrap();
+    assert_eq!(read.executions, [whole, execution]);
+}

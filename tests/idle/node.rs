@@ -1,0 +1,53 @@
+//! A node with nothing to do does nothing. Alone in its binary, so that no other test keeps the machine's timers busy.
+
+use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+
+use crate::kit::node::node;
+
+/// What the threads of a process have done: clock ticks of all, and how often each went to sleep by its own will.
+#[derive(Debug, Clone, PartialEq)]
+struct Activity {
+    ticks: u64,
+    sleeps: BTreeMap<String, u64>,
+}
+
+fn activity(pid: u32) -> Activity {
+    let mut activity = Activity { ticks: 0, sleeps: BTreeMap::new() };
+    for task in fs::read_dir(format!("/proc/{pid}/task")).unwrap().map(|task| task.unwrap().path()) {
+        // A thread may end between the listing and the look.
+        let (Ok(stat), Ok(status)) = (fs::read_to_string(task.join("stat")), fs::read_to_string(task.join("status"))) else { continue };
+        // The name, in parentheses, may hold spaces; utime and stime are the 14th and 15th field.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        activity.ticks += fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+        let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
+        let name = status.lines().next().unwrap().trim_start_matches("Name:").trim();
+        let thread = task.file_name().unwrap().to_str().unwrap();
+        activity.sleeps.insert(format!("{name} {thread}"), line.split_whitespace().nth(1).unwrap().parse().unwrap());
+    }
+    activity
+}
+
+#[test]
+fn a_node_with_nothing_to_do_does_nothing() {
+    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
+    let node = node(&[]).argument("--functions").argument(functions.to_str().unwrap()).start();
+    // On both ways of running, recorded; so everything that is started by work has been.
+    let mut client = node.client();
+    for path in ["/hello", "/hello", "/compute"] {
+        assert_eq!(client.get(path).unwrap().status, 200);
+    }
+    drop(client);
+    node.wait_for_execution("the work", |execution| execution.path == "/compute");
+    // Settled: the pool's thread has ended, and two looks a second apart agree.
+    let second = Duration::from_secs(1);
+    let mut before = activity(node.pid());
+    let settles = (0..20).any(|_| {
+        std::thread::sleep(second);
+        let now = activity(node.pid());
+        let has_pool = now.sleeps.keys().any(|thread| thread.starts_with("run "));
+        std::mem::replace(&mut before, now.clone()) == now && !has_pool
+    });
+    assert!(settles, "it does not come to rest: {before:?}");
+    std::thread::sleep(5 * second);
+    assert_eq!(activity(node.pid()), before);
+}

@@ -1,0 +1,16 @@
+//! What can go wrong around a node, each as a story on a real one: nothing that was promised is lost, and what is lost is counted and said.
+
+mod load;
+
+mod clock;
+mod damage;
+mod disk;
+mod handles;
+mod kills;
+mod memory;
+mod nodes;
+mod outage;
+mod postgres;
+mod shutdown;
+mod spool;
+mod watches;

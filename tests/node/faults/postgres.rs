@@ -1,0 +1,209 @@
+//! A Postgres that is stopped and started again, and one that is slow.
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use picloud::{
+    clock::monotonic,
+    store::{ExecutionFilter, Store},
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+};
+
+use crate::{
+    faults::load::{FILES, ask, degraded},
+    kit::{
+        node::{PATIENCE, node, wait_until},
+        store::Fresh,
+    },
+};
+
+/// A server of the story's own, which can be stopped.
+struct Server {
+    folder: TempDir,
+    port: u16,
+    binaries: PathBuf,
+}
+
+impl Server {
+    fn start() -> Self {
+        let binaries = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|version| version.path().join("bin"));
+        let binaries = binaries.filter(|bin| bin.join("initdb").exists()).max().expect("`scripts/setup test` installs Postgres");
+        let folder = TempDir::new().unwrap();
+        if rustix::process::geteuid().is_root() {
+            // Postgres refuses to run as root.
+            assert!(Command::new("chown").arg(user()).arg(folder.path()).status().unwrap().success());
+        }
+        let mut server = Self { folder, port: 0, binaries };
+        let made = server.run("initdb", &["-U", "picloud", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        // Somebody else may take the port between the look and the start.
+        wait_until("the server starts", PATIENCE, || {
+            server.port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            server.go_on()
+        });
+        server
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = match rustix::process::geteuid().is_root() {
+            true => Command::new("runuser"),
+            false => Command::new("env"),
+        };
+        if rustix::process::geteuid().is_root() {
+            command.args(["-u", user(), "--"]);
+        }
+        command.arg(self.binaries.join(program)).arg("-D").arg(self.folder.path().join("data")).args(arguments);
+        command.current_dir(self.folder.path()).output().unwrap()
+    }
+
+    /// Starts it where it was.
+    fn go_on(&self) -> bool {
+        let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off", self.port);
+        let log = self.folder.path().join("log");
+        self.run("pg_ctl", &["-w", "-t", "30", "-l", log.to_str().unwrap(), "-o", &options, "start"]).status.success()
+    }
+
+    fn stop(&self, mode: &str) {
+        let stopped = self.run("pg_ctl", &["-w", "-m", mode, "stop"]);
+        assert!(stopped.status.success(), "{}", String::from_utf8_lossy(&stopped.stderr));
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://picloud@127.0.0.1:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.run("pg_ctl", &["-w", "-m", "immediate", "stop"]);
+    }
+}
+
+fn user() -> &'static str {
+    match fs::read_to_string("/etc/passwd").unwrap().lines().any(|line| line.starts_with("postgres:")) {
+        true => "postgres",
+        false => "nobody",
+    }
+}
+
+/// The ids of the executions of `/id`, oldest first.
+fn recorded(runtime: &Runtime, url: &str) -> Vec<String> {
+    runtime.block_on(async {
+        let folder = TempDir::new().unwrap();
+        let Ok(store) = Store::open_read_only(url, folder.path()).await else { return Vec::new() };
+        let found = store.executions(&ExecutionFilter { limit: 1_000_000, ..ExecutionFilter::default() }).await.unwrap_or_default();
+        store.close().await;
+        crate::faults::load::ids(found)
+    })
+}
+
+#[test]
+fn a_server_that_is_stopped_and_started_costs_no_request_and_no_execution() {
+    let runtime = Runtime::new().unwrap();
+    let server = Server::start();
+    let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &server.url()).start();
+    let mut answered = Vec::new();
+    for mode in ["fast", "immediate"] {
+        ask(&node, 50, &mut answered);
+        server.stop(mode);
+        let mut ask_until = |what: &str, is_so: &dyn Fn() -> bool| {
+            wait_until(what, PATIENCE, || {
+                ask(&node, 5, &mut answered);
+                is_so()
+            });
+        };
+        ask_until("executions wait", &|| degraded(&node).contains("wait on disk for the database"));
+        node.write("n.rhai", &format!("\"{mode}\""));
+        ask_until("the deployment waits", &|| degraded(&node).contains("waits for the database"));
+        assert_ne!(node.get("/n").text(), mode);
+        assert!(server.go_on());
+        // Requests go on all the while, and what waits is brought away all the same.
+        ask_until("the deployment is live", &|| node.get("/n").text() == mode);
+        ask_until("nothing waits any more", &|| node.ready()["status"] == "ready");
+    }
+    node.stop();
+    assert_eq!(recorded(&runtime, &server.url()), answered, "each once");
+}
+
+/// A proxy that holds back every answer of the server for so many milliseconds.
+struct Slow(Arc<AtomicU64>);
+
+impl Slow {
+    fn before(runtime: &Runtime, url: &str) -> (Self, String) {
+        let (start, rest) = url.split_once('@').unwrap();
+        let (server, database) = rest.split_once('/').unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let through = format!("{start}@{}/{database}", listener.local_addr().unwrap());
+        let (delay, server) = (Arc::new(AtomicU64::new(0)), server.to_owned());
+        let shared = delay.clone();
+        runtime.spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, delay) = (TcpStream::connect(&server).await.unwrap(), shared.clone());
+                tokio::spawn(async move {
+                    let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = (client.into_split(), server.into_split());
+                    let requests = tokio::io::copy(&mut from_client, &mut to_server);
+                    let answers = async {
+                        let mut bytes = vec![0; 1 << 16];
+                        loop {
+                            let length = from_server.read(&mut bytes).await?;
+                            if length == 0 {
+                                return Ok::<(), std::io::Error>(());
+                            }
+                            tokio::time::sleep(Duration::from_millis(delay.load(Ordering::Relaxed))).await;
+                            to_client.write_all(&bytes[..length]).await?;
+                        }
+                    };
+                    tokio::select! { _ = requests => {} _ = answers => {} }
+                });
+            }
+        });
+        (Self(delay), through)
+    }
+
+    fn delay(&self, ms: u64) {
+        self.0.store(ms, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_slow_server_slows_no_request_and_gets_every_execution_once() {
+    let runtime = Runtime::new().unwrap();
+    let fresh = runtime.block_on(Fresh::postgres());
+    let (slow, url) = Slow::before(&runtime, &fresh.url);
+    let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &url).start();
+    let mut answered = Vec::new();
+    ask(&node, 50, &mut answered);
+    for delay in [300, 3_000] {
+        slow.delay(delay);
+        let began = monotonic();
+        let mut times = Vec::new();
+        while began.elapsed() < Duration::from_millis(2_000) {
+            let begun = monotonic();
+            ask(&node, 1, &mut answered);
+            times.push(begun.elapsed());
+        }
+        // A busy machine may slow some; a request that waited for the server would be as slow as it each time.
+        let slow = times.iter().filter(|time| **time >= Duration::from_millis(300)).count();
+        assert!(slow * 10 < times.len(), "{slow} of {} requests were slow with answers that take {delay} ms", times.len());
+        wait_until("the executions arrive, slow as the server is", PATIENCE, || recorded(&runtime, &fresh.url).len() > answered.len() / 2);
+    }
+    slow.delay(0);
+    wait_until("every execution has arrived", PATIENCE, || recorded(&runtime, &fresh.url).len() >= answered.len());
+    assert_eq!(recorded(&runtime, &fresh.url), answered, "each once, in order");
+    node.wait_for_state("ready");
+    assert_eq!(node.ready()["lost_executions"], 0);
+    node.stop();
+}

@@ -1,0 +1,102 @@
+//! SIGTERM under load, and while the database hangs: what was begun is ended, and everything that was answered is recorded.
+
+use std::{collections::BTreeSet, fs, io::ErrorKind, time::Duration};
+
+use picloud::clock::monotonic;
+
+use sqlx::Connection;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::{
+    faults::load::{FILES, Load, ask, ids, wait_for_degraded},
+    kit::{
+        node::{PATIENCE, Signal, executions, node, wait_until},
+        proxy::Proxy,
+        store::Fresh,
+    },
+};
+
+/// Some are short and run where connections are served, some take a while on the pool.
+const MIXED: &str = "if ctx.execution_id.len() > 0 { let n = 0; for i in 0..3_000 { n += i } n }";
+
+#[test]
+fn what_was_begun_is_answered_and_what_was_answered_is_recorded() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let slow = "let n = 0; for i in 0..60_000 { n += i } n";
+        let mut node = node(&[("short.rhai", "1"), ("mixed.rhai", MIXED), ("slow.rhai", slow)]).start();
+        let loads: Vec<(Load, &str)> = ["/short", "/mixed", "/slow"].map(|path| (Load::default(), path)).into();
+        let mut began = monotonic();
+        std::thread::scope(|scope| {
+            let clients: Vec<_> = loads.iter().flat_map(|(load, path)| load.start(scope, &node, 4, path)).collect();
+            for (load, _) in &loads {
+                load.during(|| load.wait_for_more(20));
+            }
+            node.signal(signal);
+            began = monotonic();
+            for client in clients {
+                // A kept connection ends between two requests: at most the next one finds it closed, and no part of an answer came.
+                let Err(error) = client.join().unwrap() else { continue };
+                let is_closed = matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+                assert!(is_closed, "{error:?}");
+            }
+        });
+        assert_eq!(node.ended().code(), Some(0), "{}", node.log());
+        assert!(began.elapsed() < Duration::from_secs(20).min(PATIENCE), "within the grace period: {:?}", began.elapsed());
+        let answered: BTreeSet<String> = loads.into_iter().flat_map(|(load, _)| load.answered()).map(|answered| answered.id).collect();
+        let recorded: BTreeSet<String> = executions(&node.data()).into_iter().map(|execution| execution.id.to_string()).collect();
+        let (unrecorded, unanswered) = (answered.difference(&recorded).count(), recorded.difference(&answered).count());
+        assert_eq!((unrecorded, unanswered), (0, 0), "of {} answered and {} recorded", answered.len(), recorded.len());
+    }
+}
+
+#[test]
+fn a_database_that_hangs_does_not_hold_up_the_end_and_costs_no_execution() {
+    let runtime = Runtime::new().unwrap();
+    for is_locked in [true, false] {
+        let fresh = runtime.block_on(Fresh::postgres());
+        let (proxy, url) = runtime.block_on(Proxy::before(&fresh.url));
+        let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &url).start();
+        let mut answered = Vec::new();
+        ask(&node, 20, &mut answered);
+        let lock = "BEGIN; LOCK TABLE deployments, executions, words IN ACCESS EXCLUSIVE MODE";
+        let mut other = runtime.block_on(sqlx::PgConnection::connect(&fresh.url)).unwrap();
+        if is_locked {
+            runtime.block_on(sqlx::raw_sql(lock).execute(&mut other)).unwrap();
+        } else {
+            proxy.hold();
+        }
+        ask(&node, 20, &mut answered);
+        node.write("n.rhai", "\"two\"");
+        wait_for_degraded(&node, "wait on disk for the database");
+        node.stop();
+        // The other way round: everything is well again.
+        proxy.restore();
+        runtime.block_on(sqlx::raw_sql("ROLLBACK").execute(&mut other)).unwrap();
+        node.start();
+        node.wait_for("/n", "two");
+        let recorded = || {
+            runtime.block_on(async {
+                let store = fresh.open().await;
+                let found = store.executions(&picloud::store::ExecutionFilter { limit: 1_000, ..Default::default() }).await.unwrap();
+                store.close().await;
+                ids(found)
+            })
+        };
+        wait_until("every execution is recorded", PATIENCE, || recorded().len() >= answered.len());
+        assert_eq!(recorded(), answered, "each once, in order");
+        node.stop();
+    }
+}
+
+#[test]
+fn after_an_end_in_order_the_database_is_one_file() {
+    let mut node = node(&FILES).start();
+    let mut answered = Vec::new();
+    ask(&node, 30, &mut answered);
+    node.stop();
+    let copy = TempDir::new().unwrap();
+    fs::copy(node.data().join("picloud.db"), copy.path().join("picloud.db")).unwrap();
+    assert_eq!(ids(executions(copy.path())), answered);
+    assert!(!node.data().join("picloud.db-wal").exists(), "nothing is left beside it");
+}

@@ -1,0 +1,8 @@
+//! From a source to what is live: a folder that people work in, git with the real program on both ends, and the way back.
+
+mod archive;
+mod directory;
+mod git;
+#[path = "../kit/mod.rs"]
+mod kit;
+mod rollback;
