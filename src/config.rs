@@ -503,7 +503,7 @@ mod tests {
             Source::Git(settings) => settings,
             other => panic!("{other:?}"),
         };
-        assert_eq!(*of(""), git::Settings::default());
+        assert_eq!(*of(""), git::GitSettings::default());
         assert_eq!(of("repository = \"srv/fns.git\"").repository, git::Repository::Bare("etc/srv/fns.git".into()));
         for url in ["https://git.example.org/ada/fns.git", "git@example.org:ada/fns.git", "ssh://git@example.org/fns", "file:///srv/x.git"]
         {

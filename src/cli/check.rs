@@ -143,7 +143,7 @@ async fn read(config: &Config) -> anyhow::Result<Snapshot> {
             }
             git::must_be_readable(&path)?;
             // Of a remote the copy is read, and nothing is fetched.
-            let settings = git::Settings { repository: Repository::Bare(path.clone()), ..(**settings).clone() };
+            let settings = git::GitSettings { repository: Repository::Bare(path.clone()), ..(**settings).clone() };
             Ok(GitSource::new(settings, path, &config.data, Arc::new(SystemClock))?.snapshot().await?)
         }
     }

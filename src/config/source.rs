@@ -27,7 +27,7 @@ pub enum Source {
         path: PathBuf,
     },
     /// A git repository.
-    Git(Box<git::Settings>),
+    Git(Box<git::GitSettings>),
 }
 
 impl fmt::Display for Source {
@@ -171,7 +171,7 @@ impl SourceFile {
         let SourceKind::Git = self.kind else {
             return Source::Directory { path: folder.join(self.path.unwrap_or_else(|| "functions".into())) };
         };
-        let default = git::Settings::default();
+        let default = git::GitSettings::default();
         let repository = match self.repository.as_deref().unwrap_or("hosted") {
             "hosted" => git::Repository::Hosted,
             url if is_url(url) => git::Repository::Remote(git::Remote {
@@ -183,7 +183,7 @@ impl SourceFile {
             }),
             path => git::Repository::Bare(folder.join(path)),
         };
-        Source::Git(Box::new(git::Settings {
+        Source::Git(Box::new(git::GitSettings {
             repository,
             branch: self.branch.unwrap_or(default.branch),
             root: self.root.map_or(default.root, |root| root.trim_start_matches("./").trim_matches(['/', '.']).to_owned()),

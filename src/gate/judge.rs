@@ -6,7 +6,7 @@ use super::{Push, Stage, Update, Verdict};
 use crate::{
     function::{Diagnostic, Revision},
     shown::Shown,
-    source::git::{GitSource, HEADS, Moved, Pushed, RepositoryError, TAGS, Unfit, branch, taken_for},
+    source::git::{BranchMoves, GitSource, HEADS, Pushed, RepositoryError, TAGS, Unfit, branch, taken_for},
     sync::orders::{SnapshotCheck, SyncHandle},
 };
 
@@ -281,7 +281,7 @@ fn shortened(mut lines: Vec<String>) -> Vec<String> {
 }
 
 /// Returns which branches a push moves, and where to; to nothing if it deletes them.
-fn moved(push: &Push) -> Moved {
+fn moved(push: &Push) -> BranchMoves {
     let commit = |update: &Update| (!is_none(&update.new)).then(|| update.new.clone());
     push.updates.iter().filter_map(|update| Some((update.name.strip_prefix(HEADS)?.to_owned(), commit(update)))).collect()
 }

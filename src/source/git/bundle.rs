@@ -3,9 +3,9 @@
 use std::path::{Path, absolute};
 
 use super::{
-    GitError, hosted,
+    hosted,
     own::OwnRepository,
-    program::{LOCAL, PACKING, git, run},
+    program::{GitError, LOCAL, PACKING, git, run},
 };
 
 /// Packs every reference of a repository, and all that they hold; returns whether there is anything.

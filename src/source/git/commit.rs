@@ -11,11 +11,13 @@ use flate2::{Compression, write::ZlibEncoder};
 use git2::{ErrorCode, ObjectType, Odb, Oid, Signature, Time};
 
 use super::{
-    Repository, RepositoryError, Settings,
-    beneath::Folder,
+    error::RepositoryError,
+    folder::Folder,
+    mode::{FOLDER, LINK, SUBMODULE},
     objects::Objects,
-    reader::{FOLDER, LINK, Reader, SUBMODULE},
-    refs::{MoveError, move_branch},
+    reader::Reader,
+    refs::update::{MoveError, move_branch},
+    settings::{GitSettings, Repository},
 };
 use crate::{
     function::Revision,
@@ -25,20 +27,20 @@ use crate::{
 /// Keeps a folder in git that has nothing else in it.
 const KEEP: &str = ".gitkeep";
 const NEW_FILE: i32 = 0o100_644;
-/// What is none of ours to replace.
+/// What is none of ours to retarget.
 const OTHERS: [i32; 2] = [LINK, SUBMODULE];
 /// A backend of objects in memory comes before those on the disk.
 const BEFORE_DISK: i32 = 1000;
 
 /// Where commits go.
-pub(super) struct Place<'a> {
+pub(super) struct CommitTarget<'a> {
     pub repository: &'a Path,
     pub branch: &'a str,
     /// The folder of functions; empty: all of it.
     pub root: &'a str,
 }
 
-impl Place<'_> {
+impl CommitTarget<'_> {
     /// Returns the path of a function file in the repository.
     pub fn in_repository(&self, path: &str) -> String {
         if self.root.is_empty() { path.into() } else { format!("{}/{path}", self.root) }
@@ -46,7 +48,7 @@ impl Place<'_> {
 }
 
 /// Returns why the node makes no commits in a repository, if it does not.
-pub(super) fn forbidden(settings: &Settings) -> Option<String> {
+pub(super) fn forbidden(settings: &GitSettings) -> Option<String> {
     match &settings.repository {
         Repository::Remote(_) => Some(format!(
             "the functions come from a repository elsewhere ({settings}), and are changed there: push to it, and this node follows"
@@ -100,20 +102,20 @@ pub(super) fn modes(reader: &Reader, base: Option<&str>, paths: Vec<String>) -> 
 /// may block.
 pub(super) fn make(
     reader: &Reader,
-    place: &Place<'_>,
+    target: &CommitTarget<'_>,
     edit: &Edit,
     modes: &BTreeMap<String, i32>,
     is_emptied: bool,
     now_s: i64,
 ) -> Result<Revision, EditError> {
-    let failed = |why: String| EditError::Failed { path: place.repository.display().to_string(), why };
+    let failed = |why: String| EditError::Failed { path: target.repository.display().to_string(), why };
     let base = base(edit);
-    let (commit, made) = build(reader, place, edit, base, modes, is_emptied, now_s).map_err(|error| failed(said(reader, error)))?;
-    write(place.repository, &made).map_err(|error| failed(error.to_string()))?;
-    match move_branch(place.repository, place.branch, base, &commit) {
+    let (commit, made) = build(reader, target, edit, base, modes, is_emptied, now_s).map_err(|error| failed(said(reader, error)))?;
+    write(target.repository, &made).map_err(|error| failed(error.to_string()))?;
+    match move_branch(target.repository, target.branch, base, &commit) {
         Ok(()) => Ok(Revision(commit)),
-        Err(MoveError::Moved) => Err(EditError::Moved(format!("somebody has pushed to the branch `{}` meanwhile", place.branch))),
-        Err(MoveError::InTheWay(other)) => Err(failed(format!("`{other}` is in the way of the branch `{}`", place.branch))),
+        Err(MoveError::Moved) => Err(EditError::Moved(format!("somebody has pushed to the branch `{}` meanwhile", target.branch))),
+        Err(MoveError::InTheWay(other)) => Err(failed(format!("`{other}` is in the way of the branch `{}`", target.branch))),
         Err(MoveError::Io(error)) => Err(failed(error.to_string())),
     }
 }
@@ -135,7 +137,7 @@ struct Made {
 /// Makes a commit in memory, and returns its name and everything that is new.
 fn build(
     reader: &Reader,
-    place: &Place<'_>,
+    target: &CommitTarget<'_>,
     edit: &Edit,
     base: Option<&str>,
     modes: &BTreeMap<String, i32>,
@@ -149,7 +151,7 @@ fn build(
     let parent = base.map(|base| objects.find_commit(Oid::from_str(base)?)).transpose()?;
     let mut changes = BTreeMap::new();
     for (path, file) in &edit.files {
-        let path = place.in_repository(path);
+        let path = target.in_repository(path);
         let change = match &file.after {
             Some(content) => {
                 let mode = modes.get(&path).copied().unwrap_or(NEW_FILE);
@@ -159,8 +161,8 @@ fn build(
         };
         changes.insert(path, change);
     }
-    if is_emptied && !place.root.is_empty() {
-        changes.insert(place.in_repository(KEEP), Some((NEW_FILE, builder.keep(ObjectType::Blob, b"")?)));
+    if is_emptied && !target.root.is_empty() {
+        changes.insert(target.in_repository(KEEP), Some((NEW_FILE, builder.keep(ObjectType::Blob, b"")?)));
     }
     let top = parent.as_ref().map(|parent| objects.top(parent)).transpose()?;
     let changes = changes.iter().map(|(path, change)| (path.as_str(), *change)).collect();

@@ -2,7 +2,7 @@
 //! libgit2 says of an object that it is not there, and the system does not say of which file it speaks.
 
 use std::{
-    fmt, io, iter,
+    io, iter,
     path::{Path, PathBuf},
 };
 
@@ -12,39 +12,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::{RepositoryError, beneath::Folder};
-use crate::user;
-
-/// The user of this process may not do something. Most likely he was not yet in the group that may when it was started.
-#[derive(Debug, thiserror::Error)]
-pub struct Denied {
-    user: String,
-    deed: &'static str,
-    path: PathBuf,
-}
-
-impl fmt::Display for Denied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { user, deed, path } = self;
-        write!(
-            f,
-            "`{user}` may not {deed} `{}`\n  hint: let this user be in the group that may, and start the node again: it has the groups that it was \
-             started with",
-            path.display()
-        )
-    }
-}
-
-impl Denied {
-    fn read(path: PathBuf) -> Self {
-        Self { user: user::name(), deed: "read", path }
-    }
-
-    /// Says that nothing can be made in a folder.
-    pub fn write_into(path: PathBuf) -> Self {
-        Self { user: user::name(), deed: "write into", path }
-    }
-}
+use super::{
+    error::{Denied, RepositoryError},
+    folder::Folder,
+};
 
 /// What is read of every repository, beside the folder that it is.
 const PARTS: [&str; 5] = ["HEAD", "config", "packed-refs", "refs", "objects"];

@@ -10,10 +10,11 @@ use git2::Config;
 use rustix::fs::OFlags;
 
 use super::{
-    GitError, RepositoryError,
-    beneath::Folder,
+    error::RepositoryError,
+    folder::Folder,
     own::OwnRepository,
     plain,
+    program::GitError,
     readable::{must_be_readable, setting},
     refs::HEADS,
 };

@@ -10,7 +10,7 @@ use std::{
 
 use git2::Repository;
 
-use super::reader::{LINK, SUBMODULE};
+use super::mode::{LINK, SUBMODULE};
 use crate::{
     function::{Diagnostic, FilePath},
     source::names::{is_function_file, is_skipped},

@@ -4,7 +4,7 @@ use std::{fs, io::ErrorKind, path::Path};
 
 use git2::{Config, ErrorCode};
 
-use super::{RepositoryError, denied};
+use super::{denied, error::RepositoryError};
 
 /// Refuses a repository whose objects or references cannot be read in this process, and one that belongs to a working copy.
 pub fn must_be_readable(repository: &Path) -> Result<(), RepositoryError> {

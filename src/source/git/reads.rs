@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::RepositoryError;
+use super::error::RepositoryError;
 use crate::blocking;
 
 /// Reads at a time. One that was given up is among them until it ends.

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    GitError, hosted,
+    hosted,
     own::OwnRepository,
-    program::{LOCAL, git, run},
+    program::{GitError, LOCAL, git, run},
 };
 use crate::function::Diagnostic;
 

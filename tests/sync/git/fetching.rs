@@ -5,7 +5,7 @@ use std::{fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 use picloud::{
     clock::{Clock as _, SystemClock},
     secret::Secret,
-    source::git::{OwnRepository, Remote, Repository, Settings, remote::Fetcher},
+    source::git::{GitSettings, OwnRepository, Remote, Repository, remote::Fetcher},
 };
 use tempfile::TempDir;
 
@@ -21,13 +21,13 @@ const NEVER: Duration = Duration::from_secs(3600);
 struct Copy {
     folder: TempDir,
     remote: Remote,
-    settings: Settings,
+    settings: GitSettings,
 }
 
 /// Describes a copy that is brought in line when it is asked to.
 fn copy_of(url: &str) -> Copy {
     let remote = Remote { url: url.into(), user: "git".into(), token: None, ssh_key: None, known_hosts: None };
-    let settings = Settings { repository: Repository::Remote(remote.clone()), interval: NEVER, ..Settings::default() };
+    let settings = GitSettings { repository: Repository::Remote(remote.clone()), interval: NEVER, ..GitSettings::default() };
     Copy { folder: TempDir::new().unwrap(), remote, settings }
 }
 

@@ -10,12 +10,19 @@ use std::{
 use tokio::process::Command;
 
 use super::{
-    fault::{self, Fault, Known},
-    url::Place,
+    fault::{
+        FetchFault,
+        explain::{RemoteFacts, sentence},
+        host_key::quoted,
+    },
+    url::RemoteUrl,
 };
 use crate::source::git::{
-    GitError, OwnRepository, Remote, Settings, hosted, program,
+    hosted,
+    own::OwnRepository,
+    program::{self, GitError},
     refs::{self, HEADS, Head},
+    settings::{GitSettings, Remote},
 };
 
 /// What is the same for every fetch.
@@ -62,7 +69,7 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    pub fn new(settings: &Settings, remote: Remote, repository: OwnRepository) -> Self {
+    pub fn new(settings: &GitSettings, remote: Remote, repository: OwnRepository) -> Self {
         Self {
             remote,
             branch: settings.branch.clone(),
@@ -81,18 +88,18 @@ impl Fetch {
         }
         match fetched {
             Ok(()) => Ok(()),
-            Err(error) => Err(fault::sentence(&error, &self.remote, &self.branch, &self.known(&error).await)),
+            Err(error) => Err(sentence(&error, &self.remote, &self.branch, &self.facts(&error).await)),
         }
     }
 
     /// Asks for what helps people when a fetch has failed so.
-    async fn known(&self, error: &GitError) -> Known {
-        let GitError::Failed { said, .. } = error else { return Known::default() };
+    async fn facts(&self, error: &GitError) -> RemoteFacts {
+        let GitError::Failed { said, .. } = error else { return RemoteFacts::default() };
         let has_copy = || self.branches().is_ok_and(|heads| heads.iter().any(|head| head.branch == self.branch));
-        match Fault::of(said) {
-            Fault::NoBranch => Known { branches: self.listed().await, has_copy: has_copy(), new_place: None },
-            Fault::Moved => Known { new_place: self.new_place().await, ..Known::default() },
-            _ => Known::default(),
+        match FetchFault::of(said) {
+            FetchFault::NoBranch => RemoteFacts { branches: self.listed().await, has_copy: has_copy(), new_place: None },
+            FetchFault::Moved => RemoteFacts { new_place: self.new_place().await, ..RemoteFacts::default() },
+            _ => RemoteFacts::default(),
         }
     }
 
@@ -132,7 +139,7 @@ impl Fetch {
         }
         // Named by itself, the branch must be there: otherwise this fails before it prunes.
         let fetched = self.fetch(&[&branch, "+refs/heads/*:refs/heads/*"]).await;
-        if matches!(&fetched, Err(GitError::Failed { said, .. }) if Fault::of(said) == Fault::NoBranch) {
+        if matches!(&fetched, Err(GitError::Failed { said, .. }) if FetchFault::of(said) == FetchFault::NoBranch) {
             self.fetch(&["+refs/heads/*:refs/heads/*", &format!("^refs/heads/{}", self.branch)]).await?;
         }
         fetched
@@ -160,7 +167,7 @@ impl Fetch {
 
     /// Prepares git with what opens the remote.
     fn command(&self) -> Command {
-        let (remote, place) = (&self.remote, Place::of(&self.remote.url));
+        let (remote, place) = (&self.remote, RemoteUrl::of(&self.remote.url));
         // For this host alone: a redirection elsewhere gets nothing.
         let helper = format!("credential.{}://{}.helper", place.scheme, place.authority);
         let token = remote.token.as_ref().filter(|_| place.is_http());
@@ -188,12 +195,12 @@ fn ssh_command(remote: &Remote) -> String {
     // `%` begins a token of ssh's.
     let escaped = |path: &Path| path.to_string_lossy().replace('%', "%%");
     if let Some(key) = &remote.ssh_key {
-        command += &format!(" -i {} -o IdentitiesOnly=yes", fault::quoted(&escaped(key)));
+        command += &format!(" -i {} -o IdentitiesOnly=yes", quoted(&escaped(key)));
     }
     if let Some(file) = &remote.known_hosts {
         // Without double quotes a space would end it and begin another file.
         let option = format!("UserKnownHostsFile=\"{}\"", escaped(file).replace('"', "\\\""));
-        command += &format!(" -o {}", fault::quoted(&option));
+        command += &format!(" -o {}", quoted(&option));
     }
     command
 }

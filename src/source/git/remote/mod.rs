@@ -16,7 +16,10 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use self::fetch::Fetch;
-use super::{OwnRepository, Remote, Settings};
+use super::{
+    own::OwnRepository,
+    settings::{GitSettings, Remote},
+};
 use crate::clock::SharedClock;
 
 /// A remote that fails is asked at least this often, unless its interval is longer.
@@ -62,7 +65,7 @@ impl Shared {
 impl Fetcher {
     /// Begins to follow a remote with this copy, which is made if it is not there. Of the settings it takes the branch, the interval, the
     /// time limit, and whether other branches are shown.
-    pub fn start(settings: &Settings, remote: Remote, repository: OwnRepository, clock: SharedClock) -> Self {
+    pub fn start(settings: &GitSettings, remote: Remote, repository: OwnRepository, clock: SharedClock) -> Self {
         let shared = Arc::<Shared>::default();
         let (orders, receiver) = mpsc::channel(QUEUE);
         let fetch = Fetch::new(settings, remote, repository);

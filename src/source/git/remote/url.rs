@@ -2,7 +2,7 @@
 
 /// The parts of a URL that matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place<'a> {
+pub struct RemoteUrl<'a> {
     /// `https`, `file`; `ssh` where it is not written.
     pub scheme: &'a str,
     /// Host and port as they are written, without a user.
@@ -13,7 +13,7 @@ pub struct Place<'a> {
     pub port: Option<&'a str>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> RemoteUrl<'a> {
     /// Takes a URL apart. Never fails: git has its own opinion of what is wrong.
     pub fn of(url: &'a str) -> Self {
         let (scheme, rest) = url.split_once("://").unwrap_or(("ssh", url));
@@ -86,7 +86,7 @@ mod tests {
             ("://", "", "", "", None),
             ("@:", "ssh", "", "", None),
         ] {
-            assert_eq!(Place::of(url), Place { scheme, authority, host, port }, "{url}");
+            assert_eq!(RemoteUrl::of(url), RemoteUrl { scheme, authority, host, port }, "{url}");
         }
     }
 

@@ -1,0 +1,33 @@
+//! How to learn a host key, and where it is kept.
+
+use crate::source::git::{remote::url::RemoteUrl, settings::Remote};
+
+/// How to learn and to keep a host key.
+pub(super) struct HostKey {
+    /// The command that asks for it.
+    pub scan: String,
+    /// Where ssh looks for it.
+    pub file: String,
+    /// What the host is called there.
+    pub name: String,
+}
+
+/// Returns what there is to do about the key of a remote.
+pub(super) fn host_key(remote: &Remote, place: &RemoteUrl<'_>) -> HostKey {
+    let file = remote.known_hosts.as_ref().map_or("~/.ssh/known_hosts".into(), |file| {
+        let file = file.display().to_string();
+        let is_plain = file.chars().all(|c| c.is_alphanumeric() || "/._-+".contains(c));
+        if is_plain { file } else { quoted(&file) }
+    });
+    let host = place.host;
+    let (scan, name) = match place.port {
+        Some(port) => (format!("ssh-keyscan -p {port} {host}"), format!("'[{host}]:{port}'")),
+        None => (format!("ssh-keyscan {host}"), host.to_owned()),
+    };
+    HostKey { scan, file, name }
+}
+
+/// Returns a word as a shell takes it whole.
+pub fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
