@@ -11,8 +11,8 @@ use tokio::sync::oneshot;
 
 /// The stack of a thread that runs no script.
 const STACK: usize = 2 << 20;
-/// Address space that there must be beside a new thread's stack. The first thing that a thread does, before any code of ours, is to map a stack
-/// for signals; where the system refuses that, the standard library ends the process.
+/// Address space that there must be beside a new thread's stack. A new thread first maps a stack for signals. If the system refuses that,
+/// the standard library ends the process.
 const BESIDE_STACK: u64 = 4 << 20;
 
 /// Starts a thread; gives the work back, and why, if the system gives none.

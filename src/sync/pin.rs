@@ -1,5 +1,5 @@
-//! What becomes of a rollback when a newer state of the source goes live: each function that the source has not changed since stays as it was
-//! gone back to. A guard that was put back is not lost by a change of what is behind it.
+//! Decides what stays of a rollback when a newer state of the source goes live. Each function that the source has not changed since stays
+//! as the rollback made it. A guard that was put back is not lost by a change of what is behind it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

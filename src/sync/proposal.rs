@@ -91,8 +91,8 @@ impl LiveChecker {
         Proposal { revision, commit, good, problems, is_refused: false, following, rollback, began }
     }
 
-    /// Keeps of a commit that checks what a rollback has put back and the commit does not change. Where that does not check, the commit goes
-    /// live as it is; but if a guard would go with it, that is a mistake of the commit, and there is nothing to keep.
+    /// Keeps the files that a rollback has put back and that the commit does not change. If the result does not check, the commit goes live
+    /// as it is. If it would remove a guard that was put back, that is a mistake of the commit.
     async fn keep_rollback(&self, good: &mut GoodTree) -> Option<(Following, Option<RollbackOutcome>)> {
         let Some(pin) = self.following.pin.as_ref().filter(|pin| !pin.hold) else { return Some((self.following.clone(), None)) };
         let mut kept = match self.kept(pin, good).await {

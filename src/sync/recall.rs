@@ -27,8 +27,8 @@ impl Sync {
         }
     }
 
-    /// Tells the source which files it held when it was last followed: those that are live, but where an operator went back those that were
-    /// there then.
+    /// Tells the source which files it held when it was last followed. Those are the live ones. Of files that a rollback changed, it is what
+    /// the rollback abandoned.
     pub(super) async fn remind_source(&self) {
         let mut files: BTreeMap<FilePath, Digest> = self.tree.iter().map(|(path, content)| (path.clone(), content.digest)).collect();
         for (path, digest) in self.following.pin.iter().flat_map(|pin| &pin.files) {

@@ -13,7 +13,7 @@ use std::{
 use super::{DirectorySettings, hint::Hint};
 use crate::{clock::monotonic, function::FilePath};
 
-/// Hints that wait for the thread. When there are more, they are forgotten and everything is looked at instead: whoever puts one in must
+/// Hints that wait for the thread. When there are more, they are forgotten and everything is looked at instead. Whoever puts one in must
 /// not wait, or the system's own queue overflows.
 pub(super) const CAPACITY: usize = 4096;
 

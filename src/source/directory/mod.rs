@@ -1,7 +1,7 @@
 //! A directory as a source: whatever `.rhai` files are below it now are the functions.
 //!
-//! A thread owns all of it (`worker`): reports of the system are turned into hints of where to look (`watch`, `hint`, `inbox`), looks at
-//! the disk (`scan`) into changes (`state`), and changes into one whole view that [`Source::snapshot`] copies (`view`).
+//! A thread owns all of it (`worker`). Reports of the system become hints of where to look (`watch`, `hint`, `inbox`). Looks at the disk
+//! (`scan`) become changes (`state`). Changes become one whole view (`view`), which [`Source::snapshot`] copies.
 
 mod fault;
 mod hint;

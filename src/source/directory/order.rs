@@ -20,7 +20,7 @@ pub(super) enum Step<'a> {
     Remove(&'a FilePath),
 }
 
-/// Returns what is to be done to the files of a change, in this order: guards get their names before what they guard, and go after it.
+/// Returns the steps of a change, in order. Guards get their names before what they guard, and go after it.
 pub(super) fn steps(edit: &Edit) -> Vec<Step<'_>> {
     let (mut named, mut removed): (Vec<&FilePath>, Vec<&FilePath>) = edit.files.keys().partition(|path| edit.files[*path].after.is_some());
     named.sort_by_cached_key(|path| rank(path));

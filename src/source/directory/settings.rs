@@ -15,7 +15,7 @@ pub struct DirectorySettings {
     pub force_polling: bool,
     /// A content that has stayed for this long is no half of a save.
     pub settle: Duration,
-    /// Where nobody reports that a file is closed, it is not judged before nobody has written to it for this long: over a slow line seconds
+    /// Where nobody reports that a file is closed, it is judged after nobody has written to it for this long. Over a slow line, seconds
     /// pass between two parts of a file.
     pub unclosed_for: Duration,
     /// Where that is reported, a file that is open for writing is judged all the same when nobody has written to it for this long.

@@ -54,9 +54,8 @@ pub(super) struct View {
 }
 
 impl View {
-    /// Takes in what looks have changed, what is probably meant as something else if that was looked for, and why the root is not believed
-    /// to be as it looks, if so. Returns whether there is anything new to see. All of it is seen at once: a guard that gets its right name is
-    /// never missed between.
+    /// Takes in the changes, the files that are probably misnamed (if they were looked for), and why the root is not believed, if so.
+    /// Returns whether there is anything new to see. All of it is seen at once: a guard that gets its right name is never missed between.
     pub fn show(&mut self, changes: Vec<Change>, strays: Option<Vec<Diagnostic>>, blocked: Option<Blocked>) -> bool {
         let is_stray = strays.as_ref().is_some_and(|strays| self.strays != *strays);
         let is_changed = is_stray || self.blocked != blocked || changes.iter().any(|change| !matches!(change, Change::Unsettled(_)));

@@ -46,8 +46,8 @@ pub(super) fn write(root: &Path, edit: &Edit) -> Result<(), EditError> {
     writer.keep(edit)
 }
 
-/// Says whether files below a root could be changed so: they are as the change expects, nothing is in the way, and their folders may be
-/// written to.
+/// Says whether files below a root could be changed so. They must be as the change expects, nothing may be in the way, and their folders
+/// must be writable.
 pub(super) fn check(root: &Path, edit: &Edit) -> Result<(), EditError> {
     let mut folders = Folders::below(root)?;
     for (path, file) in &edit.files {
@@ -174,13 +174,13 @@ impl Drop for Writer {
     }
 }
 
-/// What a new file is like, or the one that is replaced.
+/// The mode and owner of a file.
 struct Like {
     mode: Mode,
     owner: Option<(Uid, Gid)>,
 }
 
-/// Returns what the file that is to be written is to be like, unless somebody has changed it since, or it is no file.
+/// Returns the mode and owner for the new file. Fails if the old one changed or is not a regular file.
 fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) -> Result<Like, EditError> {
     let there = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) => there,

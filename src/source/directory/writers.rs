@@ -8,7 +8,7 @@ use crate::function::FilePath;
 /// So many files are remembered to be open. When there are more, those whose time is over are forgotten, and the rest is not remembered.
 const MOST: usize = 10_000;
 
-/// Files that somebody has written to and not closed, by what they are and not by what they are called: a link to one is half written, too.
+/// Files that somebody has written to and not closed, by inode and not by name: a link to one is half written, too.
 #[derive(Debug, Default)]
 pub(super) struct Writers {
     open: HashMap<Inode, Open>,

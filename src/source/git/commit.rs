@@ -1,5 +1,5 @@
-//! Commits that the node makes itself. Git is not asked: objects are written as files, and the branch moves only if it is still where it was,
-//! so a push that comes at the same time is never lost. Hooks do not run; whoever calls this has checked what they would check.
+//! Makes the node's own commits, without git. Objects are written as files. The branch moves only if it is still where it was, so a push at
+//! the same time is never lost. Hooks do not run: the caller has checked what they would check.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! What the node's user may not read or write of a repository that several users share. It is looked for once something could not be read:
-//! libgit2 says of an object that it is not there, and the system does not say of which file it speaks.
+//! Finds what the node's user may not read of a shared repository. It is looked for once something could not be read. Libgit2 only says
+//! that an object is not there, and the system does not name the file.
 
 use std::{
     io, iter,

@@ -78,8 +78,8 @@ pub fn make(repository: &Path, branch: &str) -> Result<(), GitError> {
     make().map_err(|why| GitError::CannotMake { path: repository.into(), why })
 }
 
-/// Sets what pushes to a repository of this machine need: options (`git push -o dry-run`), no objects that are malformed, and its own hooks
-/// whatever hooks its users have elsewhere.
+/// Sets what pushes to a repository of this machine need. They may have options (`git push -o dry-run`) and no malformed objects. The
+/// repository's own hooks run, whatever hooks its users have elsewhere.
 pub fn adopt(repository: &Path) -> Result<(), RepositoryError> {
     let wanted = [("receive.advertisePushOptions", "true"), ("receive.fsckObjects", "true"), (HOOKS_PATH, HOOKS_FOLDER)];
     if let Some(other) = setting(repository, HOOKS_PATH)?.filter(|other| other != HOOKS_FOLDER) {

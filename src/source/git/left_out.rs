@@ -1,5 +1,5 @@
-//! What is below the functions folder and not in a commit's files: links and submodules. A node that follows the folder itself may serve them,
-//! so whoever pushes is told, and `picloud check` tells it before.
+//! Tells of links and submodules below the functions folder, which are not among a commit's files. A node that follows the folder itself
+//! may serve them, so whoever pushes is told, and `picloud check` tells it before.
 
 use std::{
     ffi::OsStr,
@@ -48,7 +48,8 @@ pub fn target(folder: &Path, link: &[u8]) -> Option<PathBuf> {
     Some(target)
 }
 
-/// Returns warnings of what a push would leave out of a folder, if that is in a working copy: of what is committed or staged there.
+/// Returns warnings of what a push would leave out of a folder. It looks at what is committed or staged there, if the folder is in a
+/// working copy.
 pub fn of_working_copy(folder: &Path) -> Vec<Diagnostic> {
     warnings(folder).unwrap_or_default()
 }

@@ -1,5 +1,5 @@
-//! The objects of a repository. The header of each says how large it is, and none is unpacked that is larger than any that is meant: of a small
-//! push a gigabyte could come.
+//! The objects of a repository. The header of each says how large it is. Objects above the limits are not unpacked: a small push could hold
+//! a gigabyte.
 
 use std::{
     collections::{BinaryHeap, HashMap},

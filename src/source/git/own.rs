@@ -1,6 +1,6 @@
-//! Repositories of this node alone, where the program `git` may run: it does what the settings of a repository say, so whoever may write
-//! those may have it run anything. Of a repository that others may write, references and objects are read without git
-//! ([`super::refs`], [`super::reader`]).
+//! Names repositories of this node alone, where the program `git` may run. Git does what a repository's settings say, so whoever may write
+//! those may have it run anything. In a repository that others may write, references and objects are read without git ([`super::refs`],
+//! [`super::reader`]).
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! What is opened in a repository that others may write: its own files only. A pipe in the place of one would be waited for, perhaps for ever.
+//! Opens only regular files of a repository that others may write. A pipe in the place of a file would block the reader, perhaps for ever.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -37,8 +37,8 @@ pub fn read(file: File, limit: u64) -> io::Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Refuses a folder of objects in which libgit2 would open anything but its own files: a pipe would be waited for, and links and alternates
-/// lead to what those who write here may not read themselves.
+/// Refuses a folder of objects in which libgit2 would open anything but regular files. A pipe would block it. Links and alternates lead to
+/// files that the writers themselves may not read.
 pub fn must_hold_its_own(objects: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(objects)?.is_dir() {
         return Err(no_file(objects, "folder"));

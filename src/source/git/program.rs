@@ -54,8 +54,7 @@ pub enum GitError {
 /// What is kept of stderr; a remote may send there what it likes.
 const MAX_SAID: u64 = 64 * 1024;
 
-/// Settings that no repository can change, not even one of this node's own that somebody has damaged: no program that git could be told to
-/// run is run, and no network is spoken to.
+/// Settings that no repository can change, not even a damaged one of this node. Git runs no other program and speaks to no network.
 const PINNED: [(&str, &str); 7] = [
     ("safe.directory", "*"),
     ("core.hooksPath", "/dev/null"),

@@ -1,5 +1,5 @@
-//! What the gate has learnt of commits. It is kept in the data folder: a commit may go live only after the node was started again, and what the
-//! commit says of its author is not who pushed it.
+//! Remembers who pushed a commit. It is kept in the data folder, because a commit may go live only after a restart. The author in the
+//! commit is not the one who pushed it.
 
 use std::{
     fs::{self, OpenOptions},

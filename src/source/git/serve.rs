@@ -116,9 +116,8 @@ impl Hosted {
 
     /// Starts a service on what the client sends, and returns what it answers.
     ///
-    /// A push whose input is complete goes on to its end, whatever becomes of the client: its references may have moved already, and the
-    /// hooks after that must run. One whose input breaks off is not told more, which git takes for the end of it: nothing stays. A fetch
-    /// ends with its client.
+    /// A push whose input is complete runs to its end, even without its client: references may have moved already, and the hooks must run.
+    /// A push whose input breaks off gets no more input. Git takes that for the end, and nothing stays. A fetch ends with its client.
     pub async fn run(
         &self,
         service: Service,
@@ -180,8 +179,8 @@ impl Hosted {
     }
 }
 
-/// Hands the client's bytes on. A child that wants no more (its input is too large, say) has the rest of them read and thrown away up to the
-/// same size again: a client that still sends would see a broken connection instead of the reason.
+/// Hands the client's bytes on. A child may want no more, for example because its input is too large. Then the rest is read and thrown
+/// away, up to the same size again. Otherwise a client that still sends would see a broken connection instead of the reason.
 async fn feed(mut input: impl AsyncRead + Unpin, mut stdin: ChildStdin, max_bytes: u64) {
     let fed = tokio::io::copy(&mut (&mut input).take(max_bytes), &mut stdin).await;
     drop(stdin);
@@ -225,7 +224,7 @@ impl Running {
     }
 }
 
-/// Reads to the end, also when nobody takes it any more: a push with nobody to read its answer would be ended by the system in the middle.
+/// Reads to the end, also when nobody takes it any more. Otherwise the system would end a push in the middle.
 async fn pump(mut stdout: ChildStdout, sender: &mpsc::Sender<Bytes>) {
     let mut buffer = BytesMut::new();
     loop {

@@ -18,7 +18,7 @@ use crate::{
 /// What gzip begins with, and what a zip does.
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZIP: &[u8] = b"PK";
-/// Bytes that the tar itself may take beside what is in it, for each entry on average: two headers, a name, and what fills a block up.
+/// Bytes that the tar itself may take for each entry on average: two headers, a name, and what fills a block up.
 const OVERHEAD_BYTES: u64 = 2048;
 
 /// How much may be in a tar.

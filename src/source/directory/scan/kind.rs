@@ -62,8 +62,7 @@ fn follow(root: &Path, link: &Path) -> Result<PathBuf, FileFault> {
     }
 }
 
-/// Returns what a path below the root is, however it was learnt of: no link on the way to it may lead out, and what the walk would not
-/// reach is not there.
+/// Returns what a path below the root is. No link on the way to it may lead out. A path that the listing would not reach counts as missing.
 pub fn kind_below(root: &Root, below: &str, max_file_bytes: u64) -> PathKind {
     if below.matches('/').count() > MAX_DEPTH {
         return PathKind::Missing;

@@ -32,8 +32,8 @@ impl Root {
         Ok(Self { real: real.into(), handle })
     }
 
-    /// Opens what has this name below it and is inside. Somebody may put a link in its place at any moment, so names are entered one by
-    /// one and through no link; where there is one, the name that it stands for is entered the same way.
+    /// Opens the file or folder with this name, if it is inside. Somebody may put a link in its place at any moment, so names are entered
+    /// one by one and through no link. Where there is a link, its target is entered the same way.
     fn enter(&self, below: &Path, flags: OFlags) -> Result<OwnedFd, FileFault> {
         match enter(self.handle.as_fd(), below, flags) {
             Err(Errno::LOOP | Errno::NOTDIR) => {

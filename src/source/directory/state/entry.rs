@@ -13,8 +13,8 @@ use crate::{
     },
 };
 
-/// A content read within this time of its last change is read again later even if `stat` stays the same: the next write may fall into
-/// the same tick of the file system's clock. (10 ms is the coarsest tick of Linux.)
+/// A content that was read within this time of its last change is read again later, even if `stat` stays the same. The next write may fall
+/// into the same tick of the file system's clock. (10 ms is the coarsest tick of Linux.)
 pub(super) const RACY: Duration = Duration::from_millis(20);
 
 /// What is known of one path.

@@ -1,5 +1,5 @@
-//! How long to wait before what is missing is gone. The more is missing, the likelier it is that nobody meant it: a volume is away, or a copy
-//! is under way that began by deleting.
+//! Decides how long missing files are waited for. The more are missing, the likelier it is that nobody meant it. A volume may be away, or a
+//! copy may be under way that began by deleting.
 
 use std::time::{Duration, Instant};
 

@@ -29,7 +29,7 @@ use crate::function::{Content, Diagnostic, Digest, FilePath};
 pub(super) enum Change {
     /// A file has this content now, or is gone.
     Content(FilePath, Option<Content>),
-    /// What a file is to hold is not certain: its content is so new that it may be half of a save, or it is not known yet.
+    /// The content of a file is not certain. It is so new that it may be half of a save, or it is not known yet.
     Unsettled(FilePath),
     /// It is certain now.
     Settled(FilePath),

@@ -1,5 +1,5 @@
-//! Writing into a repository that others may write too. Every folder is entered from the one above and never through a link, so that nobody
-//! can lead the node elsewhere; and what is written has the modes that the repository's other files have, whatever the node's umask is.
+//! Writes into a repository that others may write too. Every folder is entered from the one above and never through a link, so nobody can
+//! lead the node elsewhere. New files get the modes of the repository's other files, whatever the node's umask is.
 
 pub mod socket;
 

@@ -1,4 +1,4 @@
-//! Keeps a bare copy in line with a repository elsewhere: one task that fetches from time to time, at once when asked, and ever more seldom
+//! Keeps a bare copy in line with a repository elsewhere. One task fetches from time to time, at once when asked, and ever more seldom
 //! while it fails.
 
 mod fault;
@@ -176,8 +176,8 @@ impl Task {
     }
 }
 
-/// Returns how long to wait after so many failures in a row: twice as long after each, give or take a tenth, so that many nodes that were
-/// started together do not ask together.
+/// Returns the pause after so many failures in a row: it doubles with each. Chance changes it by up to a tenth, so nodes that were started
+/// together do not ask together.
 fn pause(interval: Duration, failures: u32, random: u64) -> Duration {
     let longest = interval.max(LONGEST_PAUSE);
     let pause = interval.saturating_mul(1 << failures.min(16)).min(longest);

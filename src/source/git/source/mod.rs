@@ -71,8 +71,8 @@ struct State {
 }
 
 impl GitSource {
-    /// Follows the repository in this folder, which is there and readable; of a remote it is the copy in the data folder, where signatures
-    /// are verified too.
+    /// Follows the repository in this folder, which is there and readable. For a remote, it is the copy in the data folder. Signatures are
+    /// verified in the data folder, too.
     pub fn new(settings: GitSettings, repository: PathBuf, data: &Path, clock: SharedClock) -> io::Result<Self> {
         let fetcher = match &settings.repository {
             Repository::Remote(remote) => {
