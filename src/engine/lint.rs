@@ -8,7 +8,10 @@ use std::{
 
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Ident, Namespace, Position, Stmt, Token};
 
-use super::{chain, changes, context, failure, module, words};
+use super::{
+    ast::{chain, changes, is_request},
+    context, module, place, words,
+};
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
 /// Names that the engine handles itself and does not list among its functions.
@@ -148,11 +151,6 @@ pub struct Findings {
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Returns whether an expression is the constant `ctx`, and not a parameter or variable of this name: the compiler knows no place for it.
-pub fn is_request(node: &Expr) -> bool {
-    matches!(node, Expr::Variable(variable, ..) if variable.1 == context::CTX && variable.0.is_none() && variable.2.is_empty())
-}
-
 /// Looks through a compiled file.
 pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> Findings {
     let mut own: HashMap<&str, Vec<usize>> = HashMap::new();
@@ -194,15 +192,7 @@ pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, metho
         ([], None) => format!("a closure that a map holds under this name is called by `.{name}.call(…)`"),
         _ => "what stands before the dot is no argument; in a function of the file it is `this`".into(),
     };
-    place(diagnostic, text, method.position).hint(hint)
-}
-
-/// Adds a position of the engine's to a finding.
-pub fn place(diagnostic: Diagnostic, text: &str, at: Position) -> Diagnostic {
-    match failure::position(at) {
-        Some(position) => diagnostic.at(text, position),
-        None => diagnostic,
-    }
+    place::mark(diagnostic, text, method.position).hint(hint)
 }
 
 /// A call of a function that is not known.
@@ -439,7 +429,7 @@ impl<'a> Walk<'a> {
             && !is_inside
         {
             let message = format!("a map with `{}` is no response: it is sent as JSON, with the status 200", key.name);
-            let warning = place(Diagnostic::warning(self.file.clone(), message), self.text, at);
+            let warning = place::mark(Diagnostic::warning(self.file.clone(), message), self.text, at);
             self.findings.warnings.push(warning.hint(format!("a response says `statusCode`, not `{}`", key.name)));
         }
     }
@@ -467,7 +457,7 @@ impl<'a> Walk<'a> {
         if property == context::PATH && module::is_guard(self.file) && !path.iter().any(is_logged) {
             let message = "`ctx.request.path` is the path as it was sent: one function answers at several, such as `/a` and `/%61`";
             let hint = "a guard guards by its folder; where it must know what was matched, `ctx.request.route` says it";
-            self.about_ctx.push(place(Diagnostic::warning(self.file.clone(), message), self.text, at).hint(hint));
+            self.about_ctx.push(place::mark(Diagnostic::warning(self.file.clone(), message), self.text, at).hint(hint));
         }
     }
 
@@ -478,7 +468,7 @@ impl<'a> Walk<'a> {
             root = &chain.lhs;
         }
         if is_request(root) {
-            let error = place(Diagnostic::error(self.file.clone(), "`ctx` cannot be changed"), self.text, root.position());
+            let error = place::mark(Diagnostic::error(self.file.clone(), "`ctx` cannot be changed"), self.text, root.position());
             self.about_ctx.push(error.hint(copy_hint(target)));
         }
         if let Some(key) = last_index(target) {
@@ -492,7 +482,7 @@ impl<'a> Walk<'a> {
             && !self.own.contains_key(call.name.as_str())
         {
             let message = format!("`{}` changes what it is called on, and `ctx` cannot be changed", call.name);
-            let error = place(Diagnostic::error(self.file.clone(), message), self.text, at);
+            let error = place::mark(Diagnostic::error(self.file.clone(), message), self.text, at);
             self.about_ctx.push(error.hint(copy_hint(chain)));
         }
     }
@@ -504,7 +494,7 @@ impl<'a> Walk<'a> {
                 None => format!("it has {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
             };
             let error = Diagnostic::error(self.file.clone(), format!("`{of}` has no `{name}`"));
-            self.about_ctx.push(place(error, self.text, at).hint(hint));
+            self.about_ctx.push(place::mark(error, self.text, at).hint(hint));
         }
     }
 
@@ -514,7 +504,7 @@ impl<'a> Walk<'a> {
 
     fn tell(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
         if self.findings.errors.len() < MAX_FINDINGS {
-            self.findings.errors.push(place(Diagnostic::error(self.file.clone(), message), self.text, at).maybe_hint(hint));
+            self.findings.errors.push(place::mark(Diagnostic::error(self.file.clone(), message), self.text, at).maybe_hint(hint));
         }
     }
 }

@@ -1,9 +1,8 @@
 //! How a function runs: compile, limits, values in and out. CPU only: it knows no server, store or file system.
 
+mod ast;
 mod body;
 pub mod budget;
-mod chain;
-mod changes;
 pub mod check_budget;
 mod context;
 mod failure;
@@ -12,6 +11,7 @@ mod lint;
 pub mod memory;
 pub mod meter;
 pub mod module;
+mod place;
 mod plan;
 mod printed;
 pub mod program;
@@ -21,7 +21,6 @@ mod room;
 mod run;
 pub mod script;
 mod sizes;
-mod subject;
 mod syntax;
 mod text;
 mod value;

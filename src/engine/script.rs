@@ -8,7 +8,7 @@ use super::{
     Engine,
     context::CTX,
     lint::{self, Findings, OpenMethod, References},
-    meter, module,
+    meter, module, place,
     plan::{Plan, Role},
     syntax,
 };
@@ -65,7 +65,7 @@ impl Script {
 
     /// Reports an error at a place in it.
     pub fn at(&self, position: rhai::Position, message: String) -> Diagnostic {
-        lint::place(Diagnostic::error(self.file.clone(), message), self.text(), position)
+        place::mark(Diagnostic::error(self.file.clone(), message), self.text(), position)
     }
 }
 
@@ -103,7 +103,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     let parsed = Parsed::parse(file, text, engine.policy()).map_err(|diagnostic| vec![*diagnostic])?;
     let class = engine.class(&parsed.manifest.limits).map_err(|why| Refused::NoRoom(Box::new(why.in_file(file))))?;
     if let Some((at, message)) = lint::endless_list(&class.rhai, &parsed.script) {
-        return Err(vec![lint::place(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
+        return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
     // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.
     let mut scope = Scope::new();

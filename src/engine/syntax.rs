@@ -2,13 +2,13 @@
 
 use rhai::{Engine, ParseError, ParseErrorType, Token};
 
-use super::{MAX_FUNCTIONS, context, failure, words};
+use super::{MAX_FUNCTIONS, context, place, words};
 use crate::function::{Diagnostic, FilePath, LimitPolicy, Limits, Position, foreign};
 
 /// Explains why a file does not compile.
 pub fn explain(engine: &Engine, file: &FilePath, text: &str, error: &ParseError, limits: &Limits, policy: &LimitPolicy) -> Diagnostic {
     // A place past the end is where something is missing.
-    let position = failure::position(error.position()).unwrap_or_else(|| Position::of_offset(text, text.trim_end().len()));
+    let position = place::position(error.position()).unwrap_or_else(|| Position::of_offset(text, text.trim_end().len()));
     if let Some(merge) = foreign::unresolved_merge(file, text, position) {
         return merge;
     }

@@ -5,9 +5,10 @@ use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, Immu
 use super::{Block, Expr, Link, LinkKind, Operator, Part, Role, Root, Statement, Step, operations};
 use crate::{
     engine::{
-        MAX_VARIABLES, chain, changes,
+        MAX_VARIABLES,
+        ast::{chain, changes, is_request},
         context::{CTX, LOG, LOG_LEVELS, Property, unavailable},
-        lint::{KEYWORDS, is_request},
+        lint::KEYWORDS,
     },
     execution::LogLevel,
 };

@@ -3,7 +3,7 @@
 
 use rhai::{Expr, FnCallExpr, Stmt};
 
-use crate::engine::chain;
+use crate::engine::ast::chain;
 
 /// Of a statement, without the blocks inside it.
 pub fn of_statement(statement: &Stmt) -> u32 {

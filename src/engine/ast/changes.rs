@@ -4,9 +4,9 @@ use rhai::{ASTNode, Expr, FnCallExpr, Position, Stmt};
 
 use super::{
     chain::{self, Link},
-    context::BODY,
-    lint::is_request,
+    is_request,
 };
+use crate::engine::context::BODY;
 
 /// They change it whatever it is.
 pub const ALWAYS: [&str; 34] = [

@@ -1,20 +1,18 @@
 //! From the engine's errors to what an author can act on: one sentence, the place, the calls that led there.
 
+mod cause;
+mod subject;
+
 use rhai::EvalAltResult;
 
-use super::{MAX_VARIABLES, meter::Stop, script::Script, value, words};
+use super::{MAX_VARIABLES, meter::Stop, place::position, script::Script, value, words};
 use crate::{
     execution::{Failure, Outcome},
-    function::{FilePath, Limits, Position},
+    function::{FilePath, Limits},
 };
 
 /// Bytes of a message, and of a thrown value, that are shown.
 const SHOWN_VALUE: usize = 2_000;
-
-/// Turns a position of the engine's into ours.
-pub fn position(at: rhai::Position) -> Option<Position> {
-    Some(Position { line: at.line()? as u32, column: at.position().unwrap_or(1).max(1) as u32 })
-}
 
 /// Explains why a run of `file` ended with this error. `scripts` finds what was compiled of a file.
 pub fn explain<'a>(error: &mut EvalAltResult, file: &FilePath, scripts: impl Fn(&FilePath) -> Option<&'a Script>) -> (Outcome, Failure) {
@@ -75,7 +73,7 @@ fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) 
         ),
         E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (Outcome::Failed, closure_not_found(signature, script)),
         other => {
-            let said = words::explain(other, at, script).unwrap_or_else(|| words::lower_first(&other.to_string()));
+            let said = cause::explain(other, at, script).unwrap_or_else(|| words::lower_first(&other.to_string()));
             (Outcome::Failed, value::cut(&without_closure_names(&said), SHOWN_VALUE).to_owned())
         }
     }

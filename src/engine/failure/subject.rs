@@ -2,8 +2,8 @@
 
 use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
-use super::{
-    chain,
+use crate::engine::{
+    ast::chain,
     context::{BODY, CTX, REQUEST},
 };
 
