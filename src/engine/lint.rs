@@ -10,7 +10,12 @@ use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, FnCallExpr, Ident, Na
 
 use super::{
     ast::{chain, changes, is_request},
-    context, module, place, words,
+    context::{
+        CTX,
+        properties::{PATH, REQUEST, properties},
+    },
+    host::{log::LOG, unavailable},
+    module, place, words,
 };
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
@@ -39,7 +44,7 @@ impl KnownFunctions {
             |info: rhai::FuncInfo| info.namespace.is_empty().then(|| (info.metadata.name.to_string(), info.metadata.param_types.len()));
         let mut functions: HashMap<String, BTreeSet<usize>> = HashMap::new();
         for (name, arguments) in engine.collect_fn_metadata(None, own_names, true) {
-            if context::unavailable(&name).is_none() {
+            if unavailable::function(&name).is_none() {
                 functions.entry(name).or_default().insert(arguments);
             }
         }
@@ -284,7 +289,7 @@ impl<'a> Walk<'a> {
             Stmt::Var(variable, ..) => drop(self.declared.insert(variable.0.name.to_string())),
             Stmt::Export(export, _) => self.wanted.push((export.0.name.to_string(), export.0.pos)),
             Stmt::Share(captured) => {
-                self.captures_other_ctx |= captured.iter().any(|(variable, place)| variable.name == context::CTX && place.is_some());
+                self.captures_other_ctx |= captured.iter().any(|(variable, place)| variable.name == CTX && place.is_some());
             }
             Stmt::Import(import, at) => {
                 let (path, alias) = &**import;
@@ -355,7 +360,7 @@ impl<'a> Walk<'a> {
             }
             return;
         }
-        if let Some(hint) = context::unavailable(name)
+        if let Some(hint) = unavailable::function(name)
             && !self.own.contains_key(name)
         {
             return self.report(at, format!("`{name}` is not available here"), hint);
@@ -439,10 +444,10 @@ impl<'a> Walk<'a> {
         if !is_request(lhs) {
             return;
         }
-        let [of_ctx, of_request] = context::properties();
+        let [of_ctx, of_request] = properties();
         let Expr::Property(first, at) = first_link(rhs) else { return };
         self.known_property("ctx", &of_ctx, &first.2, *at);
-        if first.2 == context::REQUEST
+        if first.2 == REQUEST
             && let Expr::Dot(chain, ..) = rhs
             && let Expr::Property(second, at) = first_link(&chain.rhs)
         {
@@ -453,8 +458,8 @@ impl<'a> Walk<'a> {
 
     /// What a guard decides by the path as it was sent is decided otherwise for the same function under another spelling of its path.
     fn path_in_guard(&mut self, property: &str, at: Position, path: &[ASTNode]) {
-        let is_logged = |node: &ASTNode| matches!(node, ASTNode::Expr(Expr::FnCall(call, _)) if call.namespace.path.first().is_some_and(|root| root.name == context::LOG));
-        if property == context::PATH && module::is_guard(self.file) && !path.iter().any(is_logged) {
+        let is_logged = |node: &ASTNode| matches!(node, ASTNode::Expr(Expr::FnCall(call, _)) if call.namespace.path.first().is_some_and(|root| root.name == LOG));
+        if property == PATH && module::is_guard(self.file) && !path.iter().any(is_logged) {
             let message = "`ctx.request.path` is the path as it was sent: one function answers at several, such as `/a` and `/%61`";
             let hint = "a guard guards by its folder; where it must know what was matched, `ctx.request.route` says it";
             self.about_ctx.push(place::mark(Diagnostic::warning(self.file.clone(), message), self.text, at).hint(hint));
@@ -517,7 +522,7 @@ fn copy_hint(chain: &Expr) -> String {
         _ => None,
     });
     match (names.next(), names.next()) {
-        (Some(context::REQUEST), Some(name)) => format!("copy what you need: `let {name} = ctx.request.{name};`"),
+        (Some(REQUEST), Some(name)) => format!("copy what you need: `let {name} = ctx.request.{name};`"),
         (Some(name), _) => format!("copy what you need: `let {name} = ctx.{name};`"),
         (None, _) => "choose another name, or copy what you need: `let query = ctx.request.query;`".into(),
     }

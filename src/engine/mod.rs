@@ -3,26 +3,24 @@
 mod ast;
 mod body;
 pub mod budget;
+mod builtin;
 pub mod check_budget;
 mod context;
 mod failure;
-mod guards;
+mod host;
 mod lint;
 pub mod memory;
 pub mod meter;
 pub mod module;
 mod place;
 mod plan;
-mod printed;
 pub mod program;
-mod reading;
 mod reply;
 mod room;
 mod run;
 pub mod script;
 mod sizes;
 mod syntax;
-mod text;
 mod value;
 mod words;
 
@@ -257,10 +255,9 @@ impl Class {
             .on_print(|_| {})
             .on_debug(|_, _, _| {})
             .on_progress(|_| meter::tick());
-        guards::register(&mut rhai);
-        text::register(&mut rhai);
-        reading::register(&mut rhai);
-        context::register(&mut rhai);
+        builtin::register(&mut rhai);
+        context::variable::register(&mut rhai);
+        host::register(&mut rhai);
         rhai
     }
 }

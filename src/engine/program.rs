@@ -10,7 +10,7 @@ use rhai::{Module, Scope, Shared};
 use super::{
     Class, Engine,
     check_budget::CheckBudget,
-    failure,
+    failure, host,
     lint::{self, OpenMethod},
     meter::{self, Stop},
     module::{self, Imports},
@@ -277,17 +277,17 @@ impl Linker<'_> {
     fn check_calls(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
         for call in &script.references.calls {
             let report = |message: String| script.at(call.position, message);
-            let exported = match by_alias.get(call.alias.as_str()) {
-                Some(Some(module)) => module.script.references.exported.clone(),
+            let exported: Vec<(&str, usize)> = match (by_alias.get(call.alias.as_str()), host::module(&call.alias)) {
+                (Some(Some(module)), _) => module.script.references.exported.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
                 // The module itself is reported.
-                Some(None) => continue,
-                None if call.alias == "log" => LOG_FUNCTIONS.iter().map(|name| ((*name).to_owned(), 1)).collect(),
+                (Some(None), _) => continue,
+                (None, Some(module)) => module.functions.iter().map(|function| (function.name, function.parameters.len())).collect(),
                 // The compiler knows the namespace; `global` is one.
-                None => continue,
+                (None, None) => continue,
             };
             let counts: Vec<usize> = exported.iter().filter(|(name, _)| *name == call.name).map(|(_, count)| *count).collect();
             if counts.is_empty() {
-                let near = near_miss(&call.name, exported.iter().map(|(name, _)| name.as_str()));
+                let near = near_miss(&call.name, exported.iter().map(|(name, _)| *name));
                 let diagnostic = report(format!("the module `{}` has no function `{}`", call.alias, call.name));
                 self.found.insert(diagnostic.maybe_hint(near.map(|near| format!("did you mean `{near}`?"))));
             } else if !counts.contains(&call.arguments) {
@@ -310,9 +310,6 @@ impl Linker<'_> {
         self.warnings.extend(warnings);
     }
 }
-
-/// The functions of the module `log`.
-const LOG_FUNCTIONS: [&str; 4] = ["trace", "info", "warn", "error"];
 
 impl Engine {
     /// Compiles one file by itself, or returns what that gave the last time.

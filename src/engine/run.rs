@@ -9,7 +9,7 @@ use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::{
     CancelFlag, Engine, MalformedBody, Program, body,
-    context::{self, Current},
+    context::{self, Run},
     failure, meter, module,
     plan::Planned,
     reply::{self, BadReply},
@@ -89,9 +89,9 @@ impl Engine {
         };
         let is_read = body.is_some();
         let body = body.unwrap_or_default();
-        let current = Current::new(invocation, program.function.clone(), body, program.copies_body);
-        let rhai = program.class.engine_for(current.sizes(Sizes::allowed_by(limits)));
-        context::enter(current);
+        let run = Run::new(invocation, program.function.clone(), body, program.copies_body);
+        let rhai = program.class.engine_for(run.sizes(Sizes::allowed_by(limits)));
+        context::enter(run);
         module::enter(program.imports.clone());
         let file = &program.script.file;
         // Rhai has panicked on odd input before; one more must not take the server with it.
@@ -102,7 +102,7 @@ impl Engine {
         .unwrap_or_else(|_| Ran::Failed(Outcome::Failed, failed_in(file, "the engine failed on this script; please report it".into())));
         let usage = meter::usage();
         module::enter(None);
-        let Current { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
+        let Run { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
         drop(rhai);
         // Of the run there is only what goes out.
         let leaked_bytes = meter::leaked() as i64;

@@ -2,7 +2,7 @@
 
 use rhai::{Engine, ParseError, ParseErrorType, Token};
 
-use super::{MAX_FUNCTIONS, context, place, words};
+use super::{MAX_FUNCTIONS, host::unavailable, place, words};
 use crate::function::{Diagnostic, FilePath, LimitPolicy, Limits, Position, foreign};
 
 /// Explains why a file does not compile.
@@ -34,15 +34,13 @@ fn special(kind: &ParseErrorType, limits: &Limits, policy: &LimitPolicy) -> Opti
             Some("move some of them into a module: each file may have as many".into()),
         ),
         ParseErrorType::VariableUndefined(name) | ParseErrorType::Reserved(name) => {
-            (format!("`{name}` is not available here"), Some(context::unavailable_variable(name)?.into()))
+            (format!("`{name}` is not available here"), Some(unavailable::variable(name)?.into()))
         }
         ParseErrorType::MismatchedType(wanted, given) if wanted == "an iterable value" => {
             (format!("`for` goes through an array, a string, a blob or a range, not {}", plain(given)), None)
         }
         ParseErrorType::MismatchedType(wanted, given) => (format!("this must be {}, not {}", plain(wanted), plain(given)), None),
-        ParseErrorType::ModuleUndefined(name) => {
-            (format!("`{name}` is not available here"), Some(context::unavailable_module(name)?.into()))
-        }
+        ParseErrorType::ModuleUndefined(name) => (format!("`{name}` is not available here"), Some(unavailable::module(name)?.into())),
         _ => return None,
     })
 }
@@ -93,7 +91,7 @@ impl<'a> Place<'a> {
             () if is_property && after.starts_with('(') => Some((message, Some("choose another name for the method".into()))),
             () if is_property => Some((message, Some(format!("write `[\"{word}\"]` instead of `.{word}`")))),
             () if is_key => Some((message, Some(format!("put the key into quotes: `\"{word}\"`")))),
-            () => context::unavailable(word).map(|hint| (format!("`{word}` is not available here"), Some(hint.into()))),
+            () => unavailable::function(word).map(|hint| (format!("`{word}` is not available here"), Some(hint.into()))),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{
     chain::{self, Link},
     is_request,
 };
-use crate::engine::context::BODY;
+use crate::engine::context::properties::BODY;
 
 /// They change it whatever it is.
 pub const ALWAYS: [&str; 34] = [

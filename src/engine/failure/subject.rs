@@ -4,7 +4,10 @@ use rhai::{AST, ASTNode, Expr, Position, Stmt};
 
 use crate::engine::{
     ast::chain,
-    context::{BODY, CTX, REQUEST},
+    context::{
+        CTX,
+        properties::{BODY, REQUEST},
+    },
 };
 
 /// Returns how the values are written that the call, the property or the loop at this place works on, in order; `None` for one that is not

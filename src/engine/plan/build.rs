@@ -3,19 +3,17 @@
 use rhai::{AST, ASTFlags, BinaryExpr, Expr as Node, FnCallExpr, Identifier, ImmutableString, Stmt, Token};
 
 use super::{Block, Expr, Link, LinkKind, Operator, Part, Role, Root, Statement, Step, operations};
-use crate::{
-    engine::{
-        MAX_VARIABLES,
-        ast::{chain, changes, is_request},
-        context::{CTX, LOG, LOG_LEVELS, Property, unavailable},
-        lint::KEYWORDS,
-    },
-    execution::LogLevel,
+use crate::engine::{
+    MAX_VARIABLES,
+    ast::{chain, changes, is_request},
+    context::{CTX, properties::Property},
+    host::{self, HostFunction, Kind, unavailable},
+    lint::KEYWORDS,
 };
 
 /// Returns whether Rhai itself handles a function, with a scope or a function pointer in hand, or it is not there for scripts.
 fn is_special(name: &str) -> bool {
-    KEYWORDS.contains(&name) || unavailable(name).is_some() || name == "exit"
+    KEYWORDS.contains(&name) || unavailable::function(name).is_some() || name == "exit"
 }
 
 /// Makes the statements of a plan; the number is how many variables they have.
@@ -273,8 +271,7 @@ impl Builder {
             });
         }
         if !call.namespace.is_empty() {
-            let [message] = &call.args[..] else { return None };
-            return Some(Expr::Log(log_level(call)?, Box::new(self.expr(message)?)));
+            return Some(Expr::Host { function: host_function(call)?, arguments: self.exprs(&call.args)? });
         }
         if is_special(&call.name) {
             return None;
@@ -372,10 +369,13 @@ impl Builder {
     }
 }
 
-fn log_level(call: &FnCallExpr) -> Option<LogLevel> {
-    let [space] = &call.namespace.path[..] else { return None };
-    let (_, level) = LOG_LEVELS.iter().find(|(name, _)| call.name == *name)?;
-    (space.as_str() == LOG).then_some(*level)
+/// Finds the host function of a call, if what it does can be undone when a plan gives up.
+fn host_function(call: &FnCallExpr) -> Option<&'static HostFunction> {
+    let [module] = &call.namespace.path[..] else { return None };
+    let function = host::module(module.as_str())?.function(&call.name)?;
+    match function.kind {
+        Kind::Held => (function.parameters.len() == call.args.len()).then_some(function),
+    }
 }
 
 /// Returns whether statements name a variable.
@@ -416,7 +416,7 @@ fn change_in(expr: &Expr, place: usize) -> bool {
         Expr::Text(exprs) | Expr::Array(exprs) => any(exprs),
         Expr::And(sides) | Expr::Or(sides) | Expr::Coalesce(sides) => sides.iter().any(|side| change_in(&side.expr, place)),
         Expr::Map(entries, _) => entries.iter().any(|(_, value)| change_in(value, place)),
-        Expr::Not(side) | Expr::Length(side) | Expr::Log(_, side) => change_in(side, place),
+        Expr::Not(side) | Expr::Length(side) => change_in(side, place),
         Expr::Binary(_, sides) => change_in(&sides.0, place) || change_in(&sides.1, place),
         Expr::Chain { root, links } => {
             let by_method = links.iter().any(|link| matches!(link.kind, LinkKind::Method { changes: true, .. }));
@@ -427,7 +427,7 @@ fn change_in(expr: &Expr, place: usize) -> bool {
             };
             at_root || change_in_links(links, place)
         }
-        Expr::Call { arguments, .. } => any(arguments),
+        Expr::Call { arguments, .. } | Expr::Host { arguments, .. } => any(arguments),
         Expr::Block(steps) => change(steps, place),
     }
 }

@@ -22,10 +22,10 @@ use rhai::{AST, Dynamic, Engine, GlobalRuntimeState, Identifier, ImmutableString
 
 use self::operators::Operator;
 use super::{
-    context::{self, Property},
+    context::{self, properties::Property},
+    host::HostFunction,
     meter::{self, SLOW_TICKS},
 };
-use crate::execution::LogLevel;
 
 /// A script whose every statement is known here.
 #[derive(Debug)]
@@ -187,7 +187,10 @@ enum Expr {
         name: ImmutableString,
         arguments: Box<[Expr]>,
     },
-    Log(LogLevel, Box<Expr>),
+    Host {
+        function: &'static HostFunction,
+        arguments: Box<[Expr]>,
+    },
     Block(Block),
 }
 

@@ -5,7 +5,12 @@ use std::borrow::Cow;
 use rhai::{Dynamic, Engine, GlobalRuntimeState, ImmutableString, NativeCallContext, Position};
 
 use super::{Block, Expr, Link, LinkKind, Operator, Part, Planned, Root, SLOW_TICKS, Statement, Step, meter, operators};
-use crate::engine::{body, context::Current, sizes::Sizes};
+use crate::engine::{
+    body,
+    context::Run,
+    host::{HostFunction, MAX_ARGUMENTS},
+    sizes::Sizes,
+};
 
 /// Why a step is not followed by the next.
 enum Leave {
@@ -24,7 +29,7 @@ type Ran<T> = Result<T, Leave>;
 const MARGIN: u64 = 2;
 
 /// Runs the steps of a plan.
-pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntimeState, current: &mut Current) -> Planned {
+pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntimeState, current: &mut Run) -> Planned {
     let (logged, used) = (current.log.mark(), meter::mark());
     if current.body.is_shared() {
         // A guard has read it.
@@ -75,7 +80,7 @@ struct Frame<'a> {
     engine: &'a Engine,
     /// What Rhai's own functions are called with.
     global: &'a GlobalRuntimeState,
-    current: &'a mut Current,
+    current: &'a mut Run,
 }
 
 impl Frame<'_> {
@@ -224,6 +229,14 @@ impl Frame<'_> {
         if meter::is_stopped() { Err(Leave::Stop) } else { result.map_err(|_| Leave::GiveUp) }
     }
 
+    fn host(&mut self, function: &HostFunction, arguments: &[Expr]) -> Ran<Dynamic> {
+        let mut values = <[Dynamic; MAX_ARGUMENTS]>::default();
+        for (value, argument) in values.iter_mut().zip(arguments) {
+            *value = self.eval(argument)?;
+        }
+        (function.call)(self.current, &mut values[..arguments.len()]).map_err(|_| Leave::GiveUp)
+    }
+
     fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> Ran<Dynamic> {
         let name = operator.assignment().ok_or(Leave::GiveUp)?;
         let mut target = self.places[place].take();
@@ -344,11 +357,7 @@ impl Frame<'_> {
                 let mut values = arguments.iter().map(|argument| self.eval(argument)).collect::<Ran<Vec<_>>>()?;
                 self.call(name, false, &mut values.iter_mut().collect::<Vec<_>>())?
             }
-            Expr::Log(level, message) => {
-                let message = self.eval(message)?;
-                self.current.log(*level, &message);
-                Dynamic::UNIT
-            }
+            Expr::Host { function, arguments } => self.host(function, arguments)?,
             Expr::Block(steps) => self.block(steps)?,
         })
     }

@@ -2,11 +2,12 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, INT, NativeCallContext};
+use rhai::{Array, Dynamic, Engine, FnPtr, INT, NativeCallContext};
 
-use super::text::{exclusive, inclusive};
-
-type Run<T> = Result<T, Box<EvalAltResult>>;
+use super::{
+    bounded::CallResult,
+    parts::{exclusive, inclusive},
+};
 
 /// Registers every replacement.
 pub fn register(engine: &mut Engine) {
@@ -14,14 +15,14 @@ pub fn register(engine: &mut Engine) {
     extract::<Dynamic>(engine);
     extract::<u8>(engine);
     for (name, change) in [("order", "sort"), ("order_desc", "sort_desc")] {
-        engine.register_fn(name, move |ctx: NativeCallContext, array: &mut Array| -> Run<Dynamic> {
+        engine.register_fn(name, move |ctx: NativeCallContext, array: &mut Array| -> CallResult<Dynamic> {
             let mut sorted = Dynamic::from_array(array.clone());
             let _ = ctx.call_native_fn_raw(change, true, &mut [&mut sorted])?;
             Ok(sorted)
         });
     }
     for name in ["map", "filter"] {
-        engine.register_fn(name, move |ctx: NativeCallContext, array: &mut Array, function: &str| -> Run<Dynamic> {
+        engine.register_fn(name, move |ctx: NativeCallContext, array: &mut Array, function: &str| -> CallResult<Dynamic> {
             let mut function = Dynamic::from(FnPtr::new(function)?);
             ctx.call_native_fn_raw(name, true, &mut [&mut Dynamic::from_array(array.clone()), &mut function])
         });

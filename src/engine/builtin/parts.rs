@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 
 use rhai::{Engine, INT, ImmutableString};
 
-use super::guards::register_change;
+use super::bounded::register_change;
 
 /// Registers every replacement.
 pub fn register(engine: &mut Engine) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use rhai::{Array, Dynamic, FnPtr, Map};
 
-use super::value::MAX_DEPTH;
+use crate::engine::value::MAX_DEPTH;
 
 /// Why a value has no text.
 pub enum NotPrinted {

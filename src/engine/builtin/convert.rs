@@ -1,0 +1,46 @@
+//! Values as other values: as JSON, as text, as arrays.
+
+use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, Map, NativeCallContext};
+
+use super::{
+    bounded::{CallResult, collect, error, too_large},
+    printed::{NotPrinted, Printer},
+};
+use crate::engine::value;
+
+/// Registers the conversions.
+pub fn register(engine: &mut Engine) {
+    engine
+        .register_fn("to_chars", |ctx: NativeCallContext, text: &mut ImmutableString| collect(&ctx, text.chars().map(Dynamic::from_char)));
+    engine.register_fn("to_array", |ctx: NativeCallContext, blob: &mut Blob| {
+        collect(&ctx, blob.iter().map(|byte| Dynamic::from_int(INT::from(*byte))))
+    });
+    engine.register_fn("to_blob", |ctx: NativeCallContext, text: &mut ImmutableString| -> CallResult<Blob> {
+        if text.len() > ctx.engine().max_array_size() { Err(too_large("Size of BLOB")) } else { Ok(text.as_bytes().to_vec()) }
+    });
+
+    let json = |ctx: &NativeCallContext, value: &Dynamic| -> CallResult<ImmutableString> {
+        value::to_json(value, ctx.engine().max_string_size())
+            .map(|json| String::from_utf8_lossy(&json).into_owned().into())
+            .map_err(|why| error(format!("this value cannot be written as JSON: {why}")))
+    };
+    engine.register_fn("to_json", move |ctx: NativeCallContext, value: Dynamic| json(&ctx, &value));
+    engine.register_fn("to_json", move |ctx: NativeCallContext, map: &mut Map| json(&ctx, &Dynamic::from_map(map.clone())));
+    engine.register_fn("parse_json", |text: &str| -> CallResult<Dynamic> {
+        value::from_json(text.as_bytes()).map_err(|why| error(format!("this is not JSON: {why}")))
+    });
+
+    for name in ["to_string", "to_debug"] {
+        engine.register_fn(name, |ctx: NativeCallContext, map: &mut Map| print(&ctx, |printer| printer.map(map)));
+        engine.register_fn(name, |ctx: NativeCallContext, array: &mut Array| print(&ctx, |printer| printer.array(array)));
+    }
+}
+
+fn print(ctx: &NativeCallContext, write: impl FnOnce(&mut Printer) -> Result<(), NotPrinted>) -> CallResult<ImmutableString> {
+    let mut printer = Printer::new(ctx.engine().max_string_size());
+    match write(&mut printer) {
+        Ok(()) => Ok(printer.text.into()),
+        Err(NotPrinted::TooLong) => Err(too_large("Length of string")),
+        Err(NotPrinted::TooDeep) => Err(error("this value is nested too deep to be written, or holds itself")),
+    }
+}

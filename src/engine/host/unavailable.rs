@@ -1,0 +1,57 @@
+//! Names that scripts know from elsewhere and that are not here, each with what to do instead.
+
+const NO_NETWORK: &str = "scripts have no network: a function computes its answer from the request; docs/functions.md says what there is";
+const NO_TIME: &str = "scripts have no clock: let the caller send the time; the start of each execution is recorded";
+const NO_ENVIRONMENT: &str = "scripts have no environment: write what is no secret into the file, or a module";
+const NO_FILES: &str = "scripts have no files: write what they need into a module";
+const NO_CHANCE: &str = "scripts have no chance: `ctx.execution_id` is another one for each request";
+
+/// Says that a module exists elsewhere and not here.
+pub fn module(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "http" | "https" | "net" | "url" | "sql" | "db" | "redis" => NO_NETWORK,
+        "time" | "date" | "datetime" | "chrono" => NO_TIME,
+        "env" | "os" | "process" | "sys" => NO_ENVIRONMENT,
+        "fs" | "file" | "files" | "io" | "path" => NO_FILES,
+        "random" | "rand" | "uuid" => NO_CHANCE,
+        _ => return None,
+    })
+}
+
+/// Says that a name exists in other Rhai programs, or in other places where functions run, and not here.
+pub fn function(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "fetch" | "curl" | "http_get" | "http_post" => NO_NETWORK,
+        "now" | "today" | "date" | "time" | "unix_time" => NO_TIME,
+        "env" | "getenv" | "get_env" => NO_ENVIRONMENT,
+        "open_file" | "read_file" | "write_file" => NO_FILES,
+        "rand" | "random" | "uuid" => NO_CHANCE,
+        "require" | "include" => "`import \"name\" as name;` makes the functions of a module known",
+        "print" | "debug" => "use `log::info(…)`: its lines are kept with the execution",
+        "eval" => "write the code in the file, or import a module",
+        "sleep" => "a function that waits holds a place that another could use; answer at once",
+        "timestamp" => "the execution's duration is recorded for you",
+        _ => return None,
+    })
+}
+
+/// Says what a name is here that scripts of other languages have.
+pub fn variable(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "console" | "logger" | "logging" => "use `log::info(…)`: its lines are kept with the execution",
+        "JSON" | "json" => "use `parse_json(text)` and `value.to_json()`",
+        "Math" | "math" => {
+            "numbers have methods: `x.floor()`, `x.round()`, `x.abs()`, `x.sqrt()`; there are `min(a, b)` and `max(a, b)`, too"
+        }
+        "Date" | "datetime" => NO_TIME,
+        "process" | "Deno" | "Bun" | "os" => NO_ENVIRONMENT,
+        "axios" | "requests" => NO_NETWORK,
+        "fs" => NO_FILES,
+        "req" | "request" | "event" | "context" => "the request is `ctx.request`",
+        "res" | "response" => "a response is what the script returns: `#{ statusCode: 404, body: \"…\" }`",
+        "null" | "nil" | "undefined" | "None" => "nothing is written `()`",
+        "True" => "write `true`",
+        "False" => "write `false`",
+        _ => return None,
+    })
+}
