@@ -10,7 +10,15 @@ fn what_the_docs_promise_names_tests_that_exist() {
         // `file: test`, with the file below `tests/` unless it begins with `src/`, and `…` for the rest of a long name.
         let is_name =
             |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "_/…".contains(c));
-        let named = words.split('`').skip(1).step_by(2).filter_map(|quoted| quoted.split_once(": "));
+        let quoted: Vec<&str> = words.split('`').skip(1).step_by(2).collect();
+        // A file alone stands for all that is in it.
+        let is_in_tests = |text: &&&str| {
+            is_name(text) && text.split_once('/').is_some_and(|(folder, _)| !folder.is_empty() && root.join("tests").join(folder).is_dir())
+        };
+        for file in quoted.iter().filter(is_in_tests) {
+            assert!(root.join(format!("tests/{file}.rs")).is_file(), "{page}: there is no `{file}`");
+        }
+        let named = quoted.iter().filter_map(|quoted| quoted.split_once(": "));
         let named: Vec<_> = named.filter(|(file, test)| is_name(file) && is_name(test)).collect();
         assert!(named.len() > 15, "{page}: {named:?}");
         for (file, test) in named {

@@ -54,7 +54,8 @@ fn every_operation_is_in_the_manual_says_what_it_does_and_asks_who_wants_it() {
 #[test]
 fn whatever_is_asked_the_node_answers_as_it_says() {
     needs!(Need::Program(SCHEMATHESIS));
-    let node = Node::start_with(&[("hello.rhai", "+++\ncapture = true\n+++\n1"), ("users/[id].rhai", "ctx.params.id")]);
+    let node = Node::start_with(&[("hello.rhai", "+++\ncapture = true\n+++\n1"), ("users/[id].rhai", "ctx.request.params.id")]);
+    assert_eq!(node.get("/users/7").text(), "7", "both are live");
     for _ in 0..3 {
         node.get("/hello");
     }

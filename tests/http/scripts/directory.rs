@@ -232,45 +232,6 @@ fn a_node_that_is_killed_while_it_writes_leaves_whole_files() {
     assert!(left.iter().filter(|name| !name.to_string_lossy().starts_with(".picloud-next-")).eq(["a.rhai"]), "{left:?}");
 }
 
-/// Counts the functions in a folder and in `deep` below it.
-fn functions(folder: &Path) -> usize {
-    let names = [folder.to_owned(), folder.join("deep")].into_iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
-    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.starts_with('f') && name.ends_with(".rhai")).count()
-}
-
-#[test]
-fn a_node_that_is_killed_while_it_names_files_leaves_no_function_without_its_guard() {
-    let mut node = Node::start_with(&[("keep.rhai", "1"), ("admin0/_middleware.rhai", "#{statusCode: 401}"), ("admin0/f.rhai", "1")]);
-    let root = node.folder().join("functions");
-    // A folder takes the place of the other, and the node is killed when the first functions come, or go.
-    for (round, (new, comes)) in [(1, true), (0, false), (1, false), (0, true)].into_iter().enumerate() {
-        let guard = (format!("admin{new}/_middleware.rhai"), format!("#{{statusCode: 401, body: {round}}}"));
-        let name = |number: usize| format!("admin{new}/{}f{number}.rhai", if number.is_multiple_of(2) { "" } else { "deep/" });
-        let files: Vec<(String, String)> = (0..80).map(|number| (name(number), round.to_string())).chain([guard]).collect();
-        let files = files.iter().map(|(path, text)| (path.as_str(), text.as_str())).chain([("keep.rhai", "1")]);
-        let (tree, bearer, mut client) =
-            (tar(&files.collect::<Vec<_>>()), format!("Bearer {}", crate::kit::api::admin(&node)), node.client());
-        let old = root.join(format!("admin{}", 1 - new));
-        let (new, there) = (root.join(format!("admin{new}")), functions(&old));
-        let sent = tree.clone();
-        let writer = std::thread::spawn(move || {
-            let _ = client.send("PUT", "/api/admin/tree?allow_mass_delete=true", &[("authorization", &bearer)], &sent);
-        });
-        let is_unchanged = || if comes { functions(&new) == 0 } else { functions(&old) == there };
-        while is_unchanged() && !writer.is_finished() {}
-        node.signal(Signal::KILL);
-        node.ended();
-        writer.join().unwrap();
-        for folder in [new, old] {
-            let is_guarded = folder.join("_middleware.rhai").exists();
-            assert!(is_guarded || functions(&folder) == 0, "round {round}: {} is open", folder.display());
-        }
-        node.start();
-        assert_eq!(Api::of(&node).tree("?allow_mass_delete=true", &tree).status, 200, "round {round}");
-    }
-}
-
 #[test]
 fn a_file_that_is_not_as_the_node_has_read_it_is_named() {
     let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);

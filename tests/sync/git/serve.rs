@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use picloud::source::git::{
@@ -16,7 +17,10 @@ use picloud::source::git::{
 };
 use tempfile::TempDir;
 
-use crate::kit::git::{Checkout, bare, git, push_request};
+use crate::kit::{
+    git::{Checkout, bare, git, push_request},
+    node::PATIENCE,
+};
 
 const ANN: Client = Client { name: "ann", protocol: None };
 
@@ -59,24 +63,27 @@ impl Repository {
     }
 }
 
+/// Fails if it takes longer than anything may.
+async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| panic!("waited {PATIENCE:?} for this: {what}"))
+}
+
 async fn wait_for(file: &Path) {
     let exists = async {
         while !file.exists() {
-            tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+            tokio::time::sleep(Duration::from_millis(3)).await;
         }
     };
-    tokio::time::timeout(crate::kit::node::PATIENCE, exists).await.unwrap();
+    in_time(&format!("{} is there", file.display()), exists).await;
 }
 
 #[tokio::test]
 async fn a_push_goes_on_when_its_client_has_left() {
     let repository = Repository::new(1 << 20);
     let (thinking, go_on, done) = (repository.path("thinking"), repository.path("go-on"), repository.path("done"));
-    let mkfifo = std::process::Command::new("mkfifo").arg(&go_on).status().unwrap();
-    assert!(mkfifo.success());
     // Says much, so that an answer which nobody reads would be noticed.
     let much = "head -c 300000 /dev/zero | tr '\\0' x >&2";
-    repository.hook("pre-receive", &format!("touch {}; cat {}; {much}", thinking.display(), go_on.display()));
+    repository.hook("pre-receive", &format!("touch {}; until [ -e {} ]; do sleep 0.01; done; {much}", thinking.display(), go_on.display()));
     repository.hook("post-receive", &format!("{much}; echo $PICLOUD_PUSHER > {}", done.display()));
     let checkout = Checkout::empty();
     let commit = checkout.commit(&[("a", b"1")]);
@@ -84,8 +91,8 @@ async fn a_push_goes_on_when_its_client_has_left() {
     let answer = repository.hosted.run(Service::ReceivePack, ANN, std::io::Cursor::new(request)).await.unwrap();
     wait_for(&thinking).await;
     drop(answer);
-    tokio::task::spawn_blocking(move || fs::write(go_on, "")).await.unwrap().unwrap();
-    repository.hosted.ended().await;
+    fs::write(go_on, "").unwrap();
+    in_time("its children end", repository.hosted.ended()).await;
     assert_eq!((repository.main(), fs::read_to_string(done).unwrap()), (commit, "ann\n".into()));
     assert_eq!(repository.pushes.load(Ordering::SeqCst), 1);
 }
@@ -99,7 +106,7 @@ async fn a_refused_push_is_answered_and_moves_nothing() {
     let request = push_request(&checkout, &commit);
     let mut answer = repository.hosted.run(Service::ReceivePack, ANN, std::io::Cursor::new(request)).await.unwrap();
     let mut text = Vec::new();
-    while let Some(part) = answer.recv().await {
+    while let Some(part) = in_time("the answer goes on or ends", answer.recv()).await {
         text.extend(part);
     }
     assert!(String::from_utf8_lossy(&text).contains("ng refs/heads/main pre-receive hook declined"));
@@ -117,7 +124,7 @@ async fn the_hooks_of_the_repository_itself_do_not_run() {
     let commit = checkout.commit(&[("a", b"1")]);
     let request = push_request(&checkout, &commit);
     let _answer = repository.hosted.run(Service::ReceivePack, ANN, std::io::Cursor::new(request)).await.unwrap();
-    repository.hosted.ended().await;
+    in_time("its children end", repository.hosted.ended()).await;
     assert_eq!(repository.main(), commit);
 }
 
@@ -126,9 +133,9 @@ async fn input_without_end_has_an_end() {
     let repository = Repository::new(1 << 20);
     // The child takes the first four bytes for an end, and leaves.
     for service in [Service::ReceivePack, Service::UploadPack] {
-        let _answer = repository.hosted.run(service, ANN, tokio::io::repeat(b'0')).await.unwrap();
+        let _answer = in_time("it is served", repository.hosted.run(service, ANN, tokio::io::repeat(b'0'))).await.unwrap();
     }
-    repository.hosted.ended().await;
+    in_time("its children end", repository.hosted.ended()).await;
 }
 
 #[tokio::test]
@@ -144,5 +151,5 @@ async fn eight_are_served_at_once_and_a_fetch_ends_with_its_client() {
     // Its input stays open: it is not for want of it that the child ends.
     let (_client, answer) = clients.pop().unwrap();
     drop(answer);
-    repository.hosted.advertise(Service::UploadPack, ANN).await.unwrap();
+    in_time("a place is free", repository.hosted.advertise(Service::UploadPack, ANN)).await.unwrap();
 }
