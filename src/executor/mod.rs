@@ -1,5 +1,7 @@
 //! Seam 3: who runs functions. In this process today; elsewhere later, so everything that crosses is plain data.
 
+mod history;
+mod loaded;
 pub mod local;
 mod pool;
 
