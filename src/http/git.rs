@@ -32,54 +32,22 @@ use crate::{
             Way,
             caller::{Anybody, Caller, Deploy, Grant, Guarded, Read},
         },
-        problem::Problem,
+        problem::{Problem, git::GitRefusal},
         settings::HttpSettings,
     },
-    source::git::serve::{Client, Hosted, ServeError, Service},
+    source::git::serve::{Client, Hosted, Service},
 };
 
-/// Why git is not served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no repository here.
-    NotHosted,
-    /// It asks for no service that there is; without one it asks for the files of the repository.
-    NoService,
-    /// Its body is called something else. Forms of a web page cannot send the right name.
-    MediaType {
-        /// The right one.
-        expected: String,
-    },
-    /// Its body is compressed in a way that we do not know.
-    Encoding,
-    /// Too many others are served.
-    Busy,
-    /// git failed; the log says why.
-    Failed,
-}
-
-impl From<ServeError> for Refusal {
-    fn from(error: ServeError) -> Self {
-        match error {
-            ServeError::Busy => Self::Busy,
-            ServeError::Git(_) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "cannot serve the repository: {error}");
-                Self::Failed
-            }
-        }
-    }
-}
-
 /// A problem as git shows it.
-struct Told(Problem);
+struct GitProblem(Problem);
 
-impl<P: Into<Problem>> From<P> for Told {
+impl<P: Into<Problem>> From<P> for GitProblem {
     fn from(problem: P) -> Self {
         Self(problem.into())
     }
 }
 
-impl IntoResponse for Told {
+impl IntoResponse for GitProblem {
     fn into_response(self) -> Response {
         self.0.answer_git().map(Body::new)
     }
@@ -104,8 +72,8 @@ const NO_LFS: &str = "this node keeps no files of Git LFS: name another server f
                       them (`GIT_LFS_SKIP_PUSH=1 git push …`)";
 
 /// Answers Git LFS, which would otherwise take the repository for missing. It reads JSON of this kind, and no problems.
-async fn without_lfs(Anybody(app): Anybody) -> Result<Response, Told> {
-    app.git.as_ref().ok_or(Refusal::NotHosted)?;
+async fn without_lfs(Anybody(app): Anybody) -> Result<Response, GitProblem> {
+    app.git.as_ref().ok_or(GitRefusal::NotHosted)?;
     let body = serde_json::json!({ "message": NO_LFS }).to_string();
     Ok((StatusCode::NOT_IMPLEMENTED, [(header::CONTENT_TYPE, "application/vnd.git-lfs+json")], body).into_response())
 }
@@ -116,14 +84,14 @@ async fn advertise(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Response, Told> {
-    let hosted = app.git.as_ref().ok_or(Refusal::NotHosted)?;
+) -> Result<Response, GitProblem> {
+    let hosted = app.git.as_ref().ok_or(GitRefusal::NotHosted)?;
     let query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
     let service = query.into_iter().find(|(name, _)| name == "service").and_then(|(_, name)| Service::parse(&name));
-    let service = service.ok_or(Refusal::NoService)?;
+    let service = service.ok_or(GitRefusal::NoService)?;
     let grant = authorise(&app, service, &headers, peer).await?;
     let protocol = protocol(&headers);
-    let references = hosted.advertise(service, Client { name: grant.name(), protocol }).await.map_err(Refusal::from)?;
+    let references = hosted.advertise(service, Client { name: grant.name(), protocol }).await.map_err(GitRefusal::from)?;
     let mut body = Vec::new();
     // The second version of the protocol, which only fetches speak, begins without the name of the service.
     let is_second = service == Service::UploadPack && protocol.is_some_and(|protocol| protocol.split(':').any(|part| part == "version=2"));
@@ -136,14 +104,14 @@ async fn advertise(
 }
 
 /// Runs a service on what the request's body asks for.
-async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Request<Body>) -> Result<Response, Told> {
-    let hosted: &Hosted = app.git.as_ref().ok_or(Refusal::NotHosted)?;
+async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Request<Body>) -> Result<Response, GitProblem> {
+    let hosted: &Hosted = app.git.as_ref().ok_or(GitRefusal::NotHosted)?;
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let grant = authorise(&app, service, &headers, peer).await?;
     let expected = format!("application/x-{}-request", service.name());
     if headers.get(header::CONTENT_TYPE).is_none_or(|sent| sent.as_bytes() != expected.as_bytes()) {
-        return Err(Refusal::MediaType { expected }.into());
+        return Err(GitRefusal::MediaType { expected }.into());
     }
     let input = input(&headers, body, Pace::new(&app.settings)).await?;
     if headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "4") {
@@ -151,14 +119,14 @@ async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Reque
         return Ok(answer(service, "result", Body::empty()));
     }
     let client = Client { name: grant.name(), protocol: protocol(&headers) };
-    let answered = hosted.run(service, client, input).await.map_err(Refusal::from)?;
+    let answered = hosted.run(service, client, input).await.map_err(GitRefusal::from)?;
     // From here on the status is said: what goes wrong git tells inside its protocol.
     let parts = stream::unfold(answered, async |mut answered| Some((Ok::<Bytes, Error>(answered.recv().await?), answered)));
     Ok(answer(service, "result", Body::from_stream(parts)))
 }
 
 /// Which scope it takes depends on the service, and a token may come as a password: so the caller is no argument of these handlers.
-async fn authorise(app: &Arc<App>, service: Service, headers: &HeaderMap, peer: SocketAddr) -> Result<Grant, Told> {
+async fn authorise(app: &Arc<App>, service: Service, headers: &HeaderMap, peer: SocketAddr) -> Result<Grant, GitProblem> {
     let (app, address) = (app.clone(), peer.ip());
     Ok(match service {
         Service::UploadPack => Caller::<Read>::identify(app, Way::Password, headers, address).await?.for_node()?,
@@ -175,7 +143,7 @@ fn protocol(headers: &HeaderMap) -> Option<&str> {
 
 /// Returns the body's bytes, decompressed, once the first have come: a client that waits to be told to send them must hear that before it
 /// hears the status. They break off where the client sends too little for so long.
-async fn input(headers: &HeaderMap, body: Body, pace: Pace) -> Result<Pin<Box<dyn AsyncRead + Send>>, Told> {
+async fn input(headers: &HeaderMap, body: Body, pace: Pace) -> Result<Pin<Box<dyn AsyncRead + Send>>, GitProblem> {
     let parts = stream::try_unfold((body, pace), move |(mut body, mut pace)| async move {
         let frame = pace.next(&mut body).await?;
         // What is no data are trailers.
@@ -189,7 +157,7 @@ async fn input(headers: &HeaderMap, body: Body, pace: Pace) -> Result<Pin<Box<dy
     match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(plain),
         Some(b"gzip" | b"x-gzip") => Ok(Box::pin(GzipDecoder::new(plain))),
-        Some(_) => Err(Refusal::Encoding.into()),
+        Some(_) => Err(GitRefusal::Encoding.into()),
     }
 }
 

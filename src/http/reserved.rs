@@ -76,7 +76,7 @@ static WHOLE: LazyLock<Router<Guarded>> =
     LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotOurs));
 
 fn open() -> Routes {
-    Routes::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(webhook::receive))
+    Routes::new().routes(routes!(health)).routes(routes!(ready)).routes(routes!(webhook::handler::receive))
 }
 
 fn for_operators() -> Routes {

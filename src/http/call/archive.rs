@@ -11,7 +11,7 @@ use crate::{
         app::App,
         auth::Denied,
         call::{self, admission::may_see},
-        problem::{BASIC, Problem},
+        problem::{Problem, response::BASIC},
         wire::places::Received,
     },
     live::Table,

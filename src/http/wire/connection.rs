@@ -29,7 +29,7 @@ use crate::http::{
     settings::HttpSettings,
     wire::{
         nonsense::Nonsense,
-        places::{Place, Places, Progress, Received, Streamed},
+        places::{ConnectionPlace, ConnectionPlaces, Progress, Received, Streamed},
         timer::Timer,
     },
 };
@@ -52,7 +52,7 @@ const FREE_HEADERS: usize = 100;
 /// Serves connections until told to stop. Then takes no more, lets each end what it is at, and returns; `app.connections` says when all have
 /// ended.
 pub async fn serve(listener: TcpListener, app: Arc<App>, face: Face, stop: CancellationToken) {
-    let places = Places::new(app.settings.max_connections);
+    let places = ConnectionPlaces::new(app.settings.max_connections);
     let nonsense = Arc::new(Nonsense::default());
     let mut builder = http1::Builder::new();
     builder
@@ -108,7 +108,7 @@ async fn connection(
     mut builder: http1::Builder,
     stream: TcpStream,
     peer: SocketAddr,
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
     app: Arc<App>,
     face: Face,
     stop: CancellationToken,
@@ -151,7 +151,7 @@ struct Patient {
     stuck: Option<Stuck>,
     /// From when all was said to a client that is still sending.
     lingers: Option<Pin<Box<Sleep>>>,
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
 }
 
 struct Stuck {
@@ -160,7 +160,7 @@ struct Stuck {
 }
 
 impl Patient {
-    fn new(stream: TcpStream, place: Arc<Place>, settings: &HttpSettings) -> Self {
+    fn new(stream: TcpStream, place: Arc<ConnectionPlace>, settings: &HttpSettings) -> Self {
         let limit = settings.write_timeout;
         let (progress, least_bytes) = (Progress::of(place.clone()), settings.least_bytes_within(limit));
         Self { stream, progress, limit, least_bytes, stuck: None, lingers: None, place }

@@ -39,7 +39,7 @@ const PROGRESS_BYTES: usize = 16 * 1024;
 const SAY_AGAIN_MS: u64 = 60_000;
 
 /// The places of a node.
-pub struct Places {
+pub struct ConnectionPlaces {
     count: usize,
     free: Arc<Semaphore>,
     taken: Mutex<Taken>,
@@ -47,21 +47,21 @@ pub struct Places {
 
 #[derive(Default)]
 struct Taken {
-    places: Vec<Arc<Place>>,
+    places: Vec<Arc<ConnectionPlace>>,
     /// How many each address holds.
     by_address: HashMap<IpAddr, Arc<AtomicUsize>>,
     ended: u64,
     said_ms: Option<u64>,
 }
 
-impl Places {
+impl ConnectionPlaces {
     /// Makes so many, all free.
     pub fn new(count: usize) -> Arc<Self> {
         Arc::new(Self { count, free: Arc::new(Semaphore::new(count)), taken: Mutex::default() })
     }
 
     /// Takes a place for a client of this address; if none is free, another's.
-    pub async fn take(self: &Arc<Self>, address: IpAddr) -> Held {
+    pub async fn take(self: &Arc<Self>, address: IpAddr) -> HeldPlace {
         let free = loop {
             if let Ok(free) = self.free.clone().try_acquire_owned() {
                 break free;
@@ -75,7 +75,7 @@ impl Places {
         let mut taken = self.taken();
         let of_address = taken.by_address.entry(address).or_default().clone();
         of_address.fetch_add(1, Ordering::Relaxed);
-        let place = Arc::new(Place {
+        let place = Arc::new(ConnectionPlace {
             waits_since_ms: AtomicU64::new(coarse_ms()),
             address,
             of_address,
@@ -85,7 +85,7 @@ impl Places {
         });
         taken.places.push(place.clone());
         drop(taken);
-        Held { place, places: self.clone(), _free: free }
+        HeldPlace { place, places: self.clone(), _free: free }
     }
 
     /// Ends the connection that can be spared most, if there is one.
@@ -120,7 +120,7 @@ impl Places {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn leave(&self, place: &Place) {
+    fn leave(&self, place: &ConnectionPlace) {
         let mut taken = self.taken();
         let at = place.at.load(Ordering::Relaxed);
         taken.places.swap_remove(at);
@@ -134,27 +134,27 @@ impl Places {
 }
 
 /// A place that is taken. Dropping it makes it free.
-pub struct Held {
-    place: Arc<Place>,
-    places: Arc<Places>,
+pub struct HeldPlace {
+    place: Arc<ConnectionPlace>,
+    places: Arc<ConnectionPlaces>,
     _free: OwnedSemaphorePermit,
 }
 
-impl Held {
+impl HeldPlace {
     /// Returns what the connection tells about itself.
-    pub fn place(&self) -> Arc<Place> {
+    pub fn place(&self) -> Arc<ConnectionPlace> {
         self.place.clone()
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldPlace {
     fn drop(&mut self) {
         self.places.leave(&self.place);
     }
 }
 
 /// What is known of a connection.
-pub struct Place {
+pub struct ConnectionPlace {
     /// Since when the node waits for the client; 0 while it works for it.
     waits_since_ms: AtomicU64,
     address: IpAddr,
@@ -166,7 +166,7 @@ pub struct Place {
     task: OnceLock<AbortHandle>,
 }
 
-impl Place {
+impl ConnectionPlace {
     /// Says how the connection can be ended.
     pub fn ends_by(&self, task: AbortHandle) {
         let _ = self.task.set(task);
@@ -195,13 +195,13 @@ impl Place {
 
 /// Counts what a client sends or takes.
 pub struct Progress {
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
     bytes: usize,
 }
 
 impl Progress {
     /// Begins to count.
-    pub fn of(place: Arc<Place>) -> Self {
+    pub fn of(place: Arc<ConnectionPlace>) -> Self {
         Self { place, bytes: 0 }
     }
 
@@ -226,7 +226,7 @@ pub struct Received {
 
 impl Received {
     /// Begins the work on a request, which may have to wait for its body.
-    pub fn new(body: Incoming, place: &Arc<Place>) -> Self {
+    pub fn new(body: Incoming, place: &Arc<ConnectionPlace>) -> Self {
         if body.is_end_stream() {
             place.is_worked_for();
             return Self { body, progress: None };
@@ -272,12 +272,12 @@ impl http_body::Body for Received {
 /// An answer that is made while it is sent. Until its end the client is worked for.
 pub struct Streamed {
     body: Body,
-    place: Arc<Place>,
+    place: Arc<ConnectionPlace>,
 }
 
 impl Streamed {
     /// Wraps an answer's body.
-    pub fn new(body: Body, place: Arc<Place>) -> Self {
+    pub fn new(body: Body, place: Arc<ConnectionPlace>) -> Self {
         Self { body, place }
     }
 }

@@ -1,0 +1,112 @@
+//! What somebody hears who may not do what they ask for.
+
+use std::time::Duration;
+
+use crate::{
+    access::{FunctionPrefix, Scope},
+    http::auth::{Denied, Way},
+};
+
+/// Says it to somebody who orders something: what the token is good for, and how to get another.
+pub fn to_operator(denied: &Denied) -> String {
+    match denied {
+        Denied::NoToken { needed, way: Way::Bearer } => format!(
+            "this needs a token with the scope `{needed}`, sent as `Authorization: Bearer …` and not as a password; {}",
+            made_by(*needed)
+        ),
+        Denied::NoToken { needed, way: Way::Password } => {
+            format!("this needs a token, which git takes as the password, with any user name; {}", made_by(*needed))
+        }
+        Denied::WrongToken => {
+            "the token is not known here, or was revoked, or has expired; `picloud token list` shows those that there are".into()
+        }
+        Denied::TooManyTries { retry_after } => too_many_tries(*retry_after),
+        Denied::ScopeTooSmall { principal, needed } => {
+            format!("the token `{}` has the scope `{}`, and this needs `{needed}`; {}", principal.name, principal.scope, made_by(*needed))
+        }
+        Denied::OnlySomeFunctions { principal } => format!(
+            "the token `{}` is good for the functions of `{}` only, and this is about the whole node",
+            principal.name,
+            principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
+        ),
+        Denied::ListTooLarge { principal } => {
+            let functions = principal.functions.as_ref().map_or("", FunctionPrefix::as_str);
+            format!(
+                "the token `{}` is good for the functions of `{functions}` only: ask for those with `prefix={functions}/`, or for one by its name",
+                principal.name
+            )
+        }
+        Denied::OtherFunction { principal } => format!(
+            "the token `{}` is good for the functions of `{}` only, and this is none of them",
+            principal.name,
+            principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
+        ),
+        Denied::DatabaseAway => {
+            "the database that knows the tokens does not answer; the one in the file `admin-token` of the data folder works without".into()
+        }
+    }
+}
+
+/// Says it to the caller of a function, who hears what the function asks for and nothing of the node.
+pub fn to_caller(denied: &Denied) -> String {
+    match denied {
+        Denied::NoToken { .. } => "this function needs a token: send one as `Authorization: Bearer …`".into(),
+        Denied::WrongToken => "the token is not known here, or was revoked, or has expired".into(),
+        Denied::ScopeTooSmall { principal, needed } => {
+            format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
+        }
+        Denied::OnlySomeFunctions { principal } | Denied::OtherFunction { principal } | Denied::ListTooLarge { principal } => {
+            format!("the token `{}` is not good for this function", principal.name)
+        }
+        Denied::DatabaseAway => "tokens cannot be looked up now; try again soon".into(),
+        Denied::TooManyTries { retry_after } => too_many_tries(*retry_after),
+    }
+}
+
+fn too_many_tries(retry_after: Duration) -> String {
+    format!("too many wrong tokens came from this address; try again in {} s", whole_seconds(retry_after))
+}
+
+/// Returns the seconds after which a time has passed.
+pub fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
+
+/// Says how somebody gets a token: another command, such as one to a node elsewhere, would ask with the token that is too small.
+fn made_by(scope: Scope) -> String {
+    format!("make one on the node's machine, in its folder: `picloud token create NAME --scope {scope}`")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Principal;
+
+    fn ci(functions: Option<&str>) -> Principal {
+        Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
+    }
+
+    fn too_small() -> Denied {
+        Denied::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
+    }
+
+    #[test]
+    fn what_is_denied_says_what_to_do() {
+        let told = || {
+            [
+                Denied::NoToken { needed: Scope::Deploy, way: Way::Bearer },
+                Denied::NoToken { needed: Scope::Deploy, way: Way::Password },
+                Denied::WrongToken,
+                Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
+                too_small(),
+                Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
+                Denied::OtherFunction { principal: ci(Some("shop")) },
+                Denied::ListTooLarge { principal: ci(Some("shop")) },
+                Denied::DatabaseAway,
+            ]
+        };
+        let to_operators = told().map(|denied| to_operator(&denied));
+        let to_callers = told().map(|denied| to_caller(&denied));
+        insta::assert_snapshot!(format!("{}\n\nto callers of a function:\n{}", to_operators.join("\n"), to_callers.join("\n")));
+    }
+}

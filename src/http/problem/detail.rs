@@ -1,0 +1,69 @@
+//! What each problem says.
+
+use super::{Problem, archive, denied, run};
+use crate::function::route::methods::join;
+
+impl Problem {
+    /// Returns one sentence that is safe for anyone to read.
+    pub(super) fn detail(&self) -> String {
+        match self {
+            Self::BadPath(why) => format!("the path is malformed: {why}"),
+            Self::NotFound => "no function answers at this path".into(),
+            Self::NotOurs => {
+                "this URL is the node's own, and it has nothing there; `/_picloud/openapi.json` lists what it has, and in a name `/` is written `%2F`"
+                    .into()
+            }
+            Self::NoRoute => "this URL is the node's own: no function answers there".into(),
+            Self::UnknownScript => "no script has this id".into(),
+            Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
+            Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
+            Self::BodyEncoded(coding) => {
+                format!("the body is encoded with `{coding}`, and bodies are taken as they are: send it without `content-encoding`")
+            }
+            Self::BodyTimeout => "the body did not come in time".into(),
+            Self::BodyBroken => "the request ended before its body did, or the parts of its body are malformed".into(),
+            Self::Broken(_) => "the function's file is broken and has no good version".into(),
+            Self::BrokenBranch(_) => "the files of this branch have mistakes".into(),
+            Self::Refused(refused) => run::not_run(refused),
+            Self::Ended(outcome, _) => run::ended(*outcome).into(),
+            Self::BadHead(why) => format!("the request is malformed: {why}"),
+            Self::NotImplemented(why) => why.clone(),
+            Self::NotReady => "the functions are not loaded yet".into(),
+            Self::Order(error) => error.to_string(),
+            Self::BadOrder(why) => why.clone(),
+            Self::NotAdmitted(denied) => denied::to_caller(denied),
+            Self::Denied(denied) => denied::to_operator(denied),
+            Self::Git(refusal) => refusal.detail(),
+            Self::NoWebhookSecret => {
+                "webhooks are off: set `webhook_secret` in the section `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
+            }
+            Self::Webhook(refusal) => refusal.detail(),
+            Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
+            Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
+            Self::UnknownVersion { version, function } => {
+                format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
+            }
+            Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
+            Self::TailsBusy { limit } => {
+                format!("{limit} follow executions already, and more may not (`max_tails` in the section `[server]`); try again soon")
+            }
+            Self::Archive(error) => archive::detail(error),
+            Self::Upload(error) => error.to_string(),
+            Self::Tar(error) => error.to_string(),
+            Self::UploadsBusy => "too many trees come at once; try again soon".into(),
+            Self::TokenTaken(name) => format!("there is a token `{name}` already; take another name, or revoke that one first"),
+            Self::UnknownToken(name) => format!("there is no token `{name}`"),
+            Self::HistoryAway => {
+                "the database does not answer, or must not be written to now (`picloud status` says why); try again".into()
+            }
+        }
+    }
+
+    /// Returns one sentence for the author of a function that did not run, who may know its limits.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused.to_string(),
+            other => other.detail(),
+        }
+    }
+}

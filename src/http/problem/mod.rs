@@ -1,0 +1,180 @@
+//! What callers are told when there is no response of a function's.
+
+mod archive;
+mod denied;
+mod detail;
+pub mod git;
+pub mod response;
+mod run;
+mod status;
+pub mod webhook;
+
+use axum::response::IntoResponse;
+use http::Response;
+
+use self::{git::GitRefusal, webhook::WebhookRefusal};
+use crate::{
+    execution::{Failure, Outcome},
+    executor::ExecuteError,
+    function::{Diagnostic, FunctionName, route::Method},
+    http::auth::Denied,
+    runner::NoReply,
+    source::tarball::TarError,
+    store::StoreError,
+    sync::{
+        archive::ArchiveError,
+        orders::{error::OrderError, upload::UploadError},
+    },
+};
+
+/// Why a request gets no response of a function's.
+#[derive(Debug)]
+pub enum Problem {
+    /// The path cannot be a path.
+    BadPath(String),
+    /// The head of the request cannot be understood for certain.
+    BadHead(String),
+    /// The request asks for what no part of a node does.
+    NotImplemented(String),
+    /// No function answers there.
+    NotFound,
+    /// Nothing of the node's is there.
+    NotOurs,
+    /// What a function is asked for is a URL of the node's own.
+    NoRoute,
+    /// No function of this id.
+    UnknownScript,
+    /// The path is there, the method is not.
+    MethodNotAllowed(Vec<Method>),
+    /// The body is larger than the function takes.
+    BodyTooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// The body is compressed, or encoded in another way.
+    BodyEncoded(String),
+    /// The body did not come in time.
+    BodyTimeout,
+    /// The client broke off, or its message is malformed.
+    BodyBroken,
+    /// The function's file is broken and never was good.
+    Broken(Vec<Diagnostic>),
+    /// The branch is not shown, because its files have mistakes.
+    BrokenBranch(Vec<Diagnostic>),
+    /// The run did not take place.
+    Refused(ExecuteError),
+    /// The run failed. With its author's view of it, which callers see only with `--dev`.
+    Ended(Outcome, Option<Failure>),
+    /// Nothing is loaded yet.
+    NotReady,
+    /// Who sent it may not do this.
+    Denied(Denied),
+    /// The same, of a function's caller: that one hears what the function asks for, and nothing of the node.
+    NotAdmitted(Denied),
+    /// It is nothing that git is served.
+    Git(GitRefusal),
+    /// What an operator wants cannot be done.
+    Order(OrderError),
+    /// What an operator sent is no order.
+    BadOrder(String),
+    /// A webhook came, and nobody may send one.
+    NoWebhookSecret,
+    /// A webhook is not believed.
+    Webhook(WebhookRefusal),
+    /// Too many webhooks come at once.
+    WebhooksBusy,
+    /// An earlier deployment does not answer.
+    Archive(ArchiveError),
+    /// The source was not changed.
+    Upload(UploadError),
+    /// A tar is not taken.
+    Tar(TarError),
+    /// Too many trees come at once.
+    UploadsBusy,
+    /// There is a token of this name.
+    TokenTaken(String),
+    /// There is no token of this name.
+    UnknownToken(String),
+    /// No execution of this id is kept.
+    UnknownExecution,
+    /// The function never had such a version.
+    UnknownVersion {
+        /// What was asked for.
+        version: String,
+        /// Which function.
+        function: FunctionName,
+    },
+    /// The execution is there and cannot be run again so. Says why, and what to do.
+    NotReplayable(String),
+    /// What is to be run is there and cannot be.
+    NotInvocable {
+        /// Why, and what to do.
+        why: String,
+        /// What is wrong with its file.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The database that keeps what happened does not answer.
+    HistoryAway,
+    /// As many follow executions as may.
+    TailsBusy {
+        /// The node's `max_tails`.
+        limit: usize,
+    },
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<NoReply> for Problem {
+    fn from(NoReply { outcome, failure }: NoReply) -> Self {
+        Self::Ended(outcome, failure)
+    }
+}
+
+impl From<GitRefusal> for Problem {
+    fn from(refusal: GitRefusal) -> Self {
+        Self::Git(refusal)
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        Self::Order(error)
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Order(error) => Self::Order(error),
+            error => Self::Upload(error),
+        }
+    }
+}
+
+impl From<TarError> for Problem {
+    fn from(error: TarError) -> Self {
+        Self::Tar(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response<axum::body::Body> {
+        self.answer(None, false).map(axum::body::Body::new)
+    }
+}
+
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        Self::Archive(error)
+    }
+}
+
+/// Tells callers that the database is away, and the log why.
+pub fn away(error: StoreError) -> Problem {
+    tracing::error!(error = &error as &dyn std::error::Error, "the control plane cannot answer: {}", error.explained());
+    Problem::HistoryAway
+}

@@ -1,0 +1,141 @@
+//! How a problem is answered: `application/problem+json` (RFC 9457), or a text for git.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use http_body_util::{Either, Full};
+use serde::Serialize;
+
+use super::{Problem, denied::whole_seconds, git::GitRefusal};
+use crate::{
+    execution::{Failure, Outcome},
+    executor::ExecuteError,
+    function::Diagnostic,
+    http::{
+        answer::{Answer, allow_header},
+        auth::Denied,
+    },
+    source::tarball::TarError,
+    store::FindError,
+    sync::{
+        archive::ArchiveError,
+        diff::tree::TreeDiff,
+        orders::{error::OrderError, upload::UploadError},
+    },
+};
+
+/// Asks for a user and a password.
+pub const BASIC: &str = "Basic realm=\"PiCloud\", charset=\"UTF-8\"";
+/// Seconds after which a caller may try again when something is busy.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Mistakes that are told of a deployment whose files have become wrong.
+const FIRST_DIAGNOSTICS: usize = 10;
+
+impl Problem {
+    /// Makes the response. `dev` adds what only an author should see.
+    pub fn answer(&self, execution_id: Option<&str>, dev: bool) -> Answer {
+        let status = self.status();
+        let (failure, diagnostics) = match self {
+            Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
+            Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
+            Self::Order(OrderError::Broken { diagnostics, .. })
+            | Self::NotInvocable { diagnostics, .. }
+            | Self::Upload(UploadError::Wrong(diagnostics) | UploadError::RouteTaken(diagnostics))
+            | Self::Tar(TarError::Wrong(diagnostics)) => (None, &diagnostics[..]),
+            Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
+                (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
+            }
+            _ => (None, &[][..]),
+        };
+        let plan = match self {
+            Self::Upload(UploadError::MassDelete(plan)) => Some(&**plan),
+            _ => None,
+        };
+        let detail = self.detail();
+        // On the command line a hint is a line of its own, here a member.
+        let (detail, hint) = detail.split_once("\n  hint: ").map_or((&*detail, None), |(detail, hint)| (detail, Some(hint)));
+        let body = Body {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail,
+            hint,
+            execution_id,
+            failure,
+            diagnostics,
+            plan,
+            text: plan.map(ToString::to_string),
+        };
+        let json = serde_json::to_vec(&body).unwrap_or_default();
+        self.respond("application/problem+json", json, "Bearer")
+    }
+
+    /// Makes the response for git, which shows a plain text to its user behind `remote:`.
+    pub fn answer_git(&self) -> Answer {
+        self.respond("text/plain; charset=utf-8", format!("{}\n", self.detail()).into(), BASIC)
+    }
+
+    fn respond(&self, content_type: &'static str, body: Vec<u8>, challenge: &'static str) -> Answer {
+        let mut response = Response::new(Either::Left(Full::new(Bytes::from(body))));
+        *response.status_mut() = self.status();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Self::MethodNotAllowed(allow) = self {
+            headers.insert(header::ALLOW, allow_header(allow));
+        }
+        if let Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) | Self::NotAdmitted(Denied::NoToken { .. } | Denied::WrongToken) =
+            self
+        {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Self::BodyEncoded(_) = self {
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        if let Some(seconds) = self.retry_after_seconds() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+
+    /// Returns when the same request may succeed, if waiting helps.
+    fn retry_after_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Denied(Denied::TooManyTries { retry_after }) | Self::NotAdmitted(Denied::TooManyTries { retry_after }) => {
+                Some(whole_seconds(*retry_after))
+            }
+            Self::Refused(ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::NotLoaded)
+            | Self::Ended(Outcome::Cancelled, _)
+            | Self::NotReady
+            | Self::Denied(Denied::DatabaseAway)
+            | Self::NotAdmitted(Denied::DatabaseAway)
+            | Self::WebhooksBusy
+            | Self::UploadsBusy
+            | Self::HistoryAway
+            | Self::TailsBusy { .. }
+            | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
+            | Self::Git(GitRefusal::Busy) => Some(RETRY_AFTER_SECONDS),
+            _ => None,
+        }
+    }
+}
+
+/// The members of RFC 9457, and ours.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'a Failure>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    diagnostics: &'a [Diagnostic],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a TreeDiff>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}

@@ -1,0 +1,25 @@
+//! Why a function did not answer.
+
+use crate::{execution::Outcome, executor::ExecuteError};
+
+/// Says why it did not run.
+pub fn not_run(refused: &ExecuteError) -> String {
+    match refused {
+        ExecuteError::MalformedBody(why) => why.clone(),
+        ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } => "too many requests at once; try again soon".into(),
+        ExecuteError::Leaks { .. } => "the function leaks memory and was stopped until it changes".into(),
+        ExecuteError::NotLoaded => "the function is being replaced; try again".into(),
+    }
+}
+
+/// Says how its run ended.
+pub fn ended(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Failed | Outcome::Ok | Outcome::Rejected => "the function failed",
+        Outcome::TimedOut => "the function ran past its time limit",
+        Outcome::OperationsExceeded => "the function passed its limit of operations",
+        Outcome::MemoryExceeded => "the function passed its memory limit",
+        Outcome::SizeExceeded => "the function passed a size limit",
+        Outcome::Cancelled => "the node has too much to do and stopped the run; try again soon",
+    }
+}

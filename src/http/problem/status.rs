@@ -1,0 +1,226 @@
+//! The one table from problems to statuses.
+
+use http::StatusCode;
+
+use super::{Problem, git::GitRefusal};
+use crate::{
+    execution::Outcome,
+    executor::ExecuteError,
+    http::auth::Denied,
+    source::{edit::EditError, tarball::TarError},
+    store::FindError,
+    sync::{
+        archive::ArchiveError,
+        orders::{error::OrderError, upload::UploadError},
+    },
+};
+
+impl Problem {
+    /// Returns the status: every error that a caller can meet, in one table.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadPath(_)
+            | Self::BadHead(_)
+            | Self::BodyBroken
+            | Self::BadOrder(_)
+            | Self::Tar(TarError::Damaged(_))
+            | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
+            Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
+                Denied::NoToken { .. } | Denied::WrongToken => StatusCode::UNAUTHORIZED,
+                Denied::ScopeTooSmall { .. }
+                | Denied::OnlySomeFunctions { .. }
+                | Denied::OtherFunction { .. }
+                | Denied::ListTooLarge { .. } => StatusCode::FORBIDDEN,
+                Denied::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+                Denied::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
+            },
+            Self::Git(GitRefusal::NoService) => StatusCode::FORBIDDEN,
+            Self::NotFound
+            | Self::NotOurs
+            | Self::NoRoute
+            | Self::UnknownScript
+            | Self::Upload(UploadError::Unknown(_))
+            | Self::UnknownToken(_)
+            | Self::UnknownExecution
+            | Self::UnknownVersion { .. }
+            | Self::Git(GitRefusal::NotHosted)
+            | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
+            | Self::Archive(ArchiveError::Find(
+                FindError::Unknown(_)
+                | FindError::Short(_)
+                | FindError::Ambiguous { .. }
+                | FindError::NothingLive
+                | FindError::NeverLive(_),
+            )) => StatusCode::NOT_FOUND,
+            Self::NotReplayable(_)
+            | Self::TokenTaken(_)
+            | Self::NotInvocable { .. }
+            | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            | Self::Archive(ArchiveError::Outdated { .. })
+            | Self::Upload(
+                UploadError::Exists(_)
+                | UploadError::RouteTaken(_)
+                | UploadError::MassDelete(_)
+                | UploadError::Held(_)
+                | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved(_) | EditError::InTheWay { .. }),
+            ) => StatusCode::CONFLICT,
+            Self::Upload(UploadError::Moved(_)) => StatusCode::PRECONDITION_FAILED,
+            Self::Order(OrderError::Broken { .. }) | Self::Upload(UploadError::Wrong(_)) | Self::Tar(TarError::Wrong(_)) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::Webhook(_) => StatusCode::UNAUTHORIZED,
+            Self::NoWebhookSecret => StatusCode::FORBIDDEN,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge { .. } | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyEncoded(_) | Self::Git(GitRefusal::MediaType { .. } | GitRefusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            Self::Git(GitRefusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
+            Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => StatusCode::BAD_GATEWAY,
+            Self::Broken(_)
+            | Self::BrokenBranch(_)
+            | Self::NotReady
+            | Self::UploadsBusy
+            | Self::Upload(UploadError::SourceAway(_))
+            | Self::HistoryAway
+            | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
+            | Self::Upload(UploadError::Order(_))
+            | Self::Git(GitRefusal::Busy)
+            | Self::WebhooksBusy
+            | Self::TailsBusy { .. }
+            | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
+            | Self::Refused(
+                ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::Leaks { .. } | ExecuteError::NotLoaded,
+            )
+            | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
+            Self::Ended(Outcome::OperationsExceeded | Outcome::MemoryExceeded | Outcome::SizeExceeded, _) => {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use super::*;
+    use crate::{
+        access::{Principal, Scope},
+        deployment::DeploymentId,
+        function::{FunctionName, limits::Size, route::Method},
+        http::{auth::Way, problem::webhook::WebhookRefusal},
+        store::StoreError,
+        sync::{check::Functions, diff::tree::TreeDiff},
+    };
+
+    fn ci(functions: Option<&str>) -> Principal {
+        Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
+    }
+
+    fn too_small() -> Denied {
+        Denied::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
+    }
+
+    #[test]
+    fn every_problem_has_its_status() {
+        let refused = Problem::Refused;
+        let ended = |outcome| Problem::Ended(outcome, None);
+        for (problem, status) in [
+            (Problem::BadPath("x".into()), 400),
+            (Problem::BadHead("x".into()), 400),
+            (Problem::NotImplemented("x".into()), 501),
+            (Problem::BodyBroken, 400),
+            (refused(ExecuteError::MalformedBody("x".into())), 400),
+            (Problem::Denied(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
+            (Problem::NotAdmitted(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
+            (Problem::NotAdmitted(too_small()), 403),
+            (Problem::NotAdmitted(Denied::DatabaseAway), 503),
+            (Problem::Denied(Denied::WrongToken), 401),
+            (Problem::Denied(too_small()), 403),
+            (Problem::Denied(Denied::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denied::OtherFunction { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denied::ListTooLarge { principal: ci(None) }), 403),
+            (Problem::UnknownToken("x".into()), 404),
+            (Problem::TokenTaken("x".into()), 409),
+            (Problem::HistoryAway, 503),
+            (Problem::Git(GitRefusal::NoService), 403),
+            (Problem::Git(GitRefusal::NotHosted), 404),
+            (Problem::Webhook(WebhookRefusal::Unsigned), 401),
+            (Problem::Webhook(WebhookRefusal::WrongSignature), 401),
+            (Problem::Webhook(WebhookRefusal::WrongTime), 401),
+            (Problem::NoWebhookSecret, 403),
+            (Problem::NotFound, 404),
+            (Problem::NotOurs, 404),
+            (Problem::NoRoute, 404),
+            (Problem::UnknownScript, 404),
+            (Problem::BadOrder("x".into()), 400),
+            (Problem::Order(OrderError::Find(FindError::NeverLive(DeploymentId(1)))), 404),
+            (Problem::Order(OrderError::NothingBefore("x".into())), 404),
+            (Problem::Order(OrderError::AlreadyLive(DeploymentId(1))), 409),
+            (Problem::Order(OrderError::NothingToDo("x")), 409),
+            (Problem::Order(OrderError::Broken { id: DeploymentId(1), diagnostics: Vec::new() }), 422),
+            (Problem::Order(OrderError::NoDatabase("x".into())), 503),
+            (Problem::Archive(FindError::Unknown("x".into()).into()), 404),
+            (Problem::Archive(FindError::Short("x".into()).into()), 404),
+            (Problem::Archive(FindError::Ambiguous { key: "x".into(), revisions: Vec::new() }.into()), 404),
+            (Problem::Archive(FindError::NothingLive.into()), 404),
+            (Problem::Archive(FindError::NeverLive(DeploymentId(1)).into()), 404),
+            (Problem::Archive(ArchiveError::Outdated { id: DeploymentId(1), diagnostics: Arc::new([]) }), 409),
+            (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
+            (Problem::Archive(ArchiveError::NoDatabase), 503),
+            (Problem::Archive(ArchiveError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
+            (Problem::Tar(TarError::Damaged(std::io::ErrorKind::UnexpectedEof.into())), 400),
+            (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
+            (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),
+            (Problem::Upload(UploadError::RouteTaken(Vec::new())), 409),
+            (Problem::Upload(UploadError::MassDelete(Box::new(TreeDiff::between(&Functions::new(), &Functions::new())))), 409),
+            (Problem::Upload(UploadError::Held("x".into())), 409),
+            (Problem::Upload(EditError::ReadOnly("x".into()).into()), 409),
+            (Problem::Upload(EditError::Moved("x".into()).into()), 409),
+            (Problem::Upload(EditError::InTheWay { path: "x".into(), why: "x" }.into()), 409),
+            (Problem::Upload(UploadError::Moved(FunctionName::new("x"))), 412),
+            (Problem::Tar(TarError::TooMuch { what: "x".into(), limit: 1 }), 413),
+            (Problem::Tar(TarError::NoTar { hint: None }), 415),
+            (Problem::Upload(UploadError::Wrong(Vec::new())), 422),
+            (Problem::Tar(TarError::Wrong(Vec::new())), 422),
+            (Problem::Upload(EditError::Failed { path: "x".into(), why: "x".into() }.into()), 500),
+            (Problem::Upload(UploadError::SourceAway(None)), 503),
+            (Problem::UploadsBusy, 503),
+            (Problem::MethodNotAllowed(vec![Method::Get]), 405),
+            (Problem::BodyTimeout, 408),
+            (Problem::BodyTooLarge { limit: 1 }, 413),
+            (Problem::BodyEncoded("gzip".into()), 415),
+            (Problem::Git(GitRefusal::MediaType { expected: String::new() }), 415),
+            (Problem::Git(GitRefusal::Encoding), 415),
+            (Problem::Denied(Denied::TooManyTries { retry_after: Duration::ZERO }), 429),
+            (Problem::Git(GitRefusal::Failed), 500),
+            (ended(Outcome::Failed), 502),
+            (Problem::Denied(Denied::DatabaseAway), 503),
+            (Problem::Git(GitRefusal::Busy), 503),
+            (Problem::Broken(Vec::new()), 503),
+            (Problem::BrokenBranch(Vec::new()), 503),
+            (Problem::NotReady, 503),
+            (Problem::WebhooksBusy, 503),
+            (Problem::TailsBusy { limit: 1 }, 503),
+            (Problem::UnknownExecution, 404),
+            (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
+            (Problem::NotReplayable("x".into()), 409),
+            (Problem::NotInvocable { why: "x".into(), diagnostics: Vec::new() }, 409),
+            (refused(ExecuteError::FunctionBusy { limit: 1 }), 503),
+            (refused(ExecuteError::NodeBusy { limit: 1 }), 503),
+            (refused(ExecuteError::Leaks { limit: Size::mib(1) }), 503),
+            (refused(ExecuteError::NotLoaded), 503),
+            (ended(Outcome::Cancelled), 503),
+            (ended(Outcome::TimedOut), 504),
+            (ended(Outcome::OperationsExceeded), 507),
+            (ended(Outcome::MemoryExceeded), 507),
+            (ended(Outcome::SizeExceeded), 507),
+        ] {
+            assert_eq!(problem.status().as_u16(), status, "{problem:?}");
+        }
+    }
+}
