@@ -28,7 +28,8 @@ use crate::{
     executor::local,
     function::{
         Cors, Diagnostic, Digest, LimitPolicy, Limits,
-        limits::{DEFAULT_FILE_SIZE, LONGEST, LimitOverrides, Size, Span},
+        limits::{DEFAULT_FILE_SIZE, LimitOverrides},
+        quantity::{LONGEST, Size, Span},
         toml_text,
         within::Within,
     },

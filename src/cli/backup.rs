@@ -9,7 +9,7 @@ use super::{Configured, Exit, for_its_user, output};
 use crate::{
     backup::{self, Created, Restored},
     config::{Config, FILE_NAME, Source},
-    function::limits::Size,
+    function::quantity::Size,
     node,
     shown::Shown,
     source::git::Repository,

@@ -20,7 +20,7 @@ use crate::{
     clock::{monotonic, rfc3339},
     config::{Config, Source as SourceConfig},
     deployment::{Deployment, DeploymentStatus, Summary},
-    function::{Diagnostic, limits::Size},
+    function::{Diagnostic, quantity::Size},
     node,
     shown::Shown,
     store::{Store, journal::SPOOL},

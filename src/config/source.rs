@@ -11,7 +11,7 @@ use super::Fault;
 use crate::{
     function::{
         LimitPolicy,
-        limits::{LONGEST, Size, Span},
+        quantity::{LONGEST, Size, Span},
         within::Within,
     },
     secret::Secret,

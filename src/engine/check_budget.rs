@@ -11,7 +11,7 @@ use super::{CancelFlag, Class, ClassKey};
 use crate::clock::monotonic;
 use crate::function::{
     Diagnostic, FilePath, LimitPolicy,
-    limits::{Size, Span},
+    quantity::{Size, Span},
 };
 
 /// CPU time of the top levels of all modules together.

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use crate::{
     execution::{Finished, Invocation},
-    function::{Diagnostic, SharedFunction, Version, limits::Size},
+    function::{Diagnostic, SharedFunction, Version, quantity::Size},
 };
 
 /// Why a run did not take place.

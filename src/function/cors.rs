@@ -7,7 +7,7 @@ use serde::{
     de::{SeqAccess, Visitor, value::SeqAccessDeserializer},
 };
 
-use super::{limits::Span, route::Method};
+use super::{quantity::Span, route::Method};
 
 /// Who may call from a browser, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Cors, Diagnostic, FilePath, Position, foreign,
-    limits::{LONGEST, LimitOverrides, LimitPolicy, Limits, Span},
+    limits::{LimitOverrides, LimitPolicy, Limits},
+    quantity::{LONGEST, Span},
     route::Method,
     toml_text,
     within::Within,
@@ -220,7 +221,7 @@ mod tests {
         assert_eq!(parsed.script, "\n\n\n\n\n\n\nlet x = 1;");
     }
 
-    use super::super::limits::Size;
+    use super::super::quantity::Size;
 
     #[test]
     fn who_may_call_is_a_scope() {

@@ -8,6 +8,7 @@ pub mod limits;
 pub mod loss;
 pub mod manifest;
 pub mod name;
+pub mod quantity;
 pub mod reserved;
 pub mod route;
 pub mod toml_text;

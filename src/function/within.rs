@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-use super::limits::{Size, Span};
+use super::quantity::{Size, Span};
 
 /// Something that people write as an amount: a number, bytes, a time.
 pub trait Quantity: Copy {

@@ -7,7 +7,7 @@ use picloud::{
     execution::Outcome,
     function::{
         LimitPolicy, Limits,
-        limits::{Size, Span},
+        quantity::{Size, Span},
     },
 };
 use rustix::time::{ClockId, clock_gettime};

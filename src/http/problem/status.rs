@@ -111,7 +111,7 @@ mod tests {
     use crate::{
         access::{Principal, Scope},
         deployment::DeploymentId,
-        function::{FunctionName, limits::Size, route::Method},
+        function::{FunctionName, quantity::Size, route::Method},
         http::{auth::Way, problem::webhook::WebhookRefusal},
         store::StoreError,
         sync::{check::Functions, diff::tree::TreeDiff},

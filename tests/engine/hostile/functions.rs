@@ -8,7 +8,7 @@ use std::{
 
 use picloud::{
     engine::Engine,
-    function::{LimitPolicy, Limits, limits::Span},
+    function::{LimitPolicy, Limits, quantity::Span},
 };
 
 use crate::{

@@ -1,0 +1,128 @@
+//! Amounts as people write them: bytes and times.
+
+use std::{fmt, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A number of bytes as people write it: `64KiB`, `16 MiB`, or a plain number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Size(pub u64);
+
+impl Size {
+    /// Returns `n` times 1,024 bytes.
+    pub const fn kib(n: u64) -> Self {
+        Self(n * 1024)
+    }
+    /// Returns `n` times 1,048,576 bytes.
+    pub const fn mib(n: u64) -> Self {
+        Self(n * 1024 * 1024)
+    }
+    /// Returns the number of bytes.
+    pub const fn bytes(self) -> usize {
+        self.0 as usize
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            n if n >= 1 << 20 && n % (1 << 20) == 0 => write!(f, "{} MiB", n >> 20),
+            n if n >= 1 << 10 && n % (1 << 10) == 0 => write!(f, "{} KiB", n >> 10),
+            n => write!(f, "{n} bytes"),
+        }
+    }
+}
+
+/// TOML's two ways to write a quantity.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a size such as \"16MiB\" or a number of bytes")]
+enum SizeText {
+    Bytes(u64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match SizeText::deserialize(deserializer)? {
+            SizeText::Bytes(bytes) => Ok(Self(bytes)),
+            SizeText::Text(text) => text
+                .parse::<bytesize::ByteSize>()
+                .map(|size| Self(size.as_u64()))
+                .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a size; write it like \"16MiB\" or \"64KiB\""))),
+        }
+    }
+}
+
+/// A span of time as people write it: `2s`, `250ms`, `1m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// Returns `n` seconds.
+    pub const fn seconds(n: u64) -> Self {
+        Self(Duration::from_secs(n))
+    }
+    /// Returns `n` milliseconds.
+    pub const fn ms(n: u64) -> Self {
+        Self(Duration::from_millis(n))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(self.0).fmt(f)
+    }
+}
+
+/// What people write for a time, right or wrong.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a time such as \"2s\" or \"250ms\"")]
+enum SpanText {
+    Whole(i64),
+    Fraction(f64),
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = match SpanText::deserialize(deserializer)? {
+            SpanText::Text(text) => text,
+            SpanText::Whole(number) => {
+                return Err(serde::de::Error::custom(format!("`{number}` has no unit; write \"{number}s\" for seconds, or \"250ms\"")));
+            }
+            SpanText::Fraction(number) => {
+                return Err(serde::de::Error::custom(format!("`{number}` has no unit, and a time no fraction; write \"250ms\"")));
+            }
+        };
+        humantime::parse_duration(&text)
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a time; write it like \"2s\" or \"250ms\"")))
+    }
+}
+
+/// The longest time that makes sense anywhere, in milliseconds: a year.
+pub const LONGEST: u64 = 31_557_600_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Sample {
+        size: Option<Size>,
+        span: Option<Span>,
+    }
+
+    #[test]
+    fn sizes_and_times_are_read_as_people_write_them() {
+        let size = |text: &str| toml::from_str::<Sample>(&format!("size = {text}")).map(|sample| sample.size.unwrap().0);
+        assert_eq!(size("\"16MiB\"").unwrap(), 16 << 20);
+        assert_eq!(size("\"64 KiB\"").unwrap(), 64 << 10);
+        assert_eq!(size("1024").unwrap(), 1024);
+        assert!(size("\"much\"").unwrap_err().message().contains("16MiB"));
+        let span = |text: &str| toml::from_str::<Sample>(&format!("span = {text}")).map(|sample| sample.span.unwrap().0);
+        assert_eq!(span("\"2s\"").unwrap(), Duration::from_secs(2));
+        assert_eq!(span("\"250ms\"").unwrap(), Duration::from_millis(250));
+        assert!(span("\"soon\"").unwrap_err().message().contains("250ms"));
+    }
+}
