@@ -8,7 +8,7 @@ use picloud::{
     clock::monotonic,
     function::{
         FilePath,
-        route::{Methods, Role, Route, classify, conflicts},
+        route::{FileRoute, Methods, Route, conflicts},
     },
     live::router::Router,
 };
@@ -65,11 +65,9 @@ fn files(count: usize) -> Vec<FilePath> {
 }
 
 fn routes(files: &[FilePath]) -> Vec<(FilePath, Route)> {
-    let route = |file: &FilePath| match classify(file).role {
-        Role::Function { segments, method } => {
-            Some((file.clone(), Route { segments: segments.into(), methods: method.map_or(Methods::Any, Methods::Suffix) }))
-        }
-        _ => None,
+    let route = |file: &FilePath| {
+        let FileRoute { segments, method } = FileRoute::of(file)?;
+        Some((file.clone(), Route { segments: segments.into(), methods: method.map_or(Methods::Any, Methods::Suffix) }))
     };
     files.iter().filter_map(route).collect()
 }

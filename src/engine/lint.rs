@@ -15,9 +15,9 @@ use super::{
         properties::{PATH, REQUEST, properties},
     },
     host::{log::LOG, unavailable},
-    module, place, words,
+    place, words,
 };
-use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
+use crate::function::{Diagnostic, FilePath, Role, diagnostic::near_miss};
 
 /// Names that the engine handles itself and does not list among its functions.
 pub const KEYWORDS: [&str; 10] = ["Fn", "call", "curry", "is_shared", "type_of", "is_def_var", "is_def_fn", "range", "this", "tag"];
@@ -459,7 +459,7 @@ impl<'a> Walk<'a> {
     /// What a guard decides by the path as it was sent is decided otherwise for the same function under another spelling of its path.
     fn path_in_guard(&mut self, property: &str, at: Position, path: &[ASTNode]) {
         let is_logged = |node: &ASTNode| matches!(node, ASTNode::Expr(Expr::FnCall(call, _)) if call.namespace.path.first().is_some_and(|root| root.name == LOG));
-        if property == PATH && module::is_guard(self.file) && !path.iter().any(is_logged) {
+        if property == PATH && Role::of(self.file) == Some(Role::Guard) && !path.iter().any(is_logged) {
             let message = "`ctx.request.path` is the path as it was sent: one function answers at several, such as `/a` and `/%61`";
             let hint = "a guard guards by its folder; where it must know what was matched, `ctx.request.route` says it";
             self.about_ctx.push(place::mark(Diagnostic::warning(self.file.clone(), message), self.text, at).hint(hint));

@@ -4,7 +4,7 @@ use std::{cell::RefCell, collections::HashMap, fmt, sync::Arc};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 
-use crate::function::FilePath;
+use crate::function::{FilePath, Role, role::ENDING};
 
 /// Why an import's path names no file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,11 +23,13 @@ pub enum ImportError {
         /// As written.
         path: String,
     },
-    /// The file serves requests itself.
-    #[error("`{file}` is a function, not a module")]
+    /// The file is for something else.
+    #[error("`{file}` is a {role}, not a module")]
     NotAModule {
         /// What the path means.
         file: String,
+        /// What that is for.
+        role: Role,
     },
 }
 
@@ -35,7 +37,7 @@ pub enum ImportError {
 /// `_lib` folder of the importing file's folder and of each folder above it. `exists` says whether the revision has a file.
 pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Result<String, ImportError> {
     let written = path;
-    let path = path.strip_suffix(".rhai").unwrap_or(path);
+    let path = path.strip_suffix(ENDING).unwrap_or(path);
     let folder = importer.rsplit_once('/').map_or("", |(folder, _)| folder);
     let escapes = || ImportError::Escapes { path: written.into() };
     if path.starts_with('/') || path.contains('\\') || path.contains(':') {
@@ -53,22 +55,13 @@ pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Res
         }
     }
     candidates.dedup();
-    let tried: Vec<String> = candidates.into_iter().map(|candidate| candidate + ".rhai").collect();
-    match tried.iter().find(|file| exists(file)) {
+    let tried: Vec<String> = candidates.into_iter().map(|candidate| candidate + ENDING).collect();
+    // What is ignored is as if it were not there.
+    match tried.iter().filter(|file| exists(file)).find_map(|file| Some((file.clone(), Role::of(file)?))) {
         None => Err(ImportError::Missing { path: written.into(), tried }),
-        Some(file) if is_module(file) => Ok(file.clone()),
-        Some(file) => Err(ImportError::NotAModule { file: file.clone() }),
+        Some((file, Role::Module)) => Ok(file),
+        Some((file, role)) => Err(ImportError::NotAModule { file, role }),
     }
-}
-
-/// Returns whether a file is there to be imported: it, or a folder above it, begins with `_`. Guards and tests are not.
-pub fn is_module(file: &str) -> bool {
-    file.split('/').any(|part| part.starts_with('_')) && !is_guard(file)
-}
-
-/// Returns whether a file runs before others.
-pub fn is_guard(file: &str) -> bool {
-    file.ends_with("_middleware.rhai")
 }
 
 /// Takes `.`, `..` and empty parts out of a path; `None` if it climbs above the root.
@@ -153,5 +146,24 @@ mod tests {
         assert_eq!(refuse("../../x"), "the import `../../x` leaves the functions folder");
         assert_eq!(refuse("a/f"), "`a/f.rhai` is a function, not a module");
         assert_eq!(refuse("nothing"), "no module `nothing`");
+    }
+
+    #[test]
+    fn what_can_be_imported_is_what_the_contract_calls_a_module() {
+        let import = |path: &str| {
+            let found = resolve("a/g.rhai", path, |file| file == format!("{path}.rhai"));
+            found.map_err(|error| error.to_string())
+        };
+        for path in ["_lib/auth_middleware", "_auth_middleware", "a/_middleware_tools", "_lib/_middleware"] {
+            assert_eq!(import(path), Ok(format!("{path}.rhai")));
+        }
+        for (path, refusal) in [
+            ("auth_middleware", "`auth_middleware.rhai` is a function, not a module"),
+            ("a/_middleware", "`a/_middleware.rhai` is a guard, not a module"),
+            ("_lib/x.test", "`_lib/x.test.rhai` is a test, not a module"),
+            ("a/.well-known/_x", "no module `a/.well-known/_x`"),
+        ] {
+            assert_eq!(import(path).unwrap_err(), refusal);
+        }
     }
 }

@@ -79,7 +79,7 @@ pub fn version(name: &FilePath, files: &Tree) -> Version {
 
 /// Joins a function with its modules. The errors are about any of its files.
 pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<Diagnostic>> {
-    let file: FilePath = format!("{}.rhai", function.name).into();
+    let file: FilePath = function.name.file().into();
     let tree = function.tree();
     let mut linker = Linker {
         engine,

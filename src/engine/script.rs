@@ -8,11 +8,11 @@ use super::{
     Engine,
     context::CTX,
     lint::{self, Findings, OpenMethod, References},
-    meter, module, place,
+    meter, place,
     plan::{Plan, Role},
     syntax,
 };
-use crate::function::{Content, Diagnostic, FilePath, Manifest, Position, foreign, manifest::Parsed};
+use crate::function::{self, Content, Diagnostic, FilePath, Manifest, Position, foreign, manifest::Parsed};
 
 /// A file that compiled.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Script {
 
     /// A quicker way to run it, if there is one.
     pub(super) fn plan(&self) -> Option<&Plan> {
-        let role = if module::is_guard(&self.file) { Role::Guard } else { Role::Function };
+        let role = if function::Role::of(&self.file) == Some(function::Role::Guard) { Role::Guard } else { Role::Function };
         // It stays for later runs: this one does not leak it.
         self.plan.get_or_init(|| meter::keep(|| Plan::of(&self.ast, role))).as_ref()
     }
@@ -114,7 +114,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
         .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &parsed.manifest.limits, engine.policy())])?;
     ast.set_source(file.as_ref());
     let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
-    if !module::is_module(file) {
+    if function::Role::of(file) != Some(function::Role::Module) {
         // Nobody imports it: what an importer would ask is never asked, and ten thousand files add up.
         references.exported = Vec::new();
         references.properties = HashSet::new();

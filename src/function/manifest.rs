@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Cors, Diagnostic, FilePath, Position, foreign,
+    Cors, Diagnostic, FilePath, Position, Role, foreign,
     limits::{LimitOverrides, LimitPolicy, Limits},
     quantity::{LONGEST, Span},
     route::Method,
@@ -148,7 +148,7 @@ impl Parsed {
         // Above all in a guard it would look as if it did something.
         let of_functions = [("auth", front_matter.auth.is_some()), ("cors", front_matter.cors.is_some())];
         if let Some((key, _)) = of_functions.into_iter().find(|(_, is_there)| *is_there)
-            && file.split('/').any(|segment| segment.starts_with('_'))
+            && matches!(Role::of(file), Some(Role::Guard | Role::Module))
         {
             let error = fail(key_position(key), format!("`{key}` is for functions, and this file is none"));
             return Err(Box::new(error.hint("write it into each function that it is meant for")));

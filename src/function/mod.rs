@@ -10,6 +10,7 @@ pub mod manifest;
 pub mod name;
 pub mod quantity;
 pub mod reserved;
+pub mod role;
 pub mod route;
 pub mod toml_text;
 pub mod tree;
@@ -27,6 +28,7 @@ pub use limits::{LimitPolicy, Limits};
 pub use loss::Loss;
 pub use manifest::Manifest;
 pub use name::{FunctionName, ScriptId};
+pub use role::Role;
 pub use route::Route;
 pub use tree::{Content, FilePath, Tree};
 

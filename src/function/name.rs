@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::role::ENDING;
+
 /// Path of a function's file below the root, without `.rhai`, with `/` between folders: `users/[id].get`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -18,7 +20,12 @@ impl FunctionName {
 
     /// Returns the name of the function in this file, or `None` if it does not end in `.rhai`.
     pub fn of_file(path: &str) -> Option<Self> {
-        path.strip_suffix(".rhai").map(Self::new)
+        path.strip_suffix(ENDING).map(Self::new)
+    }
+
+    /// Returns the path of the function's file.
+    pub fn file(&self) -> String {
+        format!("{self}{ENDING}")
     }
 
     /// Returns the name as text.

@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     Entry, Table,
     router::{Match, Router, between, path::RequestPath},
-    scripts::file_of,
 };
 use crate::{
     execution::{Param, Params},
@@ -172,7 +171,7 @@ impl Table {
     /// Explains what a request with this method and path meets here. A function is named by its file.
     pub fn explain(&self, method: &str, path: &str) -> Explanation {
         explain(&self.router, method, path, |entry| match entry {
-            Entry::Ready(live) => file_of(&live.function.name),
+            Entry::Ready(live) => live.function.name.file(),
             Entry::Broken(broken) => broken_label(&broken.file),
         })
     }

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BrokenFile, Entry, Table, scripts::file_of};
+use super::{BrokenFile, Entry, Table};
 use crate::function::{FilePath, Function, Limits};
 
 /// A route of a listing.
@@ -35,7 +35,7 @@ impl Listed {
         Self {
             route: function.route.to_string(),
             methods: function.route.methods.to_string(),
-            file: file_of(&function.name).into(),
+            file: function.name.file().into(),
             description: function.manifest.description.clone(),
             limits: limits.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             guards: function.guards.clone(),

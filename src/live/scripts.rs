@@ -8,10 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{Live, LiveFunction};
-use crate::function::{
-    Content, Diagnostic, FilePath, FunctionName, ScriptId, Tree,
-    route::file::{Role, classify},
-};
+use crate::function::{Content, Diagnostic, FilePath, FunctionName, Role, ScriptId, Tree};
 
 /// The files that the source holds, and those that are live: the same, unless some are wrong or the source is not followed.
 #[derive(Debug, Clone, Default)]
@@ -34,33 +31,6 @@ pub enum ScriptState {
     Waiting,
 }
 
-/// What a file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ScriptKind {
-    /// It serves requests.
-    Function,
-    /// It runs before functions.
-    Guard,
-    /// It is imported.
-    Module,
-    /// It tests others.
-    Test,
-}
-
-impl ScriptKind {
-    /// Returns what the file at this path is for; none if it is nothing of ours.
-    pub fn of(path: &str) -> Option<Self> {
-        match classify(path).role {
-            Role::Function { .. } | Role::Misnamed => Some(Self::Function),
-            Role::Guard { .. } => Some(Self::Guard),
-            Role::Module => Some(Self::Module),
-            Role::Test => Some(Self::Test),
-            Role::Ignored => None,
-        }
-    }
-}
-
 /// One script.
 #[derive(Debug, Clone)]
 pub struct Script {
@@ -69,7 +39,7 @@ pub struct Script {
     /// Its file.
     pub file: FilePath,
     /// What it is for.
-    pub kind: ScriptKind,
+    pub role: Role,
     /// What the source holds; if it holds nothing any more, what is live.
     pub content: Content,
     /// Whether that is live.
@@ -109,14 +79,14 @@ pub struct ScriptFilter {
 impl Live {
     /// Returns the script of this name.
     pub fn script(&self, name: &FunctionName) -> Option<Script> {
-        let file: FilePath = file_of(name).into();
+        let file: FilePath = name.file().into();
         View::of(self).script(&file)
     }
 
     /// Returns the script of this id.
     pub fn script_by_id(&self, id: ScriptId) -> Option<Script> {
         let view = View::of(self);
-        let live = self.table().by_id(id).map(|live| FilePath::from(file_of(&live.function.name)));
+        let live = self.table().by_id(id).map(|live| FilePath::from(live.function.name.file()));
         // Of what is not live only the name says which id it has.
         let file = live.or_else(|| view.paths("").into_iter().find(|file| name_of(file).is_some_and(|name| ScriptId::of(&name) == id)));
         view.script(&file?)
@@ -125,20 +95,15 @@ impl Live {
     /// Returns scripts in order of their files, at most so many.
     pub fn scripts(&self, filter: &ScriptFilter, limit: usize) -> Vec<Script> {
         let view = View::of(self);
-        let after = filter.after.as_ref().map(file_of);
+        let after = filter.after.as_ref().map(FunctionName::file);
         let files = view.paths(&filter.prefix).into_iter().filter(|file| after.as_deref().is_none_or(|after| &**file > after));
         let scripts = files.filter_map(|file| view.script(&file));
         scripts.filter(|script| filter.state.is_none_or(|state| state == script.state)).take(limit).collect()
     }
 }
 
-/// Returns the file of the script with this name.
-pub fn file_of(name: &FunctionName) -> String {
-    format!("{name}.rhai")
-}
-
 fn name_of(file: &str) -> Option<FunctionName> {
-    ScriptKind::of(file)?;
+    Role::of(file)?;
     FunctionName::of_file(file)
 }
 
@@ -174,7 +139,7 @@ impl View {
 
     fn script(&self, file: &FilePath) -> Option<Script> {
         let name = name_of(file)?;
-        let kind = ScriptKind::of(file)?;
+        let role = Role::of(file)?;
         let Files { wanted, live } = &*self.files;
         let content = wanted.get(file).or_else(|| live.get(file))?.clone();
         let found = self.found.get(file).into_iter().flatten();
@@ -187,7 +152,7 @@ impl View {
             ScriptState::Waiting
         };
         let function = self.table.by_id(ScriptId::of(&name)).cloned();
-        Some(Script { name, file: file.clone(), kind, content, state, function, diagnostics })
+        Some(Script { name, file: file.clone(), role, content, state, function, diagnostics })
     }
 }
 

@@ -152,7 +152,7 @@ impl<'a> Attempt<'a> {
         self.runner.rejections.add(rejection.reason);
         self.outcome = Some(Outcome::Rejected);
         let function = &self.target.function.function;
-        let file = format!("{}.rhai", function.name).into();
+        let file = function.name.file().into();
         self.execution = Some(Box::new(Execution {
             id: self.id,
             function: function.name.clone(),

@@ -59,7 +59,7 @@ pub enum EditError {
     },
 }
 
-/// Returns why no file may be written at this path, whatever it is for. What routing thinks of a name says `classify`.
+/// Returns why no file may be written at this path, whatever it is for. What routing thinks of a name says `check_path`.
 pub fn path_problem(path: &str) -> Option<Diagnostic> {
     let problem = |message: String, hint: &str| Some(Diagnostic::error(path, message).hint(hint));
     if path.len() > MAX_PATH_BYTES {

@@ -2,6 +2,8 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
+use crate::function::role::{ENDING, WELL_KNOWN};
+
 /// Deepest folder that a source reads, so that a mistake with links ends.
 pub const MAX_DEPTH: usize = 32;
 /// Entries of a source that are looked at, folders and other files included. More of them are a mistake: a home folder, a cache, or a tree
@@ -13,13 +15,13 @@ const MERGETOOL: [&str; 4] = ["BASE", "LOCAL", "REMOTE", "BACKUP"];
 
 /// Returns whether a name ends as that of a function file.
 pub fn is_function_file(name: &OsStr) -> bool {
-    name.as_bytes().ends_with(b".rhai")
+    name.as_bytes().ends_with(ENDING.as_bytes())
 }
 
 /// Returns whether a name belongs to editors, version control, mounts or other tools (`.git`, `..data`, `.x.swp`, `x~`), not to us.
 pub fn is_skipped(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
-    (bytes.starts_with(b".") && bytes != b".well-known") || bytes.ends_with(b"~") || name.to_str().is_some_and(is_leftover)
+    (bytes.starts_with(b".") && bytes != WELL_KNOWN.as_bytes()) || bytes.ends_with(b"~") || name.to_str().is_some_and(is_leftover)
 }
 
 /// Returns whether a source that has this file reads it: a `.rhai` file, with nothing on the way that is skipped.
@@ -29,7 +31,7 @@ pub fn is_read(path: &str) -> bool {
 
 /// Returns whether a tool has left this beside a function: it holds old or half of the text, and nobody means it to be served.
 fn is_leftover(name: &str) -> bool {
-    let stem = name.strip_suffix(".rhai").unwrap_or(name);
+    let stem = name.strip_suffix(ENDING).unwrap_or(name);
     name.contains("___jb")
         || name.contains(".sync-conflict-")
         || name.contains(" conflicted copy ")

@@ -10,14 +10,10 @@ use std::{
 use crate::{
     engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, module, module::ImportError, program},
     function::{
-        Content, Diagnostic, FilePath, Function, FunctionName, Route, ScriptId, SharedFunction, Tree, Version,
+        Content, Diagnostic, FilePath, Function, FunctionName, Role, Route, ScriptId, SharedFunction, Tree, Version,
         diagnostic::near_miss,
-        route::{
-            conflicts::conflicts,
-            file::{Role, classify, guard_paths},
-            methods::combine,
-            stray::stray,
-        },
+        role::guard_paths,
+        route::{FileRoute, conflicts::conflicts, file::check_path, methods::combine, stray::stray},
         tree::differences,
     },
 };
@@ -100,7 +96,7 @@ impl Checker {
         let engine = self.engine.within(budget.clone());
         let mut changed = differences(&self.tree, tree);
         // A module or a guard may matter to any file, by being there or by being gone.
-        if changed.iter().any(|path| !matches!(classify(path).role, Role::Function { .. } | Role::Ignored | Role::Test)) {
+        if changed.iter().any(|path| matches!(Role::of(path), Some(Role::Guard | Role::Module))) {
             changed.retain(|path| !tree.contains_key(path));
             changed.extend(tree.keys().cloned());
         } else {
@@ -166,14 +162,14 @@ impl Checker {
 }
 
 fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, before: Option<&SharedFunction>) -> Checked {
-    let classified = classify(path);
-    let mut checked = Checked { diagnostics: classified.diagnostics, ..Checked::default() };
+    let (role, (file_route, diagnostics)) = (Role::of(path), check_path(path));
+    let mut checked = Checked { diagnostics, ..Checked::default() };
     checked.diagnostics.extend(stray(path, |other| tree.contains_key(other)));
-    if matches!(classified.role, Role::Ignored | Role::Misnamed) {
+    if role.is_none() || (role == Some(Role::Function) && file_route.is_none()) {
         return checked;
     }
     // Somebody has made it, and written nothing yet.
-    if matches!(classified.role, Role::Function { .. }) && content.is_blank() {
+    if role == Some(Role::Function) && content.is_blank() {
         checked.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
         return checked;
     }
@@ -192,11 +188,11 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
             checked.diagnostics.push(script.at(import.position, error.to_string()).maybe_hint(hint));
         }
     }
-    if matches!(classified.role, Role::Guard { .. }) && script.does_nothing() {
+    if role == Some(Role::Guard) && script.does_nothing() {
         let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
         checked.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
     }
-    let Role::Function { segments, method } = classified.role else { return checked };
+    let Some(FileRoute { segments, method }) = file_route else { return checked };
     let methods = match combine(method, script.manifest.methods.as_deref()) {
         Ok(methods) => methods,
         Err(problem) => {
@@ -241,7 +237,7 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
 fn import_hint(error: &ImportError, tree: &Tree) -> Option<String> {
     match error {
         ImportError::Missing { path, tried } => {
-            let modules = tree.keys().filter(|file| matches!(classify(file).role, Role::Module));
+            let modules = tree.keys().filter(|file| Role::of(file) == Some(Role::Module));
             let names = modules.filter_map(|file| file.rsplit('/').next()?.strip_suffix(".rhai"));
             let wanted = path.rsplit('/').next().unwrap_or(path);
             let looked = tried.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", then ");
@@ -251,6 +247,6 @@ fn import_hint(error: &ImportError, tree: &Tree) -> Option<String> {
             })
         }
         ImportError::Escapes { .. } => Some("a module is named from the functions folder: `import \"_lib/x\" as x;`".into()),
-        ImportError::NotAModule { file } => Some(format!("move what is shared from `{file}` to a file below `_lib/`")),
+        ImportError::NotAModule { file, .. } => Some(format!("move what is shared from `{file}` to a file below `_lib/`")),
     }
 }

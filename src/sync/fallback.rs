@@ -8,12 +8,9 @@ use super::check::{Checker, Report};
 use crate::{
     deployment::Snapshot,
     function::{
-        Diagnostic, FilePath, Route, Tree,
-        route::{
-            Methods,
-            file::{Role, classify, guard_paths},
-            stray::guard_meant_by,
-        },
+        Diagnostic, FilePath, Role, Route, Tree,
+        role::guard_paths,
+        route::{FileRoute, Methods, stray::guard_meant_by},
     },
     live::BrokenFile,
 };
@@ -83,7 +80,7 @@ pub fn fall_back(checker: &mut Checker, snapshot: Snapshot, live: &Tree) -> Good
 }
 
 fn is_function(path: &str) -> bool {
-    matches!(classify(path).role, Role::Function { .. })
+    FileRoute::of(path).is_some()
 }
 
 fn is_inside(path: &str, folder: &str) -> bool {
@@ -121,7 +118,9 @@ impl Candidate<'_> {
         if let Some(meant) = guard_meant_by(guard) {
             return self.revert(&meant);
         }
-        let Role::Guard { .. } = classify(guard).role else { return false };
+        if Role::of(guard) != Some(Role::Guard) {
+            return false;
+        }
         let below: Vec<FilePath> = self.tree.keys().filter(|path| is_below(path, guard)).cloned().collect();
         self.revert_all(&below)
     }
@@ -149,7 +148,7 @@ fn broken_files(wanted: &Tree, unsettled: &BTreeSet<&FilePath>, tree: &Tree, dia
     files
         .into_iter()
         .filter_map(|file| {
-            let Role::Function { segments, method } = classify(file).role else { return None };
+            let FileRoute { segments, method } = FileRoute::of(file)?;
             let methods = method.map_or(Methods::Any, Methods::Suffix);
             let own: Vec<Diagnostic> = diagnostics.iter().filter(|found| found.file == *file).cloned().collect();
             let shared = || errors().filter(|found| !is_function(&found.file)).cloned().collect();

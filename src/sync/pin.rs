@@ -10,10 +10,7 @@ use super::check::Functions;
 use crate::{
     deployment::{Pin, shortened},
     engine::{Engine, program},
-    function::{
-        Diagnostic, Digest, FilePath, SharedFunction, Tree,
-        route::file::{Role, classify},
-    },
+    function::{Diagnostic, Digest, FilePath, Role, SharedFunction, Tree},
 };
 
 /// What becomes of a rollback.
@@ -129,7 +126,7 @@ fn without_torn(
 }
 
 fn is_guard(file: &FilePath) -> bool {
-    matches!(classify(file).role, Role::Guard { .. })
+    Role::of(file) == Some(Role::Guard)
 }
 
 /// Says that a guard cannot stay as a rollback put it back.

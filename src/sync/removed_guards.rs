@@ -1,14 +1,11 @@
 //! Warns of guards that a change removes from functions. Whoever removes a guard means it, and is told what that does.
 
 use super::fallback::is_below;
-use crate::function::{
-    Diagnostic, Tree,
-    route::file::{Role, classify},
-};
+use crate::function::{Diagnostic, Role, Tree};
 
 /// Returns a warning for each guard that goes while functions below it are there.
 pub(super) fn removed_guards(before: &Tree, after: &Tree) -> Vec<Diagnostic> {
-    let gone = before.keys().filter(|path| !after.contains_key(*path) && matches!(classify(path).role, Role::Guard { .. }));
+    let gone = before.keys().filter(|path| !after.contains_key(*path) && Role::of(path) == Some(Role::Guard));
     gone.filter_map(|guard| {
         let functions = match after.keys().filter(|path| is_below(path, guard)).count() {
             0 => return None,

@@ -439,6 +439,12 @@ fn an_empty_file_serves_nothing_and_is_told() {
     }
 }
 
+#[test]
+fn a_module_may_be_named_like_a_guard() {
+    let files = [("f.rhai", "import \"auth_middleware\" as m; m::name()"), ("_lib/auth_middleware.rhai", "fn name() { \"ada\" }")];
+    assert_eq!(run_tree(&files, invocation("/", &[], "")).reply.unwrap().body, "ada");
+}
+
 /// A module that takes its time at its top level.
 const HOG: &str = "let s = \"\"; s.pad(800_000, \"xyz\u{e9}\"); let n = 0; loop { n += s.to_upper().len(); }";
 

@@ -6,7 +6,7 @@ use picloud::{
     execution::Params,
     function::{
         FilePath, Route,
-        route::{Role, classify, conflicts, methods::combine},
+        route::{FileRoute, conflicts, methods::combine},
     },
     live::{Match, router::Router},
 };
@@ -33,13 +33,13 @@ fn routing() {
 fn routes(files: &[&str]) -> Vec<(Route, usize)> {
     let mut kept: Vec<(FilePath, Route)> = Vec::new();
     for file in files.iter().take(MAX_FILES) {
-        let Role::Function { segments, method } = classify(file).role else { continue };
+        let Some(FileRoute { segments, method }) = FileRoute::of(file) else { continue };
         let Ok(methods) = combine(method, None) else { continue };
         let route = Route { segments: segments.into(), methods };
         // What it shows is a file's name that leads to the same.
         let name = format!("{route}/index.rhai").trim_start_matches('/').to_owned();
-        let Role::Function { segments: again, .. } = classify(&name).role else { panic!("`{name}` of `{file}` is no route") };
-        assert_eq!(route.segments[..], again[..], "`{route}` of `{file}`");
+        let again = FileRoute::of(&name).unwrap_or_else(|| panic!("`{name}` of `{file}` is no route"));
+        assert_eq!(route.segments[..], again.segments[..], "`{route}` of `{file}`");
         kept.push(((*file).into(), route));
         if !conflicts(kept.iter().map(|(file, route)| (file, route))).is_empty() {
             kept.pop();

@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 pub use conflicts::conflicts;
-pub use file::{Classified, Role, classify};
+pub use file::FileRoute;
 pub use matcher::Matcher;
 pub use methods::{Method, Methods};
 

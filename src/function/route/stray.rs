@@ -1,9 +1,13 @@
 //! Files that are probably meant as something that they are not: a guard under a wrong name, a function that does not end in `.rhai`.
 //! Every reader asks this about every name, also about those that it does not read.
 
-use super::file::{GUARD, Role, classify, copied_from};
+use super::file::copied_from;
 use crate::{
-    function::{Diagnostic, FilePath, diagnostic::near_miss},
+    function::{
+        Diagnostic, FilePath, Role,
+        diagnostic::near_miss,
+        role::{ENDING, GUARD, holds_modules},
+    },
     shown,
 };
 
@@ -28,7 +32,7 @@ pub fn stray(path: &str, exists: impl Fn(&str) -> bool) -> Option<Diagnostic> {
     match guard_like(path) {
         Some((guard, likeness)) if !exists(&guard) => Some(unguarded(path, likeness)),
         // The guard is there, so this is a copy or a helper of it; a slip may be an older attempt.
-        Some((_, Likeness::Slip)) if path.ends_with(".rhai") && !is_hidden(path) && !is_inside_guard(path) => {
+        Some((_, Likeness::Slip)) if path.ends_with(ENDING) && !is_hidden(path) && !is_inside_guard(path) => {
             let message = format!("`{}` looks like a guard and is none: it runs only when imported", file_name(path));
             Some(Diagnostic::warning(path, message).hint(format!("a guard's file is named `{GUARD}`")))
         }
@@ -44,7 +48,7 @@ pub fn guard_meant_by(path: &str) -> Option<FilePath> {
 
 /// Returns the guard that a file is, or was certainly meant as.
 pub fn guard_of(path: &str) -> Option<FilePath> {
-    let own = || matches!(classify(path).role, Role::Guard { .. }).then(|| path.into());
+    let own = || (Role::of(path) == Some(Role::Guard)).then(|| path.into());
     guard_meant_by(path).or_else(own)
 }
 
@@ -63,7 +67,7 @@ fn unguarded(path: &str, likeness: Likeness) -> Diagnostic {
 fn guard_like(path: &str) -> Option<(String, Likeness)> {
     let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
     let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
-    if is_inside_guard(path) && !in_modules(above) {
+    if is_inside_guard(path) && !holds_modules(above) {
         let likeness = match last.to_lowercase().as_str() {
             STEM | GUARD => Some(Likeness::Slip),
             PLAIN => Some(Likeness::Function),
@@ -73,7 +77,7 @@ fn guard_like(path: &str) -> Option<(String, Likeness)> {
             return Some((join(above, GUARD), likeness));
         }
     }
-    if file == GUARD || in_modules(folder) {
+    if file == GUARD || holds_modules(folder) {
         return None;
     }
     Some((join(folder, GUARD), likeness(file)?))
@@ -92,7 +96,7 @@ fn likeness(file: &str) -> Option<Likeness> {
         return None;
     }
     let is_test = endings.split('.').any(|ending| ending == "test");
-    let is_function_file = file.ends_with(".rhai");
+    let is_function_file = file.ends_with(ENDING);
     match (dot, &*name) {
         // Not `._middleware.rhai`, which macOS writes beside every file.
         (".", PLAIN) => Some(Likeness::Slip),
@@ -125,19 +129,19 @@ fn strip_ending<'a>(name: &'a str, ending: &str) -> Option<&'a str> {
 /// Tells of a function file whose name does not end as it must: systems add `.txt`, or hide the case of an ending.
 fn misspelt_ending(path: &str) -> Option<Diagnostic> {
     let name = file_name(path);
-    if name.ends_with(".rhai") || is_hidden(path) {
+    if name.ends_with(ENDING) || is_hidden(path) {
         return None;
     }
     let seen = seen(name);
     let bare = strip_ending(&seen, ".txt").unwrap_or(&seen);
-    let wanted = strip_ending(bare, ".rhai").filter(|stem| !stem.is_empty())?;
+    let wanted = strip_ending(bare, ENDING).filter(|stem| !stem.is_empty())?;
     let message = format!("`{name}` is not read: the name of a function's file ends in `.rhai`, in lower case");
     Some(Diagnostic::warning(path, message).hint(format!("name it `{wanted}.rhai`")))
 }
 
 fn is_index(file: &str) -> bool {
     let lower = file.to_lowercase();
-    lower.ends_with(".rhai") && lower.split('.').next() == Some("index")
+    lower.ends_with(ENDING) && lower.split('.').next() == Some("index")
 }
 
 /// Returns whether the folder of a file is named as a guard, or as one without its ending and the file is what answers for the folder.
@@ -148,11 +152,6 @@ fn is_inside_guard(path: &str) -> bool {
         STEM | PLAIN => is_index(file_name(path)),
         _ => false,
     }
-}
-
-/// Returns whether a folder, or one that it lies in, holds modules: nothing is routed there, and nothing is guarded.
-fn in_modules(folder: &str) -> bool {
-    folder.split('/').any(|name| name.starts_with('_'))
 }
 
 fn is_hidden(path: &str) -> bool {

@@ -16,7 +16,6 @@ use crate::{
         auth::caller::{Caller, Deploy},
         problem::Problem,
     },
-    live::scripts::file_of,
     store::function_name,
     sync::orders::error::OrderError,
 };
@@ -50,7 +49,7 @@ struct Tried {
 )]
 async fn check(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Value>, Problem> {
     let sources = match caller.order(request, |_| CHECK_BYTES).await? {
-        Tried { name: Some(name), source: Some(source), files: None } => BTreeMap::from([(file_of(&name), source)]),
+        Tried { name: Some(name), source: Some(source), files: None } => BTreeMap::from([(name.file(), source)]),
         Tried { name: None, source: None, files: Some(files) } => files,
         _ => return Err(Problem::BadOrder("send `name` and `source` of one script, or `files`: paths and what is in them".into())),
     };

@@ -26,7 +26,7 @@ use crate::{
         auth::caller::{About, Caller, Deploy, Grant, Read},
         problem::{Problem, away},
     },
-    live::scripts::{Script, ScriptFilter, file_of},
+    live::scripts::{Script, ScriptFilter},
     source::edit::EditError,
     store::FunctionVersion,
     sync::orders::upload::{Change, Upload, UploadError, Uploaded},
@@ -176,7 +176,7 @@ async fn replace(caller: Caller<Deploy>, Path(id): Path<String>, headers: Header
 )]
 async fn delete(caller: Caller<Deploy>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
-    let file = file_of(&name);
+    let file = name.file();
     let uploaded = grant.change(Change::Replace(name, None, expected(&headers))).await?;
     let opened: Vec<&Diagnostic> = uploaded.diagnostics.iter().filter(|found| *found.file == *file).collect();
     Ok(match uploaded.held {
@@ -224,7 +224,7 @@ async fn version(caller: Caller<Read>, Path((id, version)): Path<(String, String
     let readable = files.iter().filter(|(path, _)| grant.may_read(path));
     let mut found = lived(known);
     found["id"] = json!(ScriptId::of(&name));
-    found["source"] = json!(files.get(&*file_of(&name)).map(text));
+    found["source"] = json!(files.get(&*name.file()).map(text));
     found["files"] = readable.map(|(path, content)| (path.to_string(), text(content).into())).collect::<serde_json::Map<_, _>>().into();
     found["name"] = json!(name);
     Ok(Json(found))
@@ -345,7 +345,7 @@ fn summary(script: &Script) -> Value {
         "id": script.id(),
         "name": script.name,
         "file": script.file,
-        "kind": script.kind,
+        "kind": script.role,
         "state": script.state,
         "version": live.map(|live| live.version),
         "route": route,

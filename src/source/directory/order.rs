@@ -4,10 +4,7 @@
 use std::cmp::Reverse;
 
 use crate::{
-    function::{
-        FilePath,
-        route::file::{Role, classify},
-    },
+    function::{FilePath, Role},
     source::edit::Edit,
 };
 
@@ -30,10 +27,10 @@ pub(super) fn steps(edit: &Edit) -> Vec<Step<'_>> {
 
 /// Guards come first, the outermost before all, then what is imported, then what serves requests.
 fn rank(path: &str) -> (u8, usize) {
-    match classify(path).role {
-        Role::Guard { .. } => (0, path.matches('/').count()),
-        Role::Module | Role::Test | Role::Ignored => (1, 0),
-        Role::Function { .. } | Role::Misnamed => (2, 0),
+    match Role::of(path) {
+        Some(Role::Guard) => (0, path.matches('/').count()),
+        Some(Role::Module | Role::Test) | None => (1, 0),
+        Some(Role::Function) => (2, 0),
     }
 }
 
@@ -45,7 +42,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        function::{Content, Revision, Tree, route::file::guard_paths, tree::differences},
+        function::{Content, Revision, Tree, role::guard_paths, route::FileRoute, tree::differences},
         source::edit::FileEdit,
     };
 
@@ -136,7 +133,7 @@ mod tests {
                     Step::Name(path) => drop(disk.insert(path.clone(), after[path].clone())),
                     Step::Remove(path) => drop(disk.remove(path)),
                 }
-                for (path, content) in disk.iter().filter(|(path, _)| matches!(classify(path).role, Role::Function { .. })) {
+                for (path, content) in disk.iter().filter(|(path, _)| FileRoute::of(path).is_some()) {
                     let has_all = |tree: &Tree| guards(path, tree).iter().all(|guard| disk.contains_key(&**guard));
                     let as_after = || guards(path, &after).iter().all(|guard| disk.get(&**guard) == after.get(&**guard));
                     let was = before.get(path) == Some(content) && has_all(&before);

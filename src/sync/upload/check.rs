@@ -4,15 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     function::{
-        Diagnostic, FilePath, Tree,
-        route::{
-            conflicts,
-            file::{Role, classify},
-            stray::guard_of,
-        },
+        Diagnostic, FilePath, Role, Tree,
+        route::{conflicts, file::check_path, stray::guard_of},
         tree::inside_files,
     },
-    live::scripts::ScriptKind,
     source::edit::path_problem,
     sync::{
         Sync,
@@ -95,12 +90,9 @@ fn report_lacks(report: &[Diagnostic], found: &Diagnostic) -> bool {
 pub(super) fn name_problem(path: &str) -> Option<Diagnostic> {
     let nothing = || {
         let problem = Diagnostic::error(path, "a file of this name is for nothing");
-        ScriptKind::of(path).is_none().then(|| problem.hint("folders and files whose names begin with a dot are not served"))
+        Role::of(path).is_none().then(|| problem.hint("folders and files whose names begin with a dot are not served"))
     };
-    let misnamed = || {
-        let classified = classify(path);
-        matches!(classified.role, Role::Misnamed).then(|| classified.diagnostics.into_iter().find(Diagnostic::is_error)).flatten()
-    };
+    let misnamed = || check_path(path).1.into_iter().find(Diagnostic::is_error);
     let suffixed = || {
         let name = path.strip_suffix(".rhai")?;
         let problem = Diagnostic::error(path, "the name of a script has no `.rhai` at its end");

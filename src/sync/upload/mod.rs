@@ -19,7 +19,6 @@ use super::{
 use crate::{
     deployment::{Cause, DeploymentId, Pin},
     function::{FilePath, FunctionName, Revision, Tree, tree::differences},
-    live::scripts::file_of,
     source::edit::{Edit, EditError, FileEdit},
 };
 
@@ -98,7 +97,7 @@ impl Sync {
 
     /// Returns the files of the source as they are to be.
     fn tree_after(&self, wanted: &SourceState, change: &Change) -> Result<Tree, UploadError> {
-        let file = |name: &FunctionName| FilePath::from(file_of(name));
+        let file = |name: &FunctionName| FilePath::from(name.file());
         let mut tree = match change {
             Change::Tree(tree) => return Ok(tree.clone()),
             _ => Tree::clone(&wanted.tree),

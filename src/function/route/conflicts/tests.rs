@@ -1,7 +1,7 @@
 //! Which files meet, which do not, and what is said about it.
 
 use super::*;
-use crate::function::route::{Role, classify, methods::combine};
+use crate::function::route::{FileRoute, methods::combine};
 
 /// Returns what is wrong between files; `methods` of the front-matter follow the path after a space, as `x.rhai GET,POST`.
 fn told(files: &[&str]) -> String {
@@ -10,7 +10,7 @@ fn told(files: &[&str]) -> String {
         .map(|file| {
             let (path, listed) =
                 file.rsplit_once(".rhai ").map_or((file.to_string(), None), |(stem, listed)| (format!("{stem}.rhai"), Some(listed)));
-            let Role::Function { segments, method } = classify(&path).role else { panic!("{file} is no function") };
+            let FileRoute { segments, method } = FileRoute::of(&path).unwrap_or_else(|| panic!("{file} is no function"));
             let listed: Option<Vec<Method>> = listed.map(|listed| listed.split(',').map(|word| Method::parse(word).unwrap()).collect());
             let methods = combine(method, listed.as_deref()).unwrap();
             (path.into(), Route { segments: segments.into(), methods })

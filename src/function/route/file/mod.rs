@@ -1,94 +1,45 @@
-//! From a file's path to its role: a function and its route, a module, a guard, a test, or nothing of ours.
+//! From the path of a function's file to where the function answers.
 
 use super::{MAX_OPTIONALS, MAX_SEGMENTS, Method, Segment, precedence, problem::NameProblem, segment};
-use crate::function::{Diagnostic, FilePath, Severity, diagnostic::near_miss, reserved::RESERVED};
+use crate::function::{
+    Diagnostic, Role, Severity,
+    diagnostic::near_miss,
+    reserved::RESERVED,
+    role::{ENDING, GUARD, is_group},
+};
 
-/// The name of a guard's file.
-pub const GUARD: &str = "_middleware.rhai";
-
-/// What a file is for.
+/// Where the function in a file answers, as the file's path says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Role {
-    /// Serves requests.
-    Function {
-        /// Its path in URLs.
-        segments: Vec<Segment>,
-        /// From the name's suffix.
-        method: Option<Method>,
-    },
-    /// Was meant to serve requests, but its name is wrong; the diagnostics say how.
-    Misnamed,
-    /// Imported by others.
-    Module,
-    /// Runs before every function in a folder and below it.
-    Guard {
-        /// Below the root; empty for the root itself.
-        folder: FilePath,
-    },
-    /// Tests other files.
-    Test,
-    /// Nothing of ours.
-    Ignored,
+pub struct FileRoute {
+    /// Its path in URLs.
+    pub segments: Vec<Segment>,
+    /// From the name's suffix.
+    pub method: Option<Method>,
 }
 
-/// A file's role, and what is wrong with its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Classified {
-    /// What it is for.
-    pub role: Role,
-    /// Errors only beside [`Role::Misnamed`].
-    pub diagnostics: Vec<Diagnostic>,
-}
-
-/// Returns the role of the file at this path below the root.
-pub fn classify(path: &str) -> Classified {
-    let (role, problems) = role_of(path);
-    let diagnostics = problems
-        .into_iter()
-        .map(|problem| {
-            let severity = if problem.is_warning() { Severity::Warning } else { Severity::Error };
-            Diagnostic { severity, ..Diagnostic::error(path, problem.to_string()) }.hint(problem.hint())
-        })
-        .collect();
-    Classified { role, diagnostics }
-}
-
-/// Returns where guards of this file would be, outermost folder first: `_middleware.rhai`, `users/_middleware.rhai`.
-pub fn guard_paths(path: &str) -> impl Iterator<Item = String> {
-    let folders = path.match_indices('/').map(|(at, _)| &path[..=at]);
-    std::iter::once("").chain(folders).map(|folder| format!("{folder}{GUARD}"))
-}
-
-fn role_of(path: &str) -> (Role, Vec<NameProblem>) {
-    let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-    let folders: Vec<&str> = if path.contains('/') { folder.split('/').collect() } else { Vec::new() };
-    let Some(stem) = file.strip_suffix(".rhai") else { return (Role::Ignored, Vec::new()) };
-    if file.starts_with('.') || has_dot_folder(&folders) {
-        return (Role::Ignored, Vec::new());
+impl FileRoute {
+    /// Returns the route of the function at this path below the root. None: it is no function's path, or a wrong one.
+    pub fn of(path: &str) -> Option<Self> {
+        check_path(path).0
     }
-    if stem.ends_with(".test") {
-        return (Role::Test, Vec::new());
-    }
-    if folders.iter().any(|folder| folder.starts_with('_')) {
-        return (Role::Module, if file == GUARD { vec![NameProblem::IdleGuard] } else { Vec::new() });
-    }
-    if file == GUARD {
-        return (Role::Guard { folder: folder.into() }, Vec::new());
-    }
-    if file.starts_with('_') {
-        return (Role::Module, Vec::new());
-    }
-    function(&folders, stem)
 }
 
-/// Returns whether a folder's name begins with a dot, `.well-known` at the top of the URL apart.
-fn has_dot_folder(folders: &[&str]) -> bool {
-    let top = folders.iter().position(|folder| !is_group(folder));
-    folders.iter().enumerate().any(|(at, folder)| folder.starts_with('.') && !(*folder == ".well-known" && Some(at) == top))
+/// Returns the route of the file at this path below the root, and what is wrong with its name. A function has no route if that is an error.
+pub fn check_path(path: &str) -> (Option<FileRoute>, Vec<Diagnostic>) {
+    let (route, problems) = match Role::of(path) {
+        Some(Role::Function) => parse(path),
+        Some(Role::Module) if is_named_as_guard(path) => (None, vec![NameProblem::IdleGuard]),
+        _ => return (None, Vec::new()),
+    };
+    let diagnostics = problems.into_iter().map(|problem| {
+        let severity = if problem.is_warning() { Severity::Warning } else { Severity::Error };
+        Diagnostic { severity, ..Diagnostic::error(path, problem.to_string()) }.hint(problem.hint())
+    });
+    (route, diagnostics.collect())
 }
 
-fn is_group(folder: &str) -> bool {
-    folder.starts_with('(') && folder.ends_with(')')
+fn is_named_as_guard(path: &str) -> bool {
+    path.rsplit('/').next() == Some(GUARD)
 }
 
 /// Returns which name a file had that was copied, perhaps by mistake, and got this name from a file manager or a browser.
@@ -100,7 +51,9 @@ pub(super) fn copied_from(stem: &str) -> Option<&str> {
     stem.strip_prefix("Copy of ").or_else(|| of(stem)).or_else(|| of(counted?)).or(downloaded)
 }
 
-fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
+fn parse(path: &str) -> (Option<FileRoute>, Vec<NameProblem>) {
+    let stem = path.strip_suffix(ENDING).unwrap_or(path);
+    let (folders, stem) = stem.rsplit_once('/').map_or((None, stem), |(folders, stem)| (Some(folders), stem));
     let mut problems = Vec::new();
     let (name, method) = match stem.rsplit_once('.') {
         Some((name, suffix)) => match Method::of_suffix(suffix) {
@@ -112,8 +65,8 @@ fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
         },
         None => (stem, None),
     };
-    let mut segments = Vec::with_capacity(folders.len() + 1);
-    let folders = folders.iter().filter_map(|folder| parse_folder(folder));
+    let mut segments = Vec::new();
+    let folders = folders.into_iter().flat_map(|folders| folders.split('/')).filter_map(parse_folder);
     let mut file =
         (name != "index").then(|| if is_group(name) { Err(NameProblem::GroupIsFile { text: name.into() }) } else { segment::parse(name) });
     if copied_from(stem).is_some() || copied_from(name).is_some() {
@@ -133,7 +86,7 @@ fn function(folders: &[&str], stem: &str) -> (Role, Vec<NameProblem>) {
         problems.extend(path_problems(&segments));
     }
     let is_good = problems.iter().all(NameProblem::is_warning);
-    (if is_good { Role::Function { segments, method } } else { Role::Misnamed }, problems)
+    (is_good.then_some(FileRoute { segments, method }), problems)
 }
 
 /// Parses a folder's name; `None` for a group.

@@ -4,28 +4,23 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Writes a role in one line: `GET /users/[id]`.
-fn role(path: &str) -> String {
-    let classified = classify(path);
-    assert!(!classified.diagnostics.iter().any(Diagnostic::is_error), "{path}: {:?}", classified.diagnostics);
-    match classified.role {
-        Role::Function { segments, method } => {
-            let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
-            let path = if path.is_empty() { "/".into() } else { path };
-            method.map_or(path.clone(), |method| format!("{method} {path}"))
-        }
-        Role::Guard { folder } => format!("guard of {folder:?}"),
-        other => format!("{other:?}"),
-    }
+/// Writes a route in one line: `GET /users/[id]`; `-` if there is none.
+fn route(path: &str) -> String {
+    let (route, diagnostics) = check_path(path);
+    assert!(!diagnostics.iter().any(Diagnostic::is_error), "{path}: {diagnostics:?}");
+    let Some(FileRoute { segments, method }) = route else { return "-".into() };
+    let path: String = segments.iter().map(|segment| format!("/{segment}")).collect();
+    let path = if path.is_empty() { "/".into() } else { path };
+    method.map_or(path.clone(), |method| format!("{method} {path}"))
 }
 
 /// Writes what is wrong with a name, as people read it.
 fn problems(paths: &[&str]) -> String {
-    paths.iter().flat_map(|path| classify(path).diagnostics).map(|found| found.to_string()).collect::<Vec<_>>().join("\n")
+    paths.iter().flat_map(|path| check_path(path).1).map(|found| found.to_string()).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn every_file_has_the_role_that_the_contract_gives_it() {
+fn every_file_answers_where_the_contract_says() {
     for (path, expected) in [
         ("index.rhai", "/"),
         ("index.get.rhai", "GET /"),
@@ -54,44 +49,44 @@ fn every_file_has_the_role_that_the_contract_gives_it() {
         ("(admin)/index.rhai", "/"),
         ("a/(b)/(c)/d.put.rhai", "PUT /a/d"),
         ("über uns.rhai", "/über uns"),
-        ("a/_lib.txt", "Ignored"),
-        ("_lib/x.rhai", "Module"),
-        ("_lib/deep/x.get.rhai", "Module"),
-        ("_x.rhai", "Module"),
-        ("a/_x.get.rhai", "Module"),
+        ("a/_lib.txt", "-"),
+        ("_lib/x.rhai", "-"),
+        ("_lib/deep/x.get.rhai", "-"),
+        ("_x.rhai", "-"),
+        ("a/_x.get.rhai", "-"),
         ("[x+5f]x.rhai", "/_x"),
-        ("_middleware.rhai", "guard of \"\""),
-        ("users/(admin)/_middleware.rhai", "guard of \"users/(admin)\""),
-        ("x.test.rhai", "Test"),
-        ("report.test.rhai", "Test"),
-        ("_lib/x.test.rhai", "Test"),
-        ("x.get.test.rhai", "Test"),
+        ("_middleware.rhai", "-"),
+        ("users/(admin)/_middleware.rhai", "-"),
+        ("x.test.rhai", "-"),
+        ("report.test.rhai", "-"),
+        ("_lib/x.test.rhai", "-"),
+        ("x.get.test.rhai", "-"),
         ("x.test.get.rhai", "GET /x.test"),
         ("test.rhai", "/test"),
         (".well-known/x.rhai", "/.well-known/x"),
         ("(site)/.well-known/x.rhai", "/.well-known/x"),
-        (".well-known.rhai", "Ignored"),
-        ("a/.well-known/x.rhai", "Ignored"),
-        (".well-known/.git/x.rhai", "Ignored"),
-        (".git/x.rhai", "Ignored"),
-        ("a/.x.rhai", "Ignored"),
-        (".get.rhai", "Ignored"),
-        (".rhai", "Ignored"),
-        ("x.RHAI", "Ignored"),
-        ("x", "Ignored"),
-        ("", "Ignored"),
+        (".well-known.rhai", "-"),
+        ("a/.well-known/x.rhai", "-"),
+        (".well-known/.git/x.rhai", "-"),
+        (".git/x.rhai", "-"),
+        ("a/.x.rhai", "-"),
+        (".get.rhai", "-"),
+        (".rhai", "-"),
+        ("x.RHAI", "-"),
+        ("x", "-"),
+        ("", "-"),
         ("api/users.rhai", "/api/users"),
         ("apis/admin.rhai", "/apis/admin"),
         ("api/[x]/admin.rhai", "/api/[x]/admin"),
     ] {
-        assert_eq!(role(path), expected, "{path}");
+        assert_eq!(route(path), expected, "{path}");
     }
 }
 
 #[test]
 fn every_suffix_is_a_method_in_lower_case() {
     for method in Method::ALL {
-        assert_eq!(role(&format!("x.{}.rhai", method.suffix())), format!("{method} /x"));
+        assert_eq!(route(&format!("x.{}.rhai", method.suffix())), format!("{method} /x"));
     }
 }
 
@@ -181,17 +176,12 @@ fn a_name_that_is_probably_a_slip_gets_a_warning() {
     );
 }
 
-#[test]
-fn guards_stand_in_every_folder_above_a_file() {
-    let guards: Vec<String> = guard_paths("a/(b)/c.rhai").collect();
-    assert_eq!(guards, ["_middleware.rhai", "a/_middleware.rhai", "a/(b)/_middleware.rhai"]);
-}
-
 proptest! {
     #[test]
-    fn no_path_makes_it_panic_and_errors_come_with_misnamed_files_only(path in r"(\PC|[\[\]().=/x+]|\[\[|\.\.\.|_|/|\.get|=int){0,16}(\.rhai)?") {
-        let Classified { role, diagnostics } = classify(&path);
-        prop_assert_eq!(role == Role::Misnamed, diagnostics.iter().any(Diagnostic::is_error));
+    fn no_path_makes_it_panic_and_errors_come_with_misnamed_functions_only(path in r"(\PC|[\[\]().=/x+]|\[\[|\.\.\.|_|/|\.get|=int){0,16}(\.rhai)?") {
+        let (route, diagnostics) = check_path(&path);
+        let is_misnamed = Role::of(&path) == Some(Role::Function) && route.is_none();
+        prop_assert_eq!(is_misnamed, diagnostics.iter().any(Diagnostic::is_error));
         prop_assert!(diagnostics.iter().all(|found| found.hint.is_some()));
     }
 }

@@ -4,7 +4,7 @@ pub(crate) mod generated;
 mod reference;
 
 use super::*;
-use crate::function::route::{Role, classify, methods::combine};
+use crate::function::route::{FileRoute, methods::combine};
 
 /// Makes a route of a file's path; `methods` of the front-matter follow it after a space, as `x.rhai GET,POST`.
 pub(crate) fn route(file: &str) -> Route {
@@ -12,7 +12,7 @@ pub(crate) fn route(file: &str) -> Route {
         Some((stem, listed)) => (format!("{stem}.rhai"), Some(listed)),
         None => (file.to_string(), None),
     };
-    let Role::Function { segments, method } = classify(&path).role else { panic!("{file} is no function") };
+    let FileRoute { segments, method } = FileRoute::of(&path).unwrap_or_else(|| panic!("{file} is no function"));
     let listed: Option<Vec<Method>> = listed.map(|listed| listed.split(',').map(|word| Method::parse(word).unwrap()).collect());
     Route { segments: segments.into(), methods: combine(method, listed.as_deref()).unwrap() }
 }

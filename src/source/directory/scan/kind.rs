@@ -8,7 +8,7 @@ use std::{
 
 use super::{root::Root, signature::Signature};
 use crate::{
-    function::route::file::GUARD,
+    function::role::GUARD,
     source::{directory::fault::FileFault, names::MAX_DEPTH},
 };
 

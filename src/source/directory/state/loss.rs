@@ -4,10 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    function::{
-        Loss,
-        route::file::{Role, classify},
-    },
+    function::{Loss, Role},
     source::directory::settings::DirectorySettings,
 };
 
@@ -76,7 +73,7 @@ impl Losses {
         let (gone, moved) = (self.gone.unwrap_or(since), self.moved.unwrap_or(since));
         let patience = self.patience.unwrap_or(settings.gone_after);
         // Without its guard a folder is open to anybody, and the copy that brings it back may bring the functions first.
-        if matches!(classify(path).role, Role::Guard { .. }) {
+        if Role::of(path) == Some(Role::Guard) {
             return moved + patience.max(settings.all_gone_after);
         }
         if patience <= settings.gone_after {

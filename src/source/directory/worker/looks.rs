@@ -5,10 +5,7 @@ use std::{collections::BTreeSet, mem, path::Path};
 use super::Worker;
 use crate::{
     clock::monotonic,
-    function::{
-        Diagnostic, FilePath,
-        route::{file::guard_paths, stray::stray},
-    },
+    function::{Diagnostic, FilePath, role::guard_paths, route::stray::stray},
     source::directory::{
         fault::FileFault,
         look::{Look, Now, Trust},

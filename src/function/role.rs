@@ -1,0 +1,126 @@
+//! What a file is for, as its path says (`docs/routing.md`, «Files»). Whoever asks that asks here.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How the name of every file of ours ends.
+pub const ENDING: &str = ".rhai";
+/// The name of a guard's file.
+pub const GUARD: &str = "_middleware.rhai";
+/// The one folder that is looked into although its name begins with a dot.
+pub const WELL_KNOWN: &str = ".well-known";
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// It serves requests, if its name is right.
+    Function,
+    /// It runs before every function in its folder and below.
+    Guard,
+    /// It is imported.
+    Module,
+    /// It tests other files.
+    Test,
+}
+
+impl Role {
+    /// Returns the role of the file at this path below the root. None: PiCloud ignores the file.
+    pub fn of(path: &str) -> Option<Self> {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        let stem = file.strip_suffix(ENDING)?;
+        if file.starts_with('.') || is_ignored(folder) {
+            return None;
+        }
+        Some(match file {
+            _ if stem.ends_with(".test") => Self::Test,
+            _ if holds_modules(folder) => Self::Module,
+            GUARD => Self::Guard,
+            _ if file.starts_with('_') => Self::Module,
+            _ => Self::Function,
+        })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Function => "function",
+            Self::Guard => "guard",
+            Self::Module => "module",
+            Self::Test => "test",
+        })
+    }
+}
+
+/// Returns whether a folder, or one that it lies in, holds modules: nothing is routed there, and nothing is guarded.
+pub fn holds_modules(folder: &str) -> bool {
+    folder.split('/').any(|name| name.starts_with('_'))
+}
+
+/// Returns whether a folder's name is that of a group, which is not in the URL: `(admin)`.
+pub fn is_group(name: &str) -> bool {
+    name.starts_with('(') && name.ends_with(')')
+}
+
+/// Returns where guards of this file would be, outermost folder first: `_middleware.rhai`, `users/_middleware.rhai`.
+pub fn guard_paths(path: &str) -> impl Iterator<Item = String> {
+    let folders = path.match_indices('/').map(|(at, _)| &path[..=at]);
+    std::iter::once("").chain(folders).map(|folder| format!("{folder}{GUARD}"))
+}
+
+/// Returns whether a folder's name begins with a dot, or that of one that it lies in; `.well-known` at the top of the URL apart.
+fn is_ignored(folder: &str) -> bool {
+    let top = folder.split('/').position(|name| !is_group(name));
+    folder.split('/').enumerate().any(|(at, name)| name.starts_with('.') && !(name == WELL_KNOWN && Some(at) == top))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_the_role_that_the_contract_gives_it() {
+        use Role::{Function, Guard, Module, Test};
+        for (path, role) in [
+            ("index.rhai", Some(Function)),
+            ("a/(b)/c.put.rhai", Some(Function)),
+            ("[id.rhai", Some(Function)),
+            ("auth_middleware.rhai", Some(Function)),
+            ("_lib/x.rhai", Some(Module)),
+            ("_lib/deep/x.get.rhai", Some(Module)),
+            ("_x.rhai", Some(Module)),
+            ("a/_x.get.rhai", Some(Module)),
+            ("_lib/auth_middleware.rhai", Some(Module)),
+            ("_auth_middleware.rhai", Some(Module)),
+            ("_lib/_middleware.rhai", Some(Module)),
+            ("_middleware.rhai", Some(Guard)),
+            ("users/(admin)/_middleware.rhai", Some(Guard)),
+            ("x.test.rhai", Some(Test)),
+            ("_lib/x.test.rhai", Some(Test)),
+            ("x.get.test.rhai", Some(Test)),
+            ("x.test.get.rhai", Some(Function)),
+            (".well-known/x.rhai", Some(Function)),
+            ("(site)/.well-known/x.rhai", Some(Function)),
+            (".well-known.rhai", None),
+            ("a/.well-known/x.rhai", None),
+            (".well-known/.git/x.rhai", None),
+            (".git/x.rhai", None),
+            ("a/.x.rhai", None),
+            (".rhai", None),
+            ("a/_lib.txt", None),
+            ("x.RHAI", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(Role::of(path), role, "{path}");
+        }
+    }
+
+    #[test]
+    fn guards_stand_in_every_folder_above_a_file() {
+        let guards: Vec<String> = guard_paths("a/(b)/c.rhai").collect();
+        assert_eq!(guards, ["_middleware.rhai", "a/_middleware.rhai", "a/(b)/_middleware.rhai"]);
+    }
+}
