@@ -12,7 +12,11 @@ use super::{
     plan::{Plan, Role},
     syntax,
 };
-use crate::function::{self, Content, Diagnostic, FilePath, Manifest, Position, foreign, manifest::Parsed};
+use crate::function::{
+    self, Content, Diagnostic, FilePath, Position, foreign,
+    front_matter::ScriptFile,
+    settings::{self, Written},
+};
 
 /// A file that compiled.
 #[derive(Debug)]
@@ -22,7 +26,7 @@ pub struct Script {
     /// Its bytes, for the source lines of findings that come later. They are UTF-8.
     content: Content,
     /// What its front-matter says.
-    pub manifest: Manifest,
+    pub settings: Written,
     /// What to run.
     pub ast: AST,
     /// The same, for most runs; made at the first.
@@ -100,9 +104,10 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     if let Some(found) = foreign::in_place_of_a_script(file, text) {
         return Err(vec![found].into());
     }
-    let parsed = Parsed::parse(file, text, engine.policy()).map_err(|diagnostic| vec![*diagnostic])?;
-    let class = engine.class(&parsed.manifest.limits).map_err(|why| Refused::NoRoom(Box::new(why.in_file(file))))?;
-    if let Some((at, message)) = lint::endless_list(&class.rhai, &parsed.script) {
+    let ScriptFile { settings, script } = ScriptFile::parse(file, text).map_err(|diagnostic| vec![*diagnostic])?;
+    let limits = settings::resolve(engine.policy(), &settings)?.limits;
+    let class = engine.class(&limits).map_err(|why| Refused::NoRoom(Box::new(why.in_file(file))))?;
+    if let Some((at, message)) = lint::endless_list(&class.rhai, &script) {
         return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
     // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.
@@ -110,8 +115,8 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     scope.push(CTX, ());
     let mut ast = class
         .rhai
-        .compile_with_scope(&scope, &parsed.script)
-        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &parsed.manifest.limits, engine.policy())])?;
+        .compile_with_scope(&scope, &script)
+        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &limits, engine.policy())])?;
     ast.set_source(file.as_ref());
     let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
     if function::Role::of(file) != Some(function::Role::Module) {
@@ -122,16 +127,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Script {
-        file: file.clone(),
-        content: content.clone(),
-        manifest: parsed.manifest,
-        ast,
-        plan: OnceLock::new(),
-        references,
-        methods,
-        warnings,
-    })
+    Ok(Script { file: file.clone(), content: content.clone(), settings, ast, plan: OnceLock::new(), references, methods, warnings })
 }
 
 /// Rhai's optimiser takes dead branches out, and mistakes in them with them; what it gains is within 1 %.

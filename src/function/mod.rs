@@ -4,6 +4,7 @@ pub mod cors;
 pub mod diagnostic;
 pub mod digest;
 pub mod foreign;
+pub mod front_matter;
 pub mod limits;
 pub mod loss;
 pub mod manifest;
@@ -12,6 +13,7 @@ pub mod quantity;
 pub mod reserved;
 pub mod role;
 pub mod route;
+pub mod settings;
 pub mod toml_text;
 pub mod tree;
 pub mod unicode;
@@ -41,7 +43,7 @@ pub struct Function {
     pub script_id: ScriptId,
     /// Names the content of `files`.
     pub version: Version,
-    /// What the front-matter says, defaults filled in.
+    /// What the file says, defaults filled in.
     pub manifest: Manifest,
     /// Where it answers.
     pub route: Route,

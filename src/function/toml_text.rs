@@ -29,9 +29,13 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
 /// Returns where the value of `section.key` is, if the text has it.
 pub fn position_of(text: &str, path: &str) -> Option<Position> {
     let table = DeTable::parse(text).ok()?.into_inner();
-    let (section, key) = path.split_once('.')?;
-    let DeValue::Table(section) = table.get(section)?.get_ref() else { return None };
-    Some(Position::of_offset(text, section.get(key)?.span().start))
+    let mut keys = path.split('.');
+    let mut value = table.get(keys.next()?)?;
+    for key in keys {
+        let DeValue::Table(table) = value.get_ref() else { return None };
+        value = table.get(key)?;
+    }
+    Some(Position::of_offset(text, value.span().start))
 }
 
 /// Turns a reader's sentence into ours, and says what to do. `serde` words an unknown key as

@@ -14,6 +14,7 @@ use crate::{
         diagnostic::near_miss,
         role::guard_paths,
         route::{FileRoute, conflicts::conflicts, file::check_path, methods::combine, stray::stray},
+        settings,
         tree::differences,
     },
 };
@@ -193,7 +194,14 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
         checked.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
     }
     let Some(FileRoute { segments, method }) = file_route else { return checked };
-    let methods = match combine(method, script.manifest.methods.as_deref()) {
+    let manifest = match settings::resolve(engine.policy(), &script.settings) {
+        Ok(manifest) => manifest,
+        Err(found) => {
+            checked.diagnostics.extend(found);
+            return checked;
+        }
+    };
+    let methods = match combine(method, manifest.methods.as_deref()) {
         Ok(methods) => methods,
         Err(problem) => {
             checked.diagnostics.push(Diagnostic::error(path.clone(), problem.to_string()).hint(problem.hint()));
@@ -212,15 +220,7 @@ fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, 
             let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
             let route = Route { segments: segments.into(), methods };
             let script_id = ScriptId::of(&name);
-            Arc::new(Function {
-                name,
-                script_id,
-                version,
-                manifest: script.manifest.clone(),
-                route,
-                guards,
-                files: files.into_iter().collect(),
-            })
+            Arc::new(Function { name, script_id, version, manifest, route, guards, files: files.into_iter().collect() })
         }
     };
     match engine.program(&function) {

@@ -1,6 +1,6 @@
 //! Front-matter: whatever a file holds, it is taken apart or its place is told.
 
-use picloud::function::{LimitPolicy, manifest::Parsed};
+use picloud::function::{Diagnostic, LimitPolicy, front_matter::ScriptFile, settings::resolve};
 
 use crate::harness::{fuzz, kind};
 
@@ -10,8 +10,9 @@ fn manifest() {
     fuzz("manifest", move |input| {
         let text = String::from_utf8_lossy(input);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        match Parsed::parse(&"f.rhai".into(), text, &policy) {
-            Ok(Parsed { manifest, script }) => {
+        let file = ScriptFile::parse(&"f.rhai".into(), text).map_err(|found| vec![*found]);
+        match file.and_then(|ScriptFile { settings, script }| Ok((resolve(&policy, &settings)?, script))) {
+            Ok((manifest, script)) => {
                 // Positions in the script are positions in the file: a front-matter that ends the file has no line after it.
                 let missing = text.matches('\n').count().abs_diff(script.matches('\n').count());
                 assert!(missing <= 1, "{missing} lines are missing");
@@ -20,6 +21,7 @@ fn manifest() {
                 format!("{} {}", manifest.methods.map_or(0, |methods| methods.len()), manifest.limits == policy.default)
             }
             Err(found) => {
+                let [found]: [Diagnostic; 1] = found.try_into().expect("the first mistake is told");
                 let position = found.position.expect("it has a place");
                 assert!(position.line >= 1 && position.column >= 1 && position.line as usize <= text.matches('\n').count() + 1, "{found}");
                 kind(&found.message)

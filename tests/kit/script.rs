@@ -7,7 +7,9 @@ use picloud::{
     deployment::DeploymentId,
     engine::{Control, Engine, program},
     execution::{Execution, ExecutionId, Finished, HttpRequest, Invocation, Trigger},
-    function::{Content, Diagnostic, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
+    function::{
+        Content, Diagnostic, Function, FunctionName, LimitPolicy, Role, Route, ScriptId, SharedFunction, Tree, route::Methods, settings,
+    },
     sync::check::Checker,
 };
 
@@ -21,14 +23,14 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
     let file: picloud::function::FilePath = "f.rhai".into();
     let script = engine.script(&file, &tree["f.rhai"]);
     let script = script.as_ref().as_ref().map_err(Clone::clone)?;
-    let guards: Vec<_> = tree.keys().filter(|path| path.ends_with("_middleware.rhai")).cloned().collect();
+    let guards: Vec<_> = tree.keys().filter(|path| Role::of(path) == Some(Role::Guard)).cloned().collect();
     let files = program::closure(engine, tree, guards.iter().cloned().chain([file.clone()]));
     let name = FunctionName::new("f");
     Ok(Arc::new(Function {
         script_id: ScriptId::of(&name),
         version: program::version(&file, &files),
         name,
-        manifest: script.manifest.clone(),
+        manifest: settings::resolve(engine.policy(), &script.settings)?,
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards,
         files: files.into_iter().collect(),

@@ -16,7 +16,7 @@ use crate::{
     clock::{DeploymentId, ExecutionId},
     engine::{Control, Engine, Program, program},
     execution::{Execution, Finished, HttpRequest, Invocation, Param, Trigger},
-    function::{Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods},
+    function::{Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods, settings},
 };
 
 const BODY: &str = r#"{"items":[{"name":"a","value":1,"tags":["x","y"]},{"name":"b","value":2.5,"tags":[]},{"name":"ü","value":-3,"none":null}],"deep":{"er":{"est":[1,2,[3]]}},"flag":true,"text":"hello","n":7}"#;
@@ -71,7 +71,7 @@ fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Pro
         script_id: ScriptId::of(&name),
         version: program::version(&file, &files),
         name,
-        manifest: script.manifest.clone(),
+        manifest: settings::resolve(engine.policy(), &script.settings).unwrap(),
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards,
         files: files.into_iter().collect(),

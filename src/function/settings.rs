@@ -1,0 +1,155 @@
+//! Settings as a file writes them, and the manifest that follows from them.
+
+use serde::Deserialize;
+
+use super::{
+    Cors, Diagnostic, FilePath, Manifest, Position, Role, foreign,
+    limits::{LimitOverrides, LimitPolicy},
+    quantity::{LONGEST, Span},
+    route::Method,
+    toml_text,
+    within::Within,
+};
+use crate::access::Scope;
+
+/// The settings that one file writes; every key may be missing. Knows where each stands.
+#[derive(Debug)]
+pub struct Written {
+    file: FilePath,
+    /// What the keys were read from.
+    toml: Box<str>,
+    keys: Keys,
+}
+
+/// The keys of a front-matter.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    description: Option<String>,
+    methods: Option<Vec<Method>>,
+    timeout: Option<Within<Span, 1, LONGEST>>,
+    auth: Option<Auth>,
+    capture: Option<bool>,
+    cors: Option<Cors>,
+    #[serde(default)]
+    limits: LimitOverrides,
+}
+
+/// What callers must bring.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged, expecting = "expected \"token\", or a scope: { scope = \"deploy\" }")]
+enum Auth {
+    Any(Token),
+    With(Allowing),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Token {
+    Token,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Allowing {
+    scope: Scope,
+}
+
+impl Auth {
+    /// Returns what a token must allow; the least is allowed by all.
+    fn scope(self) -> Scope {
+        match self {
+            Self::Any(Token::Token) => Scope::Read,
+            Self::With(Allowing { scope }) => scope,
+        }
+    }
+}
+
+/// Lines of a file before the TOML of its front-matter.
+const LINES_BEFORE: u32 = 1;
+
+impl Written {
+    /// Returns the settings of a file that writes none.
+    pub fn nothing(file: &FilePath) -> Self {
+        Self { file: file.clone(), toml: Box::default(), keys: Keys::default() }
+    }
+
+    /// Reads the TOML of a file's front-matter. The error says where in the file, and why.
+    pub fn parse(file: &FilePath, toml: &str) -> Result<Self, Box<Diagnostic>> {
+        let keys = toml_text::parse(toml).map_err(|problem| {
+            if let Some(merge) = foreign::unresolved_merge(file, toml, problem.position) {
+                return Box::new(in_file(merge));
+            }
+            let message = match problem.message.as_str() {
+                unknown if unknown.starts_with("unknown key") => format!("{unknown} in front-matter"),
+                other => format!("front-matter: {other}"),
+            };
+            Box::new(in_file(Diagnostic::error(file.clone(), message).at(toml, problem.position)).maybe_hint(problem.hint))
+        })?;
+        let written = Self { file: file.clone(), toml: toml.into(), keys };
+        match written.nonsense() {
+            Some(found) => Err(Box::new(found)),
+            None => Ok(written),
+        }
+    }
+
+    /// Returns what is wrong with keys that are right one by one.
+    fn nonsense(&self) -> Option<Diagnostic> {
+        let Keys { methods, timeout, auth, cors, limits, .. } = &self.keys;
+        if timeout.is_some() && limits.timeout.is_some() {
+            return Some(self.error("timeout", "`timeout` is given twice".into()));
+        }
+        if limits.file.is_some() {
+            let error = self.error("file", "`file` cannot be set in the file that it is about".into());
+            return Some(error.hint("it is a key of `[limits]` in picloud.toml"));
+        }
+        if methods.as_ref().is_some_and(Vec::is_empty) {
+            let error = self.error("methods", "`methods` is empty: the function would never answer".into());
+            return Some(error.hint("leave `methods` out to answer any method"));
+        }
+        // Above all in a guard it would look as if it did something.
+        let of_functions = [("auth", auth.is_some()), ("cors", cors.is_some())];
+        let (key, _) = of_functions.into_iter().find(|(_, is_there)| *is_there)?;
+        matches!(Role::of(&self.file), Some(Role::Guard | Role::Module)).then(|| {
+            let error = self.error(key, format!("`{key}` is for functions, and this file is none"));
+            error.hint("write it into each function that it is meant for")
+        })
+    }
+
+    /// Returns the limits that it sets.
+    fn limits(&self) -> LimitOverrides {
+        let Keys { timeout, limits, .. } = &self.keys;
+        LimitOverrides { timeout: timeout.or(limits.timeout), ..limits.clone() }
+    }
+
+    /// Reports an error at the line of a key, which may be one of the limits.
+    fn error(&self, key: &str, message: String) -> Diagnostic {
+        let place = toml_text::position_of(&self.toml, key).or_else(|| toml_text::position_of(&self.toml, &format!("limits.{key}")));
+        let line = place.map_or(1, |place| place.line);
+        in_file(Diagnostic::error(self.file.clone(), message).at(&self.toml, Position { line, column: 1 }))
+    }
+}
+
+/// Turns a place in the TOML into the place in the file.
+fn in_file(found: Diagnostic) -> Diagnostic {
+    let position = found.position.map(|position| Position { line: position.line + LINES_BEFORE, ..position });
+    Diagnostic { position, ..found }
+}
+
+/// Returns what holds for a file that writes these settings. The errors are about values that this node does not allow.
+pub fn resolve(policy: &LimitPolicy, own: &Written) -> Result<Manifest, Vec<Diagnostic>> {
+    let limits = policy.default.with(&own.limits());
+    if let Some((key, value, ceiling)) = limits.first_above(&policy.ceiling) {
+        let error = own.error(key, format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
+        return Err(vec![error.hint(format!("lower it, or raise `{key}` in the section `[ceilings]` of picloud.toml"))]);
+    }
+    let Keys { description, methods, auth, capture, cors, .. } = &own.keys;
+    Ok(Manifest {
+        description: description.clone(),
+        methods: methods.clone(),
+        auth: auth.map(Auth::scope),
+        limits,
+        capture: *capture,
+        cors: cors.clone(),
+    })
+}
