@@ -17,10 +17,11 @@ use std::{
 };
 
 use picloud::{
-    clock::{Clock, Ids, NodeNumber, SharedClock, SystemClock, first_id_at},
+    clock::{Clock, SharedClock, SystemClock},
     deployment::DeploymentId,
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
+    id::{Ids, NodeNumber, first_id_at},
     store::{Journal, Store, journal, retention},
 };
 use support::{Server, median, now, wrk};

@@ -7,10 +7,11 @@
 use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
 
 use picloud::{
-    clock::{ExecutionId, first_id_at, monotonic},
+    clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
     execution::{Execution, LogLevel, LogLine, Outcome, Trigger},
     function::{Content, Digest, Function, FunctionName, Manifest, Revision, Route, ScriptId, Tree, route::Methods},
+    id::{ExecutionId, first_id_at},
     store::{ExecutionFilter, Journal, Recorded, Store, journal::Settings},
 };
 use tokio_util::sync::CancellationToken;

@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     audit::{Action, Actor, Record},
     clock::rfc3339,
+    hex::Hex,
     secret::Secret,
 };
 
@@ -178,7 +179,7 @@ pub struct TokenHash(String);
 impl TokenHash {
     /// Returns the hash of a secret.
     pub fn of(secret: &str) -> Self {
-        Self(hexadecimal(&Sha256::digest(secret)))
+        Self(Hex(&Sha256::digest(secret)).to_string())
     }
 
     /// Takes one as it was kept.
@@ -205,17 +206,13 @@ pub const ADMIN: &str = "admin";
 pub fn new_secret() -> io::Result<Secret> {
     let mut bytes = [0; SECRET_BYTES];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(Secret::new(format!("{PREFIX}{}", hexadecimal(&bytes))))
+    Ok(Secret::new(format!("{PREFIX}{}", Hex(&bytes))))
 }
 
 /// Returns whether a text can be the secret of a token at all.
 pub fn is_secret(text: &str) -> bool {
     let digits = text.strip_prefix(PREFIX).unwrap_or_default();
     digits.len() == 2 * SECRET_BYTES && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Why a token cannot be called so.

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Origin;
-pub use crate::clock::DeploymentId;
 use crate::clock::rfc3339;
 use crate::function::{Content, Diagnostic, Digest, FilePath, FunctionName, Revision, SharedFunction, Tree, Version};
+pub use crate::id::DeploymentId;
 
 /// One state of the source, read whole.
 #[derive(Debug, Clone, PartialEq)]

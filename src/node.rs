@@ -28,12 +28,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::listen::Listeners;
 use crate::{
     access, blocking,
-    clock::{Ids, NodeNumber, SharedClock, SystemClock, monotonic},
+    clock::{SharedClock, SystemClock, monotonic},
     config::{Config, Source as SourceConfig},
     engine::Engine,
     executor::{SharedExecutor, local::LocalExecutor},
     gate::server::{Gate, GateError},
     http::{self, App, Auth, Face, HttpSettings},
+    id::{Ids, NodeNumber},
     live::Live,
     runner::{Recorder, Runner},
     secret::Secret,

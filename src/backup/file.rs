@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{BackupError, HEAD, SUMS};
-use crate::store::transfer::{Sum, hex};
+use crate::{hex::Hex, store::transfer::Sum};
 
 /// What is at the end of the file.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ impl Writer {
 
     /// Adds a member.
     pub fn member(&mut self, name: &str, bytes: &[u8]) -> Result<(), BackupError> {
-        self.sums.members.insert(name.into(), hex(&Sha256::digest(bytes)));
+        self.sums.members.insert(name.into(), Hex(&Sha256::digest(bytes)).to_string());
         self.piece(name, bytes)
     }
 
@@ -76,7 +76,7 @@ impl Writer {
         let length = file.metadata().map_err(BackupError::file("read", path))?.len();
         let mut hashed = Hashed { inner: file, hash: Sha256::new() };
         self.append(name, length, &mut hashed)?;
-        self.sums.members.insert(name.into(), hex(&hashed.hash.finalize()));
+        self.sums.members.insert(name.into(), Hex(&hashed.hash.finalize()).to_string());
         Ok(())
     }
 

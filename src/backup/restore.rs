@@ -15,8 +15,9 @@ use super::{
     file::{Hashed, Reader, Sums, has_sum},
 };
 use crate::{
+    hex::Hex,
     source::git::{self, OwnRepository, bundle},
-    store::transfer::{self, Filling, Progress, Tally, hex, parse_line},
+    store::transfer::{self, Filling, Progress, Tally, parse_line},
 };
 
 /// A piece of a table is a mebibyte and the rest of a row.
@@ -61,7 +62,7 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
             } else {
                 io::copy(&mut hashed, &mut io::sink()).map_err(&broken)?;
             }
-            found.members.insert(name, hex(&hashed.hash.finalize()));
+            found.members.insert(name, Hex(&hashed.hash.finalize()).to_string());
         } else {
             sums = Some(whole(&mut entry).map_err(&broken)?);
         }

@@ -24,12 +24,13 @@ use super::{
     output, remote,
 };
 use crate::{
-    clock::{Ids, NodeNumber, SystemClock},
+    clock::SystemClock,
     config::Config,
     deployment::DeploymentId,
     engine::Control,
     execution::{Execution, ExecutionId, HttpRequest, Invocation, Reply, Trigger},
     function::{Diagnostic, SharedFunction, diagnostic::near_miss, reserved::is_reserved, route::methods::join},
+    id::{Ids, NodeNumber},
     live::router::{Match, Router},
     shown::Shown,
     sync::fallback::GoodTree,

@@ -14,7 +14,7 @@ pub use capture::{Capture, Incomplete};
 pub use recorded::{Recorded, RecordedMethod, RecordedPath};
 pub use request::HttpRequest;
 
-pub use crate::clock::ExecutionId;
+pub use crate::id::ExecutionId;
 use crate::{
     clock::rfc3339,
     deployment::DeploymentId,

@@ -2,8 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Deserialize, Serialize, de::Error as _};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use crate::{
+    hex::{self, Hex},
+    id::text_form,
+};
 
 /// The SHA-256 of a file's bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,22 +48,6 @@ impl From<Digest> for Version {
     }
 }
 
-fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-}
-
-fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], NotAnId> {
-    let not_an_id = || NotAnId { text: text.into(), digits: N * 2 };
-    if text.len() != N * 2 || !text.is_ascii() {
-        return Err(not_an_id());
-    }
-    let mut bytes = [0; N];
-    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| not_an_id())?;
-    }
-    Ok(bytes)
-}
-
 /// A text that should be an id and is none.
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is not an id of {digits} hexadecimal digits")]
@@ -71,30 +60,16 @@ macro_rules! hex_id {
     ($name:ident) => {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(&self.0, f)
-            }
-        }
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(&self.0, f)
+                Hex(&self.0).fmt(f)
             }
         }
         impl FromStr for $name {
             type Err = NotAnId;
             fn from_str(text: &str) -> Result<Self, NotAnId> {
-                parse_hex(text).map(Self)
+                hex::parse(text.as_bytes()).map(Self).ok_or_else(|| NotAnId { text: text.into(), digits: 2 * size_of::<Self>() })
             }
         }
-        impl Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-            }
-        }
+        text_form!($name);
     };
 }
 hex_id!(Digest);

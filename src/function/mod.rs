@@ -1,4 +1,4 @@
-//! What a function is: its name, manifest, route and version, and what can be wrong with them. Pure: no I/O, and nothing of ours beside it but scopes of tokens.
+//! What a function is: its name, manifest, route and version, and what can be wrong with them. Pure: no I/O, and nothing of ours beside it but scopes of tokens and how ids are written.
 
 pub mod cors;
 pub mod diagnostic;

@@ -6,9 +6,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Ids,
     function::Limits,
     http::{auth::Auth, metrics::counts::Counts, settings::HttpSettings, webhook::Webhook},
+    id::Ids,
     live::Live,
     runner::Runner,
     source::git::serve::Hosted,

@@ -19,9 +19,9 @@ pub use rejection::{Rejection, RejectionReason};
 pub use trace::RequestTrace;
 
 use crate::{
-    clock::Ids,
     execution::{Capture, ExecutionId, Trigger},
     executor::{SharedExecutor, Usage},
+    id::Ids,
     live::{LiveFunction, Table},
     trace::{Stats, Tracer},
 };

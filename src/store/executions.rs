@@ -8,10 +8,11 @@ use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
 
 use super::{Database, ExecutionFilter, Store, StoreError, filter::says, read};
 use crate::{
-    clock::{ExecutionId, first_id_at, monotonic},
+    clock::monotonic,
     deployment::DeploymentId,
     execution::{Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::FunctionName,
+    id::{ExecutionId, first_id_at},
 };
 
 /// Executions, newest first, as far as was looked.

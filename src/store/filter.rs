@@ -3,9 +3,9 @@
 use std::{fmt, ops::RangeInclusive, str::FromStr, time::UNIX_EPOCH};
 
 use crate::{
-    clock::ExecutionId,
     execution::{Execution, Outcome, Trigger},
     function::{FunctionName, diagnostic::near_miss},
+    id::ExecutionId,
 };
 
 /// Which executions are meant. What is not asked for is none.

@@ -6,7 +6,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Store, StoreError, append::signed, journal::Written, read};
-use crate::clock::{SharedClock, first_id_at};
+use crate::clock::SharedClock;
+use crate::id::first_id_at;
 
 /// How long executions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -274,10 +274,10 @@ fn read_line(line: &[u8]) -> serde_json::Result<Execution> {
 mod tests {
     use super::*;
     use crate::{
-        clock::ExecutionId,
         deployment::DeploymentId,
         execution::{Outcome, Trigger},
         function::{Digest, FunctionName},
+        id::ExecutionId,
     };
 
     fn executions(ids: std::ops::Range<i64>) -> Vec<Execution> {

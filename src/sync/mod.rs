@@ -38,11 +38,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     audit::Actor,
-    clock::{Ids, monotonic},
+    clock::monotonic,
     deployment::{Cause, Deployment, Following, Snapshot},
     engine::Engine,
     executor::SharedExecutor,
     function::{Diagnostic, FilePath, Revision, Tree, tree::directory_revision},
+    id::Ids,
     live::Live,
     shown::with_causes,
     source::{Source, SourceError, edit::FileEdit},

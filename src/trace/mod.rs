@@ -22,10 +22,7 @@ pub use context::Context;
 use export::Queue;
 use tokio::sync::oneshot;
 
-use crate::{
-    blocking,
-    clock::{ExecutionId, SharedClock},
-};
+use crate::{blocking, clock::SharedClock, id::ExecutionId};
 
 /// How requests are traced.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use picloud::{
-    clock::{DeploymentId, ExecutionId, first_id_at},
     deployment::{Cause, Changes, Deployment, DeploymentStatus, FunctionChange},
     execution::{Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{
         Content, Digest, FilePath, Function, FunctionName, Manifest, Position, Revision, Route, ScriptId, Tree, Version, route::Methods,
     },
+    id::{DeploymentId, ExecutionId, first_id_at},
     store::{Recorded, Store},
 };
 use sqlx::Connection;

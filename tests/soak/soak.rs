@@ -13,7 +13,8 @@ use std::{
 };
 
 use picloud::{
-    clock::{ExecutionId, monotonic},
+    clock::monotonic,
+    id::ExecutionId,
     store::{ExecutionFilter, Store},
 };
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! What is deployed is remembered whole.
 
 use picloud::{
-    clock::DeploymentId,
     deployment::{Changes, Deployment, DeploymentStatus, Following, Suspension},
     function::{Content, Diagnostic, Revision, Tree},
+    id::DeploymentId,
     store::{FindError, FunctionVersion, Recorded, Store},
 };
 

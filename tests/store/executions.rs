@@ -1,8 +1,8 @@
 //! Executions go in once, come out as they were, and are forgotten when their time is over.
 
 use picloud::{
-    clock::{ExecutionId, first_id_at},
     execution::{Capture, Execution, LogLevel, LogLine, Outcome},
+    id::{ExecutionId, first_id_at},
     store::{ExecutionFilter, StatusFilter, Store},
 };
 

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use picloud::{
-    clock::{Clock, ExecutionId, first_id_at},
+    clock::Clock,
     execution::Execution,
+    id::{ExecutionId, first_id_at},
     store::{
         ExecutionFilter, Journal, Store,
         journal::{Settings, Stats},

@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::kit::script::{STACK, on_a_runtime, tree};
 use futures_util::future::join_all;
 use picloud::{
-    clock::DeploymentId,
     deployment::{Cause, Changes, Deployment, DeploymentStatus},
     engine::Engine,
     executor::local::{Capacity, LocalExecutor},
     function::{LimitPolicy, Revision, Tree, tree::differences},
+    id::DeploymentId,
     live::{Live, Match},
     store::{FindError, Recorded, Store},
     sync::archive::{Archive, ArchiveError, ArchiveParts, KEPT},

@@ -4,7 +4,7 @@ use http::HeaderName;
 use rhai::{Dynamic, ImmutableString};
 
 use super::{Run, request::param_value};
-use crate::clock::id_text;
+use crate::id::id_text;
 
 /// The property of `ctx` that has properties of its own.
 pub const REQUEST: &str = "request";

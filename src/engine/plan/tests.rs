@@ -13,10 +13,10 @@ use proptest::{
 };
 
 use crate::{
-    clock::{DeploymentId, ExecutionId},
     engine::{Control, Engine, Program, program},
     execution::{Execution, Finished, HttpRequest, Invocation, Param, Trigger},
     function::{Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods, settings},
+    id::{DeploymentId, ExecutionId},
 };
 
 const BODY: &str = r#"{"items":[{"name":"a","value":1,"tags":["x","y"]},{"name":"b","value":2.5,"tags":[]},{"name":"ü","value":-3,"none":null}],"deep":{"er":{"est":[1,2,[3]]}},"flag":true,"text":"hello","n":7}"#;

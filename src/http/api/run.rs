@@ -7,9 +7,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::{
-    clock::id_text,
     execution::{HttpRequest, Timed},
     http::{answer::Answer, app::App, call, problem::Problem},
+    id::id_text,
     runner::{Attempt, Permission},
 };
 

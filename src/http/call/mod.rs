@@ -12,7 +12,6 @@ use http_body_util::{Either, Full};
 use hyper::ext::ReasonPhrase;
 
 use crate::{
-    clock::id_text,
     execution::{HttpRequest, Params, Reply, Trigger},
     http::{
         answer::{Answer, no_content},
@@ -20,6 +19,7 @@ use crate::{
         problem::Problem,
         wire::{body::read_body, places::Received},
     },
+    id::id_text,
     live::{Entry, Match, Table},
     runner::{Attempt, NoReply, Rejection, RejectionReason, RequestTrace, Sender, Target},
 };

@@ -11,7 +11,7 @@ use http::{HeaderMap, header};
 use sha2::Sha256;
 
 use super::{Event, payload};
-use crate::{http::problem::webhook::WebhookRefusal, secret::Secret};
+use crate::{hex, http::problem::webhook::WebhookRefusal, secret::Secret};
 
 /// How far a sender's clock may be off, where the time is signed: what Standard Webhooks recommends.
 const MAX_AGE_US: i64 = 5 * 60 * 1_000_000;
@@ -28,8 +28,8 @@ pub fn verify(headers: &HeaderMap, body: &[u8], secret: &Secret, now_us: i64) ->
     };
     match Signature::find(headers).ok_or(WebhookRefusal::Unsigned)? {
         // These sign what is in the form, GitHub the form itself.
-        Signature::Gitea(hex) => hmac(secret.expose().as_bytes(), &[&payload().unwrap_or_default()], &from_hex(hex)?)?,
-        Signature::GitHub(hex) => hmac(secret.expose().as_bytes(), &[body], &from_hex(hex)?)?,
+        Signature::Gitea(hex) => hmac(secret.expose().as_bytes(), &[&payload().unwrap_or_default()], &digest_of(hex)?)?,
+        Signature::GitHub(hex) => hmac(secret.expose().as_bytes(), &[body], &digest_of(hex)?)?,
         signature @ Signature::GitLab(_) => signature.precheck(secret)?,
         Signature::Standard { id, time, signatures } => standard(secret, id, time, body, signatures, now_us)?,
     }
@@ -93,9 +93,8 @@ fn hmac(key: &[u8], parts: &[&[u8]], signature: &[u8]) -> Result<(), WebhookRefu
     hmac.verify_slice(signature).map_err(|_| WebhookRefusal::WrongSignature)
 }
 
-fn from_hex(hex: &[u8]) -> Result<Vec<u8>, WebhookRefusal> {
-    let digit = |byte: u8| (byte as char).to_digit(16).ok_or(WebhookRefusal::WrongSignature);
-    hex.chunks(2).map(|pair| Ok((digit(pair[0])? << 4 | digit(*pair.get(1).ok_or(WebhookRefusal::WrongSignature)?)?) as u8)).collect()
+fn digest_of(digits: &[u8]) -> Result<[u8; 32], WebhookRefusal> {
+    hex::parse(digits).ok_or(WebhookRefusal::WrongSignature)
 }
 
 /// With padding or without.
@@ -132,7 +131,7 @@ mod tests {
     }
 
     fn hex(key: &str, signed: &[u8]) -> String {
-        mac(key.as_bytes(), signed).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex::Hex(&mac(key.as_bytes(), signed)).to_string()
     }
 
     fn headers(given: &[(&'static str, &str)]) -> HeaderMap {

@@ -16,7 +16,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
 pub use connect::last_schema;
 pub use copy::{Progress, copy};
 pub use filling::Filling;
-pub use rows::{Column, Kind, Row, Sum, Table, Tally, Value, hex, parse_line, write_line};
+pub use rows::{Column, Kind, Row, Sum, Table, Tally, Value, parse_line, write_line};
 pub use snapshot::Snapshot;
 
 use super::{StoreError, connect::Place};

@@ -4,6 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::hex::Hex;
+
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -116,13 +118,8 @@ impl Tally {
 
     /// Returns what came together.
     pub fn sum(self) -> Sum {
-        Sum { rows: self.rows, sha256: hex(&self.hash.finalize()) }
+        Sum { rows: self.rows, sha256: Hex(&self.hash.finalize()).to_string() }
     }
-}
-
-/// Writes bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

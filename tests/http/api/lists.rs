@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use picloud::{
-    clock::first_id_at,
     execution::{Execution, ExecutionId, LogLevel, LogLine, Outcome, Trigger},
+    id::first_id_at,
     store::{ExecutionFilter, Page, StatusFilter},
 };
 use serde_json::Value;

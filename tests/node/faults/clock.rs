@@ -2,7 +2,8 @@
 
 use std::{fs, time::Duration};
 
-use picloud::clock::{id_time_us, monotonic};
+use picloud::clock::monotonic;
+use picloud::id::id_time_us;
 
 use crate::{
     faults::load::{FILES, Load, ask, recorded},
@@ -46,7 +47,7 @@ impl Story {
     fn ids(&self) -> (Vec<String>, i64) {
         let mut answered = Vec::new();
         ask(&self.node, 20, &mut answered);
-        let made_us = id_time_us(picloud::clock::parse_id(&answered[19]).unwrap());
+        let made_us = id_time_us(picloud::id::parse_id(&answered[19]).unwrap());
         let real_us = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros() as i64;
         (answered, (made_us - real_us) / 1_000_000)
     }

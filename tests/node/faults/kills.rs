@@ -8,8 +8,9 @@ use std::{
 };
 
 use picloud::{
-    clock::{id_time_us, monotonic, parse_id},
+    clock::monotonic,
     deployment::DeploymentStatus,
+    id::{id_time_us, parse_id},
     store::{ExecutionFilter, Store},
 };
 

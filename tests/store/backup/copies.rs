@@ -1,7 +1,7 @@
 //! Databases moved with `picloud db copy`.
 
 use picloud::{
-    clock::{ExecutionId, first_id_at},
+    id::{ExecutionId, first_id_at},
     store::Store,
 };
 

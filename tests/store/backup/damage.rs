@@ -8,7 +8,10 @@ use std::{
 
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 
-use picloud::store::transfer::{self, Filling, Value};
+use picloud::{
+    hex::Hex,
+    store::transfer::{Filling, Value},
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::backup::project::{Empty, Kind, Project, done, refused, rows, wait};
@@ -113,7 +116,7 @@ fn what_is_no_whole_backup_says_so_and_changes_nothing() {
 
 #[test]
 fn a_backup_of_an_older_version_is_brought_up_to_date() {
-    let sum = |bytes: &[u8], rows: u64| serde_json::json!({ "rows": rows, "sha256": transfer::hex(&Sha256::digest(bytes)) });
+    let sum = |bytes: &[u8], rows: u64| serde_json::json!({ "rows": rows, "sha256": Hex(&Sha256::digest(bytes)).to_string() });
     let older = Empty::of(Kind::Sqlite);
     let tables = wait(async { Filling::open(&older.url, older.folder(), 2).await.unwrap().tables().await.unwrap() });
     assert!(!tables.iter().any(|table| table.name == "tokens"), "it came later");
