@@ -16,7 +16,7 @@ use crate::{
     function::Diagnostic,
     live::{
         explain::{Explanation, broken_label, explain},
-        listing::Listed,
+        listing::RouteSummary,
         router::Router,
     },
 };
@@ -66,9 +66,9 @@ impl Routes {
                 self.tell(&explain(&router, &self.method.to_uppercase(), path_of(url), Clone::clone))?;
             }
             None => {
-                let right = functions.values().map(|function| Listed::of(function, &config.limits.default));
-                let mut listed: Vec<Listed> = right.chain(settled.broken.iter().map(Listed::of_broken)).collect();
-                listed.sort_by(Listed::order);
+                let right = functions.values().map(|function| RouteSummary::of(function, &config.limits.default));
+                let mut listed: Vec<RouteSummary> = right.chain(settled.broken.iter().map(RouteSummary::of_broken)).collect();
+                listed.sort_by(RouteSummary::order);
                 self.list(&listed)?;
             }
         }
@@ -100,13 +100,13 @@ impl Routes {
         Ok(())
     }
 
-    fn list(&self, listed: &[Listed]) -> anyhow::Result<()> {
+    fn list(&self, listed: &[RouteSummary]) -> anyhow::Result<()> {
         if self.json {
             return output::json(&serde_json::to_value(listed)?);
         }
         let rows: Vec<[String; 4]> = listed
             .iter()
-            .map(|Listed { route, methods, file, limits, guards, auth, broken, .. }| {
+            .map(|RouteSummary { route, methods, file, limits, guards, auth, broken, .. }| {
                 let mut notes: Vec<String> = guards.iter().map(|guard| format!("behind {guard}")).collect();
                 notes.extend(auth.as_ref().map(|scope| format!("token to {scope}")));
                 notes.extend(limits.iter().map(|(key, value)| format!("{key} {value}")));
@@ -122,7 +122,7 @@ impl Routes {
 /// What a node says of its routes.
 #[derive(Deserialize)]
 struct Answer {
-    routes: Vec<Listed>,
+    routes: Vec<RouteSummary>,
 }
 
 /// What a node says of itself, as far as it matters here.

@@ -9,7 +9,7 @@ use crate::function::{FilePath, Function, Limits};
 
 /// A route of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
+pub struct RouteSummary {
     /// Its path.
     pub route: String,
     /// What it answers.
@@ -28,7 +28,7 @@ pub struct Listed {
     pub broken: bool,
 }
 
-impl Listed {
+impl RouteSummary {
     /// Lists a function, with the limits that are not these.
     pub fn of(function: &Function, defaults: &Limits) -> Self {
         let limits = function.manifest.limits.differing(defaults);
@@ -66,13 +66,13 @@ impl Listed {
 
 impl Table {
     /// Lists every route, with the limits that are not these.
-    pub fn listing(&self, defaults: &Limits) -> Vec<Listed> {
+    pub fn listing(&self, defaults: &Limits) -> Vec<RouteSummary> {
         let listed = |entry: &Entry| match entry {
-            Entry::Ready(live) => Listed::of(&live.function, defaults),
-            Entry::Broken(broken) => Listed::of_broken(broken),
+            Entry::Ready(live) => RouteSummary::of(&live.function, defaults),
+            Entry::Broken(broken) => RouteSummary::of_broken(broken),
         };
-        let mut listing: Vec<Listed> = self.router.entries().map(|(_, entry)| listed(entry)).collect();
-        listing.sort_by(Listed::order);
+        let mut listing: Vec<RouteSummary> = self.router.entries().map(|(_, entry)| listed(entry)).collect();
+        listing.sort_by(RouteSummary::order);
         listing
     }
 }
