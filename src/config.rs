@@ -92,7 +92,7 @@ pub struct Config {
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
     /// How requests are traced; none: they are not.
-    pub traces: Option<trace::Settings>,
+    pub traces: Option<trace::TraceSettings>,
     /// How the node speaks about itself.
     pub log: Log,
 }

@@ -300,7 +300,7 @@ fn open_files(max_connections: usize, addresses: usize) -> usize {
 }
 
 /// Starts to trace. The last part of a request is that its execution reaches the store.
-fn tracer(settings: &trace::Settings, clock: &SharedClock, journal: &Journal) -> anyhow::Result<Tracer> {
+fn tracer(settings: &trace::TraceSettings, clock: &SharedClock, journal: &Journal) -> anyhow::Result<Tracer> {
     let tracer = Tracer::start(settings.clone(), clock.clone()).context("cannot start the thread that sends traces")?;
     let recorder = tracer.clone();
     journal.tell(Box::new(move |executions| recorder.recorded(executions.iter().map(|execution| execution.id))));

@@ -11,7 +11,7 @@ use super::{
     output,
 };
 use crate::{
-    audit::{AuditFilter, Entry, PAGE},
+    audit::{AuditEntry, AuditFilter, PAGE},
     clock::{Clock, SystemClock},
 };
 
@@ -59,7 +59,7 @@ impl Audit {
         all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
     }
 
-    fn read(&self) -> anyhow::Result<Vec<Entry>> {
+    fn read(&self) -> anyhow::Result<Vec<AuditEntry>> {
         let pairs = self.pairs();
         let filter = AuditFilter::parse(pairs.iter().map(|(key, value)| (*key, value.as_str())), SystemClock.now_us())?;
         let filter = AuditFilter { limit: self.limit, ..filter };
@@ -68,7 +68,7 @@ impl Audit {
     }
 
     /// Asks page by page.
-    fn ask(&self, client: &Client) -> anyhow::Result<Vec<Entry>> {
+    fn ask(&self, client: &Client) -> anyhow::Result<Vec<AuditEntry>> {
         let (mut entries, mut cursor) = (Vec::new(), None);
         while let left @ 1.. = self.limit as usize - entries.len() {
             let mut pairs = self.pairs();
@@ -76,7 +76,7 @@ impl Audit {
             pairs.extend(cursor.take().map(|cursor: String| ("cursor", cursor)));
             let mut page = client.get(&format!("/api/admin/audit?{}", query(&pairs)))?;
             let said = "the node's answer is none to this question: is it a PiCloud of another version?";
-            let found: Vec<Entry> = serde_json::from_value(page["entries"].take()).context(said)?;
+            let found: Vec<AuditEntry> = serde_json::from_value(page["entries"].take()).context(said)?;
             entries.extend(found.into_iter().take(left));
             cursor = page["next"].as_str().map(str::to_owned);
             if cursor.is_none() {

@@ -4,7 +4,7 @@ use http::Uri;
 use serde::Deserialize;
 
 use super::Fault;
-use crate::{function::within::Within, trace::Settings};
+use crate::{function::within::Within, trace::TraceSettings};
 
 /// The section as it is written: every key may be missing.
 #[derive(Debug, Default, Deserialize)]
@@ -33,10 +33,10 @@ impl TracesFile {
     }
 
     /// Without an endpoint there are no traces.
-    pub(super) fn resolve(self) -> Option<Settings> {
+    pub(super) fn resolve(self) -> Option<TraceSettings> {
         let endpoint = self.endpoint?;
         let endpoint = endpoint.trim_end_matches('/');
-        Some(Settings {
+        Some(TraceSettings {
             endpoint: if endpoint.ends_with(PATH) { endpoint.to_owned() } else { format!("{endpoint}{PATH}") },
             sample: self.sample.unwrap_or(0.1),
             queue: self.queue.map_or(8_192, Within::get),

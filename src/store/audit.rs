@@ -5,7 +5,7 @@ use sqlx::FromRow;
 
 use super::{Store, StoreError, read, record::Batch};
 use crate::{
-    audit::{Action, AuditFilter, Entry, Origin, Record},
+    audit::{Action, AuditEntry, AuditFilter, Origin, Record},
     clock::rfc3339,
     deployment::{Cause, Deployment},
 };
@@ -19,7 +19,7 @@ impl Store {
     }
 
     /// Returns what was changed, newest first.
-    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Entry>, StoreError> {
+    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         let mut condition = format!("id < {}", filter.before.unwrap_or(i64::MAX));
         if let Some(since_us) = filter.since_us {
             condition += &format!(" AND time_us >= {since_us}");
@@ -43,7 +43,7 @@ impl Store {
             None => read!(self, pool => sqlx::query_as(sql).persistent(false).fetch_all(pool)),
         }
         .map_err(StoreError::query("read the audit log"))?;
-        rows.into_iter().map(Entry::try_from).collect()
+        rows.into_iter().map(AuditEntry::try_from).collect()
     }
 
     /// Writes down that the node has started, with what tells its configuration from others. Another one than the time before is a change.
@@ -148,7 +148,7 @@ struct EntryRow {
     detail: String,
 }
 
-impl TryFrom<EntryRow> for Entry {
+impl TryFrom<EntryRow> for AuditEntry {
     type Error = StoreError;
 
     fn try_from(row: EntryRow) -> Result<Self, StoreError> {

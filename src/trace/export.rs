@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Settings, Span, otlp};
+use super::{Span, TraceSettings, otlp};
 
 /// Spans that are sent at once, at most.
 const BATCH: usize = 512;
@@ -122,7 +122,7 @@ enum Failed {
 }
 
 /// Sends what is queued until the queue is closed.
-pub fn run(queue: &Queue, settings: &Settings) {
+pub fn run(queue: &Queue, settings: &TraceSettings) {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(LIMIT)).http_status_as_error(false).build().into();
     let url = &settings.endpoint;
     let (mut is_away, mut is_refused) = (false, false);

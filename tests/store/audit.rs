@@ -1,7 +1,7 @@
 //! The audit log: it grows with what happens, and in no other way.
 
 use picloud::{
-    audit::{Action, Actor, AuditFilter, Entry, Origin},
+    audit::{Action, Actor, AuditEntry, AuditFilter, Origin},
     deployment::{Cause, Changes, DeploymentStatus, Following},
     function::Tree,
     store::Store,
@@ -23,7 +23,7 @@ fn ann() -> Actor {
     Actor::over_http("ann", "10.0.0.1".parse().unwrap())
 }
 
-async fn all(store: &Store) -> Vec<Entry> {
+async fn all(store: &Store) -> Vec<AuditEntry> {
     store.audit(&AuditFilter::default()).await.unwrap()
 }
 

@@ -1,6 +1,6 @@
 //! The audit log: every way in which something changes, and who did it.
 
-use picloud::audit::Entry;
+use picloud::audit::AuditEntry;
 use serde_json::{Value, json};
 
 use crate::kit::{
@@ -18,7 +18,7 @@ on_both_nodes! {
 }
 
 /// The log over HTTP, the newest first.
-fn log(node: &Node, query: &str) -> Vec<Entry> {
+fn log(node: &Node, query: &str) -> Vec<AuditEntry> {
     let page = ask(node, &admin(node), "GET", &format!("/api/admin/audit?{query}"), &Value::Null);
     assert_eq!(page.status, 200, "{}", page.text());
     serde_json::from_value(page.json()["entries"].take()).unwrap()
