@@ -1,9 +1,10 @@
 //! What a request over HTTP asks of a function.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
-
-use super::Params;
+use serde::{Deserialize, Serialize};
 
 /// A request to a function, read to its end.
 #[derive(Debug, Clone)]
@@ -19,3 +20,18 @@ pub struct HttpRequest {
     /// Whole.
     pub body: Bytes,
 }
+
+/// The value of one path parameter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Param {
+    /// An optional parameter that the path left out.
+    Absent,
+    /// One decoded segment, or the part of one.
+    One(String),
+    /// The decoded segments of a catch-all.
+    Many(Vec<String>),
+}
+
+/// Parameters by name, in the order of the path.
+pub type Params = Vec<(Arc<str>, Param)>;

@@ -29,10 +29,10 @@ pub use digest::{Digest, Revision, Version};
 pub use limits::{LimitPolicy, Limits};
 pub use loss::Loss;
 pub use manifest::Manifest;
-pub use name::{FunctionName, ScriptId};
+pub use name::{FilePath, FunctionName, ScriptId};
 pub use role::Role;
 pub use route::Route;
-pub use tree::{Content, FilePath, Tree};
+pub use tree::{Content, Tree};
 
 /// One `.rhai` file that serves requests, with everything that decides how it behaves. Immutable: another content is another version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! A function's name and the id that follows from it.
+//! Paths of files, a function's name, and the id that follows from it.
 
 use std::{fmt, sync::Arc};
 
@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::role::ENDING;
+
+/// Path of a file below the root, `/` between folders, never absolute, with no `.` or `..` in it.
+pub type FilePath = Arc<str>;
 
 /// Path of a function's file below the root, without `.rhai`, with `/` between folders: `users/[id].get`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

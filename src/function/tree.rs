@@ -4,10 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Diagnostic, Digest, Revision};
-
-/// Path of a file below the root, `/` between folders, never absolute, with no `.` or `..` in it.
-pub type FilePath = Arc<str>;
+use super::{Diagnostic, Digest, FilePath, Revision};
 
 /// Every file of one state of the source that matters to functions: all `.rhai` files, routed or not.
 pub type Tree = BTreeMap<FilePath, Content>;

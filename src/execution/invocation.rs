@@ -1,0 +1,81 @@
+//! What the executor is asked: to run a function for a request.
+
+use std::{net::IpAddr, sync::Arc};
+
+use http::HeaderValue;
+use serde::{Deserialize, Serialize};
+
+use super::{Capture, ExecutionId, HttpRequest};
+use crate::deployment::DeploymentId;
+
+/// What asked for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Trigger {
+    /// A request to the function's route.
+    Http,
+    /// A request to `/api/execute/{id}`.
+    Execute,
+    /// `picloud invoke`, without a node.
+    Cli,
+    /// `/api/admin/invoke`: `picloud invoke` of a node.
+    Invoke,
+    /// A recorded request, run again.
+    Replay,
+}
+
+impl Trigger {
+    /// Every trigger.
+    pub const ALL: [Self; 5] = [Self::Http, Self::Execute, Self::Cli, Self::Invoke, Self::Replay];
+
+    /// Returns the word that scripts and tables see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Execute => "execute",
+            Self::Cli => "cli",
+            Self::Invoke => "invoke",
+            Self::Replay => "replay",
+        }
+    }
+}
+
+/// A request to run a function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Names the execution that this becomes.
+    pub execution_id: ExecutionId,
+    /// The live deployment that the request met.
+    pub deployment: DeploymentId,
+    /// What asked.
+    pub trigger: Trigger,
+    /// The execution whose request this repeats.
+    pub replay_of: Option<ExecutionId>,
+    /// The caller's id for the request; without one it is the execution's.
+    pub request_id: Option<HeaderValue>,
+    /// Whose token let it in, where the function asks for one.
+    pub principal: Option<Arc<str>>,
+    /// The peer, or who a trusted proxy says it is.
+    pub remote_addr: Option<IpAddr>,
+    /// What is asked.
+    pub request: HttpRequest,
+    /// The request as it is kept to be run again, if it is.
+    pub capture: Option<Box<Capture>>,
+}
+
+impl Invocation {
+    /// Makes an invocation that says nothing of who sent the request.
+    pub fn new(execution_id: ExecutionId, deployment: DeploymentId, trigger: Trigger, request: HttpRequest) -> Self {
+        Self {
+            execution_id,
+            deployment,
+            trigger,
+            replay_of: None,
+            request_id: None,
+            principal: None,
+            remote_addr: None,
+            request,
+            capture: None,
+        }
+    }
+}
