@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn the_repository_s_own_file_says_the_defaults() {
-        let text = include_str!("../picloud.toml");
+        let text = include_str!("../../picloud.toml");
         assert_eq!(Config::parse(Path::new(FILE_NAME), text).unwrap(), Config::default());
     }
 
