@@ -17,16 +17,11 @@ use serde_json::json;
 
 use super::{Configured, Exit, found, output, project::Project};
 use crate::{
-    clock::SystemClock,
     config::{Config, Source as SourceConfig},
-    deployment::Snapshot,
     engine::Engine,
-    function::{Content, Diagnostic, FilePath, Tree},
-    source::{
-        Source,
-        directory::{DirectorySettings, DirectorySource},
-        git::{self, GitSource, Repository},
-    },
+    function::{Diagnostic, Tree},
+    node::source,
+    source::git,
     sync::{
         check::Checker,
         fallback::{GoodTree, fall_back},
@@ -100,7 +95,7 @@ pub(super) struct CheckedSource {
 /// Reads the configured folder once and checks it, on a thread with the stack that scripts need.
 pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut snapshot = runtime.block_on(read(config))?;
+    let mut snapshot = runtime.block_on(source::read(config))?;
     // Whoever runs a command means what is saved now.
     snapshot.unsettled.clear();
     let engine = Arc::new(Engine::new(config.limits.clone()));
@@ -113,40 +108,6 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     let (settled, checker) =
         with_word_after(PATIENCE, &format!("checking {} …", output::count(files, "file")), || on_script_stack(config, check))?;
     Ok(CheckedSource { settled, engine, _checker: checker })
-}
-
-/// Reads the configured folder, or the branch that deploys as the repository on this machine has it.
-async fn read(config: &Config) -> anyhow::Result<Snapshot> {
-    match &config.source {
-        SourceConfig::Directory { path } => {
-            if !path.is_dir() {
-                let hint = "name another with `--functions`, or make a project with `picloud init`";
-                return Err(anyhow!("there is no functions folder `{}`\n  hint: {hint}", path.display()));
-            }
-            let settings = DirectorySettings { max_file_bytes: config.limits.file.0, ..DirectorySettings::default() };
-            let mut snapshot = DirectorySource::new(path.clone(), settings).snapshot().await?;
-            // A node waits a moment for what is to be written into an empty file.
-            let is_empty = |file: &FilePath| std::fs::metadata(path.join(&**file)).is_ok_and(|meta| meta.len() == 0);
-            for file in snapshot.unsettled.iter().filter(|file| is_empty(file)) {
-                snapshot.tree.entry(file.clone()).or_insert_with(|| Content::new(Vec::new()));
-            }
-            Ok(snapshot)
-        }
-        SourceConfig::Git(settings) => {
-            let path = match &settings.repository {
-                Repository::Bare(path) => path.clone(),
-                Repository::Hosted | Repository::Remote(_) => config.data.join(git::FOLDER),
-            };
-            if !path.exists() {
-                let hint = "the node makes it at its first start; `picloud check DIR` checks a folder";
-                return Err(anyhow!("there is no repository `{}`\n  hint: {hint}", path.display()));
-            }
-            git::must_be_readable(&path)?;
-            // Of a remote the copy is read, and nothing is fetched.
-            let settings = git::GitSettings { repository: Repository::Bare(path.clone()), ..(**settings).clone() };
-            Ok(GitSource::new(settings, path, &config.data, Arc::new(SystemClock))?.snapshot().await?)
-        }
-    }
 }
 
 /// How long a terminal stays silent while people wait.

@@ -13,15 +13,8 @@ use super::{
     project::Project,
 };
 use crate::{
-    clock::monotonic,
-    config::Source as SourceConfig,
-    deployment::Snapshot,
-    function::Diagnostic,
-    source::{
-        Source,
-        directory::{DirectorySettings, DirectorySource},
-        tarball,
-    },
+    clock::monotonic, config::Source as SourceConfig, deployment::Snapshot, function::Diagnostic, node::source::read_folder,
+    source::tarball,
 };
 
 /// A larger file is too large for every node.
@@ -98,9 +91,8 @@ impl Deploy {
             bail!("there is no folder `{dir}`");
         }
         // The node knows its own limit.
-        let settings = DirectorySettings { max_file_bytes: MAX_FILE_BYTES, ..DirectorySettings::default() };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let snapshot = runtime.block_on(DirectorySource::new(self.dir.clone(), settings).snapshot())?;
+        let snapshot = runtime.block_on(read_folder(&self.dir, MAX_FILE_BYTES))?;
         if snapshot.tree.is_empty() && snapshot.problems.is_empty() {
             bail!("there is no `.rhai` file in `{dir}`\n  hint: name the folder that the paths of URLs begin in");
         }

@@ -31,6 +31,16 @@ impl Listeners {
         };
         Ok(Self { functions, control })
     }
+
+    /// Returns how many addresses there are.
+    pub fn count(&self) -> usize {
+        1 + usize::from(self.control.is_some())
+    }
+
+    /// Returns where the control plane is.
+    pub fn control_address(&self) -> io::Result<SocketAddr> {
+        self.control.as_ref().unwrap_or(&self.functions).local_addr()
+    }
 }
 
 /// An address that cannot be listened on.

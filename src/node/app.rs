@@ -1,0 +1,80 @@
+//! What requests need of the node.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{base::Base, data};
+use crate::{
+    config::{Config, Source as SourceConfig},
+    http::{self, App, Auth, HttpSettings},
+    runner::Runner,
+    source::git::serve::Hosted,
+    store::Store,
+    sync::{
+        archive::{Archive, ArchiveParts},
+        orders::SyncHandle,
+    },
+};
+
+/// What was made before requests are taken.
+pub struct Wiring<'a> {
+    /// How the node is set up.
+    pub config: &'a Config,
+    /// As many connections are taken at each address.
+    pub max_connections: usize,
+    /// The parts that others share.
+    pub base: &'a Base,
+    /// The database, once it has been reached.
+    pub store: watch::Receiver<Option<Store>>,
+    /// Decides what is live.
+    pub sync: SyncHandle,
+    /// The repository that is pushed to here.
+    pub hosted: Option<Arc<Hosted>>,
+    /// The node stops.
+    pub stop: CancellationToken,
+}
+
+impl Wiring<'_> {
+    /// Returns what handlers of requests hold.
+    pub fn app(self) -> anyhow::Result<App> {
+        let Self { config, max_connections, base, store, sync, hosted, stop } = self;
+        Ok(App {
+            settings: HttpSettings { max_connections, ..config.server.clone() },
+            live: base.live.clone(),
+            archive: Archive::new(ArchiveParts {
+                engine: base.engine.clone(),
+                executor: base.executor.clone(),
+                store: store.clone(),
+                live: base.live.clone(),
+                stack_bytes: config.executor.stack_bytes,
+            }),
+            runner: Runner::new(base.executor.clone(), base.ids.clone(), base.recorder.clone(), config.capture, base.tracer.clone()),
+            journal: base.journal.clone(),
+            counts: http::Counts::new(base.ids.now_us()),
+            connections: TaskTracker::new(),
+            limits: config.limits.default.clone(),
+            ids: base.ids.clone(),
+            sync,
+            auth: Auth::new(data::admin_token(&config.data)?, store.clone(), base.clock.clone()),
+            git: hosted,
+            source: config.source.to_string(),
+            database: Store::describe(&config.database_url, &config.data)?,
+            max_file_bytes: config.limits.file.0 as usize,
+            webhook: webhook(config),
+            store,
+            tails: Arc::new(Semaphore::new(config.server.max_tails)),
+            stop,
+        })
+    }
+}
+
+/// Returns who may say from outside that the source has changed.
+fn webhook(config: &Config) -> Option<http::Webhook> {
+    let branch = match &config.source {
+        SourceConfig::Git(settings) if settings.previews == 0 => Some(settings.branch.clone()),
+        SourceConfig::Git(_) | SourceConfig::Directory { .. } => None,
+    };
+    http::Webhook::new(config.webhook_secret.clone()?, branch)
+}

@@ -1,0 +1,72 @@
+//! The parts of a node that need neither its database nor its source.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::{
+    clock::{SharedClock, SystemClock},
+    config::Config,
+    engine::Engine,
+    executor::{SharedExecutor, local::LocalExecutor},
+    id::{Ids, NodeNumber},
+    live::Live,
+    runner::Recorder,
+    store::journal::Journal,
+    trace::{self, Tracer},
+};
+
+/// What the other parts share.
+pub struct Base {
+    /// Tells the time.
+    pub clock: SharedClock,
+    /// Makes ids.
+    pub ids: Arc<Ids>,
+    /// What is live.
+    pub live: Arc<Live>,
+    /// Takes executions to the store.
+    pub journal: Journal,
+    /// Hands executions to the journal.
+    pub recorder: Recorder,
+    /// Compiles functions.
+    pub engine: Arc<Engine>,
+    /// Runs functions.
+    pub executor: SharedExecutor,
+    /// Traces requests, if the configuration says where to.
+    pub tracer: Option<Tracer>,
+}
+
+impl Base {
+    /// Makes them for the node of this number.
+    pub fn new(config: &Config, number: NodeNumber) -> anyhow::Result<Self> {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
+        let recorder = Recorder::new(journal.clone(), config.record);
+        let engine = Arc::new(Engine::new(config.limits.clone()));
+        Ok(Self {
+            ids: Arc::new(Ids::new(clock.clone(), number)),
+            live: Arc::new(Live::default()),
+            executor: executor(config, &engine, &recorder),
+            recorder,
+            tracer: config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?,
+            clock,
+            journal,
+            engine,
+        })
+    }
+}
+
+fn executor(config: &Config, engine: &Arc<Engine>, recorder: &Recorder) -> SharedExecutor {
+    let recorder = recorder.clone();
+    let abandoned = move |execution| recorder.record_abandoned(execution);
+    Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)))
+}
+
+/// Starts to trace. The last part of a request is that its execution reaches the store.
+fn tracer(settings: &trace::TraceSettings, clock: &SharedClock, journal: &Journal) -> anyhow::Result<Tracer> {
+    let tracer = Tracer::start(settings.clone(), clock.clone()).context("cannot start the thread that sends traces")?;
+    let recorder = tracer.clone();
+    journal.tell(Box::new(move |executions| recorder.recorded(executions.iter().map(|execution| execution.id))));
+    tracing::info!("traces go to {}", settings.endpoint);
+    Ok(tracer)
+}

@@ -1,0 +1,187 @@
+//! The database, which may be away when the node starts, or in use by another node.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::bail;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{base::Base, data, tasks::Tasks};
+use crate::{
+    clock::{SharedClock, monotonic},
+    config::Config,
+    id::Ids,
+    live::Live,
+    store::{Lease, Store, StoreError, journal::Journal, retention},
+};
+
+/// How long the start waits for the database before it goes on without.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(1);
+/// What is said of a database that has not answered, and has not refused either.
+const NOT_YET: &str = "the database has not answered yet";
+/// How long a start waits for another node to leave the database. One that was killed is still leaving for a moment.
+const IN_USE_PATIENCE: Duration = Duration::from_secs(3);
+/// Shortest and longest wait between two attempts to reach a database that was away at the start.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Starts to look for the database, and waits for it as long as a start does.
+pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Result<watch::Receiver<Option<Store>>> {
+    let (reached, store) = watch::channel(None);
+    let (others, other) = watch::channel(OtherNode::None);
+    let database = Database {
+        config: config.clone(),
+        journal: base.journal.clone(),
+        live: base.live.clone(),
+        clock: base.clock.clone(),
+        ids: base.ids.clone(),
+        reached,
+        others,
+        identity: data::identity(&data::admin_token(&config.data)?),
+        stop: tasks.last.clone(),
+    };
+    tasks.spawn(database.reach());
+    known_or_away(store.clone(), other).await?;
+    Ok(store)
+}
+
+/// Returns whether something was live before this start, as far as the database tells.
+pub async fn remembers(store: &watch::Receiver<Option<Store>>) -> bool {
+    let store = store.borrow().clone();
+    match store {
+        Some(store) => store.live_deployment().await.is_ok_and(|live| live.is_some()),
+        None => false,
+    }
+}
+
+/// Another node that has the database.
+#[derive(Debug, Clone)]
+enum OtherNode {
+    None,
+    /// It may be leaving.
+    MayLeave,
+    /// It stays, and this is to be said of it.
+    Stays(String),
+}
+
+/// Waits until the database is known, or as long as a start does; fails if another node has it.
+async fn known_or_away(mut store: watch::Receiver<Option<Store>>, mut other: watch::Receiver<OtherNode>) -> anyhow::Result<()> {
+    let mut leaving = other.clone();
+    let patience = async {
+        tokio::time::sleep(DATABASE_PATIENCE).await;
+        let _ = leaving.wait_for(|other| !matches!(other, OtherNode::MayLeave)).await;
+    };
+    tokio::select! {
+        biased;
+        Ok(other) = other.wait_for(|other| matches!(other, OtherNode::Stays(_))) => {
+            if let OtherNode::Stays(why) = &*other {
+                bail!("{why}");
+            }
+        }
+        _ = store.wait_for(Option::is_some) => {}
+        () = patience => {}
+    }
+    Ok(())
+}
+
+/// Gets the database when it is there, and gives it to whoever needs it.
+struct Database {
+    config: Config,
+    journal: Journal,
+    live: Arc<Live>,
+    clock: SharedClock,
+    ids: Arc<Ids>,
+    reached: watch::Sender<Option<Store>>,
+    others: watch::Sender<OtherNode>,
+    /// Tells this node from others.
+    identity: String,
+    stop: CancellationToken,
+}
+
+impl Database {
+    async fn reach(self) {
+        let stop = self.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.work() => {}
+        }
+    }
+
+    async fn work(self) {
+        self.tell(Some(NOT_YET.into()));
+        let (store, lease) = self.open().await;
+        match store.last_id().await {
+            Ok(last) => self.ids.rise_above(last.unwrap_or(0)),
+            Err(error) => tracing::warn!("new ids may be lower than earlier ones: {}", error.explained()),
+        }
+        self.tell(None);
+        self.journal.connect(store.clone());
+        self.reached.send_replace(Some(store.clone()));
+        // After that, because the start waits for the database, and this for whoever else writes to it.
+        let detail = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "source": self.config.source.to_string() });
+        if let Err(error) = store.record_start(self.clock.now_us(), &self.config.fingerprint(), detail).await {
+            tracing::error!("the audit log misses this start: {}", error.explained());
+        }
+        let holding = lease.keep(|other| self.lost_or_regained(&store, other));
+        let pruning = retention::run(store.clone(), self.config.retention, self.clock.clone(), self.journal.written(), self.stop.clone());
+        tokio::join!(holding, pruning);
+    }
+
+    /// Tries until the database is there and no other node has it.
+    async fn open(&self) -> (Store, Lease) {
+        let (mut wait, mut in_use_since) = (RETRY.0, None);
+        loop {
+            match Store::open_as_node(&self.config.database_url, &self.config.data, &self.identity).await {
+                Ok(opened) => {
+                    self.others.send_replace(OtherNode::None);
+                    return opened;
+                }
+                Err(error @ StoreError::InUse { .. }) => {
+                    let since = in_use_since.get_or_insert_with(monotonic);
+                    if since.elapsed() < IN_USE_PATIENCE {
+                        self.others.send_replace(OtherNode::MayLeave);
+                        wait = RETRY.0;
+                    } else {
+                        self.others.send_replace(OtherNode::Stays(error.to_string()));
+                        // A start that still waits ends, and says this itself.
+                        if self.others.receiver_count() == 0 {
+                            self.tell_away(&error);
+                        }
+                    }
+                }
+                Err(error) => {
+                    self.others.send_replace(OtherNode::None);
+                    in_use_since = None;
+                    self.tell_away(&error);
+                }
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(RETRY.1);
+        }
+    }
+
+    fn tell_away(&self, error: &StoreError) {
+        let message = error.explained();
+        if self.live.status().database.as_deref() != Some(&message) {
+            tracing::error!("serving without the database: {message}");
+        }
+        self.tell(Some(message));
+    }
+
+    fn tell(&self, problem: Option<String>) {
+        self.live.set_status(|status| status.database.clone_from(&problem));
+    }
+
+    /// Says that another node took the database while the connection was broken, or that it has left.
+    fn lost_or_regained(&self, store: &Store, other: Option<&str>) {
+        self.tell(other.map(|why| format!("nothing is written to the database: {why}")));
+        match other {
+            Some(why) => tracing::error!("nothing is written to the database any more: {why}"),
+            None => {
+                tracing::info!("the database is this node's again");
+                // What went live meanwhile is compared with what is live here.
+                self.reached.send_replace(Some(store.clone()));
+                self.journal.connect(store.clone());
+            }
+        }
+    }
+}

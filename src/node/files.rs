@@ -1,0 +1,29 @@
+//! How many files this process may have open, and so how many connections.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Files that a node opens beside its connections: databases, spool, git's children.
+const OTHER_FILES: u64 = 256;
+
+/// Asks the system for as many open files as this many connections at each of so many addresses need, and returns how many there may be at
+/// each.
+pub fn open_files(max_connections: usize, addresses: usize) -> usize {
+    let wanted = (max_connections as u64).saturating_mul(addresses as u64).saturating_add(OTHER_FILES);
+    let now = getrlimit(Resource::Nofile);
+    let has = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    let mut allowed = has(now.current);
+    if allowed < wanted {
+        let raised = wanted.min(has(now.maximum));
+        if setrlimit(Resource::Nofile, Rlimit { current: Some(raised), maximum: now.maximum }).is_ok() {
+            allowed = raised;
+        }
+    }
+    let for_connections = allowed.saturating_sub(OTHER_FILES).max(allowed / 2) as usize;
+    let possible = max_connections.min(for_connections / addresses).max(1);
+    if possible < max_connections {
+        tracing::warn!(
+            "only {allowed} files may be open, so at most {possible} connections are taken instead of {max_connections}: raise the limit (`ulimit -Hn`, `LimitNOFILE=` of systemd), or lower `max_connections`"
+        );
+    }
+    possible
+}
