@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
-    config::{self, Config, Source},
+    config::{self, Config, SourceConfig},
     source::git::{self, OwnRepository, Repository, bundle},
     store::transfer::{self, Progress, Snapshot, Table, Tally, write_line},
 };
@@ -72,10 +72,10 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
 /// Returns where the node keeps its own repository, if it hosts one, and the branch that deploys.
 fn hosted(config: &Config) -> Option<(OwnRepository, String)> {
     match &config.source {
-        Source::Git(settings) if settings.repository == Repository::Hosted => {
+        SourceConfig::Git(settings) if settings.repository == Repository::Hosted => {
             Some((OwnRepository::in_data(&config.data, git::FOLDER).ok()?, settings.branch.clone()))
         }
-        Source::Git(_) | Source::Directory { .. } => None,
+        SourceConfig::Git(_) | SourceConfig::Directory { .. } => None,
     }
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Configured, Exit, for_its_user, output};
 use crate::{
     backup::{self, Created, Restored},
-    config::{Config, FILE_NAME, Source},
+    config::{Config, FILE_NAME, SourceConfig},
     function::quantity::Size,
     node,
     shown::Shown,
@@ -89,8 +89,8 @@ fn must_be_of_the_node_here(config: &Config) -> anyhow::Result<()> {
 /// Names what a restored node needs beside the backup.
 fn elsewhere(config: &Config) -> String {
     let source = match &config.source {
-        Source::Directory { path } => format!(", and the folder `{}`", path.display()),
-        Source::Git(settings) => match &settings.repository {
+        SourceConfig::Directory { path } => format!(", and the folder `{}`", path.display()),
+        SourceConfig::Git(settings) => match &settings.repository {
             Repository::Hosted => String::new(),
             Repository::Bare(path) => format!(", and the repository `{}`", path.display()),
             Repository::Remote(_) => ", and the remote repository, which is fetched again".into(),

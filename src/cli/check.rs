@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::{Configured, Exit, found, output, project::Project};
 use crate::{
-    config::{Config, Source as SourceConfig},
+    config::{Config, SourceConfig},
     engine::Engine,
     function::{Diagnostic, Tree},
     node::source,

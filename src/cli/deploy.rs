@@ -13,8 +13,7 @@ use super::{
     project::Project,
 };
 use crate::{
-    clock::monotonic, config::Source as SourceConfig, deployment::Snapshot, function::Diagnostic, node::source::read_folder,
-    source::tarball,
+    clock::monotonic, config::SourceConfig, deployment::Snapshot, function::Diagnostic, node::source::read_folder, source::tarball,
 };
 
 /// A larger file is too large for every node.

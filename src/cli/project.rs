@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 
 use super::output;
-use crate::config::{Config, FILE_NAME, Overrides, Source};
+use crate::config::{Config, FILE_NAME, Overrides, SourceConfig};
 
 /// What a folder that was named is.
 pub struct Project {
@@ -24,8 +24,8 @@ impl Project {
         }
         let config = Config::load(Some(&settings), Overrides::default())?;
         let functions = match &config.source {
-            Source::Directory { path } => path.clone(),
-            Source::Git(git) => dir.join(&git.root),
+            SourceConfig::Directory { path } => path.clone(),
+            SourceConfig::Git(git) => dir.join(&git.root),
         };
         if !functions.is_dir() {
             bail!(

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     clock::{monotonic, rfc3339},
-    config::{Config, Source as SourceConfig},
+    config::{Config, SourceConfig},
     deployment::{Deployment, DeploymentStatus, Summary},
     function::{Diagnostic, quantity::Size},
     node,

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{ConfigError, kept::may_hold_secret};
+use super::{ConfigError, redact::may_hold_secret};
 use crate::function::{Diagnostic, toml_text};
 
 /// What makes no sense.

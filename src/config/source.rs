@@ -20,7 +20,7 @@ use crate::{
 
 /// Where function files come from.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Source {
+pub enum SourceConfig {
     /// A folder that is watched.
     Directory {
         /// The root.
@@ -30,7 +30,7 @@ pub enum Source {
     Git(Box<git::GitSettings>),
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SourceConfig {
     /// Writes what it is, for status lines: `directory ./functions`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -40,7 +40,7 @@ impl fmt::Display for Source {
     }
 }
 
-impl Source {
+impl SourceConfig {
     /// Returns the path that people know a function file by.
     pub fn path_of(&self, file: &str) -> PathBuf {
         match self {
@@ -167,9 +167,15 @@ impl SourceFile {
         Ok(())
     }
 
-    pub(super) fn resolve(self, folder: &Path, limits: &LimitPolicy, previews: usize, preview_host: Option<git::PreviewHost>) -> Source {
+    pub(super) fn resolve(
+        self,
+        folder: &Path,
+        limits: &LimitPolicy,
+        previews: usize,
+        preview_host: Option<git::PreviewHost>,
+    ) -> SourceConfig {
         let SourceKind::Git = self.kind else {
-            return Source::Directory { path: folder.join(self.path.unwrap_or_else(|| "functions".into())) };
+            return SourceConfig::Directory { path: folder.join(self.path.unwrap_or_else(|| "functions".into())) };
         };
         let default = git::GitSettings::default();
         let repository = match self.repository.as_deref().unwrap_or("hosted") {
@@ -183,7 +189,7 @@ impl SourceFile {
             }),
             path => git::Repository::Bare(folder.join(path)),
         };
-        Source::Git(Box::new(git::GitSettings {
+        SourceConfig::Git(Box::new(git::GitSettings {
             repository,
             branch: self.branch.unwrap_or(default.branch),
             root: self.root.map_or(default.root, |root| root.trim_start_matches("./").trim_matches(['/', '.']).to_owned()),

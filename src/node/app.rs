@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{base::Base, data};
 use crate::{
-    config::{Config, Source as SourceConfig},
+    config::{Config, SourceConfig},
     http::{self, App, Auth, HttpSettings},
     runner::Runner,
     source::git::serve::Hosted,

@@ -28,7 +28,7 @@ use self::{
 };
 use crate::{
     blocking,
-    config::{Config, Source as SourceConfig},
+    config::{Config, SourceConfig},
     http::{self, App, Face},
     live::Live,
     shutdown,
@@ -114,7 +114,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     };
     let early = early.filter(|_| !stop.is_cancelled());
     stop.cancel();
-    end(&config, &app, &tasks).await;
+    end(&config, &base, &app, &tasks).await;
     match early {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
         None => Ok(()),
@@ -182,7 +182,7 @@ fn warn_if_exposed(control: SocketAddr) {
 }
 
 /// Ends what a node does, in the order in which one part needs another: requests and pushes, the loop, the journal, the database.
-async fn end(config: &Config, app: &App, tasks: &Tasks) {
+async fn end(config: &Config, base: &Base, app: &App, tasks: &Tasks) {
     supervisor::tell(supervisor::State::Stopping);
     app.connections.close();
     let requests = async {
@@ -198,7 +198,7 @@ async fn end(config: &Config, app: &App, tasks: &Tasks) {
     app.journal.close(LAST_PATIENCE).await;
     tasks.last.cancel();
     tasks.end_within(LAST_PATIENCE).await;
-    if let Some(tracer) = &app.tracer {
+    if let Some(tracer) = &base.tracer {
         tracer.stop().await;
     }
     close(&app.store).await;

@@ -10,7 +10,7 @@ use anyhow::anyhow;
 
 use crate::{
     clock::{SharedClock, SystemClock},
-    config::{Config, Source as SourceConfig},
+    config::{Config, SourceConfig},
     deployment::Snapshot,
     function::{Content, FilePath},
     source::{
