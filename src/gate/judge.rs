@@ -1,18 +1,21 @@
 //! What becomes of a push: the same check as everywhere, and what the pusher is told.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use super::{Push, Stage, Update, Verdict};
 use crate::{
     function::{Diagnostic, Revision},
     shown::Shown,
-    source::git::{BranchMoves, GitSource, HEADS, Pushed, RepositoryError, TAGS, Unfit, branch, taken_for},
+    source::git::{BranchMoves, HEADS, PushTarget, Pushed, RepositoryError, TAGS, Unfit, branch, taken_for},
     sync::orders::{SnapshotCheck, SyncHandle},
 };
 
 /// Judges pushes.
 pub struct Judge {
-    pub source: GitSource,
+    pub source: Arc<dyn PushTarget>,
     pub sync: SyncHandle,
 }
 

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer, pusher};
 use crate::{
-    source::git::{Denied, FileId, Folder, GitSource},
+    source::git::{Denied, FileId, Folder, PushTarget},
     sync::orders::SyncHandle,
 };
 
@@ -97,7 +97,7 @@ impl Door {
 
 impl Gate {
     /// Opens the socket.
-    pub async fn open(source: GitSource, sync: SyncHandle) -> Result<Self, GateError> {
+    pub async fn open(source: Arc<dyn PushTarget>, sync: SyncHandle) -> Result<Self, GateError> {
         Ok(Self { door: Door::open(source.repository()).await?, judge: Arc::new(Judge { source, sync }) })
     }
 

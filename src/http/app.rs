@@ -11,7 +11,7 @@ use crate::{
     id::Ids,
     live::Live,
     runner::Runner,
-    source::git::serve::Hosted,
+    source::git::backend::GitBackend,
     store::{Store, journal::Journal},
     sync::{archive::Archive, orders::SyncHandle},
 };
@@ -37,7 +37,7 @@ pub struct App {
     /// Knows who may do what.
     pub auth: Auth,
     /// The repository that is pushed to here.
-    pub git: Option<Arc<Hosted>>,
+    pub git: Option<Arc<dyn GitBackend>>,
     /// Where functions come from, for people.
     pub source: String,
     /// Where deployments and executions are kept, for people; without a password.

@@ -35,7 +35,7 @@ use crate::{
         problem::{Problem, git::GitRefusal},
         settings::HttpSettings,
     },
-    source::git::serve::{Client, Hosted, Service},
+    source::git::backend::{Client, Service},
 };
 
 /// A problem as git shows it.
@@ -105,7 +105,7 @@ async fn advertise(
 
 /// Runs a service on what the request's body asks for.
 async fn serve(app: Arc<App>, peer: SocketAddr, service: Service, request: Request<Body>) -> Result<Response, GitProblem> {
-    let hosted: &Hosted = app.git.as_ref().ok_or(GitRefusal::NotHosted)?;
+    let hosted = app.git.as_ref().ok_or(GitRefusal::NotHosted)?;
     let (parts, body) = request.into_parts();
     let headers = parts.headers;
     let grant = authorise(&app, service, &headers, peer).await?;

@@ -10,7 +10,7 @@ use crate::{
     config::{Config, SourceConfig},
     http::{self, App, Auth, HttpSettings},
     runner::Runner,
-    source::git::serve::Hosted,
+    source::git::backend::GitBackend,
     store::Store,
     sync::{
         archive::{Archive, ArchiveParts},
@@ -31,7 +31,7 @@ pub struct Wiring<'a> {
     /// Decides what is live.
     pub sync: SyncHandle,
     /// The repository that is pushed to here.
-    pub hosted: Option<Arc<Hosted>>,
+    pub hosted: Option<Arc<dyn GitBackend>>,
     /// The node stops.
     pub stop: CancellationToken,
 }

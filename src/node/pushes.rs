@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{source::refresh_hooks, tasks::Tasks};
 use crate::{
     gate::server::{Gate, GateError},
-    source::git::{self, GitSource, OwnRepository, Repository, hosted, serve::Hosted},
+    source::git::{self, GitSource, OwnRepository, Repository, backend::GitBackend, hosted, serve::HostedRepository},
     sync::orders::SyncHandle,
 };
 
@@ -16,7 +16,13 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Answers the hooks of a repository, at once or when it is there. Returns what serves it to git's clients, if it is this node's own.
-pub async fn take(git: GitSource, is_open: bool, data: &Path, sync: &SyncHandle, tasks: &Tasks) -> anyhow::Result<Option<Arc<Hosted>>> {
+pub async fn take(
+    git: GitSource,
+    is_open: bool,
+    data: &Path,
+    sync: &SyncHandle,
+    tasks: &Tasks,
+) -> anyhow::Result<Option<Arc<dyn GitBackend>>> {
     let hosted = hosted_by(&git, data, sync)?;
     let closed = tasks.after_requests.clone();
     let gate = if is_open { gate(&git, sync).await? } else { None };
@@ -29,7 +35,7 @@ pub async fn take(git: GitSource, is_open: bool, data: &Path, sync: &SyncHandle,
 
 /// Opens the gate for pushes; none if the system does not let it be opened now.
 async fn gate(git: &GitSource, sync: &SyncHandle) -> Result<Option<Gate>, GateError> {
-    match Gate::open(git.clone(), sync.clone()).await {
+    match Gate::open(Arc::new(git.clone()), sync.clone()).await {
         Err(error @ (GateError::NoSocket { .. } | GateError::Denied(_))) => {
             tracing::warn!("pushes cannot be checked yet: {:#}", anyhow::Error::from(error));
             Ok(None)
@@ -49,7 +55,7 @@ async fn gate_later(git: GitSource, sync: SyncHandle, closed: CancellationToken)
         if git.must_be_readable().await.is_err() {
             continue;
         }
-        match Gate::open(git.clone(), sync.clone()).await {
+        match Gate::open(Arc::new(git.clone()), sync.clone()).await {
             Ok(gate) => break gate,
             Err(error) => {
                 let why = format!("{:#}", anyhow::Error::from(error));
@@ -66,7 +72,7 @@ async fn gate_later(git: GitSource, sync: SyncHandle, closed: CancellationToken)
 }
 
 /// Returns what serves the repository to git's clients, if it is this node's own.
-fn hosted_by(git: &GitSource, data: &Path, sync: &SyncHandle) -> anyhow::Result<Option<Arc<Hosted>>> {
+fn hosted_by(git: &GitSource, data: &Path, sync: &SyncHandle) -> anyhow::Result<Option<Arc<dyn GitBackend>>> {
     if git.settings().repository != Repository::Hosted {
         return Ok(None);
     }
@@ -85,5 +91,5 @@ fn hosted_by(git: &GitSource, data: &Path, sync: &SyncHandle) -> anyhow::Result<
         });
     });
     let hooks = hosted::hooks(repository.path());
-    Ok(Some(Arc::new(Hosted::new(repository, hooks, git.settings().max_push_bytes, pushed))))
+    Ok(Some(Arc::new(HostedRepository::new(repository, hooks, git.settings().max_push_bytes, pushed))))
 }

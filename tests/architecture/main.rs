@@ -67,8 +67,10 @@ const MAY_USE: [(&str, &[&str]); 29] = [
             "gate",
             "secret",
             "config",
+            "deployment",
             "engine",
             "executor",
+            "function",
             "http",
             "live",
             "runner",
@@ -193,6 +195,31 @@ fn only_the_runner_has_functions_executed() {
     let executes = |source: &Source| source.code.split_whitespace().collect::<String>().contains("executor.execute(");
     let found: Vec<_> = sources().into_iter().filter(executes).map(|source| source.path).collect();
     assert_eq!(found, ["runner/attempt.rs"]);
+}
+
+/// Seams whose implementations the node chooses.
+const SEAMS: [&str; 4] = ["Source", "PushTarget", "GitBackend", "Executor"];
+
+#[test]
+fn only_the_node_names_implementations() {
+    let sources = sources();
+    let mut implementations = BTreeSet::new();
+    for source in &sources {
+        for seam in SEAMS {
+            let begin = format!("impl {seam} for ");
+            let names = source.code.split(begin.as_str()).skip(1).map(|rest| rest.split([' ', '<']).next().unwrap());
+            implementations.extend(names.map(|name| (name.to_owned(), source.part())));
+        }
+    }
+    assert!(implementations.len() >= SEAMS.len(), "{implementations:?}");
+    let mut wrong = Vec::new();
+    for source in &sources {
+        let words: BTreeSet<&str> = source.code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        let may_name = |home: &str| [home, "node"].contains(&source.part());
+        let named = implementations.iter().filter(|(name, home)| words.contains(name.as_str()) && !may_name(home));
+        wrong.extend(named.map(|(name, _)| format!("{} names `{name}`", source.path)));
+    }
+    assert!(wrong.is_empty(), "only the node chooses implementations:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What git is not served.
 
-use crate::source::git::serve::ServeError;
+use crate::source::git::backend::ServeError;
 
 /// Why git is not served.
 #[derive(Debug, Clone, PartialEq, Eq)]

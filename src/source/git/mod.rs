@@ -4,6 +4,7 @@
 //! Git does what a repository's settings say, and others may write those of a repository that is shared. So the program `git` runs only in
 //! repositories of this node ([`OwnRepository`]); of all others references and objects are read, and written, without it.
 
+pub mod backend;
 pub mod branch;
 pub mod bundle;
 mod commit;
@@ -27,6 +28,7 @@ pub mod serve;
 mod settings;
 mod signature;
 mod source;
+mod target;
 mod watch;
 
 pub use branch::PreviewHost;
@@ -41,4 +43,5 @@ pub use reader::Unfit;
 pub use reads::Reads;
 pub use refs::{HEADS, TAGS, is_branch, taken_for};
 pub use settings::{FOLDER, GitSettings, Remote, Repository};
-pub use source::{BranchMoves, GitSource};
+pub use source::GitSource;
+pub use target::{BranchMoves, PushTarget};

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use rustix::process::Signal;
 use tokio::{
@@ -12,14 +13,13 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::{
+    backend::{Client, GitBackend, Input, MAX_CHILDREN, ServeError, Service},
     own::OwnRepository,
-    program::{self, GitError},
+    program,
 };
 
 /// Who pushes, in the environment of git and so of its hooks.
 pub const PUSHER: &str = "PICLOUD_PUSHER";
-/// Children at the same time.
-const MAX_CHILDREN: usize = 8;
 /// A request waits so long for others to end: git itself never tries again.
 const PLACE_PATIENCE: Duration = Duration::from_secs(5);
 /// Telling which references there are takes milliseconds.
@@ -34,59 +34,8 @@ const CHUNKS: usize = 8;
 /// What a child says on stderr is kept up to here.
 const MAX_SAID_BYTES: u64 = 4096;
 
-/// What a client asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// It fetches.
-    UploadPack,
-    /// It pushes.
-    ReceivePack,
-}
-
-impl Service {
-    /// Returns the service of this name in the protocol.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::UploadPack, Self::ReceivePack].into_iter().find(|service| service.name() == name)
-    }
-
-    /// Returns its name in the protocol.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::UploadPack => "git-upload-pack",
-            Self::ReceivePack => "git-receive-pack",
-        }
-    }
-
-    fn command(self) -> &'static str {
-        match self {
-            Self::UploadPack => "upload-pack",
-            Self::ReceivePack => "receive-pack",
-        }
-    }
-}
-
-/// Who asks, and in which version of the protocol.
-#[derive(Debug, Clone, Copy)]
-pub struct Client<'a> {
-    /// The name of its token.
-    pub name: &'a str,
-    /// The value of `Git-Protocol`, if it is a sane one.
-    pub protocol: Option<&'a str>,
-}
-
-/// Why a client is not served.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// Others are, and took too long.
-    #[error("more than {MAX_CHILDREN} pushes and fetches at once")]
-    Busy,
-    /// git did not do it.
-    #[error(transparent)]
-    Git(#[from] GitError),
-}
-
 /// A repository that clients push to and fetch from.
-pub struct Hosted {
+pub struct HostedRepository {
     repository: OwnRepository,
     /// The folder of hooks that lead a push through the gate; those of the repository itself do not run.
     hooks: PathBuf,
@@ -98,56 +47,11 @@ pub struct Hosted {
     tasks: TaskTracker,
 }
 
-impl Hosted {
+impl HostedRepository {
     /// Serves a repository with these hooks, and calls `pushed` after each push, whatever became of it.
     pub fn new(repository: OwnRepository, hooks: PathBuf, max_push_bytes: u64, pushed: Arc<dyn Fn() + Send + Sync>) -> Self {
         let places = Arc::new(Semaphore::new(MAX_CHILDREN));
         Self { repository, hooks, max_push_bytes, pushed, places, tasks: TaskTracker::new() }
-    }
-
-    /// Returns which references there are, as the protocol writes them.
-    pub async fn advertise(&self, service: Service, client: Client<'_>) -> Result<Vec<u8>, ServeError> {
-        let _place = self.place().await?;
-        let mut command = self.command(service, client);
-        // The name that every version of git knows it by.
-        command.args([service.command(), "--stateless-rpc", "--advertise-refs"]).arg(self.repository.path());
-        Ok(program::run(command, ADVERTISE_LIMIT).await?)
-    }
-
-    /// Starts a service on what the client sends, and returns what it answers.
-    ///
-    /// A push whose input is complete runs to its end, even without its client: references may have moved already, and the hooks must run.
-    /// A push whose input breaks off gets no more input. Git takes that for the end, and nothing stays. A fetch ends with its client.
-    pub async fn run(
-        &self,
-        service: Service,
-        client: Client<'_>,
-        input: impl AsyncRead + Send + Unpin + 'static,
-    ) -> Result<mpsc::Receiver<Bytes>, ServeError> {
-        let place = self.place().await?;
-        let mut command = self.command(service, client);
-        command.args([service.command(), "--stateless-rpc"]).arg(self.repository.path()).stdin(std::process::Stdio::piped());
-        let mut child = program::spawn(&mut command)?;
-        let stdin = child.stdin.take().expect("it is piped");
-        let (sender, receiver) = mpsc::channel(CHUNKS);
-        let (max_input_bytes, pushed) = match service {
-            Service::UploadPack => (MAX_WANTS_BYTES, None),
-            Service::ReceivePack => (self.max_push_bytes.saturating_add(COMMANDS_BYTES), Some(self.pushed.clone())),
-        };
-        let running = Running { service, name: client.name.into(), child, _place: place };
-        self.tasks.spawn(async move { tokio::join!(feed(input, stdin, max_input_bytes), running.attend(sender, pushed)) });
-        Ok(receiver)
-    }
-
-    /// Looks after the repository as after a push, because the node itself has made a commit.
-    pub fn tidy(&self) {
-        (self.pushed)();
-    }
-
-    /// Waits for what goes on although its client has left; to be called when no client comes any more.
-    pub async fn ended(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, ServeError> {
@@ -176,6 +80,42 @@ impl Hosted {
             command.env("GIT_PROTOCOL", protocol);
         }
         command
+    }
+}
+
+#[async_trait]
+impl GitBackend for HostedRepository {
+    async fn advertise(&self, service: Service, client: Client<'_>) -> Result<Vec<u8>, ServeError> {
+        let _place = self.place().await?;
+        let mut command = self.command(service, client);
+        // The name that every version of git knows it by.
+        command.args([service.command(), "--stateless-rpc", "--advertise-refs"]).arg(self.repository.path());
+        Ok(program::run(command, ADVERTISE_LIMIT).await?)
+    }
+
+    async fn run(&self, service: Service, client: Client<'_>, input: Input) -> Result<mpsc::Receiver<Bytes>, ServeError> {
+        let place = self.place().await?;
+        let mut command = self.command(service, client);
+        command.args([service.command(), "--stateless-rpc"]).arg(self.repository.path()).stdin(std::process::Stdio::piped());
+        let mut child = program::spawn(&mut command)?;
+        let stdin = child.stdin.take().expect("it is piped");
+        let (sender, receiver) = mpsc::channel(CHUNKS);
+        let (max_input_bytes, pushed) = match service {
+            Service::UploadPack => (MAX_WANTS_BYTES, None),
+            Service::ReceivePack => (self.max_push_bytes.saturating_add(COMMANDS_BYTES), Some(self.pushed.clone())),
+        };
+        let running = Running { service, name: client.name.into(), child, _place: place };
+        self.tasks.spawn(async move { tokio::join!(feed(input, stdin, max_input_bytes), running.attend(sender, pushed)) });
+        Ok(receiver)
+    }
+
+    fn tidy(&self) {
+        (self.pushed)();
+    }
+
+    async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
     }
 }
 

@@ -13,7 +13,8 @@ use std::{
 
 use picloud::source::git::{
     OwnRepository,
-    serve::{Client, Hosted, ServeError, Service},
+    backend::{Client, GitBackend as _, ServeError, Service},
+    serve::HostedRepository,
 };
 use tempfile::TempDir;
 
@@ -27,7 +28,7 @@ const ANN: Client = Client { name: "ann", protocol: None };
 /// A repository with hooks, and the number of pushes that it told of.
 struct Repository {
     folder: TempDir,
-    hosted: Hosted,
+    hosted: HostedRepository,
     pushes: Arc<AtomicUsize>,
 }
 
@@ -44,7 +45,7 @@ impl Repository {
             pushed.fetch_add(1, Ordering::SeqCst);
         });
         let repository = OwnRepository::in_data(folder.path(), "r.git").unwrap();
-        Self { hosted: Hosted::new(repository, hooks, max_push_bytes, pushed), folder, pushes }
+        Self { hosted: HostedRepository::new(repository, hooks, max_push_bytes, pushed), folder, pushes }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -88,7 +89,7 @@ async fn a_push_goes_on_when_its_client_has_left() {
     let checkout = Checkout::empty();
     let commit = checkout.commit(&[("a", b"1")]);
     let request = push_request(&checkout, &commit);
-    let answer = repository.hosted.run(Service::ReceivePack, ANN, std::io::Cursor::new(request)).await.unwrap();
+    let answer = repository.hosted.run(Service::ReceivePack, ANN, Box::pin(std::io::Cursor::new(request))).await.unwrap();
     wait_for(&thinking).await;
     drop(answer);
     fs::write(go_on, "").unwrap();
@@ -104,7 +105,7 @@ async fn a_refused_push_is_answered_and_moves_nothing() {
     let checkout = Checkout::empty();
     let commit = checkout.commit(&[("a", b"1")]);
     let request = push_request(&checkout, &commit);
-    let mut answer = repository.hosted.run(Service::ReceivePack, ANN, std::io::Cursor::new(request)).await.unwrap();
+    let mut answer = repository.hosted.run(Service::ReceivePack, ANN, Box::pin(std::io::Cursor::new(request))).await.unwrap();
     let mut text = Vec::new();
     while let Some(part) = in_time("the answer goes on or ends", answer.recv()).await {
         text.extend(part);
@@ -123,7 +124,7 @@ async fn the_hooks_of_the_repository_itself_do_not_run() {
     let checkout = Checkout::empty();
     let commit = checkout.commit(&[("a", b"1")]);
     let request = push_request(&checkout, &commit);
-    let _answer = repository.hosted.run(Service::ReceivePack, ANN, std::io::Cursor::new(request)).await.unwrap();
+    let _answer = repository.hosted.run(Service::ReceivePack, ANN, Box::pin(std::io::Cursor::new(request))).await.unwrap();
     in_time("its children end", repository.hosted.ended()).await;
     assert_eq!(repository.main(), commit);
 }
@@ -133,7 +134,7 @@ async fn input_without_end_has_an_end() {
     let repository = Repository::new(1 << 20);
     // The child takes the first four bytes for an end, and leaves.
     for service in [Service::ReceivePack, Service::UploadPack] {
-        let _answer = in_time("it is served", repository.hosted.run(service, ANN, tokio::io::repeat(b'0'))).await.unwrap();
+        let _answer = in_time("it is served", repository.hosted.run(service, ANN, Box::pin(tokio::io::repeat(b'0')))).await.unwrap();
     }
     in_time("its children end", repository.hosted.ended()).await;
 }
@@ -144,7 +145,7 @@ async fn eight_are_served_at_once_and_a_fetch_ends_with_its_client() {
     let mut clients = Vec::new();
     for _ in 0..8 {
         let (client, input) = tokio::io::duplex(64);
-        clients.push((client, repository.hosted.run(Service::UploadPack, ANN, input).await.unwrap()));
+        clients.push((client, repository.hosted.run(Service::UploadPack, ANN, Box::pin(input)).await.unwrap()));
     }
     let ninth = repository.hosted.advertise(Service::UploadPack, ANN).await;
     assert!(matches!(ninth, Err(ServeError::Busy)));

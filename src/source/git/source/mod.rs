@@ -25,6 +25,7 @@ use super::{
     remote::Fetcher,
     settings::{FOLDER, GitSettings, Repository},
     signature::{self, Signers},
+    target::PushTarget as _,
     watch::RefWatch,
 };
 use crate::{
@@ -36,9 +37,6 @@ use crate::{
         edit::{Edit, EditError},
     },
 };
-
-/// Branches that a push moves, and the commits that they point to afterwards; none if it deletes them.
-pub type BranchMoves = BTreeMap<String, Option<String>>;
 
 /// A git repository that is followed. Cheap to clone.
 #[derive(Clone)]

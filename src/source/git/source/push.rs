@@ -1,34 +1,49 @@
-//! What the gate asks about a push before it is taken, and what it says of it.
+//! Answers what the gate asks about a push before it is taken.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::{BranchMoves, GitSource};
+use async_trait::async_trait;
+
+use super::GitSource;
 use crate::{
     blocking,
+    deployment::Snapshot,
     function::Revision,
     source::git::{
         error::RepositoryError,
         pushes::Pushed,
         reader::Unfit,
         refs::{self, HEADS, Head},
+        settings::GitSettings,
+        target::{BranchMoves, PushTarget},
     },
 };
 
-impl GitSource {
-    /// Returns whether a commit contains another.
-    pub async fn contains(&self, commit: &str, other: &str, quarantine: Option<PathBuf>) -> Result<bool, RepositoryError> {
+#[async_trait]
+impl PushTarget for GitSource {
+    fn settings(&self) -> &GitSettings {
+        GitSource::settings(self)
+    }
+
+    fn repository(&self) -> &Path {
+        GitSource::repository(self)
+    }
+
+    async fn read(&self, commit: &str, quarantine: Option<PathBuf>) -> Result<Snapshot, RepositoryError> {
+        GitSource::read(self, commit, quarantine).await
+    }
+
+    async fn contains(&self, commit: &str, other: &str, quarantine: Option<PathBuf>) -> Result<bool, RepositoryError> {
         let (reader, commit, other) = (self.0.reader.clone(), commit.to_owned(), other.to_owned());
         self.reading(move || reader.contains(&commit, &other, quarantine.as_deref())).await
     }
 
-    /// Returns why a branch cannot point to something that a push has brought, if it cannot.
-    pub async fn unfit(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<Unfit>, RepositoryError> {
+    async fn unfit(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<Unfit>, RepositoryError> {
         let (reader, id) = (self.0.reader.clone(), id.to_owned());
         self.reading(move || reader.unfit(&id, quarantine.as_deref())).await
     }
 
-    /// Returns the references that cannot be there together with this one, which may be new.
-    pub async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError> {
+    async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError> {
         let (inner, name) = (self.0.clone(), name.to_owned());
         let deploy = format!("{HEADS}{}", self.0.settings.branch);
         self.reading(move || {
@@ -41,14 +56,12 @@ impl GitSource {
         .await
     }
 
-    /// Remembers who pushes a commit.
-    pub async fn expect(&self, commit: Revision, pushed: Pushed) {
+    async fn expect(&self, commit: Revision, pushed: Pushed) {
         let pushes = self.0.pushes.clone();
         let _ = blocking::run(move || pushes.expect(commit, pushed)).await;
     }
 
-    /// Returns the other branches that are shown once a push has moved these; what it has brought lies in `quarantine`.
-    pub async fn shown_after(&self, moved: BranchMoves, quarantine: Option<PathBuf>) -> Result<Vec<String>, RepositoryError> {
+    async fn shown_after(&self, moved: BranchMoves, quarantine: Option<PathBuf>) -> Result<Vec<String>, RepositoryError> {
         if self.0.settings.previews == 0 {
             return Ok(Vec::new());
         }

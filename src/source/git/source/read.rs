@@ -20,6 +20,7 @@ use crate::{
             pushes::Pushed,
             refs::{self, Head},
             signature::Signers,
+            target::PushTarget as _,
         },
     },
 };
