@@ -42,10 +42,12 @@ use crate::{
 pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, peer: SocketAddr) -> Answer {
     let has_previews = face.has_previews(&app.settings);
     if has_previews && request.uri().path().starts_with(archive::PREFIX) {
-        return archive::answer(&app, request, peer).await;
+        let (mut head, body) = request.into_parts();
+        return archive::answer(&app, &mut head, body, peer).await;
     }
     if has_previews && request.uri().path().starts_with(preview::PREFIX) {
-        return preview::answer(&app, request, peer).await;
+        let (mut head, body) = request.into_parts();
+        return preview::answer(&app, &mut head, body, peer).await;
     }
     if let (true, Some(id)) = (face != Face::Control, request.uri().path().strip_prefix("/api/execute/")) {
         return execute(&app, id.to_owned(), request, peer).await;
@@ -97,16 +99,17 @@ fn for_operators() -> Routes {
 
 /// Runs a function by its script id, with whatever method and body.
 async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
-    let trace = app.runner.trace(&request);
+    let (mut head, body) = request.into_parts();
+    let trace = app.runner.trace(&head);
     let table = app.live.table();
     let function = id.parse().ok().and_then(|id| table.by_id(ScriptId(id)));
     match function {
         Some(function) => {
-            if let Some(answer) = app.preflight_of(function, &request) {
+            if let Some(answer) = app.preflight_of(function, &head) {
                 return answer;
             }
             let target = Target { table: &table, function };
-            call::run(app, Call { target, trigger: Trigger::Execute, params: Vec::new(), peer, trace }, request).await
+            call::run(app, Call { target, trigger: Trigger::Execute, params: Vec::new(), peer, trace }, &mut head, body).await
         }
         None => Problem::UnknownScript.answer(None, app.settings.dev),
     }

@@ -25,9 +25,10 @@ pub async fn answer(app: Arc<App>, face: Face, request: Request<Received>, peer:
     if is_reserved(request.uri().path()) {
         return reserved::answer(app, face, request, peer).await;
     }
-    match preview::label(&app, &request) {
-        Some(label) if face.has_previews(&app.settings) => preview::answer_at(&app, &label, request, peer).await,
-        None if face != Face::Control => call::answer(&app, request, peer).await,
+    let (mut head, body) = request.into_parts();
+    match preview::label(&app, &head) {
+        Some(label) if face.has_previews(&app.settings) => preview::answer_at(&app, &label, &mut head, body, peer).await,
+        None if face != Face::Control => call::answer(&app, &mut head, body, peer).await,
         _ => Problem::NotFound.answer(None, false),
     }
 }

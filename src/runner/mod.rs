@@ -9,7 +9,7 @@ mod trace;
 
 use std::sync::Arc;
 
-use http::Request;
+use http::request::Parts;
 
 pub use attempt::{Attempt, NoReply, Sender};
 pub use permission::{NotPermitted, Permission};
@@ -52,7 +52,7 @@ impl Runner {
     }
 
     /// Begins the trace of a request, if traces are on and this request is one to be traced.
-    pub fn trace<B>(&self, request: &Request<B>) -> Option<Box<RequestTrace>> {
+    pub fn trace(&self, request: &Parts) -> Option<Box<RequestTrace>> {
         RequestTrace::begin(self.tracer.as_ref()?, request)
     }
 

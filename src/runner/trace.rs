@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, time::Instant};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts};
 
 use super::{Target, record::CLIENT_WENT_AWAY};
 use crate::{
@@ -34,8 +34,8 @@ pub struct RequestTrace {
 
 impl RequestTrace {
     /// Begins, if the request is one to be traced.
-    pub(super) fn begin<B>(tracer: &Tracer, request: &Request<B>) -> Option<Box<Self>> {
-        let caller = caller(request.headers());
+    pub(super) fn begin(tracer: &Tracer, request: &Parts) -> Option<Box<Self>> {
+        let caller = caller(&request.headers);
         let context = tracer.begin(caller.as_ref())?;
         Some(Box::new(Self {
             tracer: tracer.clone(),
@@ -43,11 +43,8 @@ impl RequestTrace {
             caller: caller.map(|caller| caller.span_id),
             began: monotonic(),
             began_ns: tracer.now_ns(),
-            name: name_of(request.method()),
-            attributes: vec![
-                ("http.request.method", Value::text(request.method().as_str())),
-                ("url.path", Value::text(request.uri().path())),
-            ],
+            name: name_of(&request.method),
+            attributes: vec![("http.request.method", Value::text(request.method.as_str())), ("url.path", Value::text(request.uri.path()))],
             running: None,
             parts: Vec::new(),
             status: CLIENT_WENT_AWAY,

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, header, request::Parts};
 
 use crate::{
     access::{Principal, Scope},
@@ -36,10 +36,10 @@ pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Pa
 
 /// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts. For
 /// functions that ask for one, the request is marked with whose it is.
-pub async fn may_see<B>(app: &App, request: &mut Request<B>, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
-    let viewer = viewer(app, request.headers_mut(), peer).await?;
+pub async fn may_see(app: &App, request: &mut Parts, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
+    let viewer = viewer(app, &mut request.headers, peer).await?;
     if let Some(viewer) = &viewer {
-        request.extensions_mut().insert(viewer.clone());
+        request.extensions.insert(viewer.clone());
     }
     Ok(viewer)
 }

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderValue, Request, Uri, header, uri::PathAndQuery};
+use http::{HeaderValue, Uri, header, request::Parts, uri::PathAndQuery};
 
 use crate::{
     function::reserved::is_reserved,
@@ -23,26 +23,26 @@ use crate::{
 pub const PREFIX: &str = "/_picloud/v/";
 
 /// Answers a request to an earlier deployment.
-pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr) -> Answer {
-    let viewer = match may_see(app, &mut request, peer).await {
+pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+    let viewer = match may_see(app, head, peer).await {
         Ok(viewer) => viewer,
         Err(denied) => return ask(denied),
     };
-    match enter(app, &mut request).await {
-        Ok(table) => call::answer_from(app, &table, request, peer).await,
+    match enter(app, head).await {
+        Ok(table) => call::answer_from(app, &table, head, body, peer).await,
         // Whoever has a token may know what is wrong with the files.
         Err(problem) => problem.answer(None, app.settings.dev || viewer.is_some()),
     }
 }
 
 /// Finds the table that a request asks for, and leaves in the request the path inside of it.
-async fn enter(app: &App, request: &mut Request<Received>) -> Result<Arc<Table>, Problem> {
-    let (key, uri) = split(request.uri()).ok_or(Problem::NotFound)?;
+async fn enter(app: &App, request: &mut Parts) -> Result<Arc<Table>, Problem> {
+    let (key, uri) = split(&request.uri).ok_or(Problem::NotFound)?;
     if is_reserved(uri.path()) {
         return Err(Problem::NotFound);
     }
     let table = app.archive.table(&key).await.inspect_err(log)?;
-    *request.uri_mut() = uri;
+    request.uri = uri;
     Ok(table)
 }
 

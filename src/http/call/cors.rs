@@ -1,7 +1,7 @@
 //! Answers to pages of other origins, as the Fetch standard has it: a browser asks first whether a page may send what it wants to send, and
 //! then shows the page only answers that say so.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::{Either, Full};
 
 use crate::{
@@ -31,9 +31,9 @@ impl App {
     }
 
     /// Answers a browser that asks whether a page may send a request, if anybody has said who may.
-    pub(in crate::http) fn preflight<B>(&self, table: &Table, request: &Request<B>) -> Option<Answer> {
+    pub(in crate::http) fn preflight(&self, table: &Table, request: &Parts) -> Option<Answer> {
         let asked = Asked::of(request)?;
-        let path = request.uri().path();
+        let path = request.uri.path();
         let (cors, methods) = match table.find(asked.method.to_str().ok()?, path) {
             Match::Found { value: Entry::Ready(function), .. } => (self.cors(Some(function)), asked.method.clone()),
             Match::MethodNotAllowed { allow } | Match::Options { allow } => {
@@ -45,7 +45,7 @@ impl App {
     }
 
     /// The same for a function that answers any method.
-    pub(in crate::http) fn preflight_of<B>(&self, function: &LiveFunction, request: &Request<B>) -> Option<Answer> {
+    pub(in crate::http) fn preflight_of(&self, function: &LiveFunction, request: &Parts) -> Option<Answer> {
         let asked = Asked::of(request)?;
         Some(asked.answer(self.cors(Some(function))?, asked.method.clone()))
     }
@@ -73,11 +73,11 @@ struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    fn of<B>(request: &'a Request<B>) -> Option<Self> {
-        if request.method() != Method::OPTIONS {
+    fn of(request: &'a Parts) -> Option<Self> {
+        if request.method != Method::OPTIONS {
             return None;
         }
-        let headers = request.headers();
+        let headers = &request.headers;
         Some(Self {
             origin: headers.get(header::ORIGIN)?,
             method: headers.get(header::ACCESS_CONTROL_REQUEST_METHOD)?,

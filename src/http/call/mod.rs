@@ -7,7 +7,7 @@ pub mod preview;
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::{Either, Full};
 use hyper::ext::ReasonPhrase;
 
@@ -44,26 +44,26 @@ pub struct Call<'a> {
 }
 
 /// Answers a request to a path that is not reserved.
-pub async fn answer(app: &App, request: Request<Received>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
     // Kept to the end: the request finishes on what it began with.
     let table = app.live.table();
     if !table.is_loaded() {
         let mut answer = Problem::NotReady.answer(None, app.settings.dev);
-        app.shared(None, request.headers()).mark(answer.headers_mut());
+        app.shared(None, &head.headers).mark(answer.headers_mut());
         return answer;
     }
-    answer_from(app, &table, request, peer).await
+    answer_from(app, &table, head, body, peer).await
 }
 
 /// Answers a request with what is in this table.
-pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, peer: SocketAddr) -> Answer {
-    let trace = app.runner.trace(&request);
-    let path = request.uri().path();
-    let (mut answer, function) = match (app.preflight(table, &request), table.find(request.method().as_str(), path)) {
+pub async fn answer_from(app: &App, table: &Table, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+    let trace = app.runner.trace(head);
+    let path = head.uri.path();
+    let (mut answer, function) = match (app.preflight(table, head), table.find(head.method.as_str(), path)) {
         (Some(answer), _) => return unmatched(table, trace, answer),
         (None, Match::Found { value: Entry::Ready(function), params, .. }) => {
             let target = Target { table, function };
-            return run(app, Call { target, trigger: Trigger::Http, params, peer, trace }, request).await;
+            return run(app, Call { target, trigger: Trigger::Http, params, peer, trace }, head, body).await;
         }
         (None, Match::Found { value: Entry::Broken(broken), .. }) => {
             (Problem::Broken(broken.diagnostics.to_vec()).answer(None, app.settings.dev), None)
@@ -76,7 +76,7 @@ pub async fn answer_from(app: &App, table: &Table, request: Request<Received>, p
         (None, Match::BadPath(why)) => (Problem::BadPath(why.to_string()).answer(None, app.settings.dev), None),
         (None, Match::NotFound) => (Problem::NotFound.answer(None, app.settings.dev), None),
     };
-    app.shared(function, request.headers()).mark(answer.headers_mut());
+    app.shared(function, &head.headers).mark(answer.headers_mut());
     unmatched(table, trace, answer)
 }
 
@@ -90,13 +90,12 @@ fn unmatched(table: &Table, trace: Option<Box<RequestTrace>>, answer: Answer) ->
 }
 
 /// Answers a request that met a function. It is recorded as an execution even if the function does not run.
-pub async fn run(app: &App, call: Call<'_>, request: Request<Received>) -> Answer {
+pub async fn run(app: &App, call: Call<'_>, head: &mut Parts, body: Received) -> Answer {
     let Call { target, trigger, params, peer, trace } = call;
-    let (mut head, body) = request.into_parts();
     let shared = app.shared(Some(target.function), &head.headers);
     let sender = Sender { address: peer.ip(), request_id: request_id(&head.headers) };
     let mut attempt = app.runner.call(target, trigger, sender, trace);
-    let ended = match execute(app, &mut attempt, target, params, &mut head, body, peer).await {
+    let ended = match execute(app, &mut attempt, target, params, head, body, peer).await {
         Ok(ended) => {
             let ended = ended.map_err(Problem::from);
             attempt.answered(status_of(&ended));

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{HeaderName, HeaderValue, Request, header, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, header, request::Parts, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
 
 use crate::{
@@ -29,36 +29,36 @@ pub fn path_of(name: &str) -> String {
 }
 
 /// Answers a request to a branch named in the path.
-pub async fn answer(app: &App, mut request: Request<Received>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
-    let path = request.uri().path_and_query().map_or("", PathAndQuery::as_str);
+    let path = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let found = find(&previews, path.strip_prefix(PREFIX).unwrap_or_default()).and_then(|(preview, inner)| {
         let inner = inner.parse::<PathAndQuery>().ok()?;
         (!is_reserved(inner.path())).then_some((preview, inner))
     });
     let preview = found.map(|(preview, inner)| {
-        *request.uri_mut() = inner.into();
+        head.uri = inner.into();
         preview
     });
-    show(app, preview, request, peer).await
+    show(app, preview, head, body, peer).await
 }
 
 /// Answers a request to a branch named by the host.
-pub async fn answer_at(app: &App, label: &str, request: Request<Received>, peer: SocketAddr) -> Answer {
+pub async fn answer_at(app: &App, label: &str, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
     let mut named = previews.iter().filter(|(branch, _)| branch::label(branch) == label).map(|(_, preview)| preview.clone());
     // With luck or much work two names have one hash: then neither has the host.
     let preview = named.next().filter(|_| named.next().is_none());
-    show(app, preview, request, peer).await
+    show(app, preview, head, body, peer).await
 }
 
 /// Returns the part of the host that names a branch, if the host is one of branches.
-pub fn label(app: &App, request: &Request<Received>) -> Option<String> {
+pub fn label(app: &App, request: &Parts) -> Option<String> {
     let preview_host = app.settings.preview_host.as_ref()?;
     // A request line with a whole URL counts more than the header.
-    let host = match request.uri().host() {
+    let host = match request.uri.host() {
         Some(host) => host,
-        None => request.headers().get(header::HOST)?.to_str().ok()?,
+        None => request.headers.get(header::HOST)?.to_str().ok()?,
     };
     let host = host.to_lowercase();
     let host = host.rsplit_once(':').map_or(host.as_str(), |(host, _)| host).trim_end_matches('.');
@@ -66,14 +66,14 @@ pub fn label(app: &App, request: &Request<Received>) -> Option<String> {
 }
 
 /// Whether there is such a branch is told only to those who may see it.
-async fn show(app: &App, preview: Option<Arc<Preview>>, mut request: Request<Received>, peer: SocketAddr) -> Answer {
-    let viewer = match may_see(app, &mut request, peer).await {
+async fn show(app: &App, preview: Option<Arc<Preview>>, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+    let viewer = match may_see(app, head, peer).await {
         Ok(viewer) => viewer,
         Err(denied) => return ask(denied),
     };
     let Some(preview) = preview else { return Problem::NotFound.answer(None, false) };
     let mut answer = match &preview.table {
-        Some(table) => call::answer_from(app, table, request, peer).await,
+        Some(table) => call::answer_from(app, table, head, body, peer).await,
         None => Problem::BrokenBranch(preview.diagnostics.clone()).answer(None, app.settings.dev || viewer.is_some()),
     };
     if let Ok(commit) = HeaderValue::from_str(&preview.revision.0) {
