@@ -56,9 +56,9 @@ impl Inbox {
     }
 }
 
-/// Where to look when no more hints come.
+/// Looks that wait until no more hints come.
 #[derive(Default)]
-pub(super) struct Soon {
+pub(super) struct PendingLooks {
     /// Files that are being written.
     pub files: BTreeSet<FilePath>,
     /// Whether nobody knows where to look.
@@ -67,7 +67,7 @@ pub(super) struct Soon {
     burst: Option<(Instant, Instant)>,
 }
 
-impl Soon {
+impl PendingLooks {
     /// Takes in that a file is being written.
     pub fn add_file(&mut self, path: FilePath) {
         self.extend_burst();

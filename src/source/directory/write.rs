@@ -175,27 +175,27 @@ impl Drop for Writer {
 }
 
 /// The mode and owner of a file.
-struct Like {
+struct FileAttributes {
     mode: Mode,
     owner: Option<(Uid, Gid)>,
 }
 
 /// Returns the mode and owner for the new file. Fails if the old one changed or is not a regular file.
-fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) -> Result<Like, EditError> {
+fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) -> Result<FileAttributes, EditError> {
     let there = match statat(at, name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(there) => there,
         Err(Errno::NOENT) if file.before.is_some() => return Err(gone(path)),
         Err(Errno::NOENT) => {
             // Whoever may read and write the folder may read and write what is new in it.
             let folder = fstat(at).map_err(|error| failed(path, error))?;
-            return Ok(Like { mode: Mode::from_raw_mode(folder.st_mode & 0o666 | 0o600), owner: None });
+            return Ok(FileAttributes { mode: Mode::from_raw_mode(folder.st_mode & 0o666 | 0o600), owner: None });
         }
         Err(error) => return Err(failed(path, error)),
     };
     match FileType::from_raw_mode(there.st_mode) {
         FileType::RegularFile => {}
         // What it leads to stays.
-        FileType::Symlink if file.after.is_none() => return Ok(Like { mode: Mode::empty(), owner: None }),
+        FileType::Symlink if file.after.is_none() => return Ok(FileAttributes { mode: Mode::empty(), owner: None }),
         FileType::Symlink => return Err(EditError::InTheWay { path: path.into(), why: "it is a link; change what it leads to" }),
         _ => return Err(EditError::InTheWay { path: path.into(), why: "it is no file" }),
     }
@@ -208,11 +208,11 @@ fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) ->
         return Err(unread(path));
     }
     let owner = Some((Uid::from_raw(there.st_uid), Gid::from_raw(there.st_gid)));
-    Ok(Like { mode: Mode::from_raw_mode(there.st_mode & 0o7777), owner })
+    Ok(FileAttributes { mode: Mode::from_raw_mode(there.st_mode & 0o7777), owner })
 }
 
 /// Writes a content to the disk under another name.
-fn stage(at: &OwnedFd, next: &str, content: &Content, like: &Like, is_synced: bool) -> io::Result<()> {
+fn stage(at: &OwnedFd, next: &str, content: &Content, like: &FileAttributes, is_synced: bool) -> io::Result<()> {
     // One that a node left which was killed.
     match unlinkat(at, next, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}

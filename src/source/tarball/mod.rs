@@ -81,7 +81,7 @@ fn read(bytes: &[u8], limits: Limits) -> Result<Tree, TarError> {
 
 fn files(tar: impl Read, limits: Limits) -> Result<Tree, TarError> {
     let mut archive = Archive::new(tar);
-    let mut collected = Collected { limits, tree: Tree::new(), seen: BTreeSet::new(), entries: 0, total_bytes: 0, wrong: Vec::new() };
+    let mut collected = TarFiles { limits, tree: Tree::new(), seen: BTreeSet::new(), entries: 0, total_bytes: 0, wrong: Vec::new() };
     for entry in archive.entries().map_err(TarError::Damaged)? {
         match entry {
             Ok(entry) => collected.take(entry)?,
@@ -96,7 +96,7 @@ fn files(tar: impl Read, limits: Limits) -> Result<Tree, TarError> {
     }
 }
 
-struct Collected {
+struct TarFiles {
     limits: Limits,
     tree: Tree,
     /// Every path, also of what is not read: of two files of one name nobody knows which is meant.
@@ -109,7 +109,7 @@ struct Collected {
 /// Mistakes that are told of one tar.
 const MAX_WRONG: usize = 100;
 
-impl Collected {
+impl TarFiles {
     fn take(&mut self, mut entry: tar::Entry<'_, impl Read>) -> Result<(), TarError> {
         self.entries += 1;
         if self.entries > self.limits.entries {

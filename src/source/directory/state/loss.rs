@@ -10,14 +10,14 @@ use crate::{
 
 /// How much of what there was is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Missed {
+pub(super) struct MissingCount {
     /// Files that were there.
     pub known: usize,
     /// Files of those that are not.
     pub missing: usize,
 }
 
-impl Missed {
+impl MissingCount {
     /// Returns whether nothing is left.
     pub fn is_everything(self) -> bool {
         self.missing > 0 && self.missing == self.known
@@ -56,7 +56,7 @@ impl Losses {
     }
 
     /// Takes in how much is missing by now.
-    pub fn judge(&mut self, settings: &DirectorySettings, missed: Missed) {
+    pub fn judge(&mut self, settings: &DirectorySettings, missed: MissingCount) {
         if missed.missing == 0 {
             return *self = Self::default();
         }

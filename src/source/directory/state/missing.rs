@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{
     Change, State,
     entry::{Doubt, RACY},
-    loss::Missed,
+    loss::MissingCount,
 };
 use crate::function::FilePath;
 
@@ -52,9 +52,9 @@ impl State {
     }
 
     /// Counts what is missing of what has been read.
-    pub(super) fn count(&self) -> Missed {
+    pub(super) fn count(&self) -> MissingCount {
         let known = || self.entries.values().filter(|entry| entry.digest.is_some() || entry.remembered.is_some());
-        Missed { known: known().count(), missing: known().filter(|entry| entry.is_missing()).count() }
+        MissingCount { known: known().count(), missing: known().filter(|entry| entry.is_missing()).count() }
     }
 
     /// Looks for what is missing: while that was everything, nobody did.

@@ -19,7 +19,7 @@ use tokio::sync::watch as channel;
 
 use super::{
     hint::Hint,
-    inbox::{self, Inbox, Soon},
+    inbox::{self, Inbox, PendingLooks},
     mounts::MountWatch,
     scan::list::Listing,
     settings::DirectorySettings,
@@ -80,7 +80,7 @@ struct Worker {
     takes_empty: bool,
     /// The number of the last wish that is still to be fulfilled.
     wish: u64,
-    soon: Soon,
+    soon: PendingLooks,
     /// When to look at everything once more, because hints have come and others may have been lost.
     follow_up: Option<Instant>,
     /// When to look at everything although no hint has come.
@@ -112,7 +112,7 @@ impl Worker {
             is_wanted: false,
             takes_empty: false,
             wish: 0,
-            soon: Soon::default(),
+            soon: PendingLooks::default(),
             follow_up: None,
             next_full_scan: now,
             is_stopped: false,

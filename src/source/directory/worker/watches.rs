@@ -9,7 +9,7 @@ use crate::{
     clock::{Clock as _, SystemClock, monotonic},
     source::directory::{
         hint::Hint,
-        inbox::Soon,
+        inbox::PendingLooks,
         mounts,
         view::Blocked,
         watch::{self, RootFolder},
@@ -115,7 +115,7 @@ impl Worker {
         self.folder = None;
         self.watchers[1] = None;
         self.at_once.clear();
-        self.soon = Soon::default();
+        self.soon = PendingLooks::default();
         self.follow_up = None;
         self.plan_next_full_scan();
         self.view.send_if_modified(|view| view.block(Blocked::from(error)));

@@ -2,21 +2,17 @@
 //!
 //! It remembers what it found for the tree before, so that one changed file among ten thousand costs one compilation.
 
+mod file;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
+use self::file::{FileReport, check_file};
 use crate::{
-    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, module, module::ImportError, program},
-    function::{
-        Content, Diagnostic, FilePath, Function, FunctionName, Role, Route, ScriptId, SharedFunction, Tree, Version,
-        diagnostic::near_miss,
-        role::guard_paths,
-        route::{FileRoute, conflicts::conflicts, file::check_path, methods::combine, stray::stray},
-        settings,
-        tree::differences,
-    },
+    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget},
+    function::{Diagnostic, FilePath, Role, SharedFunction, Tree, Version, route::conflicts::conflicts, tree::differences},
 };
 
 /// The functions of a tree, by file.
@@ -53,13 +49,6 @@ pub struct Checker {
     refused: BTreeSet<FilePath>,
     /// Keeps what is compiled while it may be asked for again.
     programs: HashMap<Version, Arc<Program>>,
-}
-
-/// What one file came to.
-#[derive(Default)]
-struct Checked {
-    function: Option<(SharedFunction, Arc<Program>)>,
-    diagnostics: Vec<Diagnostic>,
 }
 
 impl Checker {
@@ -115,7 +104,7 @@ impl Checker {
             let (before, refusals) = (self.functions.get(path).cloned(), budget.refusals());
             let checked = match tree.get(path) {
                 Some(content) => check_file(&engine, tree, path, content, before.as_ref()),
-                None => Checked::default(),
+                None => FileReport::default(),
             };
             match budget.refusals() > refusals {
                 true => drop(self.refused.insert(path.clone())),
@@ -159,94 +148,5 @@ impl Checker {
         let kept: HashSet<Version> = self.functions.values().map(|function| function.version).collect();
         self.programs.retain(|version, _| kept.contains(version));
         self.engine.forget_all_but(&self.tree);
-    }
-}
-
-fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, before: Option<&SharedFunction>) -> Checked {
-    let (role, (file_route, diagnostics)) = (Role::of(path), check_path(path));
-    let mut checked = Checked { diagnostics, ..Checked::default() };
-    checked.diagnostics.extend(stray(path, |other| tree.contains_key(other)));
-    if role.is_none() || (role == Some(Role::Function) && file_route.is_none()) {
-        return checked;
-    }
-    // Somebody has made it, and written nothing yet.
-    if role == Some(Role::Function) && content.is_blank() {
-        checked.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
-        return checked;
-    }
-    let script = engine.script(path, content);
-    let script = match script.as_ref() {
-        Ok(script) => script,
-        Err(found) => {
-            checked.diagnostics.extend(found.iter().cloned());
-            return checked;
-        }
-    };
-    checked.diagnostics.extend(script.warnings.iter().cloned());
-    for import in &script.references.imports {
-        if let Err(error) = module::resolve(path, &import.path, |path| tree.contains_key(path)) {
-            let hint = import_hint(&error, tree);
-            checked.diagnostics.push(script.at(import.position, error.to_string()).maybe_hint(hint));
-        }
-    }
-    if role == Some(Role::Guard) && script.does_nothing() {
-        let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
-        checked.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
-    }
-    let Some(FileRoute { segments, method }) = file_route else { return checked };
-    let manifest = match settings::resolve(engine.policy(), &script.settings) {
-        Ok(manifest) => manifest,
-        Err(found) => {
-            checked.diagnostics.extend(found);
-            return checked;
-        }
-    };
-    let methods = match combine(method, manifest.methods.as_deref()) {
-        Ok(methods) => methods,
-        Err(problem) => {
-            checked.diagnostics.push(Diagnostic::error(path.clone(), problem.to_string()).hint(problem.hint()));
-            return checked;
-        }
-    };
-    if checked.diagnostics.iter().any(Diagnostic::is_error) {
-        return checked;
-    }
-    let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
-    let files = program::closure(engine, tree, guards.iter().cloned().chain([path.clone()]));
-    let version = program::version(path, &files);
-    let function = match before {
-        Some(before) if before.version == version => before.clone(),
-        _ => {
-            let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
-            let route = Route { segments: segments.into(), methods };
-            let script_id = ScriptId::of(&name);
-            Arc::new(Function { name, script_id, version, manifest, route, guards, files: files.into_iter().collect() })
-        }
-    };
-    match engine.program(&function) {
-        // Not `function`: another table may hold the same version, and two tables share one function.
-        Ok(program) => {
-            checked.diagnostics.extend(program.warnings.iter().cloned());
-            checked.function = Some((program.function.clone(), program));
-        }
-        Err(found) => checked.diagnostics.extend(found),
-    }
-    checked
-}
-
-fn import_hint(error: &ImportError, tree: &Tree) -> Option<String> {
-    match error {
-        ImportError::Missing { path, tried } => {
-            let modules = tree.keys().filter(|file| Role::of(file) == Some(Role::Module));
-            let names = modules.filter_map(|file| file.rsplit('/').next()?.strip_suffix(".rhai"));
-            let wanted = path.rsplit('/').next().unwrap_or(path);
-            let looked = tried.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", then ");
-            Some(match near_miss(wanted.trim_end_matches(".rhai"), names) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("looked for {looked}"),
-            })
-        }
-        ImportError::Escapes { .. } => Some("a module is named from the functions folder: `import \"_lib/x\" as x;`".into()),
-        ImportError::NotAModule { file, .. } => Some(format!("move what is shared from `{file}` to a file below `_lib/`")),
     }
 }

@@ -1,0 +1,113 @@
+//! Checks one file: its name, its script, what it imports, and the function that it makes.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::{Engine, Program, module, module::ImportError, program},
+    function::{
+        Content, Diagnostic, FilePath, Function, FunctionName, Role, Route, ScriptId, SharedFunction, Tree,
+        diagnostic::near_miss,
+        role::guard_paths,
+        route::{FileRoute, file::check_path, methods::combine, stray::stray},
+        settings,
+    },
+};
+
+/// What one file came to.
+#[derive(Default)]
+pub(super) struct FileReport {
+    /// The function that it is, if it is one without errors.
+    pub function: Option<(SharedFunction, Arc<Program>)>,
+    /// What is wrong with it.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks one file of a tree. `before` is the function that it was in the last one.
+pub(super) fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, before: Option<&SharedFunction>) -> FileReport {
+    let (role, (file_route, diagnostics)) = (Role::of(path), check_path(path));
+    let mut report = FileReport { diagnostics, ..FileReport::default() };
+    report.diagnostics.extend(stray(path, |other| tree.contains_key(other)));
+    if role.is_none() || (role == Some(Role::Function) && file_route.is_none()) {
+        return report;
+    }
+    // Somebody has made it, and written nothing yet.
+    if role == Some(Role::Function) && content.is_blank() {
+        report.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
+        return report;
+    }
+    let script = engine.script(path, content);
+    let script = match script.as_ref() {
+        Ok(script) => script,
+        Err(found) => {
+            report.diagnostics.extend(found.iter().cloned());
+            return report;
+        }
+    };
+    report.diagnostics.extend(script.warnings.iter().cloned());
+    for import in &script.references.imports {
+        if let Err(error) = module::resolve(path, &import.path, |path| tree.contains_key(path)) {
+            let hint = import_hint(&error, tree);
+            report.diagnostics.push(script.at(import.position, error.to_string()).maybe_hint(hint));
+        }
+    }
+    if role == Some(Role::Guard) && script.does_nothing() {
+        let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
+        report.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
+    }
+    let Some(FileRoute { segments, method }) = file_route else { return report };
+    let manifest = match settings::resolve(engine.policy(), &script.settings) {
+        Ok(manifest) => manifest,
+        Err(found) => {
+            report.diagnostics.extend(found);
+            return report;
+        }
+    };
+    let methods = match combine(method, manifest.methods.as_deref()) {
+        Ok(methods) => methods,
+        Err(problem) => {
+            report.diagnostics.push(Diagnostic::error(path.clone(), problem.to_string()).hint(problem.hint()));
+            return report;
+        }
+    };
+    if report.diagnostics.iter().any(Diagnostic::is_error) {
+        return report;
+    }
+    let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
+    let files = program::closure(engine, tree, guards.iter().cloned().chain([path.clone()]));
+    let version = program::version(path, &files);
+    let function = match before {
+        Some(before) if before.version == version => before.clone(),
+        _ => {
+            let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
+            let route = Route { segments: segments.into(), methods };
+            let script_id = ScriptId::of(&name);
+            Arc::new(Function { name, script_id, version, manifest, route, guards, files: files.into_iter().collect() })
+        }
+    };
+    match engine.program(&function) {
+        // Not `function`: another table may hold the same version, and two tables share one function.
+        Ok(program) => {
+            report.diagnostics.extend(program.warnings.iter().cloned());
+            report.function = Some((program.function.clone(), program));
+        }
+        Err(found) => report.diagnostics.extend(found),
+    }
+    report
+}
+
+fn import_hint(error: &ImportError, tree: &Tree) -> Option<String> {
+    match error {
+        ImportError::Missing { path, tried } => {
+            let modules = tree.keys().filter(|file| Role::of(file) == Some(Role::Module));
+            let names = modules.filter_map(|file| file.rsplit('/').next()?.strip_suffix(".rhai"));
+            let wanted = path.rsplit('/').next().unwrap_or(path);
+            let looked = tried.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", then ");
+            Some(match near_miss(wanted.trim_end_matches(".rhai"), names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("looked for {looked}"),
+            })
+        }
+        ImportError::Escapes { .. } => Some("a module is named from the functions folder: `import \"_lib/x\" as x;`".into()),
+        ImportError::NotAModule { file, .. } => Some(format!("move what is shared from `{file}` to a file below `_lib/`")),
+    }
+}
