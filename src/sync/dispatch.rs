@@ -6,7 +6,7 @@ use super::{
     Done, Sync,
     diff::tree::TreeDiff,
     live_checker::LiveChecker,
-    orders::{Look, Order, SnapshotCheck, error::OrderError},
+    orders::{Order, SnapshotCheck, SyncOutcome, error::OrderError},
 };
 use crate::{clock::monotonic, deployment::Snapshot, function::Diagnostic, shown::with_causes, store::Store};
 
@@ -31,7 +31,7 @@ impl Sync {
         done
     }
 
-    async fn look(&mut self, reply: Option<oneshot::Sender<Look>>) -> Done {
+    async fn look(&mut self, reply: Option<oneshot::Sender<SyncOutcome>>) -> Done {
         let done = self.sync(self.parts.source.cause()).await;
         // A push waits for this, and not for what other branches show.
         if let Some(reply) = reply {
@@ -42,12 +42,12 @@ impl Sync {
     }
 
     /// Says what came of the last look.
-    pub(super) fn last_look(&self) -> Look {
+    pub(super) fn last_look(&self) -> SyncOutcome {
         let status = self.parts.live.status();
         let is_refused = status.diagnostics.iter().any(Diagnostic::is_error);
         let refused = || is_refused.then(|| "it has mistakes".to_owned());
         let held = [&status.source, &status.waiting, &status.held].into_iter().flatten().next().cloned();
-        Look {
+        SyncOutcome {
             wanted: status.wanted.clone(),
             live: status.live.as_ref().map(|live| (live.id, live.revision.clone())),
             held: held.or_else(refused),

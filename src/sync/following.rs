@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Done, Sync,
-    orders::{Look, error::OrderError},
+    orders::{SyncOutcome, error::OrderError},
 };
 use crate::{
     audit::{Action, Actor},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Where the answer goes.
-type Reply = oneshot::Sender<Result<Look, OrderError>>;
+type Reply = oneshot::Sender<Result<SyncOutcome, OrderError>>;
 
 /// Who wants how the source is followed to change, and what the audit log says of it.
 type Why = (Actor, Action, Value);

@@ -15,7 +15,7 @@ use crate::{
 
 /// What becomes of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackOutcome {
+pub struct PinOutcome {
     pin: Pin,
     /// Files that stay as they were gone back to.
     stays: Vec<FilePath>,
@@ -23,7 +23,7 @@ pub struct RollbackOutcome {
     ends: Vec<FilePath>,
 }
 
-impl RollbackOutcome {
+impl PinOutcome {
     /// Compares a rollback with the files that stay of it.
     pub fn new(pin: Pin, stays: &BTreeSet<FilePath>) -> Self {
         let (stays, ends) = pin.files.keys().cloned().partition(|file| stays.contains(file));
@@ -36,7 +36,7 @@ impl RollbackOutcome {
     }
 }
 
-impl fmt::Display for RollbackOutcome {
+impl fmt::Display for PinOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.pin.name();
         let list = |files: &[FilePath]| shortened(files);
@@ -273,7 +273,7 @@ mod tests {
             reason: Some("leaks customer data".into()),
             since_us: 1_795_424_645_000_000,
         };
-        let said = |stays: &[&str]| RollbackOutcome::new(pin.clone(), &stays.iter().map(|file| (*file).into()).collect()).to_string();
+        let said = |stays: &[&str]| PinOutcome::new(pin.clone(), &stays.iter().map(|file| (*file).into()).collect()).to_string();
         let all = ["f0.rhai", "f1.rhai", "f2.rhai", "f3.rhai", "f4.rhai", "f5.rhai", "f6.rhai"];
         insta::assert_snapshot!([said(&all), said(&["f3.rhai"]), said(&[])].join("\n"), @r#"
         admin's rollback of 2026-11-23T09:04Z ("leaks customer data") stays: f0.rhai, f1.rhai, f2.rhai, f3.rhai, f4.rhai and 2 more

@@ -6,7 +6,7 @@ use super::{
     check::Report,
     fallback::GoodTree,
     live_checker::LiveChecker,
-    pin::{self, CheckedTree, KeptFiles, RollbackOutcome},
+    pin::{self, CheckedTree, KeptFiles, PinOutcome},
 };
 use crate::{
     deployment::{Commit, Following, Pin, Snapshot},
@@ -25,7 +25,7 @@ pub(super) struct Proposal {
     /// What is to hold about following the source once it is live.
     pub following: Following,
     /// What becomes of a rollback then, if there is one.
-    pub rollback: Option<RollbackOutcome>,
+    pub rollback: Option<PinOutcome>,
     pub began: Instant,
 }
 
@@ -86,14 +86,14 @@ impl LiveChecker {
         }
         following.pin = following.pin.filter(|pin| !pin.files.is_empty());
         let stays = following.pin.iter().flat_map(|pin| pin.files.keys().cloned()).collect();
-        let rollback = self.following.pin.as_ref().map(|pin| RollbackOutcome::new(pin.clone(), &stays));
+        let rollback = self.following.pin.as_ref().map(|pin| PinOutcome::new(pin.clone(), &stays));
         let good = self.fall_back(snapshot).await;
         Proposal { revision, commit, good, problems, is_refused: false, following, rollback, began }
     }
 
     /// Keeps the files that a rollback has put back and that the commit does not change. If the result does not check, the commit goes live
     /// as it is. If it would remove a guard that was put back, that is a mistake of the commit.
-    async fn keep_rollback(&self, good: &mut GoodTree) -> Option<(Following, Option<RollbackOutcome>)> {
+    async fn keep_rollback(&self, good: &mut GoodTree) -> Option<(Following, Option<PinOutcome>)> {
         let Some(pin) = self.following.pin.as_ref().filter(|pin| !pin.hold) else { return Some((self.following.clone(), None)) };
         let mut kept = match self.kept(pin, good).await {
             Ok(kept) => kept,
@@ -117,7 +117,7 @@ impl LiveChecker {
         let kept = kept.files;
         let files = pin.files.iter().filter(|(file, _)| kept.contains(*file)).map(|(file, digest)| (file.clone(), *digest)).collect();
         let still = (!kept.is_empty()).then(|| Pin { files, ..pin.clone() });
-        Some((Following { pin: still, ..self.following.clone() }, Some(RollbackOutcome::new(pin.clone(), &kept))))
+        Some((Following { pin: still, ..self.following.clone() }, Some(PinOutcome::new(pin.clone(), &kept))))
     }
 
     /// Returns what of a rollback stays beside what the source holds, or the guard that cannot.

@@ -8,7 +8,7 @@ use super::{
     fallback::GoodTree,
     orders::{
         error::OrderError,
-        rollback::{Rollback, RolledBack},
+        rollback::{Rollback, RollbackOutcome},
     },
     whole,
 };
@@ -24,7 +24,7 @@ const MAX_STEPS_BACK: usize = 100;
 
 impl Sync {
     /// Makes the files of an earlier deployment live again, and keeps the source from undoing that.
-    pub(super) async fn roll_back(&mut self, rollback: Rollback) -> Result<RolledBack, OrderError> {
+    pub(super) async fn roll_back(&mut self, rollback: Rollback) -> Result<RollbackOutcome, OrderError> {
         let began = monotonic();
         let store = self.store()?;
         let to = match rollback.to {
@@ -44,7 +44,7 @@ impl Sync {
         let plan = TreeDiff::between(&self.functions, &report.functions);
         let suspended = self.following.suspended.as_ref().map(ToString::to_string);
         if rollback.is_dry_run {
-            return Ok(RolledBack { to, plan, deployment: None, suspended });
+            return Ok(RollbackOutcome { to, plan, deployment: None, suspended });
         }
         let held = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,
@@ -96,7 +96,7 @@ impl Sync {
             status.held.clone_from(&held);
             status.count(&deployment);
         });
-        Ok(RolledBack { to, plan, deployment: Some(deployment), suspended })
+        Ok(RollbackOutcome { to, plan, deployment: Some(deployment), suspended })
     }
 
     /// Returns the revision that is abandoned by going back: what was live of the source, which may hold something newer.

@@ -17,7 +17,7 @@ use crate::{
         call::preview,
         problem::Problem,
     },
-    sync::orders::{Look, error::OrderError, rollback::Rollback},
+    sync::orders::{SyncOutcome, error::OrderError, rollback::Rollback},
 };
 
 /// The routes of the control plane.
@@ -88,7 +88,7 @@ impl App {
 
 /// Has the source asked and looked at, and answers when that is decided.
 #[utoipa::path(post, path = "/api/admin/sync", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
-async fn sync(caller: Caller<Deploy>) -> Result<Json<Look>, Problem> {
+async fn sync(caller: Caller<Deploy>) -> Result<Json<SyncOutcome>, Problem> {
     let grant = caller.for_node()?;
     Ok(Json(grant.app.sync.look().await.map_err(OrderError::from)?))
 }
@@ -103,14 +103,14 @@ async fn suspend(caller: Caller<Deploy>) -> Result<Json<Value>, Problem> {
 
 /// Follows the source again.
 #[utoipa::path(post, path = "/api/admin/source/resume", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
-async fn resume(caller: Caller<Deploy>) -> Result<Json<Look>, Problem> {
+async fn resume(caller: Caller<Deploy>) -> Result<Json<SyncOutcome>, Problem> {
     let grant = caller.for_node()?;
     Ok(Json(grant.app.sync.resume(grant.actor()).await?))
 }
 
 /// Forgets what a rollback holds back, and follows the source.
 #[utoipa::path(post, path = "/api/admin/unpin", tag = "source", responses((status = 200, description = "What was decided.", body = Object)))]
-async fn unpin(caller: Caller<Deploy>) -> Result<Json<Look>, Problem> {
+async fn unpin(caller: Caller<Deploy>) -> Result<Json<SyncOutcome>, Problem> {
     let grant = caller.for_node()?;
     Ok(Json(grant.app.sync.unpin(grant.actor()).await?))
 }

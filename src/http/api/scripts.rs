@@ -29,7 +29,7 @@ use crate::{
     live::scripts::{Script, ScriptFilter},
     source::edit::EditError,
     store::FunctionVersion,
-    sync::orders::upload::{Change, Upload, UploadError, Uploaded},
+    sync::orders::upload::{SourceChange, Upload, UploadError, UploadOutcome},
 };
 
 /// Scripts of one page unless the request says otherwise, and the most.
@@ -129,7 +129,7 @@ async fn create(caller: Caller<Deploy>, request: Request<Body>) -> Result<Respon
     let New { name, source } = caller.order(request, App::one_script_bytes).await?;
     let grant = caller.for_function(&name)?;
     let app = &grant.app;
-    let uploaded = grant.change(Change::Create(name.clone(), app.content(source)?)).await?;
+    let uploaded = grant.change(SourceChange::Create(name.clone(), app.content(source)?)).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let place = format!("/api/admin/scripts/{}", script.id());
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
@@ -158,7 +158,7 @@ async fn replace(caller: Caller<Deploy>, Path(id): Path<String>, headers: Header
     let Source { source } = caller.order(request, App::one_script_bytes).await?;
     let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
     let app = &grant.app;
-    let change = Change::Replace(name.clone(), Some(app.content(source)?), expected(&headers));
+    let change = SourceChange::Replace(name.clone(), Some(app.content(source)?), expected(&headers));
     let uploaded = grant.change(change).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -177,7 +177,7 @@ async fn replace(caller: Caller<Deploy>, Path(id): Path<String>, headers: Header
 async fn delete(caller: Caller<Deploy>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
     let file = name.file();
-    let uploaded = grant.change(Change::Replace(name, None, expected(&headers))).await?;
+    let uploaded = grant.change(SourceChange::Replace(name, None, expected(&headers))).await?;
     let opened: Vec<&Diagnostic> = uploaded.diagnostics.iter().filter(|found| *found.file == *file).collect();
     Ok(match uploaded.held {
         None if opened.is_empty() => StatusCode::NO_CONTENT.into_response(),
@@ -254,7 +254,7 @@ fn lived(known: &FunctionVersion) -> Value {
 
 impl Grant {
     /// Changes a script, and waits until that is live.
-    async fn change(&self, change: Change) -> Result<Uploaded, Problem> {
+    async fn change(&self, change: SourceChange) -> Result<UploadOutcome, Problem> {
         let upload = Upload { change, by: self.actor(), allow_mass_delete: false, is_dry_run: false };
         self.app.upload(upload).await.map_err(|error| match error {
             UploadError::Wrong(diagnostics) => UploadError::Wrong(self.shown(diagnostics)).into(),
@@ -282,7 +282,7 @@ impl App {
     }
 
     /// Changes the source, and waits until that is live.
-    pub(super) async fn upload(&self, upload: Upload) -> Result<Uploaded, UploadError> {
+    pub(super) async fn upload(&self, upload: Upload) -> Result<UploadOutcome, UploadError> {
         let uploaded = self.sync.upload(upload).await;
         match (&uploaded, &self.git) {
             (Ok(_), Some(hosted)) => hosted.tidy(),

@@ -16,7 +16,7 @@ use crate::{
         wire::body::read_body,
     },
     source::tarball::{self, Limits},
-    sync::orders::upload::{Change, Upload},
+    sync::orders::upload::{SourceChange, Upload},
 };
 
 /// Bytes of a tar as it comes.
@@ -85,7 +85,7 @@ async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Statu
     let limits = Limits { entries: MAX_ENTRIES, total_bytes: MAX_TOTAL_BYTES, file_bytes: app.max_file_bytes as u64 };
     let tree = tarball::unpack(tar, limits).await?;
     let upload = Upload {
-        change: Change::Tree(tree),
+        change: SourceChange::Tree(tree),
         by: grant.actor(),
         allow_mass_delete: wishes.allow_mass_delete,
         is_dry_run: wishes.is_dry_run,

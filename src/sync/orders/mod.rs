@@ -14,10 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     error::{OrderError, Stopping},
-    rollback::{Rollback, RolledBack},
-    upload::{FilesCheck, Upload, UploadError, Uploaded},
+    rollback::{Rollback, RollbackOutcome},
+    upload::{FilesCheck, Upload, UploadError, UploadOutcome},
 };
-use super::{diff::tree::TreeDiff, pin::RollbackOutcome};
+use super::{diff::tree::TreeDiff, pin::PinOutcome};
 use crate::{
     audit::Actor,
     deployment::{DeploymentId, Following, Snapshot},
@@ -39,26 +39,26 @@ const QUEUE: usize = 16;
 #[derive(Debug)]
 pub enum Order {
     /// Look at the source; perhaps somebody waits for what comes of it.
-    Look(Option<oneshot::Sender<Look>>),
+    Look(Option<oneshot::Sender<SyncOutcome>>),
     /// Say what a snapshot would change, and change nothing.
     Check(Box<Snapshot>, oneshot::Sender<SnapshotCheck>),
     /// Say what these files would change if they were live beside the others, and change nothing.
     Try(Tree, oneshot::Sender<FilesCheck>),
     /// Change files of the source, and make that live.
-    Upload(Box<Upload>, oneshot::Sender<Result<Uploaded, UploadError>>),
+    Upload(Box<Upload>, oneshot::Sender<Result<UploadOutcome, UploadError>>),
     /// Go back to an earlier deployment.
-    Rollback(Rollback, oneshot::Sender<Result<RolledBack, OrderError>>),
+    Rollback(Rollback, oneshot::Sender<Result<RollbackOutcome, OrderError>>),
     /// Follow the source again after a rollback.
-    Unpin(Actor, oneshot::Sender<Result<Look, OrderError>>),
+    Unpin(Actor, oneshot::Sender<Result<SyncOutcome, OrderError>>),
     /// Follow the source no longer.
     Suspend(Actor, oneshot::Sender<Result<(), OrderError>>),
     /// Follow it again.
-    Resume(Actor, oneshot::Sender<Result<Look, OrderError>>),
+    Resume(Actor, oneshot::Sender<Result<SyncOutcome, OrderError>>),
 }
 
 /// What came of a look at the source.
 #[derive(Debug, Clone, Serialize)]
-pub struct Look {
+pub struct SyncOutcome {
     /// What the source holds, if it could be read.
     pub wanted: Option<Revision>,
     /// What is live, and since which deployment.
@@ -79,7 +79,7 @@ pub struct SnapshotCheck {
     /// The functions that it would add, change and remove.
     pub plan: TreeDiff,
     /// What becomes of a rollback, if there is one.
-    pub rollback: Option<RollbackOutcome>,
+    pub rollback: Option<PinOutcome>,
     /// What operators said about following the source.
     pub following: Following,
     /// Why the database does not answer: nothing can go live.
@@ -94,7 +94,7 @@ impl SyncHandle {
     }
 
     /// Has the source asked and looked at now, and waits until that is decided.
-    pub async fn look(&self) -> Result<Look, Stopping> {
+    pub async fn look(&self) -> Result<SyncOutcome, Stopping> {
         // Here and not in the loop, which has other orders to obey while a remote does not answer.
         self.source.refresh(true).await;
         self.ask(|reply| Order::Look(Some(reply))).await
@@ -123,18 +123,18 @@ impl SyncHandle {
     }
 
     /// Changes files of the source, and waits until that is live.
-    pub async fn upload(&self, upload: Upload) -> Result<Uploaded, UploadError> {
+    pub async fn upload(&self, upload: Upload) -> Result<UploadOutcome, UploadError> {
         let answer = self.ask(|reply| Order::Upload(Box::new(upload), reply)).await;
         answer.map_err(OrderError::from)?
     }
 
     /// Makes the files of an earlier deployment live again.
-    pub async fn rollback(&self, rollback: Rollback) -> Result<RolledBack, OrderError> {
+    pub async fn rollback(&self, rollback: Rollback) -> Result<RollbackOutcome, OrderError> {
         self.ask(|reply| Order::Rollback(rollback, reply)).await?
     }
 
     /// Follows the source again after a rollback, and looks at it.
-    pub async fn unpin(&self, by: Actor) -> Result<Look, OrderError> {
+    pub async fn unpin(&self, by: Actor) -> Result<SyncOutcome, OrderError> {
         self.source.refresh(false).await;
         self.ask(|reply| Order::Unpin(by, reply)).await?
     }
@@ -145,7 +145,7 @@ impl SyncHandle {
     }
 
     /// Follows the source again, and looks at it.
-    pub async fn resume(&self, by: Actor) -> Result<Look, OrderError> {
+    pub async fn resume(&self, by: Actor) -> Result<SyncOutcome, OrderError> {
         self.source.refresh(false).await;
         self.ask(|reply| Order::Resume(by, reply)).await?
     }

@@ -23,7 +23,7 @@ pub struct Rollback {
 
 /// What going back changes.
 #[derive(Debug, Clone, Serialize)]
-pub struct RolledBack {
+pub struct RollbackOutcome {
     /// The deployment whose files are live again.
     pub to: Deployment,
     /// The functions that it adds, changes and removes.

@@ -13,7 +13,7 @@ use crate::{
 
 /// What is to become of a source.
 #[derive(Debug, Clone)]
-pub enum Change {
+pub enum SourceChange {
     /// A script that is not there yet.
     Create(FunctionName, Content),
     /// Another content of a script that is there (none: it is deleted). With tags, only if one of them names what there is.
@@ -26,7 +26,7 @@ pub enum Change {
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// How.
-    pub change: Change,
+    pub change: SourceChange,
     /// Who wants it.
     pub by: Actor,
     /// More than half of the functions may go.
@@ -37,7 +37,7 @@ pub struct Upload {
 
 /// What a wish came to.
 #[derive(Debug, Clone, Serialize)]
-pub struct Uploaded {
+pub struct UploadOutcome {
     /// The functions that it adds, changes and removes.
     pub plan: TreeDiff,
     /// Warnings.
@@ -97,7 +97,7 @@ fn mistakes(found: &[Diagnostic]) -> String {
     if errors == 1 { "there is 1 mistake".into() } else { format!("there are {errors} mistakes") }
 }
 
-impl Change {
+impl SourceChange {
     /// Returns the message of the commit that makes this change.
     pub fn message(&self) -> String {
         match self {

@@ -15,7 +15,7 @@ use crate::{
         diff::tree::TreeDiff,
         fallback::is_below,
         live_checker::LiveChecker,
-        orders::upload::{Change, FilesCheck, UploadError},
+        orders::upload::{FilesCheck, SourceChange, UploadError},
         proposal::SourceState,
     },
 };
@@ -40,13 +40,13 @@ impl Sync {
     pub(super) async fn must_be_good(
         &self,
         wanted: &SourceState,
-        change: &Change,
+        change: &SourceChange,
         after: &Tree,
         paths: &[FilePath],
         report: &Report,
     ) -> Result<(), UploadError> {
         let is_changed = |found: &Diagnostic| paths.binary_search(&found.file).is_ok();
-        let is_whole = wanted.is_commit || matches!(change, Change::Tree(_));
+        let is_whole = wanted.is_commit || matches!(change, SourceChange::Tree(_));
         let mut errors: Vec<Diagnostic> = report.diagnostics.iter().filter(|found| found.is_error()).cloned().collect();
         errors.extend(inside_files(after));
         errors.extend(paths.iter().filter_map(|path| path_problem(path)).filter(|found| report_lacks(&report.diagnostics, found)));
@@ -66,7 +66,7 @@ impl Sync {
         errors.sort();
         errors.dedup();
         let taken = conflicts(report.functions.iter().map(|(path, function)| (path, &function.route)));
-        let is_taken = !matches!(change, Change::Tree(_)) && errors.iter().all(|found| taken.contains(found));
+        let is_taken = !matches!(change, SourceChange::Tree(_)) && errors.iter().all(|found| taken.contains(found));
         if is_taken {
             errors.retain(is_changed);
             return Err(UploadError::RouteTaken(errors));

@@ -11,7 +11,7 @@ use super::{
     diff::tree::TreeDiff,
     orders::{
         error::OrderError,
-        upload::{Change, Upload, UploadError, Uploaded},
+        upload::{SourceChange, Upload, UploadError, UploadOutcome},
     },
     proposal::SourceState,
     removed_guards::removed_guards,
@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 impl Sync {
     /// Changes files of the source, and makes that live.
-    pub(super) async fn upload(&mut self, upload: Upload) -> Result<Uploaded, UploadError> {
+    pub(super) async fn upload(&mut self, upload: Upload) -> Result<UploadOutcome, UploadError> {
         let mut attempt = 0;
         let mut is_fresh = self.parts.source.cause() != Cause::Save;
         loop {
@@ -47,7 +47,7 @@ impl Sync {
         }
     }
 
-    async fn upload_once(&mut self, upload: &Upload) -> Result<Uploaded, UploadError> {
+    async fn upload_once(&mut self, upload: &Upload) -> Result<UploadOutcome, UploadError> {
         self.must_follow()?;
         // What cannot be recorded cannot go live.
         self.store()?.following().await.map_err(OrderError::from)?;
@@ -58,13 +58,13 @@ impl Sync {
         self.must_be_good(wanted, &upload.change, &after, &paths, &report).await?;
         let plan = TreeDiff::between(&self.functions, &report.functions);
         let is_emptied = after.is_empty() && !self.functions.is_empty();
-        if matches!(upload.change, Change::Tree(_)) && (plan.is_mass_delete() || is_emptied) && !upload.allow_mass_delete {
+        if matches!(upload.change, SourceChange::Tree(_)) && (plan.is_mass_delete() || is_emptied) && !upload.allow_mass_delete {
             return Err(UploadError::MassDelete(Box::new(plan)));
         }
         report.diagnostics.extend(removed_guards(&wanted.tree, &after));
-        let uploaded = Uploaded { plan, diagnostics: report.diagnostics, live: None, held: None };
+        let uploaded = UploadOutcome { plan, diagnostics: report.diagnostics, live: None, held: None };
         if paths.is_empty() {
-            return Ok(Uploaded { live: self.live_since(), ..uploaded });
+            return Ok(UploadOutcome { live: self.live_since(), ..uploaded });
         }
         let edit = |path: &FilePath| FileEdit { before: wanted.tree.get(path).cloned(), after: after.get(path).cloned() };
         let edit = Edit {
@@ -75,13 +75,13 @@ impl Sync {
         };
         if upload.is_dry_run {
             self.parts.source.try_edit(edit).await?;
-            return Ok(Uploaded { live: self.live_since(), ..uploaded });
+            return Ok(UploadOutcome { live: self.live_since(), ..uploaded });
         }
         let files = edit.files.clone();
         self.parts.source.edit(edit).await?;
         self.sync_after(Cause::Upload, Some(NodeEdit { by: &upload.by, files: &files })).await;
         let is_live = paths.iter().all(|path| self.tree.get(path) == after.get(path));
-        Ok(Uploaded { live: self.live_since(), held: (!is_live).then(|| self.why_not_live()), ..uploaded })
+        Ok(UploadOutcome { live: self.live_since(), held: (!is_live).then(|| self.why_not_live()), ..uploaded })
     }
 
     fn live_since(&self) -> Option<(DeploymentId, Revision)> {
@@ -96,14 +96,14 @@ impl Sync {
     }
 
     /// Returns the files of the source as they are to be.
-    fn tree_after(&self, wanted: &SourceState, change: &Change) -> Result<Tree, UploadError> {
+    fn tree_after(&self, wanted: &SourceState, change: &SourceChange) -> Result<Tree, UploadError> {
         let file = |name: &FunctionName| FilePath::from(name.file());
         let mut tree = match change {
-            Change::Tree(tree) => return Ok(tree.clone()),
+            SourceChange::Tree(tree) => return Ok(tree.clone()),
             _ => Tree::clone(&wanted.tree),
         };
         match change {
-            Change::Create(name, content) => {
+            SourceChange::Create(name, content) => {
                 let file = file(name);
                 if let Some(problem) = name_problem(&file) {
                     return Err(UploadError::Wrong(vec![problem]));
@@ -112,7 +112,7 @@ impl Sync {
                     return Err(UploadError::Exists(name.clone()));
                 }
             }
-            Change::Replace(name, content, tags) => {
+            SourceChange::Replace(name, content, tags) => {
                 let file = file(name);
                 if !tree.contains_key(&file) {
                     return Err(UploadError::Unknown(name.clone()));
@@ -127,7 +127,7 @@ impl Sync {
                     None => drop(tree.remove(&file)),
                 }
             }
-            Change::Tree(_) => {}
+            SourceChange::Tree(_) => {}
         }
         Ok(tree)
     }
