@@ -10,12 +10,12 @@ const MAX_NAME_BYTES: usize = 255;
 /// Longest path that is written, in bytes: far below what systems take, so that there is room for the root before it.
 const MAX_PATH_BYTES: usize = 1024;
 
-/// What is to become of one file.
+/// The change of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileEdit {
-    /// What it holds now; none: it is not there. If it holds something else by now, nothing is written.
+    /// Its content now; none: it is not there. If it has another content by then, nothing is written.
     pub before: Option<Content>,
-    /// What it is to hold; none: it is to be gone.
+    /// Its new content; none: the file is removed.
     pub after: Option<Content>,
 }
 
@@ -26,9 +26,9 @@ pub struct Edit {
     pub base: Revision,
     /// The files that change. Their paths have no [`path_problem`].
     pub files: BTreeMap<FilePath, FileEdit>,
-    /// Who wants it: the name of a token.
+    /// The name of the token that asks for it.
     pub author: String,
-    /// What it does, in a line.
+    /// A summary, in a line.
     pub message: String,
 }
 

@@ -1,4 +1,4 @@
-//! Which names a source reads: one rule for folders, repositories, uploads and changes through the control plane.
+//! The names that a source reads: one rule for folders, repositories, uploads and changes through the control plane.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 

@@ -38,7 +38,7 @@ pub struct ArchiveParts {
     pub executor: SharedExecutor,
     /// Has the files; none until the database has been reached once.
     pub store: watch::Receiver<Option<Store>>,
-    /// What is live: tables of earlier deployments share what is the same.
+    /// The live table: tables of earlier deployments share its functions where they are the same.
     pub live: Arc<Live>,
     /// Stack for compiling and for running modules, in bytes.
     pub stack_bytes: usize,
@@ -58,7 +58,7 @@ pub enum ArchiveError {
     Outdated {
         /// Which.
         id: DeploymentId,
-        /// What is wrong with them.
+        /// Mistakes in them.
         diagnostics: Arc<[Diagnostic]>,
     },
     /// The system has no thread left.

@@ -1,4 +1,4 @@
-//! Which functions change from one deployment to the next.
+//! Compares the functions of two deployments.
 
 use std::collections::BTreeMap;
 

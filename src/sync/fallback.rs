@@ -18,9 +18,9 @@ use crate::{
 /// A tree that checks, and what had to be left out of it.
 #[derive(Debug)]
 pub struct GoodTree {
-    /// What the source holds.
+    /// The tree of the source.
     pub wanted: Arc<Tree>,
-    /// What of it can go live.
+    /// The part of it that can go live.
     pub tree: Arc<Tree>,
     /// Its functions.
     pub report: Report,

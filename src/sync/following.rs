@@ -1,4 +1,4 @@
-//! What operators say about following the source: suspending, resuming, unpinning.
+//! Operators suspend, resume and unpin the source.
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -12,10 +12,10 @@ use crate::{
     deployment::{Following, Snapshot, Suspension},
 };
 
-/// Where the answer goes.
+/// The channel of the answer.
 type Reply = oneshot::Sender<Result<SyncOutcome, OrderError>>;
 
-/// Who wants how the source is followed to change, and what the audit log says of it.
+/// The operator, the action and its details, for the audit log.
 type Why = (Actor, Action, Value);
 
 impl Sync {

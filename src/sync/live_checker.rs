@@ -21,7 +21,7 @@ use crate::{
     function::Tree,
 };
 
-/// How long to wait before the system is asked again for a thread that it did not give.
+/// Pause before the system is asked again for a thread that it did not give.
 const THREAD_PAUSE: Duration = Duration::from_millis(250);
 
 /// How much lower the priority is of work beside the loop: requests and deployments go first.
@@ -32,10 +32,10 @@ const NICENESS: i32 = 10;
 pub(super) struct LiveChecker {
     pub engine: Arc<Engine>,
     pub checker: Arc<Mutex<Checker>>,
-    /// What is live.
+    /// The live tree.
     pub tree: Arc<Tree>,
     pub functions: Arc<Functions>,
-    /// What operators said about following the source.
+    /// The words of operators about following the source.
     pub following: Following,
     pub stack_bytes: usize,
     /// None: it works for the loop, whose checker remembers the tree for the next time.

@@ -58,7 +58,7 @@ const EMPTY: &str = "empty";
 
 /// The parts that a sync works with.
 pub struct SyncParts {
-    /// What to follow.
+    /// The source to follow.
     pub source: Arc<dyn Source>,
     /// Compiles.
     pub engine: Arc<Engine>,
@@ -66,7 +66,7 @@ pub struct SyncParts {
     pub executor: SharedExecutor,
     /// Records; none until the database has been reached once.
     pub store: watch::Receiver<Option<Store>>,
-    /// What requests meet.
+    /// The table that requests meet.
     pub live: Arc<Live>,
     /// Makes deployment ids.
     pub ids: Arc<Ids>,
@@ -78,19 +78,19 @@ pub struct SyncParts {
 pub struct Sync {
     parts: SyncParts,
     checker: Arc<Mutex<Checker>>,
-    /// What is live, and what the store says is.
+    /// The live state, as the store knows it.
     tree: Arc<Tree>,
     functions: Arc<Functions>,
     deployment: Option<Deployment>,
     /// Files that answer that they are broken. One more is no news if it waits for a module or a guard that is known to be wrong.
     broken: Vec<FilePath>,
-    /// What the source held at the last look, if that could be read and nothing kept it from going live.
+    /// The source at the last look, if it could be read and nothing kept it from going live.
     wanted: Option<SourceState>,
     /// The last revision that was decided on, with everything that was wrong in it.
     decided: Option<(Revision, Vec<Diagnostic>)>,
     /// The deployment that is live without the store knowing, because the node began without its database.
     unrecorded: Option<Deployment>,
-    /// What operators said about following the source.
+    /// The words of operators about following the source.
     following: Following,
     /// Answers those who only ask.
     background: Background,
@@ -245,7 +245,7 @@ fn whole(tree: &Tree) -> Snapshot {
     Snapshot { revision: directory_revision(tree), tree: tree.clone(), unsettled: Vec::new(), problems: Vec::new(), commit: None }
 }
 
-/// What became of one look at the source.
+/// The result of one look at the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Done {
     /// It is live, refused, or nothing new.

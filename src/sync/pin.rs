@@ -13,7 +13,7 @@ use crate::{
     function::{Diagnostic, Digest, FilePath, Role, SharedFunction, Tree},
 };
 
-/// What becomes of a rollback.
+/// The parts of a rollback that stay, and those that end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinOutcome {
     pin: Pin,
@@ -63,7 +63,7 @@ impl CheckedTree<'_> {
     }
 }
 
-/// What of a rollback stays as it is live.
+/// The files of a rollback that stay as they are live.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeptFiles {
     /// Files that stay.

@@ -1,4 +1,4 @@
-//! What of a snapshot can go live.
+//! Finds the part of a snapshot that can go live.
 
 use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
@@ -13,27 +13,27 @@ use crate::{
     function::{Diagnostic, Digest, FilePath, Revision, Tree},
 };
 
-/// What of a snapshot can go live, and how that came to be known.
+/// The part of a snapshot that can go live, and its facts.
 pub(super) struct Proposal {
     pub revision: Revision,
     pub commit: Option<Commit>,
     pub good: GoodTree,
-    /// What the source itself found wrong.
+    /// Mistakes that the source itself found.
     pub problems: Vec<Diagnostic>,
     /// A commit with mistakes: nothing of it goes live.
     pub is_refused: bool,
-    /// What is to hold about following the source once it is live.
+    /// The words of operators that hold once it is live.
     pub following: Following,
-    /// What becomes of a rollback then, if there is one.
+    /// The effect on a rollback, if there is one.
     pub rollback: Option<PinOutcome>,
     pub began: Instant,
 }
 
-/// What the source holds.
+/// The state of the source at the last look.
 pub(super) struct SourceState {
     pub revision: Revision,
     pub tree: Arc<Tree>,
-    /// What the source itself found wrong.
+    /// Mistakes that the source itself found.
     pub problems: Vec<Diagnostic>,
     /// A commit goes live whole or not at all.
     pub is_commit: bool,

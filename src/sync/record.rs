@@ -9,7 +9,7 @@ use crate::{
     store::{Recorded, StoreError},
 };
 
-/// What became of a deployment that was to be recorded.
+/// The outcome of recording a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recording {
     /// It may go live.

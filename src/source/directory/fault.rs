@@ -1,4 +1,4 @@
-//! What can be wrong with a path before anybody reads the script in it, in words for its author.
+//! Faults of a path that are found before its script is read, in words for the author.
 
 use std::{io, path::PathBuf};
 

@@ -15,7 +15,7 @@ use crate::{
     source::names::{is_read, is_skipped},
 };
 
-/// Where to look, and how soon.
+/// A place to look at, and how soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hint {
     /// A file, whether or not it is a function file, that somebody has finished writing: at once.

@@ -1,4 +1,4 @@
-//! What waits for the thread that looks: hints on their way to it, and those that it lets rest until no more come.
+//! Queues of the thread that looks: hints on their way to it, and looks that wait until no more hints come.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use crate::{clock::monotonic, function::FilePath};
 /// not wait, or the system's own queue overflows.
 pub(super) const CAPACITY: usize = 4096;
 
-/// Where hints for the thread go.
+/// Takes hints for the thread.
 #[derive(Clone)]
 pub(super) struct Inbox {
     hints: SyncSender<Hint>,

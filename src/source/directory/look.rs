@@ -1,4 +1,4 @@
-//! What looking into a path came to, and when.
+//! Results of looking into a path, and their time.
 
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ pub(super) enum Trust {
     Unwatched,
 }
 
-/// What came of looking into a path.
+/// The result of looking into a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Look {
     /// It is not there.

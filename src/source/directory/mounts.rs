@@ -1,4 +1,4 @@
-//! What is mounted in a folder, and when that changes. What others write to a file or a file system that is mounted here may not be reported.
+//! Finds mounts in a folder, and tells when they change. Writes of others to a mounted file or file system may not be reported.
 
 use std::{
     ffi::OsString,

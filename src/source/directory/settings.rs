@@ -1,8 +1,8 @@
-//! How a directory is watched: limits and waits.
+//! Settings of a watched directory: limits and waits.
 
 use std::time::Duration;
 
-/// How a directory is watched. The defaults suit people and their editors; tests shorten them.
+/// Settings of a watched directory. The defaults suit people and their editors; tests shorten them.
 #[derive(Debug, Clone)]
 pub struct DirectorySettings {
     /// A larger file is a problem and is not read.

@@ -1,4 +1,4 @@
-//! What the thread that watches shows to everybody else: one whole state, changed in place, numbered.
+//! The state that the watching thread shows to everybody else: whole, numbered, and changed in place.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,7 +48,7 @@ pub(super) struct View {
     tree: Tree,
     unsettled: BTreeSet<FilePath>,
     problems: BTreeMap<FilePath, Diagnostic>,
-    /// What files are probably meant as that are not read.
+    /// Warnings about files that are probably misnamed.
     strays: Vec<Diagnostic>,
     blocked: Option<Blocked>,
 }

@@ -23,7 +23,7 @@ use crate::{
     source::edit::{Edit, EditError, FileEdit},
 };
 
-/// What files are called until they have their names. It begins with a dot, so that nobody takes it for a function.
+/// Name of a file until it gets its own. It begins with a dot, so that nobody takes it for a function.
 const STAGED: &str = ".picloud-next";
 
 /// So many files are put on the disk one by one; of more, the file system writes all at once.

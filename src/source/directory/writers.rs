@@ -1,4 +1,4 @@
-//! Which files are open for writing. What is only half written is judged by nobody, whether or not it compiles.
+//! Knows which files are open for writing. A file that is half written is not judged, whether or not it compiles.
 
 use std::{collections::HashMap, time::Instant};
 

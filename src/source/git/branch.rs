@@ -1,4 +1,4 @@
-//! What a branch that is shown is called in URLs: one rule for whoever answers there, and for whoever tells people.
+//! Names of preview branches in URLs: one rule for those who answer there and for those who print the URL.
 
 use std::fmt;
 

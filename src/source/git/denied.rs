@@ -17,7 +17,7 @@ use super::{
     folder::Folder,
 };
 
-/// What is read of every repository, beside the folder that it is.
+/// Files and folders that are read of every repository, beside its own folder.
 const PARTS: [&str; 5] = ["HEAD", "config", "packed-refs", "refs", "objects"];
 /// So many files and folders are looked at.
 const MOST: usize = 100_000;

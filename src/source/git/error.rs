@@ -1,4 +1,4 @@
-//! Why a repository cannot be used.
+//! Errors of a repository.
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 

@@ -56,7 +56,7 @@ fn remove_quarantines(repository: &OwnRepository) -> io::Result<()> {
     Ok(())
 }
 
-/// What every bare repository has, in the formats that can be read here.
+/// Folders of every bare repository, and a configuration with formats that can be read here.
 const FOLDERS: [&str; 4] = ["objects/info", "objects/pack", "refs/heads", "refs/tags"];
 const CONFIG: &str = "[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n";
 
@@ -108,7 +108,7 @@ pub fn adopt(repository: &Path) -> Result<(), RepositoryError> {
     Ok(())
 }
 
-/// Where git looks for hooks, relative to a bare repository.
+/// Git's setting for the folder of hooks, and its value, relative to a bare repository.
 const HOOKS_PATH: &str = "core.hooksPath";
 const HOOKS_FOLDER: &str = "hooks";
 
@@ -148,7 +148,7 @@ pub fn has_hooks(repository: &Path) -> bool {
     HOOKS.iter().all(calls_ours)
 }
 
-/// What a hook says; none if there is none. One that is no text of ours is somebody else's.
+/// Returns the text of a hook; none if there is none.
 fn text_of(hook: &Path) -> Option<String> {
     plain::text(hook, OFlags::empty(), MAX_TEXT).ok().flatten()
 }

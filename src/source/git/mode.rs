@@ -1,4 +1,4 @@
-//! What git says of an entry of a commit.
+//! Modes of the entries of a commit.
 
 /// A folder.
 pub const FOLDER: i32 = 0o040_000;

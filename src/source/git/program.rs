@@ -51,7 +51,7 @@ pub enum GitError {
     },
 }
 
-/// What is kept of stderr; a remote may send there what it likes.
+/// Bytes of stderr that are kept. A remote may send anything there.
 const MAX_SAID: u64 = 64 * 1024;
 
 /// Settings that no repository can change, not even a damaged one of this node. Git runs no other program and speaks to no network.
@@ -112,7 +112,7 @@ pub async fn pack(repository: &OwnRepository) -> Result<(), GitError> {
     run(gc, PACKING).await.map(drop)
 }
 
-/// What does not leave the machine ends soon.
+/// Time limit of commands that do not leave the machine.
 pub const LOCAL: Duration = Duration::from_secs(20);
 /// Rewriting a large repository takes a while.
 pub const PACKING: Duration = Duration::from_secs(600);

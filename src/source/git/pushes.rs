@@ -16,7 +16,7 @@ use crate::function::Revision;
 /// Commits that are remembered; a push that is refused later leaves one behind.
 const MAX_PUSHES: usize = 64;
 
-/// What the gate learns of a commit.
+/// The gate's record of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pushed {
     /// Who pushed it.

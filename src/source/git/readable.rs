@@ -1,4 +1,4 @@
-//! Whether a repository can be read here. Its settings are read as a file: git would do what they say.
+//! Checks that a repository can be read here. Its settings are read as a file: git would do what they say.
 
 use std::{fs, io::ErrorKind, path::Path};
 

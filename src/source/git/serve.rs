@@ -18,7 +18,7 @@ use super::{
     program,
 };
 
-/// Who pushes, in the environment of git and so of its hooks.
+/// The environment variable with the name of the pusher, for git and its hooks.
 pub const PUSHER: &str = "PICLOUD_PUSHER";
 /// A request waits so long for others to end: git itself never tries again.
 const PLACE_PATIENCE: Duration = Duration::from_secs(5);
@@ -31,7 +31,7 @@ const COMMANDS_BYTES: u64 = 1 << 20;
 /// Bytes read from a child at once, and how many such parts wait for the client.
 const CHUNK_BYTES: usize = 64 * 1024;
 const CHUNKS: usize = 8;
-/// What a child says on stderr is kept up to here.
+/// The longest part of a child's stderr that is kept.
 const MAX_SAID_BYTES: u64 = 4096;
 
 /// A repository that clients push to and fetch from.
@@ -43,7 +43,7 @@ pub struct HostedRepository {
     /// Told after every push: what it changed says the repository, not the end of the child, which is the same for good and bad.
     pushed: Arc<dyn Fn() + Send + Sync>,
     places: Arc<Semaphore>,
-    /// What goes on although its client has left.
+    /// Children that go on although their client has left.
     tasks: TaskTracker,
 }
 
@@ -104,7 +104,7 @@ impl GitBackend for HostedRepository {
             Service::UploadPack => (MAX_WANTS_BYTES, None),
             Service::ReceivePack => (self.max_push_bytes.saturating_add(COMMANDS_BYTES), Some(self.pushed.clone())),
         };
-        let running = Running { service, name: client.name.into(), child, _place: place };
+        let running = ServiceProcess { service, name: client.name.into(), child, _place: place };
         self.tasks.spawn(async move { tokio::join!(feed(input, stdin, max_input_bytes), running.attend(sender, pushed)) });
         Ok(receiver)
     }
@@ -131,7 +131,7 @@ async fn feed(mut input: impl AsyncRead + Unpin, mut stdin: ChildStdin, max_byte
 }
 
 /// A child that serves.
-struct Running {
+struct ServiceProcess {
     service: Service,
     /// Whose token it was.
     name: String,
@@ -140,7 +140,7 @@ struct Running {
     _place: OwnedSemaphorePermit,
 }
 
-impl Running {
+impl ServiceProcess {
     /// Sends on what it answers, and waits for its end. The client's response ends after `pushed` has been told.
     async fn attend(mut self, sender: mpsc::Sender<Bytes>, pushed: Option<Arc<dyn Fn() + Send + Sync>>) {
         let group = program::group(&self.child);

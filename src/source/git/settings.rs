@@ -1,11 +1,11 @@
-//! Which repository is followed, and how.
+//! Settings of a git source.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
 use super::{branch::PreviewHost, remote::url::redact};
 use crate::secret::Secret;
 
-/// How a repository is followed.
+/// Settings of a git source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GitSettings {
     /// Which one.

@@ -1,4 +1,4 @@
-//! Whether a commit is signed by somebody who may deploy.
+//! Checks that a commit is signed by somebody who may deploy.
 
 use std::path::{Path, PathBuf};
 

@@ -15,13 +15,13 @@ use crate::{
     function::{Content, Diagnostic, FilePath, Tree, route::stray::stray},
 };
 
-/// What gzip begins with, and what a zip does.
+/// The first bytes of gzip, and of a zip.
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZIP: &[u8] = b"PK";
 /// Bytes that the tar itself may take for each entry on average: two headers, a name, and what fills a block up.
 const OVERHEAD_BYTES: u64 = 2048;
 
-/// How much may be in a tar.
+/// Limits on a tar.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Files, folders and whatever else there is.

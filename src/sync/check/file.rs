@@ -13,12 +13,12 @@ use crate::{
     },
 };
 
-/// What one file came to.
+/// The result of checking one file.
 #[derive(Default)]
 pub(super) struct FileReport {
     /// The function that it is, if it is one without errors.
     pub function: Option<(SharedFunction, Arc<Program>)>,
-    /// What is wrong with it.
+    /// Mistakes in it.
     pub diagnostics: Vec<Diagnostic>,
 }
 

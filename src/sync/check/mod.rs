@@ -18,7 +18,7 @@ use crate::{
 /// The functions of a tree, by file.
 pub type Functions = BTreeMap<FilePath, SharedFunction>;
 
-/// What is in a tree.
+/// The result of checking a tree.
 #[derive(Debug, Default)]
 pub struct Report {
     /// The functions without errors of their own. Conflicts between them are among the diagnostics.
@@ -41,9 +41,9 @@ pub struct Checker {
     cancel: CancelFlag,
     tree: Arc<Tree>,
     functions: Arc<Functions>,
-    /// What is wrong with single files; those with nothing wrong are not in it.
+    /// Mistakes in single files. Files without mistakes are not in it.
     found: BTreeMap<FilePath, Vec<Diagnostic>>,
-    /// What is wrong between routes.
+    /// Mistakes between routes.
     conflicts: Vec<Diagnostic>,
     /// Files that the last check had no room for. The next may have.
     refused: BTreeSet<FilePath>,

@@ -1,4 +1,4 @@
-//! What differs between two deployments, in functions and in lines: what `picloud diff` shows, of the database or of a node elsewhere.
+//! The difference between two deployments, in functions and in lines. `picloud diff` shows it, from the database or from a node elsewhere.
 
 pub mod tree;
 
@@ -19,19 +19,19 @@ use crate::{
 
 /// Lines around each change.
 const CONTEXT: usize = 3;
-/// How long the shortest difference of two files is looked for, before any will do.
+/// Time to look for the shortest difference of two files, before any will do.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What is to be told of the files that differ.
+/// The detail with which differing files are shown.
 #[derive(Debug, Clone, Copy)]
 pub enum Detail {
-    /// How many they are.
+    /// Only their number.
     Count,
     /// Which, and in which lines.
     Lines(Bounds),
 }
 
-/// How much may be told of lines; of the files beyond it is only told that they differ.
+/// Limits on the lines that are shown. Files beyond them are only named.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     /// Bytes of all differences together.
@@ -45,7 +45,7 @@ impl Bounds {
     pub const NONE: Self = Self { bytes: usize::MAX, time: Duration::MAX };
 }
 
-/// What differs between two deployments.
+/// The difference between two deployments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeploymentDiff {
     /// The earlier side; none: nothing was live before.
@@ -54,7 +54,7 @@ pub struct DeploymentDiff {
     pub to: Summary,
     /// The functions that differ.
     pub plan: TreeDiff,
-    /// How many files differ.
+    /// The number of files that differ.
     pub files_differing: usize,
     /// Which, and in which lines; empty if that was not asked for.
     pub files: Vec<FileDiff>,
@@ -68,7 +68,7 @@ pub struct DeploymentDiff {
 pub struct FileDiff {
     /// Below the root.
     pub file: FilePath,
-    /// What became of it.
+    /// The kind of change.
     pub kind: ChangeKind,
     /// Its lines, as `patch` reads them; none if one of its contents is not text, or if they are left out.
     pub diff: Option<String>,
@@ -82,9 +82,9 @@ pub struct FileDiff {
 pub struct Outdated {
     /// Which.
     pub deployment: DeploymentId,
-    /// How many of what was found are errors.
+    /// The number of errors.
     pub errors: usize,
-    /// How many are warnings.
+    /// The number of warnings.
     pub warnings: usize,
 }
 

@@ -10,13 +10,13 @@ use crate::{
     sync::check::Functions,
 };
 
-/// What would become of a function.
+/// The kind of a change of a function or a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is new.
     Added,
-    /// Its version is another: its own file, a guard or a module of it differs.
+    /// It is another: the content of a file, or the version of a function (its own file, a guard or a module of it).
     Changed,
     /// It is gone.
     Removed,
@@ -25,15 +25,15 @@ pub enum ChangeKind {
 /// A function that would be added, changed or removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionDiff {
-    /// What becomes of it.
+    /// The kind of change.
     pub kind: ChangeKind,
     /// Which.
     pub function: FunctionName,
     /// Its file below the root.
     pub file: FilePath,
-    /// Where it answers, or answered if it is removed: `GET, HEAD /users/[id]`.
+    /// Its route, or its last one if it is removed: `GET, HEAD /users/[id]`.
     pub route: String,
-    /// Where it answered before, if that is something else.
+    /// Its route before, if that is another.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub route_before: Option<String>,
     /// Its version before.
@@ -45,13 +45,13 @@ pub struct FunctionDiff {
 /// The difference between two sets of functions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeDiff {
-    /// How many there were before.
+    /// The number of functions before.
     pub before: usize,
-    /// How many are new.
+    /// The number of new ones.
     pub added: usize,
-    /// How many have another version.
+    /// The number with another version.
     pub changed: usize,
-    /// How many are gone.
+    /// The number of removed ones.
     pub removed: usize,
     /// Which, in order of file.
     pub functions: Vec<FunctionDiff>,

@@ -1,4 +1,4 @@
-//! Why the sync loop did not carry out an order.
+//! Errors of orders to the sync loop.
 
 use crate::{
     deployment::DeploymentId,
@@ -29,7 +29,7 @@ pub enum OrderError {
     Broken {
         /// Which.
         id: DeploymentId,
-        /// What is wrong with them.
+        /// Mistakes in them.
         diagnostics: Vec<Diagnostic>,
     },
     /// The source is followed as it is.

@@ -1,4 +1,4 @@
-//! What others may ask of the sync loop.
+//! Orders that others give to the sync loop.
 //!
 //! Orders are carried out one after the other, so nothing is decided twice at once. Orders that only ask are answered in the background. The
 //! loop never waits for a network: who needs news of a remote waits for them before giving the order.
@@ -35,7 +35,7 @@ pub struct SyncHandle {
 /// Orders that wait; more senders wait themselves.
 const QUEUE: usize = 16;
 
-/// What the loop is asked to do.
+/// An order to the loop.
 #[derive(Debug)]
 pub enum Order {
     /// Look at the source; perhaps somebody waits for what comes of it.
@@ -56,31 +56,31 @@ pub enum Order {
     Resume(Actor, oneshot::Sender<Result<SyncOutcome, OrderError>>),
 }
 
-/// What came of a look at the source.
+/// The outcome of a look at the source.
 #[derive(Debug, Clone, Serialize)]
 pub struct SyncOutcome {
-    /// What the source holds, if it could be read.
+    /// The revision of the source, if it could be read.
     pub wanted: Option<Revision>,
-    /// What is live, and since which deployment.
+    /// The live deployment and its revision.
     pub live: Option<(DeploymentId, Revision)>,
     /// Why what the source holds is not live, a sentence; none if it is.
     pub held: Option<String>,
     /// Why what the source holds is not known, or may be old.
     pub problem: Option<String>,
-    /// What is wrong in it.
+    /// Mistakes in it.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// What a snapshot would change.
+/// The changes that a snapshot would make.
 #[derive(Debug, Clone)]
 pub struct SnapshotCheck {
-    /// What is wrong in it; with an error among it, it cannot go live.
+    /// Mistakes in it. With an error among them, it cannot go live.
     pub diagnostics: Vec<Diagnostic>,
     /// The functions that it would add, change and remove.
     pub plan: TreeDiff,
-    /// What becomes of a rollback, if there is one.
+    /// The effect on a rollback, if there is one.
     pub rollback: Option<PinOutcome>,
-    /// What operators said about following the source.
+    /// The words of operators about following the source.
     pub following: Following,
     /// Why the database does not answer: nothing can go live.
     pub database: Option<String>,

@@ -7,11 +7,11 @@ use crate::{audit::Origin, deployment::Deployment, sync::diff::tree::TreeDiff};
 /// A wish to go back.
 #[derive(Debug, Clone)]
 pub struct Rollback {
-    /// Where to, by id or revision; else the last live deployment whose files differ from those that are live.
+    /// The target, by id or revision. Without one, it is the last live deployment with other files than the live ones.
     pub to: Option<String>,
     /// Nothing newer of the source ends it, only `unpin` does.
     pub hold: bool,
-    /// Who wants it.
+    /// The operator who asks for it.
     pub by: String,
     /// From where.
     pub origin: Origin,
@@ -21,7 +21,7 @@ pub struct Rollback {
     pub is_dry_run: bool,
 }
 
-/// What going back changes.
+/// The outcome of a rollback.
 #[derive(Debug, Clone, Serialize)]
 pub struct RollbackOutcome {
     /// The deployment whose files are live again.

@@ -11,7 +11,7 @@ use crate::{
     sync::diff::tree::TreeDiff,
 };
 
-/// What is to become of a source.
+/// A change of the source.
 #[derive(Debug, Clone)]
 pub enum SourceChange {
     /// A script that is not there yet.
@@ -27,7 +27,7 @@ pub enum SourceChange {
 pub struct Upload {
     /// How.
     pub change: SourceChange,
-    /// Who wants it.
+    /// The actor who asks for it.
     pub by: Actor,
     /// More than half of the functions may go.
     pub allow_mass_delete: bool,
@@ -35,23 +35,23 @@ pub struct Upload {
     pub is_dry_run: bool,
 }
 
-/// What a wish came to.
+/// The outcome of an upload.
 #[derive(Debug, Clone, Serialize)]
 pub struct UploadOutcome {
     /// The functions that it adds, changes and removes.
     pub plan: TreeDiff,
     /// Warnings.
     pub diagnostics: Vec<Diagnostic>,
-    /// What is live now, and since which deployment.
+    /// The live deployment and its revision.
     pub live: Option<(DeploymentId, Revision)>,
     /// Why what was asked for is not live although it is written, a sentence; none if it is live, and in a dry run.
     pub held: Option<String>,
 }
 
-/// What files would change if they were live beside the others.
+/// The changes that files would make if they were live beside the others.
 #[derive(Debug, Clone, Serialize)]
 pub struct FilesCheck {
-    /// What is wrong.
+    /// Mistakes.
     pub diagnostics: Vec<Diagnostic>,
     /// The functions that they would add, change and remove.
     pub plan: TreeDiff,

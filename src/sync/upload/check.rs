@@ -1,4 +1,4 @@
-//! What an upload is checked for before it is written.
+//! Checks an upload before it is written.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a path is: a file, a folder, nothing, or something that cannot be used.
+//! Tells what a path is: a file, a folder, nothing, or something that cannot be used.
 
 use std::{
     ffi::OsStr,
@@ -12,7 +12,7 @@ use crate::{
     source::{directory::fault::FileFault, names::MAX_DEPTH},
 };
 
-/// What a path is, before anything is read.
+/// The kind of a path, before anything is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PathKind {
     /// Nothing.

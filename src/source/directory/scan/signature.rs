@@ -1,8 +1,8 @@
-//! What `stat` says of a file, to know without reading whether its content is another.
+//! Signatures from `stat`, to see without reading whether a file has changed.
 
 use std::{fs, os::unix::fs::MetadataExt as _};
 
-/// Which file it is, whatever it is called.
+/// Device and inode of a file, whatever its name is.
 pub type Inode = (u64, u64);
 
 /// What `stat` says of a file. While it stays the same, so has the content, unless the two were written within one tick of the clock.

@@ -1,4 +1,4 @@
-//! What is known of one path, and how a look changes it.
+//! The knowledge of one path, and how a look changes it.
 
 use std::time::{Duration, Instant};
 
@@ -17,12 +17,12 @@ use crate::{
 /// into the same tick of the file system's clock. (10 ms is the coarsest tick of Linux.)
 pub(super) const RACY: Duration = Duration::from_millis(20);
 
-/// What is known of one path.
+/// The knowledge of one path.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
-    /// What its content is, if it has one.
+    /// Its content, if it has one.
     pub digest: Option<Digest>,
-    /// What it was before this source was first looked at, if it has not been seen since.
+    /// Its content before this source was first looked at, if it has not been seen since.
     pub remembered: Option<Digest>,
     /// What `stat` said of the file when `digest` was read; none if the file has been something else since.
     pub signature: Option<Signature>,

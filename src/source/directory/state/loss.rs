@@ -8,7 +8,7 @@ use crate::{
     source::directory::settings::DirectorySettings,
 };
 
-/// How much of what there was is missing.
+/// The number of files that are missing, and of those that there were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct MissingCount {
     /// Files that were there.

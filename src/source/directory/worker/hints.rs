@@ -1,4 +1,4 @@
-//! What hints make the thread do: where to look, and how soon.
+//! Takes hints: where to look, and how soon.
 
 use std::{collections::BTreeMap, fs};
 

@@ -1,4 +1,4 @@
-//! What is watched, how often everything is looked at without a report, and what others are told of both.
+//! Keeps the watches, plans the next full look, and tells others of both.
 
 use std::{io, time::Duration};
 

@@ -57,7 +57,7 @@ pub(super) fn build(
     Ok((commit.to_string(), builder.made))
 }
 
-/// What becomes of a file: its mode and its blob, or nothing if it goes.
+/// The new mode and blob of a file, or nothing if it is removed.
 type Change = Option<(i32, Oid)>;
 
 struct Builder<'a> {

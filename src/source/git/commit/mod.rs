@@ -21,10 +21,10 @@ use crate::{
     source::edit::{Edit, EditError},
 };
 
-/// What is none of ours to replace.
+/// Modes of entries that the node does not replace.
 const OTHERS: [i32; 2] = [LINK, SUBMODULE];
 
-/// Where commits go.
+/// The branch and the folder that commits go to.
 pub(super) struct CommitTarget<'a> {
     pub repository: &'a Path,
     pub branch: &'a str,

@@ -16,11 +16,11 @@ use rustix::fs::FileType;
 
 use super::folder::Folder;
 
-/// Where branches are.
+/// The folder of branches.
 pub const HEADS: &str = "refs/heads/";
-/// Where tags are.
+/// The folder of tags.
 pub const TAGS: &str = "refs/tags/";
-/// Where all of them are.
+/// The folder of all references.
 const ALL: &str = "refs/";
 /// A reference is a line; longer than any that is one.
 const MAX_BYTES: u64 = 4096;
@@ -31,7 +31,7 @@ const MAX_REFERENCES: usize = 500_000;
 const MAX_DEPTH: usize = 64;
 /// A symbolic reference leads to another at most so often, as in git.
 const MAX_STEPS: usize = 5;
-/// What a symbolic reference begins with.
+/// The beginning of a symbolic reference.
 const SYMBOLIC: &str = "ref: ";
 /// The end of the name of a file that locks another, as git locks it.
 const LOCK: &str = ".lock";
@@ -79,7 +79,7 @@ pub fn exclude_each_other(one: &str, other: &str) -> bool {
     is_inside(one, other) || is_inside(other, one)
 }
 
-/// What a reference says.
+/// The content of a reference.
 #[derive(Debug, PartialEq, Eq)]
 enum Target {
     Commit(String),

@@ -25,7 +25,7 @@ use crate::source::git::{
     settings::{GitSettings, Remote},
 };
 
-/// What is the same for every fetch.
+/// Settings of every fetch.
 const SETTINGS: [(&str, &str); 3] = [
     // A remote that leads elsewhere would have the node ask inside its own network.
     ("http.followRedirects", "false"),
@@ -33,7 +33,7 @@ const SETTINGS: [(&str, &str); 3] = [
     ("http.lowSpeedLimit", "1"),
     ("http.lowSpeedTime", "30"),
 ];
-/// What may be fetched by. `ext` is not among them, which would run what the URL says.
+/// Allowed protocols. `ext` is not among them: it would run a program that the URL names.
 const PROTOCOLS: [&str; 5] = ["https", "http", "ssh", "git", "file"];
 
 /// Tells git the token, which is in the environment: a command line can be seen by everybody on the machine.
@@ -216,7 +216,7 @@ fn sweep(repository: &Path) -> io::Result<()> {
     remove(&repository.join("objects/pack"), Depth::Folder, |name| name.starts_with("tmp_"))
 }
 
-/// How far down to look.
+/// Whether folders below are looked at, too.
 #[derive(Clone, Copy, PartialEq)]
 enum Depth {
     Folder,

@@ -40,7 +40,7 @@ struct Inner {
 /// Asks for a fetch that begins now; answered at its end.
 type Order = oneshot::Sender<()>;
 
-/// What the task tells its handles.
+/// State that the task shares with its handles.
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-/// What else is known of a remote when a fetch has failed.
+/// Facts about a remote that help people when a fetch has failed.
 #[derive(Debug, Default)]
 pub struct RemoteFacts {
     /// Its branches, the one that it shows first.

@@ -1,8 +1,8 @@
-//! How to learn a host key, and where it is kept.
+//! Commands to learn a host key and to keep it.
 
 use crate::source::git::{remote::url::RemoteUrl, settings::Remote};
 
-/// How to learn and to keep a host key.
+/// The commands about a host key, and their parts.
 pub(super) struct HostKey {
     /// The command that asks for it.
     pub scan: String,

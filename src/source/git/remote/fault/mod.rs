@@ -1,4 +1,4 @@
-//! Why a fetch failed, told from what git says.
+//! Reasons of a failed fetch, recognized in git's messages.
 
 pub mod explain;
 pub mod host_key;
@@ -42,7 +42,7 @@ pub enum FetchFault {
     Other,
 }
 
-/// What git, ssh and curl write (`LC_ALL=C`). The first that is found counts, so causes come before their consequences.
+/// Messages of git, ssh and curl (`LC_ALL=C`). The first that is found counts, so causes come before their consequences.
 const SIGNS: [(&str, FetchFault); 47] = [
     ("couldn't find remote ref", FetchFault::NoBranch),
     ("detected dubious ownership", FetchFault::OtherOwner),
