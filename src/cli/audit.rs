@@ -1,14 +1,13 @@
 //! `picloud audit`: who changed what, of the database or of a node elsewhere.
 
-use anyhow::Context;
 use clap::Args;
 use serde_json::Value;
 
 use super::{
-    Exit,
-    client::{Client, Node},
-    executions::{Pairs, query},
-    output,
+    client::Pairs,
+    exit::Exit,
+    records::{ListArgs, Records},
+    target::NodeArgs,
 };
 use crate::{
     audit::{AuditEntry, AuditFilter, PAGE},
@@ -19,7 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Audit {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Only this: `save`, `push`, `rollback`, `token_create`, …
     #[arg(long)]
     action: Option<String>,
@@ -29,62 +28,32 @@ pub struct Audit {
     /// Only since then: a span (`10m`, `2h`) or a time (`2026-11-23T09:00:00Z`)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// At most so many, the newest first
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    list: ListArgs,
 }
 
 impl Audit {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let entries = match self.node.named()? {
-            Some(client) => self.ask(&client)?,
-            None => self.read()?,
-        };
-        if self.json {
-            output::json(&entries)?;
-            return Ok(Exit::Done);
-        }
-        let rows: Vec<[String; 5]> = (entries.into_iter())
-            .map(|entry| [entry.time, entry.action.to_string(), entry.who, entry.origin, said(&entry.detail)])
-            .collect();
-        output::table(["TIME", "ACTION", "WHO", "FROM", "DETAIL"], &rows);
-        Ok(Exit::Done)
+        let (pairs, limit) = (self.pairs(), self.list.limit);
+        let entries: Vec<AuditEntry> = self.node.records(async |records| match records {
+            Records::Node(client) => client.pages::<_, String>("/api/admin/audit", "entries", &pairs, limit as usize, PAGE.1 as usize),
+            Records::Database(store) => {
+                let filter = AuditFilter::parse(pairs.iter().map(|(key, value)| (*key, value.as_str())), SystemClock.now_us())?;
+                Ok(store.audit(&AuditFilter { limit, ..filter }).await?)
+            }
+        })?;
+        self.list.form.list(&entries, |entry| entry, ["TIME", "ACTION", "WHO", "FROM", "DETAIL"], row)
     }
 
     fn pairs(&self) -> Pairs {
         let all = [("action", &self.action), ("who", &self.who), ("since", &self.since)];
         all.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect()
     }
+}
 
-    fn read(&self) -> anyhow::Result<Vec<AuditEntry>> {
-        let pairs = self.pairs();
-        let filter = AuditFilter::parse(pairs.iter().map(|(key, value)| (*key, value.as_str())), SystemClock.now_us())?;
-        let filter = AuditFilter { limit: self.limit, ..filter };
-        let configured = &self.node.configured;
-        configured.with_store(&configured.load()?, async |store| Ok(store.audit(&filter).await?))
-    }
-
-    /// Asks page by page.
-    fn ask(&self, client: &Client) -> anyhow::Result<Vec<AuditEntry>> {
-        let (mut entries, mut cursor) = (Vec::new(), None);
-        while let left @ 1.. = self.limit as usize - entries.len() {
-            let mut pairs = self.pairs();
-            pairs.push(("limit", left.min(PAGE.1 as usize).to_string()));
-            pairs.extend(cursor.take().map(|cursor: String| ("cursor", cursor)));
-            let mut page = client.get(&format!("/api/admin/audit?{}", query(&pairs)))?;
-            let said = "the node's answer is none to this question: is it a PiCloud of another version?";
-            let found: Vec<AuditEntry> = serde_json::from_value(page["entries"].take()).context(said)?;
-            entries.extend(found.into_iter().take(left));
-            cursor = page["next"].as_str().map(str::to_owned);
-            if cursor.is_none() {
-                break;
-            }
-        }
-        Ok(entries)
-    }
+fn row(entry: &AuditEntry) -> [String; 5] {
+    let AuditEntry { time, action, who, origin, detail, .. } = entry;
+    [time.clone(), action.to_string(), who.clone(), origin.clone(), said(detail)]
 }
 
 /// Writes a detail in one line, what is empty left out.

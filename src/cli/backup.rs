@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use rustix::fs::Mode;
 
-use super::{Configured, Exit, for_its_user, output};
+use super::{config_args::ConfigArgs, exit::Exit, output};
 use crate::{
     backup::{self, Created, Restored},
     config::{Config, FILE_NAME, SourceConfig},
@@ -20,7 +21,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Backup {
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigArgs,
     /// File to make; there must be none of that name
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -30,7 +31,7 @@ pub struct Backup {
 #[derive(Debug, Args)]
 pub struct Restore {
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigArgs,
     /// What `picloud backup` made
     #[arg(value_name = "FILE")]
     file: PathBuf,
@@ -128,17 +129,6 @@ impl Restore {
     }
 }
 
-/// Refuses to serve from a data folder that a restore has not filled: the node would begin anew, without functions, history and tokens.
-pub fn must_be_restored(config: Config) -> anyhow::Result<Config> {
-    if backup::is_unfinished(&config.data) {
-        bail!(
-            "a restore into `{0}` has not ended\n  hint: run the same `picloud restore` again; to begin anew, delete `{0}/restoring`",
-            config.data.display()
-        );
-    }
-    Ok(config)
-}
-
 fn contents(head: &backup::Head, rows: u64) -> String {
     format!("{}, {} (schema {})", output::count(rows as usize, "row"), output::count(head.tables.len(), "table"), head.schema)
 }
@@ -150,4 +140,10 @@ fn row(name: &str, text: &str) {
 /// Shows which table it is at.
 pub(super) fn show(Progress { table, rows, of }: Progress<'_>) {
     output::progress(&format!("{table}: {rows} of {of}"));
+}
+
+/// Runs a command that writes what is for its user alone, as what a node keeps is.
+pub(super) fn for_its_user<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

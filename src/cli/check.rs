@@ -15,7 +15,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 
-use super::{Configured, Exit, found, output, project::Project};
+use super::{config_args::ConfigArgs, exit::Exit, findings, output, project::Project};
 use crate::{
     config::{Config, SourceConfig},
     engine::Engine,
@@ -32,7 +32,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Check {
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigArgs,
     /// Folder of functions to check, or a project: a folder with a `picloud.toml` [default: the configured one]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -55,10 +55,10 @@ impl Check {
             output::json(&json!({ "ok": is_good, "functions": functions, "diagnostics": settled.diagnostics }))?;
         } else {
             for diagnostic in &settled.diagnostics {
-                output::line(format!("{}\n", Configured::finding(&config, diagnostic)));
+                output::line(format!("{}\n", findings::finding(&config, diagnostic)));
             }
             let functions = output::count(functions, "function");
-            output::line(match (is_good, found(&settled.diagnostics).as_str()) {
+            output::line(match (is_good, findings::summary(&settled.diagnostics).as_str()) {
                 (true, "") => format!("{functions}, no errors"),
                 (true, warnings) => format!("{functions}, no errors, {warnings}"),
                 (false, errors) => format!("{errors}; {functions} without errors"),

@@ -1,59 +1,18 @@
-//! How commands speak to a running node: to the one of the data folder, or to any by its URL and a token.
-//!
-//! Which node: `--url`, else PICLOUD_URL, else the one that runs on the data folder, else the one of `picloud login`. Which token:
-//! `--token-file`, else PICLOUD_TOKEN, else the data folder's for its own node and that of `picloud login` for any other.
-//!
-//! A node that nobody named is easily forgotten, so it is named on stderr, and asked about before it is changed.
+//! How commands speak to a running node over HTTP.
 
-use std::{cell::Cell, fs, path::PathBuf, time::Duration};
+use std::{fmt::Display, time::Duration};
 
-use anyhow::{Context, anyhow, bail};
-use clap::Args;
+use anyhow::{Context, anyhow};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{
-    Configured, NODE_OPTIONS,
-    confirm::confirmed,
-    credentials::{self, Credentials},
-    events::Events,
-    output,
-};
-use crate::{execution::ExecutionId, function::Diagnostic, node, secret::Secret, shown::Shown};
-
-/// Which node to speak to.
-#[derive(Debug, Args)]
-pub struct Node {
-    #[command(flatten)]
-    pub configured: Configured,
-    /// The node's address [default: the one that uses the data folder, else the one of `picloud login`]
-    #[arg(long, env = "PICLOUD_URL", value_name = "URL", help_heading = NODE_OPTIONS)]
-    url: Option<String>,
-    /// File with a token for that node; PICLOUD_TOKEN holds the token itself [default: that of `picloud login`]
-    #[arg(long, value_name = "FILE", help_heading = NODE_OPTIONS)]
-    token_file: Option<PathBuf>,
-    /// Whether the node has been named on stderr.
-    #[arg(skip)]
-    is_told: Cell<bool>,
-}
-
-/// Which node to change.
-#[derive(Debug, Args)]
-pub struct Changed {
-    #[command(flatten)]
-    pub node: Node,
-    /// Do not ask, though only `picloud login` says which node is meant
-    #[arg(long, short)]
-    yes: bool,
-}
+use super::events::Events;
+use crate::{execution::ExecutionId, function::Diagnostic, secret::Secret, shown::Shown};
 
 /// Longest wait for an answer: a look at a remote fetches it first.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Longest wait for the beginning of an answer that has no end.
 const FIRST_PATIENCE: Duration = Duration::from_secs(30);
-/// Longest wait for a node that is only asked whether it is there.
-const LOOK_PATIENCE: Duration = Duration::from_secs(10);
-
 /// A node that answers.
 pub struct Client {
     agent: ureq::Agent,
@@ -75,137 +34,6 @@ pub struct Refusal {
     pub body: Value,
 }
 
-/// A node that is meant.
-enum Place {
-    /// The one that runs on the data folder. It may use another database than the configuration here names.
-    Own { url: String, data: PathBuf, has_other_database: bool },
-    /// Another, by `--url` or PICLOUD_URL.
-    Named(String),
-    /// The one of `picloud login`, because nothing else says which.
-    Implied(String),
-}
-
-impl Node {
-    /// Finds the node, and what proves to it who we are.
-    pub fn client(&self) -> anyhow::Result<Client> {
-        match self.find()? {
-            Some(client) => Ok(client),
-            None => {
-                let data = self.configured.load()?.data;
-                bail!(
-                    "no node runs on `{}`\n  hint: start one with `picloud serve`, or name one with `--url` or `picloud login`",
-                    data.display()
-                )
-            }
-        }
-    }
-
-    /// The same; none if no node runs on the data folder and none is meant elsewhere.
-    pub fn find(&self) -> anyhow::Result<Option<Client>> {
-        let Some(place) = self.place()? else { return Ok(None) };
-        let given = self.token_of_file()?.or_else(|| super::secret("PICLOUD_TOKEN"));
-        let (url, token) = match place {
-            Place::Own { url, data, .. } => {
-                let own = || node::admin_token(&data).context("cannot read the admin token of the data folder");
-                (url, given.map_or_else(own, Ok)?)
-            }
-            Place::Named(url) => {
-                let token = given.map_or_else(|| token_of_login(&url), Ok)?;
-                (url, token)
-            }
-            Place::Implied(url) => {
-                let token = given.map_or_else(|| token_of_login(&url), Ok)?;
-                if !self.is_told.replace(true) {
-                    output::tell(format!("to {url}"));
-                }
-                (url, token)
-            }
-        };
-        Ok(Some(Client::new(&url, token)))
-    }
-
-    /// The same; none where what is asked for is read from the database: no node elsewhere is meant, nor one here whose database is elsewhere.
-    pub fn named(&self) -> anyhow::Result<Option<Client>> {
-        match self.place()? {
-            Some(Place::Named(_) | Place::Implied(_) | Place::Own { has_other_database: true, .. }) => self.find(),
-            Some(Place::Own { .. }) | None => Ok(None),
-        }
-    }
-
-    fn place(&self) -> anyhow::Result<Option<Place>> {
-        if let Some(url) = &self.url {
-            return Ok(Some(Place::Named(credentials::normal(url)?)));
-        }
-        let config = self.configured.load()?;
-        if let Some(running) = node::running(&config.data) {
-            let has_other_database = running.other_database(&config).is_some();
-            return Ok(Some(Place::Own { url: running.url, data: config.data, has_other_database }));
-        }
-        // Whoever names a data folder or a database means those.
-        if self.configured.names_a_place() {
-            return Ok(None);
-        }
-        Ok(Credentials::load()?.default.map(Place::Implied))
-    }
-
-    /// Returns whether the node is the one whose data folder the configuration names.
-    pub fn is_own(&self) -> anyhow::Result<bool> {
-        Ok(matches!(self.place()?, Some(Place::Own { .. })))
-    }
-
-    /// Asks whether a node is meant that nobody named; what is asked fits before `on URL?`.
-    fn must_be_meant(&self, change: &str) -> anyhow::Result<()> {
-        match self.place()? {
-            Some(Place::Implied(url)) if !confirmed(&format!("{change} on {url}?"))? => {
-                bail!("nothing was changed\n  hint: name another node with `--url`, or start one here with `picloud serve`")
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns the node whose URL was given, if one was: what is asked of the files here is asked of no other.
-    pub fn given(&self) -> anyhow::Result<Option<Client>> {
-        if self.url.is_some() { self.find() } else { Ok(None) }
-    }
-
-    fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {
-        let Some(path) = &self.token_file else { return Ok(None) };
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read the token in `{}`", path.display()))?;
-        Ok(Some(Secret::new(text.trim())))
-    }
-}
-
-impl Changed {
-    /// Finds the node to change; asks first if only a login says which. What is asked fits before `on URL?`.
-    pub fn client(&self, change: &str) -> anyhow::Result<Client> {
-        let client = self.node.client()?;
-        self.must_be_meant(change).map(|()| client)
-    }
-
-    /// The same; none where the database is changed: no node elsewhere is meant.
-    pub fn named(&self, change: &str) -> anyhow::Result<Option<Client>> {
-        let Some(client) = self.node.named()? else { return Ok(None) };
-        self.must_be_meant(change).map(|()| Some(client))
-    }
-
-    fn must_be_meant(&self, change: &str) -> anyhow::Result<()> {
-        if self.yes { Ok(()) } else { self.node.must_be_meant(change) }
-    }
-}
-
-/// Returns the token of a node that the user has logged in to. That a node wants one is only said of a node that is there.
-fn token_of_login(url: &str) -> anyhow::Result<Secret> {
-    if let Some(login) = Credentials::load()?.nodes.remove(url) {
-        return Ok(login.token);
-    }
-    let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(LOOK_PATIENCE)).http_status_as_error(false).build().into();
-    agent.get(format!("{url}/_picloud/health")).call().map_err(|error| no_answer(url, &error))?;
-    let hint = format!(
-        "`picloud login {url}` asks for one and keeps it, PICLOUD_TOKEN may hold one; on the node's machine, in its folder, `picloud token create` makes one"
-    );
-    bail!("`{url}` wants a token\n  hint: {hint}")
-}
-
 /// Says that nothing answers at a URL.
 pub fn no_answer(url: &str, error: &ureq::Error) -> anyhow::Error {
     anyhow!("the node at {url} does not answer: {error}")
@@ -214,6 +42,20 @@ pub fn no_answer(url: &str, error: &ureq::Error) -> anyhow::Error {
 /// Writes a name as one segment of a path.
 pub fn path_segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// Keys and values of a query, as in the API.
+pub type Pairs = Vec<(&'static str, String)>;
+
+/// Writes the query of a URL.
+pub fn query(pairs: &Pairs) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+/// A page of records, and where the next one begins.
+pub struct Page<T, C> {
+    pub records: Vec<T>,
+    pub next: Option<C>,
 }
 
 /// Reads an answer as what it should be.
@@ -242,6 +84,43 @@ impl Client {
     /// Asks for something of which it is known what it looks like.
     pub fn read<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
         understood(self.get(path)?)
+    }
+
+    /// Asks for one page of records, which the answer holds as `key`.
+    pub fn page<T: DeserializeOwned, C: DeserializeOwned + Display>(
+        &self,
+        path: &str,
+        key: &str,
+        mut pairs: Pairs,
+        cursor: Option<C>,
+        limit: usize,
+    ) -> anyhow::Result<Page<T, C>> {
+        pairs.push(("limit", limit.to_string()));
+        pairs.extend(cursor.map(|cursor| ("cursor", cursor.to_string())));
+        let mut answer = self.get(&format!("{path}?{}", query(&pairs)))?;
+        let mut take = |key: &str| answer.get_mut(key).map(Value::take).unwrap_or_default();
+        Ok(Page { records: understood(take(key))?, next: understood(take("next"))? })
+    }
+
+    /// Asks for at most so many records, page by page.
+    pub fn pages<T: DeserializeOwned, C: DeserializeOwned + Display>(
+        &self,
+        path: &str,
+        key: &str,
+        pairs: &Pairs,
+        limit: usize,
+        largest_page: usize,
+    ) -> anyhow::Result<Vec<T>> {
+        let (mut records, mut cursor) = (Vec::new(), None::<C>);
+        while records.len() < limit {
+            let page = self.page(path, key, pairs.clone(), cursor, (limit - records.len()).min(largest_page))?;
+            records.extend(page.records);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(records)
     }
 
     /// Asks for something that goes on, from the event after this one. None if the node cannot be reached just now.

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Exit, backup::show, for_its_user, output};
+use super::{
+    backup::{for_its_user, show},
+    exit::Exit,
+    output,
+};
 use crate::{
     node,
     store::transfer::{self, Filling, Snapshot},

@@ -1,17 +1,12 @@
 //! `picloud deploy`: a folder becomes the functions of a node, all at once, and is told about as a push is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{
-    Exit,
-    client::{Changed, Refusal},
-    found, output,
-    project::Project,
-};
+use super::{client::Refusal, exit::Exit, findings, output, project::Project, target::ChangeArgs};
 use crate::{
     clock::monotonic, config::SourceConfig, deployment::Snapshot, function::Diagnostic, node::source::read_folder, source::tarball,
 };
@@ -26,7 +21,7 @@ pub struct Deploy {
     #[arg(value_name = "DIR")]
     dir: PathBuf,
     #[command(flatten)]
-    node: Changed,
+    node: ChangeArgs,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
@@ -104,9 +99,9 @@ impl Deploy {
             output::json(&json!({ "ok": false, "diagnostics": diagnostics }))?;
         } else {
             for diagnostic in diagnostics {
-                output::line(format!("{}\n", from_here(&self.dir, diagnostic)));
+                output::line(format!("{}\n", findings::finding_below(&self.dir, diagnostic)));
             }
-            output::line(format!("{}; {what}", found(diagnostics)));
+            output::line(format!("{}; {what}", findings::summary(diagnostics)));
         }
         Ok(Exit::FunctionsWrong)
     }
@@ -115,7 +110,7 @@ impl Deploy {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let diagnostics = done["diagnostics"].as_array().into_iter().flatten();
         for warning in diagnostics.filter_map(|found| serde_json::from_value(found.clone()).ok()) {
-            output::line(format!("{}\n", from_here(&self.dir, &warning)));
+            output::line(format!("{}\n", findings::finding_below(&self.dir, &warning)));
         }
         let plan = text(&done["text"]);
         if !plan.is_empty() {
@@ -133,13 +128,4 @@ impl Deploy {
         output::line(format!("live at {revision} in {took_ms} ms, deployment {deployment}"));
         Ok(Exit::Done)
     }
-}
-
-/// Writes a finding with the path of its file as seen from here.
-fn from_here(dir: &Path, diagnostic: &Diagnostic) -> String {
-    if diagnostic.file.is_empty() {
-        return diagnostic.to_string();
-    }
-    let file = dir.join(&*diagnostic.file).display().to_string();
-    Diagnostic { file: file.into(), ..diagnostic.clone() }.to_string()
 }

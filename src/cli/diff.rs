@@ -9,12 +9,11 @@ use anyhow::anyhow;
 use clap::Args;
 
 use super::{
-    Exit,
     check::on_script_stack,
-    client::{Client, Node},
-    counted,
-    executions::query,
-    output,
+    client::{Client, query},
+    exit::Exit,
+    findings, output,
+    target::NodeArgs,
 };
 use crate::{
     engine::Engine,
@@ -26,7 +25,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Diff {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Deployment, revision, its first characters, or `live` [default: what was live before B]
     #[arg(value_name = "A")]
     from: Option<String>,
@@ -49,7 +48,7 @@ impl Diff {
         };
         let DeploymentDiff { from, to, plan, files_differing, files, outdated } = &difference;
         for side in outdated {
-            let found = counted(side.errors, side.warnings);
+            let found = findings::counts(side.errors, side.warnings);
             output::tell(format!("{found} in the files of {} by today's rules; their functions are not compared", side.deployment));
         }
         if self.json {

@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Args;
-use serde_json::Value;
+use serde_json::json;
 
 use super::{
-    Configured, Exit,
-    client::{Client, Node},
+    client::{Page, Pairs},
+    exit::Exit,
     history::must_be_known,
     output,
+    records::{ListArgs, Records},
+    target::NodeArgs,
 };
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
-    execution::{ExecutionId, Failure, Timed},
-    store::{Ended, ExecutionFilter, Page, Store},
+    execution::{Execution, ExecutionId, Failure, Timed},
+    store::{Ended, ExecutionFilter, Store},
 };
 
-/// Which executions are meant.
+/// The options that say which executions are meant.
 #[derive(Debug, Args)]
-pub struct Selected {
+pub struct ExecutionSelection {
     /// Only of this function
     #[arg(long, value_name = "FUNCTION")]
     function: Option<String>,
@@ -41,10 +42,7 @@ pub struct Selected {
     since: Option<String>,
 }
 
-/// What is asked of a node or of the database: keys and values as in the API.
-pub type Pairs = Vec<(&'static str, String)>;
-
-impl Selected {
+impl ExecutionSelection {
     /// Returns what these ask for.
     pub fn pairs(&self) -> Pairs {
         let all = [
@@ -59,30 +57,21 @@ impl Selected {
     }
 }
 
-/// Where executions are read from: a node, or the database itself.
-pub enum Runs {
-    Node(Client),
-    Store(Store),
-}
-
-impl Runs {
+impl Records {
     /// Returns at most so many executions, the newest first, older than `before`, as far as was looked in one go.
-    pub async fn page(&self, pairs: &Pairs, before: Option<ExecutionId>, limit: usize) -> anyhow::Result<Page> {
+    pub async fn executions(
+        &self,
+        pairs: &Pairs,
+        before: Option<ExecutionId>,
+        limit: usize,
+    ) -> anyhow::Result<Page<Execution, ExecutionId>> {
         let limit = limit.min(PAGE);
         match self {
-            Self::Store(store) => {
+            Self::Node(client) => client.page("/api/admin/executions", "executions", pairs.clone(), before, limit),
+            Self::Database(store) => {
                 let filter = ExecutionFilter { before, limit: limit as u32, ..filter(store, pairs).await? };
-                Ok(store.search(&filter, Duration::MAX).await?)
-            }
-            Self::Node(client) => {
-                let mut pairs = pairs.clone();
-                pairs.push(("limit", limit.to_string()));
-                pairs.extend(before.map(|before| ("cursor", before.to_string())));
-                let mut page = client.get(&format!("/api/admin/executions?{}", query(&pairs)))?;
-                let said = "the node's answer is none to this question: is it a PiCloud of another version?";
-                let mut take = |key: &str| page.get_mut(key).map(Value::take).unwrap_or_default();
-                let executions = serde_json::from_value(take("executions")).context(said)?;
-                Ok(Page { executions, next: serde_json::from_value(take("next")).context(said)? })
+                let page = store.search(&filter, Duration::MAX).await?;
+                Ok(Page { records: page.executions, next: page.next })
             }
         }
     }
@@ -100,30 +89,21 @@ pub async fn filter(store: &Store, pairs: &Pairs) -> anyhow::Result<ExecutionFil
     Ok(filter)
 }
 
-/// Writes it as the query of a URL.
-pub fn query(pairs: &Pairs) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
 /// `picloud executions`
 #[derive(Debug, Args)]
 pub struct Executions {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     #[command(flatten)]
-    selected: Selected,
+    selection: ExecutionSelection,
     /// Only those that ended so: `404`, `5xx`, `failed`, `timed_out`, …
     #[arg(long, value_parser = ended)]
     status: Option<Ended>,
     /// Only until then: a span (`10m`, `2h`) or a time (`2026-11-23T09:00:00Z`)
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// At most so many, the newest first
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    limit: u32,
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    list: ListArgs,
 }
 
 fn ended(text: &str) -> Result<Ended, String> {
@@ -132,43 +112,37 @@ fn ended(text: &str) -> Result<Ended, String> {
 
 impl Executions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let mut pairs = self.selected.pairs();
+        let mut pairs = self.selection.pairs();
         pairs.extend(self.status.map(|status| ("status", status.to_string())));
         pairs.extend(self.until.clone().map(|until| ("until", until)));
-        let executions = Configured::with_runs(&self.node, async |runs| {
+        let limit = self.list.limit as usize;
+        let executions = self.node.records(async |records| {
             let (mut found, mut before) = (Vec::new(), None);
-            let limit = self.limit as usize;
             while found.len() < limit {
-                let page = runs.page(&pairs, before, limit - found.len()).await?;
-                found.extend(page.executions);
-                let Some(next) = page.next else { break };
-                before = Some(next);
+                let page = records.executions(&pairs, before, limit - found.len()).await?;
+                found.extend(page.records);
+                before = page.next;
+                if before.is_none() {
+                    break;
+                }
             }
             Ok(found)
         })?;
-        if self.json {
-            output::json(
-                &executions.iter().map(Timed::from).map(|all| serde_json::to_value(all).unwrap_or_default()).collect::<Vec<Value>>(),
-            )?;
-            return Ok(Exit::Done);
-        }
-        let rows: Vec<[String; 7]> = executions
-            .iter()
-            .map(|execution| {
-                [
-                    execution.id.to_string(),
-                    rfc3339(execution.id.time_us()),
-                    execution.status.to_string(),
-                    output::micros(execution.duration_us),
-                    execution.function.to_string(),
-                    format!("{} {}", execution.method, execution.path),
-                    execution.failure.as_ref().map_or(String::new(), place_and_message),
-                ]
-            })
-            .collect();
-        output::table(["EXECUTION", "TIME", "STATUS", "TOOK", "FUNCTION", "REQUEST", "FAILURE"], &rows);
-        Ok(Exit::Done)
+        let heading = ["EXECUTION", "TIME", "STATUS", "TOOK", "FUNCTION", "REQUEST", "FAILURE"];
+        self.list.form.list(&executions, |execution| json!(Timed::from(execution)), heading, row)
     }
+}
+
+fn row(execution: &Execution) -> [String; 7] {
+    [
+        execution.id.to_string(),
+        rfc3339(execution.id.time_us()),
+        execution.status.to_string(),
+        output::micros(execution.duration_us),
+        execution.function.to_string(),
+        format!("{} {}", execution.method, execution.path),
+        execution.failure.as_ref().map_or(String::new(), place_and_message),
+    ]
 }
 
 /// Writes a failure in one line, its place first.

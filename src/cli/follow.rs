@@ -5,10 +5,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Configured, Exit,
-    client::{Changed, Node},
     confirm::confirmed,
+    exit::Exit,
+    findings::finding,
     output,
+    target::{ChangeArgs, NodeArgs},
 };
 use crate::{config::Config, function::Diagnostic};
 
@@ -16,7 +17,7 @@ use crate::{config::Config, function::Diagnostic};
 #[derive(Debug, Args)]
 pub struct Sync {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -24,7 +25,7 @@ pub struct Sync {
 
 /// `picloud source suspend|resume`
 #[derive(Debug, Args)]
-pub struct Source {
+pub struct SourceCommand {
     #[command(subcommand)]
     verb: Verb,
 }
@@ -32,16 +33,16 @@ pub struct Source {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Let nothing of the source go live until it is resumed
-    Suspend(Changed),
+    Suspend(ChangeArgs),
     /// Follow the source again
-    Resume(Changed),
+    Resume(ChangeArgs),
 }
 
 /// `picloud rollback [DEPLOYMENT]`
 #[derive(Debug, Args)]
 pub struct Rollback {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Where to: a deployment's id, or a revision or its beginning [default: the last live deployment with other files]
     deployment: Option<String>,
     /// Keep what is newer from going live too, until `picloud unpin`
@@ -65,7 +66,7 @@ pub struct Rollback {
 #[derive(Debug, Args)]
 pub struct Unpin {
     #[command(flatten)]
-    node: Changed,
+    node: ChangeArgs,
 }
 
 impl Sync {
@@ -83,7 +84,7 @@ impl Sync {
     }
 }
 
-impl Source {
+impl SourceCommand {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         match self.verb {
             Verb::Suspend(node) => {
@@ -160,7 +161,7 @@ fn tell(look: &Value, config: &Config) -> Exit {
     }
     let diagnostics = look["diagnostics"].as_array().into_iter().flatten();
     for found in diagnostics.filter_map(|found| serde_json::from_value::<Diagnostic>(found.clone()).ok()) {
-        output::line(format!("\n{}", Configured::finding(config, &found)));
+        output::line(format!("\n{}", finding(config, &found)));
     }
     exit(look)
 }

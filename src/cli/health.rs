@@ -6,14 +6,14 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Configured, Exit, client::no_answer, credentials, output};
+use super::{client::no_answer, config_args::ConfigArgs, credentials, exit::Exit, output};
 use crate::{node, shown::Shown};
 
 /// `picloud health`
 #[derive(Debug, Args)]
 pub struct Health {
     #[command(flatten)]
-    configured: Configured,
+    configured: ConfigArgs,
     /// The node's address [default: the one that uses the data folder]
     #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
     url: Option<String>,

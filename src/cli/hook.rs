@@ -1,10 +1,10 @@
 //! `picloud hook`: what git calls in a repository when somebody pushes.
 
-use std::{io, process::ExitCode};
+use std::io;
 
 use clap::{Args, ValueEnum};
 
-use super::output;
+use super::{exit::Exit, output};
 use crate::{
     gate::{self, Stage},
     shown::Shown,
@@ -24,7 +24,7 @@ enum HookName {
 
 impl Hook {
     /// Says on stderr what the node answers; git shows it the pusher.
-    pub(super) fn run(self) -> ExitCode {
+    pub(super) fn run(self) -> Exit {
         let stage = match self.stage {
             HookName::PreReceive => Stage::PreReceive,
             HookName::PostReceive => Stage::PostReceive,
@@ -33,6 +33,6 @@ impl Hook {
         for line in &verdict.say {
             output::tell(Shown::line(line).to_string());
         }
-        if verdict.is_accepted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if verdict.is_accepted { Exit::Done } else { Exit::PushRefused }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{Exit, output};
+use super::{exit::Exit, output};
 use crate::source::git::{self, hosted};
 
 /// `picloud init [DIR]`

@@ -8,9 +8,9 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use serde_json::{Value, json};
 
 use super::{
-    Exit,
     client::Client,
     credentials::{self, Credentials},
+    exit::Exit,
     output,
 };
 use crate::{access::ADMIN, function::diagnostic::near_miss, secret::Secret, shown::Shown};

@@ -6,10 +6,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    Configured, Exit,
-    client::{Client, Node},
-    executions::{Pairs, Runs, Selected, filter, place_and_message, query},
+    client::{Client, Pairs, query},
+    executions::{ExecutionSelection, filter, place_and_message},
+    exit::Exit,
     output,
+    records::Records,
+    target::NodeArgs,
 };
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
@@ -31,9 +33,9 @@ const SLACK: Duration = Duration::from_secs(2);
 #[derive(Debug, Args)]
 pub struct Logs {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     #[command(flatten)]
-    selected: Selected,
+    selection: ExecutionSelection,
     /// At most so many lines, the newest
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -56,31 +58,31 @@ struct Line<'e> {
 
 impl Logs {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let mut pairs = self.selected.pairs();
+        let mut pairs = self.selection.pairs();
         pairs.push(("has_output", "true".into()));
-        Configured::with_runs(&self.node, async |runs| match &runs {
-            Runs::Node(client) if self.follow => self.follow_node(&runs, client, &pairs).await,
-            Runs::Store(store) if self.follow => self.follow_store(&runs, store, &pairs).await,
-            _ => self.print_newest(&runs, &pairs).await.map(drop),
+        self.node.records(async |records| match &records {
+            Records::Node(client) if self.follow => self.follow_node(&records, client, &pairs).await,
+            Records::Database(store) if self.follow => self.follow_store(&records, store, &pairs).await,
+            _ => self.print_newest(&records, &pairs).await.map(drop),
         })?;
         Ok(Exit::Done)
     }
 
     /// Prints the newest lines, and returns which executions were looked at for them.
-    async fn print_newest(&self, runs: &Runs, pairs: &Pairs) -> anyhow::Result<BTreeSet<ExecutionId>> {
-        let newest = self.newest(runs, pairs).await?;
+    async fn print_newest(&self, records: &Records, pairs: &Pairs) -> anyhow::Result<BTreeSet<ExecutionId>> {
+        let newest = self.newest(records, pairs).await?;
         let lines = in_order(&newest);
         lines[lines.len().saturating_sub(self.limit as usize)..].iter().for_each(|line| self.print(line));
         Ok(newest.iter().map(|execution| execution.id).collect())
     }
 
     /// Goes on with what is new in the database.
-    async fn follow_store(&self, runs: &Runs, store: &Store, pairs: &Pairs) -> anyhow::Result<()> {
+    async fn follow_store(&self, records: &Records, store: &Store, pairs: &Pairs) -> anyhow::Result<()> {
         // An id says when a run began, and a slow run is written after fast ones that began later: look back by what a run may take.
         let reach = self.node.configured.load()?.limits.default.timeout.0 + SLACK;
         let filter = filter(store, pairs).await?;
         let mut shown: BTreeSet<_> = recent(store, &filter, reach).await?.iter().map(|execution| execution.id).collect();
-        shown.extend(self.print_newest(runs, pairs).await?);
+        shown.extend(self.print_newest(records, pairs).await?);
         while !output::reader_left() {
             tokio::time::sleep(POLL).await;
             let mut recent = recent(store, &filter, reach).await?;
@@ -93,11 +95,11 @@ impl Logs {
     }
 
     /// Goes on with what the node tells, and comes again when the connection ends.
-    async fn follow_node(&self, runs: &Runs, client: &Client, pairs: &Pairs) -> anyhow::Result<()> {
+    async fn follow_node(&self, records: &Records, client: &Client, pairs: &Pairs) -> anyhow::Result<()> {
         let path = format!("/api/admin/executions/tail?{}", query(pairs));
         // It listens before it looks at what there is, so that nothing falls in between.
         let mut events = client.events(&path, None)?;
-        let mut shown = self.print_newest(runs, pairs).await?;
+        let mut shown = self.print_newest(records, pairs).await?;
         let mut last = None;
         while !output::reader_left() {
             match events.as_mut().map(|events| events.read()) {
@@ -124,13 +126,13 @@ impl Logs {
     }
 
     /// Returns the newest executions that together said enough.
-    async fn newest(&self, runs: &Runs, pairs: &Pairs) -> anyhow::Result<Vec<Execution>> {
+    async fn newest(&self, records: &Records, pairs: &Pairs) -> anyhow::Result<Vec<Execution>> {
         let mut found: Vec<Execution> = Vec::new();
         let (mut lines, mut before) = (0, None);
         while lines < self.limit as usize {
-            let page = runs.page(pairs, before, self.limit as usize).await?;
-            lines += page.executions.iter().map(|execution| said(execution).len()).sum::<usize>();
-            found.extend(page.executions);
+            let page = records.executions(pairs, before, self.limit as usize).await?;
+            lines += page.records.iter().map(|execution| said(execution).len()).sum::<usize>();
+            found.extend(page.records);
             let Some(next) = page.next else { break };
             before = Some(next);
         }

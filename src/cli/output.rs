@@ -14,7 +14,7 @@ use std::{
 use serde::Serialize;
 use serde_json::Value;
 
-use super::COULD_NOT;
+use super::exit::COULD_NOT;
 pub use crate::shown::count;
 use crate::shown::{self, Shown};
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Exit, client::understood, executions::place_and_message, invoke, output};
+use super::{answer, client::understood, executions::place_and_message, exit::Exit, output};
 use crate::{
     execution::{Execution, Reply},
     shown::Shown,
@@ -14,7 +14,7 @@ use crate::{
 
 /// What the node says.
 #[derive(Deserialize)]
-struct Ran {
+struct InvocationAnswer {
     /// None: the node answered by itself.
     execution: Option<Execution>,
     response: Response,
@@ -29,15 +29,15 @@ struct Response {
 }
 
 /// Prints what a node says of a run: as it came, or the log and the body, with `include` after status and headers.
-pub fn tell(answer: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
-    let Ran { execution, response } = understood(answer.clone())?;
+pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
+    let InvocationAnswer { execution, response } = understood(said.clone())?;
     let failure = execution.as_ref().and_then(|execution| execution.failure.as_ref());
     let exit = if failure.is_some() { Exit::FunctionsWrong } else { Exit::Done };
     if as_json {
-        output::json(&answer)?;
+        output::json(&said)?;
         return Ok(exit);
     }
-    execution.iter().for_each(invoke::tell_log);
+    execution.iter().for_each(answer::tell_log);
     match failure {
         Some(failure) => {
             output::tell(Shown::inline(&place_and_message(failure)).to_string());
@@ -45,7 +45,7 @@ pub fn tell(answer: Value, as_json: bool, include: bool) -> anyhow::Result<Exit>
         }
         None => {
             let method = execution.and_then(|execution| execution.method.parse().ok()).unwrap_or(Method::OPTIONS);
-            invoke::print(&response.reply().context("the response that the node tells is none")?, &method, include);
+            answer::print(&response.reply().context("the response that the node tells is none")?, &method, include);
         }
     }
     Ok(exit)

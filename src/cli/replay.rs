@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Exit, client::Node, remote};
+use super::{exit::Exit, remote, target::NodeArgs};
 use crate::execution::ExecutionId;
 
 /// `picloud replay EXECUTION`
@@ -11,7 +11,7 @@ use crate::execution::ExecutionId;
 #[command(disable_version_flag = true)]
 pub struct Replay {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Which execution; the header `x-picloud-execution` of the answer names it, and `picloud executions` lists them
     execution: ExecutionId,
     /// Version of the function to run it on, or its first characters [default: what is live]

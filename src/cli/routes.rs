@@ -4,13 +4,13 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::{
-    Exit,
     check::read_and_check,
-    client::{Client, Node},
-    executions::query,
-    found,
+    client::{Client, query},
+    exit::Exit,
+    findings,
     invoke::FILES_HERE,
     output,
+    target::NodeArgs,
 };
 use crate::{
     function::Diagnostic,
@@ -26,7 +26,7 @@ use crate::{
 #[command(mut_arg("url", |url| url.help(FILES_HERE)))]
 pub struct Routes {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Say which function answers this URL or path, and why the others do not
     #[arg(value_name = "URL")]
     asked: Option<String>,
@@ -47,7 +47,7 @@ impl Routes {
         let is_wrong = diagnostics.iter().any(Diagnostic::is_error);
         if is_wrong {
             let where_ = if self.node.given()?.is_some() { "status" } else { "check" };
-            output::tell(format!("{}; `picloud {where_}` shows where", found(&diagnostics)));
+            output::tell(format!("{}; `picloud {where_}` shows where", findings::summary(&diagnostics)));
         }
         Ok(if is_wrong { Exit::FunctionsWrong } else { Exit::Done })
     }
@@ -84,11 +84,11 @@ impl Routes {
                 self.tell(&explanation)?;
             }
             None => {
-                let Answer { routes } = client.read("/api/admin/routes")?;
+                let RoutesAnswer { routes } = client.read("/api/admin/routes")?;
                 self.list(&routes)?;
             }
         }
-        let Status { diagnostics } = client.read("/api/admin/status")?;
+        let StatusAnswer { diagnostics } = client.read("/api/admin/status")?;
         Ok(diagnostics)
     }
 
@@ -121,13 +121,13 @@ impl Routes {
 
 /// What a node says of its routes.
 #[derive(Deserialize)]
-struct Answer {
+struct RoutesAnswer {
     routes: Vec<RouteSummary>,
 }
 
 /// What a node says of itself, as far as it matters here.
 #[derive(Deserialize)]
-struct Status {
+struct StatusAnswer {
     diagnostics: Vec<Diagnostic>,
 }
 

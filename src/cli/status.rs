@@ -12,9 +12,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    Configured, Exit,
-    client::{Client, Node},
+    client::Client,
+    exit::Exit,
+    findings::finding,
     output::{self, Style},
+    target::NodeArgs,
 };
 use crate::{
     clock::{monotonic, rfc3339},
@@ -30,7 +32,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Status {
     #[command(flatten)]
-    node: Node,
+    node: NodeArgs,
     /// Go on, and show what there is whenever that changes
     #[arg(long, short)]
     watch: bool,
@@ -98,7 +100,7 @@ impl Status {
     }
 
     /// Looks until a save that the node has seen this moment is live or refused, or waits for something else.
-    fn look_once_decided(&self) -> anyhow::Result<Seen> {
+    fn look_once_decided(&self) -> anyhow::Result<StatusReport> {
         let began = monotonic();
         loop {
             let seen = self.look()?;
@@ -110,12 +112,12 @@ impl Status {
     }
 
     /// Asks the node, or reads what the database tells where none runs.
-    fn look(&self) -> anyhow::Result<Seen> {
+    fn look(&self) -> anyhow::Result<StatusReport> {
         if let Some(client) = self.node.find()? {
             let mut data = client.get("/api/admin/status")?;
             let config = self.node.configured.load()?;
             data["node"] = json!(node::running(&config.data));
-            return Ok(Seen { text: running(&client, &data, &config), data, problem: None });
+            return Ok(StatusReport { text: running(&client, &data, &config), data, problem: None });
         }
         let config = self.node.configured.load()?;
         let read = self
@@ -128,12 +130,12 @@ impl Status {
             Err(error) => (Recorded::default(), Some(error)),
         };
         let data = recorded_data(&config, &recorded, problem.as_ref())?;
-        Ok(Seen { text: recorded_text(&config, &recorded, problem.is_some())?, data, problem })
+        Ok(StatusReport { text: recorded_text(&config, &recorded, problem.is_some())?, data, problem })
     }
 }
 
 /// What a look tells: for people, and for tools.
-struct Seen {
+struct StatusReport {
     /// Painted: what came from outside has been shown.
     text: String,
     data: Value,
@@ -238,7 +240,7 @@ fn running(client: &Client, status: &Value, config: &Config) -> String {
         said.push(kept(config).into());
     }
     for diagnostic in &found {
-        said.push(format!("\n{}", Configured::finding(config, diagnostic)));
+        said.push(format!("\n{}", finding(config, diagnostic)));
     }
     said.join("\n")
 }
@@ -297,7 +299,7 @@ fn recorded_text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyho
         said.push(format!("\nThe node looked last at {} and found these mistakes; they may be mended by now:", rfc3339(last.id.time_us())));
     }
     for diagnostic in recorded.diagnostics() {
-        said.push(format!("\n{}", Configured::finding(config, diagnostic)));
+        said.push(format!("\n{}", finding(config, diagnostic)));
     }
     Ok(Shown::lines(&said.join("\n")).to_string())
 }

@@ -5,9 +5,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::{
-    Exit,
-    client::{Changed, Client, Node, path_segment},
+    client::{Client, path_segment},
+    exit::Exit,
     output,
+    records::{ListForm, Records},
+    target::{ChangeArgs, NodeArgs},
 };
 use crate::{
     access::{self, ADMIN, FunctionPrefix, Scope, TokenHash},
@@ -34,7 +36,7 @@ pub enum Token {
 #[command(mut_arg("functions", |folder| folder.long("functions-folder").hide(true)))]
 pub struct Create {
     #[command(flatten)]
-    node: Changed,
+    node: ChangeArgs,
     /// Its name: letters, digits, `-`, `_`, `.`
     name: String,
     /// What it allows: `read` (look, clone), `deploy` (push, roll back, too), `admin` (everything)
@@ -55,17 +57,16 @@ pub struct Create {
 #[derive(Debug, Args)]
 pub struct List {
     #[command(flatten)]
-    node: Node,
-    /// Print a JSON array
-    #[arg(long)]
-    json: bool,
+    node: NodeArgs,
+    #[command(flatten)]
+    form: ListForm,
 }
 
 /// `picloud token revoke NAME`
 #[derive(Debug, Args)]
 pub struct Revoke {
     #[command(flatten)]
-    node: Changed,
+    node: ChangeArgs,
     /// Its name
     name: String,
 }
@@ -132,35 +133,29 @@ fn user() -> Actor {
 
 impl List {
     fn run(self) -> anyhow::Result<Exit> {
-        let tokens = match self.node.named()? {
-            Some(client) => client.get("/api/admin/tokens")?["tokens"].take(),
-            None => {
-                let (configured, now_us) = (&self.node.configured, SystemClock.now_us());
-                let tokens = configured.with_store(&configured.load()?, async |store| Ok(store.tokens().await?))?;
-                tokens.iter().map(|token| token.summary(now_us)).collect()
+        let tokens = self.node.records(async |records| match records {
+            Records::Node(client) => Ok(client.get("/api/admin/tokens")?["tokens"].take()),
+            Records::Database(store) => {
+                let now_us = SystemClock.now_us();
+                Ok(store.tokens().await?.iter().map(|token| token.summary(now_us)).collect())
             }
-        };
-        if self.json {
-            output::json(&tokens)?;
-            return Ok(Exit::Done);
-        }
-        let rows: Vec<[String; 7]> = (tokens.as_array().into_iter().flatten())
-            .map(|token| {
-                let text = |key: &str, none: &str| token[key].as_str().unwrap_or(none).to_owned();
-                [
-                    text("name", ""),
-                    text("scope", ""),
-                    text("functions", "all"),
-                    text("created", ""),
-                    text("expires", "never"),
-                    text("last_used", "never"),
-                    if token["is_expired"] == true { "expired".into() } else { String::new() },
-                ]
-            })
-            .collect();
-        output::table(["NAME", "SCOPE", "FUNCTIONS", "CREATED", "EXPIRES", "LAST USED", ""], &rows);
-        Ok(Exit::Done)
+        })?;
+        let tokens = tokens.as_array().map(Vec::as_slice).unwrap_or_default();
+        self.form.list(tokens, |token| token, ["NAME", "SCOPE", "FUNCTIONS", "CREATED", "EXPIRES", "LAST USED", ""], row)
     }
+}
+
+fn row(token: &Value) -> [String; 7] {
+    let text = |key: &str, none: &str| token[key].as_str().unwrap_or(none).to_owned();
+    [
+        text("name", ""),
+        text("scope", ""),
+        text("functions", "all"),
+        text("created", ""),
+        text("expires", "never"),
+        text("last_used", "never"),
+        if token["is_expired"] == true { "expired".into() } else { String::new() },
+    ]
 }
 
 impl Revoke {

@@ -1,22 +1,22 @@
 //! What to type instead of what other programs understand: `picloud run`, `serve --port 3000`.
 
 use clap::{
-    CommandFactory,
+    Command,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{Cli, Exit, output};
+use super::{exit::Exit, output};
 use crate::function::diagnostic::near_miss;
 
 /// Adds to what is wrong with a command line what was probably meant.
-pub fn explained(mut error: clap::Error) -> clap::Error {
+pub fn explained(root: &Command, mut error: clap::Error) -> clap::Error {
     let text = |error: &clap::Error, kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
     let is_serve = std::env::args().nth(1).is_some_and(|command| command == "serve");
     if let ErrorKind::InvalidValue | ErrorKind::ValueValidation = error.kind()
-        && let Some(variable) = text(&error, ContextKind::InvalidArg).and_then(|argument| variable_of(&argument))
+        && let Some(variable) = text(&error, ContextKind::InvalidArg).and_then(|argument| variable_of(root, &argument))
     {
         error.insert(ContextKind::InvalidArg, ContextValue::String(variable));
     }
@@ -35,13 +35,12 @@ pub fn explained(mut error: clap::Error) -> clap::Error {
 }
 
 /// Returns the environment variable that an argument's value comes from, if nobody has typed the argument: `--listen <ADDRESS>` as clap calls it.
-fn variable_of(argument: &str) -> Option<String> {
+fn variable_of(root: &Command, argument: &str) -> Option<String> {
     let flag = argument.split(' ').next()?.strip_prefix("--")?;
     let is_typed = |word: &str| word.strip_prefix("--").is_some_and(|word| word.split('=').next() == Some(flag));
     if std::env::args().any(|word| is_typed(&word)) {
         return None;
     }
-    let root = Cli::command();
     let command = root.find_subcommand(std::env::args().nth(1)?)?;
     let known = command.get_arguments().find(|known| known.get_long() == Some(flag))?.get_env()?;
     std::env::var_os(known).and_then(|_| known.to_str().map(str::to_owned))
@@ -69,8 +68,7 @@ fn argument_of_serve(word: &str) -> Option<String> {
 }
 
 /// `picloud help [COMMAND]...`
-pub fn help(words: &[String]) -> anyhow::Result<Exit> {
-    let mut root = Cli::command();
+pub fn help(mut root: Command, words: &[String]) -> anyhow::Result<Exit> {
     root.build();
     let mut command = &mut root;
     for word in words {

@@ -1,0 +1,26 @@
+//! How a command ended.
+
+use std::process::ExitCode;
+
+/// How a command that could be done ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it was asked.
+    Done,
+    /// The functions are wrong.
+    FunctionsWrong,
+    /// The node refuses the push.
+    PushRefused,
+}
+
+/// We could not do it.
+pub const COULD_NOT: u8 = 2;
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::FunctionsWrong | Exit::PushRefused => Self::from(1),
+        }
+    }
+}
