@@ -1,9 +1,10 @@
 //! `picloud status`: whether a node runs, what is live, and what is wrong in the source.
 
+mod recorded;
+mod running;
+
 use std::{
-    fs,
     io::{self, IsTerminal},
-    path::Path,
     thread,
     time::Duration,
 };
@@ -11,22 +12,9 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{
-    client::Client,
-    exit::Exit,
-    findings::finding,
-    output::{self, Style},
-    target::NodeArgs,
-};
-use crate::{
-    clock::{monotonic, rfc3339},
-    config::{Config, SourceConfig},
-    deployment::{Deployment, DeploymentStatus, Summary},
-    function::{Diagnostic, quantity::Size},
-    node,
-    shown::Shown,
-    store::{Store, journal::SPOOL},
-};
+use self::recorded::Recorded;
+use super::{exit::Exit, output, target::NodeArgs};
+use crate::{clock::monotonic, node, shown::Shown};
 
 /// `picloud status`
 #[derive(Debug, Args)]
@@ -50,13 +38,6 @@ const DECISION: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_millis(500);
 /// How often the status is looked at until then.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// What the database tells.
-#[derive(Default)]
-struct Recorded {
-    live: Option<Deployment>,
-    last: Option<Deployment>,
-}
 
 impl Status {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
@@ -117,7 +98,7 @@ impl Status {
             let mut data = client.get("/api/admin/status")?;
             let config = self.node.configured.load()?;
             data["node"] = json!(node::running(&config.data));
-            return Ok(StatusReport { text: running(&client, &data, &config), data, problem: None });
+            return Ok(StatusReport { text: running::text(&client, &data, &config), data, problem: None });
         }
         let config = self.node.configured.load()?;
         let read = self
@@ -129,8 +110,8 @@ impl Status {
             Ok(recorded) => (recorded, None),
             Err(error) => (Recorded::default(), Some(error)),
         };
-        let data = recorded_data(&config, &recorded, problem.as_ref())?;
-        Ok(StatusReport { text: recorded_text(&config, &recorded, problem.is_some())?, data, problem })
+        let data = recorded::data(&config, &recorded, problem.as_ref())?;
+        Ok(StatusReport { text: recorded::text(&config, &recorded, problem.is_some())?, data, problem })
     }
 }
 
@@ -163,149 +144,4 @@ fn essence(status: &Value) -> Value {
         }
     }
     essence
-}
-
-impl Recorded {
-    /// The last decision, if it was against what the source holds.
-    fn refused(&self) -> Option<&Deployment> {
-        self.last.as_ref().filter(|last| last.status == DeploymentStatus::Rejected)
-    }
-
-    fn diagnostics(&self) -> &[Diagnostic] {
-        self.last.as_ref().map(|last| last.diagnostics.as_slice()).unwrap_or_default()
-    }
-}
-
-/// Says what a running node says of itself.
-fn running(client: &Client, status: &Value, config: &Config) -> String {
-    let mut said: Vec<String> = Vec::new();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let mut row = |name: &str, value: &str| {
-        let lines: Vec<String> = value.lines().map(|line| Shown::inline(line).to_string()).collect();
-        // Padded before it is coloured, because colours have a width too.
-        let name = format!("{name:<9}");
-        let name = if TROUBLE.contains(&name.trim_end()) { output::styled(Style::Yellow, &name) } else { name.into() };
-        said.push(format!("{name} {}", lines.join("\n          ")));
-    };
-    row("node", &format!("running at {}", client.url()));
-    row("source", &text(&status["source"]).unwrap_or_default());
-    let database = text(&status["database"]["place"]).unwrap_or_default();
-    row("database", &text(&status["database"]["problem"]).map_or(database.clone(), |problem| format!("{database}: {problem}")));
-    let live = &status["live"];
-    match text(&live["id"]) {
-        Some(id) => {
-            let functions = output::count(live["functions"].as_u64().unwrap_or(0) as usize, "function");
-            let (since, revision) = (text(&live["time"]).unwrap_or_default(), text(&live["revision"]).unwrap_or_default());
-            row("live", &format!("{id} since {since}, {functions}, revision {revision}"));
-            let pushed = text(&live["pushed_by"]).map(|by| format!("pushed by {by}"));
-            let by: Vec<String> = [text(&live["by"]), pushed, text(&live["note"])].into_iter().flatten().collect();
-            if !by.is_empty() {
-                row("by", &by.join(", "));
-            }
-        }
-        None => row("live", "nothing yet"),
-    }
-    if status["is_in_sync"] != Value::Bool(true)
-        && let Some(wanted) = text(&status["wanted"])
-    {
-        let behind = status["behind_us"].as_u64().map(|us| format!(", for {}", output::micros(us))).unwrap_or_default();
-        row("wanted", &format!("{wanted}{behind}"));
-    }
-    for (name, key) in [("held", "held"), ("waiting", "waiting"), ("problem", "problem")] {
-        if let Some(why) = text(&status[key]) {
-            row(name, &why);
-        }
-    }
-    let next = text(&status["next_look"]).map_or("when something changes".into(), |next| format!("{next}, or when something changes"));
-    if let Some(last) = text(&status["last_look"]) {
-        row("looked", &format!("{last}; next {next}"));
-    }
-    for preview in status["previews"].as_array().into_iter().flatten() {
-        let state = if preview["is_shown"] == Value::Bool(true) { "shown" } else { "has mistakes" };
-        let (branch, revision) = (text(&preview["branch"]).unwrap_or_default(), text(&preview["revision"]).unwrap_or_default());
-        let at = text(&preview["host"]).or_else(|| text(&preview["path"])).map(|at| format!(", at {at}")).unwrap_or_default();
-        row("preview", &format!("{branch} {state}, revision {revision}{at}"));
-    }
-    let journal = &status["journal"];
-    let waiting = journal["spooled_bytes"].as_u64().unwrap_or(0);
-    if waiting > 0 {
-        row("spool", &format!("{} of executions wait for the database", Size(waiting)));
-    }
-    let lost = journal["dropped"].as_u64().unwrap_or(0) + journal["refused"].as_u64().unwrap_or(0);
-    if lost > 0 {
-        row("lost", &format!("{} since the node started", output::count(lost as usize, "execution")));
-    }
-    let found: Vec<Diagnostic> = serde_json::from_value(status["diagnostics"].clone()).unwrap_or_default();
-    if found.iter().any(Diagnostic::is_error) {
-        said.push(kept(config).into());
-    }
-    for diagnostic in &found {
-        said.push(format!("\n{}", finding(config, diagnostic)));
-    }
-    said.join("\n")
-}
-
-/// What begins rows about something that is not as it should be.
-const TROUBLE: [&str; 5] = ["held", "waiting", "problem", "spool", "lost"];
-
-/// Says what mistakes mean: of a commit all or nothing goes live.
-fn kept(config: &Config) -> &'static str {
-    match config.source {
-        SourceConfig::Git(_) => "\nThe wanted commit has mistakes; what is live stays live.",
-        SourceConfig::Directory { .. } => "\nFiles with mistakes are live as they last were right, or answer 503 if they never were.",
-    }
-}
-
-fn recorded_data(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error>) -> anyhow::Result<Value> {
-    Ok(json!({
-        "node": node::running(&config.data),
-        "source": config.source.to_string(),
-        "data": config.data,
-        "database": {
-            "place": Store::describe(&config.database_url, &config.data)?,
-            "problem": problem.map(|problem| format!("{problem:#}")),
-        },
-        "live": recorded.live.as_ref().map(Summary::from),
-        "refused": recorded.refused().map(Summary::from),
-        "diagnostics": recorded.diagnostics(),
-        "spooled_bytes": spooled_bytes(&config.data),
-    }))
-}
-
-fn recorded_text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyhow::Result<String> {
-    let mut said = vec![match node::running(&config.data) {
-        Some(node) => format!("node      starting at {} (process {})", node.url, node.pid),
-        None => format!("node      not running on `{}`", config.data.display()),
-    }];
-    said.push(format!("source    {}", config.source));
-    said.push(format!("database  {}", Store::describe(&config.database_url, &config.data)?));
-    match &recorded.live {
-        Some(live) => {
-            let since = rfc3339(live.id.time_us());
-            let functions = output::count(live.functions as usize, "function");
-            said.push(format!("live      {} since {since}, {functions}, revision {}", live.id, live.revision));
-        }
-        None if is_unread => said.push("live      not known without the database".into()),
-        None => said.push("live      nothing yet".into()),
-    }
-    if let Some(refused) = recorded.refused() {
-        said.push(format!("refused   {} at {}, revision {}", refused.id, rfc3339(refused.id.time_us()), refused.revision));
-    }
-    let spooled = spooled_bytes(&config.data);
-    if spooled > 0 {
-        said.push(format!("spool     {} of executions wait for the database", Size(spooled)));
-    }
-    if let Some(last) = recorded.last.as_ref().filter(|last| last.diagnostics.iter().any(Diagnostic::is_error)) {
-        said.push(format!("\nThe node looked last at {} and found these mistakes; they may be mended by now:", rfc3339(last.id.time_us())));
-    }
-    for diagnostic in recorded.diagnostics() {
-        said.push(format!("\n{}", finding(config, diagnostic)));
-    }
-    Ok(Shown::lines(&said.join("\n")).to_string())
-}
-
-/// Returns the bytes of executions that wait in the data folder for the database.
-fn spooled_bytes(data: &Path) -> u64 {
-    let files = fs::read_dir(data.join(SPOOL)).into_iter().flatten().flatten();
-    files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).sum()
 }
