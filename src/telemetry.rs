@@ -78,16 +78,16 @@ pub fn flush() {
 }
 
 /// The log of a process. Dropping it waits a moment for the last lines.
-pub struct Started;
+pub struct LogGuard;
 
-impl Drop for Started {
+impl Drop for LogGuard {
     fn drop(&mut self) {
         flush();
     }
 }
 
 /// Starts the log. Later calls in the same process change nothing.
-pub fn start(log: &Log) -> Started {
+pub fn start(log: &Log) -> LogGuard {
     let filter = log.level.filter();
     let is_json = match log.format {
         LogFormat::Json => true,
@@ -107,5 +107,5 @@ pub fn start(log: &Log) -> Started {
     } else {
         tracing_subscriber::registry().with(filter).with(lines.with_ansi(has_colours)).try_init()
     };
-    Started
+    LogGuard
 }

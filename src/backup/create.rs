@@ -23,7 +23,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// What is in a backup.
 #[derive(Debug)]
-pub struct Created {
+pub struct BackupSummary {
     /// What it says of itself.
     pub head: Head,
     /// The database that was read, without a password.
@@ -39,7 +39,7 @@ pub struct Created {
 }
 
 /// Makes a backup of the node with this configuration, which was read from `settings` if there is such a file.
-pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl FnMut(Progress<'_>)) -> Result<Created, BackupError> {
+pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl FnMut(Progress<'_>)) -> Result<BackupSummary, BackupError> {
     let mut snapshot = Snapshot::open(&config.database_url, &config.data).await?;
     let (place, hosted) = (snapshot.place().to_owned(), hosted(config));
     let head = Head {
@@ -66,7 +66,7 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
         }
     }
     let left_out = write_settings(&mut writer, settings)?;
-    Ok(Created { head, place, rows, has_repository, left_out, bytes: writer.finish()? })
+    Ok(BackupSummary { head, place, rows, has_repository, left_out, bytes: writer.finish()? })
 }
 
 /// Returns where the node keeps its own repository, if it hosts one, and the branch that deploys.

@@ -74,7 +74,7 @@ impl Writer {
     pub fn member_from(&mut self, name: &str, path: &Path) -> Result<(), BackupError> {
         let file = File::open(path).map_err(BackupError::file("read", path))?;
         let length = file.metadata().map_err(BackupError::file("read", path))?.len();
-        let mut hashed = Hashed { inner: file, hash: Sha256::new() };
+        let mut hashed = HashingReader { inner: file, hash: Sha256::new() };
         self.append(name, length, &mut hashed)?;
         self.sums.members.insert(name.into(), Hex(&hashed.hash.finalize()).to_string());
         Ok(())
@@ -124,12 +124,12 @@ fn folder(path: &Path) -> &Path {
 }
 
 /// Reads through, and adds up what passes.
-pub struct Hashed<R> {
+pub struct HashingReader<R> {
     pub inner: R,
     pub hash: Sha256,
 }
 
-impl<R: Read> Read for Hashed<R> {
+impl<R: Read> Read for HashingReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
         self.hash.update(&buffer[..read]);

@@ -12,8 +12,8 @@ use std::{io, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-pub use create::{Created, create};
-pub use restore::{Restored, is_unfinished, restore, verify};
+pub use create::{BackupSummary, create};
+pub use restore::{RestoreSummary, is_unfinished, restore, verify};
 
 use crate::{
     source::git::GitError,

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     BackupError, FORMAT, HEAD, Head, REPOSITORY, SETTINGS, SUMS, TABLES,
-    file::{Hashed, Reader, Sums, has_sum},
+    file::{HashingReader, Reader, Sums, has_sum},
 };
 use crate::{
     hex::Hex,
@@ -25,7 +25,7 @@ const MAX_PIECE_BYTES: u64 = 256 << 20;
 
 /// What was put back.
 #[derive(Debug)]
-pub struct Restored {
+pub struct RestoreSummary {
     /// What the backup says of itself.
     pub head: Head,
     /// Rows of all tables.
@@ -56,7 +56,7 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
         } else if has_sum(&name) && ![HEAD, SETTINGS, REPOSITORY].contains(&name.as_str()) {
             unknown.get_or_insert(name);
         } else if has_sum(&name) {
-            let mut hashed = Hashed { inner: &mut entry, hash: Sha256::new() };
+            let mut hashed = HashingReader { inner: &mut entry, hash: Sha256::new() };
             if name == HEAD {
                 head = Some(whole(&mut hashed).map_err(&broken)?);
             } else {
@@ -116,10 +116,15 @@ fn first_difference<T: PartialEq>(one: &BTreeMap<String, T>, other: &BTreeMap<St
 }
 
 /// Puts a backup back into a data folder and a database that are empty or not there yet.
-pub async fn restore(path: &Path, data: &Path, database_url: &str, mut tell: impl FnMut(Progress<'_>)) -> Result<Restored, BackupError> {
+pub async fn restore(
+    path: &Path,
+    data: &Path,
+    database_url: &str,
+    mut tell: impl FnMut(Progress<'_>),
+) -> Result<RestoreSummary, BackupError> {
     let mut reader = Reader::open(path)?;
     let (head, sums) = check(&mut reader)?;
-    let next = Unfinished::make(data)?;
+    let next = StagingFolder::make(data)?;
     let mut filling = Filling::open(database_url, &next.0, head.schema).await?;
     filling.must_have(&head.tables).await?;
     fill(&mut reader, &mut filling, &head, &sums, &mut tell).await?;
@@ -140,7 +145,7 @@ pub async fn restore(path: &Path, data: &Path, database_url: &str, mut tell: imp
     next.finish(data)?;
     let rows = sums.tables.values().map(|sum| sum.rows).sum();
     let database = if database_url == "sqlite" { format!("`{}`", data.join("picloud.db").display()) } else { place };
-    Ok(Restored { head, rows, database, settings: has_settings.then(|| data.join(SETTINGS)) })
+    Ok(RestoreSummary { head, rows, database, settings: has_settings.then(|| data.join(SETTINGS)) })
 }
 
 async fn fill(
@@ -193,9 +198,9 @@ pub fn is_unfinished(data: &Path) -> bool {
 }
 
 /// A data folder that is empty again unless it gets whole.
-struct Unfinished(PathBuf);
+struct StagingFolder(PathBuf);
 
-impl Unfinished {
+impl StagingFolder {
     /// Makes the folder for its owner alone if it is not there. One that is there must be empty, but for what an earlier try has left.
     fn make(data: &Path) -> Result<Self, BackupError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
@@ -226,7 +231,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for StagingFolder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -8,7 +8,7 @@ use rustix::fs::Mode;
 
 use super::{config_args::ConfigArgs, exit::Exit, output};
 use crate::{
-    backup::{self, Created, Restored},
+    backup::{self, BackupSummary, RestoreSummary},
     config::{Config, FILE_NAME, SourceConfig},
     function::quantity::Size,
     node,
@@ -48,7 +48,7 @@ impl Backup {
         let settings = self.configured.config.as_deref().unwrap_or(Path::new(FILE_NAME));
         let created = for_its_user(async { Ok(backup::create(&self.file, &config, settings, show).await) })?;
         output::progress("");
-        let Created { head, place, rows, has_repository, left_out, bytes } = created?;
+        let BackupSummary { head, place, rows, has_repository, left_out, bytes } = created?;
         output::line(format!("made {}, {}", self.file.display(), Size(bytes)));
         row("database", &format!("{}, from {place}", contents(&head, rows)));
         if has_repository {
@@ -115,7 +115,7 @@ impl Restore {
         let config = self.configured.load()?;
         let restored = for_its_user(async { Ok(backup::restore(&self.file, &config.data, &config.database_url, show).await) })?;
         output::progress("");
-        let Restored { head, rows, database, settings } = restored?;
+        let RestoreSummary { head, rows, database, settings } = restored?;
         output::line(format!("put back what {} was on {}", self.file.display(), head.created));
         row("database", &format!("{}, in {database}", contents(&head, rows)));
         if head.branch.is_some() {

@@ -124,7 +124,7 @@ fn read_token(url: &str) -> anyhow::Result<Secret> {
     let stdin = io::stdin();
     let hidden = if stdin.is_terminal() {
         // First, or what is typed early would be shown.
-        let hidden = Hidden::begin().context("cannot keep the terminal from showing the token")?;
+        let hidden = HiddenInput::begin().context("cannot keep the terminal from showing the token")?;
         let mut stderr = io::stderr();
         write!(stderr, "Token for {url}: ").and_then(|()| stderr.flush())?;
         Some(hidden)
@@ -147,9 +147,9 @@ fn read_token(url: &str) -> anyhow::Result<Secret> {
 }
 
 /// A terminal that shows nothing of what is typed until this is dropped.
-struct Hidden(Termios);
+struct HiddenInput(Termios);
 
-impl Hidden {
+impl HiddenInput {
     fn begin() -> rustix::io::Result<Self> {
         let before = tcgetattr(io::stdin())?;
         let mut quiet = before.clone();
@@ -159,7 +159,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
