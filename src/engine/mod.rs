@@ -39,7 +39,7 @@ use rhai::GlobalRuntimeState;
 
 use self::{
     check_budget::{CheckBudget, TooManyClasses},
-    lint::KnownFunctions,
+    lint::known::KnownFunctions,
     program::LinkedModule,
     script::{OPTIMIZATION, Script},
 };
@@ -163,7 +163,7 @@ impl Engine {
     /// Returns every function that is registered with default limits: its name, and the types of its parameters. Properties are `get$name` and
     /// `set$name`, functions of a built-in module `module::name`; operators of numbers and what has a syntax of its own are not among them.
     pub fn functions(&self) -> Vec<(String, Vec<TypeId>)> {
-        lint::functions(&self.shared.default_class.rhai)
+        lint::known::functions(&self.shared.default_class.rhai)
     }
 
     /// Forgets what no program that is still held needs. A check that is under way compiles that again if it needs it.
@@ -250,7 +250,7 @@ impl Class {
             .set_max_map_size(limits.map.max(1) as usize)
             .set_max_variables(MAX_VARIABLES)
             .set_max_functions(MAX_FUNCTIONS)
-            .set_max_modules(lint::MAX_IMPORTS)
+            .set_max_modules(lint::findings::MAX_IMPORTS)
             .set_module_resolver(module::Checked)
             .on_print(|_| {})
             .on_debug(|_, _, _| {})

@@ -11,7 +11,10 @@ use super::{
     Class, Engine,
     check_budget::CheckBudget,
     failure, host,
-    lint::{self, OpenMethod},
+    lint::{
+        self,
+        findings::{Import, OpenMethod},
+    },
     meter::{self, Stop},
     module::{self, Imports},
     script::{Refused, Script},
@@ -260,7 +263,7 @@ impl Linker<'_> {
     /// Reports constants that a module does not have. Where two imports have one alias, nobody knows here which of them is meant.
     fn check_constants(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
         for constant in &script.references.constants {
-            let is_alias = |import: &&lint::Import| import.alias.as_ref() == Some(&constant.alias);
+            let is_alias = |import: &&Import| import.alias.as_ref() == Some(&constant.alias);
             if let Some(Some(module)) = by_alias.get(constant.alias.as_str())
                 && script.references.imports.iter().filter(is_alias).count() == 1
                 && !module.module.contains_var(&constant.name)

@@ -7,7 +7,10 @@ use rhai::{AST, OptimizationLevel, Scope};
 use super::{
     Engine,
     context::CTX,
-    lint::{self, Findings, OpenMethod, References},
+    lint::{
+        self,
+        findings::{Findings, OpenMethod, References},
+    },
     meter, place,
     plan::{Plan, Role},
     syntax,
@@ -107,7 +110,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     let ScriptFile { settings, script } = ScriptFile::parse(file, text).map_err(|diagnostic| vec![*diagnostic])?;
     let limits = settings::resolve(engine.policy(), &settings)?.limits;
     let class = engine.class(&limits).map_err(|why| Refused::NoRoom(Box::new(why.in_file(file))))?;
-    if let Some((at, message)) = lint::endless_list(&class.rhai, &script) {
+    if let Some((at, message)) = lint::lists::endless(&class.rhai, &script) {
         return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
     // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.

@@ -8,7 +8,7 @@ use crate::engine::{
     ast::{chain, changes, is_request},
     context::{CTX, properties::Property},
     host::{self, HostFunction, Kind, unavailable},
-    lint::KEYWORDS,
+    lint::known::KEYWORDS,
 };
 
 /// Returns whether Rhai itself handles a function, with a scope or a function pointer in hand, or it is not there for scripts.

@@ -26,7 +26,7 @@ pub struct Signature {
 }
 
 /// What the engine answers itself, without a function that it would list: found in Rhai's `types/token.rs` (`RESERVED_LIST`) and
-/// `func/func_call.rs` (`exec_syntactic_fn_call`), and in `engine/lint.rs`. Arguments of these kinds.
+/// `func/func_call.rs` (`exec_syntactic_fn_call`), and in `engine/lint/`. Arguments of these kinds.
 const UNLISTED: &[(&str, &[&str])] = &[
     ("Fn", &["string"]),
     ("call", &["function"]),

@@ -1,0 +1,65 @@
+//! What the compiler lets through and a run would trip over: functions that do not exist, properties that `ctx` does not have, imports
+//! that cannot be known before the run.
+
+pub mod findings;
+pub mod known;
+pub mod lists;
+mod request;
+mod response;
+mod walk;
+
+use std::collections::HashMap;
+
+use rhai::{AST, ASTNode, FnAccess};
+
+use self::{
+    findings::{Findings, OpenMethod, References},
+    known::KnownFunctions,
+    walk::Walk,
+};
+use super::{ast::changes, place, words};
+use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
+
+/// Looks through a compiled file.
+pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> Findings {
+    let mut own: HashMap<&str, Vec<usize>> = HashMap::new();
+    let mut references = References::default();
+    for function in ast.iter_functions() {
+        own.entry(function.name).or_default().push(function.params.len());
+        if function.access == FnAccess::Public && !function.name.starts_with("anon$") {
+            references.exported.push((function.name.to_owned(), function.params.len()));
+        }
+    }
+    let mut walk = Walk::new(known, own, file, text);
+    walk.findings.references = references;
+    ast.walk(&mut |path: &[ASTNode]| {
+        match path.last() {
+            Some(ASTNode::Stmt(statement)) => walk.statement(statement),
+            Some(ASTNode::Expr(expression)) => walk.expression(expression, path),
+            _ => {}
+        }
+        walk.findings.references.changes_in_place |= path.last().is_some_and(changes::may_be_in_place);
+        true
+    });
+    walk.finish()
+}
+
+/// Reports a method that no function and no closure explains. It is an error where it cannot work: not where a name that is computed may
+/// be this one, or where it is called only if there is something.
+pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, method: &OpenMethod, names_are_known: bool) -> Diagnostic {
+    let name = &method.name;
+    let message = match &method.takes[..] {
+        [] => format!("unknown method `{name}`"),
+        takes => format!("as a method, {}", words::takes(name, takes, method.arguments)),
+    };
+    let diagnostic = match names_are_known && !method.optional {
+        true => Diagnostic::error(file.clone(), message),
+        false => Diagnostic::warning(file.clone(), message),
+    };
+    let hint = match (&method.takes[..], near_miss(name, known.names())) {
+        ([], Some(near)) => format!("did you mean `{near}`?"),
+        ([], None) => format!("a closure that a map holds under this name is called by `.{name}.call(…)`"),
+        _ => "what stands before the dot is no argument; in a function of the file it is `this`".into(),
+    };
+    place::mark(diagnostic, text, method.position).hint(hint)
+}
