@@ -11,7 +11,7 @@ use super::{
     CancelFlag, Engine, MalformedBody, Program, body,
     context::{self, Run},
     failure, meter, module,
-    plan::Planned,
+    plan::run::PlanOutcome,
     reply::{self, BadReply},
     script::Script,
     sizes::Sizes,
@@ -162,10 +162,10 @@ fn answer(program: &Program, rhai: &rhai::Engine) -> Ran {
 }
 
 fn evaluate(program: &Program, rhai: &rhai::Engine, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
-    match script.plan().map_or(Planned::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
-        Planned::Done(result) => return Ok(result),
-        Planned::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
-        Planned::GaveUp => {}
+    match script.plan().map_or(PlanOutcome::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
+        PlanOutcome::Done(result) => return Ok(result),
+        PlanOutcome::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
+        PlanOutcome::GaveUp => {}
     }
     rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
 }

@@ -12,11 +12,11 @@ use super::{
         findings::{Findings, OpenMethod, References},
     },
     meter, place,
-    plan::{Plan, Role},
+    plan::{RunPlan, build::RunStage},
     syntax,
 };
 use crate::function::{
-    self, Content, Diagnostic, FilePath, Position, foreign,
+    Content, Diagnostic, FilePath, Position, Role, foreign,
     front_matter::ScriptFile,
     settings::{self, Written},
 };
@@ -33,7 +33,7 @@ pub struct Script {
     /// What to run.
     pub ast: AST,
     /// The same, for most runs; made at the first.
-    plan: OnceLock<Option<Plan>>,
+    plan: OnceLock<Option<RunPlan>>,
     /// What it says about other files.
     pub references: References,
     /// Methods that only an imported file can explain.
@@ -64,10 +64,10 @@ impl Script {
     }
 
     /// A quicker way to run it, if there is one.
-    pub(super) fn plan(&self) -> Option<&Plan> {
-        let role = if function::Role::of(&self.file) == Some(function::Role::Guard) { Role::Guard } else { Role::Function };
+    pub(super) fn plan(&self) -> Option<&RunPlan> {
+        let stage = if Role::of(&self.file) == Some(Role::Guard) { RunStage::Guard } else { RunStage::Function };
         // It stays for later runs: this one does not leak it.
-        self.plan.get_or_init(|| meter::keep(|| Plan::of(&self.ast, role))).as_ref()
+        self.plan.get_or_init(|| meter::keep(|| RunPlan::of(&self.ast, stage))).as_ref()
     }
 
     /// Reports an error at a place in it.
@@ -122,7 +122,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
         .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &limits, engine.policy())])?;
     ast.set_source(file.as_ref());
     let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
-    if function::Role::of(file) != Some(function::Role::Module) {
+    if Role::of(file) != Some(Role::Module) {
         // Nobody imports it: what an importer would ask is never asked, and ten thousand files add up.
         references.exported = Vec::new();
         references.properties = HashSet::new();
