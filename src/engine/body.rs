@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use rhai::{Dynamic, Map};
 
-use super::{meter, value};
+use super::{meter, value::read};
 
 /// Why a body is not what its content type says.
 #[derive(Debug, thiserror::Error)]
@@ -64,10 +64,10 @@ fn content_type(headers: &HeaderMap) -> &str {
 pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dynamic, MalformedBody> {
     match Kind::of(headers, body) {
         Kind::None => Ok(Dynamic::UNIT),
-        Kind::Json => value::from_json(body).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
+        Kind::Json => read::from_json(body).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
         Kind::Form => {
             let mut form = Map::new();
-            for (name, value) in form_urlencoded::parse(value::without_mark(body)) {
+            for (name, value) in form_urlencoded::parse(read::without_mark(body)) {
                 insert(&mut form, &name, value.as_ref().into())?;
             }
             Ok(form.into())
@@ -133,11 +133,12 @@ fn multipart(content_type: &str, body: &Bytes) -> Result<Dynamic, MalformedBody>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::value::text;
 
     fn read_as(content_type: &str, body: &str) -> Result<String, String> {
         let headers: HeaderMap = [(CONTENT_TYPE, content_type.parse().unwrap())].into_iter().collect();
         let value = read(&headers, &Bytes::copy_from_slice(body.as_bytes())).map_err(|why| why.to_string())?;
-        Ok(format!("{}: {}", value.type_name(), value::to_text(&value, 1000)))
+        Ok(format!("{}: {}", value.type_name(), text::to_text(&value, 1000)))
     }
 
     #[test]

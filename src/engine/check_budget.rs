@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{CancelFlag, Class, ClassKey};
+use super::{
+    class::{Class, ClassKey},
+    meter::limits::CancelFlag,
+};
 use crate::clock::monotonic;
 use crate::function::{
     Diagnostic, FilePath, LimitPolicy,

@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 use rhai::{Dynamic, Map};
 
-use super::value::{self, ToJsonError};
+use super::value::{
+    text,
+    write::{self, ToJsonError},
+};
 use crate::{execution::Reply, function::diagnostic::near_miss};
 
 /// Why what a script returned is not a response.
@@ -41,7 +44,7 @@ pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
     let status = status(&map)?;
     let mut headers = Headers { map: HeaderMap::with_capacity(USUAL_HEADER_LINES), bytes: 0 };
     if let Some(given) = map.get("headers") {
-        let given = given.as_map_ref().map_err(|_| invalid(format!("`headers` must be a map, not {}", value::type_word(given))))?;
+        let given = given.as_map_ref().map_err(|_| invalid(format!("`headers` must be a map, not {}", text::type_word(given))))?;
         // `()` is how scripts say that there is none.
         for (name, value) in given.iter().filter(|(_, value)| !value.is_unit()) {
             headers.add(name, value)?;
@@ -78,7 +81,7 @@ fn status(map: &Map) -> Result<StatusCode, BadReply> {
         .and_then(|code| StatusCode::from_u16(code).ok())
         .ok_or_else(|| {
             let kind = if given.is_string() { "the text " } else { "" };
-            invalid(format!("`statusCode` must be a whole number from 200 to 599, not {kind}{}", value::to_text(given, 40)))
+            invalid(format!("`statusCode` must be a whole number from 200 to 599, not {kind}{}", text::to_text(given, 40)))
         })
 }
 
@@ -91,7 +94,7 @@ struct Headers {
 impl Headers {
     fn add(&mut self, name: &str, value: &Dynamic) -> Result<(), BadReply> {
         let header =
-            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a header name", value::cut(name, 60))))?;
+            HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a header name", text::cut(name, 60))))?;
         if OURS.contains(&header.as_str()) || header.as_str().starts_with("x-picloud-") {
             return Err(invalid(format!("the header `{header}` is set by PiCloud; leave it out")));
         }
@@ -127,7 +130,7 @@ fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, BadRe
         Err(_) => {
             return Err(invalid(format!(
                 "the header `{name}` must be a string, a number or a boolean, or an array of them, not {}",
-                value::type_word(value)
+                text::type_word(value)
             )));
         }
     };
@@ -152,7 +155,7 @@ fn body(value: &Dynamic, limit: usize) -> Result<(HeaderValue, Bytes), BadReply>
     if let Ok(character) = value.as_char() {
         return Ok((TEXT, character.to_string().into()));
     }
-    match value::to_json(value, limit) {
+    match write::to_json(value, limit) {
         Ok(json) => Ok((JSON, json.into())),
         Err(ToJsonError::TooLarge { limit }) => Err(BadReply::TooLarge { limit }),
         Err(ToJsonError::NotJson(why)) => Err(invalid(format!("the result cannot be sent as JSON: {why}"))),

@@ -4,7 +4,7 @@
 
 use std::{ops::Deref, sync::Mutex};
 
-use super::{Class, lock, meter, sizes::Sizes};
+use super::{class::Class, lock, meter, value::sizes::Sizes};
 use crate::function::Limits;
 
 /// Engines that stay when their runs have ended. One takes a quarter of a megabyte, and a millisecond to make.

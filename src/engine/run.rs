@@ -10,11 +10,17 @@ use rhai::{Dynamic, EvalAltResult, Scope};
 use super::{
     CancelFlag, Engine, MalformedBody, Program, body,
     context::{self, Run},
-    failure, meter, module,
+    failure,
+    meter::{
+        self,
+        limits::{Allowance, CpuLimit, Stop},
+        share,
+    },
+    module,
     plan::run::PlanOutcome,
     reply::{self, BadReply},
     script::Script,
-    sizes::Sizes,
+    value::sizes::Sizes,
 };
 use crate::{
     execution::{Execution, Failure, Finished, Invocation, Outcome, Reply},
@@ -71,11 +77,11 @@ impl Engine {
         control: Control,
     ) -> Result<Brief, MalformedBody> {
         let limits = &program.function.manifest.limits;
-        meter::start(&meter::Allowance {
+        meter::start(&Allowance {
             time: limits.timeout.0,
             operations: limits.operations,
             memory: limits.memory.bytes(),
-            cpu: cpu.map(|limit| meter::CpuLimit { limit, since: None }),
+            cpu: cpu.map(|limit| CpuLimit { limit, since: None }),
             cancel: control.cancel,
         });
         let body = match body::read(&invocation.request.headers, &invocation.request.body) {
@@ -83,7 +89,7 @@ impl Engine {
             // It may be good: there was no memory to see.
             Err(_) if meter::is_stopped() => None,
             Err(malformed) => {
-                meter::give_back();
+                share::give_back();
                 return Err(malformed);
             }
         };
@@ -106,8 +112,8 @@ impl Engine {
         drop(rhai);
         // Of the run there is only what goes out.
         let leaked_bytes = meter::leaked() as i64;
-        meter::give_back();
-        if usage.stop == Some(meter::Stop::CpuTime) {
+        share::give_back();
+        if usage.stop == Some(Stop::CpuTime) {
             return Ok(Brief::TooLong { invocation, leaked_bytes });
         }
         // A script can swallow the error of a stop, the stop itself it cannot.

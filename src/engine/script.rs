@@ -1,8 +1,11 @@
 //! One file, compiled by itself: front-matter, syntax, and everything that can be known without the other files.
 
-use std::{collections::HashSet, sync::OnceLock};
+use std::{
+    collections::HashSet,
+    sync::{Arc, OnceLock},
+};
 
-use rhai::{AST, OptimizationLevel, Scope};
+use rhai::{AST, Scope};
 
 use super::{
     Engine,
@@ -78,21 +81,21 @@ impl Script {
 
 /// Why a file did not compile.
 #[derive(Debug)]
-pub enum Refused {
+pub enum CompileError {
     /// It has mistakes.
     Wrong(Vec<Diagnostic>),
     /// The check that asked for it has no room for its limits; another may have.
     NoRoom(Box<Diagnostic>),
 }
 
-impl From<Vec<Diagnostic>> for Refused {
+impl From<Vec<Diagnostic>> for CompileError {
     fn from(found: Vec<Diagnostic>) -> Self {
         Self::Wrong(found)
     }
 }
 
 /// Compiles one file by itself.
-pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Script, Refused> {
+fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Script, CompileError> {
     let limit = engine.policy().file;
     if content.bytes.len() > limit.bytes() {
         let message = format!("the file has {} bytes, above the limit of {limit}", content.bytes.len());
@@ -109,7 +112,7 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     }
     let ScriptFile { settings, script } = ScriptFile::parse(file, text).map_err(|diagnostic| vec![*diagnostic])?;
     let limits = settings::resolve(engine.policy(), &settings)?.limits;
-    let class = engine.class(&limits).map_err(|why| Refused::NoRoom(Box::new(why.in_file(file))))?;
+    let class = engine.class(&limits).map_err(|why| CompileError::NoRoom(Box::new(why.in_file(file))))?;
     if let Some((at, message)) = lint::lists::endless(&class.rhai, &script) {
         return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
@@ -133,5 +136,23 @@ pub fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Sc
     Ok(Script { file: file.clone(), content: content.clone(), settings, ast, plan: OnceLock::new(), references, methods, warnings })
 }
 
-/// Rhai's optimiser takes dead branches out, and mistakes in them with them; what it gains is within 1 %.
-pub const OPTIMIZATION: OptimizationLevel = OptimizationLevel::None;
+impl Engine {
+    /// Compiles one file by itself, or returns what that gave the last time.
+    pub fn script(&self, file: &FilePath, content: &Content) -> Arc<Result<Arc<Script>, Vec<Diagnostic>>> {
+        if self.check.as_ref().is_some_and(|check| check.is_cancelled()) {
+            return Arc::new(Err(vec![Diagnostic::error(file.clone(), "the check was cancelled")]));
+        }
+        let key = (file.clone(), content.digest);
+        if let Some(compiled) = self.scripts().get(&key) {
+            return compiled.clone();
+        }
+        let compiled = match compile(self, file, content) {
+            Ok(script) => Ok(Arc::new(script)),
+            Err(CompileError::Wrong(found)) => Err(found),
+            Err(CompileError::NoRoom(error)) => return Arc::new(Err(vec![*error])),
+        };
+        let compiled = Arc::new(compiled);
+        self.scripts().insert(key, compiled.clone());
+        compiled
+    }
+}

@@ -2,7 +2,7 @@
 
 use rhai::{Engine, ParseError, ParseErrorType, Token};
 
-use super::{MAX_FUNCTIONS, host::unavailable, place, words};
+use super::{class::MAX_FUNCTIONS, host::unavailable, place, words};
 use crate::function::{Diagnostic, FilePath, LimitPolicy, Limits, Position, foreign};
 
 /// Explains why a file does not compile.

@@ -94,7 +94,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        engine::{Engine, meter},
+        engine::{
+            Engine,
+            meter::{self, limits::Allowance},
+        },
         function::LimitPolicy,
     };
 
@@ -154,7 +157,7 @@ mod tests {
 
     #[test]
     fn every_method_is_known_to_change_or_to_read() {
-        meter::start(&meter::Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
+        meter::start(&Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
         let engine = Engine::new(LimitPolicy::default());
         let class = engine.class(&engine.policy().default).unwrap();
         let mut methods: BTreeMap<String, Seen> = BTreeMap::new();

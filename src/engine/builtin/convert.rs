@@ -6,7 +6,7 @@ use super::{
     bounded::{CallResult, collect, error, too_large},
     printed::{NotPrinted, Printer},
 };
-use crate::engine::value;
+use crate::engine::value::{read, write};
 
 /// Registers the conversions.
 pub fn register(engine: &mut Engine) {
@@ -20,14 +20,14 @@ pub fn register(engine: &mut Engine) {
     });
 
     let json = |ctx: &NativeCallContext, value: &Dynamic| -> CallResult<ImmutableString> {
-        value::to_json(value, ctx.engine().max_string_size())
+        write::to_json(value, ctx.engine().max_string_size())
             .map(|json| String::from_utf8_lossy(&json).into_owned().into())
             .map_err(|why| error(format!("this value cannot be written as JSON: {why}")))
     };
     engine.register_fn("to_json", move |ctx: NativeCallContext, value: Dynamic| json(&ctx, &value));
     engine.register_fn("to_json", move |ctx: NativeCallContext, map: &mut Map| json(&ctx, &Dynamic::from_map(map.clone())));
     engine.register_fn("parse_json", |text: &str| -> CallResult<Dynamic> {
-        value::from_json(text.as_bytes()).map_err(|why| error(format!("this is not JSON: {why}")))
+        read::from_json(text.as_bytes()).map_err(|why| error(format!("this is not JSON: {why}")))
     });
 
     for name in ["to_string", "to_debug"] {

@@ -4,7 +4,7 @@
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, NativeCallContext};
 
 use super::bounded::{CallResult, register_change, too_large};
-use crate::engine::sizes::Sizes;
+use crate::engine::value::sizes::Sizes;
 
 /// Registers it for strings and arrays.
 pub fn register(engine: &mut Engine) {

@@ -9,7 +9,10 @@ use proptest::{prelude::*, sample::select, test_runner::TestRunner};
 use rhai::{Array, Dynamic};
 
 use crate::{
-    engine::{Engine, meter},
+    engine::{
+        Engine,
+        meter::{self, limits::Allowance},
+    },
     function::LimitPolicy,
 };
 
@@ -98,7 +101,7 @@ fn shown(result: Result<Array, Box<rhai::EvalAltResult>>) -> String {
 
 #[test]
 fn built_ins_do_at_their_edges_what_rhai_does() {
-    meter::start(&meter::Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
+    meter::start(&Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
     let engine = Engine::new(LimitPolicy::default());
     let class = engine.class(&engine.policy().default).unwrap();
     let mut rhai = rhai::Engine::new();
@@ -123,7 +126,7 @@ fn what_has_no_text_is_an_error() {
     let engine = Engine::new(LimitPolicy::default());
     let class = engine.class(&engine.policy().default).unwrap();
     let ask = |script: &str| {
-        meter::start(&meter::Allowance { time: Duration::from_secs(60), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
+        meter::start(&Allowance { time: Duration::from_secs(60), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
         class.rhai.eval::<String>(script).unwrap_err().to_string()
     };
     let nested = "let a = []; for i in 0..200 { a = [a]; } ";

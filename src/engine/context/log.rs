@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 
 use crate::{
-    engine::{meter, value},
+    engine::{meter, value::text},
     execution::{LogLevel, LogLine},
     function::Limits,
 };
@@ -49,7 +49,7 @@ impl Log {
 
     /// Appends a line, or counts it where it does not fit.
     pub fn append(&mut self, level: LogLevel, message: &Dynamic, limits: &Limits) {
-        let message = value::to_line(message, line_size(limits));
+        let message = text::to_line(message, line_size(limits));
         if self.lines.len() >= limits.log_lines as usize || self.bytes + message.len() > limits.log_size.bytes() {
             self.dropped += 1;
             return;

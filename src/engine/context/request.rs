@@ -5,7 +5,7 @@ use rhai::{Dynamic, Map};
 
 use super::Run;
 use crate::{
-    engine::sizes::Sizes,
+    engine::value::sizes::Sizes,
     execution::{HttpRequest, Param},
 };
 

@@ -5,7 +5,7 @@ mod subject;
 
 use rhai::EvalAltResult;
 
-use super::{MAX_VARIABLES, meter::Stop, place::position, script::Script, value, words};
+use super::{class::MAX_VARIABLES, meter::limits::Stop, place::position, script::Script, value::text, words};
 use crate::{
     execution::{Failure, Outcome},
     function::{FilePath, Limits},
@@ -47,7 +47,7 @@ pub fn explain<'a>(error: &mut EvalAltResult, file: &FilePath, scripts: impl Fn(
                 };
                 let (outcome, message) = sentence(other, place, script);
                 // A caller may choose the name of a function that is looked for, too.
-                let message = value::cut(&message, SHOWN_VALUE).to_owned();
+                let message = text::cut(&message, SHOWN_VALUE).to_owned();
                 return (outcome, Failure { message, file, position: at, calls });
             }
         }
@@ -58,7 +58,7 @@ fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) 
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) if value.is_unit() => (Outcome::Failed, "it threw without a value".into()),
-        E::ErrorRuntime(value, _) => (Outcome::Failed, value::to_line(value, SHOWN_VALUE)),
+        E::ErrorRuntime(value, _) => (Outcome::Failed, text::to_line(value, SHOWN_VALUE)),
         E::ErrorStackOverflow(_) => (Outcome::SizeExceeded, "calls inside calls passed the limit `call_depth`".into()),
         E::ErrorDataTooLarge(what, _) => (Outcome::SizeExceeded, format!("{} passed its limit", what.to_lowercase())),
         E::ErrorTooManyVariables(_) => (Outcome::SizeExceeded, format!("more than {MAX_VARIABLES} variables at once")),
@@ -74,7 +74,7 @@ fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) 
         E::ErrorFunctionNotFound(signature, _) if signature.starts_with(CLOSURE) => (Outcome::Failed, closure_not_found(signature, script)),
         other => {
             let said = cause::explain(other, at, script).unwrap_or_else(|| words::lower_first(&other.to_string()));
-            (Outcome::Failed, value::cut(&without_closure_names(&said), SHOWN_VALUE).to_owned())
+            (Outcome::Failed, text::cut(&without_closure_names(&said), SHOWN_VALUE).to_owned())
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{
     steps::{Expr, Link, LinkKind},
     view::position,
 };
-use crate::engine::sizes::Sizes;
+use crate::engine::value::sizes::Sizes;
 
 impl Frame<'_> {
     pub(super) fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> Evaluated<Dynamic> {

@@ -6,7 +6,7 @@ use super::view::View;
 use crate::engine::{
     context::Run,
     meter::{self, SLOW_TICKS},
-    sizes::Sizes,
+    value::sizes::Sizes,
 };
 
 /// Why a step is not followed by the next.

@@ -12,7 +12,7 @@ use super::{
     reads::{mentions, reads_of_body},
     steps::{Block, Expr, Link, LinkKind, Statement, Step},
 };
-use crate::engine::{MAX_VARIABLES, context::CTX};
+use crate::engine::{class::MAX_VARIABLES, context::CTX};
 
 /// Which part of a request's run a script is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

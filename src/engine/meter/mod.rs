@@ -3,86 +3,20 @@
 //! Rhai's own counter of operations goes backwards inside native callbacks, and `sort` swallows the error of a comparator. So the count
 //! is ours, and a stop is sticky: every later tick stops again, and the result is looked at only after asking [`usage`].
 
+pub mod limits;
+pub mod share;
+
 use std::{
     cell::{Cell, RefCell},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
 use rhai::Dynamic;
 
+use self::limits::{Allowance, CancelFlag, CpuLimit, Stop, UNCOUNTED, Usage, cpu_time};
 use super::{budget, memory};
 use crate::clock::monotonic;
-
-/// Why a run was stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// Its time is over.
-    Deadline,
-    /// Its operations are used up.
-    Operations,
-    /// It holds more memory than it may.
-    Memory,
-    /// It needs more memory than all runs together have left.
-    NodeMemory,
-    /// It has used the CPU time that it may use where it is.
-    CpuTime,
-    /// Nobody waits for its result any more.
-    Cancelled,
-}
-
-/// Set by whoever no longer wants the result of a run.
-pub type CancelFlag = Arc<AtomicBool>;
-
-/// What a run may use.
-#[derive(Debug, Clone)]
-pub struct Allowance {
-    /// Wall-clock time.
-    pub time: Duration,
-    /// Ticks of the engine.
-    pub operations: u64,
-    /// Bytes held at once beyond what the thread held at the start.
-    pub memory: usize,
-    /// CPU time.
-    pub cpu: Option<CpuLimit>,
-    /// Stops the run when set.
-    pub cancel: Option<CancelFlag>,
-}
-
-/// A limit of CPU time. Wall-clock time says little of what a run costs: on a busy machine most of it is spent waiting for a processor.
-#[derive(Debug, Clone, Copy)]
-pub struct CpuLimit {
-    /// The most that may be used.
-    pub limit: Duration,
-    /// The thread's clock when the run began. Reading that clock costs as much as some small runs: where it was not read, counting begins
-    /// when [`UNCOUNTED`] has passed.
-    pub since: Option<Duration>,
-}
-
-/// A run that takes no longer than this by the wall clock has not used much CPU time either, so nobody looks.
-pub const UNCOUNTED: Duration = Duration::from_micros(100);
-
-/// Returns the CPU time that this thread has used.
-pub fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// What a run used.
-#[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    /// Why it was stopped, if it was.
-    pub stop: Option<Stop>,
-    /// Ticks of the engine.
-    pub operations: u64,
-    /// Since [`start`].
-    pub duration: Duration,
-    /// The most that it held at once, in bytes.
-    pub peak_memory: u64,
-}
 
 /// A run with more ticks than this is slow: about half a millisecond of work.
 pub const SLOW_TICKS: u64 = 10_000;
@@ -143,23 +77,6 @@ thread_local! {
         }
     };
     static CANCEL: RefCell<Option<CancelFlag>> = const { RefCell::new(None) };
-    static TAKEN: Taken = const { Taken(Cell::new(0)) };
-}
-
-/// Bytes that the node has given the run on this thread.
-struct Taken(Cell<usize>);
-
-impl Taken {
-    fn give_back(&self) {
-        budget::give(self.0.take());
-    }
-}
-
-impl Drop for Taken {
-    /// A thread may end right after a run of its own, of a module say.
-    fn drop(&mut self) {
-        self.give_back();
-    }
 }
 
 /// Begins to count for a run on this thread.
@@ -175,7 +92,7 @@ pub fn start(allowance: &Allowance) {
         meter.max_ticks.set(allowance.operations);
         meter.base.set(memory::reset_peak());
         meter.kept.set(0);
-        give_back();
+        share::give_back();
         meter.budget.set(allowance.memory.min(budget::FREE) as isize);
         meter.max_memory.set(allowance.memory);
         meter.stop.set(None);
@@ -273,11 +190,6 @@ pub fn leaked() -> isize {
     METER.with(|meter| memory::held() - meter.base.get() - meter.kept.get())
 }
 
-/// Gives the memory of the run back to the node; to be called when all its values are dropped.
-pub fn give_back() {
-    TAKEN.with(Taken::give_back);
-}
-
 /// Counts one operation; `Some` stops the script. This is the engine's progress callback.
 pub fn tick() -> Option<Dynamic> {
     METER.with(|meter| {
@@ -316,7 +228,7 @@ impl Meter {
         if held as usize > limit {
             return Some(Stop::Memory);
         }
-        let Some(taken) = TAKEN.with(|taken| budget::take(taken.0.get(), held as usize, limit).inspect(|now| taken.0.set(*now))) else {
+        let Some(taken) = share::take(held as usize, limit) else {
             return Some(Stop::NodeMemory);
         };
         self.budget.set(taken as isize);

@@ -88,7 +88,7 @@ impl Sizes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::value::from_json;
+    use crate::engine::value::read::from_json;
 
     #[test]
     fn what_is_inside_counts() {

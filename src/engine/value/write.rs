@@ -1,0 +1,139 @@
+//! From values to JSON.
+
+use std::io;
+
+use rhai::Dynamic;
+use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use super::MAX_DEPTH;
+
+/// Why a value cannot go out as JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum ToJsonError {
+    /// It is larger than the caller takes.
+    #[error("it is larger than {limit} bytes as JSON")]
+    TooLarge {
+        /// In bytes.
+        limit: usize,
+    },
+    /// It holds something that JSON has no word for, or too much nesting.
+    #[error("{0}")]
+    NotJson(String),
+}
+
+/// Writes a value as JSON, at most `limit` bytes.
+pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
+    let (json, written) = start_of_json(value, limit);
+    written.map(|()| json)
+}
+
+/// Writes as much of a value's JSON as fits.
+pub fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
+    let mut writer = Bounded { bytes: Vec::with_capacity(128.min(limit)), limit };
+    let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0 }).map_err(|error| match error.is_io() {
+        true => ToJsonError::TooLarge { limit },
+        false => ToJsonError::NotJson(error.to_string()),
+    });
+    (writer.bytes, written)
+}
+
+struct Bounded {
+    bytes: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
+        let room = self.limit - self.bytes.len();
+        if part.len() > room {
+            self.bytes.extend_from_slice(&part[..room]);
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(part);
+        Ok(part.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+struct Json<'a> {
+    value: &'a Dynamic,
+    depth: usize,
+}
+
+impl Serialize for Json<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { value, depth } = *self;
+        if depth > MAX_DEPTH {
+            return Err(S::Error::custom(format!("it is nested deeper than {MAX_DEPTH}, or holds itself")));
+        }
+        if let Ok(text) = value.as_immutable_string_ref() {
+            return serializer.serialize_str(text.as_str());
+        }
+        if let Ok(number) = value.as_int() {
+            return serializer.serialize_i64(number);
+        }
+        if let Ok(map) = value.as_map_ref() {
+            let mut out = serializer.serialize_map(Some(map.len()))?;
+            for (key, value) in map.iter() {
+                out.serialize_entry(key.as_str(), &Json { value, depth: depth + 1 })?;
+            }
+            return out.end();
+        }
+        if let Ok(array) = value.as_array_ref() {
+            let mut out = serializer.serialize_seq(Some(array.len()))?;
+            for value in array.iter() {
+                out.serialize_element(&Json { value, depth: depth + 1 })?;
+            }
+            return out.end();
+        }
+        if let Ok(truth) = value.as_bool() {
+            return serializer.serialize_bool(truth);
+        }
+        if let Ok(number) = value.as_float() {
+            return serializer.serialize_f64(number);
+        }
+        if value.is_unit() {
+            return serializer.serialize_unit();
+        }
+        if let Ok(character) = value.as_char() {
+            return serializer.serialize_char(character);
+        }
+        if let Ok(blob) = value.as_blob_ref() {
+            let mut out = serializer.serialize_seq(Some(blob.len()))?;
+            for byte in blob.iter() {
+                out.serialize_element(byte)?;
+            }
+            return out.end();
+        }
+        let name = value.type_name().rsplit("::").next().unwrap_or_default();
+        Err(S::Error::custom(format!("a value of type `{name}` has no form in JSON")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::value::read::from_json;
+
+    #[test]
+    fn json_goes_through_unchanged() {
+        for json in [r#"{"a":[1,2.5,true,null,"x"],"b":{}}"#, "[]", "\"\"", "-9223372036854775808", "null"] {
+            assert_eq!(String::from_utf8(to_json(&from_json(json.as_bytes()).unwrap(), 1000).unwrap()).unwrap(), json);
+        }
+    }
+
+    #[test]
+    fn what_has_no_json_says_so() {
+        let mut deep = Dynamic::UNIT;
+        for _ in 0..200 {
+            deep = Dynamic::from_array(vec![deep]);
+        }
+        assert!(to_json(&deep, 10_000).unwrap_err().to_string().contains("nested deeper than 128"));
+        assert!(matches!(to_json(&"x".repeat(100).into(), 50), Err(ToJsonError::TooLarge { limit: 50 })));
+        let pointer = Dynamic::from(rhai::FnPtr::new("f").unwrap());
+        assert_eq!(to_json(&pointer, 50).unwrap_err().to_string(), "a value of type `Fn` has no form in JSON");
+        assert_eq!(to_json(&Dynamic::from_float(f64::NAN), 50).unwrap(), b"null");
+    }
+}
