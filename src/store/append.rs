@@ -6,7 +6,7 @@ use sqlx::{Postgres, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
     Database, Limited, Store, StoreError,
-    deployments::json,
+    batch::json,
     limited::STATEMENT_LIMIT,
     sizes::{self, Sizes},
     words::Keys,

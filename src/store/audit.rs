@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use sqlx::FromRow;
 
-use super::{Store, StoreError, read, record::Batch};
+use super::{
+    Store, StoreError,
+    batch::{Parameter, WriteBatch},
+    read,
+};
 use crate::{
     audit::{Action, AuditEntry, AuditFilter, Origin, Record},
     clock::rfc3339,
@@ -13,7 +17,7 @@ use crate::{
 impl Store {
     /// Writes a change down that nothing else is written with.
     pub async fn record_audit(&self, record: &Record) -> Result<(), StoreError> {
-        let mut batch = Batch::default();
+        let mut batch = WriteBatch::default();
         add(&mut batch, record);
         self.write(batch).await.map_err(StoreError::query("write the audit log"))
     }
@@ -65,15 +69,15 @@ impl Store {
 }
 
 /// Adds a change to a transaction.
-pub(super) fn add(batch: &mut Batch, record: &Record) {
-    batch.insert("INSERT INTO audit (time_us, who, origin, action, detail) VALUES ($1, $2, $3, $4, $5)", values(record));
+pub(super) fn add(batch: &mut WriteBatch, record: &Record) {
+    batch.push("INSERT INTO audit (time_us, who, origin, action, detail) VALUES ($1, $2, $3, $4, $5)", values(record));
 }
 
 /// The same, if the transaction finds a token of this hash: it has just been made.
-pub(super) fn add_if_hash(batch: &mut Batch, record: &Record, hash: &str) {
+pub(super) fn add_if_hash(batch: &mut WriteBatch, record: &Record, hash: &str) {
     let mut values = values(record);
     values.push(hash.to_owned().into());
-    batch.insert(
+    batch.push(
         "INSERT INTO audit (time_us, who, origin, action, detail)
          SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM tokens WHERE hash = $6)",
         values,
@@ -81,10 +85,10 @@ pub(super) fn add_if_hash(batch: &mut Batch, record: &Record, hash: &str) {
 }
 
 /// The same, if the transaction finds a token of this name: it is about to go.
-pub(super) fn add_if_name(batch: &mut Batch, record: &Record, name: &str) {
+pub(super) fn add_if_name(batch: &mut WriteBatch, record: &Record, name: &str) {
     let mut values = values(record);
     values.push(name.to_owned().into());
-    batch.insert(
+    batch.push(
         "INSERT INTO audit (time_us, who, origin, action, detail)
          SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM tokens WHERE name = $6)",
         values,
@@ -92,18 +96,18 @@ pub(super) fn add_if_name(batch: &mut Batch, record: &Record, name: &str) {
 }
 
 /// The same for what went live, once for each deployment.
-pub(super) fn add_deployment(batch: &mut Batch, deployment: &Deployment, origin: Option<Origin>) {
+pub(super) fn add_deployment(batch: &mut WriteBatch, deployment: &Deployment, origin: Option<Origin>) {
     let record = of_deployment(deployment, origin);
     let mut values = values(&record);
     values.push(deployment.id.0.into());
-    batch.insert(
+    batch.push(
         "INSERT INTO audit (time_us, who, origin, action, detail, deployment) VALUES ($1, $2, $3, $4, $5, $6)
          ON CONFLICT (deployment) DO NOTHING",
         values,
     );
 }
 
-fn values(record: &Record) -> Vec<super::record::Value> {
+fn values(record: &Record) -> Vec<Parameter> {
     vec![
         record.time_us.into(),
         record.who.clone().into(),

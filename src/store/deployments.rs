@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned, de::IntoDeserializer};
 use sqlx::FromRow;
 
-use super::{Database, Store, StoreError, read};
+use super::{Database, Store, StoreError, batch::json, read};
 use crate::{
     deployment::{Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange},
     function::{Content, Digest, FilePath, FunctionName, Revision, Tree, Version},
@@ -247,11 +247,6 @@ impl Store {
         };
         rows.into_iter().map(whole).collect()
     }
-}
-
-/// Writes what always is JSON: plain data with text keys.
-pub(super) fn json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("plain data with text keys always is JSON")
 }
 
 /// Reads a fieldless enum from its word.

@@ -4,7 +4,6 @@ use std::{error::Error, fmt, path::PathBuf, time::Duration};
 
 use sqlx::migrate::MigrateError;
 
-use super::transfer;
 use crate::shown::with_causes;
 
 /// Why the store could not do it.
@@ -197,14 +196,14 @@ impl StoreError {
     }
 
     /// Returns a function that says which table could not be read.
-    pub(super) fn reading(table: &transfer::Table) -> impl FnMut(sqlx::Error) -> Self + Send + use<> {
-        let table = table.name.clone();
+    pub(super) fn reading(table: &str) -> impl FnMut(sqlx::Error) -> Self + Send + use<> {
+        let table = table.to_owned();
         move |source| Self::Rows { what: "read", table: table.clone(), source: Reason(source) }
     }
 
     /// Returns a function that says which table could not be written.
-    pub(super) fn writing(table: &transfer::Table) -> impl FnOnce(sqlx::Error) -> Self + use<> {
-        let table = table.name.clone();
+    pub(super) fn writing(table: &str) -> impl FnOnce(sqlx::Error) -> Self + use<> {
+        let table = table.to_owned();
         move |source| Self::Rows { what: "write", table, source: Reason(source) }
     }
 

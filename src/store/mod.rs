@@ -4,6 +4,7 @@
 
 mod append;
 mod audit;
+mod batch;
 mod captures;
 mod connect;
 mod deployments;

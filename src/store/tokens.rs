@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::FromRow;
 
-use super::{Database, Store, StoreError, audit, read, record::Batch};
+use super::{Database, Store, StoreError, audit, batch::WriteBatch, read};
 use crate::{
     access::{Token, TokenHash},
     audit::Record,
@@ -26,8 +26,8 @@ macro_rules! write {
 impl Store {
     /// Keeps a new token and writes down who made it; returns whether its name was free.
     pub async fn create_token(&self, token: &Token, hash: &TokenHash, record: &Record) -> Result<bool, StoreError> {
-        let mut batch = Batch::default();
-        batch.insert(
+        let mut batch = WriteBatch::default();
+        batch.push(
             "INSERT INTO tokens (name, hash, scope, functions, created_us, expires_us)
              VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (name) DO NOTHING",
@@ -70,9 +70,9 @@ impl Store {
         if known.is_none() {
             return Ok(false);
         }
-        let mut batch = Batch::default();
+        let mut batch = WriteBatch::default();
         audit::add_if_name(&mut batch, record, name);
-        batch.insert("DELETE FROM tokens WHERE name = $1", vec![name.to_owned().into()]);
+        batch.push("DELETE FROM tokens WHERE name = $1", vec![name.to_owned().into()]);
         self.write(batch).await.map_err(StoreError::query("revoke a token"))?;
         Ok(true)
     }

@@ -94,7 +94,7 @@ impl Filling {
                     query.build().persistent(rows.len() == at_once).execute(&mut **connection).await.map(drop)
                 }
             };
-            inserted.map_err(StoreError::writing(table))?;
+            inserted.map_err(StoreError::writing(&table.name))?;
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ impl Connection {
 
     /// Returns every row of a table, in the order of its key: the same order on both databases.
     fn rows<'a>(&'a mut self, table: &'a Table) -> BoxStream<'a, Result<Row, StoreError>> {
-        let what = StoreError::reading(table);
+        let what = StoreError::reading(&table.name);
         match self {
             Self::Postgres(connection) => {
                 let rows = sqlx::query(AssertSqlSafe(select(table, Dialect::Postgres))).fetch(&mut **connection);
