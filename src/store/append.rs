@@ -5,9 +5,10 @@ use std::sync::LazyLock;
 use sqlx::{Postgres, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
-    Database, Limited, Store, StoreError,
+    Store, StoreError,
     batch::json,
-    limited::STATEMENT_LIMIT,
+    database::Database,
+    limited::{Limited, STATEMENT_LIMIT},
     sizes::{self, Sizes},
     words::Keys,
 };

@@ -6,7 +6,7 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError,
     batch::{Parameter, WriteBatch},
-    read,
+    database::read,
 };
 use crate::{
     audit::{Action, AuditEntry, AuditFilter, Origin, Record},

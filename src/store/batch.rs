@@ -8,8 +8,9 @@ use serde::Serialize;
 use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite};
 
 use super::{
-    Database, Limited, Store,
-    limited::{LONG_LIMIT, STATEMENT_LIMIT},
+    Store,
+    database::Database,
+    limited::{LONG_LIMIT, Limited, STATEMENT_LIMIT},
 };
 use crate::deployment::DeploymentId;
 

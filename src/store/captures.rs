@@ -1,6 +1,6 @@
 //! Requests that were kept to be run again. `append` writes them, `retention` removes them.
 
-use super::{Store, StoreError, read};
+use super::{Store, StoreError, database::read};
 use crate::execution::{Capture, ExecutionId};
 
 impl Store {

@@ -12,7 +12,11 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Database, Hold, Limited, StoreError, limited::STATEMENT_LIMIT};
+use super::{
+    StoreError,
+    database::Database,
+    limited::{Hold, Limited, STATEMENT_LIMIT},
+};
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");

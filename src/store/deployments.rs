@@ -8,9 +8,9 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned, de::IntoDeserializer};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{Database, Store, StoreError, batch::json, read};
+use super::{Store, StoreError, batch::json, database::read};
 use crate::{
     deployment::{Deployment, DeploymentId, DeploymentStatus, Following, FunctionChange},
     function::{Content, Digest, FilePath, FunctionName, Revision, Tree, Version},
@@ -159,24 +159,10 @@ impl Store {
         let files: BTreeMap<FilePath, Digest> =
             serde_json::from_str(&files).map_err(|error| StoreError::bad_row("versions", version, error))?;
         let digests = json(&files.values().collect::<Vec<_>>());
-        let contents: Vec<(String, Vec<u8>)> = match &self.database {
-            Database::Postgres { readers, .. } => {
-                sqlx::query_as(
-                    "SELECT digest, bytes FROM contents
-                 WHERE digest IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value)",
-                )
-                .bind(digests)
-                .fetch_all(readers)
-                .await
-            }
-            Database::Sqlite { readers, .. } => {
-                sqlx::query_as("SELECT digest, bytes FROM contents WHERE digest IN (SELECT value FROM json_each($1))")
-                    .bind(digests)
-                    .fetch_all(readers)
-                    .await
-            }
-        }
-        .map_err(StoreError::query("read the files of a version"))?;
+        let sql = format!("SELECT digest, bytes FROM contents WHERE digest IN ({})", self.database.texts_of_json());
+        let sql = AssertSqlSafe(sql);
+        let contents: Vec<(String, Vec<u8>)> = read!(self, pool => sqlx::query_as(sql).bind(digests).fetch_all(pool))
+            .map_err(StoreError::query("read the files of a version"))?;
         let contents = contents.into_iter().map(|(digest, bytes)| content(&digest, bytes)).collect::<Result<Vec<_>, _>>()?;
         let contents: HashMap<Digest, Content> = contents.into_iter().map(|content| (content.digest, content)).collect();
         let file = |(path, digest): (FilePath, Digest)| match contents.get(&digest) {

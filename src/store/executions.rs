@@ -6,7 +6,11 @@ use futures_util::{Stream, TryStreamExt};
 use serde::de::{Deserialize, IntoDeserializer, value::StrDeserializer};
 use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite};
 
-use super::{Database, ExecutionFilter, Store, StoreError, filter::says, read};
+use super::{
+    ExecutionFilter, Store, StoreError,
+    database::{Database, read},
+    filter::says,
+};
 use crate::{
     clock::monotonic,
     deployment::DeploymentId,

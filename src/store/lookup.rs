@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Store, StoreError, read};
+use super::{Store, StoreError, database::read};
 use crate::{
     deployment::{Deployment, DeploymentId, DeploymentStatus},
     function::Revision,

@@ -7,6 +7,7 @@ mod audit;
 mod batch;
 mod captures;
 mod connect;
+mod database;
 mod deployments;
 mod error;
 mod executions;
@@ -26,8 +27,8 @@ mod words;
 
 use std::{path::Path, sync::Arc};
 
-use limited::{Hold, Limited};
-use sqlx::{Postgres, Sqlite};
+use database::Database;
+use limited::Hold;
 
 pub use deployments::FunctionVersion;
 pub use error::StoreError;
@@ -38,30 +39,11 @@ pub use lease::Lease;
 pub use lookup::{FindError, LIVE, SHORTEST_REVISION};
 pub use record::Recorded;
 
-/// Runs one query on a pool for reading: the same text on both databases, each with its own driver.
-macro_rules! read {
-    ($store:expr, $pool:ident => $query:expr) => {
-        match &$store.database {
-            $crate::store::Database::Postgres { readers: $pool, .. } => $query.await,
-            $crate::store::Database::Sqlite { readers: $pool, .. } => $query.await,
-        }
-    };
-}
-pub(crate) use read;
-
 /// The store: a cheap handle to be cloned.
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Database,
     words: Arc<words::Words>,
-}
-
-#[derive(Debug, Clone)]
-enum Database {
-    /// The same connections. A node writes only while it holds the database.
-    Postgres { writer: Limited<Postgres>, readers: Limited<Postgres> },
-    /// SQLite has one writer at a time; a pool of one lets writers queue here instead of failing there.
-    Sqlite { writer: Limited<Sqlite>, readers: Limited<Sqlite> },
 }
 
 impl Store {
@@ -103,21 +85,11 @@ impl Store {
 
     /// Returns whether the database answers, and may be written to.
     pub async fn answers(&self) -> bool {
-        match &self.database {
-            Database::Postgres { writer, .. } => writer.answers().await.is_ok(),
-            Database::Sqlite { writer, .. } => writer.answers().await.is_ok(),
-        }
+        self.database.answers().await
     }
 
-    /// Waits until what runs has ended, and closes every connection.
+    /// Waits until running statements have ended, and closes every connection.
     pub async fn close(&self) {
-        match &self.database {
-            Database::Postgres { writer, .. } => writer.close().await,
-            Database::Sqlite { writer, readers } => {
-                // Readers first: the last connection to close folds the write-ahead log into the file, which only the writer may do.
-                readers.close().await;
-                writer.close().await;
-            }
-        }
+        self.database.close().await;
     }
 }

@@ -5,9 +5,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError, append::signed, journal::Written, read};
-use crate::clock::SharedClock;
-use crate::id::first_id_at;
+use super::{Store, StoreError, append::signed, database::read, journal::Written};
+use crate::{clock::SharedClock, id::first_id_at};
 
 /// How long executions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{Database, Store, StoreError, limited::LONG_LIMIT, read};
+use super::{
+    Store, StoreError,
+    database::{change, read},
+    limited::LONG_LIMIT,
+};
 
 /// What a row takes beside its texts, with its entries in two indexes.
 pub(super) const ROW_BYTES: i64 = 160;
@@ -113,26 +117,12 @@ impl Store {
 
     /// Runs a statement that removes or changes many rows, and returns how many.
     pub(super) async fn remove(&self, sql: &'static str, values: &[i64]) -> Result<u64, StoreError> {
-        match &self.database {
-            Database::Postgres { writer, .. } => {
-                async {
-                    let mut transaction = writer.begin(LONG_LIMIT).await?;
-                    let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
-                    let removed = transaction.execute(query).await?.rows_affected();
-                    transaction.commit().await.map(|()| removed)
-                }
-                .await
-            }
-            Database::Sqlite { writer, .. } => {
-                async {
-                    let mut transaction = writer.begin(LONG_LIMIT).await?;
-                    let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
-                    let removed = transaction.execute(query).await?.rows_affected();
-                    transaction.commit().await.map(|()| removed)
-                }
-                .await
-            }
-        }
+        change!(self, pool => async {
+            let mut transaction = pool.begin(LONG_LIMIT).await?;
+            let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));
+            let removed = transaction.execute(query).await?.rows_affected();
+            transaction.commit().await.map(|()| removed)
+        })
         .map_err(StoreError::query("remove old executions"))
     }
 }

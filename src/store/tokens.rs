@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use sqlx::FromRow;
 
-use super::{Database, Store, StoreError, audit, batch::WriteBatch, read};
+use super::{
+    Store, StoreError, audit,
+    batch::WriteBatch,
+    database::{change, read},
+};
 use crate::{
     access::{Token, TokenHash},
     audit::Record,
@@ -12,16 +16,6 @@ use crate::{
 
 /// A token's last use is noted at most so often, so that requests do not each write.
 const NOTE_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Runs one statement that writes, and returns how many rows it changed.
-macro_rules! write {
-    ($store:expr, $pool:ident => $query:expr) => {
-        match &$store.database {
-            Database::Postgres { writer: $pool, .. } => $query.await.map(|done| done.rows_affected()),
-            Database::Sqlite { writer: $pool, .. } => $query.await.map(|done| done.rows_affected()),
-        }
-    };
-}
 
 impl Store {
     /// Keeps a new token and writes down who made it; returns whether its name was free.
@@ -113,10 +107,9 @@ impl Store {
 
     /// Notes when a token was used. Its owner gets in even where that cannot be written down.
     async fn note_use(&self, name: &str, now_us: i64) {
-        let noted = write!(self, pool => sqlx::query("UPDATE tokens SET last_used_us = $1 WHERE name = $2")
-            .bind(now_us)
-            .bind(name)
-            .execute(pool));
+        let noted = change!(self, pool => async {
+            sqlx::query("UPDATE tokens SET last_used_us = $1 WHERE name = $2").bind(now_us).bind(name).execute(pool).await.map(drop)
+        });
         if let Err(error) = noted {
             tracing::warn!(token.name = name, "cannot note the use of the token `{name}`: {error}");
         }

@@ -5,7 +5,12 @@ use std::{
     sync::Mutex,
 };
 
-use super::{Database, Store, StoreError, read};
+use sqlx::AssertSqlSafe;
+
+use super::{
+    Store, StoreError,
+    database::{change, read},
+};
 use crate::{
     execution::Execution,
     function::{FunctionName, Version},
@@ -95,41 +100,13 @@ impl Store {
     /// Gives these words numbers and returns them. Sorted, so that two nodes with the same new words cannot lock each other out.
     async fn intern(&self, words: BTreeSet<String>) -> Result<Vec<(String, i64)>, StoreError> {
         let words = serde_json::Value::from_iter(words).to_string();
-        match &self.database {
-            Database::Postgres { writer, .. } => {
-                sqlx::query(
-                    "INSERT INTO words (word)
-                     SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value
-                     ON CONFLICT (word) DO NOTHING",
-                )
-                .bind(&words)
-                .execute(writer)
-                .await
-                .map_err(StoreError::query("record executions"))?;
-                sqlx::query_as(
-                    "SELECT word, key FROM words
-                     WHERE word IN (SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value)",
-                )
-                .bind(&words)
-                .fetch_all(writer)
-                .await
-            }
-            Database::Sqlite { writer, .. } => {
-                sqlx::query(
-                    "INSERT INTO words (word)
-                     SELECT value FROM json_each($1) WHERE true
-                     ON CONFLICT (word) DO NOTHING",
-                )
-                .bind(&words)
-                .execute(writer)
-                .await
-                .map_err(StoreError::query("record executions"))?;
-                sqlx::query_as("SELECT word, key FROM words WHERE word IN (SELECT value FROM json_each($1))")
-                    .bind(&words)
-                    .fetch_all(writer)
-                    .await
-            }
-        }
+        let given = self.database.texts_of_json();
+        let insert = AssertSqlSafe(format!("INSERT INTO words (word) {given} ON CONFLICT (word) DO NOTHING"));
+        let select = AssertSqlSafe(format!("SELECT word, key FROM words WHERE word IN ({given})"));
+        change!(self, pool => async {
+            sqlx::query(insert).bind(&words).execute(pool).await?;
+            sqlx::query_as(select).bind(&words).fetch_all(pool).await
+        })
         .map_err(StoreError::query("record executions"))
     }
 }

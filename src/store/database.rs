@@ -1,0 +1,67 @@
+//! The two databases: their connections, and what runs on either.
+
+use sqlx::{Postgres, Sqlite};
+
+use super::limited::Limited;
+
+/// An open database.
+#[derive(Debug, Clone)]
+pub(super) enum Database {
+    /// The writer and the readers are the same connections. A node writes only while it holds the database.
+    Postgres { writer: Limited<Postgres>, readers: Limited<Postgres> },
+    /// SQLite has one writer at a time. The writer is one connection, so that writers queue here and do not fail there.
+    Sqlite { writer: Limited<Sqlite>, readers: Limited<Sqlite> },
+}
+
+/// Runs one query on the connections for reading: the same text on both databases, each with its own driver.
+macro_rules! read {
+    ($store:expr, $pool:ident => $query:expr) => {
+        match &$store.database {
+            $crate::store::database::Database::Postgres { readers: $pool, .. } => $query.await,
+            $crate::store::database::Database::Sqlite { readers: $pool, .. } => $query.await,
+        }
+    };
+}
+pub(super) use read;
+
+/// Runs the same on the connections for writing.
+macro_rules! change {
+    ($store:expr, $pool:ident => $query:expr) => {
+        match &$store.database {
+            $crate::store::database::Database::Postgres { writer: $pool, .. } => $query.await,
+            $crate::store::database::Database::Sqlite { writer: $pool, .. } => $query.await,
+        }
+    };
+}
+pub(super) use change;
+
+impl Database {
+    /// Returns a query for the texts of the JSON array that is the first parameter. An `ON CONFLICT` may follow it.
+    pub(super) fn texts_of_json(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "SELECT value FROM json_array_elements_text(CAST($1 AS json)) AS value",
+            // Without `WHERE`, SQLite takes `ON` for a part of a join.
+            Self::Sqlite { .. } => "SELECT value FROM json_each($1) WHERE true",
+        }
+    }
+
+    /// Returns whether the database answers, and may be written to.
+    pub(super) async fn answers(&self) -> bool {
+        match self {
+            Self::Postgres { writer, .. } => writer.answers().await.is_ok(),
+            Self::Sqlite { writer, .. } => writer.answers().await.is_ok(),
+        }
+    }
+
+    /// Waits until running statements have ended, and closes every connection.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Postgres { writer, .. } => writer.close().await,
+            Self::Sqlite { writer, readers } => {
+                // The last connection to close folds the write-ahead log into the file. Only the writer may do that, so the readers go first.
+                readers.close().await;
+                writer.close().await;
+            }
+        }
+    }
+}
