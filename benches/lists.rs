@@ -22,7 +22,7 @@ use picloud::{
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
     id::{Ids, NodeNumber, first_id_at},
-    store::{Journal, Store, journal, retention},
+    store::{Journal, JournalSettings, Retention, Store, retention},
 };
 use support::{Server, median, now, wrk};
 use tokio_util::sync::CancellationToken;
@@ -301,10 +301,10 @@ fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
         }
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::new(clock.clone(), NodeNumber::drawn());
-        let journal = Journal::open(folder.path(), journal::Settings::default()).unwrap();
+        let journal = Journal::open(folder.path(), JournalSettings::default()).unwrap();
         journal.connect(store.clone());
         let stop = CancellationToken::new();
-        let settings = retention::Settings { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64, max_bytes: u64::MAX };
+        let settings = Retention { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64, max_bytes: u64::MAX };
         let forgetting = tokio::spawn(retention::run(store.clone(), settings, clock, journal.written(), stop.clone()));
         let writing = tokio::spawn(journal.clone().run(stop.clone()));
 

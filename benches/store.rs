@@ -12,7 +12,7 @@ use picloud::{
     execution::{Execution, LogLevel, LogLine, Outcome, Trigger},
     function::{Content, Digest, Function, FunctionName, Manifest, Revision, Route, ScriptId, Tree, route::Methods},
     id::{ExecutionId, first_id_at},
-    store::{ExecutionFilter, Journal, Recorded, Store, journal::Settings},
+    store::{ExecutionFilter, Journal, JournalSettings, Recorded, Store},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -65,7 +65,7 @@ async fn measure(database: &str, url: &str) {
 
 async fn journal(database: &str, store: &Store, folder: &std::path::Path, ids: &mut impl Iterator<Item = i64>) {
     let rows = BATCHES * BATCH;
-    let journal = Journal::open(folder, Settings { queue: rows as usize, ..Settings::default() }).expect("the journal opens");
+    let journal = Journal::open(folder, JournalSettings { queue: rows as usize, ..JournalSettings::default() }).expect("the journal opens");
     journal.connect(store.clone());
     let executions: Vec<Execution> = ids.take(rows as usize).map(|id| execution(id, 1, 0)).collect();
     let shutdown = CancellationToken::new();

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
     execution::{Execution, ExecutionId, Failure, Timed},
-    store::{Ended, ExecutionFilter, Store},
+    store::{ExecutionFilter, StatusOrOutcome, Store},
 };
 
 /// The options that say which executions are meant.
@@ -98,7 +98,7 @@ pub struct Executions {
     selection: ExecutionSelection,
     /// Only those that ended so: `404`, `5xx`, `failed`, `timed_out`, …
     #[arg(long, value_parser = ended)]
-    status: Option<Ended>,
+    status: Option<StatusOrOutcome>,
     /// Only until then: a span (`10m`, `2h`) or a time (`2026-11-23T09:00:00Z`)
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
@@ -106,7 +106,7 @@ pub struct Executions {
     list: ListArgs,
 }
 
-fn ended(text: &str) -> Result<Ended, String> {
+fn ended(text: &str) -> Result<StatusOrOutcome, String> {
     text.parse().map_err(|hint| format!("it is not a status\n  hint: {hint}"))
 }
 

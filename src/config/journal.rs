@@ -8,7 +8,7 @@ use crate::{
         within::Within,
     },
     runner::{CapturePolicy, RecordPolicy},
-    store::{journal, retention},
+    store::{JournalSettings, Retention},
 };
 
 /// The section as it is written: every key may be missing.
@@ -34,9 +34,9 @@ impl JournalFile {
         }
     }
 
-    pub(super) fn resolve(&self) -> journal::Settings {
-        let default = journal::Settings::default();
-        journal::Settings {
+    pub(super) fn resolve(&self) -> JournalSettings {
+        let default = JournalSettings::default();
+        JournalSettings {
             queue: self.queue.map_or(default.queue, Within::get),
             batch: self.batch.map_or(default.batch, Within::get),
             flush_interval: self.flush_interval.map_or(default.flush_interval, |span| span.get().0),
@@ -56,9 +56,9 @@ pub(super) struct RetentionFile {
 }
 
 impl RetentionFile {
-    pub(super) fn resolve(&self) -> retention::Settings {
-        let default = retention::Settings::default();
-        retention::Settings {
+    pub(super) fn resolve(&self) -> Retention {
+        let default = Retention::default();
+        Retention {
             max_age: self.max_age.map_or(default.max_age, |span| span.get().0),
             max_count: self.max_count.map_or(default.max_count, Within::get),
             max_bytes: self.max_size.map_or(default.max_bytes, |size| size.get().0),

@@ -39,7 +39,7 @@ use crate::{
     http::HttpSettings,
     runner::{CapturePolicy, RecordPolicy},
     secret::Secret,
-    store::{self, Store, retention},
+    store::{JournalSettings, Retention, Store},
     trace,
 };
 
@@ -88,9 +88,9 @@ pub struct Config {
     /// Which requests are kept to be run again.
     pub capture: CapturePolicy,
     /// How executions get to the store.
-    pub journal: store::journal::Settings,
+    pub journal: JournalSettings,
     /// How long they stay there.
-    pub retention: retention::Settings,
+    pub retention: Retention,
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
     /// How requests are traced; none: they are not.

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     id::Ids,
     live::Live,
-    store::{Lease, Store, StoreError, journal::Journal, retention},
+    store::{Lease, LeaseChange, Store, StoreError, journal::Journal, retention},
 };
 
 /// How long the start waits for the database before it goes on without.
@@ -121,7 +121,7 @@ impl Database {
         if let Err(error) = store.record_start(self.clock.now_us(), &self.config.fingerprint(), detail).await {
             tracing::error!("the audit log misses this start: {}", error.explained());
         }
-        let holding = lease.keep(|other| self.lost_or_regained(&store, other));
+        let holding = lease.keep(|change| self.lost_or_regained(&store, change));
         let pruning = retention::run(store.clone(), self.config.retention, self.clock.clone(), self.journal.written(), self.stop.clone());
         tokio::join!(holding, pruning);
     }
@@ -172,11 +172,14 @@ impl Database {
     }
 
     /// Says that another node took the database while the connection was broken, or that it has left.
-    fn lost_or_regained(&self, store: &Store, other: Option<&str>) {
-        self.tell(other.map(|why| format!("nothing is written to the database: {why}")));
-        match other {
-            Some(why) => tracing::error!("nothing is written to the database any more: {why}"),
-            None => {
+    fn lost_or_regained(&self, store: &Store, change: LeaseChange) {
+        match change {
+            LeaseChange::Lost(why) => {
+                self.tell(Some(format!("nothing is written to the database: {why}")));
+                tracing::error!("nothing is written to the database any more: {why}");
+            }
+            LeaseChange::Regained => {
+                self.tell(None);
                 tracing::info!("the database is this node's again");
                 // What went live meanwhile is compared with what is live here.
                 self.reached.send_replace(Some(store.clone()));

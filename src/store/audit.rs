@@ -1,4 +1,4 @@
-//! The audit log: entries are added, in the transaction of what they are about where there is one, and never changed.
+//! The audit log. An entry is written in the transaction of the change that it tells of, if there is one, and is never changed.
 
 use serde_json::{Value, json};
 use sqlx::FromRow;
@@ -6,6 +6,7 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError,
     batch::{Parameter, WriteBatch},
+    columns::columns,
     database::read,
 };
 use crate::{
@@ -15,14 +16,14 @@ use crate::{
 };
 
 impl Store {
-    /// Writes a change down that nothing else is written with.
+    /// Writes an entry in a transaction of its own.
     pub async fn record_audit(&self, record: &Record) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
         add(&mut batch, record);
         self.write(batch).await.map_err(StoreError::query("write the audit log"))
     }
 
-    /// Returns what was changed, newest first.
+    /// Returns entries, newest first.
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>, StoreError> {
         let mut condition = format!("id < {}", filter.before.unwrap_or(i64::MAX));
         if let Some(since_us) = filter.since_us {
@@ -33,14 +34,7 @@ impl Store {
         }
         // Only what somebody wrote is bound.
         let who = if filter.who.is_some() { " AND who = $1" } else { "" };
-        let sql = format!(
-            "SELECT id, time_us, who, origin, action, detail
-             FROM audit
-             WHERE {condition}{who}
-             ORDER BY id DESC
-             LIMIT {}",
-            filter.limit
-        );
+        let sql = format!("SELECT id, {} FROM audit WHERE {condition}{who} ORDER BY id DESC LIMIT {}", columns!(audit), filter.limit);
         let sql = sqlx::AssertSqlSafe(sql);
         let rows: Vec<EntryRow> = match &filter.who {
             Some(who) => read!(self, pool => sqlx::query_as(sql).bind(who).persistent(false).fetch_all(pool)),
@@ -50,7 +44,7 @@ impl Store {
         rows.into_iter().map(AuditEntry::try_from).collect()
     }
 
-    /// Writes down that the node has started, with what tells its configuration from others. Another one than the time before is a change.
+    /// Writes down that the node has started, with a fingerprint of its configuration. A new fingerprint is a change of the configuration.
     pub async fn record_start(&self, time_us: i64, configuration: &str, mut detail: Value) -> Result<(), StoreError> {
         let last: Option<String> = read!(self, pool => sqlx::query_scalar(
             "SELECT detail FROM audit WHERE action IN ('start', 'configure') ORDER BY id DESC LIMIT 1",
@@ -68,41 +62,42 @@ impl Store {
     }
 }
 
-/// Adds a change to a transaction.
+/// Adds an entry to a transaction.
 pub(super) fn add(batch: &mut WriteBatch, record: &Record) {
-    batch.push("INSERT INTO audit (time_us, who, origin, action, detail) VALUES ($1, $2, $3, $4, $5)", values(record));
+    batch.push(concat!("INSERT INTO audit (", columns!(audit), ") VALUES ($1, $2, $3, $4, $5)"), values(record));
 }
 
-/// The same, if the transaction finds a token of this hash: it has just been made.
+/// Adds an entry if the transaction finds a token with this hash: it has just been made.
 pub(super) fn add_if_hash(batch: &mut WriteBatch, record: &Record, hash: &str) {
     let mut values = values(record);
     values.push(hash.to_owned().into());
     batch.push(
-        "INSERT INTO audit (time_us, who, origin, action, detail)
-         SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM tokens WHERE hash = $6)",
+        concat!("INSERT INTO audit (", columns!(audit), ") SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM tokens WHERE hash = $6)"),
         values,
     );
 }
 
-/// The same, if the transaction finds a token of this name: it is about to go.
+/// Adds an entry if the transaction finds a token with this name: it is about to be removed.
 pub(super) fn add_if_name(batch: &mut WriteBatch, record: &Record, name: &str) {
     let mut values = values(record);
     values.push(name.to_owned().into());
     batch.push(
-        "INSERT INTO audit (time_us, who, origin, action, detail)
-         SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM tokens WHERE name = $6)",
+        concat!("INSERT INTO audit (", columns!(audit), ") SELECT $1, $2, $3, $4, $5 WHERE EXISTS (SELECT 1 FROM tokens WHERE name = $6)"),
         values,
     );
 }
 
-/// The same for what went live, once for each deployment.
+/// Adds an entry about a live deployment, once for each.
 pub(super) fn add_deployment(batch: &mut WriteBatch, deployment: &Deployment, origin: Option<Origin>) {
     let record = of_deployment(deployment, origin);
     let mut values = values(&record);
     values.push(deployment.id.0.into());
     batch.push(
-        "INSERT INTO audit (time_us, who, origin, action, detail, deployment) VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (deployment) DO NOTHING",
+        concat!(
+            "INSERT INTO audit (",
+            columns!(audit),
+            ", deployment) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (deployment) DO NOTHING"
+        ),
         values,
     );
 }

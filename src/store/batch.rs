@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Postgres, Row as _, Sqlite};
 use super::{
     Store,
     database::Database,
-    limited::{LONG_LIMIT, Limited, STATEMENT_LIMIT},
+    pool::{LONG_LIMIT, Pool, STATEMENT_LIMIT},
 };
 use crate::deployment::DeploymentId;
 
@@ -147,7 +147,7 @@ impl WriteBatch {
         if self.precondition.is_some() { LONG_LIMIT } else { STATEMENT_LIMIT }
     }
 
-    async fn write_to_postgres(self, writer: &Limited<Postgres>) -> sqlx::Result<()> {
+    async fn write_to_postgres(self, writer: &Pool<Postgres>) -> sqlx::Result<()> {
         let mut transaction = writer.begin(self.limit()).await?;
         if let Some(precondition) = self.precondition {
             // Until the end of the transaction nobody else records a deployment. Readers go on.
@@ -162,7 +162,7 @@ impl WriteBatch {
         transaction.commit().await
     }
 
-    async fn write_to_sqlite(self, writer: &Limited<Sqlite>) -> sqlx::Result<()> {
+    async fn write_to_sqlite(self, writer: &Pool<Sqlite>) -> sqlx::Result<()> {
         let mut transaction = writer.begin(self.limit()).await?;
         if let Some(precondition) = self.precondition {
             let live = transaction.fetch_optional(LIVE).await?;

@@ -2,15 +2,15 @@
 
 use sqlx::{Postgres, Sqlite};
 
-use super::limited::Limited;
+use super::pool::Pool;
 
 /// An open database.
 #[derive(Debug, Clone)]
 pub(super) enum Database {
     /// The writer and the readers are the same connections. A node writes only while it holds the database.
-    Postgres { writer: Limited<Postgres>, readers: Limited<Postgres> },
+    Postgres { writer: Pool<Postgres>, readers: Pool<Postgres> },
     /// SQLite has one writer at a time. The writer is one connection, so that writers queue here and do not fail there.
-    Sqlite { writer: Limited<Sqlite>, readers: Limited<Sqlite> },
+    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
 }
 
 /// Runs one query on the connections for reading: the same text on both databases, each with its own driver.

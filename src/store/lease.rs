@@ -1,8 +1,11 @@
-//! One node at a time has a database. Two would take each other's deployments for their own: the second is refused when it starts, and one that
-//! has lost its database to another writes nothing there until that one has left.
+//! One node at a time has a database: two nodes would take each other's deployments for their own.
 //!
-//! On Postgres it is an advisory lock, held by a connection of its own and asked for again when that breaks; transactions ask whether that
-//! connection still has it, and no statement of a writer runs while it is known to be broken. An SQLite file has a lock file beside it, wherever it lies and by whatever name it was found.
+//! A second node is refused when it starts. A node that has lost its database to another writes nothing there until the other one has left.
+//!
+//! On Postgres the lease is an advisory lock. A connection of its own holds the lock, and takes it again when that connection breaks. Each
+//! transaction asks whether this connection still has the lock. No other statement of a writer runs while the connection is known to be broken.
+//!
+//! An SQLite file has a lock file beside it. The lock is the same by whatever path the file was found.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -16,30 +19,37 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::{
     StoreError,
-    connect::{CONNECT_LIMIT, Place, close},
+    connect::{CONNECT_LIMIT, DatabaseUrl, close},
     error::Reason,
-    limited::{self, HOLDERS},
+    pool::{Fence, HOLDERS, TRY_LOCK},
 };
 
-/// Takes the advisory lock, and tells the number of the session that has it then.
-const TRY: &str = "SELECT CASE WHEN pg_try_advisory_lock(1885954924, hashtext(current_schema())) THEN pg_backend_pid() END";
-/// Who has it: name, address and time, where this user may see them.
-const HOLDER: &str = "
+/// Describes sessions: number, name, address, and time of the beginning. This user may not see all of that.
+const DESCRIBE: &str = "
     SELECT sessions.pid, COALESCE(sessions.application_name, ''), host(sessions.client_addr),
         to_char(sessions.backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
     FROM pg_stat_activity AS sessions
     WHERE sessions.pid IN";
-/// Has the server notice after half a minute that the machine of a holder is gone: its lock is free then.
+/// With these the server notices within half a minute that the machine of a holder is gone, and frees its lock.
 const KEEPALIVES: [(&str, u32); 3] = [("tcp_keepalives_idle", 15), ("tcp_keepalives_interval", 5), ("tcp_keepalives_count", 3)];
-/// Shortest and longest wait before the lock is asked for again.
+/// Shortest and longest wait between two attempts to take the lock again.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Most of a host's name that fits into what Postgres keeps of a session's name, 63 bytes, with the rest.
+/// Characters of a host's name in the name of a session. Postgres keeps 63 bytes of the whole name.
 const HOST_LENGTH: usize = 23;
 
 /// The right to be the only node on a database.
 pub struct Lease {
-    hold: limited::Hold,
+    fence: Fence,
     lock: Lock,
+}
+
+/// A change of a lease that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseChange {
+    /// Another node took the database while the connection was broken; the text says which. Nothing is written until it has left.
+    Lost(String),
+    /// The other node has left, and this node has the database again.
+    Regained,
 }
 
 enum Lock {
@@ -56,90 +66,99 @@ enum Lock {
 
 impl Lease {
     /// Takes the database, if no other node has it.
-    pub(super) async fn take(place: &Place, identity: &str) -> Result<Self, StoreError> {
-        let hold = limited::Hold::default();
-        let lock = match place {
-            Place::Sqlite(path) => Lock::File { _file: lock_file(&real_name(path, place)?, place, identity)? },
-            Place::Postgres(options) => {
-                let options = options.clone().application_name(&me(identity)).options(KEEPALIVES);
-                // A pool, which the session below is of, would try again and again where it is refused.
-                close(place.connect_postgres(&options).await?).await;
-                let session = session(&options).await.map_err(|source| StoreError::connect(place.describe(), source))?;
-                let (session, number) = session.map_err(|by| StoreError::InUse { place: place.describe(), by })?;
-                hold.take(number);
-                Lock::Session { place: place.describe(), options: Box::new(options), session: Box::new(session) }
+    pub(super) async fn take(url: &DatabaseUrl, identity: &str) -> Result<Self, StoreError> {
+        let fence = Fence::default();
+        let lock = match url {
+            DatabaseUrl::Sqlite(path) => Lock::File { _file: lock_file(&real_name(path, url)?, url, identity)? },
+            DatabaseUrl::Postgres(options) => {
+                let options = options.clone().application_name(&session_name(identity)).options(KEEPALIVES);
+                // The session below belongs to a pool, which would hide a refusal and try again. This connection finds it out.
+                close(url.connect_postgres(&options).await?).await;
+                match try_lock(&options).await.map_err(|source| StoreError::connect(url.describe(), source))? {
+                    Attempt::Locked { session, number } => {
+                        fence.held_by(number);
+                        Lock::Session { place: url.describe(), options: Box::new(options), session }
+                    }
+                    Attempt::InUse { by } => return Err(StoreError::InUse { place: url.describe(), by }),
+                }
             }
         };
-        Ok(Self { hold, lock })
+        Ok(Self { fence, lock })
     }
 
-    /// Returns what tells writers whether this node still has the database.
-    pub(super) fn hold(&self) -> limited::Hold {
-        self.hold.clone()
+    /// Returns the fence that keeps writers from the database while this node does not have it.
+    pub(super) fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
-    /// Holds it for ever. Tells when another node has taken it while the connection was broken, and when it has left.
-    pub async fn keep(self, tell: impl Fn(Option<&str>)) {
-        let Self { hold, lock } = self;
+    /// Holds the lease for ever, and takes it again when it is lost. Reports each change.
+    pub async fn keep(self, on_change: impl Fn(LeaseChange)) {
+        let Self { fence, lock } = self;
         let Lock::Session { place, options, mut session } = lock else { return std::future::pending().await };
         loop {
-            // Nobody notifies; an answer, of whatever kind, says that the connection broke.
+            // Nobody sends notifications here. The end of this loop says that the connection broke.
             while matches!(session.try_recv().await, Ok(Some(_))) {}
-            hold.break_off("it is made again".into());
+            fence.broken("it is made again".into());
             drop(session);
-            session = Box::new(taken_again(&options, &place, &hold, &tell).await);
+            session = take_again(&options, &place, &fence, &on_change).await;
         }
     }
 }
 
-async fn taken_again(options: &PgConnectOptions, place: &str, hold: &limited::Hold, tell: &impl Fn(Option<&str>)) -> PgListener {
-    let (mut wait, mut is_told) = (RETRY.0, false);
+async fn take_again(options: &PgConnectOptions, place: &str, fence: &Fence, on_change: &impl Fn(LeaseChange)) -> Box<PgListener> {
+    let (mut wait, mut is_lost) = (RETRY.0, false);
     loop {
-        match session(options).await {
-            Ok(Ok((session, number))) => {
-                hold.take(number);
-                if is_told {
-                    tell(None);
+        match try_lock(options).await {
+            Ok(Attempt::Locked { session, number }) => {
+                fence.held_by(number);
+                if is_lost {
+                    on_change(LeaseChange::Regained);
                 }
                 return session;
             }
-            Ok(Err(by)) => {
-                let other = by.clone().unwrap_or_else(|| "it does not say which".into());
-                hold.lose(other);
-                if !is_told {
-                    let lost = StoreError::InUse { place: place.into(), by };
-                    tell(Some(&lost.to_string()));
-                    is_told = true;
+            Ok(Attempt::InUse { by }) => {
+                fence.lost_to(by.clone().unwrap_or_else(|| "it does not say which".into()));
+                if !is_lost {
+                    on_change(LeaseChange::Lost(StoreError::InUse { place: place.into(), by }.to_string()));
+                    is_lost = true;
                 }
             }
-            // The database is away; the journal says so.
-            Err(error) => hold.break_off(Reason(error).to_string()),
+            // The database is away; the journal reports that.
+            Err(error) => fence.broken(Reason(error).to_string()),
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY.1);
     }
 }
 
-/// Connects and locks, and returns the session with its number; else returns who has the lock, if that is known.
-async fn session(options: &PgConnectOptions) -> sqlx::Result<Result<(PgListener, i32), Option<String>>> {
+/// The answer to one attempt to take the lock.
+enum Attempt {
+    /// This session has the lock; Postgres gave the session this number.
+    Locked { session: Box<PgListener>, number: i32 },
+    /// Another session has it, described as far as this user may see it.
+    InUse { by: Option<String> },
+}
+
+/// Connects, and takes the lock if it is free.
+async fn try_lock(options: &PgConnectOptions) -> sqlx::Result<Attempt> {
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT).idle_timeout(None).max_lifetime(None);
     let locking = async {
-        let mut session = PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?;
+        let mut session = Box::new(PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?);
         session.eager_reconnect(false);
-        if let Some(number) = sqlx::query_scalar(TRY).fetch_one(&mut session).await? {
-            return Ok(Ok((session, number)));
+        if let Some(number) = sqlx::query_scalar(TRY_LOCK).fetch_one(&mut *session).await? {
+            return Ok(Attempt::Locked { session, number });
         }
         let holder: Option<(i32, String, Option<String>, Option<String>)> =
-            sqlx::query_as(sqlx::AssertSqlSafe(format!("{HOLDER} ({HOLDERS})"))).fetch_optional(&mut session).await?;
-        let Some((pid, name, address, since)) = holder else { return Ok(Err(None)) };
-        // This process has the data folder, so another of this node has ended. Its session goes on where the network between them broke.
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("{DESCRIBE} ({HOLDERS})"))).fetch_optional(&mut *session).await?;
+        let Some((pid, name, address, since)) = holder else { return Ok(Attempt::InUse { by: None }) };
+        // The holder is this node itself, by the data folder: an earlier process, which has ended. Its session goes on where the network broke.
         if identity_in(&name).is_some_and(|identity| Some(identity) == options.get_application_name().and_then(identity_in)) {
-            sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut session).await?;
+            sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut *session).await?;
         }
-        Ok(Err(Some(described(&name, address, since)).filter(|holder| !holder.is_empty())))
+        Ok(Attempt::InUse { by: Some(described(&name, address, since)).filter(|holder| !holder.is_empty()) })
     };
     match tokio::time::timeout(2 * CONNECT_LIMIT, locking).await {
-        Ok(locked) => locked,
+        Ok(attempt) => attempt,
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
@@ -151,20 +170,21 @@ fn described(name: &str, address: Option<String>, since: Option<String>) -> Stri
     [name, address, since].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// Says which node this is: where it runs, as which process, and with which data folder.
-fn me(identity: &str) -> String {
-    // A service may see no more of `/proc` than its processes.
+/// Names a session for people: the host, the process, and the identity of the node's data folder.
+fn session_name(identity: &str) -> String {
+    // A service may see nothing of `/proc` but its processes.
     let host = ["/proc/sys/kernel/hostname", "/etc/hostname"].iter().find_map(|path| fs::read_to_string(path).ok());
     let host: String = host.as_deref().unwrap_or("?").trim().chars().filter(char::is_ascii).take(HOST_LENGTH).collect();
     format!("picloud on {host}, process {} ({identity})", std::process::id())
 }
 
+/// Returns the identity in the name of a session.
 fn identity_in(name: &str) -> Option<&str> {
     Some(name.strip_suffix(')')?.rsplit_once('(')?.1)
 }
 
-/// Returns the one name of a file that may be named in several ways. It is made if it is not there: before that it has no such name.
-fn real_name(path: &Path, place: &Place) -> Result<PathBuf, StoreError> {
+/// Returns the canonical path of a file. The file is made if it is missing, because only then it has such a path.
+fn real_name(path: &Path, url: &DatabaseUrl) -> Result<PathBuf, StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|source| StoreError::Folder { path: folder.into(), source })?;
     }
@@ -173,12 +193,12 @@ fn real_name(path: &Path, place: &Place) -> Result<PathBuf, StoreError> {
     }
     let Ok(name) = path.canonicalize() else { return Ok(path.into()) };
     match name.metadata() {
-        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::SeveralNames { place: place.describe() }),
+        Ok(file) if file.is_file() && file.nlink() > 1 => Err(StoreError::SeveralNames { place: url.describe() }),
         _ => Ok(name),
     }
 }
 
-fn lock_file(path: &Path, place: &Place, identity: &str) -> Result<File, StoreError> {
+fn lock_file(path: &Path, url: &DatabaseUrl, identity: &str) -> Result<File, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed = |source| StoreError::Folder { path: Path::new(&name).into(), source };
@@ -187,11 +207,11 @@ fn lock_file(path: &Path, place: &Place, identity: &str) -> Result<File, StoreEr
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let by = fs::read_to_string(&name).ok().filter(|by| !by.is_empty());
-            return Err(StoreError::InUse { place: place.describe(), by });
+            return Err(StoreError::InUse { place: url.describe(), by });
         }
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
-    // For people; the lock holds without it.
-    let _ = lock.set_len(0).and_then(|()| lock.write_all(me(identity).as_bytes()));
+    // The content is for people only; the lock does not need it.
+    let _ = lock.set_len(0).and_then(|()| lock.write_all(session_name(identity).as_bytes()));
     Ok(lock)
 }

@@ -1,48 +1,54 @@
-//! Forgets old executions, and the requests that were kept of them: by age, by count and by bytes.
+//! Removes old executions and their kept requests: by age, by count and by bytes.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError, append::signed, database::read, journal::Written};
+use super::{Store, StoreError, database::read, executions::signed, journal::Written};
 use crate::{clock::SharedClock, id::first_id_at};
 
 /// How long executions are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// Older ones go.
+pub struct Retention {
+    /// Executions that are older are removed.
     pub max_age: Duration,
-    /// The oldest beyond so many go. There may be a twentieth more for a while.
+    /// The oldest executions beyond this number are removed. There may be a twentieth more for a while.
     pub max_count: u64,
-    /// The oldest beyond so many bytes go, logs and kept requests counted. There may be a twentieth more for a while.
+    /// The oldest executions beyond these bytes are removed; logs and kept requests count. There may be a twentieth more for a while.
     pub max_bytes: u64,
 }
 
-impl Default for Settings {
+impl Default for Retention {
     fn default() -> Self {
         Self { max_age: Duration::from_secs(30 * 24 * 3600), max_count: 1_000_000, max_bytes: 1 << 30 }
     }
 }
 
-/// After a write, the longest until the next look.
+/// The longest time between a write and the next look for old executions.
 const PERIOD: Duration = Duration::from_secs(600);
 
-/// Looks for old executions after writes (`written` counts them) until the node stops. Without writes it sleeps without a timer.
-pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut written: watch::Receiver<Written>, shutdown: CancellationToken) {
-    // A look walks over every id that stays, so that each write has its part of twenty ids.
-    let many = (settings.max_count / 20).max(1);
+/// Removes old executions after writes (`written` counts them), until the node stops. Without writes it sleeps without a timer.
+pub async fn run(
+    store: Store,
+    retention: Retention,
+    clock: SharedClock,
+    mut written: watch::Receiver<Written>,
+    shutdown: CancellationToken,
+) {
+    // A look walks over every id that stays. After this many writes, that is twenty ids a write.
+    let many = (retention.max_count / 20).max(1);
     let mut pruned_at = *written.borrow();
     let rounds = async {
-        // An error says that the journal is gone.
+        // An error means that the journal is gone.
         while written.wait_for(|written: &Written| written.executions > pruned_at.executions).await.is_ok() {
             let enough = written.wait_for(|written: &Written| {
-                written.executions >= pruned_at.executions + many || written.bytes >= pruned_at.bytes + settings.max_bytes / 20
+                written.executions >= pruned_at.executions + many || written.bytes >= pruned_at.bytes + retention.max_bytes / 20
             });
-            // Both ways it is time to look.
+            // Whether enough was written or the time is over, it is time to look.
             let _ = tokio::time::timeout(PERIOD, enough).await;
             pruned_at = *written.borrow();
-            prune(&store, settings, clock.now_us()).await;
+            prune(&store, retention, clock.now_us()).await;
         }
     };
     tokio::select! {
@@ -51,12 +57,13 @@ pub async fn run(store: Store, settings: Settings, clock: SharedClock, mut writt
     }
 }
 
-/// Rows that one statement removes, so that a big clean-up lets writers in between: SQLite has one writer at a time.
+/// Rows that one statement removes. SQLite has one writer at a time, so a large clean-up must let others write between its slices.
 const SLICE: i64 = 2_000;
 
 impl Store {
-    /// Removes executions asked for before this time (microseconds since 1970), and the oldest beyond so many, and beyond so many bytes.
-    /// Returns how many went.
+    /// Removes executions requested before this time (microseconds since 1970), and the oldest beyond `max_count` and `max_bytes`.
+    ///
+    /// Returns the number of removed executions.
     pub async fn prune_executions(&self, before_us: i64, max_count: u64, max_bytes: u64) -> Result<u64, StoreError> {
         let too_many: Option<i64> = read!(self, pool => sqlx::query_scalar("SELECT id FROM executions ORDER BY id DESC LIMIT 1 OFFSET $1")
                 .bind(signed(max_count))
@@ -66,7 +73,8 @@ impl Store {
         let keep_from = first_id_at(before_us).max(too_many.map_or(0, |id| id + 1)).max(within.unwrap_or(0));
         let (mut from, mut removed) = (i64::MIN, 0);
         loop {
-            // A slice begins where the last one ended: what was removed may still be in the index, and would be walked over again.
+            // A slice begins where the last one ended. Removed rows may still be in the index, and a search from its beginning would walk
+            // over them again.
             let next: Option<i64> = read!(self, pool => sqlx::query_scalar(
                 "SELECT id FROM executions WHERE id >= $1 ORDER BY id LIMIT 1 OFFSET $2",
             )
@@ -76,7 +84,7 @@ impl Store {
             .map_err(StoreError::query("find old executions"))?;
             let next = next.filter(|id| *id < keep_from);
             let to = next.unwrap_or(keep_from);
-            // First, so that nothing is kept of an execution that is gone.
+            // Requests go first, so that no request outlives its execution.
             self.remove("DELETE FROM captures WHERE id >= $1 AND id < $2", &[from, to]).await?;
             removed += self.remove("DELETE FROM executions WHERE id >= $1 AND id < $2", &[from, to]).await?;
             if next.is_none() {
@@ -91,9 +99,9 @@ impl Store {
     }
 }
 
-async fn prune(store: &Store, settings: Settings, now_us: i64) {
-    let max_age_us = i64::try_from(settings.max_age.as_micros()).unwrap_or(i64::MAX);
-    match store.prune_executions(now_us.saturating_sub(max_age_us), settings.max_count, settings.max_bytes).await {
+async fn prune(store: &Store, retention: Retention, now_us: i64) {
+    let max_age_us = i64::try_from(retention.max_age.as_micros()).unwrap_or(i64::MAX);
+    match store.prune_executions(now_us.saturating_sub(max_age_us), retention.max_count, retention.max_bytes).await {
         Ok(0) => {}
         Ok(removed) => tracing::debug!(removed, "{removed} old executions were removed"),
         Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "old executions were not removed; that is tried again"),

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::{
     Store, StoreError, audit,
     batch::WriteBatch,
+    columns::columns,
     database::{change, read},
 };
 use crate::{
@@ -14,17 +15,15 @@ use crate::{
     audit::Record,
 };
 
-/// A token's last use is noted at most so often, so that requests do not each write.
+/// The shortest time between two notes of a token's use, so that not every request writes.
 const NOTE_INTERVAL: Duration = Duration::from_secs(60);
 
 impl Store {
-    /// Keeps a new token and writes down who made it; returns whether its name was free.
+    /// Keeps a new token, and writes down who made it. Returns whether its name was free.
     pub async fn create_token(&self, token: &Token, hash: &TokenHash, record: &Record) -> Result<bool, StoreError> {
         let mut batch = WriteBatch::default();
         batch.push(
-            "INSERT INTO tokens (name, hash, scope, functions, created_us, expires_us)
-             VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (name) DO NOTHING",
+            concat!("INSERT INTO tokens (", columns!(tokens), ") VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (name) DO NOTHING"),
             vec![
                 token.name.clone().into(),
                 hash.as_str().to_owned().into(),
@@ -32,6 +31,7 @@ impl Store {
                 token.functions.as_ref().map(ToString::to_string).into(),
                 token.created_us.into(),
                 token.expires_us.into(),
+                token.last_used_us.into(),
             ],
         );
         audit::add_if_hash(&mut batch, record, hash.as_str());
@@ -44,19 +44,15 @@ impl Store {
 
     /// Returns every token by name, expired ones too.
     pub async fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        let rows: Vec<TokenRow> = read!(self, pool => sqlx::query_as(
-            "SELECT name, scope, functions, created_us, expires_us, last_used_us
-             FROM tokens",
-        )
-        .fetch_all(pool))
-        .map_err(StoreError::query("read the tokens"))?;
+        let rows: Vec<TokenRow> = read!(self, pool => sqlx::query_as(concat!("SELECT ", columns!(tokens), " FROM tokens")).fetch_all(pool))
+            .map_err(StoreError::query("read the tokens"))?;
         let mut tokens = rows.into_iter().map(Token::try_from).collect::<Result<Vec<_>, _>>()?;
-        // Here and not in SQL: databases may sort texts by a language's rules.
+        // Sorted here and not in SQL: databases may sort texts by the rules of a language.
         tokens.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(tokens)
     }
 
-    /// Forgets a token, which is worth nothing from now on, and writes down who wanted that; returns whether there was one of this name.
+    /// Removes a token, and writes down who removed it. Returns whether there was one of this name.
     pub async fn revoke_token(&self, name: &str, record: &Record) -> Result<bool, StoreError> {
         let known: Option<String> =
             read!(self, pool => sqlx::query_scalar("SELECT name FROM tokens WHERE name = $1").bind(name).fetch_optional(pool))
@@ -71,27 +67,22 @@ impl Store {
         Ok(true)
     }
 
-    /// Returns the tokens that were made last, so many at most, with their hashes. A row that makes no sense is passed over.
+    /// Returns the newest tokens with their hashes, at most `limit`. Rows that cannot be read are left out.
     pub async fn hashed_tokens(&self, limit: u32) -> Result<Vec<(TokenHash, Token)>, StoreError> {
-        let rows: Vec<HashedRow> = read!(self, pool => sqlx::query_as(
-            "SELECT hash, name, scope, functions, created_us, expires_us, last_used_us
-             FROM tokens
-             ORDER BY created_us DESC
-             LIMIT $1",
-        )
+        let rows: Vec<TokenRow> = read!(self, pool => sqlx::query_as(concat!(
+            "SELECT ", columns!(tokens), " FROM tokens ORDER BY created_us DESC LIMIT $1",
+        ))
         .bind(i64::from(limit))
         .fetch_all(pool))
         .map_err(StoreError::query("read the tokens"))?;
-        Ok(rows.into_iter().filter_map(|row| Some((TokenHash::kept(row.hash), Token::try_from(row.token).ok()?))).collect())
+        Ok(rows.into_iter().filter_map(|row| Some((TokenHash::kept(row.hash.clone()), Token::try_from(row).ok()?))).collect())
     }
 
     /// Returns the token with this hash, if it has not expired, and notes that it was used.
     pub async fn token_by_hash(&self, hash: &TokenHash, now_us: i64) -> Result<Option<Token>, StoreError> {
-        let row: Option<TokenRow> = read!(self, pool => sqlx::query_as(
-            "SELECT name, scope, functions, created_us, expires_us, last_used_us
-             FROM tokens
-             WHERE hash = $1 AND (expires_us IS NULL OR expires_us > $2)",
-        )
+        let row: Option<TokenRow> = read!(self, pool => sqlx::query_as(concat!(
+            "SELECT ", columns!(tokens), " FROM tokens WHERE hash = $1 AND (expires_us IS NULL OR expires_us > $2)",
+        ))
         .bind(hash.as_str())
         .bind(now_us)
         .fetch_optional(pool))
@@ -105,7 +96,7 @@ impl Store {
         Ok(Some(token))
     }
 
-    /// Notes when a token was used. Its owner gets in even where that cannot be written down.
+    /// Notes when a token was used. If that cannot be written, the owner gets in all the same.
     async fn note_use(&self, name: &str, now_us: i64) {
         let noted = change!(self, pool => async {
             sqlx::query("UPDATE tokens SET last_used_us = $1 WHERE name = $2").bind(now_us).bind(name).execute(pool).await.map(drop)
@@ -117,15 +108,9 @@ impl Store {
 }
 
 #[derive(FromRow)]
-struct HashedRow {
-    hash: String,
-    #[sqlx(flatten)]
-    token: TokenRow,
-}
-
-#[derive(FromRow)]
 struct TokenRow {
     name: String,
+    hash: String,
     scope: String,
     functions: Option<String>,
     created_us: i64,

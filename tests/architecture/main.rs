@@ -1,6 +1,7 @@
 //! Holds the direction of dependencies: which part may name which, and which crates only one part may know.
 
 mod circles;
+mod columns;
 mod names;
 mod promises;
 mod sources;

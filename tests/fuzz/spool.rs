@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use picloud::{execution::Execution, store::spool::Spool};
+use picloud::{execution::Execution, store::journal::spool::Spool};
 
 use crate::harness::fuzz;
 

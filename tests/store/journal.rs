@@ -6,11 +6,7 @@ use picloud::{
     clock::Clock,
     execution::Execution,
     id::{ExecutionId, first_id_at},
-    store::{
-        ExecutionFilter, Journal, Store,
-        journal::{Settings, Stats},
-        retention,
-    },
+    store::{ExecutionFilter, Journal, JournalSettings, Retention, Store, journal::Stats, retention},
 };
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -38,7 +34,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(folder: &TempDir, settings: Settings) -> Self {
+    fn start(folder: &TempDir, settings: JournalSettings) -> Self {
         let journal = Journal::open(folder.path(), settings).unwrap();
         let shutdown = CancellationToken::new();
         let task = tokio::spawn(journal.clone().run(shutdown.clone()));
@@ -73,7 +69,7 @@ async fn all(store: &Store) -> Vec<i64> {
 
 async fn what_is_recorded_reaches_the_store(fresh: Fresh) {
     let store = fresh.open().await;
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.journal.connect(store.clone());
     running.record(0..1);
     running.until_written(1).await;
@@ -85,7 +81,8 @@ async fn what_is_recorded_reaches_the_store(fresh: Fresh) {
 
 async fn shutting_down_brings_the_last_ones_home(fresh: Fresh) {
     let store = fresh.open().await;
-    let running = Running::start(&fresh.folder, Settings { flush_interval: Duration::from_secs(3600), ..Settings::default() });
+    let running =
+        Running::start(&fresh.folder, JournalSettings { flush_interval: Duration::from_secs(3600), ..JournalSettings::default() });
     running.journal.connect(store.clone());
     running.record(0..10);
     assert_eq!(running.stop().await.written, 10);
@@ -93,13 +90,13 @@ async fn shutting_down_brings_the_last_ones_home(fresh: Fresh) {
 }
 
 async fn a_store_that_comes_late_gets_everything_in_order(fresh: Fresh) {
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.record(0..1500);
     running.until_spooled().await;
     let stats = running.stop().await;
     assert_eq!((stats.written, stats.dropped), (0, 0));
     // The next process finds them, and new ones go behind them.
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.record(1500..3000);
     let store = fresh.open().await;
     running.journal.connect(store.clone());
@@ -120,7 +117,7 @@ async fn one_bad_execution_does_not_take_the_others_along(fresh: Fresh) {
             .unwrap();
         pool.close().await;
     }
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.journal.connect(store.clone());
     running.record(0..20);
     running.journal.record(Execution { path: "/bad\0".into(), ..execution(20) });
@@ -140,9 +137,9 @@ impl Clock for Stopped {
 
 async fn old_executions_go_after_new_ones_came(fresh: Fresh) {
     let store = fresh.open().await;
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.journal.connect(store.clone());
-    let settings = retention::Settings { max_age: Duration::from_secs(60), max_count: 100, max_bytes: u64::MAX };
+    let settings = Retention { max_age: Duration::from_secs(60), max_count: 100, max_bytes: u64::MAX };
     let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
     let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
     running.journal.record(Execution { id: ExecutionId(first_id_at(NOW_US - 61_000_000)), ..execution(0) });
@@ -158,9 +155,9 @@ async fn old_executions_go_after_new_ones_came(fresh: Fresh) {
 
 async fn old_executions_go_when_they_are_too_many_bytes(fresh: Fresh) {
     let store = fresh.open().await;
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.journal.connect(store.clone());
-    let settings = retention::Settings { max_bytes: 200_000, ..retention::Settings::default() };
+    let settings = Retention { max_bytes: 200_000, ..Retention::default() };
     let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
     let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
     let path = "/".repeat(2_000);
@@ -178,7 +175,7 @@ async fn old_executions_go_when_they_are_too_many_bytes(fresh: Fresh) {
 async fn an_outage_of_postgres_loses_nothing() {
     let fresh = Fresh::postgres().await;
     let (proxy, url) = Proxy::before(&fresh.url).await;
-    let running = Running::start(&fresh.folder, Settings::default());
+    let running = Running::start(&fresh.folder, JournalSettings::default());
     running.journal.connect(Store::open(&url, fresh.folder.path()).await.unwrap());
     running.record(0..100);
     running.until_written(100).await;
@@ -201,7 +198,7 @@ async fn an_outage_of_postgres_loses_nothing() {
 #[tokio::test]
 async fn a_full_queue_drops_and_counts() {
     let folder = TempDir::new().unwrap();
-    let journal = Journal::open(folder.path(), Settings { queue: 10, ..Settings::default() }).unwrap();
+    let journal = Journal::open(folder.path(), JournalSettings { queue: 10, ..JournalSettings::default() }).unwrap();
     (0..25).map(execution).for_each(|execution| journal.record(execution));
     assert_eq!(journal.stats(), Stats { queued: 10, dropped: 15, ..Stats::default() });
 }
@@ -209,7 +206,7 @@ async fn a_full_queue_drops_and_counts() {
 #[tokio::test]
 async fn a_full_spool_drops_the_oldest_and_counts() {
     let fresh = Fresh::sqlite();
-    let running = Running::start(&fresh.folder, Settings { spool_bytes: 100_000, ..Settings::default() });
+    let running = Running::start(&fresh.folder, JournalSettings { spool_bytes: 100_000, ..JournalSettings::default() });
     running.record(0..2000);
     running.until_spooled().await;
     let store = fresh.open().await;

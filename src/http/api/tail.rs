@@ -19,7 +19,7 @@ use crate::{
     http::{app::App, problem::Problem},
     store::{
         ExecutionFilter,
-        feed::{Batch, Listener},
+        journal::feed::{Batch, Listener},
     },
 };
 

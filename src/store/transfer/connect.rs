@@ -1,6 +1,6 @@
 //! One connection to a database that is to be read or filled.
 
-use super::{Connection, Place, StoreError, quoted};
+use super::{Connection, DatabaseUrl, StoreError, quoted};
 use crate::store::connect::{self, sqlite_options};
 
 /// The number of this program's last migration.
@@ -8,8 +8,8 @@ pub fn last_schema() -> i64 {
     connect::last_schema()
 }
 
-impl Place {
-    /// Connects to what a node of this version has made, for reading.
+impl DatabaseUrl {
+    /// Connects to a database that a node of this version has made, for reading.
     pub(super) async fn connect_read_only(&self) -> Result<Connection, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Connection::Sqlite(Box::new(self.read_sqlite(path).await?)),
@@ -17,7 +17,7 @@ impl Place {
         })
     }
 
-    /// Connects, and makes the tables, up to date or as they were at an earlier schema.
+    /// Connects, and makes the tables of the newest or of an earlier schema.
     pub(super) async fn connect_and_migrate(&self, up_to: Option<i64>) -> Result<Connection, StoreError> {
         Ok(match self {
             Self::Sqlite(path) => Connection::Sqlite(Box::new(self.migrate_sqlite(path, up_to).await?.1)),
@@ -25,7 +25,7 @@ impl Place {
         })
     }
 
-    /// Refuses a database with tables of somebody else, or with a row in one of ours.
+    /// Refuses a database with the tables of another program, or with a row in its own tables.
     pub(super) async fn must_be_empty(&self) -> Result<(), StoreError> {
         let mut connection = match self {
             Self::Sqlite(path) if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) => {
@@ -52,7 +52,7 @@ impl Connection {
                     .await
             }
             Self::Sqlite(connection) => {
-                // Its own notes about the others are not counted.
+                // Without the tables that SQLite keeps for itself.
                 let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'";
                 sqlx::query_scalar(sql).fetch_all(&mut **connection).await
             }

@@ -1,12 +1,12 @@
-//! An empty database that becomes the copy of another: whole, or not at all.
+//! An empty database that becomes the copy of another: the whole copy, or none of it.
 
 use std::path::Path;
 
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use super::{Connection, Kind, Place, Row, StoreError, Sum, Table, Value, quoted};
+use super::{Connection, DatabaseUrl, Kind, Row, StoreError, Sum, Table, Value, quoted};
 
-/// Adds the values of rows to a statement, each with the type of its column, so that nothing has one, too.
+/// Adds the values of rows to a statement. Each has the type of its column, also if it is null.
 macro_rules! push_values {
     ($query:expr, $table:expr, $rows:expr) => {
         $query.push_values($rows, |mut values, row| {
@@ -29,37 +29,37 @@ const MAX_VALUES: usize = 32_000;
 /// Rows of one statement; more make it no faster.
 const MAX_ROWS: usize = 500;
 
-/// A database that is being filled. Nothing of that can be seen before `finish`.
+/// A database that is being filled, in one transaction: nothing of it is visible before `finish`.
 pub struct Filling {
     connection: Connection,
-    place: Place,
+    url: DatabaseUrl,
 }
 
 impl Filling {
-    /// Takes hold of a database that is empty, and makes the tables of this schema in it.
+    /// Opens an empty database, makes the tables of this schema in it, and begins the transaction.
     pub async fn open(url: &str, data_dir: &Path, schema: i64) -> Result<Self, StoreError> {
-        let place = Place::parse(url, data_dir)?;
-        place.must_be_empty().await?;
-        let mut connection = place.connect_and_migrate(Some(schema)).await?;
+        let url = DatabaseUrl::parse(url, data_dir)?;
+        url.must_be_empty().await?;
+        let mut connection = url.connect_and_migrate(Some(schema)).await?;
         let begin = match &connection {
             Connection::Postgres(_) => "BEGIN",
             Connection::Sqlite(_) => "BEGIN IMMEDIATE",
         };
         connection.run("begin to write", begin).await?;
-        Ok(Self { connection, place })
+        Ok(Self { connection, url })
     }
 
     /// Names the database, without user and password.
     pub fn place(&self) -> String {
-        self.place.describe()
+        self.url.describe()
     }
 
-    /// Every table that was made, each after those that it refers to.
+    /// Returns every table, each after the tables that it refers to.
     pub async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
         self.connection.tables().await
     }
 
-    /// Refuses tables that are not those of this database, by name, columns and their kinds, whatever the order.
+    /// Refuses tables that differ from those of this database in their names, or in their columns and kinds. The order does not matter.
     pub async fn must_have(&mut self, tables: &[Table]) -> Result<(), StoreError> {
         let sorted = |tables: &[Table]| {
             let mut tables = tables.to_vec();
@@ -99,13 +99,13 @@ impl Filling {
         Ok(())
     }
 
-    /// Reads back what a table holds, and refuses it if that is not what it should.
+    /// Reads a table back, and refuses it if its rows are not those that are wanted.
     pub async fn must_hold(&mut self, table: &Table, wanted: &Sum) -> Result<(), StoreError> {
         let found = self.connection.sum(table).await?;
         match found == *wanted {
             true => Ok(()),
             false => Err(StoreError::CameOutDifferent {
-                place: self.place.describe(),
+                place: self.url.describe(),
                 table: table.name.clone(),
                 found: found.rows,
                 wanted: wanted.rows,
@@ -113,16 +113,16 @@ impl Filling {
         }
     }
 
-    /// Makes all of it seen, and brings the tables up to date.
+    /// Ends the transaction, and brings the tables up to date.
     pub async fn finish(mut self) -> Result<(), StoreError> {
         self.go_on_counting().await?;
         self.connection.run("keep what was written", "COMMIT").await?;
         self.connection.close().await;
-        self.place.connect_and_migrate(None).await?.close().await;
+        self.url.connect_and_migrate(None).await?.close().await;
         Ok(())
     }
 
-    /// Has Postgres make the next keys after those that came.
+    /// Sets the counters of Postgres, so that new keys come after the copied ones.
     async fn go_on_counting(&mut self) -> Result<(), StoreError> {
         let Connection::Postgres(connection) = &mut self.connection else { return Ok(()) };
         let what = || StoreError::query("find the columns that count");

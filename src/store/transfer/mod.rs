@@ -1,5 +1,6 @@
-//! Whole databases as rows: out of one, into an empty one, or into a file between. What is moved is read from the schema itself, so that a
-//! table or a column of a later migration cannot be forgotten.
+//! Whole databases as rows: read from one, and written to an empty one or to a file.
+//!
+//! The tables and their columns come from the schema of the database itself, so a later migration cannot be forgotten here.
 
 mod connect;
 mod copy;
@@ -19,7 +20,7 @@ pub use filling::Filling;
 pub use rows::{Column, Kind, Row, Sum, Table, Tally, Value, parse_line, write_line};
 pub use snapshot::Snapshot;
 
-use super::{StoreError, connect::Place};
+use super::{StoreError, connect::DatabaseUrl};
 
 /// Turns a row of either driver into plain values.
 macro_rules! decode {
@@ -78,7 +79,7 @@ impl Connection {
         }
     }
 
-    /// Counts the rows of a table, and adds up what is in them.
+    /// Returns the number of rows of a table, and the digest of their lines.
     async fn sum(&mut self, table: &Table) -> Result<Sum, StoreError> {
         let (mut tally, mut line) = (Tally::default(), Vec::new());
         let mut rows = self.rows(table);
@@ -104,7 +105,7 @@ fn select(table: &Table, dialect: Dialect) -> String {
         _ => quoted(&column.name),
     };
     let order = |name: &String| match (dialect, table.kind_of(name)) {
-        // By its bytes, as SQLite has it, and not by the rules of a language.
+        // By its bytes as in SQLite, and not by the rules of a language.
         (Dialect::Postgres, Some(Kind::Text)) => format!("{} COLLATE \"C\"", quoted(name)),
         _ => quoted(name),
     };

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::hex::Hex;
 
-/// What a column holds.
+/// The kind of a column's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -23,7 +23,7 @@ pub enum Kind {
 pub struct Column {
     /// Its name.
     pub name: String,
-    /// What it holds.
+    /// The kind of its values.
     pub kind: Kind,
 }
 
@@ -39,13 +39,13 @@ pub struct Table {
 }
 
 impl Table {
-    /// Returns what a column holds.
+    /// Returns the kind of a column.
     pub(super) fn kind_of(&self, name: &str) -> Option<Kind> {
         self.columns.iter().find(|column| column.name == name).map(|column| column.kind)
     }
 }
 
-/// What is in one column of one row.
+/// The value of one column in one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// Nothing.
@@ -74,7 +74,7 @@ pub fn write_line(row: &[Value], line: &mut Vec<u8>) {
     line.push(b'\n');
 }
 
-/// Reads a line of a table. What it cannot be is told with the name of its column.
+/// Reads a line of a table. An error names the column.
 pub fn parse_line(table: &Table, line: &[u8]) -> Result<Row, String> {
     let values: Vec<serde_json::Value> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if values.len() != table.columns.len() {
@@ -93,10 +93,10 @@ pub fn parse_line(table: &Table, line: &[u8]) -> Result<Row, String> {
     table.columns.iter().zip(values).map(value).collect()
 }
 
-/// How many rows, and the SHA-256 of their lines: equal for equal tables.
+/// The number of rows, and the SHA-256 of their lines. Equal tables have equal sums.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sum {
-    /// How many.
+    /// The number of rows.
     pub rows: u64,
     /// Hexadecimal digits.
     pub sha256: String,
@@ -116,7 +116,7 @@ impl Tally {
         self.hash.update(line);
     }
 
-    /// Returns what came together.
+    /// Returns the sum of all lines.
     pub fn sum(self) -> Sum {
         Sum { rows: self.rows, sha256: Hex(&self.hash.finalize()).to_string() }
     }

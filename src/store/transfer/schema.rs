@@ -1,10 +1,10 @@
-//! Which tables a database has, as it says itself: what refers to another comes after it.
+//! The tables of a database, read from its schema. A table comes after the tables that it refers to.
 
 use std::collections::BTreeSet;
 
 use super::{Column, Connection, Kind, StoreError, Table};
 
-/// Without those that the database and sqlx keep for themselves.
+/// The columns of all tables, without those that SQLite and sqlx keep for themselves.
 const SQLITE_COLUMNS: &str = "
     SELECT tables.name, columns.name, columns.type, columns.pk
     FROM sqlite_schema AS tables
@@ -33,11 +33,11 @@ const POSTGRES_REFERENCES: &str = "
     JOIN pg_namespace AS schemas ON schemas.oid = tables.relnamespace AND schemas.nspname = current_schema()
     WHERE keys.contype = 'f'";
 
-/// Table, column, type, and at which place of the primary key it stands, from 1.
+/// Table, column, type, and the position in the primary key, from 1. 0: not in the key.
 type ColumnRow = (String, String, String, i64);
 
 impl Connection {
-    /// Returns every table that holds something of ours.
+    /// Returns every table of this program.
     pub(super) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
         let what = || StoreError::query("read which tables there are");
         let (columns, references): (Vec<ColumnRow>, Vec<(String, String)>) = match self {
@@ -79,7 +79,7 @@ fn kind_of(name: &str) -> Option<Kind> {
     }
 }
 
-/// Puts each table after those that it refers to.
+/// Puts each table after the tables that it refers to.
 fn in_order(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Table> {
     let mut placed: Vec<Table> = Vec::new();
     while !waiting.is_empty() {
@@ -87,7 +87,7 @@ fn in_order(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Tab
         let is_ready =
             |table: &Table| !references.iter().any(|(from, to)| *from == table.name && to != from && missing.contains(to.as_str()));
         let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ready);
-        // Tables that refer to each other in a circle have no order: the database will say so.
+        // Tables that refer to each other in a circle have no order. The database reports that later.
         let is_circle = ready.is_empty();
         placed.extend(ready);
         if is_circle {

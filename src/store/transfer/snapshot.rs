@@ -1,12 +1,12 @@
-//! A database as it is at one moment, whatever a node writes there meanwhile.
+//! The state of a database at one moment, whatever a node writes meanwhile.
 
 use std::path::Path;
 
 use futures_util::stream::BoxStream;
 
-use super::{Connection, Place, Row, StoreError, Table, quoted};
+use super::{Connection, DatabaseUrl, Row, StoreError, Table, quoted};
 
-/// A database as it is at one moment. Writers are not held up.
+/// The state of a database at one moment. Writers do not wait for it.
 pub struct Snapshot {
     connection: Connection,
     place: String,
@@ -14,18 +14,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes hold of a database of this program's schema.
+    /// Opens a database with this program's schema, and begins to read.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
-        let place = Place::parse(url, data_dir)?;
-        let mut connection = place.connect_read_only().await?;
+        let url = DatabaseUrl::parse(url, data_dir)?;
+        let mut connection = url.connect_read_only().await?;
         let begin = match &connection {
             Connection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
             Connection::Sqlite(_) => "BEGIN",
         };
         connection.run("begin to read", begin).await?;
-        // The moment is that of the first look.
+        // The first query sets the moment.
         let tables = connection.tables().await?;
-        Ok(Self { connection, place: place.describe(), tables })
+        Ok(Self { connection, place: url.describe(), tables })
     }
 
     /// Names the database, without user and password.
@@ -33,7 +33,7 @@ impl Snapshot {
         &self.place
     }
 
-    /// Every table, each after those that it refers to.
+    /// Returns every table, each after the tables that it refers to.
     pub fn tables(&self) -> &[Table] {
         &self.tables
     }

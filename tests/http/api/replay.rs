@@ -241,7 +241,7 @@ fn a_request_outlasts_a_database_that_is_away(story: Story) {
     // What the spool gives back is what went in.
     let folder = tempfile::tempdir().unwrap();
     let whole = Execution { capture: Some(Box::new(capture)), replay_of: Some(id), trigger: Trigger::Replay, ..execution.clone() };
-    let mut spool = picloud::store::spool::Spool::open(folder.path(), 1 << 20).unwrap();
+    let mut spool = picloud::store::journal::spool::Spool::open(folder.path(), 1 << 20).unwrap();
     spool.append(&[whole.clone(), execution.clone()]).unwrap();
     let read = spool.oldest(10).unwrap().unwrap();
     assert_eq!(read.executions, [whole, execution]);

@@ -1,41 +1,41 @@
-//! Finds the deployment that somebody means: by its id, by its revision, or by the beginning of that.
+//! Finds a deployment by its id, by its revision, or by the beginning of the revision.
 
 use sqlx::FromRow;
 
-use super::{Store, StoreError, database::read};
 use crate::{
     deployment::{Deployment, DeploymentId, DeploymentStatus},
     function::Revision,
+    store::{Store, StoreError, database::read},
 };
 
 /// The word for the deployment that is live.
 pub const LIVE: &str = "live";
 /// Fewest characters of a revision that name it.
 pub const SHORTEST_REVISION: usize = 7;
-/// Revisions that are told when the beginning is that of several.
-const TOLD: i32 = 4;
+/// Revisions that an error lists if more than one begins in the given way.
+const LISTED_REVISIONS: i32 = 4;
 
 /// Why there is no such deployment.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
-    /// Nothing is called so.
+    /// No deployment has this key.
     #[error("no deployment has the id or the revision `{0}`")]
     Unknown(String),
-    /// Too many revisions could be meant.
+    /// The beginning of a revision is too short.
     #[error("`{0}` is too short; a revision is named by its first {SHORTEST_REVISION} characters or more")]
     Short(String),
-    /// More than one revision begins so.
+    /// More than one revision begins in this way.
     #[error("`{key}` is the beginning of more than one revision: {}", list(revisions))]
     Ambiguous {
-        /// What was asked for.
+        /// The key.
         key: String,
         /// The newest of them.
         revisions: Vec<Revision>,
     },
-    /// What is live was asked for, and nothing ever was.
+    /// The live deployment was wanted, and none ever went live.
     #[error("nothing was ever live")]
     NothingLive,
-    /// It was refused.
+    /// The deployment was rejected.
     #[error("deployment {0} was rejected and never live")]
     NeverLive(DeploymentId),
     /// The database does not answer.
@@ -48,8 +48,9 @@ fn list(revisions: &[Revision]) -> String {
 }
 
 impl Store {
-    /// Returns the deployment that was live and is named so: by its id, by its revision (the newest of it), by the first characters of that, or
-    /// as [`LIVE`].
+    /// Returns the deployment with this key, if it went live.
+    ///
+    /// The key is the id, the revision (the newest deployment of it), the first characters of the revision, or [`LIVE`].
     pub async fn find_deployment(&self, key: &str) -> Result<Deployment, FindError> {
         let deployment = self.find_decision(key).await?;
         match deployment.status {
@@ -58,7 +59,7 @@ impl Store {
         }
     }
 
-    /// The same; by its id also one that was rejected.
+    /// Returns the deployment with this key as [`find_deployment`](Self::find_deployment) does; by its id also a rejected one.
     pub async fn find_decision(&self, key: &str) -> Result<Deployment, FindError> {
         if key == LIVE {
             return self.live_deployment().await?.ok_or(FindError::NothingLive);
@@ -83,7 +84,7 @@ impl Store {
         if characters < SHORTEST_REVISION {
             return Err(FindError::Short(key.into()));
         }
-        let found: Vec<Found> = read!(self, pool => sqlx::query_as(
+        let found: Vec<NewestOfRevision> = read!(self, pool => sqlx::query_as(
             "SELECT revision, MAX(id) AS newest
              FROM deployments
              WHERE substr(revision, 1, $1) = $2 AND status = 'live'
@@ -93,7 +94,7 @@ impl Store {
         )
         .bind(characters as i32)
         .bind(key)
-        .bind(TOLD)
+        .bind(LISTED_REVISIONS)
         .fetch_all(pool))
         .map_err(StoreError::query("find the deployment of a revision"))?;
         match &found[..] {
@@ -108,7 +109,7 @@ impl Store {
 }
 
 #[derive(FromRow)]
-struct Found {
+struct NewestOfRevision {
     revision: String,
     newest: i64,
 }

@@ -4,32 +4,34 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    Store, StoreError, audit,
-    batch::{Parameter, WriteBatch, json, overtaken},
-};
 use crate::{
-    audit::Record,
-    deployment::{Changes, Deployment, DeploymentId, DeploymentStatus, Following},
+    deployment::{Changes, Deployment, DeploymentId, DeploymentStatus},
     function::{Content, Digest},
+    store::{
+        Store, StoreError, audit,
+        batch::{Parameter, WriteBatch, json, overtaken},
+        columns::columns,
+    },
 };
 
-/// Most bytes of contents in one statement.
+/// A statement takes no further content once it has this many bytes.
 const CONTENTS_SLICE: usize = 16 << 20;
 
-/// What became of a deployment that was to be recorded.
+/// The answer to a request to record a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Recorded {
-    /// It is in the database.
+    /// The deployment is in the database.
     Done,
-    /// It is not: another one has gone live since. What it changes was found out against an older one.
+    /// Nothing was written: this other deployment has gone live since, and the changes were compared with an older one.
     Overtaken(DeploymentId),
 }
 
 impl Store {
-    /// Records a deployment and everything that it brings, or nothing of it, where `after` is the last that went live. A second time with the
-    /// same id changes nothing.
+    /// Records a deployment with its changes in one transaction, as a compare-and-set.
+    ///
+    /// `after` is the live deployment that `changes` were compared with. If another one is live by now, nothing is written. To record the same
+    /// id a second time changes nothing.
     pub async fn record_deployment(
         &self,
         deployment: &Deployment,
@@ -39,7 +41,7 @@ impl Store {
         let id = deployment.id.0;
         let mut batch = WriteBatch::of_deployment(deployment.id, after);
         if let Some(following) = &changes.following {
-            // First, because nothing else tells that this is the second time.
+            // Comes before the row of the deployment, which tells the second time from the first.
             batch.push(
                 "INSERT INTO following (id, state) SELECT 1, $1 WHERE NOT EXISTS (SELECT 1 FROM deployments WHERE id = $2)
                  ON CONFLICT (id) DO UPDATE SET state = excluded.state",
@@ -47,9 +49,11 @@ impl Store {
             );
         }
         batch.push(
-            "INSERT INTO deployments (id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             ON CONFLICT (id) DO NOTHING",
+            concat!(
+                "INSERT INTO deployments (",
+                columns!(deployments),
+                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
+            ),
             vec![
                 id.into(),
                 deployment.revision.0.clone().into(),
@@ -66,15 +70,10 @@ impl Store {
         add_contents(&mut batch, changes);
         add_versions(&mut batch, id, changes);
         let files: Vec<_> = changes.files.iter().map(|(path, content)| (path, content.as_ref().map(|content| content.digest))).collect();
-        batch.push_rows(
-            "INSERT INTO deployment_files (deployment, path, digest) SELECT $2, value->>0, value->>1",
-            &files,
-            vec![id.into()],
-        );
+        batch.push_rows("INSERT INTO deployment_files (deployment, path, digest) SELECT $2, value->>0, value->>1", &files, vec![id.into()]);
         let functions: Vec<_> = deployment.changes.iter().map(|change| (&change.function, change.from, change.to)).collect();
         batch.push_rows(
-            "INSERT INTO deployment_functions (deployment, function, from_version, to_version)
-             SELECT $2, value->>0, value->>1, value->>2",
+            concat!("INSERT INTO deployment_functions (", columns!(deployment_functions), ") SELECT $2, value->>0, value->>1, value->>2"),
             &functions,
             vec![id.into()],
         );
@@ -89,17 +88,6 @@ impl Store {
             },
         }
     }
-
-    /// Remembers what an operator told about following the source, and who that was.
-    pub async fn set_following(&self, following: &Following, record: &Record) -> Result<(), StoreError> {
-        let mut batch = WriteBatch::default();
-        audit::add(&mut batch, record);
-        batch.push(
-            "INSERT INTO following (id, state) VALUES (1, $1) ON CONFLICT (id) DO UPDATE SET state = excluded.state",
-            vec![json(following).into()],
-        );
-        self.write(batch).await.map_err(StoreError::query("remember how the source is followed"))
-    }
 }
 
 fn add_contents(batch: &mut WriteBatch, changes: &Changes) {
@@ -108,8 +96,8 @@ fn add_contents(batch: &mut WriteBatch, changes: &Changes) {
     let contents: BTreeMap<Digest, &Content> = of_files.chain(of_functions).map(|content| (content.digest, content)).collect();
     let mut contents = contents.into_values().peekable();
     while contents.peek().is_some() {
-        // JSON has no bytes, so all go in one blob beside it, each named by its first byte (from 1) and its length. The blob begins with a byte
-        // of nobody's: to SQLite a part of an empty one is NULL.
+        // JSON has no bytes, so the contents go in one blob beside it. A row names its content by the first byte (from 1) and the length.
+        // The blob begins with an unused byte: in SQLite a part of an empty blob is NULL.
         let (mut rows, mut bytes) = (Vec::new(), vec![0]);
         while let Some(content) = contents.next_if(|_| bytes.len() < CONTENTS_SLICE) {
             rows.push((content.digest, bytes.len() + 1, content.bytes.len()));

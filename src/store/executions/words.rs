@@ -7,13 +7,13 @@ use std::{
 
 use sqlx::AssertSqlSafe;
 
-use super::{
-    Store, StoreError,
-    database::{change, read},
-};
 use crate::{
     execution::Execution,
     function::{FunctionName, Version},
+    store::{
+        Store, StoreError,
+        database::{change, read},
+    },
 };
 
 /// Names kept in memory; past it all are forgotten and asked for again. Ten thousand functions with six versions each.
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 70_000;
 
 /// The numbers that this process knows.
 #[derive(Debug, Default)]
-pub(super) struct Words(Mutex<Keys>);
+pub(in crate::store) struct Words(Mutex<Keys>);
 
 #[derive(Debug, Default, Clone)]
 pub(super) struct Keys {

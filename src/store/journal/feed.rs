@@ -1,8 +1,10 @@
-//! The executions that were just written, for those who follow them live.
+//! Hands executions that were just written to listeners.
 //!
-//! The journal tells whole batches after they are in the store, so that requests pay nothing, and so that whoever begins to listen finds
-//! everything earlier in the store. What is kept is bounded in bytes, and kept only while somebody listens; a listener that is so slow
-//! that its next batch is gone hears that, and nobody waits for it.
+//! The journal sends whole batches after they are in the store. So requests pay nothing, and a new listener finds all earlier executions in the
+//! store.
+//!
+//! Batches are kept only while there is a listener, and their bytes are bounded. A listener that is too slow for that gets [`Behind`]; nobody
+//! waits for it.
 
 use std::{
     collections::VecDeque,
@@ -14,15 +16,14 @@ use tokio::sync::watch;
 
 use crate::execution::{Execution, ExecutionId};
 
-/// Bytes of batches that are kept for listeners; the newest batch stays, however large.
+/// Bytes of batches that are kept for listeners. The newest batch stays, however large it is.
 const KEPT_BYTES: usize = 16 << 20;
-/// Ids of the executions told last, in their order, by which a listener that was cut off goes on: a third of a second at full load, hours
-/// at rest.
+/// The last ids that are remembered, for a listener that was cut off and goes on. They cover a third of a second at full load, and hours at rest.
 const RECENT: usize = 20_000;
-/// What an execution takes beside its texts, roughly.
+/// The bytes of an execution without its texts, roughly.
 const OVERHEAD_BYTES: usize = 400;
 
-/// Tells executions to listeners: a cheap handle to be cloned.
+/// Sends executions to listeners: a cheap handle to be cloned.
 #[derive(Clone)]
 pub struct Feed(Arc<Shared>);
 
@@ -42,18 +43,18 @@ struct Kept {
     recent: VecDeque<ExecutionId>,
 }
 
-/// Some executions, in the order in which they ended, or nearly so.
+/// Executions that were written together, roughly in the order in which they ended.
 #[derive(Clone)]
 pub struct Batch(Arc<Vec<Execution>>, Range<usize>);
 
 impl Batch {
-    /// Returns them.
+    /// Returns the executions.
     pub fn executions(&self) -> &[Execution] {
         &self.0[self.1.clone()]
     }
 }
 
-/// The listener's next batch is gone, because it was too slow.
+/// The listener was too slow: its next batch is gone.
 #[derive(Debug)]
 pub struct Behind;
 
@@ -64,7 +65,7 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Tells these executions, each once.
+    /// Sends executions to the listeners.
     pub(super) fn tell(&self, executions: &Arc<Vec<Execution>>, range: Range<usize>) {
         if range.is_empty() {
             return;
@@ -92,7 +93,7 @@ impl Feed {
         self.0.told.send_modify(|count| *count += 1);
     }
 
-    /// Begins to listen. Returns also what was told after this execution, if that is remembered; it is in the store.
+    /// Begins to listen. Also returns the ids that were sent after this execution, if it is still remembered. They are in the store.
     pub fn listen(&self, after: Option<ExecutionId>) -> (Listener, Option<Vec<ExecutionId>>) {
         let told = self.0.told.subscribe();
         let mut kept = self.kept();
@@ -114,7 +115,7 @@ fn size(execution: &Execution) -> usize {
     OVERHEAD_BYTES + execution.path.len() + logs + capture + execution.failure.as_ref().map_or(0, |failure| failure.message.len())
 }
 
-/// Somebody who listens, until it is dropped.
+/// Gets every batch, until it is dropped.
 pub struct Listener {
     feed: Feed,
     /// The number of the next batch.
@@ -134,7 +135,7 @@ impl Listener {
                     return Ok(batch.clone());
                 }
             }
-            // It cannot fail: this holds the sender.
+            // This cannot fail: `feed` has the sender.
             let _ = self.told.changed().await;
         }
     }

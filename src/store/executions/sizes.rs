@@ -1,27 +1,35 @@
-//! How many bytes of executions there are, without reading them: a row for each minute or so says what was added in that time. Retention walks
-//! over these rows, from the newest, to find where the executions begin that there is room for.
+//! The bytes that executions take, without reading them: one row for each bucket of about a minute.
 //!
-//! It is an estimate. An execution counts for its texts (path, method, request id, logs, failure), for its kept request, and for
-//! [`ROW_BYTES`]. Databases compress, fill pages in part, and use the room of what was removed again.
+//! Retention walks over these rows from the newest, and finds the oldest execution that there is room for.
+//!
+//! The bytes are an estimate. An execution counts for its texts (path, method, request id, logs, failure), for its kept request, and for
+//! [`ROW_BYTES`]. A database also compresses, fills pages in part, and uses freed room again.
 
 use std::collections::BTreeMap;
 
 use sqlx::FromRow;
 
-use super::{
+use crate::store::{
     Store, StoreError,
+    columns::columns,
     database::{change, read},
-    limited::LONG_LIMIT,
+    pool::LONG_LIMIT,
 };
 
-/// What a row takes beside its texts, with its entries in two indexes.
+/// The bytes of a row without its texts, with its entries in two indexes.
 pub(super) const ROW_BYTES: i64 = 160;
-/// An id begins with its time, so ids of 2^37 following ones are of the same 67 seconds. Statements and migrations have this number, too.
+/// The low bits of an id that a bucket leaves out. An id begins with its time, so a bucket has the ids of 67 seconds.
+///
+/// Statements and migrations have this number, too.
 const BUCKET_BITS: u32 = 37;
 
 /// Adds to a bucket, in SQLite.
-pub(super) const ADD: &str = "INSERT INTO execution_sizes (bucket, bytes, rows) VALUES (?, ?, ?)
-    ON CONFLICT (bucket) DO UPDATE SET bytes = bytes + excluded.bytes, rows = rows + excluded.rows";
+pub(super) const ADD: &str = concat!(
+    "INSERT INTO execution_sizes (",
+    columns!(execution_sizes),
+    ") VALUES (?, ?, ?)
+     ON CONFLICT (bucket) DO UPDATE SET bytes = bytes + excluded.bytes, rows = rows + excluded.rows"
+);
 
 /// What was added to one bucket.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +43,7 @@ pub(super) struct Size {
 pub(super) struct Sizes(BTreeMap<i64, Size>);
 
 impl Sizes {
-    /// Counts rows (ids and bytes) of which so many were new. Which of them is not known, so each counts for its part.
+    /// Counts rows (ids and bytes), of which `added` were new. It is not known which ones, so the first bucket gets their share of the bytes.
     pub(super) fn add(&mut self, rows: &[(i64, i64)], added: u64) {
         let (all, added) = (rows.len() as i64, added as i64);
         if all == added {
@@ -63,9 +71,9 @@ impl Sizes {
     }
 }
 
-/// The newest bucket that there is no room for, or not for all of it.
+/// The newest bucket that does not fit, or fits in part only.
 #[derive(FromRow)]
-struct Beyond {
+struct FirstTooMany {
     bucket: i64,
     bytes: i64,
     rows: i64,
@@ -74,11 +82,11 @@ struct Beyond {
 }
 
 impl Store {
-    /// Returns the lowest id of the newest executions that take no more bytes than these together; none if all do.
-    pub(super) async fn first_within(&self, max_bytes: i64) -> Result<Option<i64>, StoreError> {
-        let beyond: Option<Beyond> = read!(self, pool => sqlx::query_as(
-            "SELECT bucket, bytes, rows, total
-             FROM (SELECT bucket, bytes, rows, CAST(SUM(bytes) OVER (ORDER BY bucket DESC) AS bigint) AS total FROM execution_sizes) AS sizes
+    /// Returns the lowest id of the newest executions that together take at most `max_bytes`. Returns none if all executions fit.
+    pub(in crate::store) async fn first_within(&self, max_bytes: i64) -> Result<Option<i64>, StoreError> {
+        let too_many: Option<FirstTooMany> = read!(self, pool => sqlx::query_as(
+            "SELECT *
+             FROM (SELECT *, CAST(SUM(bytes) OVER (ORDER BY bucket DESC) AS bigint) AS total FROM execution_sizes) AS sizes
              WHERE total > $1
              ORDER BY bucket DESC
              LIMIT 1",
@@ -86,9 +94,9 @@ impl Store {
         .bind(max_bytes)
         .fetch_optional(pool))
         .map_err(StoreError::query("add up the sizes of executions"))?;
-        let Some(Beyond { bucket, bytes, rows, total }) = beyond else { return Ok(None) };
+        let Some(FirstTooMany { bucket, bytes, rows, total }) = too_many else { return Ok(None) };
         let end = (bucket + 1) << BUCKET_BITS;
-        // Within a bucket each is taken to be as large as the others.
+        // Within a bucket, all executions count as equally large.
         let room = (max_bytes - (total - bytes)).max(0);
         let kept = (i128::from(rows) * i128::from(room) / i128::from(bytes.max(1))) as i64;
         let last: Option<i64> = read!(self, pool => sqlx::query_scalar(
@@ -101,8 +109,8 @@ impl Store {
         Ok(last.map(|last| last + 1))
     }
 
-    /// Forgets the sizes of what is before this id. Of the bucket that it lies in, what is left counts for its part.
-    pub(super) async fn forget_sizes(&self, before: i64) -> Result<(), StoreError> {
+    /// Forgets the sizes of executions before this id. The bucket of the id keeps a share of its bytes, by the number of its rows that are left.
+    pub(in crate::store) async fn forget_sizes(&self, before: i64) -> Result<(), StoreError> {
         let bucket = before >> BUCKET_BITS;
         let (start, end) = (bucket << BUCKET_BITS, bucket.saturating_add(1) << BUCKET_BITS);
         let left: i64 = read!(self, pool => sqlx::query_scalar("SELECT COUNT(*) FROM executions WHERE id >= $1 AND id < $2")
@@ -116,7 +124,7 @@ impl Store {
     }
 
     /// Runs a statement that removes or changes many rows, and returns how many.
-    pub(super) async fn remove(&self, sql: &'static str, values: &[i64]) -> Result<u64, StoreError> {
+    pub(in crate::store) async fn remove(&self, sql: &'static str, values: &[i64]) -> Result<u64, StoreError> {
         change!(self, pool => async {
             let mut transaction = pool.begin(LONG_LIMIT).await?;
             let query = values.iter().fold(sqlx::query(sql), |query, value| query.bind(*value));

@@ -1,7 +1,8 @@
-//! Where executions wait while the database is away: append-only files in the data folder, one line an execution: it in JSON,
-//! and behind it the request that is kept of it, if one is.
+//! Keeps executions while the database is away: append-only files in the data folder, with one line for each execution.
 //!
-//! The files are bounded in bytes; when they are full the oldest goes, and its rows are counted as lost.
+//! The bytes of all files are bounded. When they are full, the oldest file is removed, and its rows count as lost.
+
+mod line;
 
 use std::{
     collections::VecDeque,
@@ -10,11 +11,11 @@ use std::{
     path::PathBuf,
 };
 
-use serde::Deserialize;
+use line::{read_line, write_line};
 
-use crate::execution::{Capture, Execution};
+use crate::execution::Execution;
 
-/// Files that share the spool's bytes, so that dropping the oldest loses an eighth.
+/// The number of files that share the bytes of the spool. The oldest file has an eighth of them.
 const SEGMENTS: u64 = 8;
 
 /// Executions on disk, oldest first.
@@ -24,20 +25,20 @@ pub struct Spool {
     max_bytes: u64,
     /// Oldest first; rows go to the end of the last one.
     segments: VecDeque<Segment>,
-    /// The last segment, if this process began it. An older process's may end in half a line, so nothing is added to it.
+    /// The last segment, if this process began it. One of an earlier process may end in half a line, so nothing is added to it.
     tail: Option<File>,
     next_number: u64,
     lost: Lost,
-    /// The batch that was read last, until it is advanced over or read anew.
-    read: Option<Reading>,
+    /// The chunk that was read last, until it is advanced over or read again.
+    in_flight: Option<InFlight>,
 }
 
-/// A batch that is on its way.
+/// A chunk on its way to the store.
 #[derive(Debug)]
-struct Reading {
+struct InFlight {
     number: u64,
     rows: u64,
-    /// Its file was dropped meanwhile. Its rows are lost only if they do not arrive.
+    /// Whether its file was dropped meanwhile. Its rows are lost only if they do not reach the store.
     is_dropped: bool,
 }
 
@@ -51,19 +52,19 @@ struct Segment {
     read: u64,
 }
 
-/// What the spool could not keep.
+/// The executions that the spool could not keep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lost {
     /// Executions dropped because the spool was full.
     pub dropped: u64,
-    /// Lines that did not read back: the last one of a process that was killed.
+    /// Lines that cannot be read: the last line of a killed process.
     pub torn: u64,
 }
 
-/// The oldest executions of the spool; [`Spool::advance`] removes them.
+/// The oldest executions of the spool. [`Spool::advance`] removes them.
 #[derive(Debug)]
-pub struct Batch {
-    /// In the order in which they came.
+pub struct Chunk {
+    /// The executions, in the order in which they came.
     pub executions: Vec<Execution>,
     number: u64,
     read: u64,
@@ -89,7 +90,7 @@ impl Spool {
             tail: None,
             next_number: numbers.last().map_or(1, |last| last + 1),
             lost: Lost::default(),
-            read: None,
+            in_flight: None,
         };
         for number in numbers {
             let (mut rows, mut bytes) = (0, 0);
@@ -118,7 +119,7 @@ impl Spool {
         self.lost
     }
 
-    /// Adds executions at the end. Those that an error kept out count as dropped.
+    /// Adds executions at the end. Those that are not written because of an error count as dropped.
     pub fn append(&mut self, executions: &[Execution]) -> io::Result<()> {
         let mut unwritten = executions.len() as u64;
         let appended = self.append_counting(executions, &mut unwritten);
@@ -147,10 +148,10 @@ impl Spool {
         Ok(())
     }
 
-    /// Reads the oldest executions, at most so many; it may be fewer though more wait. None: the spool is empty.
-    pub fn oldest(&mut self, limit: usize) -> io::Result<Option<Batch>> {
-        // It did not arrive.
-        self.lost.dropped += self.read.take().filter(|read| read.is_dropped).map_or(0, |read| read.rows);
+    /// Reads the oldest executions: at most `limit`, and only of one file. None: the spool is empty.
+    pub fn oldest(&mut self, limit: usize) -> io::Result<Option<Chunk>> {
+        // The chunk before did not reach the store.
+        self.lost.dropped += self.in_flight.take().filter(|read| read.is_dropped).map_or(0, |read| read.rows);
         while let Some(segment) = self.segments.front() {
             let mut file = match File::open(self.path(segment.number)) {
                 // Somebody removed it.
@@ -161,38 +162,38 @@ impl Spool {
                 file => file?,
             };
             file.seek(SeekFrom::Start(segment.read))?;
-            let mut batch = Batch { executions: Vec::new(), number: segment.number, read: segment.read, rows: 0, torn: 0 };
+            let mut chunk = Chunk { executions: Vec::new(), number: segment.number, read: segment.read, rows: 0, torn: 0 };
             let (mut reader, mut line) = (BufReader::new(file), Vec::new());
-            while batch.executions.len() < limit {
+            while chunk.executions.len() < limit {
                 line.clear();
                 let length = reader.read_until(b'\n', &mut line)? as u64;
                 if length == 0 {
                     break;
                 }
-                batch.read += length;
-                batch.rows += 1;
+                chunk.read += length;
+                chunk.rows += 1;
                 match read_line(&line) {
-                    Ok(execution) => batch.executions.push(execution),
-                    Err(_) => batch.torn += 1,
+                    Ok(execution) => chunk.executions.push(execution),
+                    Err(_) => chunk.torn += 1,
                 }
             }
-            if !batch.executions.is_empty() {
-                self.read = Some(Reading { number: batch.number, rows: batch.rows, is_dropped: false });
-                return Ok(Some(batch));
+            if !chunk.executions.is_empty() {
+                self.in_flight = Some(InFlight { number: chunk.number, rows: chunk.rows, is_dropped: false });
+                return Ok(Some(chunk));
             }
-            self.lost.torn += batch.torn;
+            self.lost.torn += chunk.torn;
             self.remove_oldest()?;
         }
         Ok(None)
     }
 
-    /// Removes the executions of the batch that was read last.
-    pub fn advance(&mut self, batch: &Batch) -> io::Result<()> {
-        self.read = None;
-        self.lost.torn += batch.torn;
-        let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == batch.number) else { return Ok(()) };
-        segment.read = batch.read;
-        segment.rows = segment.rows.saturating_sub(batch.rows);
+    /// Removes the executions of the chunk that was read last.
+    pub fn advance(&mut self, chunk: &Chunk) -> io::Result<()> {
+        self.in_flight = None;
+        self.lost.torn += chunk.torn;
+        let Some(segment) = self.segments.front_mut().filter(|segment| segment.number == chunk.number) else { return Ok(()) };
+        segment.read = chunk.read;
+        segment.rows = segment.rows.saturating_sub(chunk.rows);
         if segment.rows == 0 {
             self.remove_oldest()?;
         }
@@ -213,7 +214,7 @@ impl Spool {
         }
         let (Some(file), Some(segment)) = (&mut self.tail, self.segments.back_mut()) else { return Ok(()) };
         if let Err(error) = file.write_all(lines) {
-            // Half a line must not stay before whole ones.
+            // Half a line must not stay before whole lines.
             file.set_len(segment.bytes)?;
             return Err(error);
         }
@@ -231,7 +232,7 @@ impl Spool {
 
     fn drop_oldest(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segments.front() {
-            let on_its_way = self.read.as_mut().filter(|read| read.number == segment.number).map_or(0, |read| {
+            let on_its_way = self.in_flight.as_mut().filter(|read| read.number == segment.number).map_or(0, |read| {
                 read.is_dropped = true;
                 read.rows
             });
@@ -250,24 +251,6 @@ impl Spool {
             _ => Ok(()),
         }
     }
-}
-
-fn write_line(lines: &mut Vec<u8>, execution: &Execution) -> serde_json::Result<()> {
-    serde_json::to_writer(&mut *lines, execution)?;
-    match &execution.capture {
-        Some(capture) => serde_json::to_writer(lines, capture),
-        None => Ok(()),
-    }
-}
-
-fn read_line(line: &[u8]) -> serde_json::Result<Execution> {
-    let mut line = serde_json::Deserializer::from_slice(line);
-    let mut execution = Execution::deserialize(&mut line)?;
-    if line.end().is_err() {
-        execution.capture = Some(Box::new(Capture::deserialize(&mut line)?));
-        line.end()?;
-    }
-    Ok(execution)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Requests that were kept to be run again. `append` writes them, `retention` removes them.
 
-use super::{Store, StoreError, database::read};
-use crate::execution::{Capture, ExecutionId};
+use crate::{
+    execution::{Capture, ExecutionId},
+    store::{Store, StoreError, database::read},
+};
 
 impl Store {
     /// Returns the request of an execution, if it was kept.

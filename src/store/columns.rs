@@ -1,0 +1,26 @@
+//! The columns of tables that more than one statement names.
+
+/// Names the columns of a table, as a literal for `concat!` and `format!`. Statements bind and read them in this order.
+macro_rules! columns {
+    (executions) => {
+        "id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome, duration_us, operations, \
+         peak_memory_bytes, logs, logs_dropped, failure, replay_of"
+    };
+    (execution_sizes) => {
+        "bucket, bytes, rows"
+    };
+    (deployments) => {
+        "id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note"
+    };
+    (deployment_functions) => {
+        "deployment, function, from_version, to_version"
+    };
+    (tokens) => {
+        "name, hash, scope, functions, created_us, expires_us, last_used_us"
+    };
+    // The database gives `id`. An entry about a deployment also has `deployment`.
+    (audit) => {
+        "time_us, who, origin, action, detail"
+    };
+}
+pub(super) use columns;

@@ -1,0 +1,13 @@
+//! Executions: appended in batches, found by ranges of their ids.
+
+mod append;
+mod captures;
+mod conditions;
+mod row;
+mod search;
+mod sizes;
+mod words;
+
+pub(super) use row::signed;
+pub use search::Page;
+pub(super) use words::Words;

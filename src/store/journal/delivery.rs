@@ -1,0 +1,243 @@
+//! Brings executions to the store, or to the spool while the store is away.
+
+use std::{
+    mem,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{
+    Shared,
+    retry::Retry,
+    spool::{Chunk, Spool},
+};
+use crate::{
+    blocking,
+    execution::Execution,
+    store::{Store, StoreError},
+};
+
+/// The time limit of the store for a batch that is only in memory. After that the batch goes to the spool, so that neither it nor the queue
+/// behind it waits in memory.
+const FIRST_LIMIT: Duration = Duration::from_millis(500);
+/// The time limit of the store for a batch that is in the spool.
+const REPLAY_LIMIT: Duration = Duration::from_secs(10);
+
+impl Shared {
+    /// Brings the spool and the queue to the store, or the queue to the spool.
+    pub(super) async fn deliver(self: &Arc<Self>) {
+        let mut retry = self.retry.lock().await;
+        let store = self.store.lock().expect("nothing panics while it holds the store").clone();
+        let Some(store) = store else { return self.spool(self.take_queue(), 0).await };
+        if self.spool_has_rows.load(Ordering::Relaxed) && !self.replay(&store, &mut retry).await {
+            return self.spool(self.take_queue(), 0).await;
+        }
+        let executions = self.take_queue();
+        let mut written = 0;
+        for batch in executions.chunks(self.settings.batch) {
+            if let Err((outage, before_it)) = self.append(&store, batch, FIRST_LIMIT).await {
+                self.postpone(&mut retry, &outage);
+                self.feed.tell(&executions, written..written + before_it);
+                return self.spool(executions, written + before_it).await;
+            }
+            self.feed.tell(&executions, written..written + batch.len());
+            written += batch.len();
+        }
+        self.note_recovery(&mut retry, written > 0);
+    }
+
+    /// Notes that nothing waits any more.
+    fn note_recovery(&self, retry: &mut Retry, has_written: bool) {
+        let was_away = retry.reset();
+        if has_written {
+            let problems = mem::take(&mut *self.problems());
+            if was_away || problems.store.is_some() {
+                tracing::info!("the database is back; every execution that was kept is in it");
+            }
+        }
+    }
+
+    /// Brings the spool to the store, and executions that come meanwhile behind it. Returns whether the spool is empty.
+    async fn replay(self: &Arc<Self>, store: &Store, retry: &mut Retry) -> bool {
+        if retry.is_early() {
+            return false;
+        }
+        // The store may need a while to come back, and a full spool drops its oldest executions meanwhile. So the batch is read after that.
+        if retry.at().is_some() && !self.spool_until(self.is_back(store)).await {
+            retry.postpone();
+            return false;
+        }
+        let limit = self.settings.batch;
+        let mut has_written = false;
+        loop {
+            let chunk = match self.on_spool(move |spool| spool.oldest(limit)).await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(%error, "cannot read the spool of executions; they stay there for now");
+                    retry.postpone();
+                    return false;
+                }
+            };
+            let append = self.append(store, &chunk.executions, REPLAY_LIMIT);
+            if let Err((error, _)) = self.spool_until(append).await {
+                self.postpone(retry, &error);
+                return false;
+            }
+            has_written = true;
+            self.advance(chunk).await;
+            // The queue goes to the store directly now. Through the spool this loop would not end while requests come.
+            if !self.spool_has_rows.load(Ordering::Relaxed) {
+                break;
+            }
+            self.spool(self.take_queue(), 0).await;
+        }
+        self.note_recovery(retry, has_written);
+        true
+    }
+
+    async fn is_back(&self, store: &Store) -> bool {
+        tokio::select! {
+            () = self.is_stopping.cancelled() => false,
+            answers = store.answers() => answers,
+        }
+    }
+
+    /// Waits for an answer of the store. Meanwhile the queue goes to the spool at the usual pace.
+    async fn spool_until<T>(self: &Arc<Self>, answer: impl Future<Output = T>) -> T {
+        let mut answer = std::pin::pin!(answer);
+        loop {
+            tokio::select! {
+                answer = &mut answer => return answer,
+                () = tokio::time::sleep(self.settings.flush_interval) => self.spool(self.take_queue(), 0).await,
+            }
+        }
+    }
+
+    fn postpone(&self, retry: &mut Retry, outage: &Outage) {
+        if self.problems().store.replace(outage.to_string()).is_none() {
+            tracing::warn!(error = %outage, "the database is away; executions wait in the spool");
+        }
+        retry.postpone();
+    }
+
+    /// Appends to the store, and drops executions that it refuses for what is in them.
+    ///
+    /// After an outage, the number says how many of the executions are written or dropped.
+    async fn append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), (Outage, usize)> {
+        match self.try_append(store, executions, limit).await {
+            Ok(()) => return Ok(()),
+            Err(AppendError::Outage(outage)) => return Err((outage, 0)),
+            Err(AppendError::Refused(_)) => {}
+        }
+        for (settled, execution) in executions.iter().enumerate() {
+            match self.try_append(store, std::slice::from_ref(execution), limit).await {
+                Ok(()) => {}
+                Err(AppendError::Outage(outage)) => return Err((outage, settled)),
+                Err(AppendError::Refused(error)) => self.refuse(execution, &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, execution: &Execution, error: &StoreError) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        let (id, function) = (execution.id, &execution.function);
+        let error = error.explained();
+        tracing::error!(execution.id = %id, function.name = %function, error, "the database refuses execution `{id}`; it is not recorded");
+    }
+
+    async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), AppendError> {
+        let answer = async {
+            tokio::select! {
+                biased;
+                () = self.is_stopping.cancelled() => Err(Outage::Stopping),
+                answer = tokio::time::timeout(limit, store.append_executions(executions)) => {
+                    answer.map_err(|_| Outage::TimedOut(limit))
+                }
+            }
+        };
+        let appended = match answer.await {
+            Ok(Ok(bytes)) => {
+                self.written.send_modify(|written| {
+                    written.executions += executions.len() as u64;
+                    written.bytes += bytes;
+                });
+                if let Some(tell) = self.on_written.get() {
+                    tell(executions);
+                }
+                Ok(())
+            }
+            Ok(Err(error)) if error.is_outage() => Err(AppendError::Outage(Outage::Store(error))),
+            Ok(Err(error)) => Err(AppendError::Refused(error)),
+            Err(outage) => Err(AppendError::Outage(outage)),
+        };
+        self.is_away.store(matches!(appended, Err(AppendError::Outage(_))), Ordering::Relaxed);
+        appended
+    }
+
+    fn take_queue(&self) -> Arc<Vec<Execution>> {
+        let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
+        // The new list has as much room as this one needed, so that requests rarely wait while it grows.
+        let room = queue.executions.len().min(self.settings.batch);
+        queue.capture_bytes = 0;
+        Arc::new(mem::replace(&mut queue.executions, Vec::with_capacity(room)))
+    }
+
+    /// Brings executions to the spool, without the first `from` of them.
+    async fn spool(self: &Arc<Self>, executions: Arc<Vec<Execution>>, from: usize) {
+        if executions.len() == from {
+            return;
+        }
+        let spooled = executions.clone();
+        let appended = self.on_spool(move |spool| spool.append(&spooled[from..])).await;
+        let mut problems = self.problems();
+        let was_losing = mem::replace(&mut problems.spool, appended.err().map(|error| error.to_string()));
+        match (&was_losing, &problems.spool) {
+            (None, Some(error)) => tracing::error!(error, "cannot write the spool; executions are lost"),
+            (Some(_), None) => tracing::info!("the spool can be written again"),
+            _ => {}
+        }
+        drop(problems);
+        self.feed.tell(&executions, from..executions.len());
+    }
+
+    async fn advance(self: &Arc<Self>, chunk: Chunk) {
+        if let Err(error) = self.on_spool(move |spool| spool.advance(&chunk)).await {
+            tracing::error!(%error, "cannot remove a file of the spool that is in the database already");
+        }
+    }
+
+    /// Works on the spool's files on a thread that may block.
+    async fn on_spool<T: Send + 'static>(self: &Arc<Self>, work: impl FnOnce(&mut Spool) -> T + Send + 'static) -> T {
+        let shared = self.clone();
+        let done = blocking::run(move || {
+            let mut spool = shared.spool.lock().expect("nothing panics while it holds the spool");
+            let done = work(&mut spool);
+            shared.spool_has_rows.store(!spool.is_empty(), Ordering::Relaxed);
+            shared.spooled_bytes.store(spool.bytes(), Ordering::Relaxed);
+            shared.spool_dropped.store(spool.lost().dropped, Ordering::Relaxed);
+            shared.spool_torn.store(spool.lost().torn, Ordering::Relaxed);
+            done
+        });
+        done.await.expect("work on the spool does not panic, and nobody aborts it")
+    }
+}
+
+/// Why the store cannot take anything now.
+#[derive(Debug, thiserror::Error)]
+enum Outage {
+    #[error("{}", .0.explained())]
+    Store(StoreError),
+    #[error("no answer within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    #[error("the node stops")]
+    Stopping,
+}
+
+/// Why executions were not appended.
+enum AppendError {
+    Outage(Outage),
+    /// The store refuses what is in them.
+    Refused(StoreError),
+}

@@ -1,0 +1,88 @@
+//! Transactions that write.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Execute, Executor, Postgres, Row as _, Sqlite, pool::PoolConnection};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Pool, STATEMENT_LIMIT, no_answer};
+use crate::store::error::Unavailable;
+
+impl Pool<Postgres> {
+    /// Begins a transaction, whose statements may each take this long. It only begins while this node has the database.
+    pub(in crate::store) async fn begin(&self, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
+        let mut transaction = self.acquire(limit).await?;
+        let mut begin = "BEGIN".to_owned();
+        if limit != STATEMENT_LIMIT {
+            begin += &format!("; SET LOCAL statement_timeout = {}", limit.as_millis());
+        }
+        let Some(question) = self.fence.question() else {
+            transaction.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
+            return Ok(transaction);
+        };
+        // In one message with `BEGIN`, so that the question costs no round trip of its own.
+        let held = transaction.fetch_optional(sqlx::raw_sql(AssertSqlSafe(format!("{begin}; {question}")))).await?;
+        match held.map(|row| row.try_get(0)).transpose()? {
+            Some(true) => Ok(transaction),
+            _ => Err(Unavailable::NotHeld("it is made again".into()).into()),
+        }
+    }
+}
+
+impl Pool<Sqlite> {
+    /// Begins a transaction that writes.
+    pub(in crate::store) async fn begin(&self, limit: Duration) -> sqlx::Result<Transaction<Sqlite>> {
+        let mut transaction = self.acquire(limit).await?;
+        // A deferred transaction that reads first fails at once when another process has written meanwhile.
+        transaction.execute("BEGIN IMMEDIATE").await?;
+        Ok(transaction)
+    }
+}
+
+/// A transaction that the driver does not know of. If it is dropped before its end, its connection is closed, which rolls it back.
+///
+/// A `ROLLBACK` would not do: on a full disk SQLite may have rolled back already, and a server that does not answer does not take one.
+pub(in crate::store) struct Transaction<DB: sqlx::Database> {
+    connection: PoolConnection<DB>,
+    deadline: Instant,
+    limit: Duration,
+    is_done: bool,
+}
+
+impl<DB: sqlx::Database> Transaction<DB> {
+    pub(super) fn new(connection: PoolConnection<DB>, deadline: Instant, limit: Duration) -> Self {
+        Self { connection, deadline, limit, is_done: false }
+    }
+}
+
+impl<DB: sqlx::Database> Transaction<DB>
+where
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+{
+    /// Runs a statement.
+    pub(in crate::store) async fn execute<'q>(&mut self, query: impl Execute<'q, DB> + 'q) -> sqlx::Result<DB::QueryResult> {
+        let connection: &mut DB::Connection = &mut self.connection;
+        timeout_at(self.deadline, connection.execute(query)).await.map_err(|_| no_answer(self.limit))?
+    }
+
+    /// Runs a statement that finds one row at most.
+    pub(in crate::store) async fn fetch_optional<'q>(&mut self, query: impl Execute<'q, DB> + 'q) -> sqlx::Result<Option<DB::Row>> {
+        let connection: &mut DB::Connection = &mut self.connection;
+        timeout_at(self.deadline, connection.fetch_optional(query)).await.map_err(|_| no_answer(self.limit))?
+    }
+
+    /// Keeps the changes.
+    pub(in crate::store) async fn commit(mut self) -> sqlx::Result<()> {
+        self.execute("COMMIT").await?;
+        self.is_done = true;
+        Ok(())
+    }
+}
+
+impl<DB: sqlx::Database> Drop for Transaction<DB> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.connection.close_on_drop();
+        }
+    }
+}
