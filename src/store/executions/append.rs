@@ -48,7 +48,7 @@ impl Store {
 
 async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: Vec<(i64, String)>) -> sqlx::Result<()> {
     if !captures.is_empty() {
-        // First, so that whoever sees an execution finds its request.
+        // Requests go first, so that a reader who sees an execution finds its request.
         let (ids, requests): (Vec<i64>, Vec<String>) = captures.into_iter().unzip();
         sqlx::query(concat!(
             "WITH added AS (

@@ -121,7 +121,7 @@ impl Shared {
         retry.postpone();
     }
 
-    /// Appends to the store, and drops executions that it refuses for what is in them.
+    /// Appends to the store, and drops executions that it refuses for their content.
     ///
     /// After an outage, the number says how many of the executions are written or dropped.
     async fn append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), (Outage, usize)> {
@@ -238,6 +238,6 @@ enum Outage {
 /// Why executions were not appended.
 enum AppendError {
     Outage(Outage),
-    /// The store refuses what is in them.
+    /// The store refuses their content.
     Refused(StoreError),
 }

@@ -15,7 +15,7 @@ pub struct Stats {
     pub written: u64,
     /// Executions lost because the queue or the spool was full.
     pub dropped: u64,
-    /// Executions that the store refused for what is in them.
+    /// Executions that the store refused for their content.
     pub refused: u64,
     /// Unfinished lines in the spool, left by a killed process.
     pub torn: u64,
