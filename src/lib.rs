@@ -24,7 +24,7 @@
 //!
 //! # One direction
 //!
-//! `function` uses nothing of ours but the words for who may do what and how ids are written; `engine` knows no server and no store; `http` knows no Rhai; only [`node`] names implementations; only
+//! `function` uses nothing of ours but the words for who may do what and how ids are written; `engine` knows no server and no store; `http` knows no Rhai; only [`runner`] has functions run; only [`node`] names implementations; only
 //! [`cli`] prints. `tests/architecture/` holds the table.
 
 pub mod access;
