@@ -6,7 +6,8 @@ use super::{
     builtin, context, host,
     lint::{findings::MAX_IMPORTS, known::KnownFunctions},
     meter, module,
-    room::Roomy,
+    room::{Roomy, RunEngine},
+    value::sizes::Sizes,
 };
 use crate::function::Limits;
 
@@ -40,7 +41,7 @@ impl ClassKey {
 pub struct Class {
     pub rhai: rhai::Engine,
     /// For requests that hold much.
-    pub roomy: Roomy,
+    roomy: Roomy,
     pub known: KnownFunctions,
     /// What plans call Rhai's own functions with: the state of a run in which nothing has happened.
     pub global: GlobalRuntimeState,
@@ -65,9 +66,14 @@ impl Class {
         Self { rhai, roomy: Roomy::new(limits), known, global }
     }
 
+    /// Returns the engine for a request that holds so much.
+    pub fn engine_for(&self, request: Sizes) -> RunEngine<'_> {
+        self.roomy.engine_for(&self.rhai, request, Self::engine)
+    }
+
     /// Sets every limit that Rhai has: its defaults differ between debug and release builds. To it 0 means that there is no limit, and a
     /// deployment of before 0 was refused may still ask for that.
-    pub fn engine(limits: &Limits) -> rhai::Engine {
+    fn engine(limits: &Limits) -> rhai::Engine {
         let mut rhai = rhai::Engine::new();
         let expression_depth = limits.expression_depth.max(1) as usize;
         // The interner is one lock for all threads, waited for in steps of 10 ms.

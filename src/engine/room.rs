@@ -4,7 +4,7 @@
 
 use std::{ops::Deref, sync::Mutex};
 
-use super::{class::Class, lock, meter, value::sizes::Sizes};
+use super::{lock, meter, value::sizes::Sizes};
 use crate::function::Limits;
 
 /// Engines that stay when their runs have ended. One takes a quarter of a megabyte, and a millisecond to make.
@@ -21,42 +21,41 @@ impl Roomy {
     pub fn new(limits: &Limits) -> Self {
         Self { limits: limits.clone(), ready: Mutex::default() }
     }
-}
 
-/// The engine of one run.
-pub struct Lent<'a> {
-    class: &'a Class,
-    own: Option<rhai::Engine>,
-}
-
-impl Class {
     /// Returns the engine for a request that holds so much: where it is no more than half of what the limits allow, the one of all such
     /// runs. The other half is left for the script.
-    pub fn engine_for(&self, request: Sizes) -> Lent<'_> {
-        let allowed = Sizes::allowed_by(&self.roomy.limits);
+    pub fn engine_for<'a>(&'a self, usual: &'a rhai::Engine, request: Sizes, make: impl FnOnce(&Limits) -> rhai::Engine) -> RunEngine<'a> {
+        let allowed = Sizes::allowed_by(&self.limits);
         let own = (!request.fits(allowed.half())).then(|| {
-            let ready = lock(&self.roomy.ready).pop();
-            let mut engine = ready.unwrap_or_else(|| meter::beside(|| Self::engine(&self.roomy.limits)));
+            let ready = lock(&self.ready).pop();
+            let mut engine = ready.unwrap_or_else(|| meter::beside(|| make(&self.limits)));
             let room = allowed.plus(request);
             engine.set_max_string_size(room.string).set_max_array_size(room.array).set_max_map_size(room.map);
             engine
         });
-        Lent { class: self, own }
+        RunEngine { usual, roomy: self, own }
     }
 }
 
-impl Deref for Lent<'_> {
+/// The engine of one run.
+pub struct RunEngine<'a> {
+    usual: &'a rhai::Engine,
+    roomy: &'a Roomy,
+    own: Option<rhai::Engine>,
+}
+
+impl Deref for RunEngine<'_> {
     type Target = rhai::Engine;
 
     fn deref(&self) -> &rhai::Engine {
-        self.own.as_ref().unwrap_or(&self.class.rhai)
+        self.own.as_ref().unwrap_or(self.usual)
     }
 }
 
-impl Drop for Lent<'_> {
+impl Drop for RunEngine<'_> {
     fn drop(&mut self) {
         if let Some(engine) = self.own.take() {
-            let mut ready = lock(&self.class.roomy.ready);
+            let mut ready = lock(&self.roomy.ready);
             if ready.len() < MAX_READY {
                 meter::beside(|| ready.push(engine));
             } else {
