@@ -1,8 +1,8 @@
-//! Memory that all runs of the node share. Each run has a limit of its own, but as many runs as the node takes at once may together want
-//! more than the machine has, and the system would then end the process.
+//! Memory that all runs of the node share. Each run has a limit of its own. But many runs at once may want more than the machine has, and the
+//! system would then end the process.
 //!
-//! A run begins with a small share that nobody counts. When it passes that it takes more from here, in steps up to its own limit, and gives
-//! it back when it ends. So short runs never come here, and the hot path compares with one number as before.
+//! A run begins with a small share that nobody counts. A run that grows takes more from here, in steps up to its own limit, and gives it back
+//! when it ends. So short runs never come here, and the hot path compares with one number.
 
 use std::{
     fs,

@@ -128,8 +128,9 @@ impl Engine {
         }))
     }
 
-    /// Returns every function that is registered with default limits: its name, and the types of its parameters. Properties are `get$name` and
-    /// `set$name`, functions of a built-in module `module::name`; operators of numbers and what has a syntax of its own are not among them.
+    /// Returns every function that is registered with default limits: its name, and the types of its parameters. Properties are `get$name`
+    /// and `set$name`, functions of a built-in module are `module::name`. Operators of numbers are not in the list, nor is anything with a
+    /// syntax of its own.
     pub fn functions(&self) -> Vec<(String, Vec<TypeId>)> {
         lint::known::functions(&self.shared.default_class.rhai)
     }

@@ -33,7 +33,7 @@ pub enum ImportError {
     },
 }
 
-/// Finds the file that an import means: `./x` and `../x` from the importing file's folder; anything else from the root, then in the
+/// Finds the file of an import. `./x` and `../x` start from the importing file's folder. Any other path starts from the root, then from the
 /// `_lib` folder of the importing file's folder and of each folder above it. `exists` says whether the revision has a file.
 pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Result<String, ImportError> {
     let written = path;

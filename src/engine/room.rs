@@ -1,6 +1,6 @@
-//! Room for large requests. `string`, `array` and `map` limit what a script builds; what a request holds may always be read, kept and
-//! returned. But an engine looks at every value that a script touches, and it cannot tell where one comes from. So a run whose request
-//! holds much has an engine of its own, whose limits are larger by what the request holds.
+//! Room for large requests. `string`, `array` and `map` limit what a script builds. What a request holds may always be read, kept and
+//! returned. But an engine looks at every value that a script touches, and it cannot tell where one comes from. So a run with a large
+//! request has an engine of its own, whose limits are larger by the sizes of the request.
 
 use std::{ops::Deref, sync::Mutex};
 
@@ -22,8 +22,8 @@ impl Roomy {
         Self { limits: limits.clone(), ready: Mutex::default() }
     }
 
-    /// Returns the engine for a request that holds so much: where it is no more than half of what the limits allow, the one of all such
-    /// runs. The other half is left for the script.
+    /// Returns the engine for a request that holds so much. Small requests share the usual one: those that hold no more than half of what the
+    /// limits allow. The other half is left for the script.
     pub fn engine_for<'a>(&'a self, usual: &'a rhai::Engine, request: Sizes, make: impl FnOnce(&Limits) -> rhai::Engine) -> RunEngine<'a> {
         let allowed = Sizes::allowed_by(&self.limits);
         let own = (!request.fits(allowed.half())).then(|| {

@@ -55,8 +55,8 @@ enum Ran {
 }
 
 impl Engine {
-    /// Runs a program on this thread, which needs a stack of at least four times the memory limit: a script can build a chain of values
-    /// as deep as its memory allows, and dropping that recurses.
+    /// Runs a program on this thread. The stack must be at least four times as large as the memory limit. A script can build a chain of
+    /// values as deep as its memory allows, and dropping such a chain recurses.
     pub fn run(&self, program: &Program, invocation: Box<Invocation>, control: Control) -> Result<Finished, MalformedBody> {
         match self.run_within(program, invocation, None, control)? {
             Brief::Finished(finished) => Ok(finished),

@@ -67,8 +67,8 @@ pub fn of_request(chain: &Expr) -> Option<(&FnCallExpr, Position)> {
     method.filter(|(call, _)| is_request(root) && ALWAYS.contains(&call.name.as_str()))
 }
 
-/// Returns whether this may change a value without a copy of it, though no method does: through `this`, or by an assignment to something in
-/// the body of a request that has another name.
+/// Returns whether this may change a value in place without one of these methods. That happens through `this`, or by an assignment to a
+/// part of a body that has another name than `ctx.request.body`.
 pub fn may_be_in_place(node: &ASTNode<'_>) -> bool {
     let is_body = |link: &Link<'_>| matches!(link.node, Expr::Property(property, _) if property.2 == BODY);
     match node {

@@ -1,5 +1,5 @@
-//! Sorting, and the removal of duplicates. Both go on when a comparison fails. After a stop they must not: a comparison can cost much before
-//! its first tick, such as a copy of all that the comparator is curried with.
+//! Sorting, and the removal of duplicates. Both go on when a comparison fails, but after a stop they must end. A comparison can be
+//! expensive before its first tick: it copies the values that its comparator is curried with.
 
 use std::{
     cmp::Ordering,

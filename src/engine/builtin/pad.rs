@@ -1,5 +1,5 @@
-//! `pad`. Rhai's own never ends where there is nothing to pad with, counts characters where the limit is one of bytes, and its sum of what a
-//! padded array would hold overflows.
+//! `pad`. Rhai's own never ends where there is nothing to pad with. It counts characters where the limit is one of bytes. For arrays, the
+//! sum of the sizes overflows.
 
 use rhai::{Array, Dynamic, Engine, INT, ImmutableString, NativeCallContext};
 

@@ -1,5 +1,5 @@
-//! Parts of strings. Rhai's own functions copy a string character by character, at four bytes each: one call could hold far more than the
-//! run's memory limit allows where a function has raised its limit of strings.
+//! Parts of strings. Rhai's own functions copy a string character by character, at four bytes each. Where a function has raised its limit
+//! `string`, one call could hold far more than the run's memory limit.
 
 use std::ops::{Range, RangeInclusive};
 

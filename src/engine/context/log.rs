@@ -26,7 +26,8 @@ pub struct LogMark {
     bytes: usize,
 }
 
-/// Bytes of one line: a part of what all may have, so that a long one leaves room for those after it, which often say what went wrong.
+/// Most bytes of one line. A line gets only a part of the whole log, so that lines after a long one still fit. Those often say what went
+/// wrong.
 fn line_size(limits: &Limits) -> usize {
     let all = limits.log_size.bytes();
     (all / 8).max(SHORTEST_LINE).min(all)

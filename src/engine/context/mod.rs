@@ -1,6 +1,6 @@
 //! The run that stands on this thread, with its request.
 //!
-//! Scripts read it by the constant `ctx`. So reading costs nothing until a property is asked for, `ctx` is visible inside `fn`s and closures,
+//! Scripts read it by the constant `ctx`. Nothing is prepared for a property that nobody asks for. `ctx` is visible inside `fn`s and closures,
 //! and no compiled script can hold a request's values.
 
 pub mod log;

@@ -33,8 +33,8 @@ impl Run {
         Sizes::of(&self.body).or(head).or(Sizes { string: 0, array: body.len().max(pairs), map: pairs })
     }
 
-    /// Returns the body as Rhai reads it: shared, so that one field of a large body is read without a copy of the whole, and read-only, so
-    /// that no method changes it. `let b = ctx.request.body` copies.
+    /// Returns the body as Rhai reads it. It is shared, so that reading one field of a large body copies no more than that. It is
+    /// read-only, so that no method changes it. `let b = ctx.request.body` makes a copy.
     pub(super) fn shared_body(&mut self) -> Dynamic {
         if self.copies_body {
             return self.body.clone();
@@ -80,8 +80,8 @@ impl Run {
         self.headers.clone().unwrap_or_default()
     }
 
-    /// Returns a header's value; several of one name joined, by a comma as RFC 9110, section 5.3, has it, cookies by a semicolon as RFC
-    /// 9113, section 8.2.3.
+    /// Returns a header's value. Several values of one name are joined: by a comma as in RFC 9110, section 5.3, cookies by a semicolon as
+    /// in RFC 9113, section 8.2.3.
     pub(super) fn header(&self, name: &HeaderName) -> Option<String> {
         let separator = if name == http::header::COOKIE { "; " } else { ", " };
         let values =

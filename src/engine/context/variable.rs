@@ -36,8 +36,9 @@ pub fn register(engine: &mut Engine) {
     engine.register_global_module(no_setters().into());
 }
 
-/// After a method at the end of a chain, Rhai looks for a way to put back what the method may have changed: for a setter of the property, then
-/// for one of all properties. There is nothing to put back, and the two looks are no operations of the script.
+/// Answers Rhai's search for a setter. After a method at the end of a chain, Rhai wants to put back what the method may have changed. It
+/// looks for a setter of the property, then for one of all properties. There is nothing to put back, and the two searches are no operations
+/// of the script.
 fn no_setters() -> Module {
     let mut module = Module::new();
     for of in [TypeId::of::<Ctx>(), TypeId::of::<Request>()] {

@@ -10,8 +10,8 @@ use crate::engine::{
     },
 };
 
-/// Returns how the values are written that the call, the property or the loop at this place works on, in order; `None` for one that is not
-/// `name.key["key"][0]`. What is called there must have this name: `list.map("f")` stands where a call of `f` fails.
+/// Returns the text of the values that the call, property or loop at this place works on, in order. It is `None` for a value that is not
+/// `name.key["key"][0]`. A call must have this name: `list.map("f")` stands where a call of `f` fails.
 pub fn values_at(ast: &AST, at: Position, called: Option<&str>) -> Vec<Option<String>> {
     let mut found = None;
     ast.walk(&mut |path| {
@@ -30,7 +30,7 @@ pub fn values_at(ast: &AST, at: Position, called: Option<&str>) -> Vec<Option<St
     found.unwrap_or_default()
 }
 
-/// Returns whether a value that is written so is the request's body or a part of it, if need be through the one `let` of its name.
+/// Returns whether this text names the request's body or a part of it. If it begins with a variable, the only `let` of that name counts.
 pub fn is_of_body(ast: &AST, value: &str) -> bool {
     let is_body = |text: &str| {
         text.strip_prefix(&format!("{CTX}.{REQUEST}.{BODY}")).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[', '?']))

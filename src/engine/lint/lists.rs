@@ -2,8 +2,8 @@
 
 use rhai::{Engine, Position, Token};
 
-/// Most arguments of one call or parameters of one function: the compiler needs time that grows with their square and cannot be
-/// interrupted (10,000 parameters take 0.7 s).
+/// Most arguments of one call, and most parameters of one function. The compiler needs time that grows with their square (10,000 parameters
+/// take 0.7 s), and it cannot be interrupted.
 const MAX_ARGUMENTS: usize = 256;
 /// Most commas directly between braces: the arms of a `switch`, or the parameters of a closure.
 const MAX_BETWEEN_BRACES: usize = 2_000;

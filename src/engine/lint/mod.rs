@@ -1,5 +1,5 @@
-//! What the compiler lets through and a run would trip over: functions that do not exist, properties that `ctx` does not have, imports
-//! that cannot be known before the run.
+//! Mistakes that the compiler accepts and that would fail in a run: unknown functions, unknown properties of `ctx`, imports with a computed
+//! path.
 
 pub mod findings;
 pub mod known;
@@ -44,8 +44,8 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> F
     walk.finish()
 }
 
-/// Reports a method that no function and no closure explains. It is an error where it cannot work: not where a name that is computed may
-/// be this one, or where it is called only if there is something.
+/// Reports a method that no function and no closure explains. It is a warning where it may work all the same: where a computed name may be
+/// this one, or after `?.`. Elsewhere it is an error.
 pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, method: &OpenMethod, names_are_known: bool) -> Diagnostic {
     let name = &method.name;
     let message = match &method.takes[..] {

@@ -162,7 +162,8 @@ pub fn is_stopped() -> bool {
     METER.with(|meter| meter.stop.get().is_some())
 }
 
-/// Returns whether the run on this thread holds no more than it may, and ends it if it does: for work that grows between two ticks.
+/// Returns whether the run on this thread is within its memory limit, and stops it if it is not. It is for work that grows between two
+/// ticks.
 pub fn has_memory() -> bool {
     METER.with(|meter| {
         let stop = meter.started.get().and_then(|_| meter.grow(memory::held()));
@@ -184,8 +185,8 @@ pub fn keep<T>(work: impl FnOnce() -> T) -> T {
     })
 }
 
-/// Returns the bytes that the run allocated and did not free, without what it keeps by right; to be asked when all its values are dropped.
-/// More than none is a cycle of closures, or a value that a module holds on to. Less than none is a value that a module let go.
+/// Returns the bytes that the run allocated and did not free, without those that it [keeps](keep). Ask when all values of the run are
+/// dropped. A positive number is a cycle of closures, or a value that a module holds on to. A negative one is a value that a module let go.
 pub fn leaked() -> isize {
     METER.with(|meter| memory::held() - meter.base.get() - meter.kept.get())
 }

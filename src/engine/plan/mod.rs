@@ -1,13 +1,15 @@
 //! A second way to run a script, for what scripts do most: read the request, loop over it, put an answer together.
 //!
-//! Rhai's evaluator copies a value each time that a variable or a property is read: an array of maps several times before its first element
-//! is looked at. A plan is made of the same syntax tree, with variables at known places, and reads values where they are.
+//! Rhai's evaluator copies a value each time that a variable or a property is read. An array of maps is copied several times before the
+//! script sees its first element. A plan is made of the same syntax tree. Its variables have fixed places, and it reads values where they are.
 //!
 //! **A plan gives what Rhai would give, or it gives up**, and Rhai runs the script from its beginning. It gives up at everything unusual: an
-//! error of any kind, a value near a limit, a type that it does not know, more than [`SLOW_TICKS`](super::meter::SLOW_TICKS) steps. So errors and their places come from
-//! one evaluator only, and a plan may leave out whatever it likes. What a script does outside of its own values (its log) is undone when its
-//! plan gives up; what it took out of the request's body is read anew; the request itself it cannot change. A run that is stopped at one of its
-//! limits is not begun again: that would take as long once more. What a plan does counts as the operations that Rhai would need for it.
+//! error of any kind, a value near a limit, an unknown type, more than [`SLOW_TICKS`](super::meter::SLOW_TICKS) steps. So errors and their
+//! places come from one evaluator only, and a plan may leave out whatever it likes.
+//!
+//! When a plan gives up, the effects of its [host functions](super::host) are undone, and what it took out of the request's body is read
+//! again. The request itself cannot be changed. A run that is stopped at one of its limits does not begin again: that would take as long once
+//! more. A plan counts the operations that Rhai would need for the same work.
 
 mod assignments;
 pub mod build;

@@ -4,7 +4,7 @@ use rhai::{AST, ASTFlags, Expr as Node, ImmutableString, Stmt};
 
 use crate::engine::ast::is_request;
 
-/// Counts the places in a script where the request's body is read, or may be without being named: as a part of `ctx` that is kept.
+/// Counts the places in a script that read the request's body. A use of `ctx` that does not name a property may read it, too.
 pub fn reads_of_body(ast: &AST) -> usize {
     let (mut bodies, mut roots, mut properties) = (0, 0, 0);
     ast.walk(&mut |path| {
