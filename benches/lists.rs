@@ -1,6 +1,6 @@
-//! What an operator's looking costs: lists of 100,000 executions through HTTP on SQLite and (with PICLOUD_TEST_POSTGRES) on Postgres, and
-//! 50 live tails beside a loaded node, and 2,000 executions a second while as many are forgotten. `cargo bench --bench lists`; `-- lists`,
-//! `-- tails` or `-- retention` for one of them. The tails need `wrk`.
+//! What an operator's looking costs. Lists of 100,000 executions are read through HTTP, on SQLite and (with PICLOUD_TEST_POSTGRES) on
+//! Postgres. 50 live tails run beside a loaded node. 2,000 executions a second come while as many are forgotten.
+//! `cargo bench --bench lists`; `-- lists`, `-- tails` or `-- retention` for one of them. The tails need `wrk`.
 
 mod support;
 

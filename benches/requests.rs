@@ -1,5 +1,5 @@
-//! Requests a second, latency and CPU of the three functions F1 (hello), F2 (JSON of 50 objects) and F3 (fib(22)), beside bare axum doing the
-//! same work in the same run: `cargo bench --bench requests`. Needs `wrk`. Look at the ratios: they hold on a busy machine, figures do not.
+//! Requests a second, latency and CPU of the three functions F1 (hello), F2 (JSON of 50 objects) and F3 (fib(22)). Bare axum does the same
+//! work in the same run. `cargo bench --bench requests`. Needs `wrk`. Look at the ratios: they hold on a busy machine, figures do not.
 
 mod support;
 

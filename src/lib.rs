@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A file notice only says «look again»: [`sync`] compares whole states, so lost or doubled notices do no harm. What a deployment changes
-//! becomes visible in one swap of an immutable table ([`live`]), which cannot fail and so comes last; a request ends on the table that it
+//! becomes visible in one swap of an immutable table ([`live`]), which cannot fail and so comes last. A request ends on the table that it
 //! began with.
 //!
 //! # Three seams
@@ -24,8 +24,9 @@
 //!
 //! # One direction
 //!
-//! `function` uses nothing of ours but the words for who may do what and how ids are written; `engine` knows no server and no store; `http` knows no Rhai; only [`runner`] has functions run; only [`node`] names implementations; only
-//! [`cli`] prints. `tests/architecture/` holds the table.
+//! `function` uses nothing of ours but the words for who may do what and how ids are written. `engine` knows no server and no store; `http`
+//! knows no Rhai. Only [`runner`] has functions run, only [`node`] names implementations, and only [`cli`] prints. `tests/architecture/`
+//! holds the table.
 
 pub mod access;
 pub mod audit;

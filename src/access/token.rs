@@ -90,7 +90,7 @@ pub fn parse_span_us(text: &str) -> Result<i64, NotASpan> {
 }
 
 /// The SHA-256 of a token's secret in hexadecimal: all that is kept of it. The secret is 256 random bits, so no salt and no slow hash is
-/// needed, and the time that looking for a hash takes tells nothing about it.
+/// needed. The time that looking for a hash takes tells nothing about it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TokenHash(String);
 

@@ -1,8 +1,8 @@
 //! A node in one file: its database, the repository that it hosts, its settings. Taken while it runs, and put back into an empty place.
 //!
-//! The file is a gzipped tar. First comes `backup.json`, which says what the rest is; then the tables in pieces of lines; what git packed; the
-//! settings; and last `sums.json` with the digest of everything before it, without which a file is not whole. Rows are written in the same way
-//! whichever database they come from, so either can be put back into the other.
+//! The file is a gzipped tar. First comes `backup.json`, which says what the rest is. Then come the tables in pieces of lines, what git
+//! packed, and the settings. Last is `sums.json` with the digest of everything before it; without it a file is not whole. Rows are written
+//! in the same way whichever database they come from, so either can be put back into the other.
 
 mod create;
 mod file;

@@ -1,7 +1,7 @@
 //! How commands print: aligned tables for people, JSON for tools, colours on a terminal, and silence when the reader has gone.
 //!
-//! Nothing that is told as text speaks to a terminal: hidden characters are written out on the way. [`raw`] and [`painted`] are the two
-//! ways around that, for who has decided so.
+//! Nothing that is told as text speaks to a terminal: hidden characters are written out on the way. There are two ways around that, for who
+//! has decided so: [`raw`] and [`painted`].
 
 use std::{
     borrow::Cow,
@@ -38,7 +38,7 @@ pub fn painted(mut text: String) {
 }
 
 /// Prints bytes as they are. When the reader has gone (`picloud executions | head`) the rest is not printed, and the command ends as it
-/// would have: `picloud check` still says by its exit code what it found.
+/// would have. So `picloud check` still says by its exit code what it found.
 pub fn raw(bytes: &[u8]) {
     if reader_left() {
         return;

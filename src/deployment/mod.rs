@@ -22,8 +22,8 @@ pub struct Snapshot {
     pub revision: Revision,
     /// Every `.rhai` file in it.
     pub tree: Tree,
-    /// Files written so recently that a mistake in them may be half a save. They go live if they check; if they do not, the last good
-    /// content stays, nothing is reported, and the source says `changed` again once they have settled.
+    /// Files written so recently that a mistake in them may be half a save. They go live if they check. If they do not, the last good
+    /// content stays and nothing is reported. The source says `changed` again once they have settled.
     pub unsettled: Vec<FilePath>,
     /// What the source itself found wrong: links that leave the root, names that are not UTF-8. Those files are not in `tree`.
     pub problems: Vec<Diagnostic>,

@@ -21,8 +21,8 @@ const POOL_TIME: Duration = Duration::from_micros(200);
 const PROBATION: i8 = 16;
 /// It may run where connections are served.
 const FAST: i8 = 0;
-/// It may, but its last run took long by the wall clock. How much of that it was itself is looked at in the next one: reading the thread's
-/// clock takes a good part of the time of a small run.
+/// It may, but its last run took long by the wall clock. The next run measures how much of that was its own. Reading the thread's clock
+/// takes a good part of the time of a small run.
 const DOUBTED: i8 = 1;
 /// A byte that is parsed or written weighs as much as this part of a tick.
 const BYTES_PER_TICK: usize = 16;

@@ -1,5 +1,5 @@
-//! Threads for runs that are not known to be fast. They have the stacks that deep values need, and a lower priority than the threads that
-//! serve connections, so that a busy script delays no other function's answer.
+//! Threads for runs that are not known to be fast. They have the stacks that deep values need. Their priority is lower than that of the
+//! threads that serve connections, so that a busy script delays no other function's answer.
 
 use std::{
     collections::VecDeque,

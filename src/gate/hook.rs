@@ -77,8 +77,8 @@ fn exchange(push: &Push) -> io::Result<Verdict> {
     Ok(serde_json::from_str(&answer)?)
 }
 
-/// Lets the group of a repository read what a push has brought, if the group may write into the repository: git keeps it from everybody but
-/// the pusher, and the node that is to judge it may be another user.
+/// Lets the group of a repository read what a push has brought, if the group may write into the repository. Git keeps it from everybody but
+/// the pusher. The node that judges it may be another user.
 fn share(repository: &Path, brought: &Path) -> io::Result<()> {
     let repository = Folder::open(repository)?;
     // What lies elsewhere is no matter of this repository, and the node refuses it.

@@ -1,7 +1,7 @@
 //! The gate: every push is checked by the running node before git accepts it, and reported live after.
 //!
-//! Git calls [`hook`], a short process, in the repository; it asks the node through a socket there ([`server`]) and prints what it answers,
-//! which git shows the pusher behind `remote:`.
+//! Git calls [`hook`], a short process, in the repository. It asks the node through a socket there ([`server`]) and prints the answer. Git
+//! shows that to the pusher behind `remote:`.
 
 pub mod hook;
 mod judge;

@@ -141,7 +141,7 @@ fn protocol(headers: &HeaderMap) -> Option<&str> {
     is_sane.then_some(wish)
 }
 
-/// Returns the body's bytes, decompressed, once the first have come: a client that waits to be told to send them must hear that before it
+/// Returns the body's bytes, decompressed, once the first have come. A client that waits to be told to send them must hear that before it
 /// hears the status. They break off where the client sends too little for so long.
 async fn input(headers: &HeaderMap, body: Body, pace: Pace) -> Result<Pin<Box<dyn AsyncRead + Send>>, GitProblem> {
     let parts = stream::try_unfold((body, pace), move |(mut body, mut pace)| async move {

@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// Files that a node opens beside its connections: databases, spool, git's children.
 const OTHER_FILES: u64 = 256;
 
-/// Asks the system for as many open files as this many connections at each of so many addresses need, and returns how many there may be at
+/// Asks the system for the open files that `max_connections` at each of `addresses` need. Returns how many connections there may be at
 /// each.
 pub fn open_files(max_connections: usize, addresses: usize) -> usize {
     let wanted = (max_connections as u64).saturating_mul(addresses as u64).saturating_add(OTHER_FILES);

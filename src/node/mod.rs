@@ -38,8 +38,8 @@ use crate::{
     telemetry,
 };
 
-/// How long a stop waits for the database, for what else still goes on, and for the database's connections to close; after the grace period,
-/// and each for itself. What executions the database has not taken by then are in the spool.
+/// How long a stop waits after the grace period: for the database, for what else still goes on, and for the database's connections to
+/// close. Each has this time for itself. What executions the database has not taken by then are in the spool.
 const LAST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Runs a node until a signal stops it.

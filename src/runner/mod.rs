@@ -1,5 +1,5 @@
-//! Every way to a run. Whoever triggers one has a [`Permission`] and makes an [`Attempt`]; from there on the run is captured, counted, traced
-//! and recorded here, in the same way for all. Nobody else has functions executed.
+//! Every way to a run. Whoever triggers one has a [`Permission`] and makes an [`Attempt`]. From there on the run is captured, counted,
+//! traced and recorded here, in the same way for all. Nobody else has functions executed.
 
 mod attempt;
 mod permission;

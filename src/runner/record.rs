@@ -1,4 +1,5 @@
-//! What is kept of a run: which executions go to the journal, which requests are kept with them, and the line in the log for one that failed.
+//! What is kept of a run. It says which executions go to the journal, and which requests are kept with them. It writes the line in the log
+//! for a run that failed.
 
 use serde::Deserialize;
 

@@ -57,8 +57,8 @@ def machine(facts):
     same = {}
     for peer, version in facts["versions"].items():
         same.setdefault(version, []).append(peer)
-    versions = "; ".join(f"{', '.join(peers)}: {version}" for version, peers in same.items())
-    return f"Measured on {facts['date']}: {facts['processor']}, {facts['cores']} cores, {facts['memory']}, {facts['system']}, {facts['settings']}.\n\n{versions}.\n"
+    versions = "\n".join(f"- {', '.join(peers)}: {version}" for version, peers in same.items())
+    return f"Measured on {facts['date']}: {facts['processor']}, {facts['cores']} cores, {facts['memory']}, {facts['system']}, {facts['settings']}.\n\n{versions}\n"
 
 
 def loads(load, function):

@@ -1,7 +1,7 @@
 //! Which of two routes goes first. Router, conflicts and explanations all ask here, so that they cannot differ.
 //!
 //! A route with optional parts stands for several plain ones, its variants. Variants that match one path are compared segment by segment,
-//! left to right, by [`Kind`]; between equal ones the route that had less to leave out goes first.
+//! left to right, by [`Kind`]. Between equal ones the route that had less to leave out goes first.
 
 use std::cmp::Reverse;
 

@@ -1,5 +1,5 @@
-//! The control plane's part about scripts: lists, one with all that is known of it, its versions; and changes, which are written where the
-//! source keeps its files.
+//! The control plane's part about scripts: lists, one with all that is known of it, its versions, and changes. Changes are written where
+//! the source keeps its files.
 
 use axum::{
     Json,

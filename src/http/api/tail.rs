@@ -1,5 +1,5 @@
-//! Executions as they come, as server-sent events. Everything here runs when the client's connection takes more: a client that does not
-//! read costs nothing but its place, and once the feed has gone on without it, it hears that and is let go.
+//! Executions as they come, as server-sent events. Everything here runs when the client's connection takes more. A client that does not
+//! read costs nothing but its place. Once the feed has gone on without it, it hears that and is let go.
 
 use std::{
     collections::{BTreeSet, HashSet},

@@ -1,6 +1,6 @@
-//! Who gives an order. The app is behind [`Guarded`], and a handler has two ways to it: [`Anybody`] says that nobody is asked, and a
-//! [`Caller`] gives it once the handler has said what the request is about and its sender may touch that. A handler that forgets to ask has
-//! nothing to work with, so it does not compile.
+//! Who gives an order. The app is behind [`Guarded`], and a handler has two ways to it. [`Anybody`] says that nobody is asked. A [`Caller`]
+//! gives it once the handler has said what the request is about, if its sender may touch that. A handler that forgets to ask has nothing to
+//! work with, so it does not compile.
 
 use std::{
     convert::Infallible,

@@ -1,6 +1,6 @@
 //! The tokens that this process knows, by their hashes. The database is asked about each request, so that a token that was revoked is
-//! worthless at once, also if a command revoked it. What is known here serves two ends: a token that was right a moment ago works while the
-//! database does not answer, and one that is right is told from a wrong one where too many wrong ones came.
+//! worthless at once, also if a command revoked it. What is known here serves two ends. A token that was right a moment ago works while the
+//! database does not answer. Where too many wrong tokens came, a right one is told from them.
 
 use std::{
     collections::HashMap,
@@ -21,8 +21,8 @@ const GOOD_FOR: Duration = Duration::from_secs(60);
 /// The database has so long to answer about a token that counts without it, and about any other.
 const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(5);
-/// Once it has not answered in time, it is asked about tokens that count without it so often only, by one request: each question that waits
-/// keeps a connection.
+/// How often one request asks it about tokens that count without it, once it has not answered in time. Each question that waits keeps a
+/// connection.
 const PAUSE: Duration = Duration::from_secs(5);
 /// How often all tokens are read because of ones that are not known.
 const READ_AGAIN: Duration = Duration::from_secs(1);

@@ -29,8 +29,8 @@ use crate::{
 /// How a token may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// As a bearer token, and in no other way: browsers keep the password of Basic authentication, which previews ask for, and send it along
-    /// with whatever the page of somebody else, or of a function, has them send.
+    /// As a bearer token, and in no other way. Browsers keep the password of Basic authentication, which previews ask for. They send it
+    /// along with whatever the page of somebody else, or of a function, has them send.
     Bearer,
     /// Also as the password of Basic authentication.
     Password,

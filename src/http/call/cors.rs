@@ -1,5 +1,5 @@
-//! Answers to pages of other origins, as the Fetch standard has it: a browser asks first whether a page may send what it wants to send, and
-//! then shows the page only answers that say so.
+//! Answers to pages of other origins, as the Fetch standard has it. A browser asks first whether a page may send what it wants to send.
+//! Then it shows the page only answers that say so.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::{Either, Full};

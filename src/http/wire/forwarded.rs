@@ -1,7 +1,7 @@
 //! Who a request comes from: the peer, or the client that a trusted proxy in front names in one header.
 //!
 //! Proxies write the address that they were spoken to from at the end of the header, behind what the client itself may have sent. So it is
-//! read from its end, and as long as whoever wrote there is trusted: the first address that is no proxy of ours is the client.
+//! read from its end, as long as whoever wrote there is trusted. The first address that is no proxy of ours is the client.
 
 use std::{
     fmt,

@@ -1,10 +1,10 @@
 //! Places for connections: who holds them, and whose is given to a newcomer when all are taken.
 //!
 //! A client that takes its time costs the node nothing but its place. While places are free it may take it, up to the limits of time. When
-//! none is free, a newcomer gets the place of the client that the node has waited for longest, among those of the address that holds the
-//! most. So one address cannot shut out the others. Behind a reverse proxy all have one address, trusted or not, because a connection is the
-//! proxy's and serves many clients: the longest idle one goes, and slow clients cannot hold what the proxy has for all.
-//! A connection whose request is being worked on is never ended for another.
+//! none is free, a newcomer gets a place of the address that holds the most: that of the client the node has waited for longest. So one
+//! address cannot shut out the others. Behind a reverse proxy all have one address, trusted or not, because a connection is the proxy's and
+//! serves many clients. The longest idle one goes, and slow clients cannot hold what the proxy has for all. A connection whose request is
+//! being worked on is never ended for another.
 
 use std::{
     collections::HashMap,

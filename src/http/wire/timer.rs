@@ -1,4 +1,4 @@
-//! One timer for each connection. Hyper asks for a new one for every request's headers; setting one up and taking it back takes the
+//! One timer for each connection. Hyper asks for a new one for every request's headers. Setting one up and taking it back takes the
 //! runtime's lock each time, for a limit that hardly ever comes.
 
 use std::{

@@ -1,7 +1,8 @@
 //! Finds the function that answers a request: the path first, then the method inside that path (`docs/routing.md`).
 //!
 //! Routes without parameters are one hash lookup. The others are a tree with one level for each segment. A walk visits a node of the tree
-//! at most once, because only one way leads to it and every step takes one segment; so it cannot be exponential, however often it turns back.
+//! at most once, because only one way leads to it and every step takes one segment. So it cannot be exponential, however often it turns
+//! back.
 
 pub(super) mod path;
 mod tree;

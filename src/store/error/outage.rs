@@ -50,7 +50,7 @@ pub(super) fn is_outage(error: &sqlx::Error) -> bool {
 /// Returns whether a SQLSTATE is about the server and not about the statement.
 ///
 /// 25006: the server is a read-only standby just now. The classes: connection (08), refused login (28), missing database (3D), transaction
-/// rolled back (40), out of resources (53), object in use (55), operator intervention (57), system error (58).
+/// rolled back (40). Also out of resources (53), object in use (55), operator intervention (57), system error (58).
 fn is_postgres_outage(code: &str) -> bool {
     code == "25006" || ["08", "28", "3D", "40", "53", "55", "57", "58"].iter().any(|class| code.starts_with(class))
 }
