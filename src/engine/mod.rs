@@ -34,7 +34,7 @@ use std::{
 pub use body::MalformedBody;
 pub use meter::limits::{CancelFlag, cpu_time};
 pub use program::Program;
-pub use run::{Brief, Control};
+pub use run::{Control, ShortRun};
 
 use self::{
     check_budget::{CheckBudget, TooManyClasses},

@@ -11,12 +11,12 @@ use std::{
 
 use super::{ExecuteError, history::History};
 use crate::{
-    engine::{Brief, Control, Engine, MalformedBody, Program, cpu_time},
+    engine::{Control, Engine, MalformedBody, Program, ShortRun, cpu_time},
     execution::{Finished, Invocation},
 };
 
 /// What a run may use where connections are served, however fast the ones before it were.
-const BRIEF: Duration = Duration::from_micros(500);
+const SHORT: Duration = Duration::from_micros(500);
 
 /// A request this large goes to the pool whatever the function's history: reading it is work before the first tick.
 const LARGE_BODY: usize = 64 * 1024;
@@ -74,20 +74,20 @@ impl Loaded {
     }
 
     /// Runs on a thread that serves connections, unless it takes long.
-    pub fn run_briefly(&self, engine: &Engine, invocation: Box<Invocation>) -> Result<Brief, ExecuteError> {
+    pub fn run_short(&self, engine: &Engine, invocation: Box<Invocation>) -> Result<ShortRun, ExecuteError> {
         let began = self.history.is_doubted().then(cpu_time);
-        let brief = engine.run_briefly(&self.program, invocation, BRIEF).map_err(malformed)?;
-        match &brief {
-            Brief::Finished(finished) => {
+        let run = engine.run_short(&self.program, invocation, SHORT).map_err(malformed)?;
+        match &run {
+            ShortRun::Finished(finished) => {
                 self.history.record(finished, began.map(|began| cpu_time().saturating_sub(began)));
                 self.count_leak(finished.leaked_bytes);
             }
-            Brief::TooLong { leaked_bytes, .. } => {
+            ShortRun::TooLong { leaked_bytes, .. } => {
                 self.history.record_slow();
                 self.count_leak(*leaked_bytes);
             }
         }
-        Ok(brief)
+        Ok(run)
     }
 
     fn count_leak(&self, bytes: i64) {

@@ -20,7 +20,7 @@ use super::{
     pool::{self, Full, Pool},
 };
 use crate::{
-    engine::{Brief, CancelFlag, Control, Engine, budget},
+    engine::{CancelFlag, Control, Engine, ShortRun, budget},
     execution::{Execution, Finished, Invocation},
     function::{Diagnostic, SharedFunction, Version},
 };
@@ -148,9 +148,9 @@ impl Executor for LocalExecutor {
         if !permit.is_fast(&invocation) {
             return self.on_pool(permit, invocation).await;
         }
-        match permit.run_briefly(&self.engine, invocation)? {
-            Brief::Finished(finished) => Ok(finished),
-            Brief::TooLong { invocation, .. } => self.on_pool(permit, invocation).await,
+        match permit.run_short(&self.engine, invocation)? {
+            ShortRun::Finished(finished) => Ok(finished),
+            ShortRun::TooLong { invocation, .. } => self.on_pool(permit, invocation).await,
         }
     }
 
