@@ -89,7 +89,7 @@ impl Class {
             .set_max_variables(MAX_VARIABLES)
             .set_max_functions(MAX_FUNCTIONS)
             .set_max_modules(MAX_IMPORTS)
-            .set_module_resolver(module::Checked)
+            .set_module_resolver(module::ImportResolver)
             .on_print(|_| {})
             .on_debug(|_, _, _| {})
             .on_progress(|_| meter::tick());

@@ -98,10 +98,10 @@ pub fn enter(imports: Option<Arc<Imports>>) {
     IMPORTS.set(imports);
 }
 
-/// Answers `import` with what was checked before the run.
-pub struct Checked;
+/// Answers `import` with the modules that were linked before the run.
+pub struct ImportResolver;
 
-impl ModuleResolver for Checked {
+impl ModuleResolver for ImportResolver {
     fn resolve(&self, _: &Engine, source: Option<&str>, path: &str, position: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
         IMPORTS.with_borrow(|imports| {
             imports

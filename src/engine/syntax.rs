@@ -12,9 +12,9 @@ pub fn explain(engine: &Engine, file: &FilePath, text: &str, error: &ParseError,
     if let Some(merge) = foreign::unresolved_merge(file, text, position) {
         return merge;
     }
-    let place = Place::of(text, position);
+    let surroundings = Surroundings::of(text, position);
     let (message, hint) = special(error.err_type(), limits, policy)
-        .or_else(|| place.problem(engine))
+        .or_else(|| surroundings.problem(engine))
         .unwrap_or_else(|| (words::lower_first(&error.err_type().to_string()), None));
     Diagnostic::error(file.clone(), message).at(text, position).maybe_hint(hint)
 }
@@ -55,15 +55,15 @@ fn plain(kind: &str) -> &str {
     }
 }
 
-/// Where an error is, in the words of its line.
-struct Place<'a> {
+/// What stands around an error in its line.
+struct Surroundings<'a> {
     before: &'a str,
     word: &'a str,
     /// What follows the word, or what stands there if it is none.
     after: &'a str,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Surroundings<'a> {
     fn of(text: &'a str, at: Position) -> Self {
         let line = text.split('\n').nth(at.line as usize - 1).unwrap_or_default();
         let start = line.char_indices().nth(at.column as usize - 1).map_or(line.len(), |(start, _)| start);

@@ -146,7 +146,7 @@ mod tests {
 
     /// What was seen of a method, in all its forms.
     #[derive(Default, Debug)]
-    struct Seen {
+    struct Behaviour {
         /// Some form is refused on a constant.
         refused: bool,
         /// Some is not.
@@ -160,7 +160,7 @@ mod tests {
         meter::start(&Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
         let engine = Engine::new(LimitPolicy::default());
         let class = engine.class(&engine.policy().default).unwrap();
-        let mut methods: BTreeMap<String, Seen> = BTreeMap::new();
+        let mut methods: BTreeMap<String, Behaviour> = BTreeMap::new();
         for (name, parameters) in engine.functions() {
             if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.contains(['$', ':']) || parameters.is_empty() {
                 continue;
@@ -177,20 +177,21 @@ mod tests {
                 let _ = call(&mut called);
                 let changes = format!("{:?}", called[0]) != format!("{:?}", values[0]) || called[0].tag() != values[0].tag();
                 assert!(refused || !changes, "`{name}` changes a constant, as of {values:?}");
-                let seen = methods.entry(name.clone()).or_default();
-                seen.refused |= refused;
-                seen.taken |= !refused;
-                seen.changes |= changes;
+                let behaviour = methods.entry(name.clone()).or_default();
+                behaviour.refused |= refused;
+                behaviour.taken |= !refused;
+                behaviour.changes |= changes;
             }
         }
         assert!(methods.len() > 100, "{}", methods.len());
-        let names =
-            |which: fn(&Seen) -> bool| methods.iter().filter(|(_, seen)| which(seen)).map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+        let names = |which: fn(&Behaviour) -> bool| {
+            methods.iter().filter(|(_, behaviour)| which(behaviour)).map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+        };
         let mut known: Vec<_> = ALWAYS.into_iter().chain(SOMETIMES).collect();
         known.sort_unstable();
-        assert_eq!(names(|seen| seen.refused), known, "these change what they are called on");
-        assert_eq!(names(|seen| seen.refused && seen.taken), ["split"], "these change it at times");
+        assert_eq!(names(|method| method.refused), known, "these change what they are called on");
+        assert_eq!(names(|method| method.refused && method.taken), ["split"], "these change it at times");
         // Not everything that `for_each` calls can be tried here.
-        assert_eq!(names(|seen| seen.refused && !seen.changes), [FOR_EACH], "these are refused, and only read");
+        assert_eq!(names(|method| method.refused && !method.changes), [FOR_EACH], "these are refused, and only read");
     }
 }
