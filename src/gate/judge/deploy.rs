@@ -10,7 +10,7 @@ use crate::{
     function::Revision,
     gate::{Push, Update},
     shown::count,
-    source::git::Pushed,
+    source::git::PushRecord,
     sync::orders::SnapshotCheck,
 };
 
@@ -74,7 +74,7 @@ impl Judge {
         say.extend(following.pin.filter(|pin| pin.hold).map(|pin| format!("stored, and not live: {pin}")));
         let replaces = is_forced.then(|| Revision(update.old.clone()));
         if !push.is_dry_run() {
-            self.source.expect(Revision(update.new.clone()), Pushed { by: pusher.into(), replaces }).await;
+            self.source.expect(Revision(update.new.clone()), PushRecord { by: pusher.into(), replaces }).await;
         }
         Ok(say)
     }

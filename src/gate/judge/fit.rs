@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     gate::{Push, Update},
-    source::git::{HEADS, Unfit, taken_for},
+    source::git::{HEADS, HeadProblem, taken_for},
 };
 
 impl Judge {
@@ -35,14 +35,14 @@ impl Judge {
             return Ok(());
         }
         let branch = &name[HEADS.len()..];
-        Err(match self.source.unfit(new, quarantine).await? {
+        Err(match self.source.head_problem(new, quarantine).await? {
             None => return Ok(()),
-            Some(Unfit::Tag(tag)) => format!(
+            Some(HeadProblem::Tag(tag)) => format!(
                 "picloud: `{tag}` is an annotated tag, and a branch points to a commit; nothing was pushed\n  hint: push its commit: `git push … \
                  '{tag}^{{}}:{branch}'`"
             ),
-            Some(Unfit::NoCommit(kind)) => format!("picloud: {} is a {kind}, and a branch points to a commit; nothing was pushed", short(new)),
-            Some(Unfit::Shallow) => "picloud: this clone is shallow: it does not have the commits that its history begins with; nothing was pushed\n  \
+            Some(HeadProblem::NoCommit(kind)) => format!("picloud: {} is a {kind}, and a branch points to a commit; nothing was pushed", short(new)),
+            Some(HeadProblem::Shallow) => "picloud: this clone is shallow: it does not have the commits that its history begins with; nothing was pushed\n  \
                                      hint: `git fetch --unshallow` (in CI: `fetch-depth: 0`), and push again"
                 .into(),
         }

@@ -18,7 +18,7 @@ const MAX_PUSHES: usize = 64;
 
 /// The gate's record of a push.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pushed {
+pub struct PushRecord {
     /// Who pushed it.
     pub by: String,
     /// The commit that it does not contain and that the branch pointed to.
@@ -26,10 +26,10 @@ pub struct Pushed {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct Push {
+struct KnownPush {
     commit: Revision,
     #[serde(flatten)]
-    pushed: Pushed,
+    record: PushRecord,
     /// Whether the branch has pointed to it.
     has_arrived: bool,
 }
@@ -37,7 +37,7 @@ struct Push {
 /// The last pushes, the newest last.
 pub struct Pushes {
     file: PathBuf,
-    known: Mutex<Vec<Push>>,
+    known: Mutex<Vec<KnownPush>>,
 }
 
 impl Pushes {
@@ -57,34 +57,34 @@ impl Pushes {
     }
 
     /// Remembers who pushes a commit, until the branch has pointed to it and then to another. This writes a file: call it where it may block.
-    pub fn expect(&self, commit: Revision, pushed: Pushed) {
+    pub fn expect(&self, commit: Revision, record: PushRecord) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|push| push.commit != commit);
-        known.push(Push { commit, pushed, has_arrived: false });
+        known.push(KnownPush { commit, record, has_arrived: false });
         let too_many = known.len().saturating_sub(MAX_PUSHES);
         known.drain(..too_many);
         self.write(&known);
     }
 
     /// Returns what is known of the commit that the branch points to. This may write a file.
-    pub fn arrived(&self, commit: &Revision) -> Option<Pushed> {
+    pub fn arrived(&self, commit: &Revision) -> Option<PushRecord> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let before = known.len();
         known.retain(|push| push.commit == *commit || !push.has_arrived);
         let mut is_news = known.len() != before;
         let push = known.iter_mut().find(|push| push.commit == *commit);
-        let pushed = push.map(|push| {
+        let record = push.map(|push| {
             is_news |= !push.has_arrived;
             push.has_arrived = true;
-            push.pushed.clone()
+            push.record.clone()
         });
         if is_news {
             self.write(&known);
         }
-        pushed
+        record
     }
 
-    fn write(&self, known: &[Push]) {
+    fn write(&self, known: &[KnownPush]) {
         let write = || {
             let next = self.file.with_extension("json.next");
             let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
@@ -102,8 +102,8 @@ impl Pushes {
 mod tests {
     use super::*;
 
-    fn pushed(by: &str) -> Pushed {
-        Pushed { by: by.into(), replaces: None }
+    fn record(by: &str) -> PushRecord {
+        PushRecord { by: by.into(), replaces: None }
     }
 
     #[test]
@@ -111,21 +111,21 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let commit = |name: usize| Revision(name.to_string());
         let before = Pushes::in_data(data.path());
-        before.expect(commit(1), pushed("ann"));
-        before.expect(commit(2), pushed("ben"));
-        before.expect(commit(2), pushed("cyd"));
+        before.expect(commit(1), record("ann"));
+        before.expect(commit(2), record("ben"));
+        before.expect(commit(2), record("cyd"));
         // Read by a node that then ends without having recorded it.
-        assert_eq!(before.arrived(&commit(1)), Some(pushed("ann")));
+        assert_eq!(before.arrived(&commit(1)), Some(record("ann")));
         let after = Pushes::in_data(data.path());
-        assert_eq!(after.arrived(&commit(1)), Some(pushed("ann")));
-        assert_eq!(after.arrived(&commit(2)), Some(pushed("cyd")));
+        assert_eq!(after.arrived(&commit(1)), Some(record("ann")));
+        assert_eq!(after.arrived(&commit(2)), Some(record("cyd")));
         assert_eq!(after.arrived(&commit(1)), None, "whoever moves the branch back past the gate is not known");
         for number in 10..200 {
-            after.expect(commit(number), pushed("dan"));
+            after.expect(commit(number), record("dan"));
         }
         let last = Pushes::in_data(data.path());
         let count = last.known.lock().unwrap().len();
-        assert_eq!((count, last.arrived(&commit(199))), (MAX_PUSHES, Some(pushed("dan"))));
+        assert_eq!((count, last.arrived(&commit(199))), (MAX_PUSHES, Some(record("dan"))));
         fs::write(data.path().join("pushes.json"), "{").unwrap();
         assert_eq!(Pushes::in_data(data.path()).arrived(&commit(199)), None);
     }

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 
-use super::{error::RepositoryError, pushes::Pushed, reader::Unfit, settings::GitSettings};
+use super::{error::RepositoryError, pushes::PushRecord, reader::HeadProblem, settings::GitSettings};
 use crate::{deployment::Snapshot, function::Revision};
 
 /// Branches that a push moves, and the commits that they point to afterwards; none if it deletes them.
@@ -29,7 +29,7 @@ pub trait PushTarget: Send + Sync {
     async fn contains(&self, commit: &str, other: &str, quarantine: Option<PathBuf>) -> Result<bool, RepositoryError>;
 
     /// Returns why a branch cannot point to something that a push has brought, if it cannot.
-    async fn unfit(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<Unfit>, RepositoryError>;
+    async fn head_problem(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<HeadProblem>, RepositoryError>;
 
     /// Returns the references that cannot be there together with this one, which may be new.
     async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError>;
@@ -38,5 +38,5 @@ pub trait PushTarget: Send + Sync {
     async fn shown_after(&self, moved: BranchMoves, quarantine: Option<PathBuf>) -> Result<Vec<String>, RepositoryError>;
 
     /// Remembers who pushes a commit.
-    async fn expect(&self, commit: Revision, pushed: Pushed);
+    async fn expect(&self, commit: Revision, record: PushRecord);
 }

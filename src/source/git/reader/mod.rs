@@ -23,7 +23,7 @@ use crate::{
 
 /// Why a branch cannot point to something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Unfit {
+pub enum HeadProblem {
     /// It is an annotated tag of this name.
     Tag(String),
     /// It is a file or a folder.
@@ -91,13 +91,13 @@ impl Reader {
     }
 
     /// Returns why a branch cannot point to something that a push has brought, if it cannot.
-    pub fn unfit(&self, id: &str, quarantine: Option<&Path>) -> Result<Option<Unfit>, RepositoryError> {
+    pub fn head_problem(&self, id: &str, quarantine: Option<&Path>) -> Result<Option<HeadProblem>, RepositoryError> {
         let answer = || {
             let (objects, id) = (self.objects(quarantine)?, Oid::from_str(id)?);
             Ok(match objects.odb()?.read_header(id)?.1 {
-                ObjectType::Commit => self.is_shallow(&objects, id, quarantine)?.then_some(Unfit::Shallow),
-                ObjectType::Tag => Some(Unfit::Tag(String::from_utf8_lossy(objects.find_tag(id)?.name_bytes()).into_owned())),
-                kind => Some(Unfit::NoCommit(kind.str())),
+                ObjectType::Commit => self.is_shallow(&objects, id, quarantine)?.then_some(HeadProblem::Shallow),
+                ObjectType::Tag => Some(HeadProblem::Tag(String::from_utf8_lossy(objects.find_tag(id)?.name_bytes()).into_owned())),
+                kind => Some(HeadProblem::NoCommit(kind.str())),
             })
         };
         answer().map_err(|error| self.unreadable(error, quarantine))

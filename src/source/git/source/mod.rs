@@ -17,7 +17,7 @@ use super::{
     commit,
     error::RepositoryError,
     own::OwnRepository,
-    pushes::{Pushed, Pushes},
+    pushes::{PushRecord, Pushes},
     readable::must_be_readable,
     reader::Reader,
     reads::Reads,
@@ -183,7 +183,7 @@ impl Source for GitSource {
             return Err(EditError::ReadOnly(why));
         }
         let modes = self.modes(&edit).await?;
-        let (is_emptied, pushed) = (self.is_emptied_by(&edit), Pushed { by: edit.author.clone(), replaces: None });
+        let (is_emptied, pushed) = (self.is_emptied_by(&edit), PushRecord { by: edit.author.clone(), replaces: None });
         let now_s = self.0.clock.now_us() / 1_000_000;
         let inner = self.0.clone();
         let make = move || {

@@ -11,8 +11,8 @@ use crate::{
     function::Revision,
     source::git::{
         error::RepositoryError,
-        pushes::Pushed,
-        reader::Unfit,
+        pushes::PushRecord,
+        reader::HeadProblem,
         refs::{self, HEADS, Head},
         settings::GitSettings,
         target::{BranchMoves, PushTarget},
@@ -38,9 +38,9 @@ impl PushTarget for GitSource {
         self.reading(move || reader.contains(&commit, &other, quarantine.as_deref())).await
     }
 
-    async fn unfit(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<Unfit>, RepositoryError> {
+    async fn head_problem(&self, id: &str, quarantine: Option<PathBuf>) -> Result<Option<HeadProblem>, RepositoryError> {
         let (reader, id) = (self.0.reader.clone(), id.to_owned());
-        self.reading(move || reader.unfit(&id, quarantine.as_deref())).await
+        self.reading(move || reader.head_problem(&id, quarantine.as_deref())).await
     }
 
     async fn in_the_way(&self, name: &str) -> Result<Vec<String>, RepositoryError> {
@@ -56,9 +56,9 @@ impl PushTarget for GitSource {
         .await
     }
 
-    async fn expect(&self, commit: Revision, pushed: Pushed) {
+    async fn expect(&self, commit: Revision, record: PushRecord) {
         let pushes = self.0.pushes.clone();
-        let _ = blocking::run(move || pushes.expect(commit, pushed)).await;
+        let _ = blocking::run(move || pushes.expect(commit, record)).await;
     }
 
     async fn shown_after(&self, moved: BranchMoves, quarantine: Option<PathBuf>) -> Result<Vec<String>, RepositoryError> {

@@ -17,7 +17,7 @@ use crate::{
             commit::{self, CommitTarget},
             denied,
             error::RepositoryError,
-            pushes::Pushed,
+            pushes::PushRecord,
             refs::{self, Head},
             signature::Signers,
             target::PushTarget as _,
@@ -94,7 +94,7 @@ impl GitSource {
         Ok(snapshot)
     }
 
-    async fn pushed(&self, commit: Revision) -> Option<Pushed> {
+    async fn pushed(&self, commit: Revision) -> Option<PushRecord> {
         let pushes = self.0.pushes.clone();
         blocking::run(move || pushes.arrived(&commit)).await.flatten()
     }
