@@ -34,6 +34,7 @@ use crate::{
         },
         problem::{Problem, git::GitRefusal},
         settings::HttpSettings,
+        wire::body::BodyError,
     },
     source::git::backend::{Client, Service},
 };
@@ -151,8 +152,8 @@ async fn input(headers: &HeaderMap, body: Body, pace: Pace) -> Result<Pin<Box<dy
     });
     let mut plain = Box::pin(StreamReader::new(parts));
     plain.fill_buf().await.map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => Problem::BodyTimeout,
-        _ => Problem::BodyBroken,
+        ErrorKind::TimedOut => BodyError::Timeout,
+        _ => BodyError::Broken,
     })?;
     match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity") => Ok(plain),

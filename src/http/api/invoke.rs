@@ -25,7 +25,7 @@ use crate::{
         auth::caller::{About, Caller, Deploy, Grant},
         call::archive::log,
         problem::Problem,
-        wire::body::must_be_plain,
+        wire::body::{BodyError, must_be_plain},
     },
     live::{Entry, LiveFunction, Match, Table},
     runner::Target,
@@ -198,7 +198,7 @@ async fn run(grant: &Grant, target: Target<'_>, request: HttpRequest) -> Result<
     let permission = grant.run(function)?;
     let limit = function.manifest.limits.body.bytes();
     if request.body.len() > limit {
-        return Err(Problem::BodyTooLarge { limit });
+        return Err(BodyError::TooLarge { limit }.into());
     }
     if !request.body.is_empty() {
         must_be_plain(&request.headers)?;

@@ -25,6 +25,7 @@ use crate::{
         app::App,
         auth::caller::{About, Caller, Deploy, Grant, Read},
         problem::{Problem, away},
+        wire::body::BodyError,
     },
     live::scripts::{Script, ScriptFilter},
     source::edit::EditError,
@@ -270,7 +271,7 @@ impl App {
 
     pub(super) fn content(&self, source: String) -> Result<Content, Problem> {
         if source.len() > self.max_file_bytes {
-            return Err(Problem::BodyTooLarge { limit: self.max_file_bytes });
+            return Err(BodyError::TooLarge { limit: self.max_file_bytes }.into());
         }
         Ok(Content::new(source.into_bytes()))
     }

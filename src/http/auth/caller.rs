@@ -225,7 +225,7 @@ impl Grant {
 
 async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
-    read_body(&headers, body, limit, app.settings.body_timeout).await
+    Ok(read_body(&headers, body, limit, app.settings.body_timeout).await?)
 }
 
 /// Reads a body, and says of a wrong one what its sender can act on.

@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod archive;
 mod cors;
+mod error;
 pub mod preview;
 
 use std::{net::SocketAddr, time::Duration};
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Pa
 use http_body_util::{Either, Full};
 use hyper::ext::ReasonPhrase;
 
+use self::error::CallError;
 use crate::{
     execution::{HttpRequest, Params, Reply, Trigger},
     http::{
@@ -21,7 +23,7 @@ use crate::{
     },
     id::id_text,
     live::{Entry, Match, Table},
-    runner::{Attempt, NoReply, Rejection, RejectionReason, RequestTrace, Sender, Target},
+    runner::{Attempt, NoReply, Rejection, RequestTrace, Sender, Target},
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -101,8 +103,11 @@ pub async fn run(app: &App, call: Call<'_>, head: &mut Parts, body: Received) ->
             attempt.answered(status_of(&ended));
             ended
         }
-        Err(problem) => {
-            attempt.rejected(&head.method, &head.uri, rejection(&problem));
+        Err(error) => {
+            let reason = error.reason();
+            let problem = Problem::from(error);
+            let rejection = Rejection { reason, status: problem.status(), message: problem.reason() };
+            attempt.rejected(&head.method, &head.uri, rejection);
             Err(problem)
         }
     };
@@ -118,7 +123,7 @@ pub async fn run(app: &App, call: Call<'_>, head: &mut Parts, body: Received) ->
     response
 }
 
-/// Lets a request in, reads its body and runs the function. The outer problem is why it did not run.
+/// Lets a request in, reads its body and runs the function.
 async fn execute(
     app: &App,
     attempt: &mut Attempt<'_>,
@@ -127,26 +132,13 @@ async fn execute(
     head: &mut Parts,
     body: Received,
     peer: SocketAddr,
-) -> Result<Result<Reply, NoReply>, Problem> {
+) -> Result<Result<Reply, NoReply>, CallError> {
     let function = &target.function.function;
-    let permission = admission::admit(app, function, head, peer).await.map_err(Problem::NotAdmitted)?;
-    let body = read_body(&head.headers, body, function.manifest.limits.body.bytes(), app.settings.body_timeout).await?;
+    let permission = admission::admit(app, function, head, peer).await.map_err(CallError::Denied)?;
+    let limit = function.manifest.limits.body.bytes();
+    let body = read_body(&head.headers, body, limit, app.settings.body_timeout).await.map_err(CallError::Body)?;
     let (method, uri, headers) = (head.method.clone(), head.uri.clone(), std::mem::take(&mut head.headers));
-    attempt.run(permission, HttpRequest { method, uri, params, headers, body }).await.map_err(Problem::Refused)
-}
-
-/// Returns what is recorded and counted of a request whose function did not run.
-fn rejection(problem: &Problem) -> Rejection {
-    let reason = match problem {
-        Problem::Refused(error) => error.into(),
-        Problem::NotAdmitted(_) => RejectionReason::Denied,
-        Problem::BodyEncoded(_) => RejectionReason::EncodedBody,
-        Problem::BodyTooLarge { .. } => RejectionReason::LargeBody,
-        Problem::BodyTimeout => RejectionReason::SlowBody,
-        // Nothing else is left.
-        _ => RejectionReason::BrokenBody,
-    };
-    Rejection { reason, status: problem.status(), message: problem.reason() }
+    attempt.run(permission, HttpRequest { method, uri, params, headers, body }).await.map_err(CallError::Refused)
 }
 
 /// Returns the status that the caller of a run gets.

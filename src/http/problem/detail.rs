@@ -1,7 +1,7 @@
 //! What each problem says.
 
 use super::{Problem, archive, denied, run};
-use crate::function::route::methods::join;
+use crate::{function::route::methods::join, http::wire::body::BodyError};
 
 impl Problem {
     /// Returns one sentence that is safe for anyone to read.
@@ -16,12 +16,7 @@ impl Problem {
             Self::NoRoute => "this URL is the node's own: no function answers there".into(),
             Self::UnknownScript => "no script has this id".into(),
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
-            Self::BodyTooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
-            Self::BodyEncoded(coding) => {
-                format!("the body is encoded with `{coding}`, and bodies are taken as they are: send it without `content-encoding`")
-            }
-            Self::BodyTimeout => "the body did not come in time".into(),
-            Self::BodyBroken => "the request ended before its body did, or the parts of its body are malformed".into(),
+            Self::Body(error) => body(error),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),
             Self::BrokenBranch(_) => "the files of this branch have mistakes".into(),
             Self::Refused(refused) => run::not_run(refused),
@@ -65,5 +60,16 @@ impl Problem {
             Self::Refused(refused) => refused.to_string(),
             other => other.detail(),
         }
+    }
+}
+
+fn body(error: &BodyError) -> String {
+    match error {
+        BodyError::TooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
+        BodyError::Encoded(coding) => {
+            format!("the body is encoded with `{coding}`, and bodies are taken as they are: send it without `content-encoding`")
+        }
+        BodyError::Timeout => "the body did not come in time".into(),
+        BodyError::Broken => "the request ended before its body did, or the parts of its body are malformed".into(),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     execution::{Failure, Outcome},
     executor::ExecuteError,
     function::{Diagnostic, FunctionName, route::Method},
-    http::auth::Denied,
+    http::{auth::Denied, wire::body::BodyError},
     runner::NoReply,
     source::tarball::TarError,
     store::StoreError,
@@ -46,17 +46,8 @@ pub enum Problem {
     UnknownScript,
     /// The path is there, the method is not.
     MethodNotAllowed(Vec<Method>),
-    /// The body is larger than the function takes.
-    BodyTooLarge {
-        /// In bytes.
-        limit: usize,
-    },
-    /// The body is compressed, or encoded in another way.
-    BodyEncoded(String),
-    /// The body did not come in time.
-    BodyTimeout,
-    /// The client broke off, or its message is malformed.
-    BodyBroken,
+    /// The body is not taken.
+    Body(BodyError),
     /// The function's file is broken and never was good.
     Broken(Vec<Diagnostic>),
     /// The branch is not shown, because its files have mistakes.
@@ -125,6 +116,12 @@ pub enum Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
+    }
+}
+
+impl From<BodyError> for Problem {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     http::{
         answer::{Answer, allow_header},
         auth::Denied,
+        wire::body::BodyError,
     },
     source::tarball::TarError,
     store::FindError,
@@ -88,7 +89,7 @@ impl Problem {
         {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if let Self::BodyEncoded(_) = self {
+        if let Self::Body(BodyError::Encoded(_)) = self {
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         if let Some(seconds) = self.retry_after_seconds() {

@@ -6,7 +6,7 @@ use super::{Problem, git::GitRefusal};
 use crate::{
     execution::Outcome,
     executor::ExecuteError,
-    http::auth::Denied,
+    http::{auth::Denied, wire::body::BodyError},
     source::{edit::EditError, tarball::TarError},
     store::FindError,
     sync::{
@@ -21,7 +21,7 @@ impl Problem {
         match self {
             Self::BadPath(_)
             | Self::BadHead(_)
-            | Self::BodyBroken
+            | Self::Body(BodyError::Broken)
             | Self::BadOrder(_)
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
@@ -71,11 +71,11 @@ impl Problem {
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge { .. } | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::BodyEncoded(_) | Self::Git(GitRefusal::MediaType { .. } | GitRefusal::Encoding) | Self::Tar(TarError::NoTar { .. }) => {
-                StatusCode::UNSUPPORTED_MEDIA_TYPE
-            }
+            Self::Body(BodyError::Timeout) => StatusCode::REQUEST_TIMEOUT,
+            Self::Body(BodyError::TooLarge { .. }) | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::Encoded(_))
+            | Self::Git(GitRefusal::MediaType { .. } | GitRefusal::Encoding)
+            | Self::Tar(TarError::NoTar { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Git(GitRefusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => StatusCode::BAD_GATEWAY,
@@ -133,7 +133,7 @@ mod tests {
             (Problem::BadPath("x".into()), 400),
             (Problem::BadHead("x".into()), 400),
             (Problem::NotImplemented("x".into()), 501),
-            (Problem::BodyBroken, 400),
+            (Problem::Body(BodyError::Broken), 400),
             (refused(ExecuteError::MalformedBody("x".into())), 400),
             (Problem::Denied(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
             (Problem::NotAdmitted(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
@@ -191,9 +191,9 @@ mod tests {
             (Problem::Upload(UploadError::SourceAway(None)), 503),
             (Problem::UploadsBusy, 503),
             (Problem::MethodNotAllowed(vec![Method::Get]), 405),
-            (Problem::BodyTimeout, 408),
-            (Problem::BodyTooLarge { limit: 1 }, 413),
-            (Problem::BodyEncoded("gzip".into()), 415),
+            (Problem::Body(BodyError::Timeout), 408),
+            (Problem::Body(BodyError::TooLarge { limit: 1 }), 413),
+            (Problem::Body(BodyError::Encoded("gzip".into())), 415),
             (Problem::Git(GitRefusal::MediaType { expected: String::new() }), 415),
             (Problem::Git(GitRefusal::Encoding), 415),
             (Problem::Denied(Denied::TooManyTries { retry_after: Duration::ZERO }), 429),
