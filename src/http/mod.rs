@@ -23,5 +23,6 @@ pub use settings::{HttpSettings, MOST_HEADERS};
 pub use webhook::Webhook;
 pub use wire::{
     connection::serve,
-    forwarded::{ForwardedHeader, Network, Proxies},
+    forwarded::{ForwardedHeader, Proxies},
+    network::Network,
 };

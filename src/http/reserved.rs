@@ -33,13 +33,13 @@ use crate::{
         git, metrics,
         problem::Problem,
         webhook,
-        wire::places::Received,
+        wire::progress::RequestBody,
     },
     runner::Target,
 };
 
 /// Answers a request to a reserved path.
-pub async fn answer(app: Arc<App>, face: Face, mut request: Request<Received>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: Arc<App>, face: Face, mut request: Request<RequestBody>, peer: SocketAddr) -> Answer {
     let has_previews = face.has_previews(&app.settings);
     if has_previews && request.uri().path().starts_with(archive::PREFIX) {
         let (mut head, body) = request.into_parts();
@@ -98,7 +98,7 @@ fn for_operators() -> Routes {
 }
 
 /// Runs a function by its script id, with whatever method and body.
-async fn execute(app: &App, id: String, request: Request<Received>, peer: SocketAddr) -> Answer {
+async fn execute(app: &App, id: String, request: Request<RequestBody>, peer: SocketAddr) -> Answer {
     let (mut head, body) = request.into_parts();
     let trace = app.runner.trace(&head);
     let table = app.live.table();

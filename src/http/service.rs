@@ -13,12 +13,12 @@ use crate::{
         face::Face,
         problem::Problem,
         reserved,
-        wire::{head, places::Received},
+        wire::{head, progress::RequestBody},
     },
 };
 
 /// Answers one request.
-pub async fn answer(app: Arc<App>, face: Face, request: Request<Received>, peer: SocketAddr) -> Answer {
+pub async fn answer(app: Arc<App>, face: Face, request: Request<RequestBody>, peer: SocketAddr) -> Answer {
     if let Some(answer) = head::answer(&request) {
         return answer;
     }

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::http::wire::network::network;
+use crate::http::wire::sender::sender;
 
 /// Wrong tokens that an address may send within `WINDOW`.
 const MAX_WRONG: u32 = 10;
@@ -25,7 +25,7 @@ pub struct Tries {
 impl Tries {
     /// Returns how long no unknown token from there is looked at, if that is so.
     pub fn blocked(&self, address: IpAddr, now: Instant) -> Option<Duration> {
-        let (first, count) = self.wrong.get(&network(address))?;
+        let (first, count) = self.wrong.get(&sender(address))?;
         let remaining = WINDOW.checked_sub(now.duration_since(*first)).filter(|remaining| !remaining.is_zero());
         remaining.filter(|_| *count >= MAX_WRONG)
     }
@@ -39,7 +39,7 @@ impl Tries {
         if self.wrong.len() >= REMEMBERED {
             self.wrong.clear();
         }
-        let (first, count) = self.wrong.entry(network(address)).or_insert((now, 0));
+        let (first, count) = self.wrong.entry(sender(address)).or_insert((now, 0));
         if !is_recent(first) {
             (*first, *count) = (now, 0);
         }

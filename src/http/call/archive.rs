@@ -12,7 +12,7 @@ use crate::{
         auth::Denied,
         call::{self, admission::may_see},
         problem::{Problem, response::BASIC},
-        wire::places::Received,
+        wire::progress::RequestBody,
     },
     live::Table,
     store::FindError,
@@ -23,7 +23,7 @@ use crate::{
 pub const PREFIX: &str = "/_picloud/v/";
 
 /// Answers a request to an earlier deployment.
-pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, head, peer).await {
         Ok(viewer) => viewer,
         Err(denied) => return ask(denied),

@@ -19,7 +19,7 @@ use crate::{
         answer::{Answer, no_content},
         app::App,
         problem::Problem,
-        wire::{body::read_body, places::Received},
+        wire::{body::read_body, progress::RequestBody},
     },
     id::id_text,
     live::{Entry, Match, Table},
@@ -46,7 +46,7 @@ pub struct Call<'a> {
 }
 
 /// Answers a request to a path that is not reserved.
-pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     // Kept to the end: the request finishes on what it began with.
     let table = app.live.table();
     if !table.is_loaded() {
@@ -58,7 +58,7 @@ pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAdd
 }
 
 /// Answers a request with what is in this table.
-pub async fn answer_from(app: &App, table: &Table, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+pub async fn answer_from(app: &App, table: &Table, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let trace = app.runner.trace(head);
     let path = head.uri.path();
     let (mut answer, function) = match (app.preflight(table, head), table.find(head.method.as_str(), path)) {
@@ -92,7 +92,7 @@ fn unmatched(table: &Table, trace: Option<Box<RequestTrace>>, answer: Answer) ->
 }
 
 /// Answers a request that met a function. It is recorded as an execution even if the function does not run.
-pub async fn run(app: &App, call: Call<'_>, head: &mut Parts, body: Received) -> Answer {
+pub async fn run(app: &App, call: Call<'_>, head: &mut Parts, body: RequestBody) -> Answer {
     let Call { target, trigger, params, peer, trace } = call;
     let shared = app.shared(Some(target.function), &head.headers);
     let sender = Sender { address: peer.ip(), request_id: request_id(&head.headers) };
@@ -130,7 +130,7 @@ async fn execute(
     target: Target<'_>,
     params: Params,
     head: &mut Parts,
-    body: Received,
+    body: RequestBody,
     peer: SocketAddr,
 ) -> Result<Result<Reply, NoReply>, CallError> {
     let function = &target.function.function;

@@ -12,7 +12,7 @@ use crate::{
         app::App,
         call::{self, admission::may_see, archive::ask},
         problem::Problem,
-        wire::places::Received,
+        wire::progress::RequestBody,
     },
     live::{Preview, Previews},
     source::git::branch,
@@ -29,7 +29,7 @@ pub fn path_of(name: &str) -> String {
 }
 
 /// Answers a request to a branch named in the path.
-pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
     let path = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
     let found = find(&previews, path.strip_prefix(PREFIX).unwrap_or_default()).and_then(|(preview, inner)| {
@@ -44,7 +44,7 @@ pub async fn answer(app: &App, head: &mut Parts, body: Received, peer: SocketAdd
 }
 
 /// Answers a request to a branch named by the host.
-pub async fn answer_at(app: &App, label: &str, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+pub async fn answer_at(app: &App, label: &str, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
     let mut named = previews.iter().filter(|(branch, _)| branch::label(branch) == label).map(|(_, preview)| preview.clone());
     // With luck or much work two names have one hash: then neither has the host.
@@ -66,7 +66,7 @@ pub fn label(app: &App, request: &Parts) -> Option<String> {
 }
 
 /// Whether there is such a branch is told only to those who may see it.
-async fn show(app: &App, preview: Option<Arc<Preview>>, head: &mut Parts, body: Received, peer: SocketAddr) -> Answer {
+async fn show(app: &App, preview: Option<Arc<Preview>>, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let viewer = match may_see(app, head, peer).await {
         Ok(viewer) => viewer,
         Err(denied) => return ask(denied),

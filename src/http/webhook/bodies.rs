@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use crate::http::wire::network::network;
+use crate::http::wire::sender::sender;
 
 /// Places for larger bodies, of all senders and of one, because nobody has proved anything while a body is read.
 const MAX_BODIES: usize = 4;
@@ -18,7 +18,7 @@ pub struct Bodies(Mutex<HashMap<IpAddr, usize>>);
 impl Bodies {
     /// Takes one for this sender, if one is free.
     pub fn take(&self, address: IpAddr) -> Option<BodyPermit<'_>> {
-        let address = network(address);
+        let address = sender(address);
         let mut taken = self.taken();
         let own = taken.get(&address).copied().unwrap_or_default();
         if own == MAX_BODIES_OF_ONE || taken.values().sum::<usize>() == MAX_BODIES {

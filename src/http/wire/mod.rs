@@ -7,4 +7,7 @@ pub mod head;
 pub mod network;
 mod nonsense;
 pub mod places;
+pub mod progress;
+pub mod sender;
+mod stream;
 mod timer;

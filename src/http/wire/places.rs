@@ -9,32 +9,24 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use axum::body::Body;
-use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
 };
 
-use crate::{clock::coarse_ms, http::wire::network::network};
+use crate::{clock::coarse_ms, http::wire::sender::sender};
 
 /// A client keeps its place so long at least: a new one needs a moment to say what it wants.
 const LEAST_WAIT_MS: u64 = 100;
 /// Where no place can be had yet, a newcomer looks again after this.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// A client that has sent or taken so much is waited for from now on: it is at work, however long that takes as a whole.
-const PROGRESS_BYTES: usize = 16 * 1024;
 /// How often the log says that places run out.
 const SAY_AGAIN_MS: u64 = 60_000;
 
@@ -71,7 +63,7 @@ impl ConnectionPlaces {
                 break free.expect("the semaphore is never closed");
             }
         };
-        let address = network(address);
+        let address = sender(address);
         let mut taken = self.taken();
         let of_address = taken.by_address.entry(address).or_default().clone();
         of_address.fetch_add(1, Ordering::Relaxed);
@@ -182,6 +174,16 @@ impl ConnectionPlace {
         self.waits_since_ms.store(0, Ordering::Relaxed);
     }
 
+    /// Returns whether the next step is the client's.
+    pub fn is_waiting(&self) -> bool {
+        self.waits_since_ms.load(Ordering::Relaxed) > 0
+    }
+
+    /// A request is answered before all of it was read.
+    pub fn leaves_unread(&self) {
+        self.has_unread.store(true, Ordering::Relaxed);
+    }
+
     /// Returns whether the client may still be sending what nobody reads.
     pub fn has_unread(&self) -> bool {
         self.has_unread.load(Ordering::Relaxed)
@@ -190,117 +192,5 @@ impl ConnectionPlace {
     fn waited_ms(&self, now_ms: u64) -> Option<u64> {
         let since_ms = self.waits_since_ms.load(Ordering::Relaxed);
         (since_ms > 0).then(|| now_ms.saturating_sub(since_ms))
-    }
-}
-
-/// Counts what a client sends or takes.
-pub struct Progress {
-    place: Arc<ConnectionPlace>,
-    bytes: usize,
-}
-
-impl Progress {
-    /// Begins to count.
-    pub fn of(place: Arc<ConnectionPlace>) -> Self {
-        Self { place, bytes: 0 }
-    }
-
-    /// Counts more. Each large part is a step after which the client is waited for anew.
-    pub fn count(&mut self, bytes: usize) {
-        self.bytes += bytes;
-        if self.bytes >= PROGRESS_BYTES {
-            self.bytes = 0;
-            if self.place.waits_since_ms.load(Ordering::Relaxed) > 0 {
-                self.place.waits();
-            }
-        }
-    }
-}
-
-/// A request's body. While it comes, the client is waited for.
-pub struct Received {
-    body: Incoming,
-    /// Until its end.
-    progress: Option<Progress>,
-}
-
-impl Received {
-    /// Begins the work on a request, which may have to wait for its body.
-    pub fn new(body: Incoming, place: &Arc<ConnectionPlace>) -> Self {
-        if body.is_end_stream() {
-            place.is_worked_for();
-            return Self { body, progress: None };
-        }
-        place.waits();
-        Self { body, progress: Some(Progress::of(place.clone())) }
-    }
-}
-
-impl Drop for Received {
-    fn drop(&mut self) {
-        if let Some(progress) = &self.progress {
-            progress.place.has_unread.store(true, Ordering::Relaxed);
-        }
-    }
-}
-
-impl http_body::Body for Received {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        let has_ended = polled.is_ready() && (self.body.is_end_stream() || !matches!(polled, Poll::Ready(Some(Ok(_)))));
-        if let (Poll::Ready(Some(Ok(frame))), Some(progress)) = (&polled, &mut self.progress) {
-            progress.count(frame.data_ref().map_or(0, Bytes::len));
-        }
-        if has_ended && let Some(progress) = self.progress.take() {
-            progress.place.is_worked_for();
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// An answer that is made while it is sent. Until its end the client is worked for.
-pub struct Streamed {
-    body: Body,
-    place: Arc<ConnectionPlace>,
-}
-
-impl Streamed {
-    /// Wraps an answer's body.
-    pub fn new(body: Body, place: Arc<ConnectionPlace>) -> Self {
-        Self { body, place }
-    }
-}
-
-impl http_body::Body for Streamed {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Streamed {
-    fn drop(&mut self) {
-        self.place.waits();
     }
 }
