@@ -14,20 +14,17 @@ use axum::{
     body::Body,
     extract::{ConnectInfo, FromRequestParts},
 };
-use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use serde::de::DeserializeOwned;
-use serde_json::error::Category;
 
 use crate::{
     access::{Principal, Scope},
     audit::Actor,
-    function::{Diagnostic, FunctionName, SharedFunction, toml_text::explained},
+    function::{Diagnostic, FunctionName, SharedFunction},
     http::{
         app::App,
-        auth::{Denied, Way},
+        auth::{Denied, Way, order},
         problem::Problem,
-        wire::body::read_body,
     },
     runner::Permission,
 };
@@ -157,13 +154,12 @@ impl<S: Level> Caller<S> {
 
     /// Reads what is ordered. Nobody's body is read before it is known who sends it.
     pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: impl FnOnce(&App) -> usize) -> Result<T, Problem> {
-        parse(&body(&self.app, request, limit(&self.app)).await?)
+        order::read(&self.app, request, limit(&self.app)).await
     }
 
     /// The same where an order may be left out.
     pub async fn optional_order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize) -> Result<Option<T>, Problem> {
-        let body = body(&self.app, request, limit).await?;
-        if body.is_empty() { Ok(None) } else { parse(&body) }
+        order::read_optional(&self.app, request, limit).await
     }
 
     /// Returns the time, for what is read from a query.
@@ -219,56 +215,6 @@ impl Grant {
 
     /// Reads what is ordered.
     pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize) -> Result<T, Problem> {
-        parse(&body(&self.app, request, limit).await?)
-    }
-}
-
-async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
-    Ok(read_body(&headers, body, limit, app.settings.body_timeout).await?)
-}
-
-/// Reads a body, and says of a wrong one what its sender can act on.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        Problem::BadOrder(match error.classify() {
-            Category::Data if body.trim_ascii_start().first() != Some(&b'{') => "the body is no JSON object".into(),
-            Category::Data => {
-                let said = error.to_string();
-                let said = said.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&said);
-                let (message, hint) = explained(said);
-                let message = message.replace("expected a table", "expected an object");
-                format!("in the body, {message}{}", hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default())
-            }
-            Category::Syntax | Category::Eof | Category::Io if body.is_empty() => "the body is empty, and JSON is expected".into(),
-            Category::Syntax | Category::Eof | Category::Io => format!("the body is not JSON: line {line}, column {column}"),
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug, serde::Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Order {
-        #[expect(dead_code, reason = "read by nobody: the test is about what does not parse")]
-        name: String,
-        #[expect(dead_code, reason = "as above")]
-        #[serde(default)]
-        scope: Option<Scope>,
-    }
-
-    #[test]
-    fn a_wrong_body_says_what_is_wrong_with_it() {
-        let told = |body: &str| match parse::<Order>(body.as_bytes()) {
-            Err(Problem::BadOrder(why)) => why,
-            other => panic!("{body}: {other:?}"),
-        };
-        let bodies =
-            ["", "nope", "{\"name\":", "{}", "{\"nam\":\"x\"}", "{\"name\":\"x\",\"scope\":\"root\"}", "{\"name\":7}", "[]", "\"x\""];
-        insta::assert_snapshot!(bodies.map(told).join("\n"));
+        order::read(&self.app, request, limit).await
     }
 }

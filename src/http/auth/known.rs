@@ -3,63 +3,56 @@
 //! database does not answer. Where too many wrong tokens came, a right one is told from them.
 
 use std::{
-    collections::HashMap,
     sync::{Mutex, MutexGuard},
     time::{Duration, Instant},
 };
 
 use tokio::{sync::Semaphore, time::timeout};
 
+use super::memory::{REMEMBERED, TokenMemory};
 use crate::{
     access::{Token, TokenHash},
     clock::monotonic,
     store::{Store, StoreError},
 };
 
-/// So long after the database last knew a token it counts while the database does not answer.
-const GOOD_FOR: Duration = Duration::from_secs(60);
 /// The database has so long to answer about a token that counts without it, and about any other.
 const SOON: Duration = Duration::from_secs(1);
 const LATE: Duration = Duration::from_secs(5);
-/// How often one request asks it about tokens that count without it, once it has not answered in time. Each question that waits keeps a
-/// connection.
-const PAUSE: Duration = Duration::from_secs(5);
 /// How often all tokens are read because of ones that are not known.
 const READ_AGAIN: Duration = Duration::from_secs(1);
 /// Questions to the database at the same time: fewer than it has connections, so that other work goes on while these wait.
 const QUESTIONS: usize = 4;
-/// Tokens that are kept in memory; past it they are forgotten.
-const REMEMBERED: usize = 10_000;
 
 /// The database does not tell whose token it is.
-pub struct Away;
+pub struct NoAnswer;
 
 /// What is known of tokens.
-pub struct Known {
-    memory: Mutex<Memory>,
+pub struct KnownTokens {
+    memory: Mutex<TokenMemory>,
     questions: Semaphore,
     /// When all were last read.
     read: tokio::sync::Mutex<Option<Instant>>,
 }
 
-impl Default for Known {
+impl Default for KnownTokens {
     fn default() -> Self {
         Self { memory: Mutex::default(), questions: Semaphore::new(QUESTIONS), read: tokio::sync::Mutex::default() }
     }
 }
 
-impl Known {
+impl KnownTokens {
     /// Returns the token with this hash, as far as the database knows it or did a moment ago.
-    pub async fn find(&self, hash: &TokenHash, store: Option<&Store>, now_us: i64) -> Result<Option<Token>, Away> {
+    pub async fn find(&self, hash: &TokenHash, store: Option<&Store>, now_us: i64) -> Result<Option<Token>, NoAnswer> {
         let Some(token) = self.memory().counts(hash, monotonic(), now_us) else {
-            return timeout(LATE, self.ask(hash, store, now_us)).await.unwrap_or(Err(Away));
+            return timeout(LATE, self.ask(hash, store, now_us)).await.unwrap_or(Err(NoAnswer));
         };
         if !self.memory().may_ask(monotonic()) {
             return Ok(Some(token));
         }
         match timeout(SOON, self.ask(hash, store, now_us)).await {
             Ok(Ok(found)) => Ok(found),
-            Ok(Err(Away)) | Err(_) => {
+            Ok(Err(NoAnswer)) | Err(_) => {
                 self.memory().pause(monotonic());
                 Ok(Some(token))
             }
@@ -67,16 +60,16 @@ impl Known {
     }
 
     /// Asks the database, and remembers what it says.
-    async fn ask(&self, hash: &TokenHash, store: Option<&Store>, now_us: i64) -> Result<Option<Token>, Away> {
-        let store = store.ok_or(Away)?;
+    async fn ask(&self, hash: &TokenHash, store: Option<&Store>, now_us: i64) -> Result<Option<Token>, NoAnswer> {
+        let store = store.ok_or(NoAnswer)?;
         let _turn = self.questions.acquire().await.expect("nobody closes it");
-        let revocations = self.memory().revocations;
+        let revocations = self.memory().revocations();
         let found = store.token_by_hash(hash, now_us).await.map_err(|error| {
             tracing::error!(error = &error as &dyn std::error::Error, "cannot tell whose token it is: {error}");
-            Away
+            NoAnswer
         })?;
         let mut memory = self.memory();
-        memory.paused_until = None;
+        memory.resume();
         memory.learn(hash, found.as_ref(), revocations, monotonic());
         Ok(found)
     }
@@ -98,7 +91,7 @@ impl Known {
     }
 
     async fn read_all(&self, store: &Store) {
-        let revocations = self.memory().revocations;
+        let revocations = self.memory().revocations();
         match timeout(SOON, store.hashed_tokens(REMEMBERED as u32)).await {
             Ok(Ok(tokens)) => {
                 let mut memory = self.memory();
@@ -114,84 +107,22 @@ impl Known {
     /// Takes notice of a token that was made.
     pub fn made(&self, hash: &TokenHash, token: &Token) {
         let mut memory = self.memory();
-        let revocations = memory.revocations;
+        let revocations = memory.revocations();
         memory.learn(hash, Some(token), revocations, monotonic());
     }
 
     /// Takes notice that a token was revoked.
     pub fn revoked(&self, name: &str) {
-        let mut memory = self.memory();
-        memory.revocations += 1;
-        memory.tokens.retain(|_, known| known.token.name != name);
+        self.memory().revoke(name);
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    fn memory(&self) -> MutexGuard<'_, TokenMemory> {
         self.memory.lock().expect("nothing panics while it holds the lock")
     }
 }
 
 fn unread(error: &StoreError) {
     tracing::warn!(error = error as &dyn std::error::Error, "cannot read the tokens: {error}");
-}
-
-#[derive(Default)]
-struct Memory {
-    tokens: HashMap<TokenHash, Remembered>,
-    /// How many tokens this process has revoked: what the database said before the last is not remembered.
-    revocations: u64,
-    /// The database did not answer in time, and until then is not asked about tokens that count without it.
-    paused_until: Option<Instant>,
-}
-
-struct Remembered {
-    token: Token,
-    /// When the database last knew it.
-    confirmed: Instant,
-}
-
-impl Memory {
-    /// Returns a token that the database knew a moment ago.
-    fn counts(&self, hash: &TokenHash, now: Instant, now_us: i64) -> Option<Token> {
-        let known = self.tokens.get(hash)?;
-        let is_good = now.duration_since(known.confirmed) < GOOD_FOR && !known.token.is_expired(now_us);
-        is_good.then(|| known.token.clone())
-    }
-
-    fn holds_one(&self, hashes: &[TokenHash]) -> bool {
-        hashes.iter().any(|hash| self.tokens.contains_key(hash))
-    }
-
-    fn learn(&mut self, hash: &TokenHash, found: Option<&Token>, revocations: u64, now: Instant) {
-        match found {
-            Some(token) if revocations == self.revocations => {
-                if self.tokens.len() >= REMEMBERED && !self.tokens.contains_key(hash) {
-                    self.tokens.clear();
-                }
-                self.tokens.insert(hash.clone(), Remembered { token: token.clone(), confirmed: now });
-            }
-            Some(_) => {}
-            None => drop(self.tokens.remove(hash)),
-        }
-    }
-
-    /// Returns whether the database is asked about a token that counts without it. After each pause one request asks.
-    fn may_ask(&mut self, now: Instant) -> bool {
-        match self.paused_until {
-            None => true,
-            Some(until) if until <= now => {
-                self.paused_until = Some(now + PAUSE);
-                true
-            }
-            Some(_) => false,
-        }
-    }
-
-    fn pause(&mut self, now: Instant) {
-        if self.paused_until.replace(now + PAUSE).is_none() {
-            let span = GOOD_FOR.as_secs();
-            tracing::warn!("the database does not answer in time; tokens that it knew in the last {span} s count without it");
-        }
-    }
 }
 
 #[cfg(test)]
@@ -206,54 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn a_token_counts_for_a_minute_after_the_database_knew_it_and_not_past_its_end() {
-        let (mut memory, now, hash) = (Memory::default(), monotonic(), TokenHash::of("1"));
-        memory.learn(&hash, Some(&token("ci", Some(5))), 0, now);
-        let counts = |memory: &Memory, after: Duration, after_us: i64| memory.counts(&hash, now + after, NOW_US + after_us).is_some();
-        assert!(counts(&memory, Duration::ZERO, 0) && counts(&memory, GOOD_FOR / 2, 4));
-        assert!(!counts(&memory, GOOD_FOR, 0) && !counts(&memory, Duration::ZERO, 5));
-        // Each answer begins the time anew, and one that knows nothing ends it.
-        memory.learn(&hash, Some(&token("ci", None)), 0, now + GOOD_FOR / 2);
-        assert!(counts(&memory, GOOD_FOR, 5));
-        memory.learn(&hash, None, 0, now);
-        assert!(!counts(&memory, Duration::ZERO, 0));
-    }
-
-    #[test]
     fn an_answer_from_before_a_revocation_is_not_remembered() {
-        let (known, hash) = (Known::default(), TokenHash::of("1"));
+        let (known, hash) = (KnownTokens::default(), TokenHash::of("1"));
         known.made(&hash, &token("ci", None));
         known.made(&TokenHash::of("2"), &token("other", None));
-        let before = known.memory().revocations;
+        let before = known.memory().revocations();
         known.revoked("ci");
         known.memory().learn(&hash, Some(&token("ci", None)), before, monotonic());
         assert!(!known.memory().holds_one(std::slice::from_ref(&hash)));
         assert!(known.memory().holds_one(&[hash, TokenHash::of("2")]));
     }
 
-    #[test]
-    fn many_tokens_take_little_memory() {
-        let (mut memory, now) = (Memory::default(), monotonic());
-        for number in 0..2 * REMEMBERED + 5 {
-            memory.learn(&TokenHash::of(&number.to_string()), Some(&token("ci", None)), 0, now);
-            assert!(memory.tokens.len() <= REMEMBERED);
-        }
-    }
-
-    #[test]
-    fn a_database_that_did_not_answer_is_left_alone_for_a_while() {
-        let (mut memory, now) = (Memory::default(), monotonic());
-        assert!(memory.may_ask(now) && memory.may_ask(now));
-        memory.pause(now);
-        assert!(!memory.may_ask(now) && !memory.may_ask(now + PAUSE / 2));
-        assert!(memory.may_ask(now + PAUSE), "one asks");
-        assert!(!memory.may_ask(now + PAUSE), "and no other");
-        assert!(memory.may_ask(now + PAUSE * 2));
-    }
-
     #[tokio::test]
     async fn without_a_database_what_was_known_a_moment_ago_counts() {
-        let (known, hash) = (Known::default(), TokenHash::of("1"));
+        let (known, hash) = (KnownTokens::default(), TokenHash::of("1"));
         assert!(known.find(&hash, None, NOW_US).await.is_err());
         assert!(!known.holds_one(std::slice::from_ref(&hash), None).await);
         known.made(&hash, &token("ci", Some(5)));

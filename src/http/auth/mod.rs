@@ -3,6 +3,8 @@
 
 pub mod caller;
 mod known;
+mod memory;
+mod order;
 mod tries;
 
 use std::{
@@ -15,7 +17,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::watch;
 
-use known::{Away, Known};
+use known::{KnownTokens, NoAnswer};
 use tries::Tries;
 
 use crate::{
@@ -95,7 +97,7 @@ pub struct Auth {
     /// Where the other tokens are, once it has been reached.
     store: watch::Receiver<Option<Store>>,
     clock: SharedClock,
-    known: Known,
+    known: KnownTokens,
     tries: Mutex<Tries>,
     /// Tells that this node has revoked a token.
     revocations: watch::Sender<()>,
@@ -104,7 +106,7 @@ pub struct Auth {
 impl Auth {
     /// Knows this token of the data folder, and those of the store.
     pub fn new(admin: Secret, store: watch::Receiver<Option<Store>>, clock: SharedClock) -> Self {
-        Self { admin, store, clock, known: Known::default(), tries: Mutex::default(), revocations: watch::Sender::default() }
+        Self { admin, store, clock, known: KnownTokens::default(), tries: Mutex::default(), revocations: watch::Sender::default() }
     }
 
     /// Returns who sent a request, if its scope is large enough. Whether that one may do what the request is about is not asked yet.
@@ -151,7 +153,7 @@ impl Auth {
         }
         for hash in &hashes {
             let found = self.known.find(hash, store.as_ref(), self.clock.now_us()).await;
-            if let Some(token) = found.map_err(|Away| Denied::DatabaseAway)? {
+            if let Some(token) = found.map_err(|NoAnswer| Denied::DatabaseAway)? {
                 return Ok(token.principal());
             }
         }
