@@ -7,6 +7,7 @@ mod auth;
 mod call;
 mod face;
 mod git;
+mod health;
 mod metrics;
 mod problem;
 mod reserved;

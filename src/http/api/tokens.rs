@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
-    access::{self, Scope, Token, TokenHash},
+    access::{self, Principal, Scope, Token, TokenHash},
     http::{
         api::openapi::Routes,
-        auth::caller::{Admin, Caller, Grant},
+        auth::caller::{Admin, Caller, Grant, Read},
         problem::{Problem, away},
     },
 };
@@ -27,6 +27,12 @@ const MAX_ORDER_BYTES: usize = 16 * 1024;
 /// The routes of tokens.
 pub fn routes() -> Routes {
     Routes::new().routes(routes!(tokens, create_token)).routes(routes!(revoke_token))
+}
+
+/// Tells callers whose token they use, and what it allows.
+#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Object)))]
+pub async fn whoami(caller: Caller<Read>) -> Json<Principal> {
+    Json(caller.for_itself())
 }
 
 /// Lists tokens by name, without their secrets.

@@ -4,6 +4,7 @@ pub mod admission;
 pub mod archive;
 mod cors;
 mod error;
+pub mod execute;
 pub mod preview;
 
 use std::{net::SocketAddr, time::Duration};
