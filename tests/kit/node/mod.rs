@@ -1,5 +1,8 @@
 //! A real node for stories: the built binary on a folder of its own.
 
+pub mod ask;
+mod setup;
+
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
@@ -10,20 +13,11 @@ use std::{
     time::Duration,
 };
 
-use picloud::{
-    clock::monotonic,
-    execution::Execution,
-    store::{ExecutionFilter, Store},
-};
+use picloud::clock::monotonic;
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use super::{
-    client::{Client, Response},
-    machine,
-};
 
 /// How long anything may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -66,48 +60,6 @@ fn write(path: &Path, text: &str) {
 }
 
 impl Setup {
-    /// Adds a `picloud.toml`.
-    pub fn config(self, toml: &str) -> Self {
-        fs::write(self.folder.path().join("picloud.toml"), toml).unwrap();
-        self
-    }
-
-    /// Adds an argument of `serve`.
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
-    /// Sets a variable of the environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.environment.push((name.into(), value.into()));
-        self
-    }
-
-    /// Has a shell do something before it becomes the node: `ulimit -n 100`.
-    pub fn after(self, prelude: &str) -> Self {
-        self.wrapped(&["sh", "-c", &format!("{prelude} && exec \"$@\""), "sh"])
-    }
-
-    /// Has it run by this command, which must become it.
-    pub fn wrapped(mut self, command: &[&str]) -> Self {
-        self.wrapper.extend(command.iter().map(ToString::to_string));
-        self
-    }
-
-    /// Has it run where these lines of a shell, in the node's folder, were run before: they may mount what nobody else sees.
-    pub fn in_own_mounts(mut self, script: &str) -> Self {
-        self.has_own_mounts = true;
-        let script = format!("set -e\n{script}\nexec \"$@\"");
-        let unshare = machine::own_mounts().expect("the story needs `Need::OwnMounts`");
-        self.wrapped(&[unshare, &["sh", "-c", &script, "sh"]].concat())
-    }
-
-    /// The folder that it is started in.
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Starts it, and waits until it says where it answers.
     pub fn start(self) -> Node {
         let mut node = Node { setup: self, child: None, address: ([127, 0, 0, 1], 0).into(), log: Arc::default() };
@@ -257,102 +209,9 @@ impl Node {
         self.setup.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// Returns the path of a function file.
-    pub fn file(&self, path: &str) -> PathBuf {
-        self.folder().join("functions").join(path)
-    }
-
-    /// Saves a function file in place.
-    pub fn write(&self, path: &str, text: &str) {
-        write(&self.file(path), text);
-    }
-
-    /// Saves a function file as careful editors do: another file, renamed over it.
-    pub fn replace(&self, path: &str, text: &str) {
-        let next = self.file(path).with_extension("next~");
-        write(&next, text);
-        fs::rename(next, self.file(path)).unwrap();
-    }
-
-    /// Deletes a function file.
-    pub fn remove(&self, path: &str) {
-        fs::remove_file(self.file(path)).unwrap();
-    }
-
     /// What it said on stderr so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
-    }
-
-    /// Opens a connection.
-    pub fn client(&self) -> Client {
-        Client::to(self.address)
-    }
-
-    /// Waits until a line on stderr holds all of these, and returns it.
-    #[track_caller]
-    pub fn wait_for_line(&self, parts: &[&str]) -> String {
-        let mut found = None;
-        wait_until(&format!("a line with {parts:?} is in the log"), PATIENCE, || {
-            found = self.log().lines().find(|line| parts.iter().all(|part| line.contains(part))).map(str::to_owned);
-            found.is_some()
-        });
-        found.unwrap()
-    }
-
-    /// Asks on a connection of its own.
-    pub fn get(&self, path: &str) -> Response {
-        self.send("GET", path, &[], b"")
-    }
-
-    /// Asks on a connection of its own.
-    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {
-        self.client().send(method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
-    }
-
-    /// Waits until a function answers so.
-    #[track_caller]
-    pub fn wait_for(&self, path: &str, text: &str) {
-        let mut client = self.client();
-        let mut last = String::new();
-        wait_until(&format!("{path} answers `{text}`"), PATIENCE, || {
-            last = client.get(path).unwrap().text();
-            last == text
-        });
-    }
-
-    /// Waits until a path has this status.
-    #[track_caller]
-    pub fn wait_for_status(&self, path: &str, status: u16) {
-        let mut client = self.client();
-        wait_until(&format!("{path} has status {status}"), PATIENCE, || client.get(path).unwrap().status == status);
-    }
-
-    /// What `/_picloud/ready` says.
-    pub fn ready(&self) -> Value {
-        self.get("/_picloud/ready").json()
-    }
-
-    /// Waits until it calls itself so: `ready`, `degraded`, `starting`.
-    #[track_caller]
-    pub fn wait_for_state(&self, state: &str) {
-        wait_until(&format!("the node is {state}"), PATIENCE, || self.ready()["status"] == state);
-    }
-
-    /// Every execution in its database, newest first.
-    pub fn executions(&self) -> Vec<Execution> {
-        executions(&self.data())
-    }
-
-    /// Waits until its database has an execution like this, and returns it.
-    #[track_caller]
-    pub fn wait_for_execution(&self, what: &str, is_it: impl Fn(&Execution) -> bool) -> Execution {
-        let mut found = None;
-        wait_until(&format!("an execution is recorded: {what}"), PATIENCE, || {
-            found = self.executions().into_iter().find(&is_it);
-            found.is_some()
-        });
-        found.unwrap()
     }
 
     /// Asks it to end.
@@ -407,15 +266,4 @@ impl Drop for Node {
             eprintln!("--- the node's log\n{}---", self.log());
         }
     }
-}
-
-/// Every execution in a data folder's database, newest first; none while there is no database.
-pub fn executions(data: &Path) -> Vec<Execution> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let Ok(store) = Store::open_read_only("sqlite", data).await else { return Vec::new() };
-        let found = store.executions(&ExecutionFilter { limit: u32::MAX, ..ExecutionFilter::default() }).await;
-        store.close().await;
-        found.unwrap()
-    })
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use crate::{
     faults::load::{FILES, Load, ask, ids, wait_for_degraded},
     kit::{
-        node::{PATIENCE, Signal, executions, node, wait_until},
+        node::{PATIENCE, Signal, ask::executions, node, wait_until},
         proxy::Proxy,
         store::Fresh,
     },
