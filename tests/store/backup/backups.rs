@@ -12,10 +12,10 @@ use std::{
 use flate2::read::GzDecoder;
 
 use crate::{
-    backup::project::{Empty, Kind, Project, command, done, must_be_equal, rows},
+    backup::project::{Empty, Kind, Project, done, must_be_equal, rows},
     kit::{
         api::admin,
-        command::said,
+        command::{command, said},
         git::Checkout,
         node::{PATIENCE, Setup, node, wait_until},
         story::{hosted, url},

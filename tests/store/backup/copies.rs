@@ -6,10 +6,10 @@ use picloud::{
 };
 
 use crate::{
-    backup::project::{Empty, Kind, Project, command, done, fill, must_be_equal, refused, rows, wait},
+    backup::project::{Empty, Kind, Project, done, fill, must_be_equal, refused, rows, wait},
     kit::{
         client::Response,
-        command::said,
+        command::{command, said},
         node::node,
         store::{Fresh, NOW_US, execution, name, rich_execution},
     },

@@ -41,7 +41,7 @@ fn a_backup_of_another_database_than_that_of_the_node_is_none_of_the_node() {
     // A server may have several names, so this is only told.
     let other = Empty::of(Kind::Postgres);
     wait(async { other.open().await.close().await });
-    let made = crate::backup::project::command(node.folder(), &["backup", "other.tar.gz", "--database", &other.url]).output().unwrap();
+    let made = crate::kit::command::command(node.folder(), &["backup", "other.tar.gz", "--database", &other.url]).output().unwrap();
     assert!(
         made.status.success() && crate::kit::command::said(&made).contains("uses the database"),
         "{}",

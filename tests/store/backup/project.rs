@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
 };
 
 use futures_util::TryStreamExt as _;
@@ -20,7 +20,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::kit::{
-    command::said,
+    command::{command, said},
     store::{Fresh, NOW_US, deployment, execution, name, record as record_deployment, rich_execution, tree, version},
 };
 
@@ -128,13 +128,6 @@ pub fn must_be_equal(one: &BTreeMap<String, Vec<Row>>, other: &BTreeMap<String, 
         }
         assert_eq!(rows.len(), other[table].len(), "rows of `{table}`");
     }
-}
-
-/// Prepares a command of the program in a folder.
-pub fn command(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_picloud"));
-    command.args(arguments).current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command
 }
 
 /// Runs a command, which must succeed, and returns what it printed.
