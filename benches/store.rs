@@ -12,7 +12,7 @@ use picloud::{
     execution::{Execution, LogLevel, LogLine, Outcome, Trigger},
     function::{Content, Digest, Function, FunctionName, Manifest, Revision, Route, ScriptId, Tree, route::Methods},
     id::{ExecutionId, first_id_at},
-    store::{ExecutionFilter, Journal, JournalSettings, Recorded, Store},
+    store::{ExecutionFilter, Journal, JournalSettings, RecordOutcome, Store},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -122,7 +122,7 @@ async fn deployment(database: &str, store: &Store) {
     let begun = monotonic();
     let changes = Changes { files, functions, ..Changes::default() };
     let recorded = store.record_deployment(&deployment, &changes, None).await;
-    assert_eq!(recorded.expect("the deployment arrives"), Recorded::Done);
+    assert_eq!(recorded.expect("the deployment arrives"), RecordOutcome::Done);
     println!("{database}: a deployment of 10,000 functions recorded: {:?}", begun.elapsed());
     let begun = monotonic();
     store.live().await.expect("the store answers");

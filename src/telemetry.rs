@@ -20,13 +20,13 @@ const MAX_WAITING_BYTES: usize = 4 << 20;
 /// How long an end waits for the last lines to be written.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-enum Entry {
+enum LogEntry {
     Line(Vec<u8>),
     /// Everything before this is written.
     Mark(Sender<()>),
 }
 
-static WRITER: OnceLock<Sender<Entry>> = OnceLock::new();
+static WRITER: OnceLock<Sender<LogEntry>> = OnceLock::new();
 static WAITING_BYTES: AtomicUsize = AtomicUsize::new(0);
 static DROPPED: AtomicU64 = AtomicU64::new(0);
 
@@ -39,7 +39,7 @@ impl Write for Lines {
             WAITING_BYTES.fetch_sub(line.len(), Ordering::Relaxed);
             DROPPED.fetch_add(1, Ordering::Relaxed);
         } else if let Some(writer) = WRITER.get() {
-            let _ = writer.send(Entry::Line(line.into()));
+            let _ = writer.send(LogEntry::Line(line.into()));
         }
         Ok(line.len())
     }
@@ -49,15 +49,15 @@ impl Write for Lines {
     }
 }
 
-fn write(entries: Receiver<Entry>) {
+fn write(entries: Receiver<LogEntry>) {
     for entry in entries {
         match entry {
-            Entry::Line(line) => {
+            LogEntry::Line(line) => {
                 // Where it fails there is nobody to be told.
                 let _ = stderr().write_all(&line);
                 WAITING_BYTES.fetch_sub(line.len(), Ordering::Relaxed);
             }
-            Entry::Mark(written) => drop(written.send(())),
+            LogEntry::Mark(written) => drop(written.send(())),
         }
         // Said where there is room for more again, and so not beside each line.
         let has_room = WAITING_BYTES.load(Ordering::Relaxed) < MAX_WAITING_BYTES / 2;
@@ -72,7 +72,7 @@ fn write(entries: Receiver<Entry>) {
 pub fn flush() {
     let Some(writer) = WRITER.get() else { return };
     let (written, is_written) = channel();
-    if writer.send(Entry::Mark(written)).is_ok() {
+    if writer.send(LogEntry::Mark(written)).is_ok() {
         let _ = is_written.recv_timeout(LAST_LINES);
     }
 }

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-pub use token::{ADMIN, BadName, NotASpan, Token, TokenHash, check_name, is_secret, new_secret, parse_span_us, revocation};
+pub use token::{ADMIN, SpanError, Token, TokenHash, TokenNameError, check_name, is_secret, new_secret, parse_span_us, revocation};
 
 /// What a token allows; each allows what is before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,13 +33,13 @@ impl fmt::Display for Scope {
 /// A word that is no scope.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a scope; there are `read`, `deploy` and `admin`")]
-pub struct NotAScope(String);
+pub struct ScopeError(String);
 
 impl FromStr for Scope {
-    type Err = NotAScope;
+    type Err = ScopeError;
 
-    fn from_str(text: &str) -> Result<Self, NotAScope> {
-        [Self::Read, Self::Deploy, Self::Admin].into_iter().find(|scope| scope.to_string() == text).ok_or_else(|| NotAScope(text.into()))
+    fn from_str(text: &str) -> Result<Self, ScopeError> {
+        [Self::Read, Self::Deploy, Self::Admin].into_iter().find(|scope| scope.to_string() == text).ok_or_else(|| ScopeError(text.into()))
     }
 }
 
@@ -96,16 +96,16 @@ impl fmt::Display for FunctionPrefix {
 /// A text that no name of a function begins with.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` begins no function's name\n  hint: write the path of a folder below the functions folder, such as `orders` or `shop/admin`")]
-pub struct NotAPrefix(String);
+pub struct PrefixError(String);
 
 impl FromStr for FunctionPrefix {
-    type Err = NotAPrefix;
+    type Err = PrefixError;
 
-    fn from_str(text: &str) -> Result<Self, NotAPrefix> {
+    fn from_str(text: &str) -> Result<Self, PrefixError> {
         let path = text.strip_suffix('/').unwrap_or(text);
         let is_segment = |segment: &str| !segment.is_empty() && segment != "." && segment != ".." && !segment.chars().any(char::is_control);
         if path.len() > MAX_PREFIX || !path.split('/').all(is_segment) {
-            return Err(NotAPrefix(text.chars().take(MAX_PREFIX).collect()));
+            return Err(PrefixError(text.chars().take(MAX_PREFIX).collect()));
         }
         Ok(Self(path.into()))
     }

@@ -80,12 +80,12 @@ pub fn revocation(name: &str, by: &Actor, now_us: i64) -> Record {
 /// A text that is no span of time.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no span of time\n  hint: write `12h`, `90d` or `1y`")]
-pub struct NotASpan(String);
+pub struct SpanError(String);
 
 /// Returns the microseconds of a span.
-pub fn parse_span_us(text: &str) -> Result<i64, NotASpan> {
+pub fn parse_span_us(text: &str) -> Result<i64, SpanError> {
     let span = humantime::parse_duration(text).ok().filter(|span| *span > Duration::ZERO);
-    let span = span.ok_or_else(|| NotASpan(text.into()))?;
+    let span = span.ok_or_else(|| SpanError(text.into()))?;
     Ok(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -135,7 +135,7 @@ pub fn is_secret(text: &str) -> bool {
 
 /// Why a token cannot be called so.
 #[derive(Debug, thiserror::Error)]
-pub enum BadName {
+pub enum TokenNameError {
     /// It has other characters, or too many.
     #[error("a token cannot be called `{0}`\n  hint: a name has 1 to {MAX_NAME} letters, digits, `-`, `_` and `.`")]
     Malformed(String),
@@ -145,12 +145,12 @@ pub enum BadName {
 }
 
 /// Checks what somebody wants to call a token.
-pub fn check_name(name: &str) -> Result<(), BadName> {
+pub fn check_name(name: &str) -> Result<(), TokenNameError> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     if !(1..=MAX_NAME).contains(&name.len()) || !name.chars().all(is_plain) {
-        return Err(BadName::Malformed(name.into()));
+        return Err(TokenNameError::Malformed(name.into()));
     }
-    if name == ADMIN { Err(BadName::Reserved) } else { Ok(()) }
+    if name == ADMIN { Err(TokenNameError::Reserved) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -31,17 +31,17 @@ impl Default for AuditFilter {
 /// What is asked for makes no sense.
 #[derive(Debug, thiserror::Error)]
 #[error("`{key}`: {why}")]
-pub struct BadFilter {
+pub struct AuditFilterError {
     key: String,
     why: String,
 }
 
 impl AuditFilter {
     /// Reads what is asked for, as the query of a URL or the options of a command have it.
-    pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, now_us: i64) -> Result<Self, BadFilter> {
+    pub fn parse<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>, now_us: i64) -> Result<Self, AuditFilterError> {
         let mut filter = Self::default();
         for (key, value) in pairs {
-            filter.set(key, value, now_us).map_err(|why| BadFilter { key: key.into(), why })?;
+            filter.set(key, value, now_us).map_err(|why| AuditFilterError { key: key.into(), why })?;
         }
         Ok(filter)
     }

@@ -7,7 +7,7 @@ use std::{fmt, net::IpAddr};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use filter::{AuditFilter, BadFilter, PAGE};
+pub use filter::{AuditFilter, AuditFilterError, PAGE};
 
 /// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

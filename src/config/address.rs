@@ -10,7 +10,7 @@ pub struct ListenAddress(pub SocketAddr);
 
 /// A text that is no address to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotAnAddress {
+pub enum AddressError {
     /// No port.
     #[error("the port is missing; write it like `127.0.0.1:8080`")]
     NoPort,
@@ -26,27 +26,27 @@ pub enum NotAnAddress {
 }
 
 impl FromStr for ListenAddress {
-    type Err = NotAnAddress;
+    type Err = AddressError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+    fn from_str(text: &str) -> Result<Self, AddressError> {
         if let Ok(address) = text.parse() {
             return Ok(Self(address));
         }
         if text.starts_with("unix:") || text.starts_with('/') {
-            return Err(NotAnAddress::Socket);
+            return Err(AddressError::Socket);
         }
         if text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok() {
-            return Err(NotAnAddress::NoPort);
+            return Err(AddressError::NoPort);
         }
         let (host, port) = match text.rsplit_once(':') {
             Some((host, port)) => (host, port),
             None if text.bytes().all(|byte| byte.is_ascii_digit()) => ("", text),
-            None => return Err(NotAnAddress::NoPort),
+            None => return Err(AddressError::NoPort),
         };
         if !["", "localhost"].contains(&host) && host.parse::<std::net::Ipv4Addr>().is_err() {
-            return Err(NotAnAddress::Name);
+            return Err(AddressError::Name);
         }
-        let port: u16 = port.parse().map_err(|_| NotAnAddress::Port)?;
+        let port: u16 = port.parse().map_err(|_| AddressError::Port)?;
         Ok(Self(([127, 0, 0, 1], port).into()))
     }
 }
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_says_what_to_write() {
-        use NotAnAddress::{Name, NoPort, Port, Socket};
+        use AddressError::{Name, NoPort, Port, Socket};
         for (text, why) in [
             ("127.0.0.1", NoPort),
             ("[::1]", NoPort),

@@ -29,11 +29,11 @@ pub const MAX_CLASSES: usize = 64;
 pub struct CheckBudget {
     cancel: CancelFlag,
     memory: Size,
-    left: Mutex<Left>,
+    left: Mutex<Remaining>,
 }
 
 #[derive(Debug)]
-struct Left {
+struct Remaining {
     time: Duration,
     /// When the first module began.
     began: Option<Instant>,
@@ -48,13 +48,14 @@ struct Left {
 
 /// More sets of limits than one check may have.
 #[derive(Debug)]
-pub struct TooManyClasses;
+pub struct ClassBudgetError;
 
 impl CheckBudget {
     /// Makes a budget of which nothing is used. The flag ends the check: nobody wants its result any more.
     pub fn new(policy: &LimitPolicy, cancel: CancelFlag) -> Self {
         let memory = policy.default.memory;
-        let left = Left { time: MODULES_TIME, began: None, bytes: memory.bytes(), classes: HashMap::new(), used_up: None, refusals: 0 };
+        let left =
+            Remaining { time: MODULES_TIME, began: None, bytes: memory.bytes(), classes: HashMap::new(), used_up: None, refusals: 0 };
         Self { cancel, memory, left: Mutex::new(left) }
     }
 
@@ -79,11 +80,11 @@ impl CheckBudget {
     }
 
     /// Returns the engine of a set of limits: one that it has, or else the one that `make` makes.
-    pub(super) fn class(&self, key: ClassKey, make: impl FnOnce() -> Arc<Class>) -> Result<Arc<Class>, TooManyClasses> {
+    pub(super) fn class(&self, key: ClassKey, make: impl FnOnce() -> Arc<Class>) -> Result<Arc<Class>, ClassBudgetError> {
         let mut left = self.left();
         if left.classes.len() >= MAX_CLASSES && !left.classes.contains_key(&key) {
             left.refusals += 1;
-            return Err(TooManyClasses);
+            return Err(ClassBudgetError);
         }
         Ok(left.classes.entry(key).or_default().get_or_insert_with(make).clone())
     }
@@ -123,20 +124,20 @@ impl CheckBudget {
         self.left().end(Diagnostic::error(file.clone(), message).hint("let functions do the work, not the top level of a module"))
     }
 
-    fn left(&self) -> MutexGuard<'_, Left> {
+    fn left(&self) -> MutexGuard<'_, Remaining> {
         // A panic while it is held leaves it whole.
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Left {
+impl Remaining {
     fn end(&mut self, why: Diagnostic) -> Diagnostic {
         self.refusals += 1;
         self.used_up.insert(why).clone()
     }
 }
 
-impl TooManyClasses {
+impl ClassBudgetError {
     /// Reports it for a file that asks for one more.
     pub fn in_file(&self, file: &FilePath) -> Diagnostic {
         let limits = "`call_depth`, `expression_depth`, `string`, `array` and `map`";

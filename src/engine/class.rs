@@ -6,7 +6,7 @@ use super::{
     builtin, context, host,
     lint::{findings::MAX_IMPORTS, known::KnownFunctions},
     meter, module,
-    room::{Roomy, RunEngine},
+    room::{RoomyEngines, RunEngine},
     value::sizes::Sizes,
 };
 use crate::function::Limits;
@@ -41,7 +41,7 @@ impl ClassKey {
 pub struct Class {
     pub rhai: rhai::Engine,
     /// For requests that hold much.
-    roomy: Roomy,
+    roomy: RoomyEngines,
     pub known: KnownFunctions,
     /// What plans call Rhai's own functions with: the state of a run in which nothing has happened.
     pub global: GlobalRuntimeState,
@@ -63,7 +63,7 @@ impl Class {
         let rhai = Self::engine(limits);
         let known = KnownFunctions::of(&rhai);
         let global = fresh_state(&rhai);
-        Self { rhai, roomy: Roomy::new(limits), known, global }
+        Self { rhai, roomy: RoomyEngines::new(limits), known, global }
     }
 
     /// Returns the engine for a request that holds so much.

@@ -37,7 +37,7 @@ pub use program::Program;
 pub use run::{Control, ShortRun};
 
 use self::{
-    check_budget::{CheckBudget, TooManyClasses},
+    check_budget::{CheckBudget, ClassBudgetError},
     class::{Class, ClassKey},
     program::LinkedModule,
     script::Script,
@@ -166,7 +166,7 @@ impl Engine {
         lock(&self.shared.modules).insert(key, Arc::downgrade(module));
     }
 
-    fn class(&self, limits: &Limits) -> Result<Arc<Class>, TooManyClasses> {
+    fn class(&self, limits: &Limits) -> Result<Arc<Class>, ClassBudgetError> {
         let key = ClassKey::of(limits);
         if key == ClassKey::of(&self.policy().default) {
             return Ok(self.shared.default_class.clone());

@@ -12,7 +12,7 @@ use crate::{execution::Reply, function::diagnostic::near_miss};
 
 /// Why what a script returned is not a response.
 #[derive(Debug, thiserror::Error)]
-pub enum BadReply {
+pub enum ReplyError {
     /// It is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -34,7 +34,7 @@ const MAX_HEADER_BYTES: usize = 64 * 1024;
 const USUAL_HEADER_LINES: usize = 6;
 
 /// Turns a script's result into a response: a map with `statusCode` says all of it, everything else is a body with status 200.
-pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
+pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, ReplyError> {
     let Some(map) = result.as_map_ref().ok().filter(|map| map.contains_key("statusCode")) else {
         let (content_type, body) = body(result, limit)?;
         let mut headers = HeaderMap::with_capacity(USUAL_HEADER_LINES);
@@ -62,11 +62,11 @@ pub fn from_value(result: &Dynamic, limit: usize) -> Result<Reply, BadReply> {
     Ok(Reply { status, headers, body })
 }
 
-fn invalid(message: impl Into<String>) -> BadReply {
-    BadReply::Invalid(message.into())
+fn invalid(message: impl Into<String>) -> ReplyError {
+    ReplyError::Invalid(message.into())
 }
 
-fn status(map: &Map) -> Result<StatusCode, BadReply> {
+fn status(map: &Map) -> Result<StatusCode, ReplyError> {
     const KEYS: [&str; 3] = ["statusCode", "headers", "body"];
     if let Some(unknown) = map.keys().find(|key| !KEYS.contains(&key.as_str())) {
         let hint = near_miss(unknown, KEYS).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
@@ -92,7 +92,7 @@ struct Headers {
 }
 
 impl Headers {
-    fn add(&mut self, name: &str, value: &Dynamic) -> Result<(), BadReply> {
+    fn add(&mut self, name: &str, value: &Dynamic) -> Result<(), ReplyError> {
         let header =
             HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(format!("`{}` is not a header name", text::cut(name, 60))))?;
         if OURS.contains(&header.as_str()) || header.as_str().starts_with("x-picloud-") {
@@ -109,7 +109,7 @@ impl Headers {
         }
     }
 
-    fn add_line(&mut self, name: &HeaderName, value: &Dynamic) -> Result<(), BadReply> {
+    fn add_line(&mut self, name: &HeaderName, value: &Dynamic) -> Result<(), ReplyError> {
         let value = header_value(name, value)?;
         self.bytes += name.as_str().len() + value.len();
         if self.map.len() >= MAX_HEADER_LINES || self.bytes > MAX_HEADER_BYTES {
@@ -123,7 +123,7 @@ impl Headers {
     }
 }
 
-fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, BadReply> {
+fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, ReplyError> {
     let text = match value.as_immutable_string_ref() {
         Ok(text) => text.to_string(),
         Err(_) if value.is_int() || value.is_float() || value.is_bool() || value.is_char() => value.to_string(),
@@ -139,11 +139,11 @@ fn header_value(name: &HeaderName, value: &Dynamic) -> Result<HeaderValue, BadRe
         .map_err(|_| invalid(format!("the header `{name}` holds a line break or another control character")))
 }
 
-fn body(value: &Dynamic, limit: usize) -> Result<(HeaderValue, Bytes), BadReply> {
+fn body(value: &Dynamic, limit: usize) -> Result<(HeaderValue, Bytes), ReplyError> {
     const JSON: HeaderValue = HeaderValue::from_static("application/json");
     const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
     const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
-    let within = |length: usize| if length > limit { Err(BadReply::TooLarge { limit }) } else { Ok(()) };
+    let within = |length: usize| if length > limit { Err(ReplyError::TooLarge { limit }) } else { Ok(()) };
     if let Ok(text) = value.as_immutable_string_ref() {
         within(text.len())?;
         return Ok((TEXT, Bytes::copy_from_slice(text.as_bytes())));
@@ -157,7 +157,7 @@ fn body(value: &Dynamic, limit: usize) -> Result<(HeaderValue, Bytes), BadReply>
     }
     match write::to_json(value, limit) {
         Ok(json) => Ok((JSON, json.into())),
-        Err(ToJsonError::TooLarge { limit }) => Err(BadReply::TooLarge { limit }),
-        Err(ToJsonError::NotJson(why)) => Err(invalid(format!("the result cannot be sent as JSON: {why}"))),
+        Err(ToJsonError::TooLarge { limit }) => Err(ReplyError::TooLarge { limit }),
+        Err(ToJsonError::JsonError(why)) => Err(invalid(format!("the result cannot be sent as JSON: {why}"))),
     }
 }

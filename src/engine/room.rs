@@ -11,12 +11,12 @@ use crate::function::Limits;
 const MAX_READY: usize = 4;
 
 /// Engines for requests that hold much.
-pub struct Roomy {
+pub struct RoomyEngines {
     limits: Limits,
     ready: Mutex<Vec<rhai::Engine>>,
 }
 
-impl Roomy {
+impl RoomyEngines {
     /// Makes none yet.
     pub fn new(limits: &Limits) -> Self {
         Self { limits: limits.clone(), ready: Mutex::default() }
@@ -40,7 +40,7 @@ impl Roomy {
 /// The engine of one run.
 pub struct RunEngine<'a> {
     usual: &'a rhai::Engine,
-    roomy: &'a Roomy,
+    roomy: &'a RoomyEngines,
     own: Option<rhai::Engine>,
 }
 

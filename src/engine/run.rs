@@ -18,7 +18,7 @@ use super::{
     },
     module,
     plan::run::PlanOutcome,
-    reply::{self, BadReply},
+    reply::{self, ReplyError},
     room::RunEngine,
     script::Script,
     value::sizes::Sizes,
@@ -214,8 +214,8 @@ fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script) -> Result
 fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Evaluation {
     meter::keep(|| match reply::from_value(result, program.function.manifest.limits.response.bytes()) {
         Ok(reply) => Evaluation::Replied(reply),
-        Err(why @ BadReply::TooLarge { .. }) => Evaluation::Failed(Outcome::SizeExceeded, failed_in(file, why.to_string())),
-        Err(why @ BadReply::Invalid(_)) => Evaluation::Failed(Outcome::Failed, failed_in(file, why.to_string())),
+        Err(why @ ReplyError::TooLarge { .. }) => Evaluation::Failed(Outcome::SizeExceeded, failed_in(file, why.to_string())),
+        Err(why @ ReplyError::Invalid(_)) => Evaluation::Failed(Outcome::Failed, failed_in(file, why.to_string())),
     })
 }
 

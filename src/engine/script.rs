@@ -21,7 +21,7 @@ use super::{
 use crate::function::{
     Content, Diagnostic, FilePath, Position, Role, foreign,
     front_matter::ScriptFile,
-    settings::{self, Written},
+    settings::{self, WrittenSettings},
 };
 
 /// A file that compiled.
@@ -32,7 +32,7 @@ pub struct Script {
     /// Its bytes, for the source lines of findings that come later. They are UTF-8.
     content: Content,
     /// What its front-matter says.
-    pub settings: Written,
+    pub settings: WrittenSettings,
     /// What to run.
     pub ast: AST,
     /// The same, for most runs; made at the first.

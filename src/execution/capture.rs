@@ -23,7 +23,7 @@ pub struct Capture {
 
 /// Why a request that was kept cannot be put together again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Incomplete {
+pub enum CaptureError {
     /// It was larger than is kept.
     #[error("its body of {0} bytes was larger than is kept")]
     Body(u64),
@@ -65,22 +65,22 @@ impl Capture {
     }
 
     /// Puts the request together again, as far as it was kept.
-    pub fn request(&self) -> Result<HttpRequest, Incomplete> {
-        let body = self.body.as_ref().ok_or(Incomplete::Body(self.body_bytes))?;
+    pub fn request(&self) -> Result<HttpRequest, CaptureError> {
+        let body = self.body.as_ref().ok_or(CaptureError::Body(self.body_bytes))?;
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
             let Some(value) = value else { continue };
             let bytes: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(c).ok()).collect();
-            let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()).ok_or(Incomplete::Damaged)?;
-            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| Incomplete::Damaged)?;
-            headers.try_append(name, value).map_err(|_| Incomplete::Damaged)?;
+            let value = bytes.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()).ok_or(CaptureError::Damaged)?;
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| CaptureError::Damaged)?;
+            headers.try_append(name, value).map_err(|_| CaptureError::Damaged)?;
         }
         Ok(HttpRequest {
-            method: self.method.parse().map_err(|_| Incomplete::Damaged)?,
-            uri: self.uri.parse().map_err(|_| Incomplete::Damaged)?,
+            method: self.method.parse().map_err(|_| CaptureError::Damaged)?,
+            uri: self.uri.parse().map_err(|_| CaptureError::Damaged)?,
             params: self.params.clone(),
             headers,
-            body: BASE64_STANDARD.decode(body).map_err(|_| Incomplete::Damaged)?.into(),
+            body: BASE64_STANDARD.decode(body).map_err(|_| CaptureError::Damaged)?.into(),
         })
     }
 }
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!((request.method, request.uri, &request.params, &request.body), expected);
         assert!(request.headers.get_all("x-a").iter().eq(headers.get_all("x-a")));
         assert_eq!(request.headers.len(), 2);
-        assert_eq!(capture(3).request().unwrap_err(), Incomplete::Body(4));
+        assert_eq!(capture(3).request().unwrap_err(), CaptureError::Body(4));
         assert!(capture(3).size() < capture(4).size());
     }
 }

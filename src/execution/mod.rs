@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
-pub use capture::{Capture, Incomplete};
+pub use capture::{Capture, CaptureError};
 pub use invocation::{Invocation, Trigger};
-pub use recorded::{Recorded, RecordedMethod, RecordedPath};
+pub use recorded::{CutText, RecordedMethod, RecordedPath};
 pub use request::{HttpRequest, Param, Params};
 
 pub use crate::id::ExecutionId;

@@ -5,9 +5,9 @@ use std::{fmt, ops::Deref};
 use serde::{Deserialize, Serialize};
 
 /// The path of a request.
-pub type RecordedPath = Recorded<2_048>;
+pub type RecordedPath = CutText<2_048>;
 /// Its method. Those of the standards have 17 bytes at most.
-pub type RecordedMethod = Recorded<32>;
+pub type RecordedMethod = CutText<32>;
 
 /// Ends a text that was cut.
 const MARK: &str = "…";
@@ -15,16 +15,16 @@ const MARK: &str = "…";
 /// A text of at most `LIMIT` bytes. A longer one is cut, and ends with `…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
-pub struct Recorded<const LIMIT: usize>(String);
+pub struct CutText<const LIMIT: usize>(String);
 
-impl<const LIMIT: usize> Recorded<LIMIT> {
+impl<const LIMIT: usize> CutText<LIMIT> {
     /// Returns what was kept.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl<const LIMIT: usize> From<&str> for Recorded<LIMIT> {
+impl<const LIMIT: usize> From<&str> for CutText<LIMIT> {
     fn from(text: &str) -> Self {
         if text.len() <= LIMIT {
             return Self(text.into());
@@ -33,19 +33,19 @@ impl<const LIMIT: usize> From<&str> for Recorded<LIMIT> {
     }
 }
 
-impl<const LIMIT: usize> From<String> for Recorded<LIMIT> {
+impl<const LIMIT: usize> From<String> for CutText<LIMIT> {
     fn from(text: String) -> Self {
         if text.len() <= LIMIT { Self(text) } else { Self::from(text.as_str()) }
     }
 }
 
-impl<const LIMIT: usize> From<Recorded<LIMIT>> for String {
-    fn from(recorded: Recorded<LIMIT>) -> Self {
+impl<const LIMIT: usize> From<CutText<LIMIT>> for String {
+    fn from(recorded: CutText<LIMIT>) -> Self {
         recorded.0
     }
 }
 
-impl<const LIMIT: usize> Deref for Recorded<LIMIT> {
+impl<const LIMIT: usize> Deref for CutText<LIMIT> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -53,13 +53,13 @@ impl<const LIMIT: usize> Deref for Recorded<LIMIT> {
     }
 }
 
-impl<const LIMIT: usize> PartialEq<&str> for Recorded<LIMIT> {
+impl<const LIMIT: usize> PartialEq<&str> for CutText<LIMIT> {
     fn eq(&self, other: &&str) -> bool {
         self.0 == *other
     }
 }
 
-impl<const LIMIT: usize> fmt::Display for Recorded<LIMIT> {
+impl<const LIMIT: usize> fmt::Display for CutText<LIMIT> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
     }
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters_and_says_so() {
-        type Short = Recorded<8>;
+        type Short = CutText<8>;
         for (text, kept) in
             [("", ""), ("12345678", "12345678"), ("123456789", "12345…"), ("1234ä5678", "1234…"), ("ääää", "ääää"), ("äääää", "ää…")]
         {

@@ -22,7 +22,7 @@ const SHORT: Duration = Duration::from_micros(500);
 const LARGE_BODY: usize = 64 * 1024;
 
 /// A program that is ready to run.
-pub struct Loaded {
+pub struct LoadedProgram {
     program: Arc<Program>,
     running: AtomicU32,
     history: History,
@@ -30,7 +30,7 @@ pub struct Loaded {
     leaked: AtomicI64,
 }
 
-impl Loaded {
+impl LoadedProgram {
     /// Makes it ready: nothing is known of its runs.
     pub fn new(program: Arc<Program>) -> Self {
         Self { program, running: AtomicU32::new(0), history: History::unknown(), leaked: AtomicI64::new(0) }
@@ -114,7 +114,7 @@ fn malformed(why: MalformedBody) -> ExecuteError {
 }
 
 /// One of the runs that a function may have at once. It is given back when the run is over, however that ends.
-pub struct Permit(Arc<Loaded>);
+pub struct Permit(Arc<LoadedProgram>);
 
 impl Drop for Permit {
     fn drop(&mut self) {
@@ -123,9 +123,9 @@ impl Drop for Permit {
 }
 
 impl Deref for Permit {
-    type Target = Loaded;
+    type Target = LoadedProgram;
 
-    fn deref(&self) -> &Loaded {
+    fn deref(&self) -> &LoadedProgram {
         &self.0
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot::{self, error::RecvError};
 
 use super::{
     ExecuteError, Executor, Usage,
-    loaded::{Loaded, Permit},
+    loaded::{LoadedProgram, Permit},
     pool::{self, Full, Pool},
 };
 use crate::{
@@ -43,15 +43,15 @@ impl Default for Capacity {
 }
 
 /// Takes the record of a run whose result nobody took, because its caller went away.
-pub type Abandoned = Arc<dyn Fn(Box<Execution>) + Send + Sync>;
+pub type OnAbandoned = Arc<dyn Fn(Box<Execution>) + Send + Sync>;
 
 /// Runs functions in this process.
 pub struct LocalExecutor {
     engine: Arc<Engine>,
     pool: Pool,
     max_running: usize,
-    abandoned: Abandoned,
-    loaded: ArcSwap<HashMap<Version, Arc<Loaded>>>,
+    abandoned: OnAbandoned,
+    loaded: ArcSwap<HashMap<Version, Arc<LoadedProgram>>>,
     /// Held by whoever replaces `loaded`: the live table and earlier deployments are loaded side by side.
     loading: Mutex<()>,
 }
@@ -59,7 +59,7 @@ pub struct LocalExecutor {
 /// The result of a run on the pool, on its way to whoever waits for it. Dropped on the way, its record goes where those of abandoned runs go.
 struct Delivery {
     result: Option<Result<Finished, ExecuteError>>,
-    abandoned: Abandoned,
+    abandoned: OnAbandoned,
 }
 
 impl Delivery {
@@ -87,7 +87,7 @@ impl Drop for CancelOnDrop {
 
 impl LocalExecutor {
     /// Makes an executor with nothing loaded. Its `execute` must be called on threads with stacks of `capacity.stack_bytes`.
-    pub fn new(engine: Arc<Engine>, capacity: &Capacity, abandoned: Abandoned) -> Self {
+    pub fn new(engine: Arc<Engine>, capacity: &Capacity, abandoned: OnAbandoned) -> Self {
         let pool = Pool::new(capacity.max_running, capacity.stack_bytes);
         if let Some(bytes) = capacity.memory_bytes.or_else(|| Some(budget::of_machine()? / 2)) {
             budget::set(bytes);
@@ -130,7 +130,7 @@ impl Executor for LocalExecutor {
         for function in functions {
             let entry = match before.get(&function.version) {
                 Some(entry) => entry.clone(),
-                None => Arc::new(Loaded::new(self.engine.program(function)?)),
+                None => Arc::new(LoadedProgram::new(self.engine.program(function)?)),
             };
             loaded.insert(function.version, entry);
         }
@@ -144,7 +144,7 @@ impl Executor for LocalExecutor {
 
     async fn execute(&self, version: Version, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
         let loaded = self.loaded.load().get(&version).cloned().ok_or(ExecuteError::NotLoaded)?;
-        let permit = Loaded::permit(loaded)?;
+        let permit = LoadedProgram::permit(loaded)?;
         if !permit.is_fast(&invocation) {
             return self.on_pool(permit, invocation).await;
         }

@@ -51,7 +51,7 @@ impl From<Digest> for Version {
 /// A text that should be an id and is none.
 #[derive(Debug, thiserror::Error)]
 #[error("`{text}` is not an id of {digits} hexadecimal digits")]
-pub struct NotAnId {
+pub struct HexIdError {
     text: String,
     digits: usize,
 }
@@ -64,9 +64,9 @@ macro_rules! hex_id {
             }
         }
         impl FromStr for $name {
-            type Err = NotAnId;
-            fn from_str(text: &str) -> Result<Self, NotAnId> {
-                hex::parse(text.as_bytes()).map(Self).ok_or_else(|| NotAnId { text: text.into(), digits: 2 * size_of::<Self>() })
+            type Err = HexIdError;
+            fn from_str(text: &str) -> Result<Self, HexIdError> {
+                hex::parse(text.as_bytes()).map(Self).ok_or_else(|| HexIdError { text: text.into(), digits: 2 * size_of::<Self>() })
             }
         }
         text_form!($name);

@@ -1,12 +1,12 @@
 //! Takes the file of a script apart: the front-matter, which is TOML between two `+++` lines at the very top, and the script.
 
-use super::{Diagnostic, FilePath, Position, foreign, settings::Written};
+use super::{Diagnostic, FilePath, Position, foreign, settings::WrittenSettings};
 
 /// The file of a script, taken apart.
 #[derive(Debug)]
 pub struct ScriptFile {
     /// What the front-matter says.
-    pub settings: Written,
+    pub settings: WrittenSettings,
     /// The script with the front-matter's lines left blank, so that positions in it are positions in the file.
     pub script: String,
 }
@@ -28,13 +28,13 @@ impl ScriptFile {
         })?;
         let Some((toml, script)) = split else { return Self::without_front_matter(file, text) };
         let blank = "\n".repeat(toml.matches('\n').count() + 2);
-        Ok(Self { settings: Written::parse(file, toml)?, script: blank + script })
+        Ok(Self { settings: WrittenSettings::parse(file, toml)?, script: blank + script })
     }
 
     fn without_front_matter(file: &FilePath, script: &str) -> Result<Self, Box<Diagnostic>> {
         match foreign::misplaced_front_matter(file, script) {
             Some(misplaced) => Err(Box::new(misplaced)),
-            None => Ok(Self { settings: Written::nothing(file), script: script.into() }),
+            None => Ok(Self { settings: WrittenSettings::nothing(file), script: script.into() }),
         }
     }
 }

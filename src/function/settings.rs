@@ -14,7 +14,7 @@ use crate::access::Scope;
 
 /// The settings that one file writes; every key may be missing. Knows where each stands.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenSettings {
     file: FilePath,
     /// What the keys were read from.
     toml: Box<str>,
@@ -68,7 +68,7 @@ impl Auth {
 /// Lines of a file before the TOML of its front-matter.
 const LINES_BEFORE: u32 = 1;
 
-impl Written {
+impl WrittenSettings {
     /// Returns the settings of a file that writes none.
     pub fn nothing(file: &FilePath) -> Self {
         Self { file: file.clone(), toml: Box::default(), keys: Keys::default() }
@@ -137,7 +137,7 @@ fn in_file(found: Diagnostic) -> Diagnostic {
 }
 
 /// Returns what holds for a file that writes these settings. The errors are about values that this node does not allow.
-pub fn resolve(policy: &LimitPolicy, own: &Written) -> Result<Manifest, Vec<Diagnostic>> {
+pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, Vec<Diagnostic>> {
     let limits = policy.default.with(&own.limits());
     if let Some((key, value, ceiling)) = limits.first_above(&policy.ceiling) {
         let error = own.error(key, format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));

@@ -16,7 +16,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{MAX_MESSAGE, Push, SOCKET, Verdict, judge::Judge, no_answer, pusher};
 use crate::{
-    source::git::{Denied, FileId, Folder, PushTarget},
+    source::git::{FileId, Folder, PermissionDenied, PushTarget},
     sync::orders::SyncHandle,
 };
 
@@ -31,7 +31,7 @@ pub enum GateError {
     },
     /// The node's user may not make a file in the repository.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(#[from] PermissionDenied),
     /// The system refused.
     #[error("cannot make the socket `{}`", path.display())]
     NoSocket {
@@ -66,7 +66,7 @@ impl Door {
     /// Opens it. Those who may write into the repository may ask.
     async fn open(repository: &Path) -> Result<Self, GateError> {
         let no_socket = |source: io::Error| match source.kind() {
-            ErrorKind::PermissionDenied => Denied::write_into(repository.into()).into(),
+            ErrorKind::PermissionDenied => PermissionDenied::write_into(repository.into()).into(),
             _ => GateError::NoSocket { path: repository.join(SOCKET), source },
         };
         let folder = Folder::open(repository).map_err(no_socket)?;

@@ -30,7 +30,7 @@ use crate::{
         app::App,
         auth::{
             Way,
-            caller::{Anybody, Caller, Deploy, Grant, Guarded, Read},
+            caller::{Anybody, Caller, Deploy, Grant, GuardedApp, Read},
         },
         problem::{Problem, git::GitRefusal},
         settings::HttpSettings,
@@ -55,7 +55,7 @@ impl IntoResponse for GitProblem {
 }
 
 /// The URLs of the repository.
-pub fn routes() -> Router<Guarded> {
+pub fn routes() -> Router<GuardedApp> {
     let serves = |service| {
         post(move |Anybody(app): Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>| {
             serve(app, peer, service, request)

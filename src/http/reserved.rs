@@ -24,7 +24,7 @@ use crate::{
             routes, scripts, tokens, tree,
         },
         app::App,
-        auth::caller::Guarded,
+        auth::caller::GuardedApp,
         call::{archive, execute, preview},
         face::Face,
         git, health, metrics,
@@ -54,7 +54,7 @@ pub async fn answer(app: Arc<App>, face: Face, mut request: Request<RequestBody>
         Face::Public => &PUBLIC,
         Face::Whole | Face::Control => &WHOLE,
     };
-    match LazyLock::force(router).clone().with_state(Guarded::new(app)).call(request.map(Body::new)).await {
+    match LazyLock::force(router).clone().with_state(GuardedApp::new(app)).call(request.map(Body::new)).await {
         Ok(response) => refused_method(&response).unwrap_or_else(|| response.map(Either::Right)),
         Err(never) => match never {},
     }
@@ -69,9 +69,9 @@ fn refused_method<B>(response: &Response<B>) -> Option<Answer> {
 }
 
 /// What is there for everybody.
-static PUBLIC: LazyLock<Router<Guarded>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
+static PUBLIC: LazyLock<Router<GuardedApp>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
 /// The same, and what asks for a token.
-static WHOLE: LazyLock<Router<Guarded>> =
+static WHOLE: LazyLock<Router<GuardedApp>> =
     LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotOurs));
 
 fn open() -> Routes {

@@ -16,7 +16,7 @@ pub const TEXT_LENGTH: usize = 13;
 /// A text that should be an id and is none.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not an id: 13 characters of 0-9 and a-z (without i, l, o, u)")]
-pub struct NotATimeId(String);
+pub struct TimeIdError(String);
 
 /// Returns the 13 characters of an id; they sort as the ids do.
 pub fn id_text(id: i64) -> [u8; TEXT_LENGTH] {
@@ -28,8 +28,8 @@ pub fn id_text(id: i64) -> [u8; TEXT_LENGTH] {
 }
 
 /// Returns the id that these 13 characters write.
-pub fn parse_id(text: &str) -> Result<i64, NotATimeId> {
-    let not_an_id = || NotATimeId(text.into());
+pub fn parse_id(text: &str) -> Result<i64, TimeIdError> {
+    let not_an_id = || TimeIdError(text.into());
     if text.len() != TEXT_LENGTH {
         return Err(not_an_id());
     }
@@ -89,8 +89,8 @@ macro_rules! time_id {
             }
         }
         impl FromStr for $name {
-            type Err = NotATimeId;
-            fn from_str(text: &str) -> Result<Self, NotATimeId> {
+            type Err = TimeIdError;
+            fn from_str(text: &str) -> Result<Self, TimeIdError> {
                 parse_id(text).map(Self)
             }
         }

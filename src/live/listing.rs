@@ -4,7 +4,7 @@ use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BrokenFile, Entry, Table};
+use super::{BrokenFile, Destination, Table};
 use crate::function::{FilePath, Function, Limits};
 
 /// A route of a listing.
@@ -67,9 +67,9 @@ impl RouteSummary {
 impl Table {
     /// Lists every route, with the limits that are not these.
     pub fn listing(&self, defaults: &Limits) -> Vec<RouteSummary> {
-        let listed = |entry: &Entry| match entry {
-            Entry::Ready(live) => RouteSummary::of(&live.function, defaults),
-            Entry::Broken(broken) => RouteSummary::of_broken(broken),
+        let listed = |entry: &Destination| match entry {
+            Destination::Ready(live) => RouteSummary::of(&live.function, defaults),
+            Destination::Broken(broken) => RouteSummary::of_broken(broken),
         };
         let mut listing: Vec<RouteSummary> = self.router.entries().map(|(_, entry)| listed(entry)).collect();
         listing.sort_by(RouteSummary::order);

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 pub use router::Match;
 use scripts::Files;
 pub use status::Status;
-pub use table::{BrokenFile, Entry, LiveFunction, METERS, SharedMeters, Table};
+pub use table::{BrokenFile, Destination, LiveFunction, METERS, SharedMeters, Table};
 
 use crate::function::{Diagnostic, Revision};
 

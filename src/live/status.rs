@@ -33,12 +33,12 @@ pub struct Status {
     /// What is wrong in the source; those files are live as they last were, or not at all.
     pub diagnostics: Vec<Diagnostic>,
     /// What was decided since the node started.
-    pub decided: Decided,
+    pub decided: Decisions,
 }
 
 /// Deployments that were decided on since the node started.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
-pub struct Decided {
+pub struct Decisions {
     /// So many went live.
     pub live: u64,
     /// So many did not.

@@ -40,7 +40,7 @@ pub struct SharedMeters {
 
 /// What a route leads to.
 #[derive(Debug)]
-pub enum Entry {
+pub enum Destination {
     /// A function.
     Ready(Arc<LiveFunction>),
     /// A file that is broken and never was good.
@@ -64,7 +64,7 @@ pub struct Table {
     pub deployment: DeploymentId,
     /// The same, as every response names it.
     pub deployment_header: HeaderValue,
-    pub(super) router: Router<Entry>,
+    pub(super) router: Router<Destination>,
     by_id: HashMap<ScriptId, Arc<LiveFunction>>,
     meters: SharedMeters,
     is_preview: bool,
@@ -108,7 +108,7 @@ impl Table {
             });
             before.shared(function, meter)
         });
-        let broken = broken.iter().map(|file| (file.route.clone(), Entry::Broken(file.clone())));
+        let broken = broken.iter().map(|file| (file.route.clone(), Destination::Broken(file.clone())));
         Self::of(deployment, ready.collect(), broken, before.meters.clone())
     }
 
@@ -136,10 +136,10 @@ impl Table {
     fn of(
         deployment: DeploymentId,
         ready: Vec<Arc<LiveFunction>>,
-        broken: impl Iterator<Item = (Route, Entry)>,
+        broken: impl Iterator<Item = (Route, Destination)>,
         meters: SharedMeters,
     ) -> Self {
-        let routes = ready.iter().map(|live| (live.function.route.clone(), Entry::Ready(live.clone())));
+        let routes = ready.iter().map(|live| (live.function.route.clone(), Destination::Ready(live.clone())));
         Self {
             deployment,
             deployment_header: header(&deployment.to_string()),
@@ -156,7 +156,7 @@ impl Table {
     }
 
     /// Returns what a request with this method and path meets.
-    pub fn find(&self, method: &str, path: &str) -> Match<'_, Entry> {
+    pub fn find(&self, method: &str, path: &str) -> Match<'_, Destination> {
         self.router.find(method, path)
     }
 

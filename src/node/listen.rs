@@ -23,7 +23,7 @@ pub struct Listeners {
 
 impl Listeners {
     /// Takes both addresses.
-    pub async fn open(settings: &HttpSettings) -> Result<Self, CannotListen> {
+    pub async fn open(settings: &HttpSettings) -> Result<Self, ListenError> {
         let functions = listen(settings.listen, "--listen").await?;
         let control = match settings.admin_listen {
             Some(address) => Some(listen(address, "--admin-listen").await?),
@@ -45,17 +45,17 @@ impl Listeners {
 
 /// An address that cannot be listened on.
 #[derive(Debug)]
-pub struct CannotListen {
+pub struct ListenError {
     address: SocketAddr,
     flag: &'static str,
     error: io::Error,
 }
 
-async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, CannotListen> {
-    TcpListener::bind(address).await.map_err(|error| CannotListen { address, flag, error })
+async fn listen(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address).await.map_err(|error| ListenError { address, flag, error })
 }
 
-impl CannotListen {
+impl ListenError {
     /// Returns whether somebody else listens there.
     pub fn is_taken(&self) -> bool {
         self.error.kind() == ErrorKind::AddrInUse

@@ -125,7 +125,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
 async fn listen(config: &Config) -> anyhow::Result<Listeners> {
     match Listeners::open(&config.server).await {
         Err(error) if error.is_taken() && running(&config.data).is_some() => Err(used_by_another(&config.data)),
-        opened => opened.map_err(listen::CannotListen::explained),
+        opened => opened.map_err(listen::ListenError::explained),
     }
 }
 

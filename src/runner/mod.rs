@@ -12,7 +12,7 @@ use std::sync::Arc;
 use http::request::Parts;
 
 pub use attempt::{Attempt, NoReply, Sender};
-pub use permission::{NotPermitted, Permission};
+pub use permission::{Permission, PermissionError};
 pub use record::{CapturePolicy, RecordPolicy, Recorder};
 use rejection::RejectionCounts;
 pub use rejection::{Rejection, RejectionReason};

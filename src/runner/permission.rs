@@ -17,7 +17,7 @@ pub struct Permission<'a> {
 
 /// Why somebody may not run a function.
 #[derive(Debug)]
-pub enum NotPermitted {
+pub enum PermissionError {
     /// The function asks for a larger scope.
     ScopeTooSmall {
         /// Whose token it is.
@@ -42,13 +42,13 @@ impl<'a> Permission<'a> {
     }
 
     /// For somebody with a token. Whoever orders a run needs one for functions that anybody may call, too.
-    pub fn of(principal: &Principal, function: &'a SharedFunction) -> Result<Self, NotPermitted> {
+    pub fn of(principal: &Principal, function: &'a SharedFunction) -> Result<Self, PermissionError> {
         let auth = function.manifest.auth;
         if let Some(needed) = auth.filter(|needed| principal.scope < *needed) {
-            return Err(NotPermitted::ScopeTooSmall { principal: principal.clone(), needed });
+            return Err(PermissionError::ScopeTooSmall { principal: principal.clone(), needed });
         }
         if !principal.may_touch(function.name.as_str()) {
-            return Err(NotPermitted::OtherFunction { principal: principal.clone() });
+            return Err(PermissionError::OtherFunction { principal: principal.clone() });
         }
         Ok(Self { function, principal: auth.map(|_| principal.name.as_str().into()) })
     }

@@ -100,7 +100,7 @@ impl Precondition {
     fn check(self, live: Option<i64>) -> sqlx::Result<()> {
         let live = live.map(DeploymentId);
         match live {
-            Some(by) if live != self.after && by != self.id => Err(sqlx::Error::AnyDriverError(Box::new(OvertakenBy(by)))),
+            Some(by) if live != self.after && by != self.id => Err(sqlx::Error::AnyDriverError(Box::new(OvertakenError(by)))),
             _ => Ok(()),
         }
     }
@@ -108,12 +108,12 @@ impl Precondition {
 
 #[derive(Debug, thiserror::Error)]
 #[error("deployment {0} has gone live since")]
-struct OvertakenBy(DeploymentId);
+struct OvertakenError(DeploymentId);
 
 /// Returns the deployment that went live first, if the batch failed for that reason.
 pub(super) fn overtaken(error: &sqlx::Error) -> Option<DeploymentId> {
     match error {
-        sqlx::Error::AnyDriverError(error) => error.downcast_ref().map(|OvertakenBy(by)| *by),
+        sqlx::Error::AnyDriverError(error) => error.downcast_ref().map(|OvertakenError(by)| *by),
         _ => None,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError, database::read, executions::signed, journal::Written};
+use super::{Store, StoreError, database::read, executions::signed, journal::WriteTotals};
 use crate::{clock::SharedClock, id::first_id_at};
 
 /// How long executions are kept.
@@ -33,7 +33,7 @@ pub async fn run(
     store: Store,
     retention: Retention,
     clock: SharedClock,
-    mut written: watch::Receiver<Written>,
+    mut written: watch::Receiver<WriteTotals>,
     shutdown: CancellationToken,
 ) {
     // A look walks over every id that stays. After this many writes, that is twenty ids a write.
@@ -41,8 +41,8 @@ pub async fn run(
     let mut pruned_at = *written.borrow();
     let rounds = async {
         // An error means that the journal is gone.
-        while written.wait_for(|written: &Written| written.executions > pruned_at.executions).await.is_ok() {
-            let enough = written.wait_for(|written: &Written| {
+        while written.wait_for(|written: &WriteTotals| written.executions > pruned_at.executions).await.is_ok() {
+            let enough = written.wait_for(|written: &WriteTotals| {
                 written.executions >= pruned_at.executions + many || written.bytes >= pruned_at.bytes + retention.max_bytes / 20
             });
             // Whether enough was written or the time is over, it is time to look.

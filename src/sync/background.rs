@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::live_checker::{Beside, CancelOnDrop, LiveChecker};
+use super::live_checker::{CancelOnDrop, LiveChecker, SideCheck};
 
 /// Checks that run at the same time: each takes a processor.
 const PLACES: usize = 2;
@@ -38,7 +38,7 @@ impl Background {
         let answered = async move {
             let place = Arc::new(places.acquire_owned().await.expect("nobody closes it"));
             let cancel = CancelOnDrop::default();
-            answer(LiveChecker { beside: Some(Beside { cancel: cancel.0.clone(), _place: place }), ..checker }).await
+            answer(LiveChecker { beside: Some(SideCheck { cancel: cancel.0.clone(), _place: place }), ..checker }).await
         };
         while self.tasks.try_join_next().is_some() {}
         self.tasks.spawn(async move {

@@ -39,12 +39,12 @@ pub(super) struct LiveChecker {
     pub following: Following,
     pub stack_bytes: usize,
     /// None: it works for the loop, whose checker remembers the tree for the next time.
-    pub beside: Option<Beside>,
+    pub beside: Option<SideCheck>,
 }
 
 /// Work beside the loop. The loop's checker is copied, and stays as it was.
 #[derive(Clone)]
-pub(super) struct Beside {
+pub(super) struct SideCheck {
     /// Set when nobody waits for the result any more.
     pub cancel: CancelFlag,
     /// The place of the work, taken until the thread ends.

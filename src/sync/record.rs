@@ -6,7 +6,7 @@ use super::{Sync, changes::changes_since, whole};
 use crate::{
     deployment::{Cause, Changes, Deployment, DeploymentId, Following},
     function::{Revision, Tree, tree::differences},
-    store::{Recorded, StoreError},
+    store::{RecordOutcome, StoreError},
 };
 
 /// The outcome of recording a deployment.
@@ -36,7 +36,7 @@ impl Sync {
             return Recording::Waits;
         }
         match store.record_deployment(deployment, changes, self.deployment.as_ref().map(|live| live.id)).await {
-            Ok(Recorded::Done) => {
+            Ok(RecordOutcome::Done) => {
                 self.parts.live.set_status(|status| {
                     status.waiting = None;
                     status.database = None;
@@ -44,7 +44,7 @@ impl Sync {
                 });
                 Recording::Done
             }
-            Ok(Recorded::Overtaken(by)) => {
+            Ok(RecordOutcome::Overtaken(by)) => {
                 self.meet(by).await;
                 Recording::Overtaken
             }
@@ -132,12 +132,12 @@ impl Sync {
         };
         deployment.changes = changes_since(&functions, &self.functions);
         match store.record_deployment(&deployment, &changes, last).await {
-            Ok(Recorded::Done) => {
+            Ok(RecordOutcome::Done) => {
                 self.parts.live.set_status(|status| status.waiting = None);
                 self.deployment = Some(deployment);
             }
             // It has just been read: the next look reads it again.
-            Ok(Recorded::Overtaken(_)) => self.unrecorded = Some(deployment),
+            Ok(RecordOutcome::Overtaken(_)) => self.unrecorded = Some(deployment),
             Err(error) => {
                 self.tell_unrecorded(&deployment.revision, &error);
                 self.unrecorded = Some(deployment);

@@ -16,7 +16,7 @@ use crate::{
     clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, Following, Pin, Snapshot},
     function::{Digest, FilePath, Revision, Tree, tree::differences},
-    store::{Recorded, Store},
+    store::{RecordOutcome, Store},
 };
 
 /// Deployments in a row that changed no file and are passed over on the way back.
@@ -83,7 +83,7 @@ impl Sync {
         };
         self.load(&good).await;
         let live = self.deployment.as_ref().map(|live| live.id);
-        if let Recorded::Overtaken(by) = store.record_deployment(&deployment, &changes, live).await? {
+        if let RecordOutcome::Overtaken(by) = store.record_deployment(&deployment, &changes, live).await? {
             self.meet(by).await;
             return Err(OrderError::NoDatabase(format!("deployment {by} of another node has gone live since")));
         }

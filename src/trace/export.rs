@@ -114,7 +114,7 @@ impl Queue {
 }
 
 /// Why spans were not taken.
-enum Failed {
+enum ExportError {
     /// They may be later.
     Away(String),
     /// They never will.
@@ -142,7 +142,7 @@ pub fn run(queue: &Queue, settings: &TraceSettings) {
                     }
                     break;
                 }
-                Err(Failed::Refused(why)) => {
+                Err(ExportError::Refused(why)) => {
                     queue.let_go();
                     queue.lose(count);
                     if !mem::replace(&mut is_refused, true) {
@@ -152,7 +152,7 @@ pub fn run(queue: &Queue, settings: &TraceSettings) {
                     }
                     break;
                 }
-                Err(Failed::Away(why)) => {
+                Err(ExportError::Away(why)) => {
                     if !mem::replace(&mut is_away, true) {
                         tracing::warn!(
                             "the collector of traces at `{url}` is away: {why}; spans wait for it, and are dropped beyond `queue`"
@@ -171,16 +171,16 @@ pub fn run(queue: &Queue, settings: &TraceSettings) {
 }
 
 /// Sends a batch; returns how many of it were rejected.
-fn post(agent: &ureq::Agent, url: &str, body: &str) -> Result<u64, Failed> {
+fn post(agent: &ureq::Agent, url: &str, body: &str) -> Result<u64, ExportError> {
     let sent = agent.post(url).header("content-type", "application/json").send(body);
-    let mut response = sent.map_err(|error| Failed::Away(error.to_string()))?;
+    let mut response = sent.map_err(|error| ExportError::Away(error.to_string()))?;
     // Read to its end, the connection can be used again.
     let answer = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
     match response.status().as_u16() {
         200..=299 => Ok(answer.map_or(0, |answer| otlp::rejected(&answer))),
         // Those that the protocol says to try again.
-        status @ (429 | 502..=504) => Err(Failed::Away(format!("it answers {status}"))),
-        status => Err(Failed::Refused(format!("it answers {status}"))),
+        status @ (429 | 502..=504) => Err(ExportError::Away(format!("it answers {status}"))),
+        status => Err(ExportError::Refused(format!("it answers {status}"))),
     }
 }
 

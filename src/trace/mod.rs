@@ -49,12 +49,12 @@ struct Shared {
     serial: AtomicU64,
     queue: Arc<Queue>,
     /// Executions of traced requests that are not in the store yet; by time, so that the oldest go when too many wait.
-    unrecorded: Mutex<BTreeMap<ExecutionId, Unrecorded>>,
+    unrecorded: Mutex<BTreeMap<ExecutionId, PendingSpan>>,
     ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 /// Since when an execution waits to be recorded, and the span of its request.
-struct Unrecorded {
+struct PendingSpan {
     since_us: i64,
     request: Context,
 }
@@ -119,7 +119,7 @@ impl Tracer {
 
     /// Says that the execution of a request was handed to the journal.
     pub fn awaits(&self, id: ExecutionId, request: Context) {
-        let waits = Unrecorded { since_us: self.0.clock.now_us(), request };
+        let waits = PendingSpan { since_us: self.0.clock.now_us(), request };
         let mut unrecorded = self.unrecorded();
         unrecorded.insert(id, waits);
         if unrecorded.len() > self.0.settings.queue {
@@ -135,10 +135,10 @@ impl Tracer {
         if unrecorded.is_empty() {
             return;
         }
-        let traced: Vec<(ExecutionId, Unrecorded)> = ids.filter_map(|id| Some((id, unrecorded.remove(&id)?))).collect();
+        let traced: Vec<(ExecutionId, PendingSpan)> = ids.filter_map(|id| Some((id, unrecorded.remove(&id)?))).collect();
         drop(unrecorded);
         let now_us = self.0.clock.now_us();
-        let span = |(id, Unrecorded { since_us, request }): (ExecutionId, Unrecorded)| Span {
+        let span = |(id, PendingSpan { since_us, request }): (ExecutionId, PendingSpan)| Span {
             context: self.child(&request),
             parent: Some(request.span_id),
             name: "journal".into(),
@@ -175,7 +175,7 @@ impl Tracer {
         self.0.random.hash_one(self.0.serial.fetch_add(1, Ordering::Relaxed)).max(1)
     }
 
-    fn unrecorded(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, Unrecorded>> {
+    fn unrecorded(&self) -> MutexGuard<'_, BTreeMap<ExecutionId, PendingSpan>> {
         // Nothing that can panic runs while it is held.
         self.0.unrecorded.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -9,7 +9,7 @@ use picloud::{
         Content, Digest, FilePath, Function, FunctionName, Manifest, Position, Revision, Route, ScriptId, Tree, Version, route::Methods,
     },
     id::{DeploymentId, ExecutionId, first_id_at},
-    store::{Recorded, Store},
+    store::{RecordOutcome, Store},
 };
 use sqlx::Connection;
 use tempfile::TempDir;
@@ -125,7 +125,7 @@ pub fn deployment(id: i64, before: &Tree, after: &Tree) -> (Deployment, Changes)
 /// Records a deployment after whatever is live.
 pub async fn record(store: &Store, deployment: &Deployment, changes: &Changes) {
     let live = store.live_deployment().await.unwrap().map(|live| live.id);
-    assert_eq!(store.record_deployment(deployment, changes, live).await.unwrap(), Recorded::Done);
+    assert_eq!(store.record_deployment(deployment, changes, live).await.unwrap(), RecordOutcome::Done);
 }
 
 pub fn function(path: &FilePath, content: &Content) -> Function {

@@ -4,7 +4,7 @@ use picloud::{
     deployment::{Changes, Deployment, DeploymentStatus, Following, Suspension},
     function::{Content, Diagnostic, Revision, Tree},
     id::DeploymentId,
-    store::{FindError, FunctionVersion, Recorded, Store},
+    store::{FindError, FunctionVersion, RecordOutcome, Store},
 };
 
 use crate::kit::store::{Fresh, deployment, name, on_both, tree, version};
@@ -75,17 +75,17 @@ async fn a_deployment_that_another_came_before_is_not_recorded(fresh: Fresh) {
     let (one, two, three) = (tree(&[("a.rhai", "1")]), tree(&[("a.rhai", "2")]), tree(&[("a.rhai", "3"), ("b.rhai", "3")]));
     let first = deployment(1, &Tree::new(), &one);
     let late = deployment(2, &Tree::new(), &one);
-    assert_eq!(store.record_deployment(&first.0, &first.1, None).await.unwrap(), Recorded::Done);
+    assert_eq!(store.record_deployment(&first.0, &first.1, None).await.unwrap(), RecordOutcome::Done);
     // Of two that began at the same state, one is told of the other; a rejected one, too.
-    assert_eq!(store.record_deployment(&late.0, &late.1, None).await.unwrap(), Recorded::Overtaken(first.0.id));
+    assert_eq!(store.record_deployment(&late.0, &late.1, None).await.unwrap(), RecordOutcome::Overtaken(first.0.id));
     let second = deployment(3, &one, &two);
-    assert_eq!(store.record_deployment(&second.0, &second.1, Some(first.0.id)).await.unwrap(), Recorded::Done);
+    assert_eq!(store.record_deployment(&second.0, &second.1, Some(first.0.id)).await.unwrap(), RecordOutcome::Done);
     let (third, mut changes) = deployment(4, &one, &three);
     changes.following = Some(Following { suspended: Some(Suspension { by: "ann".into(), since_us: 1 }), pin: None });
     let rejected = Deployment { status: DeploymentStatus::Rejected, ..third.clone() };
     for overtaken in [&third, &rejected] {
         let recorded = store.record_deployment(overtaken, &changes, Some(first.0.id)).await.unwrap();
-        assert_eq!(recorded, Recorded::Overtaken(second.0.id));
+        assert_eq!(recorded, RecordOutcome::Overtaken(second.0.id));
     }
     // And nothing of it is there.
     assert_eq!(store.live().await.unwrap(), Some((second.0, two)));
@@ -96,9 +96,9 @@ async fn a_deployment_that_another_came_before_is_not_recorded(fresh: Fresh) {
     let refused = Deployment { id: DeploymentId(third.id.0 + 1), ..rejected };
     record(&store, &(refused, Changes::default())).await;
     let last = store.live_deployment().await.unwrap().map(|live| live.id);
-    assert_eq!(store.record_deployment(&third, &changes, last).await.unwrap(), Recorded::Done);
+    assert_eq!(store.record_deployment(&third, &changes, last).await.unwrap(), RecordOutcome::Done);
     // The answer may have been lost: a second time it is done, whatever it was to come after.
-    assert_eq!(store.record_deployment(&third, &changes, Some(first.0.id)).await.unwrap(), Recorded::Done);
+    assert_eq!(store.record_deployment(&third, &changes, Some(first.0.id)).await.unwrap(), RecordOutcome::Done);
 }
 
 async fn a_rejected_deployment_changes_nothing_that_is_live(fresh: Fresh) {

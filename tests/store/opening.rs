@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use picloud::{
     clock::monotonic,
     execution::Execution,
-    store::{ExecutionFilter, Recorded, Store},
+    store::{ExecutionFilter, RecordOutcome, Store},
 };
 
 use crate::kit::store::{Fresh, deployment, execution, on_both, tree};
@@ -106,7 +106,7 @@ async fn two_processes_that_write_to_one_sqlite_file_wait_for_each_other() {
             let id = from + round;
             let (made, changes) = deployment(id, &tree(&[]), &tree(&[("a.rhai", &id.to_string())]));
             let mut last = None;
-            while let Recorded::Overtaken(by) = store.record_deployment(&made, &changes, last).await.unwrap() {
+            while let RecordOutcome::Overtaken(by) = store.record_deployment(&made, &changes, last).await.unwrap() {
                 last = Some(by);
             }
             store.append_executions(&(0..50).map(|row| execution(id * 100 + row)).collect::<Vec<Execution>>()).await.unwrap();

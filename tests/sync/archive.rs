@@ -11,7 +11,7 @@ use picloud::{
     function::{LimitPolicy, Revision, Tree, tree::differences},
     id::DeploymentId,
     live::{Live, Match},
-    store::{FindError, Recorded, Store},
+    store::{FindError, RecordOutcome, Store},
     sync::archive::{Archive, ArchiveError, ArchiveParts, KEPT},
 };
 use tempfile::TempDir;
@@ -54,7 +54,7 @@ impl Shelf {
             differences(&self.last, &tree).into_iter().map(|path| (path.clone(), tree.get(&path).cloned())).collect();
         let live = self.store.live_deployment().await.unwrap().map(|live| live.id);
         let changes = Changes { files, ..Changes::default() };
-        assert_eq!(self.store.record_deployment(&deployment, &changes, live).await.unwrap(), Recorded::Done);
+        assert_eq!(self.store.record_deployment(&deployment, &changes, live).await.unwrap(), RecordOutcome::Done);
         self.last = tree;
         id
     }
@@ -136,7 +136,7 @@ fn only_the_deployments_that_were_asked_for_last_are_kept() {
         let mut functions = Vec::new();
         for id in &ids {
             let table = shelf.archive.table(id).await.unwrap();
-            let Match::Found { value: picloud::live::Entry::Ready(own), .. } = table.find("GET", "/a") else { panic!("{id}") };
+            let Match::Found { value: picloud::live::Destination::Ready(own), .. } = table.find("GET", "/a") else { panic!("{id}") };
             functions.push(Arc::downgrade(&own.function));
             assert!(shelf.archive.len() <= KEPT);
             // Asked for all the time, so that it stays.

@@ -4,7 +4,7 @@ use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, Map, NativeCallCo
 
 use super::{
     bounded::{CallResult, collect, error, too_large},
-    printed::{NotPrinted, Printer},
+    printed::{PrintError, Printer},
 };
 use crate::engine::value::{read, write};
 
@@ -36,11 +36,11 @@ pub fn register(engine: &mut Engine) {
     }
 }
 
-fn print(ctx: &NativeCallContext, write: impl FnOnce(&mut Printer) -> Result<(), NotPrinted>) -> CallResult<ImmutableString> {
+fn print(ctx: &NativeCallContext, write: impl FnOnce(&mut Printer) -> Result<(), PrintError>) -> CallResult<ImmutableString> {
     let mut printer = Printer::new(ctx.engine().max_string_size());
     match write(&mut printer) {
         Ok(()) => Ok(printer.text.into()),
-        Err(NotPrinted::TooLong) => Err(too_large("Length of string")),
-        Err(NotPrinted::TooDeep) => Err(error("this value is nested too deep to be written, or holds itself")),
+        Err(PrintError::TooLong) => Err(too_large("Length of string")),
+        Err(PrintError::TooDeep) => Err(error("this value is nested too deep to be written, or holds itself")),
     }
 }

@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, FnPtr, Map};
 use crate::engine::value::MAX_DEPTH;
 
 /// Why a value has no text.
-pub enum NotPrinted {
+pub enum PrintError {
     /// It would be longer than a string may be.
     TooLong,
     /// It is nested too deep, or holds itself.
@@ -23,7 +23,7 @@ pub struct Printer {
     depth: usize,
 }
 
-type Printed = Result<(), NotPrinted>;
+type PrintResult = Result<(), PrintError>;
 
 impl Printer {
     /// Begins a text of at most so many bytes.
@@ -32,22 +32,22 @@ impl Printer {
     }
 
     /// Writes an array.
-    pub fn array(&mut self, array: &Array) -> Printed {
+    pub fn array(&mut self, array: &Array) -> PrintResult {
         self.list("[", array.iter(), |printer, value| printer.value(value))
     }
 
     /// Writes a map.
-    pub fn map(&mut self, map: &Map) -> Printed {
+    pub fn map(&mut self, map: &Map) -> PrintResult {
         self.list("#{", map.iter(), |printer, (key, value)| {
             let _ = write!(printer.text, "{key:?}: ");
             printer.value(value)
         })
     }
 
-    fn list<T>(&mut self, open: &str, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Self, T) -> Printed) -> Printed {
+    fn list<T>(&mut self, open: &str, items: impl Iterator<Item = T>, mut write: impl FnMut(&mut Self, T) -> PrintResult) -> PrintResult {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(NotPrinted::TooDeep);
+            return Err(PrintError::TooDeep);
         }
         self.text.push_str(open);
         for (number, item) in items.enumerate() {
@@ -56,7 +56,7 @@ impl Printer {
             }
             write(self, item)?;
             if self.text.len() > self.limit {
-                return Err(NotPrinted::TooLong);
+                return Err(PrintError::TooLong);
             }
         }
         self.text.push(if open == "[" { ']' } else { '}' });
@@ -64,7 +64,7 @@ impl Printer {
         Ok(())
     }
 
-    fn value(&mut self, value: &Dynamic) -> Printed {
+    fn value(&mut self, value: &Dynamic) -> PrintResult {
         if let Ok(array) = value.as_array_ref() {
             return self.array(&array);
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rhai::Dynamic;
 
 use super::{
-    frame::{Evaluated, Frame, Leave},
+    frame::{Frame, Leave, StepResult},
     operators::{self, Operator},
     steps::{Expr, Link, LinkKind},
     view::position,
@@ -13,7 +13,7 @@ use super::{
 use crate::engine::value::sizes::Sizes;
 
 impl Frame<'_> {
-    pub(super) fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> Evaluated<Dynamic> {
+    pub(super) fn assign_with(&mut self, operator: Operator, place: usize, mut value: Dynamic) -> StepResult<Dynamic> {
         let name = operator.assignment().ok_or(Leave::GiveUp)?;
         let mut target = self.places[place].take();
         if operators::is_built_in_assignment(operator, &target, &value) {
@@ -26,7 +26,7 @@ impl Frame<'_> {
         Ok(Dynamic::UNIT)
     }
 
-    pub(super) fn set_in(&mut self, place: usize, links: &[Link], operator: Option<Operator>, value: &Expr) -> Evaluated<()> {
+    pub(super) fn set_in(&mut self, place: usize, links: &[Link], operator: Option<Operator>, value: &Expr) -> StepResult<()> {
         let value = self.eval(value)?;
         let mut found = self.indexes(links)?.into_iter();
         let mut root = self.places[place].take();
@@ -46,7 +46,7 @@ impl Frame<'_> {
         found: &mut std::vec::IntoIter<Dynamic>,
         operator: Option<Operator>,
         value: Dynamic,
-    ) -> Evaluated<bool> {
+    ) -> StepResult<bool> {
         let [link, rest @ ..] = links else {
             let next = match operator {
                 None => value,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rhai::Dynamic;
 
 use super::{
-    frame::{Evaluated, Frame, Leave},
+    frame::{Frame, Leave, StepResult},
     steps::{Link, LinkKind, Root},
     view::position,
 };
@@ -18,7 +18,7 @@ enum Owner {
 }
 
 impl Frame<'_> {
-    pub(super) fn chain(&mut self, root: &Root, links: &[Link]) -> Evaluated<Dynamic> {
+    pub(super) fn chain(&mut self, root: &Root, links: &[Link]) -> StepResult<Dynamic> {
         if !matches!(root, Root::Expr(_) | Root::Body { takes: true }) {
             let mut read = None;
             if self.view().look_from(root, links, &mut |value| read = Some(value.clone())) {
@@ -60,7 +60,7 @@ impl Frame<'_> {
     }
 
     /// Evaluates what the links of a chain need: indexes and arguments.
-    pub(super) fn indexes(&mut self, links: &[Link]) -> Evaluated<Vec<Dynamic>> {
+    pub(super) fn indexes(&mut self, links: &[Link]) -> StepResult<Vec<Dynamic>> {
         let mut values = Vec::new();
         for link in links {
             match &link.kind {
@@ -83,7 +83,7 @@ impl Frame<'_> {
         links: &[Link],
         found: &mut std::vec::IntoIter<Dynamic>,
         owner: Owner,
-    ) -> Evaluated<Dynamic> {
+    ) -> StepResult<Dynamic> {
         let [link, rest @ ..] = links else {
             return Ok(match owner {
                 Owner::Nobody => target.take(),

@@ -3,30 +3,30 @@
 use rhai::Dynamic;
 
 use super::{
-    frame::{Evaluated, Frame, Leave},
+    frame::{Frame, Leave, StepResult},
     operators::{self, Operator},
     steps::{Expr, Part},
 };
 use crate::engine::host::{HostFunction, MAX_ARGUMENTS};
 
 impl Frame<'_> {
-    pub(super) fn truth(&mut self, condition: &Expr) -> Evaluated<bool> {
+    pub(super) fn truth(&mut self, condition: &Expr) -> StepResult<bool> {
         self.eval(condition)?.as_bool().map_err(|_| Leave::GiveUp)
     }
 
-    fn truth_of(&mut self, side: &Part) -> Evaluated<bool> {
+    fn truth_of(&mut self, side: &Part) -> StepResult<bool> {
         self.operations += u64::from(side.operations);
         self.truth(&side.expr)
     }
 
-    pub(super) fn eval(&mut self, expr: &Expr) -> Evaluated<Dynamic> {
+    pub(super) fn eval(&mut self, expr: &Expr) -> StepResult<Dynamic> {
         Ok(match expr {
             Expr::Constant(value) => value.clone(),
             Expr::Place(place) => self.places[*place].clone(),
             Expr::Property(property) => property.read(self.run),
             Expr::Text(parts) => self.text(parts)?,
             Expr::Array(items) => {
-                let items = items.iter().map(|item| self.eval(item)).collect::<Evaluated<Vec<_>>>()?;
+                let items = items.iter().map(|item| self.eval(item)).collect::<StepResult<Vec<_>>>()?;
                 self.checked(Dynamic::from_array(items))?
             }
             Expr::Map(entries, template) => {
@@ -68,7 +68,7 @@ impl Frame<'_> {
             Expr::Chain { root, links } => self.chain(root, links)?,
             Expr::Length(of) => self.length(of)?,
             Expr::Call { name, arguments } => {
-                let mut values = arguments.iter().map(|argument| self.eval(argument)).collect::<Evaluated<Vec<_>>>()?;
+                let mut values = arguments.iter().map(|argument| self.eval(argument)).collect::<StepResult<Vec<_>>>()?;
                 self.call(name, false, &mut values.iter_mut().collect::<Vec<_>>())?
             }
             Expr::Host { function, arguments } => self.host(function, arguments)?,
@@ -76,7 +76,7 @@ impl Frame<'_> {
         })
     }
 
-    fn text(&mut self, parts: &[Expr]) -> Evaluated<Dynamic> {
+    fn text(&mut self, parts: &[Expr]) -> StepResult<Dynamic> {
         use std::fmt::Write as _;
         let mut text = String::new();
         for part in parts {
@@ -100,7 +100,7 @@ impl Frame<'_> {
         Ok(text.into())
     }
 
-    fn binary(&mut self, operator: Operator, left: &Expr, right: &Expr) -> Evaluated<Dynamic> {
+    fn binary(&mut self, operator: Operator, left: &Expr, right: &Expr) -> StepResult<Dynamic> {
         let longest = self.engine.max_string_size();
         // Most sides are read where they are.
         let mut result = None;
@@ -124,7 +124,7 @@ impl Frame<'_> {
         }
     }
 
-    fn length(&mut self, of: &Expr) -> Evaluated<Dynamic> {
+    fn length(&mut self, of: &Expr) -> StepResult<Dynamic> {
         // For Rhai this is a call.
         self.operations += 1;
         let mut length = None;
@@ -134,7 +134,7 @@ impl Frame<'_> {
         length.and_then(|length| i64::try_from(length).ok()).map(Dynamic::from_int).ok_or(Leave::GiveUp)
     }
 
-    fn host(&mut self, function: &HostFunction, arguments: &[Expr]) -> Evaluated<Dynamic> {
+    fn host(&mut self, function: &HostFunction, arguments: &[Expr]) -> StepResult<Dynamic> {
         let mut values = <[Dynamic; MAX_ARGUMENTS]>::default();
         for (value, argument) in values.iter_mut().zip(arguments) {
             *value = self.eval(argument)?;

@@ -21,7 +21,7 @@ pub enum Leave {
 }
 
 /// What evaluating gives, unless it ends its step.
-pub type Evaluated<T> = Result<T, Leave>;
+pub type StepResult<T> = Result<T, Leave>;
 
 /// A plan that runs.
 pub struct Frame<'a> {
@@ -43,7 +43,7 @@ pub struct Frame<'a> {
 
 impl Frame<'_> {
     /// Counts a step that is one operation or more.
-    pub fn count(&mut self, operations: u32) -> Evaluated<()> {
+    pub fn count(&mut self, operations: u32) -> StepResult<()> {
         self.ticks += 1;
         self.operations += u64::from(operations);
         match meter::tick() {
@@ -54,7 +54,7 @@ impl Frame<'_> {
     }
 
     /// Calls one of Rhai's own functions, which counts for itself. `by_reference` says that the first argument stays with its owner.
-    pub fn call(&mut self, name: &str, by_reference: bool, arguments: &mut [&mut Dynamic]) -> Evaluated<Dynamic> {
+    pub fn call(&mut self, name: &str, by_reference: bool, arguments: &mut [&mut Dynamic]) -> StepResult<Dynamic> {
         let context = NativeCallContext::from((self.engine, name, None, self.global, Position::NONE));
         let result = context.call_native_fn_raw(name, by_reference, arguments);
         // What was stopped may have come to an end all the same.
@@ -66,14 +66,14 @@ impl Frame<'_> {
         View { places: &self.places, body: &self.run.body }
     }
 
-    pub fn checked(&self, value: Dynamic) -> Evaluated<Dynamic> {
+    pub fn checked(&self, value: Dynamic) -> StepResult<Dynamic> {
         self.check_size(&value)?;
         Ok(value)
     }
 
     /// Gives up where Rhai would say that a value is too large, at once or when it looks at it again. No value of a plan is larger, so that
     /// each part of it can be read without another look.
-    pub fn check_size(&self, value: &Dynamic) -> Evaluated<()> {
+    pub fn check_size(&self, value: &Dynamic) -> StepResult<()> {
         if Sizes::of(value).fits(Sizes::allowed_in(self.engine)) { Ok(()) } else { Err(Leave::GiveUp) }
     }
 }

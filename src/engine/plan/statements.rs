@@ -3,13 +3,13 @@
 use rhai::Dynamic;
 
 use super::{
-    frame::{Evaluated, Frame, Leave},
+    frame::{Frame, Leave, StepResult},
     operators,
     steps::{Statement, Step},
 };
 
 impl Frame<'_> {
-    pub(super) fn block(&mut self, steps: &[Statement]) -> Evaluated<Dynamic> {
+    pub(super) fn block(&mut self, steps: &[Statement]) -> StepResult<Dynamic> {
         let mut last = Dynamic::UNIT;
         for Statement { at, operations, step } in steps {
             self.at = *at;
@@ -19,7 +19,7 @@ impl Frame<'_> {
         Ok(last)
     }
 
-    fn step(&mut self, step: &Step) -> Evaluated<Dynamic> {
+    fn step(&mut self, step: &Step) -> StepResult<Dynamic> {
         match step {
             Step::Let { place, value } => self.places[*place] = self.eval(value)?,
             Step::Set { place, operator, value } => {
@@ -89,7 +89,7 @@ impl Frame<'_> {
     }
 
     /// Runs the body of a loop over items once. A body without statements counts by itself.
-    fn next_round(&mut self, body: &[Statement]) -> Evaluated<bool> {
+    fn next_round(&mut self, body: &[Statement]) -> StepResult<bool> {
         if body.is_empty() {
             self.count(1)?;
         }
@@ -97,7 +97,7 @@ impl Frame<'_> {
     }
 
     /// Runs the body of a loop once. Returns whether it goes on.
-    fn repeat(&mut self, body: &[Statement]) -> Evaluated<bool> {
+    fn repeat(&mut self, body: &[Statement]) -> StepResult<bool> {
         match self.block(body) {
             Ok(_) | Err(Leave::Continue) => Ok(true),
             Err(Leave::Break) => Ok(false),
@@ -106,7 +106,7 @@ impl Frame<'_> {
     }
 
     /// Runs a loop over the array in a variable. The array is away meanwhile, which nobody can see: the body does not mention it.
-    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[Statement]) -> Evaluated<()> {
+    fn for_in(&mut self, item: usize, place: usize, lends: bool, body: &[Statement]) -> StepResult<()> {
         let Ok(mut array) = self.places[place].take().into_array() else { return Err(Leave::GiveUp) };
         for element in &mut array {
             let goes_on = if lends {

@@ -12,7 +12,7 @@ use super::MAX_DEPTH;
 use crate::engine::meter;
 
 /// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`. A byte order mark is skipped (RFC 8259, 8.1).
-pub fn from_json(bytes: &[u8]) -> Result<Dynamic, NotJson> {
+pub fn from_json(bytes: &[u8]) -> Result<Dynamic, JsonError> {
     let bytes = without_mark(bytes);
     let value = match std::str::from_utf8(bytes) {
         // The whole is checked faster than each string by itself.
@@ -20,15 +20,15 @@ pub fn from_json(bytes: &[u8]) -> Result<Dynamic, NotJson> {
         // It says where.
         Err(_) => serde_json::from_slice::<Value>(bytes),
     };
-    value.map(|Value(value)| value).map_err(|why| NotJson::of(&why))
+    value.map(|Value(value)| value).map_err(|why| JsonError::of(&why))
 }
 
 /// Why a text is not JSON.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct NotJson(String);
+pub struct JsonError(String);
 
-impl NotJson {
+impl JsonError {
     /// Says it without the reader's own words.
     fn of(why: &serde_json::Error) -> Self {
         let said = why.to_string();

@@ -12,7 +12,7 @@ pub fn to_text(value: &Dynamic, limit: usize) -> String {
     match to_json(value, limit) {
         Ok(json) => String::from_utf8_lossy(&json).into_owned(),
         Err(ToJsonError::TooLarge { .. }) => format!("({}, too large to show)", value.type_name()),
-        Err(ToJsonError::NotJson(_)) => format!("({})", value.type_name()),
+        Err(ToJsonError::JsonError(_)) => format!("({})", value.type_name()),
     }
 }
 
@@ -25,7 +25,7 @@ pub fn to_line(value: &Dynamic, limit: usize) -> String {
         (json, Ok(())) => String::from_utf8_lossy(&json).into_owned(),
         // Nobody counts the rest: a small value can hold another many times.
         (json, Err(ToJsonError::TooLarge { .. })) => with_mark(&(String::from_utf8_lossy(&json) + "…"), limit, "… and more"),
-        (_, Err(ToJsonError::NotJson(_))) => format!("({})", value.type_name()),
+        (_, Err(ToJsonError::JsonError(_))) => format!("({})", value.type_name()),
     }
 }
 

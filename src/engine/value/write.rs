@@ -18,7 +18,7 @@ pub enum ToJsonError {
     },
     /// It holds something that JSON has no word for, or too much nesting.
     #[error("{0}")]
-    NotJson(String),
+    JsonError(String),
 }
 
 /// Writes a value as JSON, at most `limit` bytes.
@@ -29,20 +29,20 @@ pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
 
 /// Writes as much of a value's JSON as fits.
 pub fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
-    let mut writer = Bounded { bytes: Vec::with_capacity(128.min(limit)), limit };
+    let mut writer = BoundedWriter { bytes: Vec::with_capacity(128.min(limit)), limit };
     let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0 }).map_err(|error| match error.is_io() {
         true => ToJsonError::TooLarge { limit },
-        false => ToJsonError::NotJson(error.to_string()),
+        false => ToJsonError::JsonError(error.to_string()),
     });
     (writer.bytes, written)
 }
 
-struct Bounded {
+struct BoundedWriter {
     bytes: Vec<u8>,
     limit: usize,
 }
 
-impl io::Write for Bounded {
+impl io::Write for BoundedWriter {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         let room = self.limit - self.bytes.len();
         if part.len() > room {

@@ -20,7 +20,7 @@ use crate::{
         api::{openapi::Routes, replay, tail},
         app::App,
         auth::{
-            Denied,
+            Denial,
             caller::{About, Caller, Grant, Read},
         },
         problem::{Problem, away},
@@ -149,7 +149,7 @@ impl About for Execution {
     }
 
     /// Those of other functions are not there.
-    fn refusal(_: Denied) -> Problem {
+    fn refusal(_: Denial) -> Problem {
         Problem::UnknownExecution
     }
 }

@@ -27,7 +27,7 @@ use crate::{
         problem::Problem,
         wire::body::{BodyError, must_be_plain},
     },
-    live::{Entry, LiveFunction, Match, Table},
+    live::{Destination, LiveFunction, Match, Table},
     runner::Target,
 };
 
@@ -166,11 +166,11 @@ fn meet(table: Arc<Table>, method: &Method, path: &str) -> Result<Meets, Problem
         return Err(Problem::NoRoute);
     }
     match table.find(method.as_str(), path) {
-        Match::Found { value: Entry::Ready(function), params, .. } => {
+        Match::Found { value: Destination::Ready(function), params, .. } => {
             let function = function.clone();
             Ok(Meets::Function { function, params, table: table.clone() })
         }
-        Match::Found { value: Entry::Broken(broken), .. } => {
+        Match::Found { value: Destination::Broken(broken), .. } => {
             Ok(Meets::Broken { file: broken.file.clone(), diagnostics: broken.diagnostics.to_vec() })
         }
         Match::Options { allow } => Ok(Meets::Options { functions: all_at(&table, path, &allow), allow }),
@@ -186,8 +186,8 @@ fn meet(table: Arc<Table>, method: &Method, path: &str) -> Result<Meets, Problem
 /// Returns the functions that answer at a path.
 fn all_at(table: &Table, path: &str, methods: &[route::Method]) -> Vec<FunctionName> {
     let at = |method: &route::Method| match table.find(method.as_str(), path) {
-        Match::Found { value: Entry::Ready(function), .. } => Some(function.function.name.clone()),
-        Match::Found { value: Entry::Broken(broken), .. } => FunctionName::of_file(&broken.file),
+        Match::Found { value: Destination::Ready(function), .. } => Some(function.function.name.clone()),
+        Match::Found { value: Destination::Broken(broken), .. } => FunctionName::of_file(&broken.file),
         _ => None,
     };
     methods.iter().filter_map(at).collect()

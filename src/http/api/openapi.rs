@@ -15,10 +15,10 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::auth::caller::Guarded;
+use crate::http::auth::caller::GuardedApp;
 
 /// Routes that say what they are.
-pub type Routes = OpenApiRouter<Guarded>;
+pub type Routes = OpenApiRouter<GuardedApp>;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,7 +35,7 @@ const TOKEN: &str = "token";
 const PROBLEM: &str = "Problem";
 
 /// Returns routes, and beside them that of their description.
-pub fn described(routes: Routes) -> Router<Guarded> {
+pub fn described(routes: Routes) -> Router<GuardedApp> {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi()).merge(routes).split_for_parts();
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`picloud token create` makes one")).build();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
-    execution::{Capture, Execution, ExecutionId, Incomplete},
+    execution::{Capture, CaptureError, Execution, ExecutionId},
     function::{FunctionName, ScriptId},
     http::{
         app::App,
@@ -97,10 +97,10 @@ impl App {
     }
 }
 
-fn incomplete(id: ExecutionId, why: &Incomplete) -> Problem {
+fn incomplete(id: ExecutionId, why: &CaptureError) -> Problem {
     let hint = match why {
-        Incomplete::Body(_) => "raise `capture_body` in the section `[journal]`; later requests can",
-        Incomplete::Damaged => "send the request anew",
+        CaptureError::Body(_) => "raise `capture_body` in the section `[journal]`; later requests can",
+        CaptureError::Damaged => "send the request anew",
     };
     Problem::NotReplayable(format!("the request of execution `{id}` cannot run again: {why}; {hint}"))
 }

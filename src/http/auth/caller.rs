@@ -1,4 +1,4 @@
-//! Who gives an order. The app is behind [`Guarded`], and a handler has two ways to it. [`Anybody`] says that nobody is asked. A [`Caller`]
+//! Who gives an order. The app is behind [`GuardedApp`], and a handler has two ways to it. [`Anybody`] says that nobody is asked. A [`Caller`]
 //! gives it once the handler has said what the request is about, if its sender may touch that. A handler that forgets to ask has nothing to
 //! work with, so it does not compile.
 
@@ -23,7 +23,7 @@ use crate::{
     function::{Diagnostic, FunctionName, SharedFunction},
     http::{
         app::App,
-        auth::{Denied, Way, order},
+        auth::{Denial, Way, order},
         problem::Problem,
     },
     runner::Permission,
@@ -31,9 +31,9 @@ use crate::{
 
 /// What the router of the node's own URLs holds: an app that only the extractors of this file take out.
 #[derive(Clone)]
-pub struct Guarded(Arc<App>);
+pub struct GuardedApp(Arc<App>);
 
-impl Guarded {
+impl GuardedApp {
     /// Puts it there.
     pub fn new(app: Arc<App>) -> Self {
         Self(app)
@@ -43,10 +43,10 @@ impl Guarded {
 /// The app, for what anybody may ask.
 pub struct Anybody(pub Arc<App>);
 
-impl FromRequestParts<Guarded> for Anybody {
+impl FromRequestParts<GuardedApp> for Anybody {
     type Rejection = Infallible;
 
-    async fn from_request_parts(_: &mut Parts, guarded: &Guarded) -> Result<Self, Infallible> {
+    async fn from_request_parts(_: &mut Parts, guarded: &GuardedApp) -> Result<Self, Infallible> {
         Ok(Self(guarded.0.clone()))
     }
 }
@@ -84,10 +84,10 @@ pub struct Caller<S> {
     scope: PhantomData<fn() -> S>,
 }
 
-impl<S: Level> FromRequestParts<Guarded> for Caller<S> {
+impl<S: Level> FromRequestParts<GuardedApp> for Caller<S> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, guarded: &Guarded) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, guarded: &GuardedApp) -> Result<Self, Problem> {
         let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("every request to the router has it");
         Ok(Self::identify(guarded.0.clone(), Way::Bearer, &parts.headers, peer.ip()).await?)
     }
@@ -99,41 +99,41 @@ pub trait About {
     fn functions(&self) -> Vec<FunctionName>;
 
     /// What somebody hears who may not touch it.
-    fn refusal(denied: Denied) -> Problem {
+    fn refusal(denied: Denial) -> Problem {
         denied.into()
     }
 }
 
 impl<S: Level> Caller<S> {
     /// Returns who sent a request. Handlers get one as an argument; this is for those that cannot.
-    pub async fn identify(app: Arc<App>, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Self, Denied> {
+    pub async fn identify(app: Arc<App>, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Self, Denial> {
         let principal = app.auth.identify(S::SCOPE, way, headers, address).await?;
         Ok(Self { app, principal, address, scope: PhantomData })
     }
 
     /// The request is about the whole node.
-    pub fn for_node(self) -> Result<Grant, Denied> {
+    pub fn for_node(self) -> Result<Grant, Denial> {
         match self.principal.functions {
             None => Ok(self.grant()),
-            Some(_) => Err(Denied::OnlySomeFunctions { principal: self.principal }),
+            Some(_) => Err(Denial::OnlySomeFunctions { principal: self.principal }),
         }
     }
 
     /// The request is about the function, or the file, of this name.
-    pub fn for_function(self, name: &FunctionName) -> Result<Grant, Denied> {
+    pub fn for_function(self, name: &FunctionName) -> Result<Grant, Denial> {
         self.must(|principal| principal.may_touch(name.as_str()))
     }
 
     /// The request is about all of these.
-    pub fn for_functions(self, names: impl IntoIterator<Item = FunctionName>) -> Result<Grant, Denied> {
+    pub fn for_functions(self, names: impl IntoIterator<Item = FunctionName>) -> Result<Grant, Denial> {
         self.must(|principal| names.into_iter().all(|name| principal.may_touch(name.as_str())))
     }
 
     /// The request is a list of what has a name that begins so.
-    pub fn for_all_below(self, begin: &str) -> Result<Grant, Denied> {
+    pub fn for_all_below(self, begin: &str) -> Result<Grant, Denial> {
         match self.principal.may_touch_all_below(begin) {
             true => Ok(self.grant()),
-            false => Err(Denied::ListTooLarge { principal: self.principal }),
+            false => Err(Denial::ListTooLarge { principal: self.principal }),
         }
     }
 
@@ -167,8 +167,8 @@ impl<S: Level> Caller<S> {
         self.app.ids.now_us()
     }
 
-    fn must(self, is_allowed: impl FnOnce(&Principal) -> bool) -> Result<Grant, Denied> {
-        if is_allowed(&self.principal) { Ok(self.grant()) } else { Err(Denied::OtherFunction { principal: self.principal }) }
+    fn must(self, is_allowed: impl FnOnce(&Principal) -> bool) -> Result<Grant, Denial> {
+        if is_allowed(&self.principal) { Ok(self.grant()) } else { Err(Denial::OtherFunction { principal: self.principal }) }
     }
 
     fn grant(self) -> Grant {
@@ -196,7 +196,7 @@ impl Grant {
     }
 
     /// Returns permission to run a function: an order to run something does not say yet what its sender may run.
-    pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Permission<'a>, Denied> {
+    pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Permission<'a>, Denial> {
         Ok(Permission::of(&self.principal, function)?)
     }
 

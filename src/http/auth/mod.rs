@@ -23,7 +23,7 @@ use tries::Tries;
 use crate::{
     access::{self, Principal, Scope, Token, TokenHash},
     clock::{SharedClock, monotonic},
-    runner::NotPermitted,
+    runner::PermissionError,
     secret::Secret,
     store::Store,
 };
@@ -40,7 +40,7 @@ pub enum Way {
 
 /// Why a request may not do what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Denied {
+pub enum Denial {
     /// It brings no token, or not in the way that is taken.
     NoToken {
         /// What is needed.
@@ -81,11 +81,11 @@ pub enum Denied {
     DatabaseAway,
 }
 
-impl From<NotPermitted> for Denied {
-    fn from(why: NotPermitted) -> Self {
+impl From<PermissionError> for Denial {
+    fn from(why: PermissionError) -> Self {
         match why {
-            NotPermitted::ScopeTooSmall { principal, needed } => Self::ScopeTooSmall { principal, needed },
-            NotPermitted::OtherFunction { principal } => Self::OtherFunction { principal },
+            PermissionError::ScopeTooSmall { principal, needed } => Self::ScopeTooSmall { principal, needed },
+            PermissionError::OtherFunction { principal } => Self::OtherFunction { principal },
         }
     }
 }
@@ -110,11 +110,11 @@ impl Auth {
     }
 
     /// Returns who sent a request, if its scope is large enough. Whether that one may do what the request is about is not asked yet.
-    pub(super) async fn identify(&self, needed: Scope, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denied> {
+    pub(super) async fn identify(&self, needed: Scope, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denial> {
         let sent = headers.get(header::AUTHORIZATION).filter(|sent| way == Way::Password || !is_basic(sent));
-        let sent = sent.ok_or(Denied::NoToken { needed, way })?;
+        let sent = sent.ok_or(Denial::NoToken { needed, way })?;
         let principal = self.recognise(&credentials(sent), address).await?;
-        if principal.scope < needed { Err(Denied::ScopeTooSmall { principal, needed }) } else { Ok(principal) }
+        if principal.scope < needed { Err(Denial::ScopeTooSmall { principal, needed }) } else { Ok(principal) }
     }
 
     /// Takes notice of a token that this node has made.
@@ -138,7 +138,7 @@ impl Auth {
         credentials(authorization).iter().any(|text| access::is_secret(text) || self.admin.matches(text.as_bytes()))
     }
 
-    async fn recognise(&self, candidates: &[String], address: IpAddr) -> Result<Principal, Denied> {
+    async fn recognise(&self, candidates: &[String], address: IpAddr) -> Result<Principal, Denial> {
         if candidates.iter().any(|candidate| self.admin.matches(candidate.as_bytes())) {
             return Ok(Principal { name: access::ADMIN.into(), scope: Scope::Admin, functions: None });
         }
@@ -149,16 +149,16 @@ impl Auth {
         if let Some(retry_after) = blocked
             && !self.known.holds_one(&hashes, store.as_ref()).await
         {
-            return Err(Denied::TooManyTries { retry_after });
+            return Err(Denial::TooManyTries { retry_after });
         }
         for hash in &hashes {
             let found = self.known.find(hash, store.as_ref(), self.clock.now_us()).await;
-            if let Some(token) = found.map_err(|NoAnswer| Denied::DatabaseAway)? {
+            if let Some(token) = found.map_err(|NoAnswer| Denial::DatabaseAway)? {
                 return Ok(token.principal());
             }
         }
         self.tries().failed(address, monotonic());
-        Err(Denied::WrongToken)
+        Err(Denial::WrongToken)
     }
 
     fn tries(&self) -> MutexGuard<'_, Tries> {

@@ -9,7 +9,7 @@ use crate::{
     function::SharedFunction,
     http::{
         app::App,
-        auth::{Auth, Denied, Way},
+        auth::{Auth, Denial, Way},
     },
     runner::Permission,
 };
@@ -18,7 +18,7 @@ use crate::{
 const TOKEN: HeaderName = HeaderName::from_static("x-picloud-token");
 
 /// Lets the caller of a function in, and takes the token out of the request: it is not for scripts.
-pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Parts, peer: SocketAddr) -> Result<Permission<'a>, Denied> {
+pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Parts, peer: SocketAddr) -> Result<Permission<'a>, Denial> {
     let needed = match Permission::open(function) {
         Ok(permission) => return Ok(permission),
         Err(needed) => needed,
@@ -36,7 +36,7 @@ pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Pa
 
 /// Returns who may see what is not live, none where anybody may. A token of ours is taken out of the headers: it is not for scripts. For
 /// functions that ask for one, the request is marked with whose it is.
-pub async fn may_see(app: &App, request: &mut Parts, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
+pub async fn may_see(app: &App, request: &mut Parts, peer: SocketAddr) -> Result<Option<Principal>, Denial> {
     let viewer = viewer(app, &mut request.headers, peer).await?;
     if let Some(viewer) = &viewer {
         request.extensions.insert(viewer.clone());
@@ -44,7 +44,7 @@ pub async fn may_see(app: &App, request: &mut Parts, peer: SocketAddr) -> Result
     Ok(viewer)
 }
 
-async fn viewer(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Denied> {
+async fn viewer(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<Option<Principal>, Denial> {
     let is_open = app.settings.previews_open;
     let found = match take_token(&app.auth, headers) {
         Some(token) => of_whole_node(&app.auth, &token, peer).await,
@@ -58,9 +58,9 @@ async fn viewer(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<
     }
 }
 
-async fn of_whole_node(auth: &Auth, headers: &HeaderMap, peer: SocketAddr) -> Result<Principal, Denied> {
+async fn of_whole_node(auth: &Auth, headers: &HeaderMap, peer: SocketAddr) -> Result<Principal, Denial> {
     let principal = auth.identify(Scope::Read, Way::Password, headers, peer.ip()).await?;
-    if principal.functions.is_some() { Err(Denied::OnlySomeFunctions { principal }) } else { Ok(principal) }
+    if principal.functions.is_some() { Err(Denial::OnlySomeFunctions { principal }) } else { Ok(principal) }
 }
 
 /// Takes tokens of ours out of the headers, and returns the first as `authorization` has it. What else is in `authorization` stays.

@@ -9,7 +9,7 @@ use crate::{
     http::{
         answer::Answer,
         app::App,
-        auth::Denied,
+        auth::Denial,
         call::{self, admission::may_see},
         problem::{Problem, response::BASIC},
         wire::progress::RequestBody,
@@ -47,7 +47,7 @@ async fn enter(app: &App, request: &mut Parts) -> Result<Arc<Table>, Problem> {
 }
 
 /// Asks for a token so that a browser asks its user: any name, and the token as the password.
-pub fn ask(denied: Denied) -> Answer {
+pub fn ask(denied: Denial) -> Answer {
     let mut answer = Problem::Denied(denied).answer(None, false);
     if let Some(challenge) = answer.headers_mut().get_mut(header::WWW_AUTHENTICATE) {
         *challenge = HeaderValue::from_static(BASIC);

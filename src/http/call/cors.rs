@@ -10,7 +10,7 @@ use crate::{
         answer::{Answer, allow_header},
         app::App,
     },
-    live::{Entry, LiveFunction, Match, Table},
+    live::{Destination, LiveFunction, Match, Table},
 };
 
 /// What pages may read beside the few headers that they always may.
@@ -32,10 +32,10 @@ impl App {
 
     /// Answers a browser that asks whether a page may send a request, if anybody has said who may.
     pub(in crate::http) fn preflight(&self, table: &Table, request: &Parts) -> Option<Answer> {
-        let asked = Asked::of(request)?;
+        let asked = Preflight::of(request)?;
         let path = request.uri.path();
         let (cors, methods) = match table.find(asked.method.to_str().ok()?, path) {
-            Match::Found { value: Entry::Ready(function), .. } => (self.cors(Some(function)), asked.method.clone()),
+            Match::Found { value: Destination::Ready(function), .. } => (self.cors(Some(function)), asked.method.clone()),
             Match::MethodNotAllowed { allow } | Match::Options { allow } => {
                 (self.cors(neighbour(table, &allow, path)), allow_header(&allow))
             }
@@ -46,7 +46,7 @@ impl App {
 
     /// The same for a function that answers any method.
     pub(in crate::http) fn preflight_of(&self, function: &LiveFunction, request: &Parts) -> Option<Answer> {
-        let asked = Asked::of(request)?;
+        let asked = Preflight::of(request)?;
         Some(asked.answer(self.cors(Some(function))?, asked.method.clone()))
     }
 
@@ -60,19 +60,19 @@ impl App {
 /// Returns a function that answers other methods at this path: what it says holds for the answer that there is no such method.
 pub fn neighbour<'a>(table: &'a Table, allow: &[Known], path: &str) -> Option<&'a LiveFunction> {
     allow.iter().find_map(|method| match table.find(method.as_str(), path) {
-        Match::Found { value: Entry::Ready(function), .. } => Some(&**function),
+        Match::Found { value: Destination::Ready(function), .. } => Some(&**function),
         _ => None,
     })
 }
 
 /// What a browser asks before a page's request.
-struct Asked<'a> {
+struct Preflight<'a> {
     origin: &'a HeaderValue,
     method: &'a HeaderValue,
     headers: Option<&'a HeaderValue>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> Preflight<'a> {
     fn of(request: &'a Parts) -> Option<Self> {
         if request.method != Method::OPTIONS {
             return None;

@@ -2,14 +2,14 @@
 
 use crate::{
     executor::ExecuteError,
-    http::{auth::Denied, problem::Problem, wire::body::BodyError},
+    http::{auth::Denial, problem::Problem, wire::body::BodyError},
     runner::RejectionReason,
 };
 
 /// Why a function does not run for a request.
 pub enum CallError {
     /// Its caller may not run it.
-    Denied(Denied),
+    Denied(Denial),
     /// The body is not taken.
     Body(BodyError),
     /// The executor does not run it.

@@ -23,7 +23,7 @@ use crate::{
         wire::{body::read_body, progress::RequestBody},
     },
     id::id_text,
-    live::{Entry, Match, Table},
+    live::{Destination, Match, Table},
     runner::{Attempt, NoReply, Rejection, RequestTrace, Sender, Target},
 };
 
@@ -64,11 +64,11 @@ pub async fn answer_from(app: &App, table: &Table, head: &mut Parts, body: Reque
     let path = head.uri.path();
     let (mut answer, function) = match (app.preflight(table, head), table.find(head.method.as_str(), path)) {
         (Some(answer), _) => return unmatched(table, trace, answer),
-        (None, Match::Found { value: Entry::Ready(function), params, .. }) => {
+        (None, Match::Found { value: Destination::Ready(function), params, .. }) => {
             let target = Target { table, function };
             return run(app, Call { target, trigger: Trigger::Http, params, peer, trace }, head, body).await;
         }
-        (None, Match::Found { value: Entry::Broken(broken), .. }) => {
+        (None, Match::Found { value: Destination::Broken(broken), .. }) => {
             (Problem::Broken(broken.diagnostics.to_vec()).answer(None, app.settings.dev), None)
         }
         (None, Match::Options { allow }) => (no_content(&allow), cors::neighbour(table, &allow, path)),

@@ -4,62 +4,62 @@ use std::time::Duration;
 
 use crate::{
     access::{FunctionPrefix, Scope},
-    http::auth::{Denied, Way},
+    http::auth::{Denial, Way},
 };
 
 /// Says it to somebody who orders something: what the token is good for, and how to get another.
-pub fn to_operator(denied: &Denied) -> String {
+pub fn to_operator(denied: &Denial) -> String {
     match denied {
-        Denied::NoToken { needed, way: Way::Bearer } => format!(
+        Denial::NoToken { needed, way: Way::Bearer } => format!(
             "this needs a token with the scope `{needed}`, sent as `Authorization: Bearer …` and not as a password; {}",
             made_by(*needed)
         ),
-        Denied::NoToken { needed, way: Way::Password } => {
+        Denial::NoToken { needed, way: Way::Password } => {
             format!("this needs a token, which git takes as the password, with any user name; {}", made_by(*needed))
         }
-        Denied::WrongToken => {
+        Denial::WrongToken => {
             "the token is not known here, or was revoked, or has expired; `picloud token list` shows those that there are".into()
         }
-        Denied::TooManyTries { retry_after } => too_many_tries(*retry_after),
-        Denied::ScopeTooSmall { principal, needed } => {
+        Denial::TooManyTries { retry_after } => too_many_tries(*retry_after),
+        Denial::ScopeTooSmall { principal, needed } => {
             format!("the token `{}` has the scope `{}`, and this needs `{needed}`; {}", principal.name, principal.scope, made_by(*needed))
         }
-        Denied::OnlySomeFunctions { principal } => format!(
+        Denial::OnlySomeFunctions { principal } => format!(
             "the token `{}` is good for the functions of `{}` only, and this is about the whole node",
             principal.name,
             principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
         ),
-        Denied::ListTooLarge { principal } => {
+        Denial::ListTooLarge { principal } => {
             let functions = principal.functions.as_ref().map_or("", FunctionPrefix::as_str);
             format!(
                 "the token `{}` is good for the functions of `{functions}` only: ask for those with `prefix={functions}/`, or for one by its name",
                 principal.name
             )
         }
-        Denied::OtherFunction { principal } => format!(
+        Denial::OtherFunction { principal } => format!(
             "the token `{}` is good for the functions of `{}` only, and this is none of them",
             principal.name,
             principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
         ),
-        Denied::DatabaseAway => {
+        Denial::DatabaseAway => {
             "the database that knows the tokens does not answer; the one in the file `admin-token` of the data folder works without".into()
         }
     }
 }
 
 /// Says it to the caller of a function, who hears what the function asks for and nothing of the node.
-pub fn to_caller(denied: &Denied) -> String {
+pub fn to_caller(denied: &Denial) -> String {
     match denied {
-        Denied::NoToken { .. } => "this function needs a token: send one as `Authorization: Bearer …`".into(),
-        Denied::WrongToken => "the token is not known here, or was revoked, or has expired".into(),
-        Denied::ScopeTooSmall { principal, needed } => {
+        Denial::NoToken { .. } => "this function needs a token: send one as `Authorization: Bearer …`".into(),
+        Denial::WrongToken => "the token is not known here, or was revoked, or has expired".into(),
+        Denial::ScopeTooSmall { principal, needed } => {
             format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
         }
-        Denied::OnlySomeFunctions { principal } | Denied::OtherFunction { principal } | Denied::ListTooLarge { principal } => {
+        Denial::OnlySomeFunctions { principal } | Denial::OtherFunction { principal } | Denial::ListTooLarge { principal } => {
             format!("the token `{}` is not good for this function", principal.name)
         }
-        Denied::DatabaseAway => "tokens cannot be looked up now; try again soon".into(),
-        Denied::TooManyTries { retry_after } => too_many_tries(*retry_after),
+        Denial::DatabaseAway => "tokens cannot be looked up now; try again soon".into(),
+        Denial::TooManyTries { retry_after } => too_many_tries(*retry_after),
     }
 }
 
@@ -86,23 +86,23 @@ mod tests {
         Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
     }
 
-    fn too_small() -> Denied {
-        Denied::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
+    fn too_small() -> Denial {
+        Denial::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
     }
 
     #[test]
     fn what_is_denied_says_what_to_do() {
         let told = || {
             [
-                Denied::NoToken { needed: Scope::Deploy, way: Way::Bearer },
-                Denied::NoToken { needed: Scope::Deploy, way: Way::Password },
-                Denied::WrongToken,
-                Denied::TooManyTries { retry_after: Duration::from_millis(1_500) },
+                Denial::NoToken { needed: Scope::Deploy, way: Way::Bearer },
+                Denial::NoToken { needed: Scope::Deploy, way: Way::Password },
+                Denial::WrongToken,
+                Denial::TooManyTries { retry_after: Duration::from_millis(1_500) },
                 too_small(),
-                Denied::OnlySomeFunctions { principal: ci(Some("shop")) },
-                Denied::OtherFunction { principal: ci(Some("shop")) },
-                Denied::ListTooLarge { principal: ci(Some("shop")) },
-                Denied::DatabaseAway,
+                Denial::OnlySomeFunctions { principal: ci(Some("shop")) },
+                Denial::OtherFunction { principal: ci(Some("shop")) },
+                Denial::ListTooLarge { principal: ci(Some("shop")) },
+                Denial::DatabaseAway,
             ]
         };
         let to_operators = told().map(|denied| to_operator(&denied));

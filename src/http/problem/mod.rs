@@ -17,7 +17,7 @@ use crate::{
     execution::{Failure, Outcome},
     executor::ExecuteError,
     function::{Diagnostic, FunctionName, route::Method},
-    http::{auth::Denied, wire::body::BodyError},
+    http::{auth::Denial, wire::body::BodyError},
     runner::NoReply,
     source::tarball::TarError,
     store::StoreError,
@@ -59,9 +59,9 @@ pub enum Problem {
     /// Nothing is loaded yet.
     NotReady,
     /// Who sent it may not do this.
-    Denied(Denied),
+    Denied(Denial),
     /// The same, of a function's caller: that one hears what the function asks for, and nothing of the node.
-    NotAdmitted(Denied),
+    NotAdmitted(Denial),
     /// It is nothing that git is served.
     Git(GitRefusal),
     /// What an operator wants cannot be done.
@@ -113,8 +113,8 @@ pub enum Problem {
     },
 }
 
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
+impl From<Denial> for Problem {
+    fn from(denied: Denial) -> Self {
         Self::Denied(denied)
     }
 }

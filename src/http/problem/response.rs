@@ -12,7 +12,7 @@ use crate::{
     function::Diagnostic,
     http::{
         answer::{Answer, allow_header},
-        auth::Denied,
+        auth::Denial,
         wire::body::BodyError,
     },
     source::tarball::TarError,
@@ -84,7 +84,7 @@ impl Problem {
         if let Self::MethodNotAllowed(allow) = self {
             headers.insert(header::ALLOW, allow_header(allow));
         }
-        if let Self::Denied(Denied::NoToken { .. } | Denied::WrongToken) | Self::NotAdmitted(Denied::NoToken { .. } | Denied::WrongToken) =
+        if let Self::Denied(Denial::NoToken { .. } | Denial::WrongToken) | Self::NotAdmitted(Denial::NoToken { .. } | Denial::WrongToken) =
             self
         {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -101,14 +101,14 @@ impl Problem {
     /// Returns when the same request may succeed, if waiting helps.
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Self::Denied(Denied::TooManyTries { retry_after }) | Self::NotAdmitted(Denied::TooManyTries { retry_after }) => {
+            Self::Denied(Denial::TooManyTries { retry_after }) | Self::NotAdmitted(Denial::TooManyTries { retry_after }) => {
                 Some(whole_seconds(*retry_after))
             }
             Self::Refused(ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::NotLoaded)
             | Self::Ended(Outcome::Cancelled, _)
             | Self::NotReady
-            | Self::Denied(Denied::DatabaseAway)
-            | Self::NotAdmitted(Denied::DatabaseAway)
+            | Self::Denied(Denial::DatabaseAway)
+            | Self::NotAdmitted(Denial::DatabaseAway)
             | Self::WebhooksBusy
             | Self::UploadsBusy
             | Self::HistoryAway

@@ -6,7 +6,7 @@ use super::{Problem, git::GitRefusal};
 use crate::{
     execution::Outcome,
     executor::ExecuteError,
-    http::{auth::Denied, wire::body::BodyError},
+    http::{auth::Denial, wire::body::BodyError},
     source::{edit::EditError, tarball::TarError},
     store::FindError,
     sync::{
@@ -26,13 +26,13 @@ impl Problem {
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
-                Denied::NoToken { .. } | Denied::WrongToken => StatusCode::UNAUTHORIZED,
-                Denied::ScopeTooSmall { .. }
-                | Denied::OnlySomeFunctions { .. }
-                | Denied::OtherFunction { .. }
-                | Denied::ListTooLarge { .. } => StatusCode::FORBIDDEN,
-                Denied::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
-                Denied::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
+                Denial::NoToken { .. } | Denial::WrongToken => StatusCode::UNAUTHORIZED,
+                Denial::ScopeTooSmall { .. }
+                | Denial::OnlySomeFunctions { .. }
+                | Denial::OtherFunction { .. }
+                | Denial::ListTooLarge { .. } => StatusCode::FORBIDDEN,
+                Denial::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
+                Denial::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
             },
             Self::Git(GitRefusal::NoService) => StatusCode::FORBIDDEN,
             Self::NotFound
@@ -121,8 +121,8 @@ mod tests {
         Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
     }
 
-    fn too_small() -> Denied {
-        Denied::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
+    fn too_small() -> Denial {
+        Denial::ScopeTooSmall { principal: ci(None), needed: Scope::Deploy }
     }
 
     #[test]
@@ -135,15 +135,15 @@ mod tests {
             (Problem::NotImplemented("x".into()), 501),
             (Problem::Body(BodyError::Broken), 400),
             (refused(ExecuteError::MalformedBody("x".into())), 400),
-            (Problem::Denied(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
-            (Problem::NotAdmitted(Denied::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
+            (Problem::Denied(Denial::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
+            (Problem::NotAdmitted(Denial::NoToken { needed: Scope::Read, way: Way::Bearer }), 401),
             (Problem::NotAdmitted(too_small()), 403),
-            (Problem::NotAdmitted(Denied::DatabaseAway), 503),
-            (Problem::Denied(Denied::WrongToken), 401),
+            (Problem::NotAdmitted(Denial::DatabaseAway), 503),
+            (Problem::Denied(Denial::WrongToken), 401),
             (Problem::Denied(too_small()), 403),
-            (Problem::Denied(Denied::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
-            (Problem::Denied(Denied::OtherFunction { principal: ci(Some("shop")) }), 403),
-            (Problem::Denied(Denied::ListTooLarge { principal: ci(None) }), 403),
+            (Problem::Denied(Denial::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denial::OtherFunction { principal: ci(Some("shop")) }), 403),
+            (Problem::Denied(Denial::ListTooLarge { principal: ci(None) }), 403),
             (Problem::UnknownToken("x".into()), 404),
             (Problem::TokenTaken("x".into()), 409),
             (Problem::HistoryAway, 503),
@@ -196,10 +196,10 @@ mod tests {
             (Problem::Body(BodyError::Encoded("gzip".into())), 415),
             (Problem::Git(GitRefusal::MediaType { expected: String::new() }), 415),
             (Problem::Git(GitRefusal::Encoding), 415),
-            (Problem::Denied(Denied::TooManyTries { retry_after: Duration::ZERO }), 429),
+            (Problem::Denied(Denial::TooManyTries { retry_after: Duration::ZERO }), 429),
             (Problem::Git(GitRefusal::Failed), 500),
             (ended(Outcome::Failed), 502),
-            (Problem::Denied(Denied::DatabaseAway), 503),
+            (Problem::Denied(Denial::DatabaseAway), 503),
             (Problem::Git(GitRefusal::Busy), 503),
             (Problem::Broken(Vec::new()), 503),
             (Problem::BrokenBranch(Vec::new()), 503),

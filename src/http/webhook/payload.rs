@@ -17,7 +17,7 @@ struct Payload {
     push: Option<Push>,
     /// Of a Bitbucket Data Center.
     #[serde(default)]
-    changes: Vec<Moved>,
+    changes: Vec<RefChange>,
 }
 
 #[derive(Deserialize)]
@@ -28,34 +28,34 @@ struct Push {
 /// What was deleted is only in `old`.
 #[derive(Deserialize)]
 struct Change {
-    new: Option<Named>,
-    old: Option<Named>,
+    new: Option<NamedReference>,
+    old: Option<NamedReference>,
 }
 
 #[derive(Deserialize)]
-struct Named {
+struct NamedReference {
     #[serde(rename = "type")]
     kind: String,
     name: String,
 }
 
 #[derive(Deserialize)]
-struct Moved {
+struct RefChange {
     #[serde(rename = "ref")]
-    reference: Identified,
+    reference: ReferenceId,
 }
 
 #[derive(Deserialize)]
-struct Identified {
+struct ReferenceId {
     id: String,
 }
 
 /// Returns the references that a payload names: `refs/heads/main`. None: it says nothing of them.
 pub fn references(payload: &[u8]) -> Vec<String> {
     let Ok(Payload { reference, ref_type, push, changes }) = serde_json::from_slice(payload) else { return Vec::new() };
-    let named = |Named { kind, name }: Named| format!("{}{name}", if kind == "tag" { TAGS } else { HEADS });
+    let named = |NamedReference { kind, name }: NamedReference| format!("{}{name}", if kind == "tag" { TAGS } else { HEADS });
     let whole = |name: String| match ref_type {
-        Some(kind) if !name.starts_with("refs/") => named(Named { kind, name }),
+        Some(kind) if !name.starts_with("refs/") => named(NamedReference { kind, name }),
         _ => name,
     };
     let pushed = push.into_iter().flat_map(|push| push.changes).filter_map(|change| change.new.or(change.old));

@@ -7,7 +7,7 @@ mod explanation;
 pub use explanation::{Alternative, Explanation, LossReason, RouteOutcome};
 
 use super::{
-    Entry, Table,
+    Destination, Table,
     router::{Match, Router, between, path::RequestPath},
 };
 use crate::function::{
@@ -70,8 +70,8 @@ impl Table {
     /// Explains what a request with this method and path meets here. A function is named by its file.
     pub fn explain(&self, method: &str, path: &str) -> Explanation {
         explain(&self.router, method, path, |entry| match entry {
-            Entry::Ready(live) => live.function.name.file(),
-            Entry::Broken(broken) => broken_label(&broken.file),
+            Destination::Ready(live) => live.function.name.file(),
+            Destination::Broken(broken) => broken_label(&broken.file),
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::{
 
 /// Why nothing can be seen of the root.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Blocked {
+pub(super) enum Obstacle {
     /// It is not there.
     Missing,
     /// Everything that was in it is gone.
@@ -23,7 +23,7 @@ pub(super) enum Blocked {
     Unreadable { kind: io::ErrorKind, reason: String },
 }
 
-impl From<io::Error> for Blocked {
+impl From<io::Error> for Obstacle {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound => Self::Missing,
@@ -50,13 +50,13 @@ pub(super) struct View {
     problems: BTreeMap<FilePath, Diagnostic>,
     /// Warnings about files that are probably misnamed.
     strays: Vec<Diagnostic>,
-    blocked: Option<Blocked>,
+    blocked: Option<Obstacle>,
 }
 
 impl View {
     /// Takes in the changes, the files that are probably misnamed (if they were looked for), and why the root is not believed, if so.
     /// Returns whether there is anything new to see. All of it is seen at once: a guard that gets its right name is never missed between.
-    pub fn show(&mut self, changes: Vec<Change>, strays: Option<Vec<Diagnostic>>, blocked: Option<Blocked>) -> bool {
+    pub fn show(&mut self, changes: Vec<Change>, strays: Option<Vec<Diagnostic>>, blocked: Option<Obstacle>) -> bool {
         let is_stray = strays.as_ref().is_some_and(|strays| self.strays != *strays);
         let is_changed = is_stray || self.blocked != blocked || changes.iter().any(|change| !matches!(change, Change::Unsettled(_)));
         let is_news = self.number == 0 || is_changed;
@@ -82,7 +82,7 @@ impl View {
     }
 
     /// Takes in that the root cannot be seen, and returns whether that is new. All that was known stays.
-    pub fn block(&mut self, blocked: Blocked) -> bool {
+    pub fn block(&mut self, blocked: Obstacle) -> bool {
         let is_news = self.number == 0 || self.blocked.as_ref() != Some(&blocked);
         self.blocked = Some(blocked);
         self.number += u64::from(is_news);
@@ -109,12 +109,12 @@ impl View {
                 let problems = self.problems.values().chain(&self.strays).cloned().collect();
                 Ok((self.tree.clone(), self.unsettled.iter().cloned().collect(), problems))
             }
-            Some(Blocked::Empty) => Err(SourceError::RootEmpty { path: root.into() }),
-            Some(Blocked::Missing) => Err(SourceError::RootMissing { path: root.into() }),
-            Some(Blocked::Unreadable { kind: io::ErrorKind::NotADirectory, .. }) if root.is_file() => {
+            Some(Obstacle::Empty) => Err(SourceError::RootEmpty { path: root.into() }),
+            Some(Obstacle::Missing) => Err(SourceError::RootMissing { path: root.into() }),
+            Some(Obstacle::Unreadable { kind: io::ErrorKind::NotADirectory, .. }) if root.is_file() => {
                 Err(SourceError::RootIsFile { path: root.into() })
             }
-            Some(Blocked::Unreadable { kind, reason }) => {
+            Some(Obstacle::Unreadable { kind, reason }) => {
                 Err(SourceError::Unreadable { path: root.into(), source: io::Error::new(*kind, reason.clone()) })
             }
         }

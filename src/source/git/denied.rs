@@ -13,7 +13,7 @@ use rustix::{
 };
 
 use super::{
-    error::{Denied, RepositoryError},
+    error::{PermissionDenied, RepositoryError},
     folder::Folder,
 };
 
@@ -23,15 +23,15 @@ const PARTS: [&str; 5] = ["HEAD", "config", "packed-refs", "refs", "objects"];
 const MOST: usize = 100_000;
 
 /// Refuses a repository that is closed to this process.
-pub fn must_be_open(repository: &Path) -> Result<(), Denied> {
+pub fn must_be_open(repository: &Path) -> Result<(), PermissionDenied> {
     let mut parts = iter::once(repository.to_owned()).chain(PARTS.map(|part| repository.join(part)));
-    parts.find(|path| is_denied(path)).map_or(Ok(()), |path| Err(Denied::read(path)))
+    parts.find(|path| is_denied(path)).map_or(Ok(()), |path| Err(PermissionDenied::read(path)))
 }
 
 /// Says why references cannot be read.
 pub fn in_references(repository: &Path, source: io::Error) -> RepositoryError {
     match find(repository, None).filter(|_| source.kind() == io::ErrorKind::PermissionDenied) {
-        Some(path) => Denied::read(path).into(),
+        Some(path) => PermissionDenied::read(path).into(),
         None => RepositoryError::NoReferences { path: repository.into(), source },
     }
 }
@@ -40,7 +40,7 @@ pub fn in_references(repository: &Path, source: io::Error) -> RepositoryError {
 pub fn in_objects(repository: &Path, quarantine: Option<&Path>, source: git2::Error) -> RepositoryError {
     let may_be_denied = source.code() == ErrorCode::NotFound || matches!(source.class(), ErrorClass::Os | ErrorClass::Odb);
     match may_be_denied.then(|| find(repository, quarantine)).flatten() {
-        Some(path) => Denied::read(path).into(),
+        Some(path) => PermissionDenied::read(path).into(),
         None => RepositoryError::Unreadable { path: repository.into(), source },
     }
 }

@@ -39,7 +39,7 @@ pub enum RepositoryError {
     },
     /// The system does not let it be read.
     #[error(transparent)]
-    Denied(#[from] Denied),
+    Denied(#[from] PermissionDenied),
     /// It is there and cannot be used as it is.
     #[error("{0}")]
     Unusable(String),
@@ -53,13 +53,13 @@ impl From<RepositoryError> for EditError {
 
 /// The user of this process may not do something. Most likely he was not yet in the group that may when it was started.
 #[derive(Debug, thiserror::Error)]
-pub struct Denied {
+pub struct PermissionDenied {
     user: String,
     deed: &'static str,
     pub(super) path: PathBuf,
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for PermissionDenied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { user, deed, path } = self;
         write!(
@@ -71,7 +71,7 @@ impl fmt::Display for Denied {
     }
 }
 
-impl Denied {
+impl PermissionDenied {
     /// Says that something cannot be read.
     pub(super) fn read(path: PathBuf) -> Self {
         Self { user: user::name(), deed: "read", path }

@@ -32,7 +32,7 @@ mod target;
 mod watch;
 
 pub use branch::PreviewHost;
-pub use error::{Denied, RepositoryError};
+pub use error::{PermissionDenied, RepositoryError};
 pub use folder::{Folder, socket::FileId};
 pub use left_out::of_working_copy;
 pub use own::OwnRepository;

@@ -84,7 +84,7 @@ impl Store {
         if characters < SHORTEST_REVISION {
             return Err(FindError::Short(key.into()));
         }
-        let found: Vec<NewestOfRevision> = read!(self, pool => sqlx::query_as(
+        let found: Vec<RevisionRow> = read!(self, pool => sqlx::query_as(
             "SELECT revision, MAX(id) AS newest
              FROM deployments
              WHERE substr(revision, 1, $1) = $2 AND status = 'live'
@@ -109,7 +109,7 @@ impl Store {
 }
 
 #[derive(FromRow)]
-struct NewestOfRevision {
+struct RevisionRow {
     revision: String,
     newest: i64,
 }

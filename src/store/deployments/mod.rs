@@ -12,7 +12,7 @@ mod versions;
 use std::{collections::HashMap, ops::RangeInclusive};
 
 pub use lookup::{FindError, LIVE, SHORTEST_REVISION};
-pub use record::Recorded;
+pub use record::RecordOutcome;
 use row::{ChangeRow, DeploymentRow};
 pub use versions::FunctionVersion;
 

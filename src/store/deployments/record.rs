@@ -20,7 +20,7 @@ const CONTENTS_SLICE: usize = 16 << 20;
 /// The answer to a request to record a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum Recorded {
+pub enum RecordOutcome {
     /// The deployment is in the database.
     Done,
     /// Nothing was written: this other deployment has gone live since, and the changes were compared with an older one.
@@ -37,7 +37,7 @@ impl Store {
         deployment: &Deployment,
         changes: &Changes,
         after: Option<DeploymentId>,
-    ) -> Result<Recorded, StoreError> {
+    ) -> Result<RecordOutcome, StoreError> {
         let id = deployment.id.0;
         let mut batch = WriteBatch::of_deployment(deployment.id, after);
         if let Some(following) = &changes.following {
@@ -81,9 +81,9 @@ impl Store {
             audit::add_deployment(&mut batch, deployment, changes.origin);
         }
         match self.write(batch).await {
-            Ok(()) => Ok(Recorded::Done),
+            Ok(()) => Ok(RecordOutcome::Done),
             Err(error) => match overtaken(&error) {
-                Some(by) => Ok(Recorded::Overtaken(by)),
+                Some(by) => Ok(RecordOutcome::Overtaken(by)),
                 None => Err(StoreError::query("record a deployment")(error)),
             },
         }

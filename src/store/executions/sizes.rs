@@ -73,7 +73,7 @@ impl Sizes {
 
 /// The newest bucket that does not fit, or fits in part only.
 #[derive(FromRow)]
-struct FirstTooMany {
+struct Overflow {
     bucket: i64,
     bytes: i64,
     rows: i64,
@@ -84,7 +84,7 @@ struct FirstTooMany {
 impl Store {
     /// Returns the lowest id of the newest executions that together take at most `max_bytes`. Returns none if all executions fit.
     pub(in crate::store) async fn first_within(&self, max_bytes: i64) -> Result<Option<i64>, StoreError> {
-        let too_many: Option<FirstTooMany> = read!(self, pool => sqlx::query_as(
+        let too_many: Option<Overflow> = read!(self, pool => sqlx::query_as(
             "SELECT *
              FROM (SELECT *, CAST(SUM(bytes) OVER (ORDER BY bucket DESC) AS bigint) AS total FROM execution_sizes) AS sizes
              WHERE total > $1
@@ -94,7 +94,7 @@ impl Store {
         .bind(max_bytes)
         .fetch_optional(pool))
         .map_err(StoreError::query("add up the sizes of executions"))?;
-        let Some(FirstTooMany { bucket, bytes, rows, total }) = too_many else { return Ok(None) };
+        let Some(Overflow { bucket, bytes, rows, total }) = too_many else { return Ok(None) };
         let end = (bucket + 1) << BUCKET_BITS;
         // Within a bucket, all executions count as equally large.
         let room = (max_bytes - (total - bytes)).max(0);

@@ -16,17 +16,17 @@ pub enum StatusFilter {
 /// A text that is not a status.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a status: a number from 100 to 599 or a class such as `5xx`")]
-pub struct NotAStatus(String);
+pub struct StatusError(String);
 
 impl FromStr for StatusFilter {
-    type Err = NotAStatus;
+    type Err = StatusError;
 
-    fn from_str(text: &str) -> Result<Self, NotAStatus> {
+    fn from_str(text: &str) -> Result<Self, StatusError> {
         let filter = match text.to_ascii_lowercase().strip_suffix("xx") {
             Some(class) => class.parse().ok().filter(|class| (1..=5).contains(class)).map(Self::Class),
             None => text.parse().ok().filter(|status| (100..=599).contains(status)).map(Self::Exactly),
         };
-        filter.ok_or_else(|| NotAStatus(text.into()))
+        filter.ok_or_else(|| StatusError(text.into()))
     }
 }
 

@@ -3,7 +3,7 @@
 //! The journal sends whole batches after they are in the store. So requests pay nothing, and a new listener finds all earlier executions in the
 //! store.
 //!
-//! Batches are kept only while there is a listener, and their bytes are bounded. A listener that is too slow for that gets [`Behind`]; nobody
+//! Batches are kept only while there is a listener, and their bytes are bounded. A listener that is too slow for that gets [`FeedGap`]; nobody
 //! waits for it.
 
 use std::{
@@ -56,7 +56,7 @@ impl Batch {
 
 /// The listener was too slow: its next batch is gone.
 #[derive(Debug)]
-pub struct Behind;
+pub struct FeedGap;
 
 impl Default for Feed {
     fn default() -> Self {
@@ -125,11 +125,11 @@ pub struct Listener {
 
 impl Listener {
     /// Waits for the next batch.
-    pub async fn next(&mut self) -> Result<Batch, Behind> {
+    pub async fn next(&mut self) -> Result<Batch, FeedGap> {
         loop {
             {
                 let kept = self.feed.kept();
-                let place = self.next.checked_sub(kept.first).ok_or(Behind)?;
+                let place = self.next.checked_sub(kept.first).ok_or(FeedGap)?;
                 if let Some((batch, _)) = kept.batches.get(place as usize) {
                     self.next += 1;
                     return Ok(batch.clone());

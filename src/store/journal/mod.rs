@@ -24,7 +24,7 @@ use feed::Feed;
 use retry::Retry;
 use spool::Spool;
 use stats::Problems;
-pub use stats::{Stats, Written};
+pub use stats::{Stats, WriteTotals};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -80,7 +80,7 @@ struct Shared {
     uncaptured: AtomicU64,
     refused: AtomicU64,
     is_away: AtomicBool,
-    written: watch::Sender<Written>,
+    written: watch::Sender<WriteTotals>,
     /// The node stops: what the store does not take at once goes to the spool.
     is_stopping: CancellationToken,
     on_written: OnceLock<OnWritten>,
@@ -174,7 +174,7 @@ impl Journal {
     }
 
     /// Returns the number of executions that reached the store, as a channel that tells of each change.
-    pub fn written(&self) -> watch::Receiver<Written> {
+    pub fn written(&self) -> watch::Receiver<WriteTotals> {
         self.0.written.subscribe()
     }
 

@@ -27,7 +27,7 @@ pub struct Stats {
 
 /// Executions that reached the store since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct WriteTotals {
     /// Their number.
     pub executions: u64,
     /// The bytes that they take there, roughly.

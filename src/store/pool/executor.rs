@@ -16,19 +16,19 @@ use tokio::time::Sleep;
 use super::{ALLOWANCE, Pool, STATEMENT_LIMIT, no_answer};
 
 /// The answer to a statement. It ends with an error when the time is over.
-struct InTime<'e, T> {
+struct TimedAnswer<'e, T> {
     /// None: the time is over.
     answer: Option<BoxStream<'e, sqlx::Result<T>>>,
     sleep: Pin<Box<Sleep>>,
 }
 
-impl<'e, T> InTime<'e, T> {
+impl<'e, T> TimedAnswer<'e, T> {
     fn new(answer: BoxStream<'e, sqlx::Result<T>>) -> Self {
         Self { answer: Some(answer), sleep: Box::pin(tokio::time::sleep(STATEMENT_LIMIT + ALLOWANCE)) }
     }
 }
 
-impl<T> Stream for InTime<'_, T> {
+impl<T> Stream for TimedAnswer<'_, T> {
     type Item = sqlx::Result<T>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -52,7 +52,7 @@ where
         E: 'q + Execute<'q, DB>,
     {
         match self.fence.check_session() {
-            Ok(()) => InTime::new((&self.connections).fetch_many(query)).boxed(),
+            Ok(()) => TimedAnswer::new((&self.connections).fetch_many(query)).boxed(),
             Err(error) => stream::once(future::ready(Err(error))).boxed(),
         }
     }

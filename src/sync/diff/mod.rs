@@ -60,7 +60,7 @@ pub struct DeploymentDiff {
     pub files: Vec<FileDiff>,
     /// Sides whose files do not check by today's rules: functions are not compared where they are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub outdated: Vec<Outdated>,
+    pub outdated: Vec<OutdatedSide>,
 }
 
 /// A file that differs.
@@ -79,7 +79,7 @@ pub struct FileDiff {
 
 /// A side that has mistakes by today's rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outdated {
+pub struct OutdatedSide {
     /// Which.
     pub deployment: DeploymentId,
     /// The number of errors.
@@ -150,10 +150,10 @@ impl Sides {
     }
 }
 
-fn outdated(deployment: &Deployment, report: &Report) -> Option<Outdated> {
+fn outdated(deployment: &Deployment, report: &Report) -> Option<OutdatedSide> {
     let errors = report.diagnostics.iter().filter(|found| found.is_error()).count();
     let warnings = report.diagnostics.len() - errors;
-    (errors > 0).then_some(Outdated { deployment: deployment.id, errors, warnings })
+    (errors > 0).then_some(OutdatedSide { deployment: deployment.id, errors, warnings })
 }
 
 fn kind(old: Option<&Content>, new: Option<&Content>) -> ChangeKind {
@@ -211,7 +211,7 @@ mod tests {
         let sides = Sides { before: Some(deployment(1)), after: deployment(2), old, new };
         let difference = sides.compare(Arc::new(Engine::new(LimitPolicy::default())), Detail::Lines(bounds));
         assert_eq!((difference.files_differing, difference.files.len()), (4, 4));
-        assert_eq!(difference.outdated, [Outdated { deployment: DeploymentId(2), errors: 1, warnings: 0 }]);
+        assert_eq!(difference.outdated, [OutdatedSide { deployment: DeploymentId(2), errors: 1, warnings: 0 }]);
         let lines = |file: FileDiff| (file.kind, file.diff.map(|diff| diff.len()).ok_or(file.is_left_out));
         difference.files.into_iter().map(lines).collect()
     }

@@ -10,7 +10,7 @@ use crate::{
 /// The loop has ended: the node is stopping.
 #[derive(Debug, thiserror::Error)]
 #[error("the node is stopping")]
-pub struct Stopping;
+pub struct NodeStopping;
 
 /// Why an order was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum OrderError {
     NoDatabase(String),
     /// The node is stopping.
     #[error(transparent)]
-    Stopping(#[from] Stopping),
+    Stopping(#[from] NodeStopping),
 }
 
 impl From<FindError> for OrderError {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 
 use self::{
-    error::{OrderError, Stopping},
+    error::{NodeStopping, OrderError},
     rollback::{Rollback, RollbackOutcome},
     upload::{FilesCheck, Upload, UploadError, UploadOutcome},
 };
@@ -94,7 +94,7 @@ impl SyncHandle {
     }
 
     /// Has the source asked and looked at now, and waits until that is decided.
-    pub async fn look(&self) -> Result<SyncOutcome, Stopping> {
+    pub async fn look(&self) -> Result<SyncOutcome, NodeStopping> {
         // Here and not in the loop, which has other orders to obey while a remote does not answer.
         self.source.refresh(true).await;
         self.ask(|reply| Order::Look(Some(reply))).await
@@ -113,12 +113,12 @@ impl SyncHandle {
     }
 
     /// Says what a snapshot would change, and changes nothing.
-    pub async fn check(&self, snapshot: Snapshot) -> Result<SnapshotCheck, Stopping> {
+    pub async fn check(&self, snapshot: Snapshot) -> Result<SnapshotCheck, NodeStopping> {
         self.ask(|reply| Order::Check(Box::new(snapshot), reply)).await
     }
 
     /// Says what these files would change if they were live beside the others, and changes nothing.
-    pub async fn try_files(&self, files: Tree) -> Result<FilesCheck, Stopping> {
+    pub async fn try_files(&self, files: Tree) -> Result<FilesCheck, NodeStopping> {
         self.ask(|reply| Order::Try(files, reply)).await
     }
 
@@ -150,9 +150,9 @@ impl SyncHandle {
         self.ask(|reply| Order::Resume(by, reply)).await?
     }
 
-    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, Stopping> {
+    async fn ask<T>(&self, order: impl FnOnce(oneshot::Sender<T>) -> Order) -> Result<T, NodeStopping> {
         let (sender, receiver) = oneshot::channel();
-        self.orders.send(order(sender)).await.map_err(|_| Stopping)?;
-        receiver.await.map_err(|_| Stopping)
+        self.orders.send(order(sender)).await.map_err(|_| NodeStopping)?;
+        receiver.await.map_err(|_| NodeStopping)
     }
 }

@@ -19,7 +19,7 @@ pub(super) const RACY: Duration = Duration::from_millis(20);
 
 /// The knowledge of one path.
 #[derive(Debug, Default)]
-pub(super) struct Entry {
+pub(super) struct FileEntry {
     /// Its content, if it has one.
     pub digest: Option<Digest>,
     /// Its content before this source was first looked at, if it has not been seen since.
@@ -55,7 +55,7 @@ pub(super) enum Doubt {
     Faulty { until: Instant },
 }
 
-impl Entry {
+impl FileEntry {
     /// Returns whether others know of it.
     pub(super) fn is_known(&self) -> bool {
         self.digest.is_some() || self.problem.is_some() || self.remembered.is_some()

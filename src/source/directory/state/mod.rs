@@ -13,7 +13,7 @@ use std::{
 };
 
 use self::{
-    entry::{Doubt, Entry},
+    entry::{Doubt, FileEntry},
     loss::Losses,
 };
 use super::{
@@ -41,7 +41,7 @@ pub(super) enum Change {
 #[derive(Debug)]
 pub(super) struct State {
     settings: DirectorySettings,
-    entries: BTreeMap<FilePath, Entry>,
+    entries: BTreeMap<FilePath, FileEntry>,
     /// When to look at which path again, soonest first.
     due: BTreeSet<(Instant, FilePath)>,
     /// Who has files open.
@@ -107,7 +107,7 @@ impl State {
         self.remembers |= !files.is_empty();
         for (path, digest) in files {
             if !self.entries.contains_key(&path) {
-                let entry = Entry { remembered: Some(digest), doubt: Some(Doubt::Missing { since: now }), ..Entry::default() };
+                let entry = FileEntry { remembered: Some(digest), doubt: Some(Doubt::Missing { since: now }), ..FileEntry::default() };
                 self.losses.gone(now);
                 self.put(path, entry, None, now, &mut changes);
             }
@@ -182,7 +182,7 @@ impl State {
         changes
     }
 
-    fn take(&mut self, path: &FilePath) -> Entry {
+    fn take(&mut self, path: &FilePath) -> FileEntry {
         let mut entry = self.entries.remove(path).unwrap_or_default();
         if let Some(due) = entry.due.take() {
             self.due.remove(&(due, path.clone()));
@@ -191,7 +191,7 @@ impl State {
     }
 
     /// Puts an entry back, says whether it is settled, and notes when to look again (a missing one: at `until`).
-    fn put(&mut self, path: FilePath, mut entry: Entry, until: Option<Instant>, now: Instant, changes: &mut Vec<Change>) {
+    fn put(&mut self, path: FilePath, mut entry: FileEntry, until: Option<Instant>, now: Instant, changes: &mut Vec<Change>) {
         entry.racy_until = entry.racy_until.filter(|until| *until > now);
         let doubt_until = match entry.doubt {
             Some(Doubt::Empty { until, .. } | Doubt::BeingWritten { until } | Doubt::Faulty { until }) => Some(until),

@@ -6,7 +6,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_file_renamed_inside_moves() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai", "c.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai", "c.rhai"]);
     watched.until_settled().await;
     fs::create_dir(watched.path("x")).unwrap();
     watched.rename("a.rhai", "x/new.rhai");
@@ -15,7 +15,7 @@ async fn a_file_renamed_inside_moves() {
 
 #[tokio::test]
 async fn a_folder_moves_in_with_its_files_and_out_again() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai", "c.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai", "c.rhai"]);
     watched.until_settled().await;
     let outside = watched.base.path().join("outside");
     write(&outside.join("deep/d.rhai"), "d");
@@ -30,7 +30,7 @@ async fn a_folder_moves_in_with_its_files_and_out_again() {
 
 #[tokio::test]
 async fn a_file_in_folders_made_at_once_is_found() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai"]);
     watched.until_settled().await;
     watched.write("x/y/z/deep.rhai", "deep");
     watched.until_files(&[("a.rhai", "a.rhai"), ("x/y/z/deep.rhai", "deep")]).await;
@@ -38,7 +38,7 @@ async fn a_file_in_folders_made_at_once_is_found() {
 
 #[tokio::test]
 async fn every_one_of_10_000_files_in_new_folders_is_found() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai"]);
     watched.until_settled().await;
     for folder in 0..100 {
         for file in 0..100 {
@@ -54,7 +54,7 @@ async fn most_files_gone_is_believed_later_than_one() {
     let files: Vec<String> = (0..12).map(|number| format!("{number}.rhai")).collect();
     let paths: Vec<&str> = files.iter().map(String::as_str).collect();
     let settings = DirectorySettings { many_gone_after: Duration::from_millis(700), ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &paths);
+    let mut watched = WatchedFolder::with(settings, &paths);
     watched.until_settled().await;
     let began = crate::clock::monotonic();
     paths[..11].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
@@ -66,7 +66,7 @@ async fn most_files_gone_is_believed_later_than_one() {
 #[tokio::test]
 async fn all_files_gone_is_believed_when_somebody_says_so() {
     let settings = DirectorySettings { all_gone_after: Duration::from_millis(300), ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     let began = crate::clock::monotonic();
     ["a.rhai", "b.rhai"].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
@@ -81,7 +81,7 @@ async fn all_files_gone_is_believed_when_somebody_says_so() {
 #[tokio::test]
 async fn one_file_is_enough_to_end_that_a_root_is_empty() {
     let settings = DirectorySettings { all_gone_after: Duration::from_millis(300), ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     ["a.rhai", "b.rhai"].iter().for_each(|path| fs::remove_file(watched.path(path)).unwrap());
     watched.next().await.unwrap_err();
@@ -106,7 +106,7 @@ async fn names_of_editors_and_version_control_are_not_functions() {
         "notes.txt",
         "rhai",
     ];
-    let mut watched = Watched::with(DirectorySettings::default(), &others);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &others);
     watched.write(".well-known/a.rhai", "a");
     fs::create_dir(watched.path("folder.rhai")).unwrap();
     watched.until_files(&[(".well-known/a.rhai", "a")]).await;

@@ -16,7 +16,7 @@ use crate::{function::tree::Content, source::SourceError};
 /// Ends a test that would wait for ever.
 const LIMIT: Duration = Duration::from_secs(30);
 
-struct Watched {
+struct WatchedFolder {
     /// Holds the root, so that a test can put something in its place.
     base: tempfile::TempDir,
     root: PathBuf,
@@ -26,7 +26,7 @@ struct Watched {
     problem: Option<String>,
 }
 
-impl Watched {
+impl WatchedFolder {
     /// Watches `root` in a new folder, after that was prepared.
     fn prepared(settings: DirectorySettings, prepare: impl FnOnce(&std::path::Path)) -> Self {
         let base = tempfile::tempdir().unwrap();

@@ -14,11 +14,11 @@ use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
 use super::*;
 
-async fn until_problems(watched: &mut Watched, count: usize) -> Snapshot {
+async fn until_problems(watched: &mut WatchedFolder, count: usize) -> Snapshot {
     watched.until(|snapshot| snapshot.problems.len() == count && snapshot.unsettled.is_empty()).await.pop().unwrap()
 }
 
-fn told(snapshot: &Snapshot, watched: &Watched) -> String {
+fn told(snapshot: &Snapshot, watched: &WatchedFolder) -> String {
     let base = watched.base.path().canonicalize().unwrap();
     let problems: Vec<String> = snapshot.problems.iter().map(ToString::to_string).collect();
     problems.join("\n").replace(base.to_str().unwrap(), "<base>")
@@ -27,7 +27,7 @@ fn told(snapshot: &Snapshot, watched: &Watched) -> String {
 #[tokio::test]
 async fn every_problem_says_what_and_what_to_do() {
     let settings = DirectorySettings { max_file_bytes: 10, ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["ok.rhai", "x/ok.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["ok.rhai", "x/ok.rhai"]);
     write(&watched.base.path().join("outside/secret.rhai"), "secret");
     symlink("../outside/secret.rhai", watched.path("file_out.rhai")).unwrap();
     symlink("../outside", watched.path("folder_out")).unwrap();
@@ -60,7 +60,7 @@ async fn every_problem_says_what_and_what_to_do() {
 
 #[tokio::test]
 async fn a_link_inside_the_root_is_followed() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "x/b.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "x/b.rhai"]);
     symlink("a.rhai", watched.path("link.rhai")).unwrap();
     symlink("x", watched.path("y")).unwrap();
     watched.until_files(&[("a.rhai", "a.rhai"), ("link.rhai", "a.rhai"), ("x/b.rhai", "x/b.rhai"), ("y/b.rhai", "x/b.rhai")]).await;
@@ -72,9 +72,9 @@ async fn a_link_inside_the_root_is_followed() {
 #[tokio::test]
 async fn a_good_file_that_turns_bad_leaves_with_a_word_and_comes_back() {
     let settings = DirectorySettings { max_file_bytes: 10, ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     let before = watched.until_settled().await;
-    let spoil: [fn(&Watched); 2] = [
+    let spoil: [fn(&WatchedFolder); 2] = [
         |watched| watched.write("a.rhai", "12345678901"),
         |watched| {
             fs::remove_file(watched.path("a.rhai")).unwrap();
@@ -96,7 +96,7 @@ async fn a_good_file_that_turns_bad_leaves_with_a_word_and_comes_back() {
 #[tokio::test]
 async fn a_bad_file_that_is_deleted_is_forgotten() {
     let settings = DirectorySettings { max_file_bytes: 10, ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "large.rhai.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "large.rhai.rhai"]);
     until_problems(&mut watched, 1).await;
     fs::remove_file(watched.path("large.rhai.rhai")).unwrap();
     until_problems(&mut watched, 0).await;
@@ -104,7 +104,7 @@ async fn a_bad_file_that_is_deleted_is_forgotten() {
 
 #[tokio::test]
 async fn folders_too_deep_are_told_of() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai"]);
     let path = |depth: usize| format!("{}z.rhai", "d/".repeat(depth));
     watched.write(&path(32), "deep");
     watched.write(&path(33), "too deep");
@@ -122,7 +122,7 @@ fn what_may_not_be_read_is_told_of_and_keeps_its_content() {
         set_capabilities(None, rustix::thread::CapabilitySets { effective: lesser, ..rights }).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "x/b.rhai", "x/c.rhai"]);
+            let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "x/b.rhai", "x/c.rhai"]);
             let before = watched.until_settled().await;
             let set_mode = |path: &str, mode| fs::set_permissions(watched.path(path), fs::Permissions::from_mode(mode)).unwrap();
             set_mode("a.rhai", 0o000);

@@ -17,7 +17,7 @@ fn relink(target: &str, link: &Path) {
 }
 
 /// Proves that the root is watched, not only looked at once.
-async fn lives(watched: &mut Watched) {
+async fn lives(watched: &mut WatchedFolder) {
     for text in ["1", "2"] {
         watched.write("a.rhai", text);
         watched.until(|snapshot| text_of(snapshot, "a.rhai").as_deref() == Some(text)).await;
@@ -26,7 +26,7 @@ async fn lives(watched: &mut Watched) {
 
 #[tokio::test]
 async fn a_root_made_again_is_watched_again() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     for round in ["one", "two", "three"] {
         // ext4 gives the new folder the old one's inode number.
@@ -46,7 +46,7 @@ async fn a_root_made_again_is_watched_again() {
 
 #[tokio::test]
 async fn a_root_replaced_by_another_is_watched() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     let (old, new) = (watched.base.path().join("old"), watched.base.path().join("new"));
     ["a.rhai", "b.rhai"].iter().for_each(|path| write(&new.join(path), "new"));
@@ -63,7 +63,7 @@ async fn a_root_replaced_by_another_is_watched() {
 
 #[tokio::test]
 async fn a_root_that_is_a_link_follows_it() {
-    let mut watched = Watched::prepared(DirectorySettings::default(), |base| {
+    let mut watched = WatchedFolder::prepared(DirectorySettings::default(), |base| {
         ["1", "2", "3"].iter().for_each(|number| release(base, number, number));
         symlink("1/functions", base.join("root")).unwrap();
     });
@@ -82,7 +82,7 @@ async fn a_root_below_a_link_follows_it() {
     symlink("1", base.path().join("current")).unwrap();
     let root = base.path().join("current/functions");
     let source = DirectorySource::new(root.clone(), DirectorySettings::default());
-    let mut watched = Watched { base, root, source, last: None, problem: None };
+    let mut watched = WatchedFolder { base, root, source, last: None, problem: None };
     watched.until_files(&[("a.rhai", "1"), ("b.rhai", "1")]).await;
     relink("2", &watched.base.path().join("current"));
     watched.until_files(&[("a.rhai", "2"), ("b.rhai", "2")]).await;
@@ -96,7 +96,7 @@ async fn a_mounted_config_map_follows_its_swaps() {
         write(&root.join(name).join("l.rhai"), text);
         relink(name, &root.join("..data"));
     };
-    let mut watched = Watched::prepared(DirectorySettings::default(), |base| {
+    let mut watched = WatchedFolder::prepared(DirectorySettings::default(), |base| {
         let root = base.join("root");
         version(&root, "..v0", "0");
         ["k.rhai", "l.rhai"].iter().for_each(|name| symlink(Path::new("..data").join(name), root.join(name)).unwrap());
@@ -115,7 +115,7 @@ async fn a_root_that_is_not_there_yet_is_awaited() {
     let base = tempfile::tempdir().unwrap();
     let root = base.path().join("not/yet/root");
     let source = DirectorySource::new(root.clone(), settings);
-    let mut watched = Watched { base, root, source, last: None, problem: None };
+    let mut watched = WatchedFolder { base, root, source, last: None, problem: None };
     let missing = watched.look().await.unwrap_err();
     assert_eq!(missing, format!("the functions folder `{}` is missing", watched.root.display()));
     fs::create_dir(watched.base.path().join("not")).unwrap();
@@ -130,7 +130,7 @@ async fn a_root_that_is_not_there_yet_is_awaited() {
 #[tokio::test]
 async fn a_root_that_vanishes_loses_nothing() {
     let settings = DirectorySettings { gone_after: Duration::ZERO, all_gone_after: Duration::ZERO, ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     let before = watched.until_settled().await;
     for _ in 0..2 {
         let away = watched.base.path().join("away");
@@ -149,7 +149,7 @@ async fn a_root_that_vanishes_loses_nothing() {
 
 #[tokio::test]
 async fn a_root_that_is_a_file_is_an_error_until_it_is_a_folder() {
-    let mut watched = Watched::prepared(DirectorySettings::default(), |base| fs::write(base.join("root"), "").unwrap());
+    let mut watched = WatchedFolder::prepared(DirectorySettings::default(), |base| fs::write(base.join("root"), "").unwrap());
     assert_eq!(watched.look().await.unwrap_err(), format!("the functions folder `{}` is a file", watched.root.display()));
     fs::remove_file(&watched.root).unwrap();
     watched.write("a.rhai", "a");

@@ -7,8 +7,8 @@ use super::*;
 /// Longer than any test.
 const NEVER: Duration = Duration::from_secs(3600);
 
-async fn saved(save: impl FnOnce(&Watched)) -> Vec<Snapshot> {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
+async fn saved(save: impl FnOnce(&WatchedFolder)) -> Vec<Snapshot> {
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     save(&watched);
     let way = watched.until_files(&[("a.rhai", "new"), ("b.rhai", "b.rhai")]).await;
@@ -75,7 +75,7 @@ async fn a_file_that_is_empty_for_a_moment_keeps_its_content() {
 }
 
 /// Writes a file in two parts that both make sense; `seen_as` must never be seen to hold the first alone.
-async fn written_in_two_parts(mut watched: Watched, written: &str, seen_as: &str, pause: Duration) {
+async fn written_in_two_parts(mut watched: WatchedFolder, written: &str, seen_as: &str, pause: Duration) {
     let before = text_of(&watched.until_settled().await, seen_as);
     let path = watched.path(written);
     let writer = thread::spawn(move || {
@@ -96,20 +96,20 @@ async fn written_in_two_parts(mut watched: Watched, written: &str, seen_as: &str
 
 #[tokio::test]
 async fn a_file_that_is_open_for_writing_is_not_looked_into() {
-    let watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
+    let watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     written_in_two_parts(watched, "a.rhai", "a.rhai", Duration::from_millis(900)).await;
 }
 
 #[tokio::test]
 async fn a_new_file_that_is_open_for_writing_is_not_looked_into() {
-    let watched = Watched::with(DirectorySettings::default(), &["b.rhai"]);
+    let watched = WatchedFolder::with(DirectorySettings::default(), &["b.rhai"]);
     written_in_two_parts(watched, "a.rhai", "a.rhai", Duration::from_millis(900)).await;
 }
 
 #[tokio::test]
 async fn a_link_to_a_file_that_is_open_for_writing_is_not_looked_into() {
     for target in ["a.rhai", "..data", "plain.txt"] {
-        let watched = Watched::prepared(DirectorySettings::default(), |base| {
+        let watched = WatchedFolder::prepared(DirectorySettings::default(), |base| {
             write(&base.join("root").join(target), "old");
             std::os::unix::fs::symlink(target, base.join("root/link.rhai")).unwrap();
         });
@@ -122,14 +122,14 @@ async fn where_nothing_is_reported_a_file_is_looked_into_when_it_is_left_alone()
     let poll_interval = Duration::from_millis(50);
     let settings =
         DirectorySettings { force_polling: true, poll_interval, unclosed_for: Duration::from_secs(2), ..DirectorySettings::default() };
-    let watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     written_in_two_parts(watched, "a.rhai", "a.rhai", Duration::from_millis(300)).await;
 }
 
 #[tokio::test]
 async fn a_file_that_is_never_closed_is_looked_into_at_last() {
     let settings = DirectorySettings { open_at_most: Duration::from_millis(400), ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     let mut file = fs::File::create(watched.path("a.rhai")).unwrap();
     file.write_all(b"new").unwrap();
@@ -140,7 +140,7 @@ async fn a_file_that_is_never_closed_is_looked_into_at_last() {
 #[tokio::test]
 async fn an_empty_file_counts_when_it_stays_empty() {
     let settings = DirectorySettings { empty_after: Duration::from_millis(200), ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     watched.write("a.rhai", "");
     watched.until_files(&[("a.rhai", ""), ("b.rhai", "b.rhai")]).await;
@@ -149,7 +149,7 @@ async fn an_empty_file_counts_when_it_stays_empty() {
 #[tokio::test]
 async fn a_young_empty_file_is_held_back_at_the_start() {
     let settings = DirectorySettings { empty_after: Duration::from_millis(500), ..DirectorySettings::default() };
-    let mut watched = Watched::prepared(settings, |base| {
+    let mut watched = WatchedFolder::prepared(settings, |base| {
         write(&base.join("root/a.rhai"), "a");
         write(&base.join("root/b.rhai"), "");
     });
@@ -160,7 +160,7 @@ async fn a_young_empty_file_is_held_back_at_the_start() {
 
 #[tokio::test]
 async fn a_deleted_file_is_gone() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     fs::remove_file(watched.path("a.rhai")).unwrap();
     watched.until_files(&[("b.rhai", "b.rhai")]).await;
@@ -168,7 +168,7 @@ async fn a_deleted_file_is_gone() {
 
 #[tokio::test]
 async fn touching_and_reading_tell_nothing() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     make_old(&watched.path("a.rhai"));
     fs::set_permissions(watched.path("b.rhai"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
@@ -181,7 +181,7 @@ async fn touching_and_reading_tell_nothing() {
 async fn a_write_through_a_hard_link_is_looked_for() {
     let settings =
         DirectorySettings { poll_interval: Duration::from_millis(200), follow_up: NEVER, full_scan: NEVER, ..DirectorySettings::default() };
-    let mut watched = Watched::prepared(settings, |base| {
+    let mut watched = WatchedFolder::prepared(settings, |base| {
         write(&base.join("root/a.rhai"), "a");
         fs::hard_link(base.join("root/a.rhai"), base.join("outside")).unwrap();
     });
@@ -196,7 +196,7 @@ async fn a_write_through_a_hard_link_is_looked_for() {
 async fn whoever_wants_it_has_everything_looked_at_now() {
     let settings =
         DirectorySettings { poll_interval: NEVER, follow_up: NEVER, full_scan: NEVER, unclosed_for: NEVER, ..DirectorySettings::default() };
-    let mut watched = Watched::prepared(settings, |base| {
+    let mut watched = WatchedFolder::prepared(settings, |base| {
         write(&base.join("root/a.rhai"), "a");
         fs::hard_link(base.join("root/a.rhai"), base.join("outside")).unwrap();
     });
@@ -211,7 +211,7 @@ async fn whoever_wants_it_has_everything_looked_at_now() {
 #[tokio::test]
 async fn changes_are_found_by_polling_when_nothing_is_reported() {
     let settings = DirectorySettings { force_polling: true, poll_interval: Duration::from_millis(50), ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     watched.until_settled().await;
     assert_eq!(watched.source.health().as_deref(), Some("so it is configured"));
     watched.write("a.rhai", "new");
@@ -221,7 +221,7 @@ async fn changes_are_found_by_polling_when_nothing_is_reported() {
 
 #[tokio::test]
 async fn a_change_between_two_waits_is_not_lost_and_waiting_can_be_given_up() {
-    let mut watched = Watched::with(DirectorySettings::default(), &["a.rhai"]);
+    let mut watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai"]);
     watched.until_settled().await;
     assert!(timeout(Duration::ZERO, watched.source.changed()).await.is_err());
     let mut view = watched.source.view.clone();
@@ -234,7 +234,7 @@ async fn a_change_between_two_waits_is_not_lost_and_waiting_can_be_given_up() {
 /// Proves that this makes the source look at a file that was written in a way that is never reported.
 async fn looks_everywhere_after(hint: impl FnOnce(&DirectorySource)) -> DirectorySource {
     let settings = DirectorySettings { poll_interval: Duration::from_millis(100), follow_up: NEVER, ..DirectorySettings::default() };
-    let mut watched = Watched::with(settings, &["a.rhai", "b.rhai"]);
+    let mut watched = WatchedFolder::with(settings, &["a.rhai", "b.rhai"]);
     let outside = watched.base.path().join("outside");
     watched.until_settled().await;
     fs::hard_link(watched.path("a.rhai"), &outside).unwrap();
@@ -268,7 +268,7 @@ async fn more_hints_than_fit_make_it_look_everywhere() {
 
 #[tokio::test]
 async fn dropping_the_source_ends_its_thread() {
-    let watched = Watched::with(DirectorySettings::default(), &["a.rhai"]);
+    let watched = WatchedFolder::with(DirectorySettings::default(), &["a.rhai"]);
     let mut view = watched.source.view.clone();
     drop(watched.source);
     let ended = async { while view.changed().await.is_ok() {} };

@@ -15,7 +15,7 @@ use crate::{
             root::{self, Root},
             signature::Signature,
         },
-        view::Blocked,
+        view::Obstacle,
         watch::{self, RootFolder},
     },
 };
@@ -138,7 +138,7 @@ impl Worker {
             }
         }
         let changes = self.state.apply(looks, now);
-        let blocked = self.state.is_empty().then_some(Blocked::Empty);
+        let blocked = self.state.is_empty().then_some(Obstacle::Empty);
         self.view.send_if_modified(|view| view.show(changes, strays, blocked));
     }
 }

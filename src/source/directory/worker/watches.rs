@@ -11,7 +11,7 @@ use crate::{
         hint::Hint,
         inbox::PendingLooks,
         mounts,
-        view::Blocked,
+        view::Obstacle,
         watch::{self, RootFolder},
     },
 };
@@ -118,7 +118,7 @@ impl Worker {
         self.soon = PendingLooks::default();
         self.follow_up = None;
         self.plan_next_full_scan();
-        self.view.send_if_modified(|view| view.block(Blocked::from(error)));
+        self.view.send_if_modified(|view| view.block(Obstacle::from(error)));
         self.fulfil();
     }
 }

@@ -28,7 +28,7 @@ pub struct Spool {
     /// The last segment, if this process began it. One of an earlier process may end in half a line, so nothing is added to it.
     tail: Option<File>,
     next_number: u64,
-    lost: Lost,
+    lost: SpoolLoss,
     /// The chunk that was read last, until it is advanced over or read again.
     in_flight: Option<InFlight>,
 }
@@ -54,7 +54,7 @@ struct Segment {
 
 /// The executions that the spool could not keep.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lost {
+pub struct SpoolLoss {
     /// Executions dropped because the spool was full.
     pub dropped: u64,
     /// Lines that cannot be read: the last line of a killed process.
@@ -89,7 +89,7 @@ impl Spool {
             segments: VecDeque::new(),
             tail: None,
             next_number: numbers.last().map_or(1, |last| last + 1),
-            lost: Lost::default(),
+            lost: SpoolLoss::default(),
             in_flight: None,
         };
         for number in numbers {
@@ -115,7 +115,7 @@ impl Spool {
     }
 
     /// Returns what was lost since the spool was opened.
-    pub fn lost(&self) -> Lost {
+    pub fn lost(&self) -> SpoolLoss {
         self.lost
     }
 
@@ -305,7 +305,7 @@ mod tests {
         }
         assert!(fs::read_dir(folder.path()).unwrap().count() > 1);
         assert_eq!(read_all(&mut spool, 3), (0..20).collect::<Vec<_>>());
-        assert!(spool.is_empty() && spool.bytes() == 0 && spool.lost() == Lost::default());
+        assert!(spool.is_empty() && spool.bytes() == 0 && spool.lost() == SpoolLoss::default());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -347,7 +347,7 @@ mod tests {
             let kept = read_all(&mut spool, 10);
             assert_eq!(kept, (kept[0]..100).collect::<Vec<_>>(), "the newest, without a gap");
             let arrived = if arrives { 3 } else { 0 };
-            assert_eq!(spool.lost(), Lost { dropped: kept[0] as u64 - arrived, torn: 0 });
+            assert_eq!(spool.lost(), SpoolLoss { dropped: kept[0] as u64 - arrived, torn: 0 });
         }
     }
 
@@ -361,7 +361,7 @@ mod tests {
         let mut spool = Spool::open(folder.path(), 1 << 20).unwrap();
         spool.append(&executions(3..5)).unwrap();
         assert_eq!(read_all(&mut spool, 10), [0, 1, 3, 4]);
-        assert_eq!(spool.lost(), Lost { dropped: 0, torn: 1 });
+        assert_eq!(spool.lost(), SpoolLoss { dropped: 0, torn: 1 });
     }
 
     #[test]
@@ -375,6 +375,6 @@ mod tests {
         spool.append(&executions(0..2)).unwrap();
         fs::remove_file(folder.path().join("00000003.jsonl")).unwrap();
         assert_eq!(read_all(&mut spool, 10), [0, 1]);
-        assert_eq!(spool.lost(), Lost { dropped: 0, torn: 2 });
+        assert_eq!(spool.lost(), SpoolLoss { dropped: 0, torn: 2 });
     }
 }
