@@ -13,7 +13,7 @@ use crate::{
     runner::Runner,
     source::git::backend::GitBackend,
     store::{Store, journal::Journal},
-    sync::{archive::Archive, orders::SyncHandle},
+    sync::{earlier::EarlierDeployments, orders::SyncHandle},
 };
 
 /// What requests need of the node.
@@ -23,7 +23,7 @@ pub struct App {
     /// What is live.
     pub live: Arc<Live>,
     /// What was live.
-    pub archive: Archive,
+    pub earlier: EarlierDeployments,
     /// Runs functions.
     pub runner: Runner,
     /// Where executions are recorded.

@@ -25,7 +25,7 @@ use crate::{
         },
         app::App,
         auth::caller::GuardedApp,
-        call::{archive, execute, preview},
+        call::{earlier, execute, preview},
         face::Face,
         git, health, metrics,
         problem::Problem,
@@ -37,9 +37,9 @@ use crate::{
 /// Answers a request to a reserved path.
 pub async fn answer(app: Arc<App>, face: Face, mut request: Request<RequestBody>, peer: SocketAddr) -> Answer {
     let has_previews = face.has_previews(&app.settings);
-    if has_previews && request.uri().path().starts_with(archive::PREFIX) {
+    if has_previews && request.uri().path().starts_with(earlier::PREFIX) {
         let (mut head, body) = request.into_parts();
-        return archive::answer(&app, &mut head, body, peer).await;
+        return earlier::answer(&app, &mut head, body, peer).await;
     }
     if has_previews && request.uri().path().starts_with(preview::PREFIX) {
         let (mut head, body) = request.into_parts();

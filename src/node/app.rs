@@ -13,7 +13,7 @@ use crate::{
     source::git::backend::GitBackend,
     store::Store,
     sync::{
-        archive::{Archive, ArchiveParts},
+        earlier::{EarlierDeployments, EarlierParts},
         orders::SyncHandle,
     },
 };
@@ -43,7 +43,7 @@ impl Wiring<'_> {
         Ok(App {
             settings: HttpSettings { max_connections, ..config.server.clone() },
             live: base.live.clone(),
-            archive: Archive::new(ArchiveParts {
+            earlier: EarlierDeployments::new(EarlierParts {
                 engine: base.engine.clone(),
                 executor: base.executor.clone(),
                 store: store.clone(),

@@ -2,13 +2,13 @@
 //!
 //! This file holds the loop. What a look finds goes through `proposal` (what can go live) and `deploy` (make it live).
 
-pub mod archive;
 mod background;
 mod changes;
 pub mod check;
 mod deploy;
 pub mod diff;
 mod dispatch;
+pub mod earlier;
 pub mod fallback;
 mod following;
 mod live_checker;

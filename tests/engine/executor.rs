@@ -180,7 +180,7 @@ fn two_checks_at_once_make_one_function_of_a_version() {
             (functions, checker)
         }
     };
-    // What the live loop forgets, and what the archive does, a check that is under way compiles again.
+    // What the live loop forgets, and what serving earlier deployments does, a check that is under way compiles again.
     let forgetful = std::thread::spawn(move || {
         for _ in 0..1_000 {
             engine.forget_all_but(&Tree::new());

@@ -2,11 +2,11 @@
 
 mod access;
 mod api;
-mod archive;
 mod auth;
 mod caddy;
 mod clients;
 mod contract;
+mod earlier;
 mod examples;
 mod failures;
 mod floods;

@@ -1,7 +1,7 @@
 //! From a source to what is live: a folder that people work in, git with the real program on both ends, and the way back.
 
-mod archive;
 mod directory;
+mod earlier;
 mod git;
 #[path = "../kit/mod.rs"]
 mod kit;

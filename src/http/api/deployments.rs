@@ -14,13 +14,13 @@ use crate::{
     http::{
         api::{asked::asked, openapi::Routes},
         auth::caller::{Caller, Grant, Read},
-        call::archive::log,
+        call::earlier::log,
         problem::{Problem, away},
     },
     store::Store,
     sync::{
-        archive::ArchiveError,
         diff::{Bounds, DeploymentDiff, Detail},
+        earlier::EarlierError,
     },
 };
 
@@ -105,7 +105,7 @@ async fn page(
 )]
 async fn one(caller: Caller<Read>, Path(key): Path<String>) -> Result<Json<Value>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
-    let found = app.history()?.find_decision(&key).await.map_err(ArchiveError::Find).inspect_err(log)?;
+    let found = app.history()?.find_decision(&key).await.map_err(EarlierError::Find).inspect_err(log)?;
     Ok(Json(json!(Timed::from(&found))))
 }
 
@@ -130,5 +130,5 @@ async fn diff(caller: Caller<Read>, Path(key): Path<String>, uri: Uri) -> Result
     let Grant { app, .. } = caller.for_node()?;
     let query: DiffQuery = asked(&uri)?;
     let detail = if query.stat { Detail::Count } else { Detail::Lines(BOUNDS) };
-    Ok(Json(app.archive.difference(query.against.as_deref(), &key, detail).await.inspect_err(log)?))
+    Ok(Json(app.earlier.difference(query.against.as_deref(), &key, detail).await.inspect_err(log)?))
 }

@@ -23,7 +23,7 @@ use crate::{
         api::{openapi::Routes, run::told},
         app::App,
         auth::caller::{About, Caller, Deploy, Grant},
-        call::archive::log,
+        call::earlier::log,
         problem::Problem,
         wire::body::{BodyError, must_be_plain},
     },
@@ -105,7 +105,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
     let (method, path) = (request.method.clone(), request.uri.path().to_owned());
     let find = |app: Arc<App>| async move {
         let table = match deployment {
-            Some(key) => app.archive.table(&key).await.inspect_err(log)?,
+            Some(key) => app.earlier.table(&key).await.inspect_err(log)?,
             None => app.loaded()?,
         };
         meet(table, &method, &path)

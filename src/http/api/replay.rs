@@ -91,7 +91,7 @@ impl App {
         if let Some(function) = live.by_id(id).filter(|function| function.function.version == newest.version).cloned() {
             return Ok((live, function));
         }
-        let then = self.archive.table(&newest.deployment.to_string()).await?;
+        let then = self.earlier.table(&newest.deployment.to_string()).await?;
         let function = then.by_id(id).filter(|function| function.function.version == newest.version).cloned();
         Ok((then, function.ok_or_else(unknown)?))
     }

@@ -1,8 +1,8 @@
 //! The data plane: a request to a function's URL.
 
 pub mod admission;
-pub mod archive;
 mod cors;
+pub mod earlier;
 mod error;
 pub mod execute;
 pub mod preview;

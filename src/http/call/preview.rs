@@ -10,7 +10,7 @@ use crate::{
     http::{
         answer::Answer,
         app::App,
-        call::{self, admission::may_see, archive::ask},
+        call::{self, admission::may_see, earlier::ask},
         problem::Problem,
         wire::progress::RequestBody,
     },

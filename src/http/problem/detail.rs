@@ -1,6 +1,6 @@
 //! What each problem says.
 
-use super::{Problem, archive, denied, run};
+use super::{Problem, denied, earlier, run};
 use crate::{function::route::methods::join, http::wire::body::BodyError};
 
 impl Problem {
@@ -42,7 +42,7 @@ impl Problem {
             Self::TailsBusy { limit } => {
                 format!("{limit} follow executions already, and more may not (`max_tails` in the section `[server]`); try again soon")
             }
-            Self::Archive(error) => archive::detail(error),
+            Self::Earlier(error) => earlier::detail(error),
             Self::Upload(error) => error.to_string(),
             Self::Tar(error) => error.to_string(),
             Self::UploadsBusy => "too many trees come at once; try again soon".into(),

@@ -1,8 +1,8 @@
 //! What callers are told when there is no response of a function's.
 
-mod archive;
 mod denied;
 mod detail;
+mod earlier;
 pub mod git;
 pub mod response;
 mod run;
@@ -22,7 +22,7 @@ use crate::{
     source::tarball::TarError,
     store::StoreError,
     sync::{
-        archive::ArchiveError,
+        earlier::EarlierError,
         orders::{error::OrderError, upload::UploadError},
     },
 };
@@ -75,7 +75,7 @@ pub enum Problem {
     /// Too many webhooks come at once.
     WebhooksBusy,
     /// An earlier deployment does not answer.
-    Archive(ArchiveError),
+    Earlier(EarlierError),
     /// The source was not changed.
     Upload(UploadError),
     /// A tar is not taken.
@@ -164,9 +164,9 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<ArchiveError> for Problem {
-    fn from(error: ArchiveError) -> Self {
-        Self::Archive(error)
+impl From<EarlierError> for Problem {
+    fn from(error: EarlierError) -> Self {
+        Self::Earlier(error)
     }
 }
 

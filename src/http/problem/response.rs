@@ -18,8 +18,8 @@ use crate::{
     source::tarball::TarError,
     store::FindError,
     sync::{
-        archive::ArchiveError,
         diff::tree::TreeDiff,
+        earlier::EarlierError,
         orders::{error::OrderError, upload::UploadError},
     },
 };
@@ -43,7 +43,7 @@ impl Problem {
             | Self::NotInvocable { diagnostics, .. }
             | Self::Upload(UploadError::Wrong(diagnostics) | UploadError::RouteTaken(diagnostics))
             | Self::Tar(TarError::Wrong(diagnostics)) => (None, &diagnostics[..]),
-            Self::Archive(ArchiveError::Outdated { diagnostics, .. }) if dev => {
+            Self::Earlier(EarlierError::Outdated { diagnostics, .. }) if dev => {
                 (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])
             }
             _ => (None, &[][..]),
@@ -113,7 +113,7 @@ impl Problem {
             | Self::UploadsBusy
             | Self::HistoryAway
             | Self::TailsBusy { .. }
-            | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
+            | Self::Earlier(EarlierError::Find(FindError::Store(_)) | EarlierError::NoDatabase | EarlierError::NoThread(_))
             | Self::Git(GitRefusal::Busy) => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }

@@ -10,7 +10,7 @@ use crate::{
     source::{edit::EditError, tarball::TarError},
     store::FindError,
     sync::{
-        archive::ArchiveError,
+        earlier::EarlierError,
         orders::{error::OrderError, upload::UploadError},
     },
 };
@@ -45,7 +45,7 @@ impl Problem {
             | Self::UnknownVersion { .. }
             | Self::Git(GitRefusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))
-            | Self::Archive(ArchiveError::Find(
+            | Self::Earlier(EarlierError::Find(
                 FindError::Unknown(_)
                 | FindError::Short(_)
                 | FindError::Ambiguous { .. }
@@ -56,7 +56,7 @@ impl Problem {
             | Self::TokenTaken(_)
             | Self::NotInvocable { .. }
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
-            | Self::Archive(ArchiveError::Outdated { .. })
+            | Self::Earlier(EarlierError::Outdated { .. })
             | Self::Upload(
                 UploadError::Exists(_)
                 | UploadError::RouteTaken(_)
@@ -90,7 +90,7 @@ impl Problem {
             | Self::Git(GitRefusal::Busy)
             | Self::WebhooksBusy
             | Self::TailsBusy { .. }
-            | Self::Archive(ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoDatabase | ArchiveError::NoThread(_))
+            | Self::Earlier(EarlierError::Find(FindError::Store(_)) | EarlierError::NoDatabase | EarlierError::NoThread(_))
             | Self::Refused(
                 ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::Leaks { .. } | ExecuteError::NotLoaded,
             )
@@ -164,15 +164,15 @@ mod tests {
             (Problem::Order(OrderError::NothingToDo("x")), 409),
             (Problem::Order(OrderError::Broken { id: DeploymentId(1), diagnostics: Vec::new() }), 422),
             (Problem::Order(OrderError::NoDatabase("x".into())), 503),
-            (Problem::Archive(FindError::Unknown("x".into()).into()), 404),
-            (Problem::Archive(FindError::Short("x".into()).into()), 404),
-            (Problem::Archive(FindError::Ambiguous { key: "x".into(), revisions: Vec::new() }.into()), 404),
-            (Problem::Archive(FindError::NothingLive.into()), 404),
-            (Problem::Archive(FindError::NeverLive(DeploymentId(1)).into()), 404),
-            (Problem::Archive(ArchiveError::Outdated { id: DeploymentId(1), diagnostics: Arc::new([]) }), 409),
-            (Problem::Archive(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
-            (Problem::Archive(ArchiveError::NoDatabase), 503),
-            (Problem::Archive(ArchiveError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
+            (Problem::Earlier(FindError::Unknown("x".into()).into()), 404),
+            (Problem::Earlier(FindError::Short("x".into()).into()), 404),
+            (Problem::Earlier(FindError::Ambiguous { key: "x".into(), revisions: Vec::new() }.into()), 404),
+            (Problem::Earlier(FindError::NothingLive.into()), 404),
+            (Problem::Earlier(FindError::NeverLive(DeploymentId(1)).into()), 404),
+            (Problem::Earlier(EarlierError::Outdated { id: DeploymentId(1), diagnostics: Arc::new([]) }), 409),
+            (Problem::Earlier(FindError::Store(StoreError::NoDatabase { place: "x".into() }).into()), 503),
+            (Problem::Earlier(EarlierError::NoDatabase), 503),
+            (Problem::Earlier(EarlierError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
             (Problem::Tar(TarError::Damaged(std::io::ErrorKind::UnexpectedEof.into())), 400),
             (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
             (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),

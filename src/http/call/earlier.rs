@@ -16,7 +16,7 @@ use crate::{
     },
     live::Table,
     store::FindError,
-    sync::archive::ArchiveError,
+    sync::earlier::EarlierError,
 };
 
 /// What the paths of earlier deployments begin with.
@@ -41,7 +41,7 @@ async fn enter(app: &App, request: &mut Parts) -> Result<Arc<Table>, Problem> {
     if is_reserved(uri.path()) {
         return Err(Problem::NotFound);
     }
-    let table = app.archive.table(&key).await.inspect_err(log)?;
+    let table = app.earlier.table(&key).await.inspect_err(log)?;
     request.uri = uri;
     Ok(table)
 }
@@ -65,8 +65,8 @@ fn split(uri: &Uri) -> Option<(String, Uri)> {
 }
 
 /// Says in the log why a deployment cannot answer, if that is nobody's question.
-pub fn log(error: &ArchiveError) {
-    if let ArchiveError::Find(FindError::Store(_)) | ArchiveError::NoThread(_) = error {
+pub fn log(error: &EarlierError) {
+    if let EarlierError::Find(FindError::Store(_)) | EarlierError::NoThread(_) = error {
         tracing::error!(error = error as &dyn std::error::Error, "an earlier deployment cannot answer: {error}");
     }
 }

@@ -30,8 +30,8 @@ pub const KEPT: usize = 8;
 /// Deployments that are made ready or compared at the same time: each takes a processor for as long as its check does.
 const LOADS: usize = 2;
 
-/// The parts that an archive works with.
-pub struct ArchiveParts {
+/// The parts that this works with.
+pub struct EarlierParts {
     /// Compiles.
     pub engine: Arc<Engine>,
     /// Runs.
@@ -46,7 +46,7 @@ pub struct ArchiveParts {
 
 /// Why an earlier deployment does not answer.
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub enum EarlierError {
     /// There is none of this name, or it was never live, or the database does not answer.
     #[error(transparent)]
     Find(#[from] FindError),
@@ -67,27 +67,27 @@ pub enum ArchiveError {
 }
 
 /// A deployment made ready, or what is wrong with its files.
-type Ready = Result<Arc<Table>, Arc<[Diagnostic]>>;
+type LoadResult = Result<Arc<Table>, Arc<[Diagnostic]>>;
 /// Made ready once, however many ask at the same time.
-type Slot = Arc<OnceCell<Ready>>;
+type Slot = Arc<OnceCell<LoadResult>>;
 
 /// Gives tables of earlier deployments. Cheap to clone.
 #[derive(Clone)]
-pub struct Archive {
-    parts: Arc<ArchiveParts>,
+pub struct EarlierDeployments {
+    parts: Arc<EarlierParts>,
     /// At most [`KEPT`], the one that was asked for last at the end.
     slots: Arc<Mutex<Vec<(DeploymentId, Slot)>>>,
     places: Arc<Semaphore>,
 }
 
-impl Archive {
-    /// Makes an archive with nothing ready.
-    pub fn new(parts: ArchiveParts) -> Self {
+impl EarlierDeployments {
+    /// Begins with nothing ready.
+    pub fn new(parts: EarlierParts) -> Self {
         Self { parts: Arc::new(parts), slots: Arc::default(), places: Arc::new(Semaphore::new(LOADS)) }
     }
 
     /// Returns the table of the deployment with this id or revision; the first seven characters of a revision are enough.
-    pub async fn table(&self, key: &str) -> Result<Arc<Table>, ArchiveError> {
+    pub async fn table(&self, key: &str) -> Result<Arc<Table>, EarlierError> {
         let (id, slot) = match key.parse().ok().and_then(|id| self.known(id)) {
             Some(known) => known,
             None => {
@@ -96,7 +96,7 @@ impl Archive {
             }
         };
         let ready = slot.get_or_try_init(|| self.load(id)).await?;
-        ready.clone().map_err(|diagnostics| ArchiveError::Outdated { id, diagnostics })
+        ready.clone().map_err(|diagnostics| EarlierError::Outdated { id, diagnostics })
     }
 
     /// Returns the number of deployments that are kept ready.
@@ -110,14 +110,14 @@ impl Archive {
     }
 
     /// Returns what differs between two deployments that were live; without `from`, between what was live before `to` and that.
-    pub async fn difference(&self, from: Option<&str>, to: &str, detail: Detail) -> Result<DeploymentDiff, ArchiveError> {
+    pub async fn difference(&self, from: Option<&str>, to: &str, detail: Detail) -> Result<DeploymentDiff, EarlierError> {
         let place = self.place().await;
         let sides = Sides::read(&self.store()?, from, to).await?;
         self.at_place(place, move |parts| sides.compare(parts.engine.clone(), detail)).await
     }
 
-    fn store(&self) -> Result<Store, ArchiveError> {
-        self.parts.store.borrow().clone().ok_or(ArchiveError::NoDatabase)
+    fn store(&self) -> Result<Store, EarlierError> {
+        self.parts.store.borrow().clone().ok_or(EarlierError::NoDatabase)
     }
 
     fn with_slots<T>(&self, work: impl FnOnce(&mut Vec<(DeploymentId, Slot)>) -> T) -> T {
@@ -147,7 +147,7 @@ impl Archive {
     }
 
     /// Reads the files of a deployment and makes them ready.
-    async fn load(&self, id: DeploymentId) -> Result<Ready, ArchiveError> {
+    async fn load(&self, id: DeploymentId) -> Result<LoadResult, EarlierError> {
         let place = self.place().await;
         let tree = self.store()?.tree_of(id).await.map_err(FindError::Store)?.unwrap_or_default();
         let runtime = Handle::current();
@@ -163,8 +163,8 @@ impl Archive {
     async fn at_place<T: Send + 'static>(
         &self,
         place: OwnedSemaphorePermit,
-        work: impl FnOnce(&ArchiveParts) -> T + Send + 'static,
-    ) -> Result<T, ArchiveError> {
+        work: impl FnOnce(&EarlierParts) -> T + Send + 'static,
+    ) -> Result<T, EarlierError> {
         let (sender, receiver) = oneshot::channel();
         let parts = self.parts.clone();
         let work = move || {
@@ -173,15 +173,15 @@ impl Archive {
             parts.engine.forget_unheld();
             memory::give_back();
         };
-        let thread = thread::Builder::new().name("archive".into());
-        blocking::spawn_large(thread, self.parts.stack_bytes, work).map_err(|(_, error)| ArchiveError::NoThread(error))?;
+        let thread = thread::Builder::new().name("earlier".into());
+        blocking::spawn_large(thread, self.parts.stack_bytes, work).map_err(|(_, error)| EarlierError::NoThread(error))?;
         Ok(receiver.await.expect("check catches what scripts can do"))
     }
 }
 
-impl ArchiveParts {
+impl EarlierParts {
     /// Checks and loads a tree. To be called where there is stack enough.
-    fn make_ready(&self, id: DeploymentId, tree: &Arc<Tree>, runtime: &Handle) -> Ready {
+    fn make_ready(&self, id: DeploymentId, tree: &Arc<Tree>, runtime: &Handle) -> LoadResult {
         // Holds what is compiled until the executor does.
         let mut checker = Checker::new(self.engine.clone());
         let report = checker.check(tree);

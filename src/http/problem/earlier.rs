@@ -1,0 +1,24 @@
+//! Why an earlier deployment does not answer.
+
+use crate::{
+    store::{FindError, SHORTEST_REVISION},
+    sync::earlier::EarlierError,
+};
+
+/// Returns one sentence that is safe for anyone to read.
+pub fn detail(error: &EarlierError) -> String {
+    match error {
+        EarlierError::Find(FindError::Unknown(_)) => "no deployment that was live has this id or revision".into(),
+        EarlierError::Find(FindError::Short(_)) => {
+            format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
+        }
+        EarlierError::Find(FindError::Ambiguous { .. }) => "more than one revision begins so; give more of it".into(),
+        EarlierError::Find(FindError::NothingLive) => "nothing was ever live".into(),
+        EarlierError::Find(FindError::NeverLive(_)) => "this deployment was rejected and never live".into(),
+        EarlierError::Outdated { .. } => "the files of this deployment do not check by today's rules and limits".into(),
+        EarlierError::Find(FindError::Store(_)) | EarlierError::NoDatabase => {
+            "the database that has the earlier deployments does not answer; try again".into()
+        }
+        EarlierError::NoThread(_) => "the node has too much to do; try again".into(),
+    }
+}
