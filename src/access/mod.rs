@@ -5,11 +5,12 @@ mod token;
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use token::{ADMIN, SpanError, Token, TokenHash, TokenNameError, check_name, is_secret, new_secret, parse_span_us, revocation};
 
 /// What a token allows; each allows what is before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
     /// Seeing what is there: status, history, earlier deployments, cloning.
@@ -44,7 +45,7 @@ impl FromStr for Scope {
 }
 
 /// Who sent a request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Principal {
     /// The token's name.
     pub name: String,
@@ -68,8 +69,9 @@ impl Principal {
 }
 
 /// The functions that a token is good for: the one of this name, and those in the folder of this name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schema(value_type = String)]
 pub struct FunctionPrefix(String);
 
 /// Characters of a prefix.
@@ -97,6 +99,20 @@ impl fmt::Display for FunctionPrefix {
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` begins no function's name\n  hint: write the path of a folder below the functions folder, such as `orders` or `shop/admin`")]
 pub struct PrefixError(String);
+
+impl From<FunctionPrefix> for String {
+    fn from(prefix: FunctionPrefix) -> Self {
+        prefix.0
+    }
+}
+
+impl TryFrom<String> for FunctionPrefix {
+    type Error = PrefixError;
+
+    fn try_from(text: String) -> Result<Self, PrefixError> {
+        text.parse()
+    }
+}
 
 impl FromStr for FunctionPrefix {
     type Err = PrefixError;

@@ -3,6 +3,13 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    ToSchema,
+    openapi::{
+        Object, ObjectBuilder, RefOr,
+        schema::{SchemaType, Type},
+    },
+};
 
 use super::DeploymentId;
 use crate::{
@@ -11,7 +18,7 @@ use crate::{
 };
 
 /// What an operator has told the node about following its source. Survives restarts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Following {
     /// Nothing of the source goes live until it is resumed.
@@ -32,7 +39,7 @@ impl Following {
 }
 
 /// Nothing of the source goes live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Suspension {
     /// Who asked for it.
     pub by: String,
@@ -41,7 +48,7 @@ pub struct Suspension {
 }
 
 /// An operator went back to an earlier deployment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pin {
     /// The deployment that was gone back to.
     pub to: DeploymentId,
@@ -49,6 +56,7 @@ pub struct Pin {
     pub abandoned: Revision,
     /// The files that differ from what is live, as they were then (none: not there). Each stays as it is live until the source has another
     /// content of it, or of what a function of it uses.
+    #[schema(schema_with = digests)]
     pub files: BTreeMap<FilePath, Option<Digest>>,
     /// Nothing newer ends the pin either, only an operator does.
     pub hold: bool,
@@ -58,6 +66,12 @@ pub struct Pin {
     pub reason: Option<String>,
     /// When, in microseconds since 1970.
     pub since_us: i64,
+}
+
+/// Describes them: digests by file, null where there is none.
+fn digests() -> Object {
+    let digest_or_null = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
+    ObjectBuilder::new().additional_properties(Some(RefOr::T(digest_or_null.into()))).build()
 }
 
 impl Pin {

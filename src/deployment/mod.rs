@@ -5,6 +5,7 @@ mod following;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use following::{Following, Pin, Suspension, shortened};
 
@@ -45,7 +46,7 @@ pub struct Commit {
 }
 
 /// What made a sync happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
     /// The node started.
@@ -63,7 +64,7 @@ pub enum Cause {
 }
 
 /// Whether anything of a sync went live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DeploymentStatus {
     /// It is (or was) what requests meet. With diagnostics: some files were kept at their last good content.
@@ -83,7 +84,7 @@ impl DeploymentStatus {
 }
 
 /// A function that a deployment added (`from` is none), changed, or removed (`to` is none).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FunctionChange {
     /// Which.
     pub function: FunctionName,
@@ -94,7 +95,7 @@ pub struct FunctionChange {
 }
 
 /// The record of one sync.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Deployment {
     /// Rises with time.
     pub id: DeploymentId,
@@ -151,7 +152,8 @@ impl<'a> From<&'a Deployment> for Timed<'a> {
 }
 
 /// A deployment's own facts, without its diagnostics and changes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = DeploymentSummary)]
 pub struct Summary {
     /// Which.
     pub id: DeploymentId,

@@ -4,12 +4,13 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Capture, ExecutionId, HttpRequest};
 use crate::deployment::DeploymentId;
 
 /// What asked for a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     /// A request to the function's route.

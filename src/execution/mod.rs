@@ -8,6 +8,7 @@ mod request;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use capture::{Capture, CaptureError};
 pub use invocation::{Invocation, Trigger};
@@ -18,11 +19,11 @@ pub use crate::id::ExecutionId;
 use crate::{
     clock::rfc3339,
     deployment::DeploymentId,
-    function::{FilePath, FunctionName, Position, Version},
+    function::{FilePath, FunctionName, Position, Version, diagnostic::MaybePosition},
 };
 
 /// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The script returned a response.
@@ -72,7 +73,7 @@ impl Outcome {
 }
 
 /// How grave a log line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// `log::trace`
@@ -86,7 +87,7 @@ pub enum LogLevel {
 }
 
 /// One line that a script logged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LogLine {
     /// Microseconds since the run began.
     pub at_us: u64,
@@ -97,14 +98,16 @@ pub struct LogLine {
 }
 
 /// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// Safe to show to the function's author; not for the caller.
     pub message: String,
     /// The file that failed: the function's own, or a module's.
+    #[schema(value_type = String)]
     pub file: FilePath,
     /// Where in it.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MaybePosition)]
     pub position: Option<Position>,
     /// The calls that led there, outermost first: `total at orders.rhai:3:5`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -112,7 +115,7 @@ pub struct Failure {
 }
 
 /// What happened when a function ran.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Execution {
     /// Its time part is when the run was asked for.
     pub id: ExecutionId,

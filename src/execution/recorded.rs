@@ -3,6 +3,7 @@
 use std::{fmt, ops::Deref};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The path of a request.
 pub type RecordedPath = CutText<2_048>;
@@ -13,8 +14,9 @@ pub type RecordedMethod = CutText<32>;
 const MARK: &str = "…";
 
 /// A text of at most `LIMIT` bytes. A longer one is cut, and ends with `…`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(from = "String", into = "String")]
+#[schema(value_type = String)]
 pub struct CutText<const LIMIT: usize>(String);
 
 impl<const LIMIT: usize> CutText<LIMIT> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A request to a function, read to its end.
 #[derive(Debug, Clone)]
@@ -22,7 +23,7 @@ pub struct HttpRequest {
 }
 
 /// The value of one path parameter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum Param {
     /// An optional parameter that the path left out.

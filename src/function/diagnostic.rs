@@ -3,12 +3,13 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::FilePath;
 use crate::shown::Shown;
 
 /// Whether a finding stops the file from going live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The file cannot go live.
@@ -18,12 +19,22 @@ pub enum Severity {
 }
 
 /// A place in a file as its author sees it: both count from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Position {
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
+}
+
+/// The members of a record that has a position, or none.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is there for the description")]
+pub struct MaybePosition {
+    /// Line, from 1.
+    line: Option<u32>,
+    /// Column in characters, from 1.
+    column: Option<u32>,
 }
 
 impl Position {
@@ -40,12 +51,14 @@ impl Position {
 }
 
 /// One finding about one file.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Diagnostic {
     /// The file, below the root; empty: about all of them.
+    #[schema(value_type = String)]
     pub file: FilePath,
     /// Where in it, if it has a place.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = MaybePosition)]
     pub position: Option<Position>,
     /// Error or warning.
     pub severity: Severity,

@@ -1,6 +1,7 @@
 //! What one run of a function may use, and how far its front-matter may raise that.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     quantity::{LONGEST, Size, Span},
@@ -10,10 +11,10 @@ use super::{
 /// Writes the struct of limits, the struct of overrides (all optional) and what joins them, from one list. No limit is ever 0: with that a
 /// function could not run, and to Rhai it means that there is no limit.
 macro_rules! limits {
-    ($($(#[$doc:meta])* $name:ident: $type:ty = $default:expr, ceiling $ceiling:expr, from $least:literal to $most:expr;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(as $written:tt)?: $type:ty = $default:expr, ceiling $ceiling:expr, from $least:literal to $most:expr;)*) => {
         /// What one run of a function may use. Every number is an upper bound.
-        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub struct Limits { $($(#[$doc])* pub $name: $type,)* }
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, ToSchema)]
+        pub struct Limits { $($(#[$doc])* $(#[serde(rename = $written)])? pub $name: $type,)* }
 
         /// Some limits, as a front-matter's or a configuration's `[limits]` gives them.
         #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -57,7 +58,7 @@ macro_rules! limits {
 
 limits! {
     /// Wall-clock time of a run.
-    timeout: Span = Span::seconds(10), ceiling Span::seconds(300), from 1 to LONGEST;
+    timeout as "timeout_us": Span = Span::seconds(10), ceiling Span::seconds(300), from 1 to LONGEST;
     /// Statements, expressions, steps along a chain, calls.
     operations: u64 = 50_000_000, ceiling 5_000_000_000, from 1 to 1_000_000_000_000_000;
     /// Bytes of memory that a run may hold at once.

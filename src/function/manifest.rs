@@ -1,12 +1,13 @@
 //! What holds for one function: what its file says, and the node where the file is silent.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Cors, limits::Limits, route::Method};
 use crate::access::Scope;
 
 /// What holds for one function: every key has its value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Manifest {
     /// One line about what it does.
     pub description: Option<String>,

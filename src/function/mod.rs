@@ -21,8 +21,6 @@ pub mod within;
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 pub use cors::Cors;
 pub use diagnostic::{Diagnostic, Position, Severity};
 pub use digest::{Digest, Revision, Version};
@@ -35,7 +33,7 @@ pub use route::Route;
 pub use tree::{Content, Tree};
 
 /// One `.rhai` file that serves requests, with everything that decides how it behaves. Immutable: another content is another version.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Function {
     /// Path below the root without `.rhai`.
     pub name: FunctionName,

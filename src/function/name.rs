@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::role::ENDING;
@@ -11,8 +12,9 @@ use super::role::ENDING;
 pub type FilePath = Arc<str>;
 
 /// Path of a function's file below the root, without `.rhai`, with `/` between folders: `users/[id].get`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String)]
 pub struct FunctionName(Arc<str>);
 
 impl FunctionName {
@@ -55,8 +57,9 @@ impl fmt::Debug for FunctionName {
 }
 
 /// Names one script for ever: the UUIDv5 (RFC 9562, section 5.5) of the function's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
+#[schema(value_type = String)]
 pub struct ScriptId(pub Uuid);
 
 /// The UUIDv5 of `urn:picloud:script` in the URL namespace. Changing it changes every script id.

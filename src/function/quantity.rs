@@ -2,10 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 /// A number of bytes as people write it: `64KiB`, `16 MiB`, or a plain number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 pub struct Size(pub u64);
 
 impl Size {
@@ -54,8 +55,16 @@ impl<'de> Deserialize<'de> for Size {
 }
 
 /// A span of time as people write it: `2s`, `250ms`, `1m`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ToSchema)]
+#[schema(value_type = u64)]
 pub struct Span(pub Duration);
+
+/// Programs read microseconds.
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0.as_micros() as u64)
+    }
+}
 
 impl Span {
     /// Returns `n` seconds.

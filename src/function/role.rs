@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// How the name of every file of ours ends.
 pub const ENDING: &str = ".rhai";
@@ -12,7 +13,7 @@ pub const GUARD: &str = "_middleware.rhai";
 pub const WELL_KNOWN: &str = ".well-known";
 
 /// What a file is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It serves requests, if its name is right.

@@ -62,6 +62,12 @@ macro_rules! text_form {
                 serializer.collect_str(self)
             }
         }
+        impl ::utoipa::PartialSchema for $name {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::Schema> {
+                <String as ::utoipa::PartialSchema>::schema()
+            }
+        }
+        impl ::utoipa::ToSchema for $name {}
         impl<'de> ::serde::Deserialize<'de> for $name {
             fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 <String as ::serde::Deserialize>::deserialize(deserializer)?.parse().map_err(::serde::de::Error::custom)

@@ -3,24 +3,27 @@
 use std::{cmp::Ordering, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{BrokenFile, Destination, Table};
 use crate::function::{FilePath, Function, Limits};
 
 /// A route of a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RouteSummary {
     /// Its path.
     pub route: String,
     /// What it answers.
     pub methods: String,
     /// Whose it is, below the root.
+    #[schema(value_type = String)]
     pub file: FilePath,
     /// What the front-matter says about it.
     pub description: Option<String>,
     /// The limits that are not the node's defaults.
     pub limits: BTreeMap<String, String>,
     /// Guards that run before it, outermost folder first.
+    #[schema(value_type = Vec<String>)]
     pub guards: Vec<FilePath>,
     /// The scope that a caller's token needs; none: nobody needs a token.
     pub auth: Option<String>,

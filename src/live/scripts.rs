@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Live, LiveFunction};
 use crate::function::{Content, Diagnostic, FilePath, FunctionName, Role, ScriptId, Tree};
@@ -20,7 +21,7 @@ pub struct Files {
 }
 
 /// Whether what the source holds of a script is live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScriptState {
     /// It is.

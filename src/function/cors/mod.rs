@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use origin::{Origin, one_or_more};
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use super::{quantity::Span, route::Method};
 
@@ -48,19 +52,34 @@ impl Cors {
 }
 
 /// The keys as they are written.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Keys {
     #[serde(deserialize_with = "one_or_more")]
+    #[schema(value_type = Vec<String>)]
     origins: Vec<Origin>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     methods: Option<Vec<Method>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<String>>)]
     headers: Option<Vec<HeaderWord>>,
     #[serde(default)]
     credentials: bool,
     #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "as_written")]
+    #[schema(value_type = Option<String>)]
     max_age: Option<Span>,
+}
+
+impl PartialSchema for Cors {
+    fn schema() -> RefOr<Schema> {
+        Keys::schema()
+    }
+}
+
+impl ToSchema for Cors {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Keys::schemas(schemas);
+    }
 }
 
 impl TryFrom<Keys> for Cors {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     execution::{Param, Params},
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// What a request meets, and why.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// As asked.
     pub method: String,
@@ -24,7 +25,7 @@ pub struct Explanation {
 }
 
 /// What a request meets.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RouteOutcome {
     /// A function.
@@ -34,6 +35,7 @@ pub enum RouteOutcome {
         /// Its path.
         route: String,
         /// From the path.
+        #[schema(value_type = Vec<(String, Param)>)]
         params: Params,
         /// A `HEAD` request that it answers as a `GET`.
         head_from_get: bool,
@@ -60,7 +62,7 @@ pub enum RouteOutcome {
 }
 
 /// A function that lost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Alternative {
     /// Its label.
     pub function: String,
@@ -71,7 +73,7 @@ pub struct Alternative {
 }
 
 /// Why a function lost.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReason {
     /// It has the winner's path, and does not serve the method.

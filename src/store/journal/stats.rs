@@ -1,11 +1,14 @@
 //! What the journal reports about itself.
 
+use serde::{Deserialize, Serialize};
 use std::sync::atomic::Ordering;
+use utoipa::ToSchema;
 
 use super::Journal;
 
 /// Counters of the journal since the start, and what waits now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = JournalStats)]
 pub struct Stats {
     /// Executions in memory.
     pub queued: u64,

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use similar::TextDiff;
+use utoipa::ToSchema;
 
 use self::tree::{ChangeKind, TreeDiff};
 use super::check::{Checker, Report};
@@ -46,7 +47,7 @@ impl Bounds {
 }
 
 /// The difference between two deployments.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct DeploymentDiff {
     /// The earlier side; none: nothing was live before.
     pub from: Option<Summary>,
@@ -64,9 +65,10 @@ pub struct DeploymentDiff {
 }
 
 /// A file that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileDiff {
     /// Below the root.
+    #[schema(value_type = String)]
     pub file: FilePath,
     /// The kind of change.
     pub kind: ChangeKind,
@@ -78,7 +80,7 @@ pub struct FileDiff {
 }
 
 /// A side that has mistakes by today's rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutdatedSide {
     /// Which.
     pub deployment: DeploymentId,

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     function::{FilePath, Function, FunctionName, Loss, SharedFunction, Version},
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// The kind of a change of a function or a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
     /// It is new.
@@ -23,13 +24,14 @@ pub enum ChangeKind {
 }
 
 /// A function that would be added, changed or removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FunctionDiff {
     /// The kind of change.
     pub kind: ChangeKind,
     /// Which.
     pub function: FunctionName,
     /// Its file below the root.
+    #[schema(value_type = String)]
     pub file: FilePath,
     /// Its route, or its last one if it is removed: `GET, HEAD /users/[id]`.
     pub route: String,
@@ -43,7 +45,7 @@ pub struct FunctionDiff {
 }
 
 /// The difference between two sets of functions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TreeDiff {
     /// The number of functions before.
     pub before: usize,

@@ -9,8 +9,9 @@ pub mod upload;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
+use utoipa::ToSchema;
 
 use self::{
     error::{NodeStopping, OrderError},
@@ -57,11 +58,12 @@ pub enum Order {
 }
 
 /// The outcome of a look at the source.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct SyncOutcome {
     /// The revision of the source, if it could be read.
     pub wanted: Option<Revision>,
     /// The live deployment and its revision.
+    #[schema(value_type = Option<[String; 2]>)]
     pub live: Option<(DeploymentId, Revision)>,
     /// Why what the source holds is not live, a sentence; none if it is.
     pub held: Option<String>,
