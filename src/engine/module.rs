@@ -35,6 +35,8 @@ pub enum ImportError {
 
 /// Finds the file of an import. `./x` and `../x` start from the importing file's folder. Any other path starts from the root, then from the
 /// `_lib` folder of the importing file's folder and of each folder above it. `exists` says whether the revision has a file.
+///
+/// The first module is meant. A file that is for something else answers no import, so it cannot stand before a module of its name.
 pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Result<String, ImportError> {
     let written = path;
     let path = path.strip_suffix(ENDING).unwrap_or(path);
@@ -57,10 +59,11 @@ pub fn resolve(importer: &str, path: &str, exists: impl Fn(&str) -> bool) -> Res
     candidates.dedup();
     let tried: Vec<String> = candidates.into_iter().map(|candidate| candidate + ENDING).collect();
     // What is ignored is as if it were not there.
-    match tried.iter().filter(|file| exists(file)).find_map(|file| Some((file.clone(), Role::of(file)?))) {
+    let found: Vec<(&String, Role)> = tried.iter().filter(|file| exists(file)).filter_map(|file| Some((file, Role::of(file)?))).collect();
+    match found.iter().find(|(_, role)| *role == Role::Module).or(found.first()) {
         None => Err(ImportError::Missing { path: written.into(), tried }),
-        Some((file, Role::Module)) => Ok(file),
-        Some((file, role)) => Err(ImportError::NotAModule { file, role }),
+        Some((file, Role::Module)) => Ok((*file).clone()),
+        Some((file, role)) => Err(ImportError::NotAModule { file: (*file).clone(), role: *role }),
     }
 }
 
@@ -138,6 +141,22 @@ mod tests {
         for (importer, path, file) in cases {
             assert_eq!(resolve(importer, path, |file| files.contains(&file)).ok().as_deref(), file, "{importer} imports {path}");
         }
+    }
+
+    #[test]
+    fn a_file_that_is_no_module_stands_before_none() {
+        let files = ["x.rhai", "a/_lib/x.rhai", "_lib/y.test.rhai", "_lib/x.rhai", "_middleware.rhai", "_lib/_middleware.rhai"];
+        for (importer, path, file) in [
+            ("a/b/f.rhai", "x", "a/_lib/x.rhai"),
+            ("f.rhai", "x", "_lib/x.rhai"),
+            ("x.rhai", "x.rhai", "_lib/x.rhai"),
+            ("f.rhai", "_middleware", "_lib/_middleware.rhai"),
+        ] {
+            assert_eq!(resolve(importer, path, |file| files.contains(&file)).as_deref(), Ok(file), "{importer} imports {path}");
+        }
+        let refuse = |path| resolve("a/f.rhai", path, |file| files.contains(&file)).unwrap_err().to_string();
+        assert_eq!(refuse("../x"), "`x.rhai` is a function, not a module");
+        assert_eq!(refuse("y.test"), "`_lib/y.test.rhai` is a test, not a module");
     }
 
     #[test]

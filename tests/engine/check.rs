@@ -27,6 +27,22 @@ fn a_module_may_be_named_like_a_guard() {
     assert_eq!(run_tree(&files, invocation("/", &[], "")).reply.unwrap().body, "ada");
 }
 
+#[test]
+fn what_is_said_of_an_import_follows_the_files_that_could_answer_it() {
+    let (f, function, module) = (("f.rhai", "import \"m\" as m; m::n()"), ("m.rhai", "1"), ("_lib/m.rhai", "fn n() { 1 }"));
+    let mut checker = Checker::new(Arc::new(Engine::new(LimitPolicy::default())));
+    let mut said = |files: &[(&str, &str)]| {
+        let report = checker.check(&Arc::new(tree(files)));
+        report.diagnostics.iter().map(|found| found.message.clone()).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(said(&[f]), "no module `m`");
+    assert_eq!(said(&[f, function]), "`m.rhai` is a function, not a module");
+    assert_eq!(said(&[f]), "no module `m`");
+    assert_eq!(said(&[f, function, module]), "");
+    assert_eq!(said(&[f, module]), "");
+    assert_eq!(said(&[f, function]), "`m.rhai` is a function, not a module");
+}
+
 /// A module that takes its time at its top level.
 const HOG: &str = "let s = \"\"; s.pad(800_000, \"xyz\u{e9}\"); let n = 0; loop { n += s.to_upper().len(); }";
 

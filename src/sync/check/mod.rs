@@ -85,12 +85,14 @@ impl Checker {
         let budget = Arc::new(CheckBudget::new(self.engine.policy(), self.cancel.clone()));
         let engine = self.engine.within(budget.clone());
         let mut changed = differences(&self.tree, tree);
-        // A module or a guard may matter to any file, by being there or by being gone.
+        // A module or a guard may matter to any file, by being there or by being gone. Any other file may matter to one with a mistake: it may be
+        // named there in the place of a module.
         if changed.iter().any(|path| matches!(Role::of(path), Some(Role::Guard | Role::Module))) {
             changed.retain(|path| !tree.contains_key(path));
             changed.extend(tree.keys().cloned());
         } else {
-            changed.extend(self.refused.iter().filter(|path| tree.contains_key(*path)).cloned());
+            let wrong = self.found.iter().filter(|(_, found)| found.iter().any(Diagnostic::is_error)).map(|(path, _)| path);
+            changed.extend(self.refused.iter().chain(wrong).filter(|path| tree.contains_key(*path)).cloned());
             changed.sort();
             changed.dedup();
             let is_unchanged = |path: &FilePath| changed.binary_search(path).is_err();

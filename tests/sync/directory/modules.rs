@@ -58,3 +58,34 @@ fn a_module_may_come_after_its_importer() {
     node.write("_lib/m.rhai", "fn answer() { 1 }");
     node.wait_for("/a", "1");
 }
+
+#[test]
+fn a_function_with_the_name_of_a_module_takes_no_import_over() {
+    let node = Node::start_with(&[("a.rhai", IMPORTS), ("b/c.rhai", IMPORTS), ("_lib/m.rhai", "fn answer() { 1 }")]);
+    let version = |node: &Node| node.get("/a").header("x-picloud-version").map(str::to_owned);
+    let before = version(&node);
+    node.write("m.rhai", "\"a function\"");
+    node.wait_for("/m", "a function");
+    assert_eq!((node.get("/a").text(), version(&node)), ("1".into(), before));
+    // Whatever else changes: the importers are looked at again.
+    node.write("_lib/m.rhai", "fn answer() { 2 }");
+    node.wait_for("/a", "2");
+    assert_eq!(node.get("/b/c").text(), "2");
+    assert_eq!(node.ready()["status"], "ready");
+}
+
+#[test]
+fn a_module_that_is_nearer_takes_the_import_over_and_gives_it_back() {
+    let mut node = Node::start_with(&[("in/a.rhai", IMPORTS), ("b.rhai", IMPORTS), ("_lib/m.rhai", "fn answer() { 1 }")]);
+    let version = |node: &Node| node.get("/in/a").header("x-picloud-version").map(str::to_owned);
+    let before = version(&node);
+    node.write("in/_lib/m.rhai", "fn answer() { 2 }");
+    node.wait_for("/in/a", "2");
+    assert_eq!(node.get("/b").text(), "1");
+    assert_ne!(version(&node), before);
+    node.restart();
+    assert_eq!(node.get("/in/a").text(), "2");
+    node.remove("in/_lib/m.rhai");
+    node.wait_for("/in/a", "1");
+    assert_eq!(version(&node), before);
+}
