@@ -32,6 +32,7 @@ use crate::{
     http::{self, App, Face},
     live::Live,
     shutdown,
+    source::git,
     store::Store,
     supervisor,
     sync::{Sync, SyncParts, orders::SyncHandle},
@@ -61,12 +62,21 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
         .build()
         .context("cannot start the threads that serve")?;
     let stop = CancellationToken::new();
-    let signals = runtime.spawn(shutdown::on_signal(stop.clone(), telemetry::flush));
-    let served = runtime.block_on(runtime.spawn(run(config, stop))).context("the node failed")?;
+    let signals = runtime.spawn(shutdown::on_signal(stop.clone(), end_at_once));
+    let served = runtime.block_on(runtime.spawn(run(config, stop))).context("the node failed");
+    // Tasks that hold a command end some time after this, or with the process.
+    git::program::end_all();
+    let served = served?;
     signals.abort();
     // Scripts that outlast the grace period end with the process.
     runtime.shutdown_background();
     served
+}
+
+/// Does what must be done before a process that ends at once.
+fn end_at_once() {
+    git::program::end_all();
+    telemetry::flush();
 }
 
 /// Runs a node until `stop` is cancelled.

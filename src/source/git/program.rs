@@ -5,6 +5,7 @@ use std::{
     io::{self, ErrorKind},
     path::PathBuf,
     process::{Output, Stdio},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -136,8 +137,7 @@ pub async fn feed(mut command: Command, input: Option<&[u8]>, limit: Duration) -
 }
 
 async fn output(command: &mut Command, input: &[u8], limit: Duration) -> Result<Output, GitError> {
-    let mut child = spawn(command.kill_on_drop(true))?;
-    let mut guard = Group(group(&child));
+    let (mut child, group) = Group::of(command.kill_on_drop(true))?;
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let fed = async {
         // One that reads no further says itself why.
@@ -149,7 +149,7 @@ async fn output(command: &mut Command, input: &[u8], limit: Duration) -> Result<
     let ended = async { tokio::try_join!(child.wait(), read(stdout, u64::MAX), read(stderr, MAX_SAID), fed) };
     let ended = tokio::time::timeout(limit, ended).await.map_err(|_| GitError::TimedOut { what: name(command), limit })?;
     let (status, stdout, stderr, ()) = ended.map_err(GitError::CannotRun)?;
-    guard.0 = None;
+    group.has_ended();
     Ok(Output { status, stdout, stderr })
 }
 
@@ -163,12 +163,62 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>, limit: u64) -> io::Result<Ve
     Ok(kept)
 }
 
-/// Processes that end with this, whoever forgets it.
+/// The process groups of all commands that run to their end. A process that ends drops nothing, and what it has started would go on.
+static RUNNING: Mutex<Running> = Mutex::new(Running { groups: Vec::new(), have_ended: false });
+
+struct Running {
+    groups: Vec<Pid>,
+    /// Nothing starts any more.
+    have_ended: bool,
+}
+
+impl Running {
+    fn lock() -> MutexGuard<'static, Self> {
+        // Nothing that can panic runs while it is held.
+        RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends every command that runs to its end, with every process that it started, and lets none begin: this process is about to end.
+///
+/// What a client has begun ([`spawn`]) goes on. It ends by itself, and a push would be left in the middle.
+pub fn end_all() {
+    let mut running = Running::lock();
+    running.have_ended = true;
+    running.groups.iter().for_each(|group| kill(Some(*group), Signal::KILL));
+}
+
+/// Processes that end with this, whoever forgets it, and with this process.
 struct Group(Option<Pid>);
+
+impl Group {
+    /// Starts a command with a group of its own. Between the start and the entry in the list nobody ends all.
+    fn of(command: &mut Command) -> Result<(Child, Self), GitError> {
+        let mut running = Running::lock();
+        if running.have_ended {
+            return Err(GitError::CannotRun(io::Error::other("the node has stopped")));
+        }
+        let child = spawn(command)?;
+        let group = group(&child);
+        running.groups.extend(group);
+        Ok((child, Self(group)))
+    }
+
+    /// Takes in that it has ended: its number may be another's soon.
+    fn has_ended(mut self) {
+        self.leave();
+    }
+
+    fn leave(&mut self) -> Option<Pid> {
+        let group = self.0.take()?;
+        Running::lock().groups.retain(|running| *running != group);
+        Some(group)
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
-        kill(self.0, Signal::KILL);
+        kill(self.leave(), Signal::KILL);
     }
 }
 

@@ -224,6 +224,11 @@ impl Node {
         kill_process(Pid::from_raw(self.pid() as i32).unwrap(), signal).unwrap();
     }
 
+    /// Returns whether its process has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().expect("it runs").try_wait().unwrap().is_some()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub fn ended(&mut self) -> ExitStatus {

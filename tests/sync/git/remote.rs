@@ -277,6 +277,31 @@ fn a_remote_that_hangs_keeps_nobody_waiting_but_those_who_ask_it() {
 }
 
 #[test]
+fn git_ends_with_a_node_that_is_stopped_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let mut node = follower_with(&format!("http://{address}/f.git"), "timeout = \"1h\"\n").start();
+    wait_until("git asks", PATIENCE, || !processes_with(&address).is_empty());
+    // A client that is still sending keeps the stop waiting. It was let in before the next one.
+    let mut client = node.client();
+    client.write(b"GET /hello HTTP/1.1\r\nhost: t\r\n").unwrap();
+    assert_eq!(node.get("/_picloud/health").status, 200);
+    node.terminate();
+    node.wait_for_line(&["stopping"]);
+    // Signals that come close to each other are one.
+    wait_until("the second signal is another", PATIENCE, || {
+        let is_over = node.has_ended();
+        if !is_over {
+            node.terminate();
+        }
+        is_over
+    });
+    node.ended();
+    // Git itself would give up after half a minute.
+    wait_until("no process is left", PATIENCE / 3, || processes_with(&address).is_empty());
+}
+
+#[test]
 fn a_first_start_without_the_remote_is_not_ready_and_says_why() {
     let upstream = Upstream::new();
     upstream.leave();
