@@ -25,9 +25,6 @@ pub const BEHIND: &str = "[server]\ntrusted_proxies = [\"127.0.0.1\", \"::1\"]\n
 
 /// Nobody, where tests run as root: Caddy needs no privilege.
 const NOBODY: u32 = 65_534;
-/// States of `/proc/net/tcp`: open, and closed by the other end alone.
-const ESTABLISHED: &str = "01";
-const CLOSE_WAIT: &str = "08";
 /// Another process may take a port between the look and the start.
 const TRIES: usize = 5;
 
@@ -52,7 +49,9 @@ impl Caddy {
     fn start(node: SocketAddr, variables: &[(&str, &str)]) -> Option<Self> {
         let folder = TempDir::new().unwrap();
         let caddyfile = folder.path().join("Caddyfile");
-        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("caddy/Caddyfile"), &caddyfile).unwrap();
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("caddy/Caddyfile")).unwrap();
+        // Its log tells of each request that it sends on.
+        fs::write(&caddyfile, text.replacen("{\n", "{\n\tdebug\n", 1)).unwrap();
         let [port, http_port] = free_ports();
         let log = File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new("caddy");
@@ -87,19 +86,6 @@ impl Caddy {
     fn answers(&self) -> bool {
         let asked = self.curl(OUTSIDE).arg(self.url("/_picloud/none")).output();
         asked.expect("there is no `curl` on this machine: `./scripts/setup test` installs it").status.success()
-    }
-
-    /// Waits until it has noticed that its connections to a node were closed. Before, it may send a request on one of them and answer 502:
-    /// what has a body is not sent again.
-    pub fn forgets(&self, node: SocketAddr) {
-        let there = format!(":{:04X}", node.port());
-        wait_until("Caddy has closed its connections to the node", PATIENCE, || {
-            let connections = fs::read_to_string("/proc/net/tcp").unwrap();
-            connections.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>()).all(|fields| {
-                // The third is the other end, the fourth the state.
-                !fields[2].ends_with(&there) || ![ESTABLISHED, CLOSE_WAIT].contains(&fields[3])
-            })
-        });
     }
 
     /// What it said.
