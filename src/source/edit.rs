@@ -1,6 +1,10 @@
 //! Changes that the node itself makes to a source, on behalf of somebody with a token: what may be written, and why it was not.
 
-use std::{collections::BTreeMap, ffi::OsStr};
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    io::{self, ErrorKind},
+};
 
 use super::names::{MAX_DEPTH, is_function_file, is_skipped};
 use crate::function::{Content, Diagnostic, FilePath, Revision};
@@ -57,6 +61,23 @@ pub enum EditError {
         /// What the system says, without secrets.
         why: String,
     },
+}
+
+impl EditError {
+    /// Says that the system refused to write `path`, which lies in `place`, and what to do about it.
+    pub fn refused(path: &str, place: &str, error: &io::Error) -> Self {
+        let why = match error.kind() {
+            ErrorKind::ReadOnlyFilesystem => format!(
+                "{error}\n  hint: the node may not write to {place}; a systemd unit opens it with `ReadWritePaths=`, a container with a volume that \
+                 is not `ro`"
+            ),
+            ErrorKind::PermissionDenied => {
+                format!("{error}\n  hint: let the user that the node runs as write to {place} and what is in it")
+            }
+            _ => error.to_string(),
+        };
+        Self::Failed { path: path.into(), why }
+    }
 }
 
 /// Returns why no file may be written at this path, whatever it is for. What routing thinks of a name says `check_path`.

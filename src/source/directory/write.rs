@@ -60,18 +60,7 @@ pub(super) fn check(root: &Path, edit: &Edit) -> Result<(), EditError> {
 }
 
 fn failed(path: &str, error: impl Into<io::Error>) -> EditError {
-    let error: io::Error = error.into();
-    let why = match error.kind() {
-        io::ErrorKind::ReadOnlyFilesystem => format!(
-            "{error}\n  hint: the node may not write to its functions folder; a systemd unit opens it with `ReadWritePaths=`, a container with a \
-             volume that is not `ro`"
-        ),
-        io::ErrorKind::PermissionDenied => {
-            format!("{error}\n  hint: let the user that the node runs as write to the functions folder and what is in it")
-        }
-        _ => error.to_string(),
-    };
-    EditError::Failed { path: path.into(), why }
+    EditError::refused(path, "its functions folder", &error.into())
 }
 
 /// Says that a file is not what the node has read last.

@@ -1,5 +1,5 @@
-//! Finds what the node's user may not read of a shared repository. It is looked for once something could not be read. Libgit2 only says
-//! that an object is not there, and the system does not name the file.
+//! Finds what the node's user may not read of a shared repository, or write into. It is looked for once something could not be done. Libgit2
+//! only says that an object is not there, and the system does not name the file.
 
 use std::{
     io, iter,
@@ -15,6 +15,7 @@ use rustix::{
 use super::{
     error::{PermissionDenied, RepositoryError},
     folder::Folder,
+    refs::HEADS,
 };
 
 /// Files and folders that are read of every repository, beside its own folder.
@@ -43,6 +44,20 @@ pub fn in_objects(repository: &Path, quarantine: Option<&Path>, source: git2::Er
         Some(path) => PermissionDenied::read(path).into(),
         None => RepositoryError::Unreadable { path: repository.into(), source },
     }
+}
+
+/// Says why a commit for a branch could not be written, if it is because a folder is closed to this process.
+pub fn in_writing(repository: &Path, branch: &str, error: &io::Error) -> Option<PermissionDenied> {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return None;
+    }
+    let objects = repository.join("objects");
+    // Objects lie in folders of two digits.
+    let spread = (0..=0xff).map(|number| objects.join(format!("{number:02x}")));
+    let heads = repository.join(HEADS.trim_end_matches('/'));
+    let of_branch = branch.match_indices('/').map(|(at, _)| heads.join(&branch[..at]));
+    let mut folders = [objects.clone(), heads.clone()].into_iter().chain(of_branch).chain(spread);
+    folders.find(|folder| access(folder, Access::WRITE_OK | Access::EXEC_OK) == Err(Errno::ACCESS)).map(PermissionDenied::write_into)
 }
 
 /// Finds something that this process may not read.

@@ -208,6 +208,36 @@ fn who_pushes_is_not_made_up_where_the_system_does_not_tell() {
 }
 
 #[test]
+fn what_the_node_may_not_write_into_is_named_with_its_user_and_the_way_out() {
+    if !can_be_others() {
+        return;
+    }
+    let story = shared();
+    let (_, mut push) = push_of(&story, PUSHER, "one");
+    assert!(push.output().unwrap().status.success());
+    let branch = || fs::read_to_string(story.repository().join("refs/heads/main")).unwrap();
+    let (bearer, commit) = (format!("Bearer {}", admin(&story.node)), branch());
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    for name in ["objects", "refs/heads"] {
+        let folder = story.repository().join(name);
+        let before = fs::metadata(&folder).unwrap().permissions();
+        give(&folder, PUSHER, 0o2750);
+        let refused = story.node.send("PUT", "/api/admin/scripts/a", &headers, br#"{"source":"\"two\""}"#);
+        assert_eq!(refused.status, 500, "{}", refused.text());
+        let problem = refused.json();
+        let detail = problem["detail"].as_str().unwrap();
+        let folder_named = format!("`user 61001` may not write into `{}`", folder.canonicalize().unwrap().display());
+        assert!(detail.starts_with("cannot write `") && detail.contains(&folder_named), "{problem}");
+        assert!(problem["hint"].as_str().unwrap().contains("start the node again"), "{problem}");
+        fs::set_permissions(&folder, before).unwrap();
+    }
+    assert_eq!((story.node.get("/a").text(), branch()), ("one".into(), commit));
+    let answer = story.node.send("PUT", "/api/admin/scripts/a", &headers, br#"{"source":"\"two\""}"#);
+    assert!(answer.status < 300, "{}", answer.text());
+    assert_eq!(story.node.get("/a").text(), "two");
+}
+
+#[test]
 fn what_the_node_may_not_read_is_named_with_its_user_and_the_way_out() {
     if !can_be_others() {
         return;

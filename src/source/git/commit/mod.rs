@@ -4,12 +4,13 @@
 mod build;
 mod objects;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use git2::{ErrorCode, Oid};
 
 use self::build::build;
 use super::{
+    denied,
     error::RepositoryError,
     mode::{FOLDER, LINK, SUBMODULE},
     reader::Reader,
@@ -100,15 +101,20 @@ pub(super) fn make(
     is_emptied: bool,
     now_s: i64,
 ) -> Result<Revision, EditError> {
-    let failed = |why: String| EditError::Failed { path: target.repository.display().to_string(), why };
+    let path = target.repository.display().to_string();
+    let failed = |why: String| EditError::Failed { path: path.clone(), why };
+    let refused = |error: io::Error| match denied::in_writing(target.repository, target.branch, &error) {
+        Some(denied) => failed(denied.to_string()),
+        None => EditError::refused(&path, "the repository", &error),
+    };
     let base = base(edit);
     let (commit, new_objects) = build(reader, target, edit, base, modes, is_emptied, now_s).map_err(|error| failed(said(reader, error)))?;
-    objects::write(target.repository, &new_objects).map_err(|error| failed(error.to_string()))?;
+    objects::write(target.repository, &new_objects).map_err(refused)?;
     match move_branch(target.repository, target.branch, base, &commit) {
         Ok(()) => Ok(Revision(commit)),
         Err(MoveError::Moved) => Err(EditError::Moved(format!("somebody has pushed to the branch `{}` meanwhile", target.branch))),
         Err(MoveError::InTheWay(other)) => Err(failed(format!("`{other}` is in the way of the branch `{}`", target.branch))),
-        Err(MoveError::Io(error)) => Err(failed(error.to_string())),
+        Err(MoveError::Io(error)) => Err(refused(error)),
     }
 }
 
