@@ -117,6 +117,7 @@ fn every_mistake_says_where_and_what_to_do() {
         "[journal]\nbatch = 0",
         "[journal]\nqueue = -1",
         "[retention]\nmax_count = 0",
+        "[retention]\nmax_age = \"30\"",
         "[log]\nlevel = \"loud\"",
         "[log]\nlevel = \"info,picloud::sync=loud\"",
         "[log]\nlevel = \"\"",

@@ -94,18 +94,26 @@ enum SpanText {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = match SpanText::deserialize(deserializer)? {
-            SpanText::Text(text) => text,
-            SpanText::Whole(number) => {
-                return Err(serde::de::Error::custom(format!("`{number}` has no unit; write \"{number}s\" for seconds, or \"250ms\"")));
-            }
-            SpanText::Fraction(number) => {
-                return Err(serde::de::Error::custom(format!("`{number}` has no unit, and a time no fraction; write \"250ms\"")));
-            }
+        let wrong = match SpanText::deserialize(deserializer)? {
+            SpanText::Text(text) => match humantime::parse_duration(&text) {
+                Ok(span) => return Ok(Self(span)),
+                Err(_) => text,
+            },
+            SpanText::Whole(number) => number.to_string(),
+            SpanText::Fraction(number) => number.to_string(),
         };
-        humantime::parse_duration(&text)
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom(format!("`{text}` is not a time; write it like \"2s\" or \"250ms\"")))
+        Err(serde::de::Error::custom(no_time(wrong.trim())))
+    }
+}
+
+/// Says why a text is no time.
+fn no_time(text: &str) -> String {
+    if text.parse::<u64>().is_ok() {
+        format!("`{text}` has no unit; write \"{text}s\" for seconds, or \"{text}ms\", \"{text}m\", \"{text}h\", \"{text}d\"")
+    } else if text.parse::<f64>().is_ok_and(f64::is_finite) {
+        format!("`{text}` has no unit, and a time no fraction and no sign; write \"250ms\"")
+    } else {
+        format!("`{text}` is not a time; write it like \"2s\" or \"250ms\"")
     }
 }
 
@@ -132,6 +140,15 @@ mod tests {
         let span = |text: &str| toml::from_str::<Sample>(&format!("span = {text}")).map(|sample| sample.span.unwrap().0);
         assert_eq!(span("\"2s\"").unwrap(), Duration::from_secs(2));
         assert_eq!(span("\"250ms\"").unwrap(), Duration::from_millis(250));
-        assert!(span("\"soon\"").unwrap_err().message().contains("250ms"));
+        for (wrong, said) in [
+            ("\"soon\"", "`soon` is not a time; write it like \"2s\" or \"250ms\""),
+            ("\"30\"", "`30` has no unit; write \"30s\" for seconds, or \"30ms\", \"30m\", \"30h\", \"30d\""),
+            ("30", "`30` has no unit; write \"30s\" for seconds, or \"30ms\", \"30m\", \"30h\", \"30d\""),
+            ("\" 7 \"", "`7` has no unit; write \"7s\" for seconds, or \"7ms\", \"7m\", \"7h\", \"7d\""),
+            ("\"1.5\"", "`1.5` has no unit, and a time no fraction and no sign; write \"250ms\""),
+            ("-2", "`-2` has no unit, and a time no fraction and no sign; write \"250ms\""),
+        ] {
+            assert_eq!(span(wrong).unwrap_err().message(), said, "{wrong}");
+        }
     }
 }
