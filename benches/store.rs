@@ -98,6 +98,7 @@ async fn deployment(database: &str, store: &Store) {
                 route,
                 guards: Vec::new(),
                 files: files.into_iter().collect(),
+                limits: Box::default(),
             })
         })
         .collect();

@@ -40,9 +40,9 @@ use self::{
     check_budget::{CheckBudget, ClassBudgetError},
     class::{Class, ClassKey},
     program::LinkedModule,
-    script::Script,
+    script::{Compiled, Files, LimitsOf, Script, ScriptKey},
 };
-use crate::function::{Diagnostic, Digest, FilePath, LimitPolicy, Limits, SharedFunction, Tree, Version};
+use crate::function::{Diagnostic, LimitPolicy, Limits, SharedFunction, Version};
 
 /// Compiles and runs functions. One for the whole node; cheap to clone.
 #[derive(Clone)]
@@ -64,7 +64,7 @@ struct Shared {
     programs: Mutex<HashMap<Version, Weak<Program>>>,
 }
 
-type ScriptCache = HashMap<(FilePath, Digest), Arc<Result<Arc<Script>, Vec<Diagnostic>>>>;
+type ScriptCache = HashMap<ScriptKey, Compiled>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while a cache is held leaves it whole: entries are inserted complete.
@@ -115,11 +115,16 @@ impl Engine {
     ///
     /// There is one program of a version at a time, and so one function: the program's. Whoever keeps a function keeps that one.
     pub fn program(&self, function: &SharedFunction) -> Result<Arc<Program>, Vec<Diagnostic>> {
+        self.program_of(function, &|file| Ok(function.limits_of(file, &self.policy().default)))
+    }
+
+    /// The same for a function of a tree, some of whose files may have no limits because their settings are wrong.
+    pub fn program_of(&self, function: &SharedFunction, limits: &LimitsOf<'_>) -> Result<Arc<Program>, Vec<Diagnostic>> {
         let held = |programs: &HashMap<Version, Weak<Program>>| programs.get(&function.version).and_then(Weak::upgrade);
         if let Some(program) = held(&lock(&self.shared.programs)) {
             return Ok(program);
         }
-        let program = Arc::new(link::link(self, function)?);
+        let program = Arc::new(link::link(self, function, limits)?);
         let mut programs = lock(&self.shared.programs);
         // Another check may have been faster.
         Ok(held(&programs).unwrap_or_else(|| {
@@ -142,9 +147,9 @@ impl Engine {
         self.forget_dropped();
     }
 
-    /// Forgets what this tree and every program that is still held do not need.
-    pub fn forget_all_but(&self, tree: &Tree) {
-        lock(&self.shared.scripts).retain(|(path, digest), _| tree.get(path).is_some_and(|content| content.digest == *digest));
+    /// Forgets what these files and every program that is still held do not need.
+    pub fn forget_all_but(&self, files: Files<'_, '_>) {
+        lock(&self.shared.scripts).retain(|key, _| files.has(key));
         self.forget_dropped();
     }
 

@@ -8,7 +8,7 @@ use super::{
     Engine,
     class::Class,
     module::{self, Imports},
-    script::Script,
+    script::{Files, Script},
 };
 use crate::function::{Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
 
@@ -45,17 +45,17 @@ pub struct LinkedModule {
 }
 
 /// Returns the files that a file needs, itself included: imports of imports too. Files that do not compile are in it and end their branch.
-pub fn closure(engine: &Engine, tree: &Tree, roots: impl IntoIterator<Item = FilePath>) -> Tree {
+pub fn closure(engine: &Engine, all: Files<'_, '_>, roots: impl IntoIterator<Item = FilePath>) -> Tree {
     let mut files = Tree::new();
     let mut open: Vec<FilePath> = roots.into_iter().collect();
     while let Some(file) = open.pop() {
-        let Some((file, content)) = tree.get_key_value(&file) else { continue };
+        let Some((file, content)) = all.tree.get_key_value(&file) else { continue };
         if files.insert(file.clone(), content.clone()).is_some() {
             continue;
         }
-        if let Ok(script) = engine.script(file, content).as_ref() {
+        if let Some(Ok(script)) = all.script(engine, file).as_deref() {
             for import in &script.references.imports {
-                if let Ok(path) = module::resolve(file, &import.path, |path| tree.contains_key(path)) {
+                if let Ok(path) = module::resolve(file, &import.path, |path| all.tree.contains_key(path)) {
                     open.push(path.into());
                 }
             }

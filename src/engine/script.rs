@@ -9,6 +9,7 @@ use rhai::{AST, Scope};
 
 use super::{
     Engine,
+    class::ClassKey,
     context::CTX,
     lint::{
         self,
@@ -18,11 +19,7 @@ use super::{
     plan::{RunPlan, build::RunStage},
     syntax,
 };
-use crate::function::{
-    Content, Diagnostic, FilePath, Position, Role, foreign,
-    front_matter::ScriptFile,
-    settings::{self, WrittenSettings},
-};
+use crate::function::{Content, Diagnostic, Digest, FilePath, Limits, Role, Tree, front_matter::ScriptFile};
 
 /// A file that compiled.
 #[derive(Debug)]
@@ -31,8 +28,6 @@ pub struct Script {
     pub file: FilePath,
     /// Its bytes, for the source lines of findings that come later. They are UTF-8.
     content: Content,
-    /// What its front-matter says.
-    pub settings: WrittenSettings,
     /// What to run.
     pub ast: AST,
     /// The same, for most runs; made at the first.
@@ -95,24 +90,9 @@ impl From<Vec<Diagnostic>> for CompileError {
 }
 
 /// Compiles one file by itself.
-fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Script, CompileError> {
-    let limit = engine.policy().file;
-    if content.bytes.len() > limit.bytes() {
-        let message = format!("the file has {} bytes, above the limit of {limit}", content.bytes.len());
-        let error = Diagnostic::error(file.clone(), message).hint("split it into modules, or raise `file` in the section `[limits]`");
-        return Err(vec![error].into());
-    }
-    let text = std::str::from_utf8(&content.bytes).map_err(|error| {
-        let valid = String::from_utf8_lossy(&content.bytes[..error.valid_up_to()]);
-        let position = Position::of_offset(&valid, valid.len());
-        vec![Diagnostic::error(file.clone(), "the file is not UTF-8 text").at(&valid, position).hint("save it as UTF-8")]
-    })?;
-    if let Some(found) = foreign::in_place_of_a_script(file, text) {
-        return Err(vec![found].into());
-    }
-    let ScriptFile { settings, script } = ScriptFile::parse(file, text).map_err(|diagnostic| vec![*diagnostic])?;
-    let limits = settings::resolve(engine.policy(), &settings)?.limits;
-    let class = engine.class(&limits).map_err(|why| CompileError::NoRoom(Box::new(why.in_file(file))))?;
+fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits) -> Result<Script, CompileError> {
+    let ScriptFile { text, script, .. } = ScriptFile::read(file, content, engine.policy().file).map_err(|found| vec![*found])?;
+    let class = engine.class(limits).map_err(|why| CompileError::NoRoom(Box::new(why.in_file(file))))?;
     if let Some((at, message)) = lint::lists::endless(&class.rhai, &script) {
         return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
@@ -122,7 +102,7 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Script
     let mut ast = class
         .rhai
         .compile_with_scope(&scope, &script)
-        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, &limits, engine.policy())])?;
+        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, limits, engine.policy())])?;
     ast.set_source(file.as_ref());
     let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
     if Role::of(file) != Some(Role::Module) {
@@ -133,20 +113,55 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content) -> Result<Script
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Script { file: file.clone(), content: content.clone(), settings, ast, plan: OnceLock::new(), references, methods, warnings })
+    Ok(Script { file: file.clone(), content: content.clone(), ast, plan: OnceLock::new(), references, methods, warnings })
 }
 
+/// A file compiled, or what is wrong with it.
+pub type Compiled = Arc<Result<Arc<Script>, Vec<Diagnostic>>>;
+
+/// Gives the limits that hold for a file, or why it has none.
+pub type LimitsOf<'a> = dyn Fn(&str) -> Result<&'a Limits, &'a [Diagnostic]> + 'a;
+
+/// The files that are compiled together.
+#[derive(Clone, Copy)]
+pub struct Files<'a, 'l> {
+    /// What is in them.
+    pub tree: &'a Tree,
+    /// What holds for each.
+    pub limits: &'a LimitsOf<'l>,
+}
+
+impl Files<'_, '_> {
+    /// Compiles one of them by itself, if it is there.
+    pub fn script(&self, engine: &Engine, file: &str) -> Option<Compiled> {
+        let (file, content) = self.tree.get_key_value(file)?;
+        Some(match (self.limits)(file) {
+            Ok(limits) => engine.script(file, content, limits),
+            Err(found) => Arc::new(Err(found.to_vec())),
+        })
+    }
+
+    /// Returns whether this is what one of them compiles to.
+    pub(super) fn has(&self, (file, digest, class): &ScriptKey) -> bool {
+        let is_same = self.tree.get(file).is_some_and(|content| content.digest == *digest);
+        is_same && (self.limits)(file).is_ok_and(|limits| ClassKey::of(limits) == *class)
+    }
+}
+
+/// All that decides what compiling a file gives.
+pub type ScriptKey = (FilePath, Digest, ClassKey);
+
 impl Engine {
-    /// Compiles one file by itself, or returns what that gave the last time.
-    pub fn script(&self, file: &FilePath, content: &Content) -> Arc<Result<Arc<Script>, Vec<Diagnostic>>> {
+    /// Compiles one file by itself under these limits, or returns what that gave the last time.
+    pub fn script(&self, file: &FilePath, content: &Content, limits: &Limits) -> Compiled {
         if self.check.as_ref().is_some_and(|check| check.is_cancelled()) {
             return Arc::new(Err(vec![Diagnostic::error(file.clone(), "the check was cancelled")]));
         }
-        let key = (file.clone(), content.digest);
+        let key = (file.clone(), content.digest, ClassKey::of(limits));
         if let Some(compiled) = self.scripts().get(&key) {
             return compiled.clone();
         }
-        let compiled = match compile(self, file, content) {
+        let compiled = match compile(self, file, content, limits) {
             Ok(script) => Ok(Arc::new(script)),
             Err(CompileError::Wrong(found)) => Err(found),
             Err(CompileError::NoRoom(error)) => return Arc::new(Err(vec![*error])),

@@ -1,12 +1,14 @@
 //! Takes the file of a script apart: the front-matter, which is TOML between two `+++` lines at the very top, and the script.
 
-use super::{Diagnostic, FilePath, Position, foreign, settings::WrittenSettings};
+use super::{Content, Diagnostic, FilePath, Position, foreign, quantity::Size, settings::WrittenSettings};
 
 /// The file of a script, taken apart.
 #[derive(Debug)]
-pub struct ScriptFile {
-    /// What the front-matter says.
-    pub settings: WrittenSettings,
+pub struct ScriptFile<'a> {
+    /// All of it.
+    pub text: &'a str,
+    /// The TOML of its front-matter, if it has one.
+    toml: Option<&'a str>,
     /// The script with the front-matter's lines left blank, so that positions in it are positions in the file.
     pub script: String,
 }
@@ -14,27 +16,60 @@ pub struct ScriptFile {
 /// The line that opens and closes the front-matter.
 const FENCE: &str = "+++";
 
-impl ScriptFile {
+/// What a file may begin with before its text.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Returns whether a file may have a front-matter. Most have none, and nothing else of them needs to be read to know that.
+pub fn may_have(content: &Content) -> bool {
+    let mut mark = [0; 4];
+    let mark = BYTE_ORDER_MARK.encode_utf8(&mut mark).as_bytes();
+    content.bytes.strip_prefix(mark).unwrap_or(&content.bytes).starts_with(FENCE.as_bytes())
+}
+
+impl<'a> ScriptFile<'a> {
+    /// Reads a file of at most this size, and takes it apart. The error says where in the file, and why.
+    pub fn read(file: &FilePath, content: &'a Content, limit: Size) -> Result<Self, Box<Diagnostic>> {
+        if content.bytes.len() > limit.bytes() {
+            let message = format!("the file has {} bytes, above the limit of {limit}", content.bytes.len());
+            let error = Diagnostic::error(file.clone(), message);
+            return Err(Box::new(error.hint("split it into modules, or raise `file` in the section `[limits]`")));
+        }
+        let text = std::str::from_utf8(&content.bytes).map_err(|error| {
+            let valid = String::from_utf8_lossy(&content.bytes[..error.valid_up_to()]);
+            let position = Position::of_offset(&valid, valid.len());
+            Box::new(Diagnostic::error(file.clone(), "the file is not UTF-8 text").at(&valid, position).hint("save it as UTF-8"))
+        })?;
+        match foreign::in_place_of_a_script(file, text) {
+            Some(found) => Err(Box::new(found)),
+            None => Ok(Self { text, ..Self::split(file, text)? }),
+        }
+    }
+
     /// Takes a file apart. The error says where in the file, and why.
-    pub fn parse(file: &FilePath, text: &str) -> Result<Self, Box<Diagnostic>> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    pub fn split(file: &FilePath, text: &'a str) -> Result<Self, Box<Diagnostic>> {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         if let Some(rest) = text.strip_prefix("#!") {
             // For a shell, as Rhai's own runner has it. The line stays, so that positions are those of the file.
-            return Self::without_front_matter(file, rest.find('\n').map_or("", |end| &rest[end..]));
+            return Self::without_front_matter(file, text, rest.find('\n').map_or("", |end| &rest[end..]));
         }
         let split = split(text).map_err(|at| {
             let error = Diagnostic::error(file.clone(), "the front-matter is not closed").at(text, at);
             Box::new(error.hint(format!("end it with a line that holds only `{FENCE}`")))
         })?;
-        let Some((toml, script)) = split else { return Self::without_front_matter(file, text) };
+        let Some((toml, script)) = split else { return Self::without_front_matter(file, text, text) };
         let blank = "\n".repeat(toml.matches('\n').count() + 2);
-        Ok(Self { settings: WrittenSettings::parse(file, toml)?, script: blank + script })
+        Ok(Self { text, toml: Some(toml), script: blank + script })
     }
 
-    fn without_front_matter(file: &FilePath, script: &str) -> Result<Self, Box<Diagnostic>> {
+    /// Returns what the front-matter says; none if there is none. The error says where in the file, and why.
+    pub fn settings(&self, file: &FilePath) -> Result<Option<WrittenSettings>, Box<Diagnostic>> {
+        self.toml.map(|toml| WrittenSettings::parse(file, toml)).transpose()
+    }
+
+    fn without_front_matter(file: &FilePath, text: &'a str, script: &str) -> Result<Self, Box<Diagnostic>> {
         match foreign::misplaced_front_matter(file, script) {
             Some(misplaced) => Err(Box::new(misplaced)),
-            None => Ok(Self { settings: WrittenSettings::nothing(file), script: script.into() }),
+            None => Ok(Self { text, toml: None, script: script.into() }),
         }
     }
 }
@@ -72,9 +107,13 @@ mod tests {
     };
 
     fn parse_file(file: &str, text: &str) -> Result<(Manifest, String), String> {
-        let ScriptFile { settings, script } = ScriptFile::parse(&file.into(), text).map_err(|found| found.to_string())?;
-        let manifest = resolve(&LimitPolicy::default(), &settings);
-        manifest.map(|manifest| (manifest, script)).map_err(|found| found.iter().map(ToString::to_string).collect())
+        let file = file.into();
+        let split = ScriptFile::split(&file, text).map_err(|found| found.to_string())?;
+        let manifest = match split.settings(&file).map_err(|found| found.to_string())? {
+            Some(settings) => resolve(&LimitPolicy::default(), &settings),
+            None => Ok(Manifest::default()),
+        };
+        manifest.map(|manifest| (manifest, split.script)).map_err(|found| found.iter().map(ToString::to_string).collect())
     }
 
     fn parse(text: &str) -> Result<(Manifest, String), String> {

@@ -16,6 +16,7 @@ pub mod route;
 pub mod settings;
 pub mod toml_text;
 pub mod tree;
+pub mod tree_settings;
 pub mod unicode;
 pub mod within;
 
@@ -31,6 +32,7 @@ pub use name::{FilePath, FunctionName, ScriptId};
 pub use role::Role;
 pub use route::Route;
 pub use tree::{Content, Tree};
+pub use tree_settings::TreeSettings;
 
 /// One `.rhai` file that serves requests, with everything that decides how it behaves. Immutable: another content is another version.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,12 +52,22 @@ pub struct Function {
     /// The function's own file, its guards, and every module that they import, directly or not, with their contents, in order of path.
     /// Nearly always it is one file, for which a [`Tree`] takes ten times the room.
     pub files: Box<[(FilePath, Content)]>,
+    /// The limits of those guards and modules that have others than the node's default ones. What compiling a file gives depends on them.
+    pub limits: Box<[(FilePath, Limits)]>,
 }
 
 impl Function {
     /// Returns its files as a tree.
     pub fn tree(&self) -> Tree {
         self.files.iter().cloned().collect()
+    }
+
+    /// Returns the limits that hold for one of its files on a node with these default ones.
+    pub fn limits_of<'a>(&'a self, file: &str, default: &'a Limits) -> &'a Limits {
+        if file == self.name.file() {
+            return &self.manifest.limits;
+        }
+        self.limits.iter().find(|(other, _)| **other == *file).map_or(default, |(_, limits)| limits)
     }
 }
 

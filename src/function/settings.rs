@@ -69,11 +69,6 @@ impl Auth {
 const LINES_BEFORE: u32 = 1;
 
 impl WrittenSettings {
-    /// Returns the settings of a file that writes none.
-    pub fn nothing(file: &FilePath) -> Self {
-        Self { file: file.clone(), toml: Box::default(), keys: Keys::default() }
-    }
-
     /// Reads the TOML of a file's front-matter. The error says where in the file, and why.
     pub fn parse(file: &FilePath, toml: &str) -> Result<Self, Box<Diagnostic>> {
         let keys = toml_text::parse(toml).map_err(|problem| {

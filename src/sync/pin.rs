@@ -9,8 +9,8 @@ use std::{
 use super::check::Functions;
 use crate::{
     deployment::{Pin, shortened},
-    engine::{Engine, program},
-    function::{Diagnostic, Digest, FilePath, Role, SharedFunction, Tree},
+    engine::{Engine, program, script::Files},
+    function::{Diagnostic, Digest, FilePath, Role, SharedFunction, Tree, TreeSettings},
 };
 
 /// The parts of a rollback that stay, and those that end.
@@ -79,8 +79,10 @@ pub fn kept(engine: &Engine, pin: &Pin, wanted: CheckedTree<'_>, live: CheckedTr
     let is_as_abandoned = |(file, abandoned): &(&FilePath, &Option<Digest>)| wanted.digest(file) == **abandoned;
     let back: BTreeSet<FilePath> = pin.files.iter().filter(is_as_abandoned).map(|(file, _)| file.clone()).collect();
     let is_changed = |file: &FilePath| wanted.digest(file) != live.digest(file);
+    let settings = [wanted, live].map(|state| TreeSettings::of(engine.policy(), state.tree));
     let closure = |state: CheckedTree<'_>, roots: Vec<FilePath>| -> BTreeSet<FilePath> {
-        program::closure(engine, state.tree, roots).into_keys().collect()
+        let settings = &settings[usize::from(std::ptr::eq(state.tree, live.tree))];
+        program::closure(engine, Files { tree: state.tree, limits: &|file| settings.limits(file) }, roots).into_keys().collect()
     };
     // What a commit itself does to a guard is meant.
     let guards = live.tree.keys().filter(|file| is_guard(file) && (back.contains(*file) || !is_changed(file)));

@@ -1,6 +1,6 @@
 //! Front-matter: whatever a file holds, it is taken apart or its place is told.
 
-use picloud::function::{Diagnostic, LimitPolicy, front_matter::ScriptFile, settings::resolve};
+use picloud::function::{Diagnostic, LimitPolicy, Manifest, front_matter::ScriptFile, settings::resolve};
 
 use crate::harness::{fuzz, kind};
 
@@ -10,8 +10,13 @@ fn manifest() {
     fuzz("manifest", move |input| {
         let text = String::from_utf8_lossy(input);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let file = ScriptFile::parse(&"f.rhai".into(), text).map_err(|found| vec![*found]);
-        match file.and_then(|ScriptFile { settings, script }| Ok((resolve(&policy, &settings)?, script))) {
+        let file = "f.rhai".into();
+        let split = ScriptFile::split(&file, text).map_err(|found| vec![*found]);
+        let with_settings = |split: ScriptFile| match split.settings(&file).map_err(|found| vec![*found])? {
+            Some(settings) => Ok((resolve(&policy, &settings)?, split.script)),
+            None => Ok((Manifest::default(), split.script)),
+        };
+        match split.and_then(with_settings) {
             Ok((manifest, script)) => {
                 // Positions in the script are positions in the file: a front-matter that ends the file has no line after it.
                 let missing = text.matches('\n').count().abs_diff(script.matches('\n').count());

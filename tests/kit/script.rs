@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use picloud::{
     deployment::DeploymentId,
-    engine::{Control, Engine, program},
+    engine::{Control, Engine, program, script::Files},
     execution::{Execution, ExecutionId, Finished, HttpRequest, Invocation, Trigger},
     function::{
-        Content, Diagnostic, Function, FunctionName, LimitPolicy, Role, Route, ScriptId, SharedFunction, Tree, route::Methods, settings,
+        Content, Diagnostic, Function, FunctionName, LimitPolicy, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings, route::Methods,
     },
     sync::check::Checker,
 };
@@ -21,18 +21,21 @@ pub fn tree(files: &[(&str, &str)]) -> Tree {
 /// Makes the function of `f.rhai` in this tree.
 pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diagnostic>> {
     let file: picloud::function::FilePath = "f.rhai".into();
-    let script = engine.script(&file, &tree["f.rhai"]);
-    let script = script.as_ref().as_ref().map_err(Clone::clone)?;
+    let settings = TreeSettings::of(engine.policy(), tree);
+    let limits = |file: &str| settings.limits(file);
+    let all = Files { tree, limits: &limits };
+    all.script(engine, &file).unwrap().as_ref().as_ref().map_err(Clone::clone)?;
     let guards: Vec<_> = tree.keys().filter(|path| Role::of(path) == Some(Role::Guard)).cloned().collect();
-    let files = program::closure(engine, tree, guards.iter().cloned().chain([file.clone()]));
+    let files = program::closure(engine, all, guards.iter().cloned().chain([file.clone()]));
     let name = FunctionName::new("f");
     Ok(Arc::new(Function {
         script_id: ScriptId::of(&name),
         version: program::version(&file, &files),
         name,
-        manifest: settings::resolve(engine.policy(), &script.settings)?,
+        manifest: settings.manifest(&file).map_err(<[_]>::to_vec)?.as_ref().clone(),
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards,
+        limits: settings.own_limits(files.keys()),
         files: files.into_iter().collect(),
     }))
 }

@@ -138,6 +138,7 @@ pub fn function(path: &FilePath, content: &Content) -> Function {
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards: Vec::new(),
         files: Box::new([(path.clone(), content.clone())]),
+        limits: Box::default(),
     }
 }
 

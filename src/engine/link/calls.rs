@@ -17,7 +17,7 @@ use crate::{
     function::{Diagnostic, diagnostic::near_miss},
 };
 
-impl Linker<'_> {
+impl Linker<'_, '_> {
     /// Reports constants that a module does not have. Where two imports have one alias, nobody knows here which of them is meant.
     pub(super) fn check_constants(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {
         for constant in &script.references.constants {

@@ -23,7 +23,7 @@ use crate::{
     function::Diagnostic,
 };
 
-impl Linker<'_> {
+impl Linker<'_, '_> {
     /// Runs a module's top level once, under the limits that hold by default and what is left to the check.
     pub(super) fn evaluate(&mut self, script: Arc<Script>) -> Option<Arc<LinkedModule>> {
         let shared = &self.engine.shared;

@@ -12,17 +12,17 @@ use super::{
     Engine,
     module::{self, Imports},
     program::{LinkedModule, Program, closure, version},
-    script::Script,
+    script::{Files, LimitsOf, Script},
 };
-use crate::function::{Diagnostic, FilePath, SharedFunction, Tree};
+use crate::function::{Diagnostic, FilePath, SharedFunction};
 
 /// Joins a function with its modules. The errors are about any of its files.
-pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<Diagnostic>> {
+pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -> Result<Program, Vec<Diagnostic>> {
     let file: FilePath = function.name.file().into();
     let tree = function.tree();
     let mut linker = Linker {
         engine,
-        tree: &tree,
+        files: Files { tree: &tree, limits },
         imports: Imports::default(),
         modules: HashMap::new(),
         found: BTreeSet::new(),
@@ -46,9 +46,9 @@ pub fn link(engine: &Engine, function: &SharedFunction) -> Result<Program, Vec<D
     }
 }
 
-struct Linker<'a> {
+struct Linker<'a, 'l> {
     engine: &'a Engine,
-    tree: &'a Tree,
+    files: Files<'a, 'l>,
     imports: Imports,
     /// `None` while a module is being linked, or after it failed: what imports it then is not linked again.
     modules: HashMap<FilePath, Option<Arc<LinkedModule>>>,
@@ -56,7 +56,7 @@ struct Linker<'a> {
     warnings: BTreeSet<Diagnostic>,
 }
 
-impl Linker<'_> {
+impl Linker<'_, '_> {
     /// Returns whether one of these, or of the modules that they import, changes values where they are.
     fn changes_in_place<'a>(&'a self, mut roots: impl Iterator<Item = &'a Arc<Script>>) -> bool {
         let mut modules = self.modules.values().flatten().map(|module| &module.script);
@@ -64,8 +64,7 @@ impl Linker<'_> {
     }
 
     fn script(&mut self, file: &FilePath) -> Option<Arc<Script>> {
-        let content = self.tree.get(file)?;
-        match self.engine.script(file, content).as_ref() {
+        match self.files.script(self.engine, file)?.as_ref() {
             Ok(script) => Some(script.clone()),
             Err(diagnostics) => {
                 self.found.extend(diagnostics.iter().cloned());
@@ -86,7 +85,7 @@ impl Linker<'_> {
         let mut by_alias: HashMap<&str, Option<Arc<LinkedModule>>> = HashMap::new();
         for import in &script.references.imports {
             let report = |message: String| script.at(import.position, message);
-            let file: FilePath = match module::resolve(&script.file, &import.path, |path| self.tree.contains_key(path)) {
+            let file: FilePath = match module::resolve(&script.file, &import.path, |path| self.files.tree.contains_key(path)) {
                 Ok(file) => file.into(),
                 Err(error) => {
                     by_alias.insert(import.alias.as_deref().unwrap_or_default(), None);
@@ -126,7 +125,7 @@ impl Linker<'_> {
         if self.found.len() > before {
             return None;
         }
-        let key = version(file, &closure(self.engine, self.tree, [file.clone()]));
+        let key = version(file, &closure(self.engine, self.files, [file.clone()]));
         let module = match self.engine.cached_module(key) {
             Some(module) => module,
             None => {

@@ -13,9 +13,11 @@ use proptest::{
 };
 
 use crate::{
-    engine::{Control, Engine, Program, program},
+    engine::{Control, Engine, Program, program, script::Files},
     execution::{Execution, Finished, HttpRequest, Invocation, Param, Trigger},
-    function::{Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, route::Methods, settings},
+    function::{
+        Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, TreeSettings, route::Methods,
+    },
     id::{DeploymentId, ExecutionId},
 };
 
@@ -61,19 +63,22 @@ const GUARD: &str = "_middleware.rhai";
 fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Program>> {
     let mut tree: Tree = [("f.rhai".into(), Content::new(script.as_bytes()))].into();
     tree.extend(guard.map(|guard| (GUARD.into(), Content::new(guard.as_bytes()))));
-    let file = "f.rhai".into();
-    let compiled = engine.script(&file, &tree["f.rhai"]);
-    let script = compiled.as_ref().as_ref().ok()?;
+    let file: FilePath = "f.rhai".into();
+    let settings = TreeSettings::of(engine.policy(), &tree);
+    let limits = |file: &str| settings.limits(file);
+    let all = Files { tree: &tree, limits: &limits };
+    all.script(engine, &file)?.as_ref().as_ref().ok()?;
     let guards: Vec<FilePath> = guard.map(|_| GUARD.into()).into_iter().collect();
-    let files = program::closure(engine, &tree, guards.iter().cloned().chain([file.clone()]));
+    let files = program::closure(engine, all, guards.iter().cloned().chain([file.clone()]));
     let name = FunctionName::new("f");
     let function: SharedFunction = Arc::new(Function {
         script_id: ScriptId::of(&name),
         version: program::version(&file, &files),
         name,
-        manifest: settings::resolve(engine.policy(), &script.settings).unwrap(),
+        manifest: settings.manifest(&file).unwrap().as_ref().clone(),
         route: Route { segments: Vec::new().into(), methods: Methods::Any },
         guards,
+        limits: settings.own_limits(files.keys()),
         files: files.into_iter().collect(),
     });
     engine.program(&function).ok()

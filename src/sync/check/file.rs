@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::{Engine, Program, module, module::ImportError, program},
+    engine::{Engine, Program, module, module::ImportError, program, script::Files},
     function::{
-        Content, Diagnostic, FilePath, Function, FunctionName, Role, Route, ScriptId, SharedFunction, Tree,
+        Content, Diagnostic, FilePath, Function, FunctionName, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
         diagnostic::near_miss,
         role::guard_paths,
         route::{FileRoute, file::check_path, methods::combine, stray::stray},
-        settings,
     },
 };
 
@@ -23,7 +22,14 @@ pub(super) struct FileReport {
 }
 
 /// Checks one file of a tree. `before` is the function that it was in the last one.
-pub(super) fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content: &Content, before: Option<&SharedFunction>) -> FileReport {
+pub(super) fn check_file(
+    engine: &Engine,
+    tree: &Tree,
+    settings: &TreeSettings,
+    path: &FilePath,
+    content: &Content,
+    before: Option<&SharedFunction>,
+) -> FileReport {
     let (role, (file_route, diagnostics)) = (Role::of(path), check_path(path));
     let mut report = FileReport { diagnostics, ..FileReport::default() };
     report.diagnostics.extend(stray(path, |other| tree.contains_key(other)));
@@ -35,7 +41,14 @@ pub(super) fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content:
         report.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
         return report;
     }
-    let script = engine.script(path, content);
+    let manifest = match settings.manifest(path) {
+        Ok(manifest) => manifest,
+        Err(found) => {
+            report.diagnostics.extend(found.iter().cloned());
+            return report;
+        }
+    };
+    let script = engine.script(path, content, &manifest.limits);
     let script = match script.as_ref() {
         Ok(script) => script,
         Err(found) => {
@@ -55,13 +68,6 @@ pub(super) fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content:
         report.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
     }
     let Some(FileRoute { segments, method }) = file_route else { return report };
-    let manifest = match settings::resolve(engine.policy(), &script.settings) {
-        Ok(manifest) => manifest,
-        Err(found) => {
-            report.diagnostics.extend(found);
-            return report;
-        }
-    };
     let methods = match combine(method, manifest.methods.as_deref()) {
         Ok(methods) => methods,
         Err(problem) => {
@@ -73,7 +79,8 @@ pub(super) fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content:
         return report;
     }
     let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
-    let files = program::closure(engine, tree, guards.iter().cloned().chain([path.clone()]));
+    let limits = |file: &str| settings.limits(file);
+    let files = program::closure(engine, Files { tree, limits: &limits }, guards.iter().cloned().chain([path.clone()]));
     let version = program::version(path, &files);
     let function = match before {
         Some(before) if before.version == version => before.clone(),
@@ -81,10 +88,12 @@ pub(super) fn check_file(engine: &Engine, tree: &Tree, path: &FilePath, content:
             let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
             let route = Route { segments: segments.into(), methods };
             let script_id = ScriptId::of(&name);
-            Arc::new(Function { name, script_id, version, manifest, route, guards, files: files.into_iter().collect() })
+            let limits = settings.own_limits(files.keys().filter(|file| *file != path));
+            let (manifest, files) = ((**manifest).clone(), files.into_iter().collect());
+            Arc::new(Function { name, script_id, version, manifest, route, guards, files, limits })
         }
     };
-    match engine.program(&function) {
+    match engine.program_of(&function, &limits) {
         // Not `function`: another table may hold the same version, and two tables share one function.
         Ok(program) => {
             report.diagnostics.extend(program.warnings.iter().cloned());

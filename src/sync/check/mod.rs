@@ -11,8 +11,8 @@ use std::{
 
 use self::file::{FileReport, check_file};
 use crate::{
-    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget},
-    function::{Diagnostic, FilePath, Role, SharedFunction, Tree, Version, route::conflicts::conflicts, tree::differences},
+    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, script::Files},
+    function::{Diagnostic, FilePath, Role, SharedFunction, Tree, TreeSettings, Version, route::conflicts::conflicts, tree::differences},
 };
 
 /// The functions of a tree, by file.
@@ -40,6 +40,8 @@ pub struct Checker {
     /// Set when nobody waits for the result any more.
     cancel: CancelFlag,
     tree: Arc<Tree>,
+    /// Of the files of the tree.
+    settings: Arc<TreeSettings>,
     functions: Arc<Functions>,
     /// Mistakes in single files. Files without mistakes are not in it.
     found: BTreeMap<FilePath, Vec<Diagnostic>>,
@@ -55,14 +57,15 @@ impl Checker {
     /// Makes a checker that has seen nothing.
     pub fn new(engine: Arc<Engine>) -> Self {
         Self {
-            engine,
             cancel: CancelFlag::default(),
             tree: Arc::default(),
+            settings: Arc::new(TreeSettings::new(engine.policy())),
             functions: Arc::default(),
             found: BTreeMap::new(),
             conflicts: Vec::new(),
             refused: BTreeSet::new(),
             programs: HashMap::new(),
+            engine,
         }
     }
 
@@ -72,6 +75,7 @@ impl Checker {
             engine: self.engine.clone(),
             cancel,
             tree: self.tree.clone(),
+            settings: self.settings.clone(),
             functions: self.functions.clone(),
             found: self.found.clone(),
             conflicts: self.conflicts.clone(),
@@ -85,6 +89,10 @@ impl Checker {
         let budget = Arc::new(CheckBudget::new(self.engine.policy(), self.cancel.clone()));
         let engine = self.engine.within(budget.clone());
         let mut changed = differences(&self.tree, tree);
+        if !changed.is_empty() {
+            let settings = Arc::make_mut(&mut self.settings);
+            changed.iter().for_each(|path| settings.set(path, tree.get(path)));
+        }
         // A module or a guard may matter to any file, by being there or by being gone. Any other file may matter to one with a mistake: it may be
         // named there in the place of a module.
         if changed.iter().any(|path| matches!(Role::of(path), Some(Role::Guard | Role::Module))) {
@@ -105,7 +113,7 @@ impl Checker {
             }
             let (before, refusals) = (self.functions.get(path).cloned(), budget.refusals());
             let checked = match tree.get(path) {
-                Some(content) => check_file(&engine, tree, path, content, before.as_ref()),
+                Some(content) => check_file(&engine, tree, &self.settings, path, content, before.as_ref()),
                 None => FileReport::default(),
             };
             match budget.refusals() > refusals {
@@ -149,6 +157,6 @@ impl Checker {
     pub fn forget_others(&mut self) {
         let kept: HashSet<Version> = self.functions.values().map(|function| function.version).collect();
         self.programs.retain(|version, _| kept.contains(version));
-        self.engine.forget_all_but(&self.tree);
+        self.engine.forget_all_but(Files { tree: &self.tree, limits: &|file| self.settings.limits(file) });
     }
 }
