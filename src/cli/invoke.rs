@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::bail;
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, HeaderValue, StatusCode, header::ALLOW};
@@ -20,11 +20,11 @@ use crate::{
     clock::SystemClock,
     config::Config,
     deployment::DeploymentId,
-    engine::Control,
     execution::{ExecutionId, HttpRequest, Invocation, Reply, Trigger},
     function::{Diagnostic, SharedFunction, diagnostic::near_miss, reserved::is_reserved, route::methods::join},
     id::{Ids, NodeNumber},
     live::router::{Match, Router},
+    node,
     sync::fallback::GoodTree,
 };
 
@@ -120,11 +120,8 @@ impl Invoke {
         let execution_id = ExecutionId(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()).next());
         let invocation = Box::new(Invocation::new(execution_id, DeploymentId(0), Trigger::Cli, request));
         let finished = {
-            let (function, engine) = (function.clone(), checked.engine.clone());
-            on_script_stack(config, move || -> anyhow::Result<_> {
-                let program = engine.program(&function).map_err(|found| anyhow!("{}", found[0]))?;
-                engine.run(&program, invocation, Control::default()).context("the body is malformed (400)")
-            })??
+            let (engine, capacity, function) = (checked.engine.clone(), config.executor.clone(), function.clone());
+            on_script_stack(config, move || node::execute_once(engine, &capacity, &function, invocation))??
         };
         answer::tell_log(&finished.execution);
         match finished.reply {

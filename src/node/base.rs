@@ -8,7 +8,10 @@ use crate::{
     clock::{SharedClock, SystemClock},
     config::Config,
     engine::Engine,
-    executor::{SharedExecutor, local::LocalExecutor},
+    executor::{
+        SharedExecutor,
+        local::{Capacity, LocalExecutor, OnAbandoned},
+    },
     id::{Ids, NodeNumber},
     live::Live,
     runner::Recorder,
@@ -56,10 +59,14 @@ impl Base {
     }
 }
 
+/// Makes an executor that runs functions in this process.
+pub fn local_executor(engine: Arc<Engine>, capacity: &Capacity, on_abandoned: OnAbandoned) -> SharedExecutor {
+    Arc::new(LocalExecutor::new(engine, capacity, on_abandoned))
+}
+
 fn executor(config: &Config, engine: &Arc<Engine>, recorder: &Recorder) -> SharedExecutor {
     let recorder = recorder.clone();
-    let abandoned = move |execution| recorder.record_abandoned(execution);
-    Arc::new(LocalExecutor::new(engine.clone(), &config.executor, Arc::new(abandoned)))
+    local_executor(engine.clone(), &config.executor, Arc::new(move |execution| recorder.record_abandoned(execution)))
 }
 
 /// Starts to trace. The last part of a request is that its execution reaches the store.

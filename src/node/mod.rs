@@ -6,6 +6,7 @@ mod data;
 mod database;
 mod files;
 mod listen;
+mod once;
 mod pushes;
 pub mod source;
 mod tasks;
@@ -17,7 +18,6 @@ use rustix::fs::Mode;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use self::data::{Announcement, admin_token, admin_token_file, running};
 use self::{
     app::Wiring,
     base::Base,
@@ -25,6 +25,10 @@ use self::{
     listen::Listeners,
     source::OpenedSource,
     tasks::Tasks,
+};
+pub use self::{
+    data::{Announcement, admin_token, admin_token_file, running},
+    once::execute_once,
 };
 use crate::{
     blocking,

@@ -70,6 +70,7 @@ const MAY_USE: [(&str, &[&str]); 29] = [
             "config",
             "deployment",
             "engine",
+            "execution",
             "executor",
             "function",
             "http",
@@ -190,12 +191,24 @@ fn some_crates_are_known_to_one_part_only() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The runner counts, traces and records what is executed. Who goes around it does none of that.
+/// The runner counts, traces and records what is executed. Who goes around it does none of that: a command without a node has nowhere to.
 #[test]
 fn only_the_runner_has_functions_executed() {
     let executes = |source: &Source| source.code.split_whitespace().collect::<String>().contains("executor.execute(");
     let found: Vec<_> = sources().into_iter().filter(executes).map(|source| source.path).collect();
-    assert_eq!(found, ["runner/attempt.rs"]);
+    assert_eq!(found, ["node/once.rs", "runner/attempt.rs"]);
+}
+
+/// A run has a place, a limit of how many there are, and somebody who stops it: the executor's. Who goes around it has none of that.
+#[test]
+fn only_the_executor_runs_programs() {
+    let runs = |source: &Source| {
+        let code = source.code.split_whitespace().collect::<String>();
+        ["engine.run", "Engine::run"].iter().any(|call| code.contains(call))
+    };
+    let found = sources().into_iter().filter(|source| source.part() != "engine" && runs(source));
+    let wrong: Vec<_> = found.filter(|source| source.part() != "executor").map(|source| source.path).collect();
+    assert!(wrong.is_empty(), "only the executor runs programs: {wrong:?}");
 }
 
 /// Seams whose implementations the node chooses.
