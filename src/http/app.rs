@@ -25,7 +25,7 @@ pub struct App {
     /// What was live.
     pub earlier: EarlierDeployments,
     /// Runs functions.
-    pub runner: Runner,
+    pub runner: Arc<Runner>,
     /// Where executions are recorded.
     pub journal: Journal,
     /// What a run may use where a front-matter is silent.

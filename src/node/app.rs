@@ -9,7 +9,6 @@ use super::{base::Base, data};
 use crate::{
     config::{Config, SourceConfig},
     http::{self, App, Auth, HttpSettings},
-    runner::Runner,
     source::git::backend::GitBackend,
     store::Store,
     sync::{
@@ -50,7 +49,7 @@ impl Wiring<'_> {
                 live: base.live.clone(),
                 stack_bytes: config.executor.stack_bytes,
             }),
-            runner: Runner::new(base.executor.clone(), base.ids.clone(), base.recorder.clone(), config.capture, base.tracer.clone()),
+            runner: base.runner.clone(),
             journal: base.journal.clone(),
             counts: http::Counts::new(base.ids.now_us()),
             connections: TaskTracker::new(),

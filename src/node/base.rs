@@ -14,7 +14,7 @@ use crate::{
     },
     id::{Ids, NodeNumber},
     live::Live,
-    runner::Recorder,
+    runner::{Recorder, Runner},
     store::journal::Journal,
     trace::{self, Tracer},
 };
@@ -29,12 +29,12 @@ pub struct Base {
     pub live: Arc<Live>,
     /// Takes executions to the store.
     pub journal: Journal,
-    /// Hands executions to the journal.
-    pub recorder: Recorder,
     /// Compiles functions.
     pub engine: Arc<Engine>,
     /// Runs functions.
     pub executor: SharedExecutor,
+    /// Every trigger's way to a run.
+    pub runner: Arc<Runner>,
     /// Traces requests, if the configuration says where to.
     pub tracer: Option<Tracer>,
 }
@@ -46,12 +46,15 @@ impl Base {
         let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
         let recorder = Recorder::new(journal.clone(), config.record);
         let engine = Arc::new(Engine::new(config.limits.clone()));
+        let ids = Arc::new(Ids::new(clock.clone(), number));
+        let executor = executor(config, &engine, &recorder);
+        let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
         Ok(Self {
-            ids: Arc::new(Ids::new(clock.clone(), number)),
+            runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone())),
+            ids,
             live: Arc::new(Live::default()),
-            executor: executor(config, &engine, &recorder),
-            recorder,
-            tracer: config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?,
+            executor,
+            tracer,
             clock,
             journal,
             engine,
