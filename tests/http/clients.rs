@@ -1,6 +1,6 @@
 //! Clients that are slow, odd, or gone.
 
-use std::{fs, net::Shutdown, time::Duration};
+use std::{net::Shutdown, time::Duration};
 
 use crate::kit::{
     client::Client,
@@ -110,18 +110,6 @@ fn an_old_client_is_answered_and_hung_up_on() {
 /// Whatever it is asked, it is never fast: runs that may be stopped are those on the pool.
 const ENDLESS: &str = "+++\ntimeout = \"120s\"\n[limits]\noperations = 5_000_000_000\nconcurrency = 1\n+++\nif ctx.request.query.end != () { for i in 0..50_000 {} return 1; }\nlog::info(\"begun\"); loop {}";
 
-/// CPU time that the threads of the pool have used, in hundredths of a second.
-fn ticks_of_runs(node: &Node) -> u64 {
-    let threads = fs::read_dir(format!("/proc/{}/task", node.pid())).unwrap().map_while(Result::ok);
-    let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
-    let ticks = stats.filter_map(|stat| {
-        let (_, fields) = stat.split_once("(run) ")?;
-        let fields: Vec<u64> = fields.split_whitespace().skip(11).take(2).map_while(|ticks| ticks.parse().ok()).collect();
-        Some(fields.iter().sum::<u64>())
-    });
-    ticks.sum()
-}
-
 #[test]
 fn a_run_stops_when_its_client_goes_away() {
     let node = Node::start_with(&[("endless.rhai", ENDLESS)]);
@@ -159,8 +147,8 @@ fn a_run_whose_client_went_away_is_recorded_as_cancelled() {
         node.get("/endless?end").status == 503
     });
     // Its place is taken before a thread begins with the script. One that works has begun.
-    let before = ticks_of_runs(&node);
-    wait_until("its script has begun", PATIENCE, || ticks_of_runs(&node) > before + 2);
+    let before = node.ticks_of_runs();
+    wait_until("its script has begun", PATIENCE, || node.ticks_of_runs() > before + 2);
     drop(client);
     let execution = node.wait_for_execution("the cancelled run", |execution| execution.outcome == picloud::execution::Outcome::Cancelled);
     assert_eq!((execution.logs[0].message.as_str(), execution.status), ("begun", 499));

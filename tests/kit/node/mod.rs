@@ -170,6 +170,18 @@ impl Node {
         fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
     }
 
+    /// CPU time that the threads of its pool have used, in hundredths of a second. While it grows, a script runs there.
+    pub fn ticks_of_runs(&self) -> u64 {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().map_while(Result::ok);
+        let stats = threads.filter_map(|thread| fs::read_to_string(thread.path().join("stat")).ok());
+        let ticks = stats.filter_map(|stat| {
+            let (_, fields) = stat.split_once("(run) ")?;
+            let fields: Vec<u64> = fields.split_whitespace().skip(11).take(2).map_while(|ticks| ticks.parse().ok()).collect();
+            Some(fields.iter().sum::<u64>())
+        });
+        ticks.sum()
+    }
+
     /// The memory that it holds, in MiB.
     pub fn rss_mib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
