@@ -27,12 +27,11 @@ impl Sync {
     pub(super) async fn roll_back(&mut self, rollback: Rollback) -> Result<RollbackOutcome, OrderError> {
         let began = monotonic();
         let store = self.store()?;
-        let to = match rollback.to {
-            Some(key) => store.find_deployment(&key).await?,
+        let to = match &rollback.to {
+            Some(key) => store.find_deployment(key).await?,
             None => self.before(&store).await?,
         };
-        let tree = store.tree_of(to.id).await?.unwrap_or_default();
-        let tree = Arc::new(tree);
+        let tree = Arc::new(store.tree_of(to.id).await?.unwrap_or_default());
         let files = differences(&self.tree, &tree);
         if files.is_empty() {
             return Err(OrderError::AlreadyLive(to.id));
@@ -50,31 +49,10 @@ impl Sync {
             Ok(snapshot) => snapshot,
             Err(_) => Snapshot { revision: self.live_revision(), ..whole(&self.tree) },
         };
-        let pin = Pin {
-            to: to.id,
-            abandoned: self.abandoned(),
-            files: self.abandoned_files(&tree),
-            hold: rollback.hold,
-            by: rollback.by.clone(),
-            reason: rollback.reason.clone(),
-            since_us: self.parts.ids.now_us(),
-        };
-        let following = Following { pin: Some(pin), ..self.following.clone() };
+        let following = Following { pin: Some(self.pin(&rollback, to.id, &tree)), ..self.following.clone() };
         let (wanted, diagnostics) = (Arc::new(held.tree.clone()), report.diagnostics.clone());
         let good = GoodTree { wanted, tree: tree.clone(), diagnostics, report, broken: Vec::new() };
-        let deployment = Deployment {
-            id: DeploymentId(self.parts.ids.next()),
-            revision: to.revision.clone(),
-            cause: Cause::Rollback,
-            by: Some(rollback.by),
-            pushed_by: None,
-            note: Some(Deployment::note_of_rollback(to.id, rollback.reason.as_deref())),
-            status: DeploymentStatus::Live,
-            diagnostics: good.diagnostics.clone(),
-            changes: self.changes(&good),
-            functions: good.report.functions.len() as u32,
-            took_us: began.elapsed().as_micros() as i64,
-        };
+        let deployment = Deployment { took_us: began.elapsed().as_micros() as i64, ..self.back_to(&to, &rollback, &good) };
         let changes = Changes {
             files: files.into_iter().map(|path| (path.clone(), tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&good),
@@ -82,11 +60,7 @@ impl Sync {
             origin: Some(rollback.origin),
         };
         self.load(&good).await;
-        let live = self.deployment.as_ref().map(|live| live.id);
-        if let RecordOutcome::Overtaken(by) = store.record_deployment(&deployment, &changes, live).await? {
-            self.meet(by).await;
-            return Err(OrderError::NoDatabase(format!("deployment {by} of another node has gone live since")));
-        }
+        self.record_rollback(&store, &deployment, &changes).await?;
         self.decided = Some((deployment.revision.clone(), good.diagnostics.clone()));
         self.follow_as(following);
         self.announce(&good, &deployment, Some(deployment.id), "is live again");
@@ -97,6 +71,47 @@ impl Sync {
             status.count(&deployment);
         });
         Ok(RollbackOutcome { to, plan, deployment: Some(deployment), suspended })
+    }
+
+    /// Returns what keeps the source from undoing a rollback.
+    fn pin(&self, rollback: &Rollback, to: DeploymentId, tree: &Tree) -> Pin {
+        Pin {
+            to,
+            abandoned: self.abandoned(),
+            files: self.abandoned_files(tree),
+            hold: rollback.hold,
+            by: rollback.by.clone(),
+            reason: rollback.reason.clone(),
+            since_us: self.parts.ids.now_us(),
+        }
+    }
+
+    /// Makes the deployment of a rollback. Nobody knows yet how long it takes.
+    fn back_to(&self, to: &Deployment, rollback: &Rollback, good: &GoodTree) -> Deployment {
+        Deployment {
+            id: DeploymentId(self.parts.ids.next()),
+            revision: to.revision.clone(),
+            cause: Cause::Rollback,
+            by: Some(rollback.by.clone()),
+            pushed_by: None,
+            note: Some(Deployment::note_of_rollback(to.id, rollback.reason.as_deref())),
+            status: DeploymentStatus::Live,
+            diagnostics: good.diagnostics.clone(),
+            changes: self.changes(good),
+            functions: good.report.functions.len() as u32,
+            took_us: 0,
+        }
+    }
+
+    async fn record_rollback(&mut self, store: &Store, deployment: &Deployment, changes: &Changes) -> Result<(), OrderError> {
+        let live = self.deployment.as_ref().map(|live| live.id);
+        match store.record_deployment(deployment, changes, live).await? {
+            RecordOutcome::Done => Ok(()),
+            RecordOutcome::Overtaken(by) => {
+                self.meet(by).await;
+                Err(OrderError::NoDatabase(format!("deployment {by} of another node has gone live since")))
+            }
+        }
     }
 
     /// Returns the revision that is abandoned by going back: what was live of the source, which may hold something newer.

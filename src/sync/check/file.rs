@@ -3,9 +3,14 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::{Engine, Program, module, module::ImportError, program, script::Files},
+    engine::{
+        Engine, Program, module,
+        module::ImportError,
+        program,
+        script::{Files, Script},
+    },
     function::{
-        Content, Diagnostic, FilePath, Function, FunctionName, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
+        Content, Diagnostic, FilePath, Function, FunctionName, Manifest, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
         diagnostic::near_miss,
         role::guard_paths,
         route::{FileRoute, file::check_path, methods::combine, stray::stray},
@@ -56,17 +61,7 @@ pub(super) fn check_file(
             return report;
         }
     };
-    report.diagnostics.extend(script.warnings.iter().cloned());
-    for import in &script.references.imports {
-        if let Err(error) = module::resolve(path, &import.path, |path| tree.contains_key(path)) {
-            let hint = import_hint(&error, tree);
-            report.diagnostics.push(script.at(import.position, error.to_string()).maybe_hint(hint));
-        }
-    }
-    if role == Some(Role::Guard) && script.does_nothing() {
-        let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
-        report.diagnostics.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
-    }
+    report.diagnostics.extend(check_script(script, tree, path, role));
     let Some(FileRoute { segments, method }) = file_route else { return report };
     let methods = match combine(method, manifest.methods.as_deref()) {
         Ok(methods) => methods,
@@ -78,21 +73,9 @@ pub(super) fn check_file(
     if report.diagnostics.iter().any(Diagnostic::is_error) {
         return report;
     }
-    let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
     let limits = |file: &str| settings.limits(file);
-    let files = program::closure(engine, Files { tree, limits: &limits }, guards.iter().cloned().chain([path.clone()]));
-    let version = program::version(path, &files);
-    let function = match before {
-        Some(before) if before.version == version => before.clone(),
-        _ => {
-            let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
-            let route = Route { segments: segments.into(), methods };
-            let script_id = ScriptId::of(&name);
-            let limits = settings.own_limits(files.keys().filter(|file| *file != path));
-            let (manifest, files) = ((**manifest).clone(), files.into_iter().collect());
-            Arc::new(Function { name, script_id, version, manifest, route, guards, files, limits })
-        }
-    };
+    let route = Route { segments: segments.into(), methods };
+    let function = function(engine, tree, settings, path, manifest, route, before);
     match engine.program_of(&function, &limits) {
         // Not `function`: another table may hold the same version, and two tables share one function.
         Ok(program) => {
@@ -102,6 +85,48 @@ pub(super) fn check_file(
         Err(found) => report.diagnostics.extend(found),
     }
     report
+}
+
+/// Finds what is wrong with a script that compiles: its warnings, its imports, and a guard that holds nobody back.
+fn check_script(script: &Script, tree: &Tree, path: &FilePath, role: Option<Role>) -> Vec<Diagnostic> {
+    let mut found = script.warnings.clone();
+    for import in &script.references.imports {
+        if let Err(error) = module::resolve(path, &import.path, |path| tree.contains_key(path)) {
+            let hint = import_hint(&error, tree);
+            found.push(script.at(import.position, error.to_string()).maybe_hint(hint));
+        }
+    }
+    if role == Some(Role::Guard) && script.does_nothing() {
+        let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
+        found.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
+    }
+    found
+}
+
+/// Makes the function of a file, or takes the one from before if nothing of it has changed.
+fn function(
+    engine: &Engine,
+    tree: &Tree,
+    settings: &TreeSettings,
+    path: &FilePath,
+    manifest: &Manifest,
+    route: Route,
+    before: Option<&SharedFunction>,
+) -> SharedFunction {
+    let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
+    let limits = |file: &str| settings.limits(file);
+    let files = program::closure(engine, Files { tree, limits: &limits }, guards.iter().cloned().chain([path.clone()]));
+    let version = program::version(path, &files);
+    match before {
+        Some(before) if before.version == version => before.clone(),
+        _ => {
+            let name = FunctionName::of_file(path).unwrap_or_else(|| FunctionName::new(path.clone()));
+            let script_id = ScriptId::of(&name);
+            let limits = settings.own_limits(files.keys().filter(|file| *file != path));
+            let (manifest, files) = (manifest.clone(), files.into_iter().collect());
+            Arc::new(Function { name, script_id, version, manifest, route, guards, files, limits })
+        }
+    }
 }
 
 fn import_hint(error: &ImportError, tree: &Tree) -> Option<String> {
