@@ -22,6 +22,7 @@ use crate::{
 
 /// Most findings told of one file: nobody reads more, and finding the line of each takes time that grows with the file.
 const MAX_FINDINGS: usize = 100;
+
 /// A call of a function that is not known.
 struct UnknownCall {
     name: String,
@@ -76,23 +77,8 @@ impl<'a> Walk<'a> {
 
     /// Says what only the whole file could tell.
     pub fn finish(mut self) -> Findings {
-        for UnknownCall { name, arguments, takes, at } in std::mem::take(&mut self.unknown) {
-            if self.asked_for.contains(&name) {
-                continue;
-            }
-            if !takes.is_empty() {
-                self.tell(at, words::takes(&name, &takes, arguments), None);
-                continue;
-            }
-            let near = near_miss(&name, self.known.names().chain(self.own.keys().copied())).map(|near| format!("did you mean `{near}`?"));
-            self.tell(at, format!("unknown function `{name}`"), near);
-        }
-        for (name, at) in std::mem::take(&mut self.wanted) {
-            if !self.declared.contains(&name) {
-                let near = near_miss(&name, self.declared.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
-                self.tell(at, format!("this file declares no `{name}`"), near);
-            }
-        }
+        self.tell_unknown_calls();
+        self.tell_missing_variables();
         let mut findings = self.findings;
         if !self.captures_other_ctx {
             let (errors, warnings): (Vec<_>, Vec<_>) = self.about_ctx.found.into_iter().partition(Diagnostic::is_error);
@@ -105,6 +91,29 @@ impl<'a> Walk<'a> {
         }
         findings.methods.truncate(MAX_FINDINGS);
         findings
+    }
+
+    fn tell_unknown_calls(&mut self) {
+        for UnknownCall { name, arguments, takes, at } in std::mem::take(&mut self.unknown) {
+            if self.asked_for.contains(&name) {
+                continue;
+            }
+            if !takes.is_empty() {
+                self.tell(at, words::takes(&name, &takes, arguments), None);
+                continue;
+            }
+            let near = near_miss(&name, self.known.names().chain(self.own.keys().copied())).map(|near| format!("did you mean `{near}`?"));
+            self.tell(at, format!("unknown function `{name}`"), near);
+        }
+    }
+
+    fn tell_missing_variables(&mut self) {
+        for (name, at) in std::mem::take(&mut self.wanted) {
+            if !self.declared.contains(&name) {
+                let near = near_miss(&name, self.declared.iter().map(String::as_str)).map(|near| format!("did you mean `{near}`?"));
+                self.tell(at, format!("this file declares no `{name}`"), near);
+            }
+        }
     }
 
     /// Looks at a statement, without what is inside it.
@@ -123,21 +132,22 @@ impl<'a> Walk<'a> {
             Stmt::Share(captured) => {
                 self.captures_other_ctx |= captured.iter().any(|(variable, place)| variable.name == CTX && place.is_some());
             }
-            Stmt::Import(import, at) => {
-                let (path, alias) = &**import;
-                match path {
-                    _ if self.findings.references.imports.len() == MAX_IMPORTS => {
-                        self.report(*at, format!("more than {MAX_IMPORTS} imports"), "let one module import several others");
-                    }
-                    Expr::StringConstant(path, position) => self.findings.references.imports.push(Import {
-                        path: path.to_string(),
-                        alias: (!alias.name.is_empty()).then(|| alias.name.to_string()),
-                        position: *position,
-                    }),
-                    _ => self.report(*at, "the path of an import must be a plain string", "write the path out, so that it can be checked"),
-                }
-            }
+            Stmt::Import(import, at) => self.import(&import.0, &import.1.name, *at),
             _ => {}
+        }
+    }
+
+    fn import(&mut self, path: &Expr, alias: &str, at: Position) {
+        match path {
+            _ if self.findings.references.imports.len() == MAX_IMPORTS => {
+                self.report(at, format!("more than {MAX_IMPORTS} imports"), "let one module import several others");
+            }
+            Expr::StringConstant(path, position) => self.findings.references.imports.push(Import {
+                path: path.to_string(),
+                alias: (!alias.is_empty()).then(|| alias.to_owned()),
+                position: *position,
+            }),
+            _ => self.report(at, "the path of an import must be a plain string", "write the path out, so that it can be checked"),
         }
     }
 
