@@ -25,10 +25,11 @@
 //! # One direction
 //!
 //! `function` uses nothing of ours but the words for who may do what and how ids are written. `engine` knows no server and no store; `http`
-//! knows no Rhai. Only [`runner`] has functions run, only [`node`] names implementations, and only [`cli`] prints. `tests/architecture/`
-//! holds the table.
+//! knows no Rhai. Only [`runner`] has functions run, only [`node`] names implementations, and only [`cli`] prints. What
+//! [`http`] and [`cli`] say to each other is in [`api`]. `tests/architecture/` holds the table.
 
 pub mod access;
+pub mod api;
 pub mod audit;
 pub mod backup;
 mod blocking;

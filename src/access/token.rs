@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::{FunctionPrefix, Principal, Scope};
@@ -49,19 +49,6 @@ impl Token {
     /// Returns who sends it.
     pub fn principal(self) -> Principal {
         Principal { name: self.name, scope: self.scope, functions: self.functions }
-    }
-
-    /// Returns what tools are told of it.
-    pub fn summary(&self, now_us: i64) -> Value {
-        json!({
-            "name": self.name,
-            "scope": self.scope,
-            "functions": self.functions,
-            "created": rfc3339(self.created_us),
-            "expires": self.expires_us.map(rfc3339),
-            "is_expired": self.is_expired(now_us),
-            "last_used": self.last_used_us.map(rfc3339),
-        })
     }
 
     /// Returns what the audit log says of its making.

@@ -10,6 +10,7 @@ use super::{
     target::NodeArgs,
 };
 use crate::{
+    api::audit::AuditPage,
     audit::{AuditEntry, AuditFilter, PAGE},
     clock::{Clock, SystemClock},
 };
@@ -36,7 +37,10 @@ impl Audit {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let (pairs, limit) = (self.pairs(), self.list.limit);
         let entries: Vec<AuditEntry> = self.node.records(async |records| match records {
-            Records::Node(client) => client.pages::<_, String>("/api/admin/audit", "entries", &pairs, limit as usize, PAGE.1 as usize),
+            Records::Node(client) => {
+                let parts = |page: AuditPage| (page.entries, page.next);
+                client.pages("/api/admin/audit", &pairs, limit as usize, PAGE.1 as usize, parts)
+            }
             Records::Database(store) => {
                 let filter = AuditFilter::parse(pairs.iter().map(|(key, value)| (*key, value.as_str())), SystemClock.now_us())?;
                 Ok(store.audit(&AuditFilter { limit, ..filter }).await?)

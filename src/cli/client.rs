@@ -3,11 +3,12 @@
 use std::{fmt::Display, time::Duration};
 
 use anyhow::{Context, anyhow};
-use serde::de::DeserializeOwned;
+use http::StatusCode;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::events::Events;
-use crate::{execution::ExecutionId, function::Diagnostic, secret::Secret, shown::Shown};
+use crate::{api::problem::ProblemDetails, execution::ExecutionId, function::Diagnostic, secret::Secret, shown::Shown};
 
 /// Longest wait for an answer: a look at a remote fetches it first.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -30,8 +31,8 @@ pub struct Refusal {
     pub detail: String,
     /// What is wrong with files.
     pub diagnostics: Vec<Diagnostic>,
-    /// What else it said.
-    pub body: Value,
+    /// What would change, if it says so.
+    pub plan: Option<String>,
 }
 
 /// Says that nothing answers at a URL.
@@ -50,12 +51,6 @@ pub type Pairs = Vec<(&'static str, String)>;
 /// Writes the query of a URL.
 pub fn query(pairs: &Pairs) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
-/// A page of records, and where the next one begins.
-pub struct Page<T, C> {
-    pub records: Vec<T>,
-    pub next: Option<C>,
 }
 
 /// Reads an answer as what it should be.
@@ -86,36 +81,27 @@ impl Client {
         understood(self.get(path)?)
     }
 
-    /// Asks for one page of records, which the answer holds as `key`.
-    pub fn page<T: DeserializeOwned, C: DeserializeOwned + Display>(
-        &self,
-        path: &str,
-        key: &str,
-        mut pairs: Pairs,
-        cursor: Option<C>,
-        limit: usize,
-    ) -> anyhow::Result<Page<T, C>> {
+    /// Asks for one page of records.
+    pub fn page<P: DeserializeOwned>(&self, path: &str, mut pairs: Pairs, cursor: Option<impl Display>, limit: usize) -> anyhow::Result<P> {
         pairs.push(("limit", limit.to_string()));
         pairs.extend(cursor.map(|cursor| ("cursor", cursor.to_string())));
-        let mut answer = self.get(&format!("{path}?{}", query(&pairs)))?;
-        let mut take = |key: &str| answer.get_mut(key).map(Value::take).unwrap_or_default();
-        Ok(Page { records: understood(take(key))?, next: understood(take("next"))? })
+        self.read(&format!("{path}?{}", query(&pairs)))
     }
 
-    /// Asks for at most so many records, page by page.
-    pub fn pages<T: DeserializeOwned, C: DeserializeOwned + Display>(
+    /// Asks for at most so many records, page by page. `parts` returns the records of a page, and where the next one begins.
+    pub fn pages<P: DeserializeOwned, T, C: Display>(
         &self,
         path: &str,
-        key: &str,
         pairs: &Pairs,
         limit: usize,
         largest_page: usize,
+        parts: impl Fn(P) -> (Vec<T>, Option<C>),
     ) -> anyhow::Result<Vec<T>> {
         let (mut records, mut cursor) = (Vec::new(), None::<C>);
         while records.len() < limit {
-            let page = self.page(path, key, pairs.clone(), cursor, (limit - records.len()).min(largest_page))?;
-            records.extend(page.records);
-            cursor = page.next;
+            let (found, next) = parts(self.page(path, pairs.clone(), cursor, (limit - records.len()).min(largest_page))?);
+            records.extend(found);
+            cursor = next;
             if cursor.is_none() {
                 break;
             }
@@ -143,7 +129,7 @@ impl Client {
     }
 
     /// Orders something.
-    pub fn post(&self, path: &str, body: &Value) -> anyhow::Result<Value> {
+    pub fn post(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.send_json(body))
     }
@@ -168,16 +154,20 @@ impl Client {
         let mut answer = answer.map_err(|error| no_answer(&self.url, &error))?;
         let status = answer.status();
         let text = answer.body_mut().read_to_string().with_context(|| format!("the answer of {} broke off", self.url))?;
-        let value: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
         if status.is_success() {
-            return Ok(value);
+            return Ok(serde_json::from_str(&text).unwrap_or(Value::Null));
         }
-        let mut detail = value["detail"].as_str().map_or_else(|| format!("it answers {status}"), str::to_owned);
-        if let Some(hint) = value["hint"].as_str() {
-            detail.push_str(&format!("\n  hint: {hint}"));
-        }
-        let diagnostics = value["diagnostics"].as_array().into_iter().flatten();
-        let diagnostics = diagnostics.filter_map(|found| serde_json::from_value(found.clone()).ok()).collect();
-        Err(Refusal { status: status.as_u16(), detail, diagnostics, body: value }.into())
+        Err(Refusal::of(status, serde_json::from_str(&text).ok()).into())
+    }
+}
+
+impl Refusal {
+    fn of(status: StatusCode, problem: Option<ProblemDetails<'_>>) -> Self {
+        let Some(problem) = problem else {
+            return Self { status: status.as_u16(), detail: format!("it answers {status}"), diagnostics: Vec::new(), plan: None };
+        };
+        let hint = problem.hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+        let detail = format!("{}{hint}", problem.detail);
+        Self { status: status.as_u16(), detail, diagnostics: problem.diagnostics.into_owned(), plan: problem.text }
     }
 }

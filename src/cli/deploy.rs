@@ -4,11 +4,18 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{client::Refusal, exit::Exit, findings, output, project::Project, target::ChangeArgs};
+use super::{
+    client::{Refusal, understood},
+    exit::Exit,
+    findings, output,
+    project::Project,
+    target::ChangeArgs,
+};
 use crate::{
-    clock::monotonic, config::SourceConfig, deployment::Snapshot, function::Diagnostic, node::source::read_folder, source::tarball,
+    api::upload::TreeAnswer, clock::monotonic, config::SourceConfig, deployment::Snapshot, function::Diagnostic, node::source::read_folder,
+    source::tarball,
 };
 
 /// A larger file is too large for every node.
@@ -48,15 +55,14 @@ impl Deploy {
         let began = monotonic();
         match client.put(&path, "application/gzip", &tar) {
             Ok(done) if self.json => output::json(&done).map(|()| Exit::Done),
-            Ok(done) => self.tell(&done, began.elapsed().as_millis()),
+            Ok(done) => self.tell(understood(done)?, began.elapsed().as_millis()),
             Err(error) => match error.downcast::<Refusal>()? {
                 Refusal { status: 422, diagnostics, .. } => self.refused(&diagnostics, "nothing was deployed, and what is live stays live"),
                 refusal => {
-                    if let Some(plan) = refusal.body["text"].as_str().filter(|_| !self.json) {
+                    if let Some(plan) = refusal.plan.as_ref().filter(|_| !self.json) {
                         output::line(plan);
                     }
-                    let is_mass = refusal.body["plan"].is_object();
-                    let hint = if is_mass { "\n  hint: if that is meant: `--allow-mass-delete`" } else { "" };
+                    let hint = if refusal.plan.is_some() { "\n  hint: if that is meant: `--allow-mass-delete`" } else { "" };
                     bail!("{}{hint}", refusal.detail.split("; if that is meant").next().unwrap_or_default())
                 }
             },
@@ -106,26 +112,23 @@ impl Deploy {
         Ok(Exit::FunctionsWrong)
     }
 
-    fn tell(&self, done: &Value, took_ms: u128) -> anyhow::Result<Exit> {
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let diagnostics = done["diagnostics"].as_array().into_iter().flatten();
-        for warning in diagnostics.filter_map(|found| serde_json::from_value(found.clone()).ok()) {
-            output::line(format!("{}\n", findings::finding_below(&self.dir, &warning)));
+    fn tell(&self, done: TreeAnswer, took_ms: u128) -> anyhow::Result<Exit> {
+        for warning in &done.diagnostics {
+            output::line(format!("{}\n", findings::finding_below(&self.dir, warning)));
         }
-        let plan = text(&done["text"]);
-        if !plan.is_empty() {
-            output::line(plan);
+        if !done.text.is_empty() {
+            output::line(done.text);
         }
-        output::line(text(&done["summary"]));
+        output::line(done.summary);
         if self.dry_run {
             output::line("dry run: nothing has changed");
             return Ok(Exit::Done);
         }
-        if let Some(held) = done["held"].as_str() {
+        if let Some(held) = done.held {
             bail!("written, and not live: {held}");
         }
-        let (revision, deployment) = (text(&done["live"]["revision"]), text(&done["live"]["deployment"]));
-        output::line(format!("live at {revision} in {took_ms} ms, deployment {deployment}"));
+        let live = done.live.context("the node does not say what is live")?;
+        output::line(format!("live at {} in {took_ms} ms, deployment {}", live.revision, live.deployment));
         Ok(Exit::Done)
     }
 }

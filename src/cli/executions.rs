@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
-    client::{Page, Pairs},
+    client::Pairs,
     exit::Exit,
     history::must_be_known,
     output,
@@ -14,9 +14,10 @@ use super::{
     target::NodeArgs,
 };
 use crate::{
+    api::{WithTime, executions::ExecutionPage},
     clock::{Clock, SystemClock, rfc3339},
-    execution::{Execution, ExecutionId, Failure, Timed},
-    store::{ExecutionFilter, StatusOrOutcome, Store},
+    execution::{Execution, ExecutionId, Failure},
+    store::{ExecutionFilter, Page, StatusOrOutcome, Store},
 };
 
 /// The options that say which executions are meant.
@@ -59,19 +60,16 @@ impl ExecutionSelection {
 
 impl Records {
     /// Returns at most so many executions, the newest first, older than `before`, as far as was looked in one go.
-    pub async fn executions(
-        &self,
-        pairs: &Pairs,
-        before: Option<ExecutionId>,
-        limit: usize,
-    ) -> anyhow::Result<Page<Execution, ExecutionId>> {
+    pub async fn executions(&self, pairs: &Pairs, before: Option<ExecutionId>, limit: usize) -> anyhow::Result<Page> {
         let limit = limit.min(PAGE);
         match self {
-            Self::Node(client) => client.page("/api/admin/executions", "executions", pairs.clone(), before, limit),
+            Self::Node(client) => {
+                let page: ExecutionPage = client.page("/api/admin/executions", pairs.clone(), before, limit)?;
+                Ok(Page { executions: page.executions.into_iter().map(|found| found.record).collect(), next: page.next })
+            }
             Self::Database(store) => {
                 let filter = ExecutionFilter { before, limit: limit as u32, ..filter(store, pairs).await? };
-                let page = store.search(&filter, Duration::MAX).await?;
-                Ok(Page { records: page.executions, next: page.next })
+                Ok(store.search(&filter, Duration::MAX).await?)
             }
         }
     }
@@ -120,7 +118,7 @@ impl Executions {
             let (mut found, mut before) = (Vec::new(), None);
             while found.len() < limit {
                 let page = records.executions(&pairs, before, limit - found.len()).await?;
-                found.extend(page.records);
+                found.extend(page.executions);
                 before = page.next;
                 if before.is_none() {
                     break;
@@ -129,7 +127,7 @@ impl Executions {
             Ok(found)
         })?;
         let heading = ["EXECUTION", "TIME", "STATUS", "TOOK", "FUNCTION", "REQUEST", "FAILURE"];
-        self.list.form.list(&executions, |execution| json!(Timed::from(execution)), heading, row)
+        self.list.form.list(&executions, |execution| json!(WithTime::from(execution)), heading, row)
     }
 }
 

@@ -1,17 +1,23 @@
 //! `picloud sync`, `source`, `rollback`, `unpin`: how the running node follows its source.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
+    client::understood,
     confirm::confirmed,
     exit::Exit,
     findings::finding,
     output,
     target::{ChangeArgs, NodeArgs},
 };
-use crate::{config::Config, function::Diagnostic};
+use crate::{
+    api::source::{RollbackAnswer, RollbackOrder},
+    config::Config,
+    function::Diagnostic,
+    sync::orders::SyncOutcome,
+};
 
 /// `picloud sync`
 #[derive(Debug, Args)]
@@ -71,12 +77,13 @@ pub struct Unpin {
 
 impl Sync {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let look = self.node.client()?.post("/api/admin/sync", &json!({}))?;
+        let answer = self.node.client()?.post("/api/admin/sync", &json!({}))?;
+        let look: SyncOutcome = understood(answer.clone())?;
         let exit = match self.json {
-            true => output::json(&look).map(|()| exit(&look))?,
+            true => output::json(&answer).map(|()| exit(&look))?,
             false => tell(&look, &self.node.configured.load()?),
         };
-        match look["problem"].as_str() {
+        match look.problem {
             // What is live may be right; what was asked for was to know that.
             Some(problem) => bail!("{problem}"),
             None => Ok(exit),
@@ -94,7 +101,7 @@ impl SourceCommand {
             }
             Verb::Resume(node) => {
                 let look = node.client("resume the source")?.post("/api/admin/source/resume", &json!({}))?;
-                Ok(tell(&look, &node.node.configured.load()?))
+                Ok(tell(&understood(look)?, &node.node.configured.load()?))
             }
         }
     }
@@ -103,20 +110,17 @@ impl SourceCommand {
 impl Rollback {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let client = self.node.client()?;
-        let order = |is_dry_run: bool, to: Option<&Value>| {
-            let body = json!({ "to": to, "hold": self.hold, "reason": self.reason, "dry_run": is_dry_run });
-            client.post("/api/admin/rollback", &body)
+        let order = |dry_run: bool, to: Option<String>| {
+            let order = RollbackOrder { to, hold: self.hold, reason: self.reason.clone(), dry_run };
+            client.post("/api/admin/rollback", &order)
         };
-        let wanted = self.deployment.as_ref().map(|key| json!(key));
         if self.json {
-            output::json(&order(self.dry_run, wanted.as_ref())?)?;
+            output::json(&order(self.dry_run, self.deployment.clone())?)?;
             return Ok(Exit::Done);
         }
-        let plan = order(true, wanted.as_ref())?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let to = text(&plan["to"]["id"]);
-        output::line(format!("back to {to}, revision {}:", text(&plan["to"]["revision"])));
-        output::line(text(&plan["text"]));
+        let plan: RollbackAnswer = understood(order(true, self.deployment.clone())?)?;
+        output::line(format!("back to {}, revision {}:", plan.to.id, plan.to.revision));
+        output::line(plan.text);
         if self.dry_run {
             return Ok(Exit::Done);
         }
@@ -124,9 +128,10 @@ impl Rollback {
             bail!("nothing was changed");
         }
         // What was shown is what is done, whatever went live meanwhile.
-        let done = order(false, Some(&plan["to"]["id"]))?;
-        output::line(format!("live again as deployment {}", text(&done["deployment"]["id"])));
-        output::line(match (self.hold, done["suspended"].as_str()) {
+        let done: RollbackAnswer = understood(order(false, Some(plan.to.id.to_string()))?)?;
+        let deployment = done.deployment.context("the node does not say what is live")?;
+        output::line(format!("live again as deployment {}", deployment.id));
+        output::line(match (self.hold, done.suspended) {
             (true, _) => "The source is not followed until `picloud unpin`.",
             (false, Some(_)) => {
                 "What went back stays so until it changes in the source, and the source is suspended: changes wait for `picloud source resume`."
@@ -142,31 +147,29 @@ impl Rollback {
 impl Unpin {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let look = self.node.client("unpin")?.post("/api/admin/unpin", &json!({}))?;
-        Ok(tell(&look, &self.node.node.configured.load()?))
+        Ok(tell(&understood(look)?, &self.node.node.configured.load()?))
     }
 }
 
 /// Says what came of a look at the source.
-fn tell(look: &Value, config: &Config) -> Exit {
-    let text = |value: &Value| value.as_str().unwrap_or("nothing").to_owned();
-    let live = &look["live"];
-    output::line(format!("live      {}, revision {}", text(&live[0]), text(&live[1])));
-    match look["held"].as_str().filter(|why| look["problem"] != *why) {
+fn tell(look: &SyncOutcome, config: &Config) -> Exit {
+    let nothing = || "nothing".to_owned();
+    let (id, revision) = look.live.as_ref().map_or((nothing(), nothing()), |(id, revision)| (id.to_string(), revision.to_string()));
+    output::line(format!("live      {id}, revision {revision}"));
+    match look.held.as_ref().filter(|why| look.problem.as_ref() != Some(*why)) {
         None => {}
-        Some(why) if look["wanted"] == live[1] => output::line(format!("held      {why}")),
+        Some(why) if look.wanted.as_ref() == look.live.as_ref().map(|(_, revision)| revision) => output::line(format!("held      {why}")),
         Some(why) => {
-            output::line(format!("wanted    revision {}", text(&look["wanted"])));
+            output::line(format!("wanted    revision {}", look.wanted.as_ref().map_or_else(nothing, ToString::to_string)));
             output::line(format!("not live  {why}"));
         }
     }
-    let diagnostics = look["diagnostics"].as_array().into_iter().flatten();
-    for found in diagnostics.filter_map(|found| serde_json::from_value::<Diagnostic>(found.clone()).ok()) {
-        output::line(format!("\n{}", finding(config, &found)));
+    for found in &look.diagnostics {
+        output::line(format!("\n{}", finding(config, found)));
     }
     exit(look)
 }
 
-fn exit(look: &Value) -> Exit {
-    let is_wrong = look["diagnostics"].as_array().is_some_and(|found| found.iter().any(|found| found["severity"] == "error"));
-    if is_wrong { Exit::FunctionsWrong } else { Exit::Done }
+fn exit(look: &SyncOutcome) -> Exit {
+    if look.diagnostics.iter().any(Diagnostic::is_error) { Exit::FunctionsWrong } else { Exit::Done }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{client::no_answer, config_args::ConfigArgs, credentials, exit::Exit, output};
-use crate::{node, shown::Shown};
+use crate::{api::node::Readiness, node, shown::Shown};
 
 /// `picloud health`
 #[derive(Debug, Args)]
@@ -39,21 +39,23 @@ impl Health {
         let answer = agent.get(format!("{url}/_picloud/ready")).call();
         let mut answer = answer.map_err(|error| no_answer(&url, &error))?;
         let said: Value = answer.body_mut().read_json().unwrap_or_default();
-        let Some(state) = said["status"].as_str() else { bail!("what answers at {url} is no node of PiCloud") };
+        let Ok(Readiness { status: state, held, degraded, .. }) = serde_json::from_value(said.clone()) else {
+            bail!("what answers at {url} is no node of PiCloud")
+        };
         if self.json {
             output::json(&said)?;
         }
         if !answer.status().is_success() {
-            bail!("the node at {url} is not ready: it is {}", Shown::inline(state));
+            bail!("the node at {url} is not ready: it is {}", Shown::inline(&state));
         }
         if self.json {
             return Ok(Exit::Done);
         }
-        output::line(Shown::inline(state).to_string());
-        if let Some(held) = said["held"].as_str() {
-            output::line(format!("held: {}; `picloud status` says by whom", Shown::inline(held)));
+        output::line(Shown::inline(&state).to_string());
+        if let Some(held) = held {
+            output::line(format!("held: {}; `picloud status` says by whom", Shown::inline(&held)));
         }
-        for what in said["degraded"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        for what in degraded {
             // A hint stands on a line of its own.
             output::line(what);
         }

@@ -2,7 +2,6 @@
 
 use anyhow::bail;
 use clap::Args;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
@@ -13,9 +12,14 @@ use super::{
     target::NodeArgs,
 };
 use crate::{
+    api::{
+        WithTime,
+        deployments::DeploymentPage,
+        scripts::{ScriptSummary, VersionList, VersionSummary},
+    },
     clock::rfc3339,
-    deployment::{Deployment, DeploymentId, Timed},
-    function::{FunctionName, Version, diagnostic::near_miss},
+    deployment::Deployment,
+    function::{FunctionName, diagnostic::near_miss},
     store::{FunctionVersion, Store, function_name},
 };
 
@@ -33,12 +37,13 @@ impl Deployments {
         let limit = self.list.limit;
         let deployments = self.node.records(async |records| match records {
             Records::Node(client) => {
-                client.pages::<_, DeploymentId>("/api/admin/deployments", "deployments", &Vec::new(), limit as usize, PAGE)
+                let parts = |page: DeploymentPage| (page.deployments.into_iter().map(|found| found.record).collect(), page.next);
+                client.pages("/api/admin/deployments", &Vec::new(), limit as usize, PAGE, parts)
             }
             Records::Database(store) => Ok(store.deployments(limit, None).await?),
         })?;
         let heading = ["DEPLOYMENT", "TIME", "STATUS", "CAUSE", "CHANGES", "FOUND", "BY", "REVISION"];
-        self.list.form.list(&deployments, |deployment| json!(Timed::from(deployment)), heading, row)
+        self.list.form.list(&deployments, |deployment| json!(WithTime::from(deployment)), heading, row)
     }
 }
 
@@ -106,25 +111,13 @@ impl ListedVersion {
     }
 }
 
-/// What a node says of the versions of a function.
-#[derive(Deserialize)]
-struct VersionsAnswer {
-    versions: Vec<VersionAnswer>,
-}
-
-#[derive(Deserialize)]
-struct VersionAnswer {
-    version: Version,
-    deployment: DeploymentId,
-}
-
 /// Reads the versions of a function from a node, and whether it is live there.
 fn ask_versions(client: &Client, name: &FunctionName) -> anyhow::Result<(Vec<FunctionVersion>, bool)> {
     let path = format!("/api/admin/scripts/{}", path_segment(name.as_str()));
-    let VersionsAnswer { versions } = client.read(&format!("{path}/versions"))?;
-    let live = client.get(&path).ok().map(|script| script["version"].clone());
-    let is_live = versions.first().is_some_and(|newest| live == Some(json!(newest.version)));
-    let version = |VersionAnswer { version, deployment }| FunctionVersion { function: name.clone(), version, deployment };
+    let VersionList { versions, .. } = client.read(&format!("{path}/versions"))?;
+    let live = client.read(&path).ok().and_then(|script: ScriptSummary| script.version);
+    let is_live = versions.first().is_some_and(|newest| live == Some(newest.version));
+    let version = |VersionSummary { version, deployment, .. }| FunctionVersion { function: name.clone(), version, deployment };
     Ok((versions.into_iter().map(version).collect(), is_live))
 }
 

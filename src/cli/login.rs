@@ -13,7 +13,12 @@ use super::{
     exit::Exit,
     output,
 };
-use crate::{access::ADMIN, function::diagnostic::near_miss, secret::Secret, shown::Shown};
+use crate::{
+    access::{ADMIN, Principal},
+    function::diagnostic::near_miss,
+    secret::Secret,
+    shown::Shown,
+};
 
 /// `picloud login [URL]`
 #[derive(Debug, Args)]
@@ -49,18 +54,18 @@ impl Login {
         }
         let token = read_token(url)?;
         let whoami = Client::new(url, token.clone()).get("/api/admin/whoami")?;
-        let text = |key: &str| whoami[key].as_str().map(str::to_owned).ok_or_else(|| anyhow!("what answers at {url} is no PiCloud"));
-        let (name, scope) = (text("name")?, text("scope")?);
-        let login = credentials::Login { token, name: name.clone(), scope: scope.clone() };
+        let Principal { name, scope, functions } =
+            serde_json::from_value(whoami).map_err(|_| anyhow!("what answers at {url} is no PiCloud"))?;
+        let login = credentials::Login { token, name: name.clone(), scope: scope.to_string() };
         Credentials::change(|credentials| {
             credentials.nodes.insert(url.into(), login);
             credentials.default = Some(url.into());
             Ok(())
         })?;
         if self.json {
-            output::json(&json!({ "url": url, "name": name, "scope": scope, "functions": whoami["functions"], "is_default": true }))?;
+            output::json(&json!({ "url": url, "name": name, "scope": scope, "functions": functions, "is_default": true }))?;
         } else {
-            let only = whoami["functions"].as_str().map_or(String::new(), |prefix| format!(", functions of `{prefix}`"));
+            let only = functions.map_or(String::new(), |prefix| format!(", functions of `{prefix}`"));
             output::line(format!("logged in to {url} as `{}` ({scope}{only})", Shown::inline(&name)));
         }
         Ok(Exit::Done)

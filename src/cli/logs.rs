@@ -131,8 +131,8 @@ impl Logs {
         let (mut lines, mut before) = (0, None);
         while lines < self.limit as usize {
             let page = records.executions(pairs, before, self.limit as usize).await?;
-            lines += page.records.iter().map(|execution| said(execution).len()).sum::<usize>();
-            found.extend(page.records);
+            lines += page.executions.iter().map(|execution| said(execution).len()).sum::<usize>();
+            found.extend(page.executions);
             let Some(next) = page.next else { break };
             before = Some(next);
         }

@@ -3,34 +3,19 @@
 use anyhow::Context;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{answer, client::understood, executions::place_and_message, exit::Exit, output};
 use crate::{
-    execution::{Execution, Reply},
+    api::executions::{RunAnswer, RunResponse},
+    execution::Reply,
     shown::Shown,
 };
 
-/// What the node says.
-#[derive(Deserialize)]
-struct InvocationAnswer {
-    /// None: the node answered by itself.
-    execution: Option<Execution>,
-    response: Response,
-}
-
-#[derive(Deserialize)]
-struct Response {
-    status: u16,
-    headers: Vec<(String, String)>,
-    body: Option<String>,
-    body_base64: Option<String>,
-}
-
 /// Prints what a node says of a run: as it came, or the log and the body, with `include` after status and headers.
 pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
-    let InvocationAnswer { execution, response } = understood(said.clone())?;
+    let RunAnswer { execution, response } = understood(said.clone())?;
+    let execution = execution.map(|execution| execution.record);
     let failure = execution.as_ref().and_then(|execution| execution.failure.as_ref());
     let exit = if failure.is_some() { Exit::FunctionsWrong } else { Exit::Done };
     if as_json {
@@ -45,22 +30,20 @@ pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
         }
         None => {
             let method = execution.and_then(|execution| execution.method.parse().ok()).unwrap_or(Method::OPTIONS);
-            answer::print(&response.reply().context("the response that the node tells is none")?, &method, include);
+            answer::print(&reply(response).context("the response that the node tells is none")?, &method, include);
         }
     }
     Ok(exit)
 }
 
-impl Response {
-    fn reply(self) -> anyhow::Result<Reply> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.headers {
-            headers.try_append(name.parse::<HeaderName>()?, HeaderValue::from_str(&value)?)?;
-        }
-        let body = match self.body_base64 {
-            Some(base64) => BASE64_STANDARD.decode(base64)?,
-            None => self.body.unwrap_or_default().into(),
-        };
-        Ok(Reply { status: self.status.try_into()?, headers, body: body.into() })
+fn reply(response: RunResponse) -> anyhow::Result<Reply> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in response.headers {
+        headers.try_append(name.parse::<HeaderName>()?, HeaderValue::from_str(&value)?)?;
     }
+    let body = match response.body_base64 {
+        Some(base64) => BASE64_STANDARD.decode(base64)?,
+        None => response.body.unwrap_or_default().into(),
+    };
+    Ok(Reply { status: response.status.try_into()?, headers, body: body.into() })
 }

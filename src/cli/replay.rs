@@ -1,10 +1,9 @@
 //! `picloud replay`: has a node run the request of an execution again, and prints the answer as `invoke` does.
 
 use clap::Args;
-use serde_json::json;
 
 use super::{exit::Exit, remote, target::NodeArgs};
-use crate::execution::ExecutionId;
+use crate::{api::executions::ReplayOrder, execution::ExecutionId};
 
 /// `picloud replay EXECUTION`
 #[derive(Debug, Args)]
@@ -28,7 +27,7 @@ pub struct Replay {
 impl Replay {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let path = format!("/api/admin/executions/{}/replay", self.execution);
-        let answer = self.node.client()?.post(&path, &json!({ "version": self.version }))?;
+        let answer = self.node.client()?.post(&path, &ReplayOrder { version: self.version })?;
         remote::tell(answer, self.json, self.include)
     }
 }

@@ -10,7 +10,9 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header::CONTENT_TYPE};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::api::executions::InvokeOrder;
 
 /// The options that say what is asked.
 #[derive(Debug, Args)]
@@ -97,15 +99,21 @@ impl RequestArgs {
 
 impl Request {
     /// Writes it as a node is told of it, to be run on this deployment if one is named.
-    pub fn order(&self, deployment: Option<&str>) -> Value {
-        let headers: Vec<_> = self.headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
-        let (method, path) = (self.method.as_str(), self.uri.to_string());
-        let mut order = json!({ "method": method, "path": path, "headers": headers, "deployment": deployment });
-        match std::str::from_utf8(&self.body) {
-            Ok("") => {}
-            Ok(text) => order["body"] = text.into(),
-            Err(_) => order["body_base64"] = BASE64_STANDARD.encode(&self.body).into(),
+    pub fn order(&self, deployment: Option<&str>) -> InvokeOrder {
+        let header =
+            |(name, value): (&HeaderName, &HeaderValue)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let (body, body_base64) = match std::str::from_utf8(&self.body) {
+            Ok("") => (None, None),
+            Ok(text) => (Some(text.to_owned()), None),
+            Err(_) => (None, Some(BASE64_STANDARD.encode(&self.body))),
+        };
+        InvokeOrder {
+            method: Some(self.method.to_string()),
+            path: self.uri.to_string(),
+            headers: self.headers.iter().map(header).collect(),
+            body,
+            body_base64,
+            deployment: deployment.map(str::to_owned),
         }
-        order
     }
 }

@@ -1,7 +1,6 @@
 //! `picloud routes`: every route with its file, or why one URL is answered by one of them.
 
 use clap::Args;
-use serde::Deserialize;
 
 use super::{
     check::read_and_check,
@@ -13,6 +12,7 @@ use super::{
     target::NodeArgs,
 };
 use crate::{
+    api::{node::NodeStatus, routes::RouteList},
     function::Diagnostic,
     live::{
         explain::{Explanation, broken_label, explain},
@@ -84,11 +84,11 @@ impl Routes {
                 self.tell(&explanation)?;
             }
             None => {
-                let RoutesAnswer { routes } = client.read("/api/admin/routes")?;
+                let RouteList { routes, .. } = client.read("/api/admin/routes")?;
                 self.list(&routes)?;
             }
         }
-        let StatusAnswer { diagnostics } = client.read("/api/admin/status")?;
+        let NodeStatus { diagnostics, .. } = client.read("/api/admin/status")?;
         Ok(diagnostics)
     }
 
@@ -117,18 +117,6 @@ impl Routes {
         output::table(["METHODS", "ROUTE", "FILE", "NOTES"], &rows);
         Ok(())
     }
-}
-
-/// What a node says of its routes.
-#[derive(Deserialize)]
-struct RoutesAnswer {
-    routes: Vec<RouteSummary>,
-}
-
-/// What a node says of itself, as far as it matters here.
-#[derive(Deserialize)]
-struct StatusAnswer {
-    diagnostics: Vec<Diagnostic>,
 }
 
 /// Returns the path of a URL, or of a path as people write it; what it may hold is for the router to say.

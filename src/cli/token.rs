@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     client::{Client, path_segment},
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     access::{self, ADMIN, FunctionPrefix, Scope, TokenHash},
+    api::tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
     audit::{Actor, Origin},
     clock::{Clock, SystemClock},
     function::diagnostic::near_miss,
@@ -83,31 +84,30 @@ impl Token {
 
 impl Create {
     fn run(self) -> anyhow::Result<Exit> {
-        let (secret, mut token) = match self.node.named("make a token")? {
+        let new = match self.node.named("make a token")? {
             Some(client) => self.order(&client)?,
             None => self.make()?,
         };
         if self.json {
-            token["secret"] = secret.into();
-            output::json(&token)?;
+            output::json(&serde_json::to_value(new)?)?;
             return Ok(Exit::Done);
         }
+        let NewToken { summary: TokenSummary { name, scope, functions, expires, .. }, secret } = new;
         output::line(secret);
-        let text = |key: &str| token[key].as_str().unwrap_or_default();
-        let only = token["functions"].as_str().map_or(String::new(), |prefix| format!(" for functions of `{prefix}`"));
-        let end = token["expires"].as_str().map_or(String::new(), |end| format!(" until {end}"));
-        output::tell(format!("The token `{}` ({}{only}{end}) is shown this once; keep it safe.", text("name"), text("scope")));
+        let only = functions.map_or(String::new(), |prefix| format!(" for functions of `{prefix}`"));
+        let end = expires.map_or(String::new(), |end| format!(" until {end}"));
+        output::tell(format!("The token `{name}` ({scope}{only}{end}) is shown this once; keep it safe."));
         Ok(Exit::Done)
     }
 
-    fn order(&self, client: &Client) -> anyhow::Result<(String, Value)> {
-        let wish = json!({ "name": self.name, "scope": self.scope, "expires": self.expires, "functions": self.prefix });
-        let token = client.post("/api/admin/tokens", &wish)?;
-        let secret = token["secret"].as_str().ok_or_else(|| anyhow!("what answers at {} is no PiCloud of this version", client.url()))?;
-        Ok((secret.to_owned(), token))
+    fn order(&self, client: &Client) -> anyhow::Result<NewToken> {
+        let functions = self.prefix.as_ref().map(ToString::to_string);
+        let order = TokenOrder { name: self.name.clone(), scope: self.scope, expires: self.expires.clone(), functions };
+        let answer = client.post("/api/admin/tokens", &order)?;
+        serde_json::from_value(answer).map_err(|_| anyhow!("what answers at {} is no PiCloud of this version", client.url()))
     }
 
-    fn make(&self) -> anyhow::Result<(String, Value)> {
+    fn make(&self) -> anyhow::Result<NewToken> {
         access::check_name(&self.name)?;
         let now_us = SystemClock.now_us();
         let span_us = self.expires.as_deref().map(access::parse_span_us).transpose()?;
@@ -122,7 +122,7 @@ impl Create {
             let again = configured.again();
             bail!("there is a token `{name}` already\n  hint: take another name, or `picloud token revoke {name}{again}` first");
         }
-        Ok((secret.expose().to_owned(), token.summary(now_us)))
+        Ok(NewToken { summary: TokenSummary::of(&token, now_us), secret: secret.expose().to_owned() })
     }
 }
 
@@ -134,27 +134,27 @@ fn user() -> Actor {
 impl List {
     fn run(self) -> anyhow::Result<Exit> {
         let tokens = self.node.records(async |records| match records {
-            Records::Node(client) => Ok(client.get("/api/admin/tokens")?["tokens"].take()),
+            Records::Node(client) => Ok(client.read::<TokenList>("/api/admin/tokens")?.tokens),
             Records::Database(store) => {
                 let now_us = SystemClock.now_us();
-                Ok(store.tokens().await?.iter().map(|token| token.summary(now_us)).collect())
+                Ok(store.tokens().await?.iter().map(|token| TokenSummary::of(token, now_us)).collect())
             }
         })?;
-        let tokens = tokens.as_array().map(Vec::as_slice).unwrap_or_default();
-        self.form.list(tokens, |token| token, ["NAME", "SCOPE", "FUNCTIONS", "CREATED", "EXPIRES", "LAST USED", ""], row)
+        self.form.list(&tokens, |token| json!(token), ["NAME", "SCOPE", "FUNCTIONS", "CREATED", "EXPIRES", "LAST USED", ""], row)
     }
 }
 
-fn row(token: &Value) -> [String; 7] {
-    let text = |key: &str, none: &str| token[key].as_str().unwrap_or(none).to_owned();
+fn row(token: &TokenSummary) -> [String; 7] {
+    let TokenSummary { name, scope, functions, created, expires, is_expired, last_used } = token;
+    let or_never = |time: &Option<String>| time.clone().unwrap_or_else(|| "never".into());
     [
-        text("name", ""),
-        text("scope", ""),
-        text("functions", "all"),
-        text("created", ""),
-        text("expires", "never"),
-        text("last_used", "never"),
-        if token["is_expired"] == true { "expired".into() } else { String::new() },
+        name.clone(),
+        scope.to_string(),
+        functions.as_ref().map_or("all".into(), ToString::to_string),
+        created.clone(),
+        or_never(expires),
+        or_never(last_used),
+        if *is_expired { "expired".into() } else { String::new() },
     ]
 }
 

@@ -137,20 +137,6 @@ impl Deployment {
     }
 }
 
-/// A deployment as programs read it: with the time that its id holds.
-#[derive(Debug, Serialize)]
-pub struct Timed<'a> {
-    time: String,
-    #[serde(flatten)]
-    deployment: &'a Deployment,
-}
-
-impl<'a> From<&'a Deployment> for Timed<'a> {
-    fn from(deployment: &'a Deployment) -> Self {
-        Self { time: rfc3339(deployment.id.time_us()), deployment }
-    }
-}
-
 /// A deployment's own facts, without its diagnostics and changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = DeploymentSummary)]

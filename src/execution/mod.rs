@@ -17,7 +17,6 @@ pub use request::{HttpRequest, Param, Params};
 
 pub use crate::id::ExecutionId;
 use crate::{
-    clock::rfc3339,
     deployment::DeploymentId,
     function::{FilePath, FunctionName, Position, Version, diagnostic::MaybePosition},
 };
@@ -159,20 +158,6 @@ pub struct Execution {
     /// The request on its way to where it is kept. It is nobody's to read: listings leave it out, and what is read from the store has none.
     #[serde(skip)]
     pub capture: Option<Box<Capture>>,
-}
-
-/// An execution as programs read it: with the time that its id holds.
-#[derive(Debug, Serialize)]
-pub struct Timed<'a> {
-    time: String,
-    #[serde(flatten)]
-    execution: &'a Execution,
-}
-
-impl<'a> From<&'a Execution> for Timed<'a> {
-    fn from(execution: &'a Execution) -> Self {
-        Self { time: rfc3339(execution.id.time_us()), execution }
-    }
 }
 
 /// What a run sends back to its caller.

@@ -2,22 +2,24 @@
 
 use axum::Json;
 use http::StatusCode;
-use serde_json::json;
 
-use crate::http::auth::caller::Anybody;
+use crate::{
+    api::node::{Health, Readiness},
+    http::auth::caller::Anybody,
+};
 
 /// Says that the process lives.
-#[utoipa::path(get, path = "/_picloud/health", tag = "node", responses((status = 200, description = "It does.", body = Object)))]
-pub async fn health() -> Json<serde_json::Value> {
-    Json(json!({ "status": "alive" }))
+#[utoipa::path(get, path = "/_picloud/health", tag = "node", responses((status = 200, description = "It does.", body = Health)))]
+pub async fn health() -> Json<Health> {
+    Json(Health { status: "alive".into() })
 }
 
 /// Says whether functions are loaded, and what is not as it should be.
 #[utoipa::path(
     get, path = "/_picloud/ready", tag = "node",
-    responses((status = 200, description = "They are.", body = Object), (status = 503, description = "Not yet.", body = Object))
+    responses((status = 200, description = "They are.", body = Readiness), (status = 503, description = "Not yet.", body = Readiness))
 )]
-pub async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<serde_json::Value>) {
+pub async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<Readiness>) {
     let table = app.live.table();
     let status = app.live.status();
     let mut degraded = status.degraded();
@@ -29,15 +31,15 @@ pub async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<serde_json::Value
         (true, true) => "ready",
         (true, false) => "degraded",
     };
-    let body = json!({
-        "status": word,
-        "deployment": table.is_loaded().then_some(table.deployment),
-        "functions": table.len(),
-        "degraded": degraded,
+    let body = Readiness {
+        status: word.into(),
+        deployment: table.is_loaded().then_some(table.deployment),
+        functions: table.len(),
+        degraded,
         // An operator wants it so, which is no reason to call the node degraded either.
-        "held": status.held.as_ref().and(status.following.in_short()),
+        held: status.held.as_ref().and(status.following.in_short()),
         // Since the start; what is past is no reason to call the node degraded.
-        "lost_executions": journal.dropped + journal.refused + journal.torn,
-    });
+        lost_executions: journal.dropped + journal.refused + journal.torn,
+    };
     (code, Json(body))
 }

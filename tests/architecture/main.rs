@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 29] = [
+const MAY_USE: [(&str, &[&str]); 30] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
@@ -24,7 +24,7 @@ const MAY_USE: [(&str, &[&str]); 29] = [
     ("trace", &["blocking", "clock", "id"]),
     ("function", &["access", "hex", "id", "shown"]),
     ("deployment", &["audit", "clock", "function", "id"]),
-    ("execution", &["clock", "deployment", "function", "id"]),
+    ("execution", &["deployment", "function", "id"]),
     ("engine", &["clock", "execution", "function", "id"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
@@ -33,10 +33,12 @@ const MAY_USE: [(&str, &[&str]); 29] = [
     ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "id", "live", "shown", "source", "store"]),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
+    ("api", &["access", "audit", "clock", "deployment", "execution", "function", "live", "store", "sync"]),
     (
         "http",
         &[
             "access",
+            "api",
             "audit",
             "blocking",
             "clock",
@@ -90,6 +92,7 @@ const MAY_USE: [(&str, &[&str]); 29] = [
         "cli",
         &[
             "access",
+            "api",
             "backup",
             "audit",
             "gate",

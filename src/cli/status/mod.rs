@@ -13,8 +13,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::recorded::Recorded;
-use super::{exit::Exit, output, target::NodeArgs};
-use crate::{clock::monotonic, node, shown::Shown};
+use super::{client::understood, exit::Exit, output, target::NodeArgs};
+use crate::{api::node::NodeStatus, clock::monotonic, node, shown::Shown};
 
 /// `picloud status`
 #[derive(Debug, Args)]
@@ -85,7 +85,7 @@ impl Status {
         let began = monotonic();
         loop {
             let seen = self.look()?;
-            if !is_being_decided(&seen.data) || began.elapsed() > DECISION {
+            if !seen.is_being_decided || began.elapsed() > DECISION {
                 return Ok(seen);
             }
             thread::sleep(GLANCE);
@@ -96,9 +96,11 @@ impl Status {
     fn look(&self) -> anyhow::Result<StatusReport> {
         if let Some(client) = self.node.find()? {
             let mut data = client.get("/api/admin/status")?;
+            let status: NodeStatus = understood(data.clone())?;
             let config = self.node.configured.load()?;
             data["node"] = json!(node::running(&config.data));
-            return Ok(StatusReport { text: running::text(&client, &data, &config), data, problem: None });
+            let text = running::text(&client, &status, &config);
+            return Ok(StatusReport { text, data, is_being_decided: is_being_decided(&status), problem: None });
         }
         let config = self.node.configured.load()?;
         let read = self
@@ -111,7 +113,8 @@ impl Status {
             Err(error) => (Recorded::default(), Some(error)),
         };
         let data = recorded::data(&config, &recorded, problem.as_ref())?;
-        Ok(StatusReport { text: recorded::text(&config, &recorded, problem.is_some())?, data, problem })
+        let text = recorded::text(&config, &recorded, problem.is_some())?;
+        Ok(StatusReport { text, data, is_being_decided: false, problem })
     }
 }
 
@@ -120,16 +123,17 @@ struct StatusReport {
     /// Painted: what came from outside has been shown.
     text: String,
     data: Value,
+    /// The next look may tell something else.
+    is_being_decided: bool,
     /// Why it is not all that there is to tell.
     problem: Option<anyhow::Error>,
 }
 
 /// Returns whether the source holds something new that nobody holds back, and of which it is not known yet whether it is right.
-fn is_being_decided(status: &Value) -> bool {
-    let Some(behind) = status["behind_us"].as_u64().map(Duration::from_micros) else { return false };
-    let has_reason = ["held", "waiting", "problem"].iter().any(|key| !status[key].is_null());
-    let has_mistakes = status["diagnostics"].as_array().is_some_and(|found| !found.is_empty());
-    !has_reason && (behind < SETTLED || (behind < DECISION && !has_mistakes))
+fn is_being_decided(status: &NodeStatus) -> bool {
+    let Some(behind) = status.behind_us.map(|us| Duration::from_micros(us.unsigned_abs())) else { return false };
+    let has_reason = status.held.is_some() || status.waiting.is_some() || status.problem.is_some();
+    !has_reason && (behind < SETTLED || (behind < DECISION && status.diagnostics.is_empty()))
 }
 
 /// Returns what of a status is news when it changes: not what time alone changes, and of the journal only what goes wrong.

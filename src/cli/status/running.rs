@@ -1,8 +1,7 @@
 //! What a running node says of itself, for people.
 
-use serde_json::Value;
-
 use crate::{
+    api::node::{DatabaseStatus, LiveDeployment, NodeStatus, PreviewStatus},
     cli::{
         client::Client,
         findings::finding,
@@ -14,72 +13,68 @@ use crate::{
 };
 
 /// Says what a running node says of itself.
-pub fn text(client: &Client, status: &Value, config: &Config) -> String {
-    let mut said: Vec<String> = Vec::new();
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    let mut row = |name: &str, value: &str| {
-        let lines: Vec<String> = value.lines().map(|line| Shown::inline(line).to_string()).collect();
-        // Padded before it is coloured, because colours have a width too.
-        let name = format!("{name:<9}");
-        let name = if TROUBLE.contains(&name.trim_end()) { output::styled(Style::Yellow, &name) } else { name.into() };
-        said.push(format!("{name} {}", lines.join("\n          ")));
-    };
-    row("node", &format!("running at {}", client.url()));
-    row("source", &text(&status["source"]).unwrap_or_default());
-    let database = text(&status["database"]["place"]).unwrap_or_default();
-    row("database", &text(&status["database"]["problem"]).map_or(database.clone(), |problem| format!("{database}: {problem}")));
-    let live = &status["live"];
-    match text(&live["id"]) {
-        Some(id) => {
-            let functions = output::count(live["functions"].as_u64().unwrap_or(0) as usize, "function");
-            let (since, revision) = (text(&live["time"]).unwrap_or_default(), text(&live["revision"]).unwrap_or_default());
-            row("live", &format!("{id} since {since}, {functions}, revision {revision}"));
-            let pushed = text(&live["pushed_by"]).map(|by| format!("pushed by {by}"));
-            let by: Vec<String> = [text(&live["by"]), pushed, text(&live["note"])].into_iter().flatten().collect();
-            if !by.is_empty() {
-                row("by", &by.join(", "));
-            }
-        }
-        None => row("live", "nothing yet"),
-    }
-    if status["is_in_sync"] != Value::Bool(true)
-        && let Some(wanted) = text(&status["wanted"])
-    {
-        let behind = status["behind_us"].as_u64().map(|us| format!(", for {}", output::micros(us))).unwrap_or_default();
-        row("wanted", &format!("{wanted}{behind}"));
-    }
-    for (name, key) in [("held", "held"), ("waiting", "waiting"), ("problem", "problem")] {
-        if let Some(why) = text(&status[key]) {
-            row(name, &why);
-        }
-    }
-    let next = text(&status["next_look"]).map_or("when something changes".into(), |next| format!("{next}, or when something changes"));
-    if let Some(last) = text(&status["last_look"]) {
-        row("looked", &format!("{last}; next {next}"));
-    }
-    for preview in status["previews"].as_array().into_iter().flatten() {
-        let state = if preview["is_shown"] == Value::Bool(true) { "shown" } else { "has mistakes" };
-        let (branch, revision) = (text(&preview["branch"]).unwrap_or_default(), text(&preview["revision"]).unwrap_or_default());
-        let at = text(&preview["host"]).or_else(|| text(&preview["path"])).map(|at| format!(", at {at}")).unwrap_or_default();
-        row("preview", &format!("{branch} {state}, revision {revision}{at}"));
-    }
-    let journal = &status["journal"];
-    let waiting = journal["spooled_bytes"].as_u64().unwrap_or(0);
-    if waiting > 0 {
-        row("spool", &format!("{} of executions wait for the database", Size(waiting)));
-    }
-    let lost = journal["dropped"].as_u64().unwrap_or(0) + journal["refused"].as_u64().unwrap_or(0);
-    if lost > 0 {
-        row("lost", &format!("{} since the node started", output::count(lost as usize, "execution")));
-    }
-    let found: Vec<Diagnostic> = serde_json::from_value(status["diagnostics"].clone()).unwrap_or_default();
-    if found.iter().any(Diagnostic::is_error) {
+pub fn text(client: &Client, status: &NodeStatus, config: &Config) -> String {
+    let mut said: Vec<String> = rows(client, status).iter().map(|(name, value)| row(name, value)).collect();
+    if status.diagnostics.iter().any(Diagnostic::is_error) {
         said.push(kept(config).into());
     }
-    for diagnostic in &found {
-        said.push(format!("\n{}", finding(config, diagnostic)));
-    }
+    said.extend(status.diagnostics.iter().map(|found| format!("\n{}", finding(config, found))));
     said.join("\n")
+}
+
+fn row(name: &str, value: &str) -> String {
+    let lines: Vec<String> = value.lines().map(|line| Shown::inline(line).to_string()).collect();
+    // Padded before it is coloured, because colours have a width too.
+    let padded = format!("{name:<9}");
+    let name = if TROUBLE.contains(&name) { output::styled(Style::Yellow, &padded) } else { padded.into() };
+    format!("{name} {}", lines.join("\n          "))
+}
+
+fn rows(client: &Client, status: &NodeStatus) -> Vec<(&'static str, String)> {
+    let mut rows = vec![("node", format!("running at {}", client.url())), ("source", status.source.clone())];
+    let DatabaseStatus { place, problem } = &status.database;
+    rows.push(("database", problem.as_ref().map_or(place.clone(), |problem| format!("{place}: {problem}"))));
+    rows.extend(live(status.live.as_ref()));
+    if let (false, Some(wanted)) = (status.is_in_sync, &status.wanted) {
+        let behind = status.behind_us.map(|us| format!(", for {}", output::micros(us.unsigned_abs()))).unwrap_or_default();
+        rows.push(("wanted", format!("{wanted}{behind}")));
+    }
+    let reasons = [("held", &status.held), ("waiting", &status.waiting), ("problem", &status.problem)];
+    rows.extend(reasons.into_iter().filter_map(|(name, why)| Some((name, why.clone()?))));
+    if let Some(last) = &status.last_look {
+        let next = status.next_look.as_ref().map(|next| format!("{next}, or ")).unwrap_or_default();
+        rows.push(("looked", format!("{last}; next {next}when something changes")));
+    }
+    rows.extend(status.previews.iter().map(|shown| ("preview", preview(shown))));
+    let journal = &status.journal;
+    if journal.spooled_bytes > 0 {
+        rows.push(("spool", format!("{} of executions wait for the database", Size(journal.spooled_bytes))));
+    }
+    let lost = journal.dropped + journal.refused;
+    if lost > 0 {
+        rows.push(("lost", format!("{} since the node started", output::count(lost as usize, "execution"))));
+    }
+    rows
+}
+
+fn live(live: Option<&LiveDeployment>) -> Vec<(&'static str, String)> {
+    let Some(LiveDeployment { id, time, functions, revision, by, pushed_by, note, .. }) = live else {
+        return vec![("live", "nothing yet".into())];
+    };
+    let functions = output::count(*functions as usize, "function");
+    let mut rows = vec![("live", format!("{id} since {time}, {functions}, revision {revision}"))];
+    let pushed = pushed_by.as_ref().map(|by| format!("pushed by {by}"));
+    let by: Vec<String> = [by.clone(), pushed, note.clone()].into_iter().flatten().collect();
+    if !by.is_empty() {
+        rows.push(("by", by.join(", ")));
+    }
+    rows
+}
+
+fn preview(preview: &PreviewStatus) -> String {
+    let PreviewStatus { branch, revision, is_shown, path, host, .. } = preview;
+    let state = if *is_shown { "shown" } else { "has mistakes" };
+    format!("{branch} {state}, revision {revision}, at {}", host.as_ref().unwrap_or(path))
 }
 
 /// What begins rows about something that is not as it should be.

@@ -1,11 +1,11 @@
 //! The control plane's part about the audit log.
 
 use axum::{Json, extract::RawQuery};
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
+    api::audit::AuditPage,
     audit::AuditFilter,
     http::{
         api::openapi::Routes,
@@ -23,7 +23,7 @@ pub fn routes() -> Routes {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is there for the description")]
-struct Meant {
+struct AuditQuery {
     /// Of this kind: `save`, `push`, `rollback`, `token_create` …
     action: Option<String>,
     /// What this one did.
@@ -39,10 +39,10 @@ struct Meant {
 
 /// Lists who changed what, the newest first.
 #[utoipa::path(
-    get, path = "/api/admin/audit", tag = "tokens", params(Meant),
-    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+    get, path = "/api/admin/audit", tag = "tokens", params(AuditQuery),
+    responses((status = 200, description = "A page, and where the next one begins.", body = AuditPage))
 )]
-async fn audit(caller: Caller<Admin>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+async fn audit(caller: Caller<Admin>, RawQuery(query): RawQuery) -> Result<Json<AuditPage>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let pairs: Vec<_> = form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes()).collect();
     let pairs = pairs.iter().map(|(key, value)| (&**key, &**value));
@@ -53,5 +53,5 @@ async fn audit(caller: Caller<Admin>, RawQuery(query): RawQuery) -> Result<Json<
     let has_more = entries.len() > limit;
     entries.truncate(limit);
     let next = entries.last().filter(|_| has_more).map(|last| last.id.to_string());
-    Ok(Json(json!({ "entries": entries, "next": next })))
+    Ok(Json(AuditPage { entries, next }))
 }

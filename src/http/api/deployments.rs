@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::{Json, extract::Path};
 use http::Uri;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
-    deployment::{DeploymentId, DeploymentStatus, Timed},
+    api::{WithTime, deployments::DeploymentPage},
+    deployment::{Deployment, DeploymentId, DeploymentStatus},
     http::{
         api::{asked::asked, openapi::Routes},
         auth::caller::{Caller, Grant, Read},
@@ -58,41 +58,40 @@ struct ListQuery {
 /// Lists what was decided, the newest first.
 #[utoipa::path(
     get, path = "/api/admin/deployments", operation_id = "list_deployments", tag = "deployments", params(ListQuery),
-    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+    responses((status = 200, description = "A page, and where the next one begins.", body = DeploymentPage))
 )]
-async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<Value>, Problem> {
+async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeploymentPage>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let query: ListQuery = asked(&uri)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::BadOrder(format!("`limit`: {limit} is none; ask for 1 to {MAX_LIMIT}, and go on with `cursor`")));
     }
-    let (deployments, next) = page(&app.history()?, query.cursor, query.status, limit as usize).await?;
-    Ok(Json(json!({ "deployments": deployments, "next": next })))
+    page(&app.history()?, query.cursor, query.status, limit as usize).await.map(Json)
 }
 
-/// Reads a page, the newest first, and where the next one begins.
+/// Reads a page.
 async fn page(
     store: &Store,
     mut before: Option<DeploymentId>,
     status: Option<DeploymentStatus>,
     limit: usize,
-) -> Result<(Vec<Value>, Option<DeploymentId>), Problem> {
-    let (mut page, mut bytes) = (Vec::new(), 0);
+) -> Result<DeploymentPage, Problem> {
+    let (mut deployments, mut bytes) = (Vec::new(), 0);
     loop {
         let read = store.decisions(READ, before, status).await.map_err(away)?;
         let is_end = read.len() < READ as usize;
-        for deployment in &read {
-            if page.len() == limit || bytes >= PAGE_BYTES {
-                return Ok((page, before));
+        for deployment in read {
+            if deployments.len() == limit || bytes >= PAGE_BYTES {
+                return Ok(DeploymentPage { deployments, next: before });
             }
-            let value = serde_json::to_value(Timed::from(deployment)).unwrap_or_default();
-            bytes += value.to_string().len();
             before = Some(deployment.id);
-            page.push(value);
+            let deployment = WithTime::from(deployment);
+            bytes += serde_json::to_vec(&deployment).map_or(0, |json| json.len());
+            deployments.push(deployment);
         }
         if is_end {
-            return Ok((page, None));
+            return Ok(DeploymentPage { deployments, next: None });
         }
     }
 }
@@ -101,12 +100,12 @@ async fn page(
 #[utoipa::path(
     get, path = "/api/admin/deployments/{key}", operation_id = "get_deployment", tag = "deployments",
     params(("key" = String, Path, description = "Its id, its revision, the first characters of that, or `live`.")),
-    responses((status = 200, description = "The deployment with its diagnostics and changes.", body = Object))
+    responses((status = 200, description = "The deployment with its diagnostics and changes.", body = WithTime<Deployment>))
 )]
-async fn one(caller: Caller<Read>, Path(key): Path<String>) -> Result<Json<Value>, Problem> {
+async fn one(caller: Caller<Read>, Path(key): Path<String>) -> Result<Json<WithTime<Deployment>>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let found = app.history()?.find_decision(&key).await.map_err(EarlierError::Find).inspect_err(log)?;
-    Ok(Json(json!(Timed::from(&found))))
+    Ok(Json(found.into()))
 }
 
 /// What is compared, and how closely.
@@ -124,7 +123,7 @@ struct DiffQuery {
 #[utoipa::path(
     get, path = "/api/admin/deployments/{key}/diff", operation_id = "diff_deployments", tag = "deployments",
     params(("key" = String, Path, description = "The later side, as it is called for `GET`."), DiffQuery),
-    responses((status = 200, description = "What differs.", body = Object))
+    responses((status = 200, description = "What differs.", body = DeploymentDiff))
 )]
 async fn diff(caller: Caller<Read>, Path(key): Path<String>, uri: Uri) -> Result<Json<DeploymentDiff>, Problem> {
     let Grant { app, .. } = caller.for_node()?;

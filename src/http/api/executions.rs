@@ -8,13 +8,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, header};
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
+    api::{WithTime, executions::ExecutionPage},
     clock::rfc3339,
-    execution::{Execution, ExecutionId, Timed},
+    execution::{Execution, ExecutionId},
     function::FunctionName,
     http::{
         api::{openapi::Routes, replay, tail},
@@ -43,7 +43,7 @@ pub fn routes() -> Routes {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is there for the description")]
-struct Meant {
+struct ExecutionQuery {
     /// Of this function: its name, or its file.
     function: Option<String>,
     /// Of functions whose name begins so.
@@ -68,7 +68,7 @@ struct Meant {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is there for the description")]
-struct Paged {
+struct PageQuery {
     /// Asked for before then.
     until: Option<String>,
     /// So many at most.
@@ -80,32 +80,32 @@ struct Paged {
 
 /// Lists what ran, the newest first.
 #[utoipa::path(
-    get, path = "/api/admin/executions", tag = "executions", params(Meant, Paged),
-    responses((status = 200, description = "A page, and where the next one begins.", body = Object))
+    get, path = "/api/admin/executions", tag = "executions", params(ExecutionQuery, PageQuery),
+    responses((status = 200, description = "A page, and where the next one begins.", body = ExecutionPage))
 )]
-async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<Value>, Problem> {
+async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<ExecutionPage>, Problem> {
     let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
     let page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
-    Ok(Json(json!({
-        "executions": page.executions.iter().map(Timed::from).collect::<Vec<_>>(),
-        "next": page.next,
-        "looked_back_to": page.next.map(|next| rfc3339(next.time_us())),
-    })))
+    Ok(Json(ExecutionPage {
+        executions: page.executions.into_iter().map(WithTime::from).collect(),
+        next: page.next,
+        looked_back_to: page.next.map(|next| rfc3339(next.time_us())),
+    }))
 }
 
 /// Tells all that is known of one execution.
 #[utoipa::path(
     get, path = "/api/admin/executions/{id}", tag = "executions", params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
-    responses((status = 200, description = "The execution with its log.", body = Object))
+    responses((status = 200, description = "The execution with its log.", body = WithTime<Execution>))
 )]
-async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Json<WithTime<Execution>>, Problem> {
     let (_, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
-    Ok(Json(Timed::from(&execution)).into_response())
+    Ok(Json(execution.into()))
 }
 
 /// Tells executions as they come, for ever.
 #[utoipa::path(
-    get, path = "/api/admin/executions/tail", tag = "executions", params(Meant, ("last-event-id" = Option<String>, Header, description = "The last event that was seen.")),
+    get, path = "/api/admin/executions/tail", tag = "executions", params(ExecutionQuery, ("last-event-id" = Option<String>, Header, description = "The last event that was seen.")),
     responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
 )]
 async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Problem> {

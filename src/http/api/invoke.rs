@@ -6,12 +6,10 @@ use axum::{Json, body::Body};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
+    api::executions::{InvokeOrder, RunAnswer},
     execution::{HttpRequest, Params, RecordedMethod, RecordedPath},
     function::{
         Diagnostic, FilePath, FunctionName,
@@ -41,67 +39,44 @@ pub fn routes() -> Routes {
     Routes::new().routes(routes!(invoke))
 }
 
-/// The request to run, and on what.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct InvokeOrder {
-    /// None: `GET`, or `POST` with a body.
-    method: Option<String>,
-    /// With a query, if there is one.
-    path: String,
-    /// Names and values.
-    #[serde(default)]
-    #[schema(value_type = Vec<Vec<String>>)]
-    headers: Vec<(String, String)>,
-    /// A body that is text.
-    body: Option<String>,
-    /// Any body.
-    body_base64: Option<String>,
-    /// A deployment that was live, by its id or revision; none: what is live now.
-    deployment: Option<String>,
-}
-
-impl InvokeOrder {
-    /// Returns the request; what its path says is known once it has met a function.
-    fn read(self) -> Result<HttpRequest, Problem> {
-        let bad = |key: &str, why: &str| Problem::BadOrder(format!("`{key}`: {why}"));
-        let uri: Option<Uri> = self.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/') && uri.authority().is_none());
-        let uri = uri.ok_or_else(|| bad("path", "that is none; begin with `/`, and write a space as `%20`"))?;
-        let body: Option<Bytes> = match (self.body, self.body_base64) {
-            (Some(_), Some(_)) => return Err(bad("body_base64", "there is a `body`, too; send one of them")),
-            (None, Some(base64)) => {
-                let bytes = BASE64_STANDARD.decode(base64).map_err(|error| bad("body_base64", &format!("that is no Base64: {error}")))?;
-                Some(bytes.into())
-            }
-            (text, None) => text.map(Bytes::from),
-        };
-        let method = self.method.unwrap_or_else(|| if body.is_some() { "POST".into() } else { "GET".into() });
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| bad("method", "that is none"))?;
-        let bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        if self.headers.len() > MAX_HEADERS.0 || bytes > MAX_HEADERS.1 {
-            let why = format!("they are more than {} lines, or {} KiB", MAX_HEADERS.0, MAX_HEADERS.1 / 1024);
-            return Err(bad("headers", &why));
+/// Returns the request; what its path says is known once it has met a function.
+fn http_request(order: InvokeOrder) -> Result<HttpRequest, Problem> {
+    let bad = |key: &str, why: &str| Problem::BadOrder(format!("`{key}`: {why}"));
+    let uri: Option<Uri> = order.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/') && uri.authority().is_none());
+    let uri = uri.ok_or_else(|| bad("path", "that is none; begin with `/`, and write a space as `%20`"))?;
+    let body: Option<Bytes> = match (order.body, order.body_base64) {
+        (Some(_), Some(_)) => return Err(bad("body_base64", "there is a `body`, too; send one of them")),
+        (None, Some(base64)) => {
+            let bytes = BASE64_STANDARD.decode(base64).map_err(|error| bad("body_base64", &format!("that is no Base64: {error}")))?;
+            Some(bytes.into())
         }
-        let mut headers = HeaderMap::new();
-        for (name, value) in self.headers {
-            let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
-            let (name, value) =
-                header.ok_or_else(|| bad("headers", &format!("`{}` is none, or its value is none", name.escape_debug())))?;
-            headers.append(name, value);
-        }
-        Ok(HttpRequest { method, uri, params: Params::new(), headers, body: body.unwrap_or_default() })
+        (text, None) => text.map(Bytes::from),
+    };
+    let method = order.method.unwrap_or_else(|| if body.is_some() { "POST".into() } else { "GET".into() });
+    let method = Method::from_bytes(method.as_bytes()).map_err(|_| bad("method", "that is none"))?;
+    let bytes: usize = order.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if order.headers.len() > MAX_HEADERS.0 || bytes > MAX_HEADERS.1 {
+        let why = format!("they are more than {} lines, or {} KiB", MAX_HEADERS.0, MAX_HEADERS.1 / 1024);
+        return Err(bad("headers", &why));
     }
+    let mut headers = HeaderMap::new();
+    for (name, value) in order.headers {
+        let header = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_bytes(value.as_bytes()).ok());
+        let (name, value) = header.ok_or_else(|| bad("headers", &format!("`{}` is none, or its value is none", name.escape_debug())))?;
+        headers.append(name, value);
+    }
+    Ok(HttpRequest { method, uri, params: Params::new(), headers, body: body.unwrap_or_default() })
 }
 
 /// Runs a function for a request that is told. Answers with the execution, if anything ran, and with what a caller would have got.
 #[utoipa::path(
     post, path = "/api/admin/invoke", tag = "executions", request_body = InvokeOrder,
-    responses((status = 200, description = "The execution, and its response.", body = Object))
+    responses((status = 200, description = "The execution, and its response.", body = RunAnswer))
 )]
-async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Value>, Problem> {
+async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<RunAnswer>, Problem> {
     let order: InvokeOrder = caller.order(request, |_| MAX_ORDER_BYTES).await?;
     let deployment = order.deployment.clone();
-    let request = order.read()?;
+    let request = http_request(order)?;
     let (method, path) = (request.method.clone(), request.uri.path().to_owned());
     let find = |app: Arc<App>| async move {
         let table = match deployment {
@@ -124,7 +99,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<V
         Meets::Options { allow, .. } => {
             // The node answers this one by itself, too.
             let response = no_content(&allow);
-            Ok(Json(json!({ "execution": null, "response": told(&request.method, response).await })))
+            Ok(Json(RunAnswer { execution: None, response: told(&request.method, response).await }))
         }
     }
 }
@@ -193,7 +168,7 @@ fn all_at(table: &Table, path: &str, methods: &[route::Method]) -> Vec<FunctionN
     methods.iter().filter_map(at).collect()
 }
 
-async fn run(grant: &Grant, target: Target<'_>, request: HttpRequest) -> Result<Value, Problem> {
+async fn run(grant: &Grant, target: Target<'_>, request: HttpRequest) -> Result<RunAnswer, Problem> {
     let function = &target.function.function;
     let permission = grant.run(function)?;
     let limit = function.manifest.limits.body.bytes();

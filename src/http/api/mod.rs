@@ -15,3 +15,4 @@ pub mod scripts;
 mod tail;
 pub mod tokens;
 pub mod tree;
+mod upload;

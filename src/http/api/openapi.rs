@@ -5,17 +5,16 @@ use axum::{Router, routing::get};
 use bytes::Bytes;
 use http::header;
 use utoipa::{
-    OpenApi,
+    OpenApi, PartialSchema as _, ToSchema as _,
     openapi::{
         ContentBuilder, Ref, RefOr, ResponseBuilder,
         path::{Operation, PathItem},
-        schema::{ObjectBuilder, Schema, Type},
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::auth::caller::GuardedApp;
+use crate::{api::problem::ProblemDetails, http::auth::caller::GuardedApp};
 
 /// Routes that say what they are.
 pub type Routes = OpenApiRouter<GuardedApp>;
@@ -40,7 +39,10 @@ pub fn described(routes: Routes) -> Router<GuardedApp> {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`picloud token create` makes one")).build();
     components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
-    components.schemas.insert(PROBLEM.into(), RefOr::T(problem()));
+    components.schemas.insert(PROBLEM.into(), ProblemDetails::schema());
+    let mut named = Vec::new();
+    ProblemDetails::schemas(&mut named);
+    components.schemas.extend(named);
     for (path, item) in &mut document.paths.paths {
         for operation in operations(item) {
             complete(operation, path);
@@ -63,24 +65,4 @@ fn complete(operation: &mut Operation, path: &str) {
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
-}
-
-/// What RFC 9457 and we put into a problem.
-fn problem() -> Schema {
-    let text = || ObjectBuilder::new().schema_type(Type::String).build();
-    let number = ObjectBuilder::new().schema_type(Type::Integer).build();
-    let list = utoipa::openapi::ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object).build()).build();
-    ObjectBuilder::new()
-        .schema_type(Type::Object)
-        .property("type", text())
-        .property("title", text())
-        .property("status", number)
-        .property("detail", text())
-        .property("diagnostics", list)
-        .required("type")
-        .required("title")
-        .required("status")
-        .required("detail")
-        .build()
-        .into()
 }

@@ -4,11 +4,9 @@ use std::sync::Arc;
 
 use axum::{Json, body::Body, extract::Path};
 use http::Request;
-use serde::Deserialize;
-use serde_json::Value;
-use utoipa::ToSchema;
 
 use crate::{
+    api::executions::{ReplayOrder, RunAnswer},
     execution::{Capture, CaptureError, Execution, ExecutionId},
     function::{FunctionName, ScriptId},
     http::{
@@ -20,14 +18,6 @@ use crate::{
     runner::Target,
 };
 
-/// What to run the request on.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-struct ReplayOrder {
-    /// A version of the function, or its first characters; none: what is live.
-    version: Option<String>,
-}
-
 /// Longest order.
 const MAX_ORDER_BYTES: usize = 4 * 1024;
 
@@ -35,9 +25,9 @@ const MAX_ORDER_BYTES: usize = 4 * 1024;
 #[utoipa::path(
     post, path = "/api/admin/executions/{id}/replay", tag = "executions", request_body = Option<ReplayOrder>,
     params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
-    responses((status = 200, description = "The new execution, and its response.", body = Object))
+    responses((status = 200, description = "The new execution, and its response.", body = RunAnswer))
 )]
-pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Request<Body>) -> Result<Json<Value>, Problem> {
+pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Request<Body>) -> Result<Json<RunAnswer>, Problem> {
     let order = caller.optional_order(request, MAX_ORDER_BYTES).await?;
     let ReplayOrder { version } = order.unwrap_or_default();
     let (grant, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;

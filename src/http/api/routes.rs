@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use http::Uri;
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
+    api::routes::RouteList,
     blocking,
     http::{
         api::{asked::asked, openapi::Routes},
@@ -28,13 +28,13 @@ pub fn routes() -> Routes {
 /// Lists every route that is live.
 #[utoipa::path(
     get, path = "/api/admin/routes", operation_id = "list_routes", tag = "routes",
-    responses((status = 200, description = "The deployment, and its routes.", body = Object))
+    responses((status = 200, description = "The deployment, and its routes.", body = RouteList))
 )]
-async fn list(caller: Caller<Read>) -> Result<Json<Value>, Problem> {
+async fn list(caller: Caller<Read>) -> Result<Json<RouteList>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let table = app.loaded()?;
     let defaults = app.limits.clone();
-    apart(move || json!({ "deployment": table.deployment, "routes": table.listing(&defaults) })).await
+    apart(move || RouteList { deployment: table.deployment, routes: table.listing(&defaults) }).await
 }
 
 /// Which request is explained.
@@ -51,7 +51,7 @@ struct ExplainQuery {
 /// Says which function answers a request, and why the others do not.
 #[utoipa::path(
     get, path = "/api/admin/routes/explain", operation_id = "explain_route", tag = "routes", params(ExplainQuery),
-    responses((status = 200, description = "What the request meets, and who lost.", body = Object))
+    responses((status = 200, description = "What the request meets, and who lost.", body = Explanation))
 )]
 async fn explain(caller: Caller<Read>, uri: Uri) -> Result<Json<Explanation>, Problem> {
     let Grant { app, .. } = caller.for_node()?;

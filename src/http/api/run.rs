@@ -4,10 +4,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
-use serde_json::{Value, json};
 
 use crate::{
-    execution::{HttpRequest, Timed},
+    api::{
+        WithTime,
+        executions::{RunAnswer, RunResponse},
+    },
+    execution::HttpRequest,
     http::{answer::Answer, app::App, call, problem::Problem},
     id::id_text,
     runner::{Attempt, Permission},
@@ -20,30 +23,29 @@ impl App {
         mut attempt: Attempt<'_>,
         permission: Permission<'_>,
         request: HttpRequest,
-    ) -> Result<Value, Problem> {
+    ) -> Result<RunAnswer, Problem> {
         let (id, method) = (id_text(attempt.id.0), request.method.clone());
         let ended = attempt.run(permission, request).await.map_err(Problem::Refused)?.map_err(Problem::from);
         let execution = attempt.answered_with_record(call::status_of(&ended));
         let answer = call::respond(self, ended, std::str::from_utf8(&id).unwrap_or_default());
-        Ok(json!({ "execution": execution.as_deref().map(Timed::from), "response": told(&method, answer).await }))
+        Ok(RunAnswer { execution: execution.map(|execution| WithTime::from(*execution)), response: told(&method, answer).await })
     }
 }
 
 /// Writes down what a caller would have got who used this method.
-pub async fn told(method: &Method, answer: Answer) -> Value {
+pub async fn told(method: &Method, answer: Answer) -> RunResponse {
     let (parts, body) = answer.into_parts();
     let body = match *method == Method::HEAD {
         true => Bytes::new(),
         false => body.collect().await.map(|body| body.to_bytes()).unwrap_or_default(),
     };
-    let mut told = json!({ "status": parts.status.as_u16(), "headers": pairs(&parts.headers) });
-    match std::str::from_utf8(&body) {
-        Ok(text) => told["body"] = text.into(),
-        Err(_) => told["body_base64"] = BASE64_STANDARD.encode(&body).into(),
-    }
-    told
+    let (body, body_base64) = match std::str::from_utf8(&body) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(BASE64_STANDARD.encode(&body))),
+    };
+    RunResponse { status: parts.status.as_u16(), headers: pairs(&parts.headers), body, body_base64 }
 }
 
-fn pairs(headers: &HeaderMap) -> Vec<(&str, String)> {
-    headers.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
+fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    headers.iter().map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned())).collect()
 }

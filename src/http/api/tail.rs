@@ -14,8 +14,9 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    api::WithTime,
     clock::monotonic,
-    execution::{Execution, ExecutionId, Timed},
+    execution::{Execution, ExecutionId},
     http::{app::App, problem::Problem},
     store::{
         ExecutionFilter,
@@ -166,7 +167,7 @@ impl Tail {
     }
 
     fn execution(&mut self, execution: &Execution) {
-        let json = serde_json::to_string(&Timed::from(execution)).expect("plain data with text keys always is JSON");
+        let json = serde_json::to_string(&WithTime::from(execution)).expect("plain data with text keys always is JSON");
         self.text.push_str(&format!("id: {}\nevent: execution\ndata: {json}\n\n", execution.id));
     }
 

@@ -7,13 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode, header};
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use crate::{
-    access::{self, Principal, Scope, Token, TokenHash},
+    access::{self, Principal, Token, TokenHash},
+    api::tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
     http::{
         api::openapi::Routes,
         auth::caller::{Admin, Caller, Grant, Read},
@@ -30,58 +28,39 @@ pub fn routes() -> Routes {
 }
 
 /// Tells callers whose token they use, and what it allows.
-#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Object)))]
+#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Principal)))]
 pub async fn whoami(caller: Caller<Read>) -> Json<Principal> {
     Json(caller.for_itself())
 }
 
 /// Lists tokens by name, without their secrets.
-#[utoipa::path(get, path = "/api/admin/tokens", tag = "tokens", responses((status = 200, description = "Every token, expired ones too.", body = Object)))]
-async fn tokens(caller: Caller<Admin>) -> Result<Json<Value>, Problem> {
+#[utoipa::path(get, path = "/api/admin/tokens", tag = "tokens", responses((status = 200, description = "Every token, expired ones too.", body = TokenList)))]
+async fn tokens(caller: Caller<Admin>) -> Result<Json<TokenList>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let tokens = app.history()?.tokens().await.map_err(away)?;
     let now_us = app.ids.now_us();
-    Ok(Json(json!({ "tokens": tokens.iter().map(|token| token.summary(now_us)).collect::<Vec<_>>() })))
+    Ok(Json(TokenList { tokens: tokens.iter().map(|token| TokenSummary::of(token, now_us)).collect() }))
 }
 
-/// A token that is to be.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewToken {
-    /// 1 to 64 letters, digits, `-`, `_` and `.`.
-    name: String,
-    /// `read`, `deploy` or `admin`.
-    #[schema(value_type = String)]
-    scope: Scope,
-    /// How long it is good for: `90d`; none: for ever.
-    #[serde(default)]
-    expires: Option<String>,
-    /// Good only for the function of this name and those in the folder of this name; none: for the whole node.
-    #[serde(default)]
-    functions: Option<String>,
-}
-
-impl NewToken {
-    fn token(self, now_us: i64) -> Result<Token, Problem> {
-        must_be_a_name(&self.name)?;
-        let bad = |error: &dyn ToString| Problem::BadOrder(error.to_string());
-        let span = self.expires.as_deref().map(access::parse_span_us).transpose().map_err(|error| bad(&error))?;
-        let functions = self.functions.as_deref().map(str::parse).transpose().map_err(|error| bad(&error))?;
-        Ok(Token::new(self.name, self.scope, functions, now_us, span))
-    }
+fn token(order: TokenOrder, now_us: i64) -> Result<Token, Problem> {
+    must_be_a_name(&order.name)?;
+    let bad = |error: &dyn ToString| Problem::BadOrder(error.to_string());
+    let span = order.expires.as_deref().map(access::parse_span_us).transpose().map_err(|error| bad(&error))?;
+    let functions = order.functions.as_deref().map(str::parse).transpose().map_err(|error| bad(&error))?;
+    Ok(Token::new(order.name, order.scope, functions, now_us, span))
 }
 
 /// Makes a token, and answers its secret this once.
 #[utoipa::path(
-    post, path = "/api/admin/tokens", tag = "tokens", request_body = NewToken,
-    responses((status = 201, description = "The token, and its secret.", body = Object))
+    post, path = "/api/admin/tokens", tag = "tokens", request_body = TokenOrder,
+    responses((status = 201, description = "The token, and its secret.", body = NewToken))
 )]
 async fn create_token(caller: Caller<Admin>, request: Request<Body>) -> Result<Response, Problem> {
     let grant = caller.for_node()?;
-    let new: NewToken = grant.order(request, MAX_ORDER_BYTES).await?;
+    let order: TokenOrder = grant.order(request, MAX_ORDER_BYTES).await?;
     let app = &grant.app;
     let now_us = app.ids.now_us();
-    let token = new.token(now_us)?;
+    let token = token(order, now_us)?;
     let secret = access::new_secret().map_err(|error| {
         tracing::error!("the system gives no random bytes: {error}");
         Problem::HistoryAway
@@ -91,8 +70,7 @@ async fn create_token(caller: Caller<Admin>, request: Request<Body>) -> Result<R
         return Err(Problem::TokenTaken(token.name));
     }
     app.auth.made(&hash, &token);
-    let mut answer = token.summary(now_us);
-    answer["secret"] = secret.expose().into();
+    let answer = NewToken { summary: TokenSummary::of(&token, now_us), secret: secret.expose().into() };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 

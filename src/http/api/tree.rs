@@ -2,13 +2,12 @@
 
 use axum::{Json, body::Body};
 use http::{Request, StatusCode, Uri};
-use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
-    function::Diagnostic,
+    api::upload::TreeAnswer,
     http::{
         api::openapi::Routes,
         auth::caller::{Caller, Deploy},
@@ -61,7 +60,7 @@ impl Wishes {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it is there for the description")]
-struct Meant {
+struct TreeQuery {
     /// Only say what would change.
     dry_run: Option<bool>,
     /// Most functions, or all of them, may go.
@@ -70,13 +69,13 @@ struct Meant {
 
 /// Makes the files of a tar the functions, and no others.
 #[utoipa::path(
-    put, path = "/api/admin/tree", operation_id = "deploy_tree", tag = "scripts", params(Meant), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    put, path = "/api/admin/tree", operation_id = "deploy_tree", tag = "scripts", params(TreeQuery), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses(
-        (status = 200, description = "What changed, or would.", body = Object),
-        (status = 202, description = "It is written, and not live; `held` says why.", body = Object)
+        (status = 200, description = "What changed, or would.", body = TreeAnswer),
+        (status = 202, description = "It is written, and not live; `held` says why.", body = TreeAnswer)
     )
 )]
-async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(StatusCode, Json<Value>), Problem> {
+async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(StatusCode, Json<TreeAnswer>), Problem> {
     let grant = caller.for_node()?;
     let (app, (parts, body)) = (&grant.app, request.into_parts());
     let wishes = Wishes::parse(&parts.uri)?;
@@ -91,19 +90,8 @@ async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Statu
         is_dry_run: wishes.is_dry_run,
     };
     let uploaded = app.upload(upload).await?;
-    let warnings: Vec<&Diagnostic> = uploaded.diagnostics.iter().collect();
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let live = uploaded.live.as_ref().map(|(deployment, revision)| json!({ "deployment": deployment, "revision": revision }));
-    let answer = json!({
-        "plan": uploaded.plan,
-        "text": uploaded.plan.to_string(),
-        "summary": uploaded.plan.summary(),
-        "diagnostics": warnings,
-        "live": live,
-        "held": uploaded.held,
-        "is_dry_run": wishes.is_dry_run,
-    });
-    Ok((status, Json(answer)))
+    Ok((status, Json(TreeAnswer::new(uploaded, wishes.is_dry_run))))
 }
 
 #[cfg(test)]

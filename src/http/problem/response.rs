@@ -1,15 +1,16 @@
 //! How a problem is answered: `application/problem+json` (RFC 9457), or a text for git.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::{Either, Full};
-use serde::Serialize;
 
 use super::{Problem, denied::whole_seconds, git::GitRefusal};
 use crate::{
-    execution::{Failure, Outcome},
+    api::problem::ProblemDetails,
+    execution::Outcome,
     executor::ExecuteError,
-    function::Diagnostic,
     http::{
         answer::{Answer, allow_header},
         auth::Denial,
@@ -18,7 +19,6 @@ use crate::{
     source::tarball::TarError,
     store::FindError,
     sync::{
-        diff::tree::TreeDiff,
         earlier::EarlierError,
         orders::{error::OrderError, upload::UploadError},
     },
@@ -55,16 +55,16 @@ impl Problem {
         let detail = self.detail();
         // On the command line a hint is a line of its own, here a member.
         let (detail, hint) = detail.split_once("\n  hint: ").map_or((&*detail, None), |(detail, hint)| (detail, Some(hint)));
-        let body = Body {
-            r#type: "about:blank",
-            title: status.canonical_reason().unwrap_or_default(),
+        let body = ProblemDetails {
+            r#type: "about:blank".into(),
+            title: status.canonical_reason().unwrap_or_default().into(),
             status: status.as_u16(),
-            detail,
-            hint,
-            execution_id,
-            failure,
-            diagnostics,
-            plan,
+            detail: detail.into(),
+            hint: hint.map(Cow::Borrowed),
+            execution_id: execution_id.map(Cow::Borrowed),
+            failure: failure.map(Cow::Borrowed),
+            diagnostics: diagnostics.into(),
+            plan: plan.map(Cow::Borrowed),
             text: plan.map(ToString::to_string),
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
@@ -118,25 +118,4 @@ impl Problem {
             _ => None,
         }
     }
-}
-
-/// The members of RFC 9457, and ours.
-#[derive(Serialize)]
-struct Body<'a> {
-    r#type: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    execution_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'a Failure>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    diagnostics: &'a [Diagnostic],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plan: Option<&'a TreeDiff>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
 }

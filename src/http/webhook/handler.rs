@@ -12,11 +12,14 @@ use http::{Request, StatusCode};
 use http_body::Body as _;
 
 use super::signature::{Signature, verify};
-use crate::http::{
-    app::App,
-    auth::caller::Anybody,
-    problem::{Problem, webhook::WebhookRefusal},
-    wire::body::read_body,
+use crate::{
+    api::source::WebhookAnswer,
+    http::{
+        app::App,
+        auth::caller::Anybody,
+        problem::{Problem, webhook::WebhookRefusal},
+        wire::body::read_body,
+    },
 };
 
 /// What GitHub sends at most.
@@ -27,7 +30,7 @@ const SMALL_BODY_BYTES: usize = 64 << 10;
 /// Answers a webhook: 202 and the source is looked at soon, or 204 because nothing of it is followed.
 #[utoipa::path(
     post, path = "/_picloud/hooks/source", tag = "source", request_body(content = Object, description = "Whatever the forge sends, signed."),
-    responses((status = 202, description = "The source is looked at.", body = Object), (status = 204, description = "Nothing that concerns the node."))
+    responses((status = 202, description = "The source is looked at.", body = WebhookAnswer), (status = 204, description = "Nothing that concerns the node."))
 )]
 pub async fn receive(
     Anybody(app): Anybody,
@@ -38,7 +41,7 @@ pub async fn receive(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     app.sync.poke();
-    Ok((StatusCode::ACCEPTED, Json(serde_json::json!({ "status": "accepted" }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(WebhookAnswer { status: "accepted".into() })).into_response())
 }
 
 /// Returns whether the source may have changed.

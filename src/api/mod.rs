@@ -1,0 +1,51 @@
+//! Orders and answers of the control plane: `http` and `cli` share them. Plain data; OpenAPI describes it.
+
+pub mod audit;
+pub mod deployments;
+pub mod executions;
+pub mod node;
+pub mod problem;
+pub mod routes;
+pub mod scripts;
+pub mod source;
+pub mod tokens;
+pub mod upload;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{clock::rfc3339, deployment::Deployment, execution::Execution};
+
+/// A record with the time that its id holds.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WithTime<T> {
+    /// When, as RFC 3339 has it.
+    pub time: String,
+    /// The record itself.
+    #[serde(flatten)]
+    pub record: T,
+}
+
+impl From<Execution> for WithTime<Execution> {
+    fn from(execution: Execution) -> Self {
+        Self { time: rfc3339(execution.id.time_us()), record: execution }
+    }
+}
+
+impl<'a> From<&'a Execution> for WithTime<&'a Execution> {
+    fn from(execution: &'a Execution) -> Self {
+        Self { time: rfc3339(execution.id.time_us()), record: execution }
+    }
+}
+
+impl From<Deployment> for WithTime<Deployment> {
+    fn from(deployment: Deployment) -> Self {
+        Self { time: rfc3339(deployment.id.time_us()), record: deployment }
+    }
+}
+
+impl<'a> From<&'a Deployment> for WithTime<&'a Deployment> {
+    fn from(deployment: &'a Deployment) -> Self {
+        Self { time: rfc3339(deployment.id.time_us()), record: deployment }
+    }
+}

@@ -1,0 +1,82 @@
+//! The control plane's part about scripts: lists, one with all that is known of it, changes, versions.
+
+mod change;
+mod list;
+mod versions;
+
+use axum::{
+    Json,
+    extract::Path,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use utoipa_axum::routes;
+
+use crate::{
+    api::scripts::{ScriptAnswer, ScriptDeployment, ScriptSummary},
+    deployment::Deployment,
+    function::{FunctionName, ScriptId},
+    http::{
+        api::openapi::Routes,
+        app::App,
+        auth::caller::{About, Caller, Grant, Read},
+        problem::Problem,
+    },
+    live::scripts::Script,
+};
+
+/// The routes of scripts.
+pub fn routes() -> Routes {
+    Routes::new()
+        .routes(routes!(list::list, change::create))
+        .routes(routes!(one, change::replace, change::delete))
+        .routes(routes!(versions::versions))
+        .routes(routes!(versions::version))
+}
+
+/// One script with all that is known of it.
+#[utoipa::path(
+    get, path = "/api/admin/scripts/{id}", operation_id = "script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    responses((status = 200, description = "The script; its version is the `ETag`.", body = ScriptAnswer))
+)]
+async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let (Grant { app, .. }, script) = caller.for_found(|app| async move { app.script(&id) }).await?;
+    Ok(app.show(StatusCode::OK, &script, None).await)
+}
+
+impl About for Script {
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![self.name.clone()]
+    }
+}
+
+impl App {
+    /// Finds the script with this id or of this name.
+    fn script(&self, id: &str) -> Result<Script, Problem> {
+        let by_id = id.parse().ok().and_then(|id| self.live.script_by_id(ScriptId(id)));
+        by_id.or_else(|| self.live.script(&FunctionName::new(id))).ok_or(Problem::UnknownScript)
+    }
+
+    /// Returns the deployment that brought what is live of a script, as far as the database tells.
+    async fn deployment_of(&self, script: &Script) -> Option<Deployment> {
+        let store = self.store.borrow().clone()?;
+        let live = &script.function.as_ref()?.function;
+        let versions = store.versions_of(&live.name).await.ok()?;
+        let id = versions.iter().find(|known| known.version == live.version)?.deployment;
+        store.deployment(id).await.ok()?
+    }
+
+    /// Answers with all that is known of a script.
+    async fn show(&self, status: StatusCode, script: &Script, held: Option<String>) -> Response {
+        let answer = ScriptAnswer {
+            summary: ScriptSummary::from(script),
+            source: String::from_utf8_lossy(&script.content.bytes).into_owned(),
+            manifest: script.function.as_ref().map(|live| live.function.manifest.clone()),
+            diagnostics: script.diagnostics.clone(),
+            deployment: self.deployment_of(script).await.map(ScriptDeployment::from),
+            held,
+        };
+        let tag = HeaderValue::from_str(&format!("\"{}\"", script.tag())).expect("digests are ASCII");
+        (status, [(header::ETAG, tag)], Json(answer)).into_response()
+    }
+}

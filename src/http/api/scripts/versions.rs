@@ -1,0 +1,77 @@
+//! Versions of scripts: when which one was live, and what was in it.
+
+use axum::{Json, extract::Path};
+
+use crate::{
+    api::scripts::{VersionAnswer, VersionList, VersionSummary},
+    function::{Content, FunctionName, ScriptId, Version},
+    http::{
+        app::App,
+        auth::caller::{About, Caller, Read},
+        problem::{Problem, away},
+    },
+    store::FunctionVersion,
+};
+
+/// Tells when which version of a script went live.
+#[utoipa::path(
+    get, path = "/api/admin/scripts/{id}/versions", operation_id = "script_versions", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    responses((status = 200, description = "Its versions, the newest first.", body = VersionList))
+)]
+pub async fn versions(caller: Caller<Read>, Path(id): Path<String>) -> Result<Json<VersionList>, Problem> {
+    let (_, ScriptHistory { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
+    let versions = versions.iter().map(VersionSummary::from).collect();
+    Ok(Json(VersionList { id: ScriptId::of(&name), name, versions }))
+}
+
+/// One version of a script, with the files that it ran with: those that whoever asks may read.
+#[utoipa::path(
+    get, path = "/api/admin/scripts/{id}/versions/{version}", operation_id = "script_version", tag = "scripts",
+    params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits.")),
+    responses((status = 200, description = "Its source then.", body = VersionAnswer))
+)]
+pub async fn version(caller: Caller<Read>, Path((id, version)): Path<(String, String)>) -> Result<Json<VersionAnswer>, Problem> {
+    let (grant, ScriptHistory { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
+    let unknown = || Problem::UnknownVersion { version: version.clone(), function: name.clone() };
+    let known = version.parse().ok().and_then(|version: Version| versions.iter().find(|known| known.version == version));
+    let known = known.ok_or_else(unknown)?;
+    let files = grant.app.history()?.version_files(known.version).await.map_err(away)?.ok_or_else(unknown)?;
+    let text = |content: &Content| String::from_utf8_lossy(&content.bytes).into_owned();
+    let readable = files.iter().filter(|(path, _)| grant.may_read(path));
+    Ok(Json(VersionAnswer {
+        id: ScriptId::of(&name),
+        summary: known.into(),
+        source: files.get(&*name.file()).map(text),
+        files: readable.map(|(path, content)| (path.to_string(), text(content))).collect(),
+        name,
+    }))
+}
+
+/// When a script was live, and as what.
+struct ScriptHistory {
+    name: FunctionName,
+    versions: Vec<FunctionVersion>,
+}
+
+impl About for ScriptHistory {
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![self.name.clone()]
+    }
+}
+
+impl App {
+    /// Returns when which version of a script was live; also of one that is not there any more, by its name.
+    async fn versions(&self, id: &str) -> Result<ScriptHistory, Problem> {
+        let name = match self.script(id) {
+            Ok(script) => script.name,
+            // Postgres takes no text with a zero in it.
+            Err(_) if !id.contains('\0') => FunctionName::new(id),
+            Err(problem) => return Err(problem),
+        };
+        let versions = self.history()?.versions_of(&name).await.map_err(away)?;
+        if versions.is_empty() && self.live.script(&name).is_none() {
+            return Err(Problem::UnknownScript);
+        }
+        Ok(ScriptHistory { name, versions })
+    }
+}
