@@ -15,7 +15,7 @@ use crate::{
     clock::{Clock, SystemClock, rfc3339},
     config::{self, Config, SourceConfig},
     source::git::{self, OwnRepository, Repository, bundle},
-    store::transfer::{self, Progress, Snapshot, Table, Tally, write_line},
+    store::transfer::{self, DatabaseSnapshot, Progress, TableSchema, Tally, write_line},
 };
 
 /// Bytes of a table that are one member.
@@ -40,7 +40,7 @@ pub struct BackupSummary {
 
 /// Makes a backup of the node with this configuration, which was read from `settings` if there is such a file.
 pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl FnMut(Progress<'_>)) -> Result<BackupSummary, BackupError> {
-    let mut snapshot = Snapshot::open(&config.database_url, &config.data).await?;
+    let mut snapshot = DatabaseSnapshot::open(&config.database_url, &config.data).await?;
     let (place, hosted) = (snapshot.place().to_owned(), hosted(config));
     let head = Head {
         format: FORMAT,
@@ -81,8 +81,8 @@ fn hosted(config: &Config) -> Option<(OwnRepository, String)> {
 
 async fn write_table(
     writer: &mut Writer,
-    snapshot: &mut Snapshot,
-    table: &Table,
+    snapshot: &mut DatabaseSnapshot,
+    table: &TableSchema,
     tell: &mut impl FnMut(Progress<'_>),
 ) -> Result<u64, BackupError> {
     let of = snapshot.count(table).await?;

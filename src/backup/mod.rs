@@ -17,7 +17,7 @@ pub use restore::{RestoreSummary, is_unfinished, restore, verify};
 
 use crate::{
     source::git::GitError,
-    store::{StoreError, transfer::Table},
+    store::{StoreError, transfer::TableSchema},
 };
 
 /// The format of files that this program writes, and the only one that it reads.
@@ -43,7 +43,7 @@ pub struct Head {
     /// The number of the database's last migration.
     pub schema: i64,
     /// The tables, each after those that it refers to.
-    pub tables: Vec<Table>,
+    pub tables: Vec<TableSchema>,
     /// The branch that deploys, if the node hosts its repository.
     pub branch: Option<String>,
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     node,
-    store::transfer::{self, Filling, Snapshot},
+    store::transfer::{self, DatabaseSnapshot, Filling},
 };
 
 /// `picloud db`
@@ -46,7 +46,7 @@ impl Database {
 impl Copy {
     fn run(self) -> anyhow::Result<Exit> {
         let copied = for_its_user(async {
-            let from = Snapshot::open(&self.from, &self.data).await?;
+            let from = DatabaseSnapshot::open(&self.from, &self.data).await?;
             let to = Filling::open(&self.to, &self.data, transfer::last_schema()).await?;
             if let Some(running) = node::running(&self.data) {
                 output::tell(format!("a node runs at {}: what it writes from now on is not copied", running.url));

@@ -40,7 +40,7 @@ use self::{
     check_budget::{CheckBudget, ClassBudgetError},
     class::{Class, ClassKey},
     program::LinkedModule,
-    script::{Compiled, Files, LimitsOf, Script, ScriptKey},
+    script::{LimitsOf, Script, ScriptKey, ScriptResult, SourceFiles},
 };
 use crate::function::{Diagnostic, LimitPolicy, Limits, SharedFunction, Version};
 
@@ -64,7 +64,7 @@ struct Shared {
     programs: Mutex<HashMap<Version, Weak<Program>>>,
 }
 
-type ScriptCache = HashMap<ScriptKey, Compiled>;
+type ScriptCache = HashMap<ScriptKey, ScriptResult>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic while a cache is held leaves it whole: entries are inserted complete.
@@ -148,7 +148,7 @@ impl Engine {
     }
 
     /// Forgets what these files and every program that is still held do not need.
-    pub fn forget_all_but(&self, files: Files<'_, '_>) {
+    pub fn forget_all_but(&self, files: SourceFiles<'_, '_>) {
         lock(&self.shared.scripts).retain(|key, _| files.has(key));
         self.forget_dropped();
     }

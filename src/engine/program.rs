@@ -8,7 +8,7 @@ use super::{
     Engine,
     class::Class,
     module::{self, Imports},
-    script::{Files, Script},
+    script::{Script, SourceFiles},
 };
 use crate::function::{Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
 
@@ -44,8 +44,8 @@ pub struct LinkedModule {
     pub(super) script: Arc<Script>,
 }
 
-/// Returns the files that a file needs, itself included: imports of imports too. Files that do not compile are in it and end their branch.
-pub fn closure(engine: &Engine, all: Files<'_, '_>, roots: impl IntoIterator<Item = FilePath>) -> Tree {
+/// Returns the files that a file needs, itself included: imports of imports too. SourceFiles that do not compile are in it and end their branch.
+pub fn closure(engine: &Engine, all: SourceFiles<'_, '_>, roots: impl IntoIterator<Item = FilePath>) -> Tree {
     let mut files = Tree::new();
     let mut open: Vec<FilePath> = roots.into_iter().collect();
     while let Some(file) = open.pop() {

@@ -117,23 +117,23 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits)
 }
 
 /// A file compiled, or what is wrong with it.
-pub type Compiled = Arc<Result<Arc<Script>, Vec<Diagnostic>>>;
+pub type ScriptResult = Arc<Result<Arc<Script>, Vec<Diagnostic>>>;
 
 /// Gives the limits that hold for a file, or why it has none.
 pub type LimitsOf<'a> = dyn Fn(&str) -> Result<&'a Limits, &'a [Diagnostic]> + 'a;
 
 /// The files that are compiled together.
 #[derive(Clone, Copy)]
-pub struct Files<'a, 'l> {
+pub struct SourceFiles<'a, 'l> {
     /// What is in them.
     pub tree: &'a Tree,
     /// What holds for each.
     pub limits: &'a LimitsOf<'l>,
 }
 
-impl Files<'_, '_> {
+impl SourceFiles<'_, '_> {
     /// Compiles one of them by itself, if it is there.
-    pub fn script(&self, engine: &Engine, file: &str) -> Option<Compiled> {
+    pub fn script(&self, engine: &Engine, file: &str) -> Option<ScriptResult> {
         let (file, content) = self.tree.get_key_value(file)?;
         Some(match (self.limits)(file) {
             Ok(limits) => engine.script(file, content, limits),
@@ -153,7 +153,7 @@ pub type ScriptKey = (FilePath, Digest, ClassKey);
 
 impl Engine {
     /// Compiles one file by itself under these limits, or returns what that gave the last time.
-    pub fn script(&self, file: &FilePath, content: &Content, limits: &Limits) -> Compiled {
+    pub fn script(&self, file: &FilePath, content: &Content, limits: &Limits) -> ScriptResult {
         if self.check.as_ref().is_some_and(|check| check.is_cancelled()) {
             return Arc::new(Err(vec![Diagnostic::error(file.clone(), "the check was cancelled")]));
         }

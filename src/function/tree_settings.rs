@@ -9,7 +9,7 @@ use super::{
 };
 
 /// What holds for a file, or why nothing does.
-type Resolved = Result<Arc<Manifest>, Vec<Diagnostic>>;
+type ManifestResult = Result<Arc<Manifest>, Vec<Diagnostic>>;
 
 /// The settings that hold for each file of a tree.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct TreeSettings {
     /// For files that write none.
     default: Arc<Manifest>,
     /// For the others.
-    written: BTreeMap<FilePath, Resolved>,
+    written: BTreeMap<FilePath, ManifestResult>,
 }
 
 impl TreeSettings {

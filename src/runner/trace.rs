@@ -10,7 +10,7 @@ use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Finished, Outcome, Trigger},
     executor::ExecuteError,
-    trace::{Context, Kind, Span, Tracer, Value, cut},
+    trace::{Context, Span, SpanKind, Tracer, Value, cut},
 };
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -120,7 +120,7 @@ impl RequestTrace {
         error: Option<String>,
     ) {
         let parent = Some(self.context.span_id);
-        self.parts.push(Span { context, parent, name: name.into(), kind: Kind::Internal, began_ns, ended_ns, attributes, error });
+        self.parts.push(Span { context, parent, name: name.into(), kind: SpanKind::Internal, began_ns, ended_ns, attributes, error });
     }
 
     /// Time that passed is measured, so that a clock that is set makes no part longer.
@@ -138,7 +138,7 @@ impl Drop for RequestTrace {
             context: self.context,
             parent: self.caller,
             name: std::mem::take(&mut self.name),
-            kind: Kind::Server,
+            kind: SpanKind::Server,
             began_ns: self.began_ns,
             ended_ns: self.now_ns(),
             attributes: std::mem::take(&mut self.attributes),

@@ -9,7 +9,7 @@ use std::{
 use super::check::Functions;
 use crate::{
     deployment::{Pin, shortened},
-    engine::{Engine, program, script::Files},
+    engine::{Engine, program, script::SourceFiles},
     function::{Diagnostic, Digest, FilePath, Role, SharedFunction, Tree, TreeSettings},
 };
 
@@ -17,9 +17,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PinOutcome {
     pin: Pin,
-    /// Files that stay as they were gone back to.
+    /// SourceFiles that stay as they were gone back to.
     stays: Vec<FilePath>,
-    /// Files that follow the source again.
+    /// SourceFiles that follow the source again.
     ends: Vec<FilePath>,
 }
 
@@ -66,7 +66,7 @@ impl CheckedTree<'_> {
 /// The files of a rollback that stay as they are live.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct KeptFiles {
-    /// Files that stay.
+    /// SourceFiles that stay.
     pub files: BTreeSet<FilePath>,
     /// Guards that the rollback put back, and that stay so.
     pub guards: BTreeSet<FilePath>,
@@ -82,7 +82,7 @@ pub fn kept(engine: &Engine, pin: &Pin, wanted: CheckedTree<'_>, live: CheckedTr
     let settings = [wanted, live].map(|state| TreeSettings::of(engine.policy(), state.tree));
     let closure = |state: CheckedTree<'_>, roots: Vec<FilePath>| -> BTreeSet<FilePath> {
         let settings = &settings[usize::from(std::ptr::eq(state.tree, live.tree))];
-        program::closure(engine, Files { tree: state.tree, limits: &|file| settings.limits(file) }, roots).into_keys().collect()
+        program::closure(engine, SourceFiles { tree: state.tree, limits: &|file| settings.limits(file) }, roots).into_keys().collect()
     };
     // What a commit itself does to a guard is meant.
     let guards = live.tree.keys().filter(|file| is_guard(file) && (back.contains(*file) || !is_changed(file)));
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(stays(&bad, &good, &[("a.rhai", "2"), ("b.rhai", "3")]), ["a.rhai"]);
         assert_eq!(stays(&bad, &good, &[("a.rhai", "2")]), ["a.rhai"], "a function that goes follows the source");
         assert_eq!(stays(&bad, &good, &[("a.rhai", "2"), ("b.rhai", "2"), ("c.rhai", "3")]), ["a.rhai", "b.rhai"]);
-        // Files that came with what was abandoned stay away.
+        // SourceFiles that came with what was abandoned stay away.
         assert_eq!(stays(&bad, &[("a.rhai", "1")], &bad), ["a.rhai", "b.rhai"]);
         assert_eq!(stays(&bad, &[("a.rhai", "1")], &[("a.rhai", "3"), ("b.rhai", "2")]), ["b.rhai"]);
     }

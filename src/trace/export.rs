@@ -187,7 +187,7 @@ fn post(agent: &ureq::Agent, url: &str, body: &str) -> Result<u64, ExportError> 
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{Context, Kind},
+        super::{Context, SpanKind},
         *,
     };
 
@@ -196,7 +196,7 @@ mod tests {
             context: Context { trace_id: 1, span_id: id as u64 + 1, is_sampled: true },
             parent: None,
             name: "a".into(),
-            kind: Kind::Internal,
+            kind: SpanKind::Internal,
             began_ns: 0,
             ended_ns: 0,
             attributes: Vec::new(),

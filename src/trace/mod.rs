@@ -20,7 +20,7 @@ use std::{
 
 pub use context::Context;
 use export::Queue;
-pub use span::{Kind, Span, Value, cut};
+pub use span::{Span, SpanKind, Value, cut};
 use tokio::sync::oneshot;
 
 use crate::{blocking, clock::SharedClock, id::ExecutionId};
@@ -142,7 +142,7 @@ impl Tracer {
             context: self.child(&request),
             parent: Some(request.span_id),
             name: "journal".into(),
-            kind: Kind::Internal,
+            kind: SpanKind::Internal,
             began_ns: ns(since_us),
             ended_ns: ns(now_us.max(since_us)),
             attributes: vec![("picloud.execution.id", Value::text(&id.to_string()))],

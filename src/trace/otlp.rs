@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{Kind, Span, Value};
+use super::{Span, SpanKind, Value};
 
 /// Writes one request to a collector: spans of a node that is called so.
 pub fn request(service: &str, spans: &[Span]) -> Json {
@@ -30,8 +30,8 @@ fn span(span: &Span) -> Json {
         "spanId": format!("{:016x}", span.context.span_id),
         "name": span.name,
         "kind": match span.kind {
-            Kind::Internal => 1,
-            Kind::Server => 2,
+            SpanKind::Internal => 1,
+            SpanKind::Server => 2,
         },
         "startTimeUnixNano": span.began_ns.to_string(),
         "endTimeUnixNano": span.ended_ns.to_string(),
@@ -75,7 +75,7 @@ mod tests {
             context,
             parent: Some(1),
             name: "GET /hello".into(),
-            kind: Kind::Server,
+            kind: SpanKind::Server,
             began_ns: 1_795_424_645_678_000_000,
             ended_ns: 1_795_424_645_678_000_001,
             attributes: vec![("url.path", Value::text("/hello")), ("http.response.status_code", Value::Number(502))],

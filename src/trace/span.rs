@@ -14,7 +14,7 @@ pub struct Span {
     /// What it is called; many are called the same.
     pub name: Cow<'static, str>,
     /// Whose it is.
-    pub kind: Kind,
+    pub kind: SpanKind,
     /// In nanoseconds since 1970.
     pub began_ns: u64,
     /// The same.
@@ -27,7 +27,7 @@ pub struct Span {
 
 /// Whose a span is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SpanKind {
     /// A request of somebody else.
     Server,
     /// A part of it.

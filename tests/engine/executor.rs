@@ -8,7 +8,7 @@ use std::{
 use crate::kit::script::{function, invocation, on_a_runtime, on_big_stack, tree};
 use futures_util::FutureExt;
 use picloud::{
-    engine::{Control, Engine, script::Files},
+    engine::{Control, Engine, script::SourceFiles},
     execution::Outcome,
     executor::{
         ExecuteError, Executor,
@@ -183,7 +183,7 @@ fn two_checks_at_once_make_one_function_of_a_version() {
     // What the live loop forgets, and what serving earlier deployments does, a check that is under way compiles again.
     let forgetful = std::thread::spawn(move || {
         for _ in 0..1_000 {
-            engine.forget_all_but(Files { tree: &Tree::new(), limits: &|_| Err(&[]) });
+            engine.forget_all_but(SourceFiles { tree: &Tree::new(), limits: &|_| Err(&[]) });
             engine.forget_unheld();
         }
     });

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use picloud::{
     deployment::DeploymentId,
-    engine::{Control, Engine, program, script::Files},
+    engine::{Control, Engine, program, script::SourceFiles},
     execution::{Execution, ExecutionId, Finished, HttpRequest, Invocation, Trigger},
     function::{
         Content, Diagnostic, Function, FunctionName, LimitPolicy, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings, route::Methods,
@@ -23,7 +23,7 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
     let file: picloud::function::FilePath = "f.rhai".into();
     let settings = TreeSettings::of(engine.policy(), tree);
     let limits = |file: &str| settings.limits(file);
-    let all = Files { tree, limits: &limits };
+    let all = SourceFiles { tree, limits: &limits };
     all.script(engine, &file).unwrap().as_ref().as_ref().map_err(Clone::clone)?;
     let guards: Vec<_> = tree.keys().filter(|path| Role::of(path) == Some(Role::Guard)).cloned().collect();
     let files = program::closure(engine, all, guards.iter().cloned().chain([file.clone()]));

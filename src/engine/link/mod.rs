@@ -12,7 +12,7 @@ use super::{
     Engine,
     module::{self, Imports},
     program::{LinkedModule, Program, closure, version},
-    script::{Files, LimitsOf, Script},
+    script::{LimitsOf, Script, SourceFiles},
 };
 use crate::function::{Diagnostic, FilePath, SharedFunction};
 
@@ -22,7 +22,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
     let tree = function.tree();
     let mut linker = Linker {
         engine,
-        files: Files { tree: &tree, limits },
+        files: SourceFiles { tree: &tree, limits },
         imports: Imports::default(),
         modules: HashMap::new(),
         found: BTreeSet::new(),
@@ -48,7 +48,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
 
 struct Linker<'a, 'l> {
     engine: &'a Engine,
-    files: Files<'a, 'l>,
+    files: SourceFiles<'a, 'l>,
     imports: Imports,
     /// `None` while a module is being linked, or after it failed: what imports it then is not linked again.
     modules: HashMap<FilePath, Option<Arc<LinkedModule>>>,

@@ -13,7 +13,7 @@ use proptest::{
 };
 
 use crate::{
-    engine::{Control, Engine, Program, program, script::Files},
+    engine::{Control, Engine, Program, program, script::SourceFiles},
     execution::{Execution, Finished, HttpRequest, Invocation, Param, Trigger},
     function::{
         Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, TreeSettings, route::Methods,
@@ -66,7 +66,7 @@ fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Pro
     let file: FilePath = "f.rhai".into();
     let settings = TreeSettings::of(engine.policy(), &tree);
     let limits = |file: &str| settings.limits(file);
-    let all = Files { tree: &tree, limits: &limits };
+    let all = SourceFiles { tree: &tree, limits: &limits };
     all.script(engine, &file)?.as_ref().as_ref().ok()?;
     let guards: Vec<FilePath> = guard.map(|_| GUARD.into()).into_iter().collect();
     let files = program::closure(engine, all, guards.iter().cloned().chain([file.clone()]));

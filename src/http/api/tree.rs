@@ -14,7 +14,7 @@ use crate::{
         problem::Problem,
         wire::body::read_body,
     },
-    source::tarball::{self, Limits},
+    source::tarball::{self, TarLimits},
     sync::orders::upload::{SourceChange, Upload},
 };
 
@@ -81,7 +81,7 @@ async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Statu
     let wishes = Wishes::parse(&parts.uri)?;
     let _place = PLACES.try_acquire().map_err(|_| Problem::UploadsBusy)?;
     let tar = read_body(&parts.headers, body, MAX_TAR_BYTES, app.settings.body_timeout).await?;
-    let limits = Limits { entries: MAX_ENTRIES, total_bytes: MAX_TOTAL_BYTES, file_bytes: app.max_file_bytes as u64 };
+    let limits = TarLimits { entries: MAX_ENTRIES, total_bytes: MAX_TOTAL_BYTES, file_bytes: app.max_file_bytes as u64 };
     let tree = tarball::unpack(tar, limits).await?;
     let upload = Upload {
         change: SourceChange::Tree(tree),

@@ -23,7 +23,7 @@ const OVERHEAD_BYTES: u64 = 2048;
 
 /// Limits on a tar.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct TarLimits {
     /// Files, folders and whatever else there is.
     pub entries: u64,
     /// Bytes of all files together, those that are not read included.
@@ -58,12 +58,12 @@ pub enum TarError {
 }
 
 /// Reads the function files of a tar, as a source would. This computes: it has a thread of its own.
-pub async fn unpack(bytes: bytes::Bytes, limits: Limits) -> Result<Tree, TarError> {
+pub async fn unpack(bytes: bytes::Bytes, limits: TarLimits) -> Result<Tree, TarError> {
     let damaged = || Err(TarError::Damaged(io::Error::other("it cannot be read")));
     blocking::run(move || read(&bytes, limits)).await.unwrap_or_else(damaged)
 }
 
-fn read(bytes: &[u8], limits: Limits) -> Result<Tree, TarError> {
+fn read(bytes: &[u8], limits: TarLimits) -> Result<Tree, TarError> {
     if bytes.starts_with(ZIP) {
         return Err(TarError::NoTar { hint: Some("a zip is not taken: send a tar, or a tar compressed with gzip") });
     }
@@ -79,7 +79,7 @@ fn read(bytes: &[u8], limits: Limits) -> Result<Tree, TarError> {
     }
 }
 
-fn files(tar: impl Read, limits: Limits) -> Result<Tree, TarError> {
+fn files(tar: impl Read, limits: TarLimits) -> Result<Tree, TarError> {
     let mut archive = Archive::new(tar);
     let mut collected = TarFiles { limits, tree: Tree::new(), seen: BTreeSet::new(), entries: 0, total_bytes: 0, wrong: Vec::new() };
     for entry in archive.entries().map_err(TarError::Damaged)? {
@@ -97,7 +97,7 @@ fn files(tar: impl Read, limits: Limits) -> Result<Tree, TarError> {
 }
 
 struct TarFiles {
-    limits: Limits,
+    limits: TarLimits,
     tree: Tree,
     /// Every path, also of what is not read: of two files of one name nobody knows which is meant.
     seen: BTreeSet<String>,

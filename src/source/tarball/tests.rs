@@ -1,6 +1,6 @@
 use super::*;
 
-const LIMITS: Limits = Limits { entries: 10, total_bytes: 1_000, file_bytes: 100 };
+const LIMITS: TarLimits = TarLimits { entries: 10, total_bytes: 1_000, file_bytes: 100 };
 
 /// An entry of a tar as somebody may make it: kind, path, bytes.
 type Raw<'a> = (EntryType, &'a str, &'a [u8]);

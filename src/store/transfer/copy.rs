@@ -2,7 +2,7 @@
 
 use futures_util::TryStreamExt as _;
 
-use super::{Filling, Snapshot, StoreError, Sum, Table, Tally, write_line};
+use super::{DatabaseSnapshot, Filling, StoreError, Sum, TableSchema, Tally, write_line};
 
 /// Bytes of rows that are held between the databases.
 const HELD_BYTES: usize = 1 << 20;
@@ -19,7 +19,11 @@ pub struct Progress<'a> {
 }
 
 /// Copies every table, reads the copy back, and keeps it if it is the same. Returns what was copied.
-pub async fn copy(mut from: Snapshot, mut to: Filling, mut tell: impl FnMut(Progress<'_>)) -> Result<Vec<(Table, Sum)>, StoreError> {
+pub async fn copy(
+    mut from: DatabaseSnapshot,
+    mut to: Filling,
+    mut tell: impl FnMut(Progress<'_>),
+) -> Result<Vec<(TableSchema, Sum)>, StoreError> {
     let tables = from.tables().to_vec();
     to.must_have(&tables).await?;
     let mut copied = Vec::new();
@@ -35,7 +39,12 @@ pub async fn copy(mut from: Snapshot, mut to: Filling, mut tell: impl FnMut(Prog
     Ok(copied)
 }
 
-async fn copy_table(from: &mut Snapshot, to: &mut Filling, table: &Table, mut tell: impl FnMut(u64)) -> Result<Sum, StoreError> {
+async fn copy_table(
+    from: &mut DatabaseSnapshot,
+    to: &mut Filling,
+    table: &TableSchema,
+    mut tell: impl FnMut(u64),
+) -> Result<Sum, StoreError> {
     let (mut tally, mut line, mut held, mut held_bytes, mut done) = (Tally::default(), Vec::new(), Vec::new(), 0, 0);
     let mut rows = from.rows(table);
     while let Some(row) = rows.try_next().await? {

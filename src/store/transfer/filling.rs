@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
-use super::{Connection, DatabaseUrl, Kind, Row, StoreError, Sum, Table, Value, quoted};
+use super::{Connection, DatabaseUrl, Kind, Row, StoreError, Sum, TableSchema, Value, quoted};
 
 /// Adds the values of rows to a statement. Each has the type of its column, also if it is null.
 macro_rules! push_values {
@@ -55,13 +55,13 @@ impl Filling {
     }
 
     /// Returns every table, each after the tables that it refers to.
-    pub async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
+    pub async fn tables(&mut self) -> Result<Vec<TableSchema>, StoreError> {
         self.connection.tables().await
     }
 
     /// Refuses tables that differ from those of this database in their names, or in their columns and kinds. The order does not matter.
-    pub async fn must_have(&mut self, tables: &[Table]) -> Result<(), StoreError> {
-        let sorted = |tables: &[Table]| {
+    pub async fn must_have(&mut self, tables: &[TableSchema]) -> Result<(), StoreError> {
+        let sorted = |tables: &[TableSchema]| {
             let mut tables = tables.to_vec();
             tables.iter_mut().for_each(|table| table.columns.sort_by(|one, other| one.name.cmp(&other.name)));
             tables.sort_by(|one, other| one.name.cmp(&other.name));
@@ -76,7 +76,7 @@ impl Filling {
     }
 
     /// Adds rows.
-    pub async fn insert(&mut self, table: &Table, rows: &[Row]) -> Result<(), StoreError> {
+    pub async fn insert(&mut self, table: &TableSchema, rows: &[Row]) -> Result<(), StoreError> {
         let at_once = (MAX_VALUES / table.columns.len().max(1)).clamp(1, MAX_ROWS);
         let columns = table.columns.iter().map(|column| quoted(&column.name)).collect::<Vec<_>>().join(", ");
         let into = format!("INSERT INTO {} ({columns}) ", quoted(&table.name));
@@ -100,7 +100,7 @@ impl Filling {
     }
 
     /// Reads a table back, and refuses it if its rows are not those that are wanted.
-    pub async fn must_hold(&mut self, table: &Table, wanted: &Sum) -> Result<(), StoreError> {
+    pub async fn must_hold(&mut self, table: &TableSchema, wanted: &Sum) -> Result<(), StoreError> {
         let found = self.connection.sum(table).await?;
         match found == *wanted {
             true => Ok(()),

@@ -17,8 +17,8 @@ use sqlx::{AssertSqlSafe, PgConnection, Row as _, SqliteConnection};
 pub use connect::last_schema;
 pub use copy::{Progress, copy};
 pub use filling::Filling;
-pub use rows::{Column, Kind, Row, Sum, Table, Tally, Value, parse_line, write_line};
-pub use snapshot::Snapshot;
+pub use rows::{Column, Kind, Row, Sum, TableSchema, Tally, Value, parse_line, write_line};
+pub use snapshot::DatabaseSnapshot;
 
 use super::{StoreError, connect::DatabaseUrl};
 
@@ -65,7 +65,7 @@ impl Connection {
     }
 
     /// Returns every row of a table, in the order of its key: the same order on both databases.
-    fn rows<'a>(&'a mut self, table: &'a Table) -> BoxStream<'a, Result<Row, StoreError>> {
+    fn rows<'a>(&'a mut self, table: &'a TableSchema) -> BoxStream<'a, Result<Row, StoreError>> {
         let what = StoreError::reading(&table.name);
         match self {
             Self::Postgres(connection) => {
@@ -80,7 +80,7 @@ impl Connection {
     }
 
     /// Returns the number of rows of a table, and the digest of their lines.
-    async fn sum(&mut self, table: &Table) -> Result<Sum, StoreError> {
+    async fn sum(&mut self, table: &TableSchema) -> Result<Sum, StoreError> {
         let (mut tally, mut line) = (Tally::default(), Vec::new());
         let mut rows = self.rows(table);
         while let Some(row) = rows.try_next().await? {
@@ -98,7 +98,7 @@ enum Dialect {
     Sqlite,
 }
 
-fn select(table: &Table, dialect: Dialect) -> String {
+fn select(table: &TableSchema, dialect: Dialect) -> String {
     let column = |column: &Column| match (dialect, column.kind) {
         // Some are narrower.
         (Dialect::Postgres, Kind::Integer) => format!("CAST({} AS bigint)", quoted(&column.name)),

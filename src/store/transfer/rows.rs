@@ -29,7 +29,7 @@ pub struct Column {
 
 /// A table, as its schema has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Table {
+pub struct TableSchema {
     /// Its name.
     pub name: String,
     /// Its columns in order.
@@ -38,7 +38,7 @@ pub struct Table {
     pub key: Vec<String>,
 }
 
-impl Table {
+impl TableSchema {
     /// Returns the kind of a column.
     pub(super) fn kind_of(&self, name: &str) -> Option<Kind> {
         self.columns.iter().find(|column| column.name == name).map(|column| column.kind)
@@ -75,7 +75,7 @@ pub fn write_line(row: &[Value], line: &mut Vec<u8>) {
 }
 
 /// Reads a line of a table. An error names the column.
-pub fn parse_line(table: &Table, line: &[u8]) -> Result<Row, String> {
+pub fn parse_line(table: &TableSchema, line: &[u8]) -> Result<Row, String> {
     let values: Vec<serde_json::Value> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if values.len() != table.columns.len() {
         return Err(format!("{} values for {} columns", values.len(), table.columns.len()));
@@ -126,10 +126,10 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn table() -> Table {
+    fn table() -> TableSchema {
         let column = |(name, kind): (&str, Kind)| Column { name: name.into(), kind };
         let columns = [("id", Kind::Integer), ("note", Kind::Text), ("bytes", Kind::Bytes)].map(column);
-        Table { name: "t".into(), columns: columns.into(), key: vec!["id".into()] }
+        TableSchema { name: "t".into(), columns: columns.into(), key: vec!["id".into()] }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Column, Connection, Kind, StoreError, Table};
+use super::{Column, Connection, Kind, StoreError, TableSchema};
 
 /// The columns of all tables, without those that SQLite and sqlx keep for themselves.
 const SQLITE_COLUMNS: &str = "
@@ -38,7 +38,7 @@ type ColumnRow = (String, String, String, i64);
 
 impl Connection {
     /// Returns every table of this program.
-    pub(super) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
+    pub(super) async fn tables(&mut self) -> Result<Vec<TableSchema>, StoreError> {
         let what = || StoreError::query("read which tables there are");
         let (columns, references): (Vec<ColumnRow>, Vec<(String, String)>) = match self {
             Self::Postgres(connection) => (
@@ -55,7 +55,7 @@ impl Connection {
     }
 }
 
-fn table(columns: &[ColumnRow]) -> Result<Table, StoreError> {
+fn table(columns: &[ColumnRow]) -> Result<TableSchema, StoreError> {
     let name = columns.first().map(|column| column.0.clone()).unwrap_or_default();
     let mut key: Vec<_> = columns.iter().filter(|column| column.3 > 0).collect();
     key.sort_unstable_by_key(|column| column.3);
@@ -67,7 +67,7 @@ fn table(columns: &[ColumnRow]) -> Result<Table, StoreError> {
         Some(kind) => Ok(Column { name: column.clone(), kind }),
         None => Err(StoreError::Immovable { table: name.clone(), reason: format!("column `{column}` is of the type {kind}") }),
     };
-    Ok(Table { columns: columns.iter().map(column).collect::<Result<_, _>>()?, name: name.clone(), key })
+    Ok(TableSchema { columns: columns.iter().map(column).collect::<Result<_, _>>()?, name: name.clone(), key })
 }
 
 fn kind_of(name: &str) -> Option<Kind> {
@@ -80,12 +80,12 @@ fn kind_of(name: &str) -> Option<Kind> {
 }
 
 /// Puts each table after the tables that it refers to.
-fn in_order(mut waiting: Vec<Table>, references: &[(String, String)]) -> Vec<Table> {
-    let mut placed: Vec<Table> = Vec::new();
+fn in_order(mut waiting: Vec<TableSchema>, references: &[(String, String)]) -> Vec<TableSchema> {
+    let mut placed: Vec<TableSchema> = Vec::new();
     while !waiting.is_empty() {
         let missing: BTreeSet<String> = waiting.iter().map(|table| table.name.clone()).collect();
         let is_ready =
-            |table: &Table| !references.iter().any(|(from, to)| *from == table.name && to != from && missing.contains(to.as_str()));
+            |table: &TableSchema| !references.iter().any(|(from, to)| *from == table.name && to != from && missing.contains(to.as_str()));
         let (ready, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_ready);
         // Tables that refer to each other in a circle have no order. The database reports that later.
         let is_circle = ready.is_empty();
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn what_refers_to_another_comes_after_it() {
         let order = |names: &[&str], references: &[(&str, &str)]| -> Vec<String> {
-            let table = |name: &&str| Table { name: (*name).into(), columns: Vec::new(), key: Vec::new() };
+            let table = |name: &&str| TableSchema { name: (*name).into(), columns: Vec::new(), key: Vec::new() };
             let references: Vec<_> = references.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
             in_order(names.iter().map(table).collect(), &references).into_iter().map(|table| table.name).collect()
         };

@@ -4,16 +4,16 @@ use std::path::Path;
 
 use futures_util::stream::BoxStream;
 
-use super::{Connection, DatabaseUrl, Row, StoreError, Table, quoted};
+use super::{Connection, DatabaseUrl, Row, StoreError, TableSchema, quoted};
 
 /// The state of a database at one moment. Writers do not wait for it.
-pub struct Snapshot {
+pub struct DatabaseSnapshot {
     connection: Connection,
     place: String,
-    tables: Vec<Table>,
+    tables: Vec<TableSchema>,
 }
 
-impl Snapshot {
+impl DatabaseSnapshot {
     /// Opens a database with this program's schema, and begins to read.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
         let url = DatabaseUrl::parse(url, data_dir)?;
@@ -34,18 +34,18 @@ impl Snapshot {
     }
 
     /// Returns every table, each after the tables that it refers to.
-    pub fn tables(&self) -> &[Table] {
+    pub fn tables(&self) -> &[TableSchema] {
         &self.tables
     }
 
     /// Counts the rows of a table.
-    pub async fn count(&mut self, table: &Table) -> Result<u64, StoreError> {
+    pub async fn count(&mut self, table: &TableSchema) -> Result<u64, StoreError> {
         let sql = format!("SELECT COUNT(*) FROM {}", quoted(&table.name));
         Ok(self.connection.number("count rows", sql).await?.unsigned_abs())
     }
 
     /// Returns the rows of a table, in the order of its key.
-    pub fn rows<'a>(&'a mut self, table: &'a Table) -> BoxStream<'a, Result<Row, StoreError>> {
+    pub fn rows<'a>(&'a mut self, table: &'a TableSchema) -> BoxStream<'a, Result<Row, StoreError>> {
         self.connection.rows(table)
     }
 }

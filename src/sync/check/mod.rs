@@ -11,7 +11,7 @@ use std::{
 
 use self::file::{FileReport, check_file};
 use crate::{
-    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, script::Files},
+    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, script::SourceFiles},
     function::{Diagnostic, FilePath, Role, SharedFunction, Tree, TreeSettings, Version, route::conflicts::conflicts, tree::differences},
 };
 
@@ -43,11 +43,11 @@ pub struct Checker {
     /// Of the files of the tree.
     settings: Arc<TreeSettings>,
     functions: Arc<Functions>,
-    /// Mistakes in single files. Files without mistakes are not in it.
+    /// Mistakes in single files. SourceFiles without mistakes are not in it.
     found: BTreeMap<FilePath, Vec<Diagnostic>>,
     /// Mistakes between routes.
     conflicts: Vec<Diagnostic>,
-    /// Files that the last check had no room for. The next may have.
+    /// SourceFiles that the last check had no room for. The next may have.
     refused: BTreeSet<FilePath>,
     /// Keeps what is compiled while it may be asked for again.
     programs: HashMap<Version, Arc<Program>>,
@@ -157,6 +157,6 @@ impl Checker {
     pub fn forget_others(&mut self) {
         let kept: HashSet<Version> = self.functions.values().map(|function| function.version).collect();
         self.programs.retain(|version, _| kept.contains(version));
-        self.engine.forget_all_but(Files { tree: &self.tree, limits: &|file| self.settings.limits(file) });
+        self.engine.forget_all_but(SourceFiles { tree: &self.tree, limits: &|file| self.settings.limits(file) });
     }
 }

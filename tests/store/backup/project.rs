@@ -13,7 +13,7 @@ use picloud::{
     audit::{Action, Actor, Origin},
     store::{
         Store,
-        transfer::{Row, Snapshot},
+        transfer::{DatabaseSnapshot, Row},
     },
 };
 use serde_json::json;
@@ -107,7 +107,7 @@ pub async fn fill(store: &Store, executions: i64) {
 /// Every row of every table, as it is read.
 pub fn rows(url: &str, data: &Path) -> BTreeMap<String, Vec<Row>> {
     wait(async {
-        let mut snapshot = Snapshot::open(url, data).await.unwrap();
+        let mut snapshot = DatabaseSnapshot::open(url, data).await.unwrap();
         let mut rows = BTreeMap::new();
         for mut table in snapshot.tables().to_vec() {
             table.columns.sort_by(|one, other| one.name.cmp(&other.name));

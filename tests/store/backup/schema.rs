@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use picloud::store::{Store, transfer::Snapshot};
+use picloud::store::{Store, transfer::DatabaseSnapshot};
 use sqlx::Connection as _;
 
 use crate::backup::project::{Empty, Kind, wait};
@@ -33,8 +33,8 @@ fn every_table_and_column_is_moved_on_both_databases() {
         let place = Empty::of(kind);
         wait(async {
             Store::open(&place.url, place.folder()).await.unwrap().close().await;
-            let tables = Snapshot::open(&place.url, place.folder()).await.unwrap().tables().to_vec();
-            let columns = |table: &picloud::store::transfer::Table| {
+            let tables = DatabaseSnapshot::open(&place.url, place.folder()).await.unwrap().tables().to_vec();
+            let columns = |table: &picloud::store::transfer::TableSchema| {
                 let table = table.clone();
                 table.columns.into_iter().map(move |column| (table.name.clone(), column.name))
             };
