@@ -1,7 +1,16 @@
 //! The URLs that PiCloud answers itself, whatever files there are.
 
 /// What begins so belongs to the node.
-pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", "/functions.git"];
+pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", REPOSITORY];
+
+/// The repository that is pushed to.
+pub const REPOSITORY: &str = "/functions.git";
+/// What the paths of earlier deployments begin with.
+pub const EARLIER: &str = "/_picloud/v/";
+/// What the paths of other branches begin with.
+pub const PREVIEW: &str = "/_picloud/preview/";
+/// What the paths of functions by their script id begin with.
+pub const EXECUTE: &str = "/api/execute/";
 
 /// Returns whether a path belongs to the node, whichever of its characters are percent-encoded.
 pub fn is_reserved(path: &str) -> bool {

@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 pub const ENDING: &str = ".rhai";
 /// The name of a guard's file.
 pub const GUARD: &str = "_middleware.rhai";
+/// The same without its ending.
+pub const GUARD_STEM: &str = "_middleware";
 /// The one folder that is looked into although its name begins with a dot.
 pub const WELL_KNOWN: &str = ".well-known";
 

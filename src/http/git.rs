@@ -26,6 +26,7 @@ use tokio_util::io::StreamReader;
 
 use crate::{
     clock::monotonic,
+    function::reserved::REPOSITORY,
     http::{
         app::App,
         auth::{
@@ -61,11 +62,12 @@ pub fn routes() -> Router<GuardedApp> {
             serve(app, peer, service, request)
         })
     };
+    let url = |rest: &str| format!("{REPOSITORY}{rest}");
     Router::new()
-        .route("/functions.git/info/refs", get(advertise))
-        .route("/functions.git/git-upload-pack", serves(Service::UploadPack))
-        .route("/functions.git/git-receive-pack", serves(Service::ReceivePack))
-        .route("/functions.git/info/lfs/{*order}", any(without_lfs))
+        .route(&url("/info/refs"), get(advertise))
+        .route(&url("/git-upload-pack"), serves(Service::UploadPack))
+        .route(&url("/git-receive-pack"), serves(Service::ReceivePack))
+        .route(&url("/info/lfs/{*order}"), any(without_lfs))
 }
 
 /// What clients of Git LFS show their users.

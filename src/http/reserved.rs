@@ -15,7 +15,10 @@ use tower_service::Service;
 use utoipa_axum::routes;
 
 use crate::{
-    function::route::Method,
+    function::{
+        reserved::{EARLIER, EXECUTE, PREVIEW},
+        route::Method,
+    },
     http::{
         answer::Answer,
         api::{
@@ -37,15 +40,15 @@ use crate::{
 /// Answers a request to a reserved path.
 pub async fn answer(app: Arc<App>, face: Face, mut request: Request<RequestBody>, peer: SocketAddr) -> Answer {
     let has_previews = face.has_previews(&app.settings);
-    if has_previews && request.uri().path().starts_with(earlier::PREFIX) {
+    if has_previews && request.uri().path().starts_with(EARLIER) {
         let (mut head, body) = request.into_parts();
         return earlier::answer(&app, &mut head, body, peer).await;
     }
-    if has_previews && request.uri().path().starts_with(preview::PREFIX) {
+    if has_previews && request.uri().path().starts_with(PREVIEW) {
         let (mut head, body) = request.into_parts();
         return preview::answer(&app, &mut head, body, peer).await;
     }
-    if face != Face::Control && request.uri().path().starts_with(execute::PREFIX) {
+    if face != Face::Control && request.uri().path().starts_with(EXECUTE) {
         let (mut head, body) = request.into_parts();
         return execute::answer(&app, &mut head, body, peer).await;
     }

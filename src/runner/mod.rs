@@ -23,7 +23,7 @@ use crate::{
     executor::{SharedExecutor, Usage},
     id::Ids,
     live::{LiveFunction, Table},
-    trace::{Stats, Tracer},
+    trace::{TraceStats, Tracer},
 };
 
 /// What a request has met.
@@ -82,7 +82,7 @@ impl Runner {
     }
 
     /// Returns what was traced, if traces are on.
-    pub fn traces(&self) -> Option<Stats> {
+    pub fn traces(&self) -> Option<TraceStats> {
         self.tracer.as_ref().map(Tracer::stats)
     }
 }

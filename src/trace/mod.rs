@@ -64,7 +64,7 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// What was traced.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct TraceStats {
     /// Spans that wait for the collector.
     pub queued: u64,
     /// Those that it took.
@@ -152,9 +152,9 @@ impl Tracer {
     }
 
     /// Returns what was traced.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> TraceStats {
         let (queued, sent, dropped) = self.0.queue.counts();
-        Stats { queued, sent, dropped }
+        TraceStats { queued, sent, dropped }
     }
 
     /// Sends what waits, if the collector takes it soon.

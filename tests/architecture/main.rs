@@ -2,6 +2,7 @@
 
 mod circles;
 mod columns;
+mod homes;
 mod names;
 mod promises;
 mod sources;

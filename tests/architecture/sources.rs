@@ -15,6 +15,16 @@ pub struct Source {
     pub text: String,
     /// What is compiled for the program, without comments and texts.
     pub code: String,
+    /// The texts in that code, without their quotes.
+    pub texts: Vec<Text>,
+}
+
+/// A text in the code.
+pub struct Text {
+    /// As it is written, escapes and all.
+    pub text: String,
+    /// Whether it says where a handler answers: `path = "…"`.
+    pub is_route_attribute: bool,
 }
 
 impl Source {
@@ -26,8 +36,8 @@ impl Source {
         }
         let text = fs::read_to_string(path).unwrap();
         let is_test = below.split(['/', '.']).any(|name| name == "tests");
-        let code = if is_test { String::new() } else { without_tests(&without_texts(&text)) };
-        Self { path: below, module, text, code }
+        let (code, texts) = if is_test { Default::default() } else { split(&text) };
+        Self { path: below, module, text, code, texts }
     }
 
     /// The part that it belongs to: `engine`.
@@ -71,9 +81,27 @@ pub fn sources() -> Vec<Source> {
     found.iter().map(|path: &PathBuf| Source::read(&root, path)).collect()
 }
 
-/// Returns the code with an empty text for each text and nothing for each comment.
-fn without_texts(text: &str) -> String {
-    let (mut code, mut rest) = (String::new(), text);
+/// Returns what is compiled for the program, with an empty text for each text, and the texts.
+fn split(text: &str) -> (String, Vec<Text>) {
+    let (code, all) = without_texts(text);
+    let (mut kept, mut texts) = (String::new(), Vec::new());
+    // A text stands there as its number between quotes.
+    for (at, part) in without_tests(&code).split('"').enumerate() {
+        match at % 2 {
+            0 => kept.push_str(part),
+            _ => {
+                let is_route_attribute = kept.trim_end().ends_with("path =");
+                texts.push(Text { text: all[part.parse::<usize>().unwrap()].to_owned(), is_route_attribute });
+                kept.push_str("\"\"");
+            }
+        }
+    }
+    (kept, texts)
+}
+
+/// Returns the code with its number for each text and nothing for each comment, and the texts.
+fn without_texts(text: &str) -> (String, Vec<&str>) {
+    let (mut code, mut texts, mut rest) = (String::new(), Vec::new(), text);
     while let Some(first) = rest.chars().next() {
         let skipped = match first {
             '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
@@ -89,12 +117,18 @@ fn without_texts(text: &str) -> String {
                 rest = &rest[first.len_utf8()..];
             }
             _ => {
-                code.push_str(if first == '/' { " " } else { "\"\"" });
+                match first {
+                    '/' => code.push(' '),
+                    _ => {
+                        code.push_str(&format!("\"{}\"", texts.len()));
+                        texts.push(rest[..skipped].trim_matches(['r', '#', '"', '\'']));
+                    }
+                }
                 rest = &rest[skipped..];
             }
         }
     }
-    code
+    (code, texts)
 }
 
 /// The length of a text with its quotes.

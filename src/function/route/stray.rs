@@ -6,14 +6,12 @@ use crate::{
     function::{
         Diagnostic, FilePath, Role,
         diagnostic::near_miss,
-        role::{ENDING, GUARD, holds_modules},
+        role::{ENDING, GUARD, GUARD_STEM, holds_modules},
     },
     shown,
 };
 
-/// What a guard's name is without its ending.
-const STEM: &str = "_middleware";
-/// The same as somebody writes it who does not know the rule. It may be a function's name, too.
+/// The name of a guard without its ending, as somebody writes it who does not know the rule. It may be a function's name, too.
 const PLAIN: &str = "middleware";
 
 /// How the name of a file resembles that of a guard.
@@ -69,7 +67,7 @@ fn guard_like(path: &str) -> Option<(String, Likeness)> {
     let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder));
     if is_inside_guard(path) && !holds_modules(above) {
         let likeness = match last.to_lowercase().as_str() {
-            STEM | GUARD => Some(Likeness::Slip),
+            GUARD_STEM | GUARD => Some(Likeness::Slip),
             PLAIN => Some(Likeness::Function),
             _ => None,
         };
@@ -91,7 +89,7 @@ fn likeness(file: &str) -> Option<Likeness> {
     let (name, endings) = visible.split_once('.').unwrap_or((visible, ""));
     let (name, endings) = (original(name).trim().to_lowercase(), endings.to_lowercase());
     let last = endings.split('.').next_back().unwrap_or_default();
-    let is_slip = || name == STEM && near_miss(last, ["rhai"]).is_some();
+    let is_slip = || name == GUARD_STEM && near_miss(last, ["rhai"]).is_some();
     if !(last.is_empty() || last == "rhai" || is_slip()) {
         return None;
     }
@@ -101,11 +99,11 @@ fn likeness(file: &str) -> Option<Likeness> {
         // Not `._middleware.rhai`, which macOS writes beside every file.
         (".", PLAIN) => Some(Likeness::Slip),
         (".", _) => None,
-        (_, STEM) if is_test => Some(Likeness::Test),
-        (_, STEM) => Some(Likeness::Slip),
+        (_, GUARD_STEM) if is_test => Some(Likeness::Test),
+        (_, GUARD_STEM) => Some(Likeness::Slip),
         _ if !is_function_file || is_test => None,
         (_, PLAIN) => Some(Likeness::Function),
-        (_, name) => (name.starts_with('_') && near_miss(name, [STEM]).is_some()).then_some(Likeness::Slip),
+        (_, name) => (name.starts_with('_') && near_miss(name, [GUARD_STEM]).is_some()).then_some(Likeness::Slip),
     }
 }
 
@@ -149,7 +147,7 @@ fn is_inside_guard(path: &str) -> bool {
     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
     match file_name(folder).to_lowercase().as_str() {
         GUARD => true,
-        STEM | PLAIN => is_index(file_name(path)),
+        GUARD_STEM | PLAIN => is_index(file_name(path)),
         _ => false,
     }
 }

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use http::{HeaderValue, Uri, header, request::Parts, uri::PathAndQuery};
 
 use crate::{
-    function::reserved::is_reserved,
+    function::reserved::{EARLIER, is_reserved},
     http::{
         answer::Answer,
         app::App,
@@ -18,9 +18,6 @@ use crate::{
     store::FindError,
     sync::earlier::EarlierError,
 };
-
-/// What the paths of earlier deployments begin with.
-pub const PREFIX: &str = "/_picloud/v/";
 
 /// Answers a request to an earlier deployment.
 pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
@@ -57,7 +54,7 @@ pub fn ask(denied: Denial) -> Answer {
 
 /// Splits `/_picloud/v/KEY/PATH?QUERY` into the key and what it is asked for.
 fn split(uri: &Uri) -> Option<(String, Uri)> {
-    let rest = uri.path_and_query()?.as_str().strip_prefix(PREFIX)?;
+    let rest = uri.path_and_query()?.as_str().strip_prefix(EARLIER)?;
     let (key, inner) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let slash = if inner.starts_with('/') { "" } else { "/" };
     let path = PathAndQuery::try_from(format!("{slash}{inner}")).ok()?;

@@ -7,19 +7,16 @@ use http::request::Parts;
 use super::Call;
 use crate::{
     execution::Trigger,
-    function::ScriptId,
+    function::{ScriptId, reserved::EXECUTE},
     http::{answer::Answer, app::App, call, problem::Problem, wire::progress::RequestBody},
     runner::Target,
 };
-
-/// What such paths begin with.
-pub const PREFIX: &str = "/api/execute/";
 
 /// Answers a request to a script id.
 pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let trace = app.runner.trace(head);
     let table = app.live.table();
-    let id = head.uri.path().strip_prefix(PREFIX).and_then(|id| id.parse().ok());
+    let id = head.uri.path().strip_prefix(EXECUTE).and_then(|id| id.parse().ok());
     match id.and_then(|id| table.by_id(ScriptId(id))) {
         Some(function) => {
             if let Some(answer) = app.preflight_of(function, head) {

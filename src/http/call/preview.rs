@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, header, request::Parts, uri::PathAndQuery};
 use percent_encoding::percent_decode_str;
 
 use crate::{
-    function::reserved::is_reserved,
+    function::reserved::{self, is_reserved},
     http::{
         answer::Answer,
         app::App,
@@ -18,21 +18,19 @@ use crate::{
     source::git::branch,
 };
 
-/// What the paths of other branches begin with.
-pub const PREFIX: &str = "/_picloud/preview/";
 /// The commit that answers.
 const PREVIEW: HeaderName = HeaderName::from_static("x-picloud-preview");
 
 /// Returns the path below which a branch is shown, as a URL has it.
 pub fn path_of(name: &str) -> String {
-    format!("{PREFIX}{}/", branch::path(name))
+    format!("{}{}/", reserved::PREVIEW, branch::path(name))
 }
 
 /// Answers a request to a branch named in the path.
 pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: SocketAddr) -> Answer {
     let previews = app.live.previews();
     let path = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let found = find(&previews, path.strip_prefix(PREFIX).unwrap_or_default()).and_then(|(preview, inner)| {
+    let found = find(&previews, path.strip_prefix(reserved::PREVIEW).unwrap_or_default()).and_then(|(preview, inner)| {
         let inner = inner.parse::<PathAndQuery>().ok()?;
         (!is_reserved(inner.path())).then_some((preview, inner))
     });

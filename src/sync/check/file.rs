@@ -7,12 +7,12 @@ use crate::{
         Engine, Program, module,
         module::ImportError,
         program,
-        script::{Files, Script},
+        script::{Script, SourceFiles},
     },
     function::{
         Content, Diagnostic, FilePath, Function, FunctionName, Manifest, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
         diagnostic::near_miss,
-        role::guard_paths,
+        role::{ENDING, guard_paths},
         route::{FileRoute, file::check_path, methods::combine, stray::stray},
     },
 };
@@ -115,7 +115,7 @@ fn function(
 ) -> SharedFunction {
     let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
     let limits = |file: &str| settings.limits(file);
-    let files = program::closure(engine, Files { tree, limits: &limits }, guards.iter().cloned().chain([path.clone()]));
+    let files = program::closure(engine, SourceFiles { tree, limits: &limits }, guards.iter().cloned().chain([path.clone()]));
     let version = program::version(path, &files);
     match before {
         Some(before) if before.version == version => before.clone(),
@@ -133,10 +133,10 @@ fn import_hint(error: &ImportError, tree: &Tree) -> Option<String> {
     match error {
         ImportError::Missing { path, tried } => {
             let modules = tree.keys().filter(|file| Role::of(file) == Some(Role::Module));
-            let names = modules.filter_map(|file| file.rsplit('/').next()?.strip_suffix(".rhai"));
+            let names = modules.filter_map(|file| file.rsplit('/').next()?.strip_suffix(ENDING));
             let wanted = path.rsplit('/').next().unwrap_or(path);
             let looked = tried.iter().map(|file| format!("`{file}`")).collect::<Vec<_>>().join(", then ");
-            Some(match near_miss(wanted.trim_end_matches(".rhai"), names) {
+            Some(match near_miss(wanted.trim_end_matches(ENDING), names) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("looked for {looked}"),
             })

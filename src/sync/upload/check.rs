@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     function::{
         Diagnostic, FilePath, Role, Tree,
+        role::ENDING,
         route::{conflicts, file::check_path, stray::guard_of},
         tree::inside_files,
     },
@@ -94,9 +95,9 @@ pub(super) fn name_problem(path: &str) -> Option<Diagnostic> {
     };
     let misnamed = || check_path(path).1.into_iter().find(Diagnostic::is_error);
     let suffixed = || {
-        let name = path.strip_suffix(".rhai")?;
+        let name = path.strip_suffix(ENDING)?;
         let problem = Diagnostic::error(path, "the name of a script has no `.rhai` at its end");
-        name.ends_with(".rhai").then(|| problem.hint("leave it out: the file gets it"))
+        name.ends_with(ENDING).then(|| problem.hint("leave it out: the file gets it"))
     };
     path_problem(path).or_else(suffixed).or_else(nothing).or_else(misnamed)
 }
