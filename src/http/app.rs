@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     function::Limits,
-    http::{auth::Auth, metrics::counts::Counts, settings::HttpSettings, webhook::Webhook},
+    http::{auth::Auth, counts::Counts, settings::HttpSettings, webhook::Webhook},
     id::Ids,
     live::Live,
     runner::Runner,

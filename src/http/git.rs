@@ -29,10 +29,8 @@ use crate::{
     function::reserved::REPOSITORY,
     http::{
         app::App,
-        auth::{
-            Way,
-            caller::{Anybody, Caller, Deploy, Grant, GuardedApp, Read},
-        },
+        auth::Way,
+        caller::{Anybody, Caller, Deploy, Grant, GuardedApp, Read},
         problem::{Problem, git::GitRefusal},
         settings::HttpSettings,
         wire::body::BodyError,

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::{
     api::node::{Health, Readiness},
-    http::auth::caller::Anybody,
+    http::caller::Anybody,
 };
 
 /// Says that the process lives.

@@ -5,10 +5,16 @@ mod api;
 mod app;
 mod auth;
 mod call;
+mod caller;
+mod connection;
+mod counts;
 mod face;
 mod git;
+mod head;
 mod health;
+mod hooks;
 mod metrics;
+mod peer;
 mod problem;
 mod reserved;
 mod service;
@@ -18,12 +24,12 @@ mod wire;
 
 pub use app::App;
 pub use auth::Auth;
+pub use connection::serve;
+pub use counts::Counts;
 pub use face::Face;
-pub use metrics::counts::Counts;
-pub use settings::{HttpSettings, MOST_HEADERS};
-pub use webhook::Webhook;
-pub use wire::{
-    connection::serve,
+pub use peer::{
     forwarded::{ForwardedHeader, Proxies},
     network::Network,
 };
+pub use settings::{HttpSettings, MOST_HEADERS};
+pub use webhook::Webhook;

@@ -27,12 +27,11 @@ use crate::{
             routes, scripts, tokens, tree,
         },
         app::App,
-        auth::caller::GuardedApp,
         call::{earlier, execute, preview},
+        caller::GuardedApp,
         face::Face,
-        git, health, metrics,
+        git, health, hooks, metrics,
         problem::Problem,
-        webhook,
         wire::progress::RequestBody,
     },
 };
@@ -78,7 +77,7 @@ static WHOLE: LazyLock<Router<GuardedApp>> =
     LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotOurs));
 
 fn open() -> Routes {
-    Routes::new().routes(routes!(health::health)).routes(routes!(health::ready)).routes(routes!(webhook::handler::receive))
+    Routes::new().routes(routes!(health::health)).routes(routes!(health::ready)).routes(routes!(hooks::receive))
 }
 
 fn for_operators() -> Routes {

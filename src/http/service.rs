@@ -11,9 +11,10 @@ use crate::{
         app::App,
         call::{self, preview},
         face::Face,
+        head,
         problem::Problem,
         reserved,
-        wire::{head, progress::RequestBody},
+        wire::progress::RequestBody,
     },
 };
 

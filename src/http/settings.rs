@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use crate::{function::Cors, http::wire::forwarded::Proxies, source::git::PreviewHost};
+use crate::{function::Cors, http::peer::forwarded::Proxies, source::git::PreviewHost};
 
 /// How requests come in.
 #[derive(Debug, Clone, PartialEq)]

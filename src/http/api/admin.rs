@@ -14,8 +14,8 @@ use crate::{
     http::{
         api::openapi::Routes,
         app::App,
-        auth::caller::{Caller, Deploy, Read},
         call::preview,
+        caller::{Caller, Deploy, Read},
         problem::Problem,
     },
     live::Preview,

@@ -9,7 +9,7 @@ use crate::{
     audit::AuditFilter,
     http::{
         api::openapi::Routes,
-        auth::caller::{Admin, Caller, Grant},
+        caller::{Admin, Caller, Grant},
         problem::{Problem, away},
     },
 };

@@ -11,7 +11,7 @@ use crate::{
     function::{Diagnostic, Tree},
     http::{
         api::openapi::Routes,
-        auth::caller::{Caller, Deploy},
+        caller::{Caller, Deploy},
         problem::Problem,
     },
     store::function_name,

@@ -13,8 +13,8 @@ use crate::{
     deployment::{Deployment, DeploymentId, DeploymentStatus},
     http::{
         api::{asked::asked, openapi::Routes},
-        auth::caller::{Caller, Grant, Read},
         call::earlier::log,
+        caller::{Caller, Grant, Read},
         problem::{Problem, away},
     },
     store::Store,

@@ -19,10 +19,8 @@ use crate::{
     http::{
         api::{openapi::Routes, replay, tail},
         app::App,
-        auth::{
-            Denial,
-            caller::{About, Caller, Grant, Read},
-        },
+        auth::Denial,
+        caller::{About, Caller, Grant, Read},
         problem::{Problem, away},
     },
     store::{ExecutionFilter, FilterError, Store},

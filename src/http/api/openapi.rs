@@ -14,7 +14,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{api::problem::ProblemDetails, http::auth::caller::GuardedApp};
+use crate::{api::problem::ProblemDetails, http::caller::GuardedApp};
 
 /// Routes that say what they are.
 pub type Routes = OpenApiRouter<GuardedApp>;

@@ -11,7 +11,7 @@ use crate::{
     function::{FunctionName, ScriptId},
     http::{
         app::App,
-        auth::caller::{Caller, Deploy},
+        caller::{Caller, Deploy},
         problem::{Problem, away},
     },
     live::{LiveFunction, Table},

@@ -14,7 +14,7 @@ use crate::{
     http::{
         api::{asked::asked, openapi::Routes},
         app::App,
-        auth::caller::{Caller, Grant, Read},
+        caller::{Caller, Grant, Read},
         problem::Problem,
     },
     live::{Table, explain::Explanation},

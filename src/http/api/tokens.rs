@@ -14,7 +14,7 @@ use crate::{
     api::tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
     http::{
         api::openapi::Routes,
-        auth::caller::{Admin, Caller, Grant, Read},
+        caller::{Admin, Caller, Grant, Read},
         problem::{Problem, away},
     },
 };

@@ -10,7 +10,7 @@ use crate::{
     api::upload::TreeAnswer,
     http::{
         api::openapi::Routes,
-        auth::caller::{Caller, Deploy},
+        caller::{Caller, Deploy},
         problem::Problem,
         wire::body::read_body,
     },

@@ -1,10 +1,8 @@
 //! From a request's headers to who sent it: a bearer token, or the password of Basic authentication, which is what git sends. Here it ends with
-//! whose token it is. What that one may do is asked in two places: [`caller`] for orders, [`super::call::admission`] for runs of functions.
+//! whose token it is. What that one may do is asked in two places: [`super::caller`] for orders, [`super::call::admission`] for runs of functions.
 
-pub mod caller;
 mod known;
 mod memory;
-mod order;
 mod tries;
 
 use std::{

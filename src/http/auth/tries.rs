@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::http::wire::sender::sender;
+use crate::http::peer::sender::sender;
 
 /// Wrong tokens that an address may send within `WINDOW`.
 const MAX_WRONG: u32 = 10;

@@ -1,7 +1,6 @@
 //! `/_picloud/metrics`: what a node does, in numbers, for Prometheus. How many series there are is bounded, whatever functions there are and
 //! whatever is asked of them: docs/metrics.md says what each is.
 
-pub mod counts;
 mod process;
 mod text;
 
@@ -20,10 +19,8 @@ use crate::{
     function::Diagnostic,
     http::{
         app::App,
-        auth::{
-            Way,
-            caller::{Anybody, Caller, Read},
-        },
+        auth::Way,
+        caller::{Anybody, Caller, Read},
         problem::Problem,
     },
     live::{

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard},
 };
 
-use crate::http::wire::sender::sender;
+use crate::http::peer::sender::sender;
 
 /// Places for larger bodies, of all senders and of one, because nobody has proved anything while a body is read.
 const MAX_BODIES: usize = 4;

@@ -2,12 +2,18 @@
 //! one that is sent again does no harm.
 
 mod bodies;
-pub mod handler;
 mod payload;
 mod signature;
 
-use self::bodies::Bodies;
-use crate::secret::Secret;
+use std::net::IpAddr;
+
+use http::HeaderMap;
+
+use self::{
+    bodies::{Bodies, BodyPermit},
+    signature::{Signature, verify},
+};
+use crate::{http::problem::webhook::WebhookRefusal, secret::Secret};
 
 /// Who may say that the source has changed, and what of it is followed.
 pub struct Webhook {
@@ -20,6 +26,21 @@ impl Webhook {
     /// Takes the secret that both sides know, and the one branch that is followed; without it, all are. An empty secret is none.
     pub fn new(secret: Secret, branch: Option<String>) -> Option<Self> {
         (!secret.expose().is_empty()).then(|| Self { secret, branch, bodies: Bodies::default() })
+    }
+
+    /// Refuses a webhook without a signature, or whose signature is wrong whatever its body is.
+    pub fn precheck(&self, headers: &HeaderMap) -> Result<(), WebhookRefusal> {
+        Signature::find(headers).ok_or(WebhookRefusal::Unsigned)?.precheck(&self.secret)
+    }
+
+    /// Takes a place for a large body of this sender, if one is free.
+    pub fn take_place(&self, address: IpAddr) -> Option<BodyPermit<'_>> {
+        self.bodies.take(address)
+    }
+
+    /// Returns whether the source may differ after this webhook, if its sender knows the secret.
+    pub fn believe(&self, headers: &HeaderMap, body: &[u8], now_us: i64) -> Result<bool, WebhookRefusal> {
+        Ok(self.concerns(&verify(headers, body, &self.secret, now_us)?))
     }
 
     /// Returns whether the source may differ after this.
@@ -44,9 +65,9 @@ pub struct Event {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::{HeaderName, HeaderValue};
 
-    use super::{signature::verify, *};
+    use super::*;
 
     const PUSH: &[u8] = br#"{"ref":"refs/heads/main","after":"x"}"#;
 

@@ -1,13 +1,8 @@
 //! Between a socket and a request: connections and their limits, who is at the other end, and what a head must be.
 
 pub mod body;
-pub mod connection;
-pub mod forwarded;
-pub mod head;
-pub mod network;
-mod nonsense;
+pub mod nonsense;
 pub mod places;
 pub mod progress;
-pub mod sender;
-mod stream;
-mod timer;
+pub mod stream;
+pub mod timer;

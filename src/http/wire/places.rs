@@ -21,7 +21,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::{clock::coarse_ms, http::wire::sender::sender};
+use crate::{clock::coarse_ms, http::peer::sender::sender};
 
 /// A client keeps its place so long at least: a new one needs a moment to say what it wants.
 const LEAST_WAIT_MS: u64 = 100;

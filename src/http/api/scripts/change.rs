@@ -13,7 +13,7 @@ use crate::{
     function::Diagnostic,
     http::{
         app::App,
-        auth::caller::{Caller, Deploy, Grant},
+        caller::{Caller, Deploy, Grant},
         problem::Problem,
     },
     live::scripts::Script,

@@ -8,7 +8,7 @@ use crate::{
     api::scripts::{ScriptPage, ScriptSummary},
     function::FunctionName,
     http::{
-        auth::caller::{Caller, Grant, Read},
+        caller::{Caller, Grant, Read},
         problem::Problem,
     },
     live::scripts::ScriptFilter,

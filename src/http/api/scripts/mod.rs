@@ -19,7 +19,7 @@ use crate::{
     http::{
         api::openapi::Routes,
         app::App,
-        auth::caller::{About, Caller, Grant, Read},
+        caller::{About, Caller, Grant, Read},
         problem::Problem,
     },
     live::scripts::Script,

@@ -7,7 +7,7 @@ use crate::{
     function::{Content, FunctionName, ScriptId, Version},
     http::{
         app::App,
-        auth::caller::{About, Caller, Read},
+        caller::{About, Caller, Read},
         problem::{Problem, away},
     },
     store::FunctionVersion,

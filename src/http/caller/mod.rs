@@ -2,6 +2,8 @@
 //! gives it once the handler has said what the request is about, if its sender may touch that. A handler that forgets to ask has nothing to
 //! work with, so it does not compile.
 
+mod order;
+
 use std::{
     convert::Infallible,
     future::Future,
@@ -23,7 +25,7 @@ use crate::{
     function::{Diagnostic, FunctionName, SharedFunction},
     http::{
         app::App,
-        auth::{Denial, Way, order},
+        auth::{Denial, Way},
         problem::Problem,
     },
     runner::Permission,

@@ -11,15 +11,9 @@ use axum::{
 use http::{Request, StatusCode};
 use http_body::Body as _;
 
-use super::signature::{Signature, verify};
 use crate::{
     api::source::WebhookAnswer,
-    http::{
-        app::App,
-        auth::caller::Anybody,
-        problem::{Problem, webhook::WebhookRefusal},
-        wire::body::read_body,
-    },
+    http::{app::App, caller::Anybody, problem::Problem, wire::body::read_body},
 };
 
 /// What GitHub sends at most.
@@ -48,11 +42,9 @@ pub async fn receive(
 async fn accept(app: &App, request: Request<Body>, address: IpAddr) -> Result<bool, Problem> {
     let webhook = app.webhook.as_ref().ok_or(Problem::NoWebhookSecret)?;
     let (parts, body) = request.into_parts();
-    let signature = Signature::find(&parts.headers).ok_or(WebhookRefusal::Unsigned).map_err(Problem::Webhook)?;
-    signature.precheck(&webhook.secret).map_err(Problem::Webhook)?;
+    webhook.precheck(&parts.headers).map_err(Problem::Webhook)?;
     let is_small = body.size_hint().exact().is_some_and(|bytes| bytes <= SMALL_BODY_BYTES as u64);
-    let _place = if is_small { None } else { Some(webhook.bodies.take(address).ok_or(Problem::WebhooksBusy)?) };
+    let _place = if is_small { None } else { Some(webhook.take_place(address).ok_or(Problem::WebhooksBusy)?) };
     let body = read_body(&parts.headers, body, MAX_BODY_BYTES, app.settings.body_timeout).await?;
-    let event = verify(&parts.headers, &body, &webhook.secret, app.ids.now_us()).map_err(Problem::Webhook)?;
-    Ok(webhook.concerns(&event))
+    webhook.believe(&parts.headers, &body, app.ids.now_us()).map_err(Problem::Webhook)
 }
