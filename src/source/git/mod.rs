@@ -29,6 +29,7 @@ mod settings;
 mod signature;
 mod source;
 mod target;
+mod url;
 mod watch;
 
 pub use branch::PreviewHost;

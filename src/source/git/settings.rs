@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use super::{branch::PreviewHost, remote::url::redact};
+use super::{branch::PreviewHost, url::redact};
 use crate::secret::Secret;
 
 /// Settings of a git source.

@@ -9,13 +9,10 @@ use std::{
 
 use tokio::process::Command;
 
-use super::{
-    fault::{
-        FetchFault,
-        explain::{RemoteFacts, sentence},
-        host_key::quoted,
-    },
-    url::RemoteUrl,
+use super::fault::{
+    FetchFault,
+    explain::{RemoteFacts, sentence},
+    host_key::quoted,
 };
 use crate::source::git::{
     hosted,
@@ -23,6 +20,7 @@ use crate::source::git::{
     program::{self, GitError},
     refs::{self, HEADS, Head},
     settings::{GitSettings, Remote},
+    url::RemoteUrl,
 };
 
 /// Settings of every fetch.

@@ -3,7 +3,6 @@
 
 mod fault;
 mod fetch;
-pub mod url;
 
 use std::{
     hash::{BuildHasher, RandomState},

@@ -9,8 +9,8 @@ use crate::{
     function::diagnostic::near_miss,
     source::git::{
         program::GitError,
-        remote::url::{RemoteUrl, redact},
         settings::Remote,
+        url::{RemoteUrl, redact},
     },
 };
 

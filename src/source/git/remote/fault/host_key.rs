@@ -1,6 +1,6 @@
 //! Commands to learn a host key and to keep it.
 
-use crate::source::git::{remote::url::RemoteUrl, settings::Remote};
+use crate::source::git::{settings::Remote, url::RemoteUrl};
 
 /// The commands about a host key, and their parts.
 pub(super) struct HostKey {
