@@ -71,6 +71,10 @@ impl Span {
     pub const fn seconds(n: u64) -> Self {
         Self(Duration::from_secs(n))
     }
+    /// Reads a span as people write it.
+    pub fn parse(text: &str) -> Option<Self> {
+        humantime::parse_duration(text).ok().map(Self)
+    }
     /// Returns `n` milliseconds.
     pub const fn ms(n: u64) -> Self {
         Self(Duration::from_millis(n))
@@ -95,9 +99,9 @@ enum SpanText {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let wrong = match SpanText::deserialize(deserializer)? {
-            SpanText::Text(text) => match humantime::parse_duration(&text) {
-                Ok(span) => return Ok(Self(span)),
-                Err(_) => text,
+            SpanText::Text(text) => match Self::parse(&text) {
+                Some(span) => return Ok(span),
+                None => text,
             },
             SpanText::Whole(number) => number.to_string(),
             SpanText::Fraction(number) => number.to_string(),

@@ -1,9 +1,7 @@
 //! The module `log`: lines that are kept with the execution.
 
-use rhai::Dynamic;
-
-use super::{HostFunction, HostModule, HostResult, Kind};
-use crate::{engine::context::Run, execution::LogLevel};
+use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type, value::Value};
+use crate::execution::LogLevel;
 
 /// The name of the module.
 pub const LOG: &str = "log";
@@ -11,19 +9,23 @@ pub const LOG: &str = "log";
 /// The module, with a function for each level.
 pub static MODULE: HostModule = HostModule {
     name: LOG,
+    about: "Writes lines that are kept with the execution.",
     functions: &[
-        function("trace", |run, arguments| log(run, LogLevel::Trace, arguments)),
-        function("info", |run, arguments| log(run, LogLevel::Info, arguments)),
-        function("warn", |run, arguments| log(run, LogLevel::Warn, arguments)),
-        function("error", |run, arguments| log(run, LogLevel::Error, arguments)),
+        function("trace", "Logs what helps to follow a run.", |call| log(call, LogLevel::Trace)),
+        function("info", "Logs what happened.", |call| log(call, LogLevel::Info)),
+        function("warn", "Logs what may be wrong.", |call| log(call, LogLevel::Warn)),
+        function("error", "Logs what went wrong.", |call| log(call, LogLevel::Error)),
     ],
 };
 
-const fn function(name: &'static str, call: fn(&mut Run, &mut [Dynamic]) -> HostResult) -> HostFunction {
-    HostFunction { name, parameters: &["message"], kind: Kind::Held, call }
+const MESSAGE: &[Parameter] = &[Parameter::new("message", Type::Any)];
+
+const fn function(name: &'static str, about: &'static str, call: fn(&mut Call<'_>) -> HostResult) -> HostFunction {
+    HostFunction::new(name, MESSAGE, "`()`", Kind::Held, about, call)
 }
 
-fn log(run: &mut Run, level: LogLevel, arguments: &[Dynamic]) -> HostResult {
-    run.log(level, &arguments[0]);
-    Ok(Dynamic::UNIT)
+fn log(call: &mut Call<'_>, level: LogLevel) -> HostResult {
+    let message = super::to_rhai(call.take(0)).map_err(HostError::Script)?;
+    call.with_run(|run| run.log(level, &message))?;
+    Ok(Value::Unit)
 }

@@ -1,53 +1,143 @@
 //! What scripts can call beside Rhai's own functions: modules such as `log`, which need no import.
 //!
-//! [`MODULES`] is the only list. Check, plans, registration and the table in `docs/functions.md` read it. A new module is a file here and a
-//! line in the list.
+//! [`MODULES`] is the only list, and [`CLASSES`] that of values with methods. Check, plans, registration and the tables in
+//! `docs/functions.md` read them. A new module is a file here and a line in the list.
 
+mod call;
 pub mod log;
+mod options;
+mod rhai;
 pub mod unavailable;
+pub mod value;
 
-use std::any::TypeId;
+pub(super) use call::by_plan;
+pub use call::{Call, Standing};
+pub use options::Options;
+pub(super) use rhai::register;
+use rhai::to_rhai;
 
-use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, Module, NativeCallContext, RhaiFunc, Shared};
+use self::value::{ObjectClass, Value};
 
-use super::context::{self, Run};
-
-/// The modules that every script can call.
+/// The modules that every script can call. The one without a name has functions that are called without one.
 static MODULES: [&HostModule; 1] = [&log::MODULE];
+
+/// The classes of values with methods of their own.
+static CLASSES: [&ObjectClass; 0] = [];
 
 /// A module of functions.
 #[derive(Debug)]
 pub struct HostModule {
     /// The name that scripts call it by.
     pub name: &'static str,
+    /// What it is for, in one sentence.
+    pub about: &'static str,
     /// Its functions.
     pub functions: &'static [HostFunction],
 }
 
-/// A function of a module. No two of one module have the same name.
+/// A function of a module, or a method of a class. No two of one module have the same name.
 #[derive(Debug)]
 pub struct HostFunction {
     /// Its name in the module.
     pub name: &'static str,
-    /// The names of its parameters, at most [`MAX_ARGUMENTS`]. Each takes a value of any type.
-    pub parameters: &'static [&'static str],
+    /// What it takes, at most [`MAX_ARGUMENTS`]. Those that may be left out come last.
+    pub parameters: &'static [Parameter],
+    /// What it gives, in words: `string`, `map`, `()`.
+    pub returns: &'static str,
     /// What a call does to the world outside of the run.
     pub kind: Kind,
-    /// Does it, with as many arguments as it has parameters. Without a run on the thread it is not called.
-    pub call: fn(&mut Run, &mut [Dynamic]) -> HostResult,
+    /// What it does, in one sentence.
+    pub about: &'static str,
+    /// Does it. The arguments have the types that the parameters ask for.
+    pub call: fn(&mut Call<'_>) -> HostResult,
+}
+
+/// What a function takes in one place.
+#[derive(Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub takes: Type,
+    /// Whether it may be left out.
+    pub is_optional: bool,
+}
+
+/// What an argument may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Any value.
+    Any,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number.
+    Int,
+    /// Any number.
+    Number,
+    /// A string.
+    Text,
+    /// A string, which stands for its UTF-8, or a blob.
+    Bytes,
+    /// An array.
+    Array,
+    /// A map.
+    Map,
+    /// A closure, or the name of a function.
+    Closure,
+    /// An object of the class with this name.
+    Object(&'static str),
+    /// A string, a blob, or a secret.
+    BytesOrSecret,
+    /// A string, or an object of the class with this name.
+    TextOr(&'static str),
 }
 
 /// What a call does to the world outside of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Nothing: its result follows from its arguments.
+    Pure,
     /// Its effect is kept back until the run ends, and can be undone.
     Held,
+    /// It waits for something outside, or changes it. It is never called twice for one call of a script, and never on a thread that serves
+    /// connections.
+    Waits,
+}
+
+impl Kind {
+    /// Returns the word for it in documents.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pure => "pure",
+            Self::Held => "held",
+            Self::Waits => "waits",
+        }
+    }
 }
 
 /// What a host function gives, or the error that its script sees.
-pub type HostResult = Result<Dynamic, Box<EvalAltResult>>;
+pub type HostResult = Result<Value, HostError>;
 
-/// Most parameters of a host function. So the arguments of a call have their place on the stack.
+/// Why a host function gives nothing.
+#[derive(Debug)]
+pub enum HostError {
+    /// What it was asked for makes no sense, or does not work. The script can catch the message.
+    Wrong(String),
+    /// The script can catch this value.
+    Thrown(Value),
+    /// A closure of the script failed.
+    Script(Box<::rhai::EvalAltResult>),
+    /// The run is stopped: no script can catch that.
+    Stopped,
+}
+
+impl<T: Into<String>> From<T> for HostError {
+    fn from(message: T) -> Self {
+        Self::Wrong(message.into())
+    }
+}
+
+/// Most parameters of a host function, or of a method with its object. So the arguments of a call have their place on the stack.
 pub const MAX_ARGUMENTS: usize = 4;
 
 /// Finds a module by its name.
@@ -55,79 +145,155 @@ pub fn module(name: &str) -> Option<&'static HostModule> {
     MODULES.into_iter().find(|module| module.name == name)
 }
 
-/// Makes the modules known to an engine.
-pub fn register(engine: &mut Engine) {
-    for module in MODULES {
-        engine.register_static_module(module.name, module.registered().into());
-    }
-}
-
 impl HostModule {
     /// Finds a function by its name.
     pub fn function(&self, name: &str) -> Option<&'static HostFunction> {
         self.functions.iter().find(|function| function.name == name)
     }
-
-    fn registered(&self) -> Module {
-        let mut module = Module::new();
-        for function in self.functions {
-            let call = RhaiFunc::Pure {
-                func: Shared::new(move |_: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| function.call_from_rhai(arguments)),
-                has_context: false,
-                is_pure: true,
-                is_volatile: false,
-            };
-            let parameters = vec![TypeId::of::<Dynamic>(); function.parameters.len()];
-            FuncRegistration::new(function.name).in_internal_namespace().set_into_module_raw(&mut module, parameters, call);
-        }
-        module
-    }
 }
 
 impl HostFunction {
-    /// Calls it with Rhai's arguments, which are the call's own.
-    fn call_from_rhai(&self, arguments: &mut [&mut Dynamic]) -> HostResult {
-        let mut values = <[Dynamic; MAX_ARGUMENTS]>::default();
-        for (value, argument) in values.iter_mut().zip(&mut *arguments) {
-            *value = argument.take().flatten();
-        }
-        context::running(|run| (self.call)(run, &mut values[..arguments.len()]))?
+    /// Makes a function.
+    pub const fn new(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        returns: &'static str,
+        kind: Kind,
+        about: &'static str,
+        call: fn(&mut Call<'_>) -> HostResult,
+    ) -> Self {
+        Self { name, parameters, returns, kind, about, call }
+    }
+
+    /// Returns how many arguments it may be given.
+    pub fn counts(&self) -> std::ops::RangeInclusive<usize> {
+        let optional = self.parameters.iter().filter(|parameter| parameter.is_optional).count();
+        self.parameters.len() - optional..=self.parameters.len()
     }
 }
 
+impl Parameter {
+    /// Makes a parameter that must be given.
+    pub const fn new(name: &'static str, takes: Type) -> Self {
+        Self { name, takes, is_optional: false }
+    }
+
+    /// Makes a parameter that may be left out.
+    pub const fn optional(name: &'static str, takes: Type) -> Self {
+        Self { name, takes, is_optional: true }
+    }
+}
+
+impl Type {
+    /// Returns whether a value is one.
+    pub fn admits(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Any, _)
+            | (Self::Bool, Value::Bool(_))
+            | (Self::Int | Self::Number, Value::Int(_))
+            | (Self::Number, Value::Float(_))
+            | (Self::Text | Self::TextOr(_), Value::Text(_))
+            | (Self::Bytes | Self::BytesOrSecret, Value::Text(_) | Value::Blob(_))
+            | (Self::Array, Value::Array(_))
+            | (Self::Map, Value::Map(_))
+            | (Self::Closure, Value::Closure(_)) => true,
+            (Self::Object(class) | Self::TextOr(class), Value::Object(object)) => object.0.class().name == class,
+            (Self::BytesOrSecret, Value::Object(object)) => object.0.class().name == SECRET,
+            _ => false,
+        }
+    }
+
+    /// Returns what documents and messages call it.
+    pub fn word(self) -> String {
+        match self {
+            Self::Any => "any value".into(),
+            Self::Bool => "a boolean".into(),
+            Self::Int => "a whole number".into(),
+            Self::Number => "a number".into(),
+            Self::Text => "a string".into(),
+            Self::Bytes => "a string or a blob".into(),
+            Self::Array => "an array".into(),
+            Self::Map => "a map".into(),
+            Self::Closure => "a closure".into(),
+            Self::Object(class) => format!("a value of type {class}"),
+            Self::BytesOrSecret => "a string, a blob or a secret".into(),
+            Self::TextOr(class) => format!("a string or a value of type {class}"),
+        }
+    }
+}
+
+/// The name of the class of secrets.
+pub const SECRET: &str = "Secret";
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{value::Property, *};
 
     fn functions() -> impl Iterator<Item = (&'static HostModule, &'static HostFunction)> {
         MODULES.into_iter().flat_map(|module| module.functions.iter().map(move |function| (module, function)))
     }
 
-    #[test]
-    fn the_documentation_lists_every_function_and_its_kind() {
-        let row = |(module, function): (&HostModule, &HostFunction)| {
-            let kind = match function.kind {
-                Kind::Held => "held",
-            };
-            format!("| `{}::{}({})` | {kind} |", module.name, function.name, function.parameters.join(", "))
+    fn methods() -> impl Iterator<Item = (&'static ObjectClass, &'static HostFunction)> {
+        CLASSES.into_iter().flat_map(|class| class.methods.iter().map(move |method| (class, method)))
+    }
+
+    fn parameters(function: &HostFunction) -> String {
+        let names = function.parameters.iter().map(|parameter| match parameter.is_optional {
+            true => format!("[{}]", parameter.name),
+            false => parameter.name.into(),
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The rows of the tables in the documentation.
+    fn rows() -> Vec<String> {
+        let row = |call: String, function: &HostFunction| {
+            format!("| `{call}({})` | {} | {} | {} |", parameters(function), function.returns, function.kind.as_str(), function.about)
         };
+        let functions = functions().map(|(module, function)| match module.name {
+            "" => row(function.name.into(), function),
+            name => row(format!("{name}::{}", function.name), function),
+        });
+        let methods = methods().map(|(class, method)| row(format!("{}.{}", class.name, method.name), method));
+        let property = |class: &ObjectClass, property: &Property| {
+            format!("| `{}.{}` | {} | property | {} |", class.name, property.name, property.returns, property.about)
+        };
+        let properties = CLASSES.into_iter().flat_map(|class| class.properties.iter().map(move |of| property(class, of)));
+        functions.chain(methods).chain(properties).collect()
+    }
+
+    #[test]
+    fn the_documentation_lists_every_function_method_and_property() {
         let page = include_str!("../../../docs/functions.md");
-        let documented: Vec<_> = page.lines().filter(|line| line.starts_with("| `") && line.contains("::")).collect();
-        let listed: Vec<_> = functions().map(row).collect();
-        assert_eq!(documented.len(), listed.len(), "{documented:?}");
-        for (line, row) in documented.iter().zip(listed) {
-            assert!(line.starts_with(&row), "{line}\n{row}");
-        }
+        let table = page.split_once("<!-- host functions -->\n").and_then(|(_, rest)| rest.split_once("<!-- end -->"));
+        let documented: Vec<_> = table.expect("the page marks its table").0.lines().filter(|line| line.starts_with("| `")).collect();
+        let listed = rows();
+        assert_eq!(documented, listed, "the table should be:\n{}", listed.join("\n"));
     }
 
     #[test]
     fn each_call_has_one_meaning_and_room_for_its_arguments() {
-        let mut calls: Vec<_> = functions().map(|(module, function)| (module.name, function.name)).collect();
+        let all =
+            || functions().map(|(module, function)| (module.name, function)).chain(methods().map(|(class, method)| (class.name, method)));
+        let mut calls: Vec<_> = all().map(|(of, function)| (of, function.name)).collect();
         let count = calls.len();
         calls.sort_unstable();
         calls.dedup();
         assert_eq!(calls.len(), count);
+        for (_, function) in all() {
+            let first_optional = function.parameters.iter().position(|parameter| parameter.is_optional).unwrap_or(usize::MAX);
+            assert!(function.parameters.iter().skip(first_optional).all(|parameter| parameter.is_optional), "{}", function.name);
+            assert!(function.about.ends_with('.') && !function.returns.is_empty(), "{}", function.name);
+        }
         assert!(functions().all(|(_, function)| function.parameters.len() <= MAX_ARGUMENTS));
+        assert!(methods().all(|(_, method)| method.parameters.len() < MAX_ARGUMENTS));
         assert!(MODULES.iter().all(|module| unavailable::module(module.name).is_none()));
+    }
+
+    #[test]
+    fn what_waits_is_called_by_the_name_of_its_module() {
+        // So check sees every such call, and no closure holds one.
+        assert!(functions().all(|(module, function)| function.kind != Kind::Waits || !module.name.is_empty()));
+        assert!(methods().all(|(_, method)| method.kind == Kind::Pure));
     }
 }

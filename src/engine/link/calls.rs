@@ -42,7 +42,9 @@ impl Linker<'_, '_> {
                 (Some(Some(module)), _) => module.script.references.exported.iter().map(|(name, count)| (name.as_str(), *count)).collect(),
                 // The module itself is reported.
                 (Some(None), _) => continue,
-                (None, Some(module)) => module.functions.iter().map(|function| (function.name, function.parameters.len())).collect(),
+                (None, Some(module)) => {
+                    module.functions.iter().flat_map(|function| function.counts().map(|count| (function.name, count))).collect()
+                }
                 // The compiler knows the namespace; `global` is one.
                 (None, None) => continue,
             };

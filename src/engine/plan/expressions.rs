@@ -7,7 +7,7 @@ use super::{
     operators::{self, Operator},
     steps::{Expr, Part},
 };
-use crate::engine::host::{HostFunction, MAX_ARGUMENTS};
+use crate::engine::host::{self, HostFunction, MAX_ARGUMENTS};
 
 impl Frame<'_> {
     pub(super) fn truth(&mut self, condition: &Expr) -> StepResult<bool> {
@@ -71,7 +71,7 @@ impl Frame<'_> {
                 let mut values = arguments.iter().map(|argument| self.eval(argument)).collect::<StepResult<Vec<_>>>()?;
                 self.call(name, false, &mut values.iter_mut().collect::<Vec<_>>())?
             }
-            Expr::Host { function, arguments } => self.host(function, arguments)?,
+            Expr::Host { of, function, arguments } => self.host(of, function, arguments)?,
             Expr::Block(steps) => self.block(steps)?,
         })
     }
@@ -134,12 +134,12 @@ impl Frame<'_> {
         length.and_then(|length| i64::try_from(length).ok()).map(Dynamic::from_int).ok_or(Leave::GiveUp)
     }
 
-    fn host(&mut self, function: &HostFunction, arguments: &[Expr]) -> StepResult<Dynamic> {
+    fn host(&mut self, of: &'static str, function: &'static HostFunction, arguments: &[Expr]) -> StepResult<Dynamic> {
         let mut values = <[Dynamic; MAX_ARGUMENTS]>::default();
         for (value, argument) in values.iter_mut().zip(arguments) {
             *value = self.eval(argument)?;
         }
-        (function.call)(self.run, &mut values[..arguments.len()]).map_err(|_| Leave::GiveUp)
+        host::by_plan(function, of, self.run, &mut values[..arguments.len()]).map_err(|_| Leave::GiveUp)
     }
 }
 

@@ -108,6 +108,8 @@ pub enum Expr {
         arguments: Box<[Expr]>,
     },
     Host {
+        /// The module.
+        of: &'static str,
         function: &'static HostFunction,
         arguments: Box<[Expr]>,
     },

@@ -6,6 +6,7 @@ use rhai::Dynamic;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::MAX_DEPTH;
+use crate::engine::host::value::Object;
 
 /// Why a value cannot go out as JSON.
 #[derive(Debug, thiserror::Error)]
@@ -106,6 +107,13 @@ impl Serialize for Json<'_> {
                 out.serialize_element(byte)?;
             }
             return out.end();
+        }
+        if let Some(object) = value.read_lock::<Object>() {
+            let name = object.0.class().name;
+            return match object.0.json() {
+                Some(json) => json.serialize(serializer),
+                None => Err(S::Error::custom(format!("a value of type {name} has no form in JSON"))),
+            };
         }
         let name = value.type_name().rsplit("::").next().unwrap_or_default();
         Err(S::Error::custom(format!("a value of type `{name}` has no form in JSON")))

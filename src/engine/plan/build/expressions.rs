@@ -67,7 +67,8 @@ impl Builder {
             });
         }
         if !call.namespace.is_empty() {
-            return Some(Expr::Host { function: host_function(call)?, arguments: self.exprs(&call.args)? });
+            let (of, function) = host_function(call)?;
+            return Some(Expr::Host { of, function, arguments: self.exprs(&call.args)? });
         }
         if is_special(&call.name) {
             return None;
@@ -88,10 +89,13 @@ impl Builder {
 }
 
 /// Finds the host function of a call, if what it does can be undone when a plan gives up.
-fn host_function(call: &FnCallExpr) -> Option<&'static HostFunction> {
+fn host_function(call: &FnCallExpr) -> Option<(&'static str, &'static HostFunction)> {
     let [module] = &call.namespace.path[..] else { return None };
-    let function = host::module(module.as_str())?.function(&call.name)?;
+    let module = host::module(module.as_str())?;
+    let function = module.function(&call.name)?;
     match function.kind {
-        Kind::Held => (function.parameters.len() == call.args.len()).then_some(function),
+        Kind::Pure | Kind::Held => function.counts().contains(&call.args.len()).then_some((module.name, function)),
+        // Nothing that has an effect is ever started again.
+        Kind::Waits => None,
     }
 }

@@ -1,0 +1,122 @@
+//! One call of a host function: its arguments, and the run that it is made in.
+
+use rhai::{Dynamic, NativeCallContext};
+
+use super::{
+    HostError, HostFunction, HostResult, Options, rhai as bridge,
+    value::{Closure, Map, Value},
+};
+use crate::engine::context::{self, Run};
+
+/// A call that a script makes.
+pub struct Call<'a> {
+    function: &'static HostFunction,
+    /// The module or the class that it belongs to.
+    of: &'static str,
+    arguments: &'a mut [Value],
+    standing: Standing<'a>,
+}
+
+/// Where the run of a call is.
+pub enum Standing<'a> {
+    /// A plan has it.
+    Given(&'a mut Run),
+    /// On this thread, if there is one: a module that is loaded has none. Rhai made the call.
+    OnThread(Option<&'a NativeCallContext<'a>>),
+}
+
+impl<'a> Call<'a> {
+    /// Makes a call; nothing is done yet.
+    pub fn new(function: &'static HostFunction, of: &'static str, arguments: &'a mut [Value], standing: Standing<'a>) -> Self {
+        Self { function, of, arguments, standing }
+    }
+
+    /// Returns how a script writes the function.
+    pub fn name(&self) -> String {
+        match self.of {
+            "" => self.function.name.into(),
+            of if of.starts_with(char::is_uppercase) => format!("{of}.{}", self.function.name),
+            of => format!("{of}::{}", self.function.name),
+        }
+    }
+
+    /// Does what the function does, if its arguments have the right types.
+    pub fn answer(&mut self) -> HostResult {
+        // The object of a method is no parameter; Rhai has looked at it.
+        let skipped = self.arguments.len().saturating_sub(self.function.parameters.len().min(self.arguments.len()));
+        let skipped = if self.of.starts_with(char::is_uppercase) { skipped.max(1) } else { 0 };
+        for (parameter, argument) in self.function.parameters.iter().zip(&self.arguments[skipped..]) {
+            if !parameter.takes.admits(argument) && !(parameter.is_optional && matches!(argument, Value::Unit)) {
+                return Err(format!("`{}` is {}, not {}", parameter.name, parameter.takes.word(), argument.type_word()).into());
+            }
+        }
+        (self.function.call)(self)
+    }
+
+    /// Returns an argument; one that was left out is `()`. For a method the first is its object.
+    pub fn argument(&self, number: usize) -> &Value {
+        self.arguments.get(number).unwrap_or(&Value::Unit)
+    }
+
+    /// Takes an argument; one that was left out is `()`.
+    pub fn take(&mut self, number: usize) -> Value {
+        self.arguments.get_mut(number).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Returns an argument whose parameter takes a string; an empty one if it was left out.
+    pub fn text(&self, number: usize) -> &str {
+        self.argument(number).as_text().unwrap_or_default()
+    }
+
+    /// Returns an argument whose parameter takes bytes.
+    pub fn bytes(&self, number: usize) -> &[u8] {
+        self.argument(number).as_bytes().unwrap_or_default()
+    }
+
+    /// Returns an argument whose parameter takes a whole number; none if it was left out.
+    pub fn int(&self, number: usize) -> Option<i64> {
+        match self.argument(number) {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Returns an argument whose parameter takes a map, as options: each must be one of these names.
+    pub fn options(&self, number: usize, names: &'static [&'static str]) -> Result<Options<'_>, HostError> {
+        static NONE: Map = Map::new();
+        match self.argument(number) {
+            Value::Map(map) => Options::new(map, names),
+            _ => Ok(Options::nothing(&NONE)),
+        }
+    }
+
+    /// Does something with the run. While a module is loaded there is none.
+    pub fn with_run<T>(&mut self, work: impl FnOnce(&mut Run) -> T) -> Result<T, HostError> {
+        match &mut self.standing {
+            Standing::Given(run) => Ok(work(run)),
+            Standing::OnThread(_) => context::with(work).ok_or_else(|| "it can be called only while a request runs".into()),
+        }
+    }
+
+    /// Calls a closure that is an argument. Only functions that wait can: a plan calls no others.
+    pub fn call_back(&mut self, closure: &Closure, arguments: Vec<Value>) -> HostResult {
+        match self.standing {
+            Standing::OnThread(Some(context)) => bridge::call_back(context, closure, arguments),
+            _ => Err("a closure can be called only by the script that made it".into()),
+        }
+    }
+}
+
+/// Has a function called by a plan, with the values that the plan has worked out.
+pub fn by_plan(
+    function: &'static HostFunction,
+    of: &'static str,
+    run: &mut Run,
+    arguments: &mut [Dynamic],
+) -> Result<Dynamic, Box<rhai::EvalAltResult>> {
+    let mut values = <[Value; super::MAX_ARGUMENTS]>::default();
+    for (value, argument) in values.iter_mut().zip(&mut *arguments) {
+        *value = bridge::from_rhai(argument.take())?;
+    }
+    bridge::answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::Given(run)))
+}

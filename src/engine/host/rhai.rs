@@ -1,0 +1,236 @@
+//! Host functions as Rhai calls them: values there and back, and everything that is registered with an engine.
+
+use std::{any::TypeId, cmp::Ordering, collections::BTreeSet};
+
+use rhai::{
+    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Module, NativeCallContext, RhaiFunc, Shared,
+};
+
+use super::{
+    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, Standing,
+    value::{Closure, Map, Object, Other, Value},
+};
+use crate::engine::{meter, value::MAX_DEPTH};
+
+/// What host functions and Rhai exchange, or the error that a script sees.
+type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
+
+/// Makes the host functions known to an engine.
+pub fn register(engine: &mut Engine) {
+    for module in MODULES {
+        match module.name {
+            "" => drop(engine.register_global_module(registered(module).into())),
+            name => drop(engine.register_static_module(name, registered(module).into())),
+        }
+    }
+    engine.register_global_module(methods().into());
+    engine.register_type_with_name::<Object>("object");
+    engine.register_indexer_get(|object: &mut Object, name: ImmutableString| property(object, &name));
+    for name in ["to_string", "print"] {
+        engine.register_fn(name, |object: &mut Object| object.0.shown());
+    }
+    for name in ["to_debug", "debug"] {
+        engine.register_fn(name, |object: &mut Object| object.0.shown());
+    }
+    engine.register_fn("==", |left: Object, right: Object| left.0.compare(&*right.0) == Some(Ordering::Equal));
+    engine.register_fn("!=", |left: Object, right: Object| left.0.compare(&*right.0) != Some(Ordering::Equal));
+    engine.register_fn("<", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_lt));
+    engine.register_fn("<=", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_le));
+    engine.register_fn(">", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_gt));
+    engine.register_fn(">=", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_ge));
+}
+
+fn ordered(left: &Object, right: &Object) -> Result<Ordering> {
+    let (names, order) = ((left.0.class().name, right.0.class().name), left.0.compare(&*right.0));
+    order.ok_or_else(|| format!("a value of type {} cannot be compared with one of type {}", names.0, names.1).into())
+}
+
+fn property(object: &Object, name: &str) -> Result<Dynamic> {
+    let class = object.0.class();
+    match class.properties.iter().find(|property| property.name == name) {
+        Some(property) => (property.get)(&*object.0).map_err(|error| thrown(name, error)).and_then(to_rhai),
+        None => {
+            let names: Vec<_> = class.properties.iter().map(|property| format!("`{}`", property.name)).collect();
+            let has = if names.is_empty() { "none".into() } else { names.join(", ") };
+            Err(format!("a value of type {} has no property `{name}`; it has {has}", class.name).into())
+        }
+    }
+}
+
+fn registered(host: &'static HostModule) -> Module {
+    let mut module = Module::new();
+    for function in host.functions {
+        for count in function.counts() {
+            let call = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                call(function, host.name, context.as_ref(), arguments)
+            };
+            set(&mut module, function.name, vec![TypeId::of::<Dynamic>(); count], call);
+        }
+    }
+    module
+}
+
+/// The methods of all objects: which of them is meant is known when one is called.
+fn methods() -> Module {
+    let mut module = Module::new();
+    let names: BTreeSet<_> = CLASSES.into_iter().flat_map(|class| class.methods.iter().map(|method| method.name)).collect();
+    for name in names {
+        let with_name = || CLASSES.into_iter().flat_map(|class| class.methods).filter(move |method| method.name == name);
+        for count in with_name().flat_map(HostFunction::counts).collect::<BTreeSet<_>>() {
+            let call = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
+                let object = arguments[0].read_lock::<Object>().map(|object| object.clone());
+                let class = object.ok_or("it is called on another value")?.0.class();
+                match class.methods.iter().find(|method| method.name == name && method.counts().contains(&count)) {
+                    Some(method) => call(method, class.name, context.as_ref(), arguments),
+                    None => Err(format!("a value of type {} has no method `{name}` with {count} argument(s)", class.name).into()),
+                }
+            };
+            let parameters = [TypeId::of::<Object>()].into_iter().chain(vec![TypeId::of::<Dynamic>(); count]).collect();
+            set(&mut module, name, parameters, call);
+        }
+    }
+    module
+}
+
+fn set(
+    module: &mut Module,
+    name: &'static str,
+    parameters: Vec<TypeId>,
+    call: impl Fn(Option<NativeCallContext>, &mut [&mut Dynamic]) -> Result<Dynamic> + Send + Sync + 'static,
+) {
+    let call = RhaiFunc::Pure { func: Shared::new(call), has_context: true, is_pure: true, is_volatile: false };
+    FuncRegistration::new(name).in_internal_namespace().set_into_module_raw(module, parameters, call);
+}
+
+/// Calls a function with Rhai's arguments, which are the call's own.
+fn call(
+    function: &'static HostFunction,
+    of: &'static str,
+    context: Option<&NativeCallContext>,
+    arguments: &mut [&mut Dynamic],
+) -> Result<Dynamic> {
+    let mut values = <[Value; MAX_ARGUMENTS]>::default();
+    for (value, argument) in values.iter_mut().zip(&mut *arguments) {
+        *value = from_rhai(argument.take().flatten())?;
+    }
+    answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::OnThread(context)))
+}
+
+/// Has a call answered, as a plan or Rhai wants it.
+pub(super) fn answer(call: &mut Call<'_>) -> Result<Dynamic> {
+    let name = call.name();
+    call.answer().map_err(|error| thrown(&name, error)).and_then(to_rhai)
+}
+
+/// Makes of an error what a script can catch.
+fn thrown(name: &str, error: HostError) -> Box<EvalAltResult> {
+    match error {
+        HostError::Wrong(message) => format!("`{name}`: {message}").into(),
+        HostError::Thrown(value) => match to_rhai(value) {
+            Ok(value) => EvalAltResult::ErrorRuntime(value, rhai::Position::NONE).into(),
+            Err(error) => error,
+        },
+        HostError::Script(error) => error,
+        HostError::Stopped => EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into(),
+    }
+}
+
+/// Calls a closure that a host function was given.
+pub(super) fn call_back(context: &NativeCallContext, closure: &Closure, arguments: Vec<Value>) -> std::result::Result<Value, HostError> {
+    let arguments: Vec<Dynamic> = arguments.into_iter().map(to_rhai).collect::<Result<_>>().map_err(HostError::Script)?;
+    let result = closure.0.call_raw(context, None, arguments).map_err(HostError::Script)?;
+    from_rhai(result.flatten()).map_err(HostError::Script)
+}
+
+/// Stops a value that grows past the memory of its run: between two ticks nobody else looks.
+fn has_memory() -> Result<()> {
+    if meter::has_memory() { Ok(()) } else { Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into()) }
+}
+
+/// Takes a value out of Rhai.
+pub fn from_rhai(value: Dynamic) -> Result<Value> {
+    from_rhai_at(value, 0)
+}
+
+fn from_rhai_at(value: Dynamic, depth: usize) -> Result<Value> {
+    if depth > MAX_DEPTH {
+        return Err(format!("a value is nested deeper than {MAX_DEPTH}, or holds itself").into());
+    }
+    // What is shared is copied.
+    let value = value.flatten();
+    if value.is_unit() {
+        return Ok(Value::Unit);
+    }
+    if value.is_string() {
+        return Ok(Value::Text(value.into_immutable_string().unwrap_or_default()));
+    }
+    if let Ok(number) = value.as_int() {
+        return Ok(Value::Int(number));
+    }
+    if let Ok(number) = value.as_float() {
+        return Ok(Value::Float(number));
+    }
+    if let Ok(truth) = value.as_bool() {
+        return Ok(Value::Bool(truth));
+    }
+    if let Ok(character) = value.as_char() {
+        return Ok(Value::Text(character.to_string().into()));
+    }
+    if value.is_map() {
+        let mut map = Map::new();
+        for (key, value) in value.try_cast::<rhai::Map>().unwrap_or_default() {
+            map.insert(key, from_rhai_at(value, depth + 1)?);
+            has_memory()?;
+        }
+        return Ok(Value::Map(map));
+    }
+    if value.is_array() {
+        let mut items = Vec::new();
+        for item in value.try_cast::<Array>().unwrap_or_default() {
+            items.push(from_rhai_at(item, depth + 1)?);
+            has_memory()?;
+        }
+        return Ok(Value::Array(items));
+    }
+    if value.is_blob() {
+        return Ok(Value::Blob(value.try_cast::<Blob>().unwrap_or_default()));
+    }
+    if value.is_fnptr() {
+        return value.try_cast::<FnPtr>().map(|closure| Value::Closure(Closure(closure))).ok_or_else(|| "it is no function".into());
+    }
+    Ok(match value.try_cast_result::<Object>() {
+        Ok(object) => Value::Object(object),
+        Err(other) => Value::Other(Other(other)),
+    })
+}
+
+/// Gives a value to Rhai.
+pub fn to_rhai(value: Value) -> Result<Dynamic> {
+    Ok(match value {
+        Value::Unit => Dynamic::UNIT,
+        Value::Bool(truth) => Dynamic::from_bool(truth),
+        Value::Int(number) => Dynamic::from_int(number),
+        Value::Float(number) => Dynamic::from_float(number),
+        Value::Text(text) => text.into(),
+        Value::Blob(bytes) => Dynamic::from_blob(bytes),
+        Value::Array(items) => {
+            let mut array = Array::new();
+            for item in items {
+                array.push(to_rhai(item)?);
+                has_memory()?;
+            }
+            Dynamic::from_array(array)
+        }
+        Value::Map(map) => {
+            let mut entries = rhai::Map::new();
+            for (key, value) in map {
+                entries.insert(key, to_rhai(value)?);
+                has_memory()?;
+            }
+            Dynamic::from_map(entries)
+        }
+        Value::Object(object) => Dynamic::from(object),
+        Value::Closure(Closure(closure)) => Dynamic::from(closure),
+        Value::Other(Other(other)) => other,
+    })
+}
