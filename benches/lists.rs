@@ -97,6 +97,8 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
         peak_memory_bytes: 2048,
         logs: if number % 3 == 1 { vec![line(format!("greeting number {number}")), line("x".repeat(log_bytes))] } else { Vec::new() },
         logs_dropped: 0,
+        effects: Vec::new(),
+        effects_dropped: 0,
         failure: has_failed.then(|| Failure {
             message: format!("no order {number}"),
             file: "hello.rhai".into(),

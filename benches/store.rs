@@ -150,6 +150,8 @@ fn execution(id: i64, functions: i64, log_lines: usize) -> Execution {
         peak_memory_bytes: 2048,
         logs: vec![line; log_lines],
         logs_dropped: 0,
+        effects: Vec::new(),
+        effects_dropped: 0,
         failure: None,
         capture: None,
     }

@@ -13,6 +13,7 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ExecutorFile {
     max_running: Option<Within<usize, 1, 100_000>>,
+    max_waiting: Option<Within<usize, 0, 100_000>>,
     stack: Option<Within<Size, { 8 << 20 }, { 64 << 30 }>>,
     memory: Option<Within<Size, { 1 << 20 }, { 1 << 50 }>>,
 }
@@ -22,6 +23,7 @@ impl ExecutorFile {
         let default = Capacity::default();
         Capacity {
             max_running: self.max_running.map_or(default.max_running, Within::get),
+            max_waiting: self.max_waiting.map_or(default.max_waiting, Within::get),
             stack_bytes: self.stack.map_or(default.stack_bytes, |size| size.get().bytes()),
             memory_bytes: self.memory.map(|size| size.get().0),
         }

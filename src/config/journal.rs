@@ -18,6 +18,7 @@ pub(super) struct JournalFile {
     pub(super) record: Option<RecordPolicy>,
     capture: Option<bool>,
     capture_body: Option<Within<Size, 0, { 1 << 30 }>>,
+    capture_effects: Option<Within<Size, 0, { 1 << 30 }>>,
     capture_queue: Option<Within<Size, 1, { 1 << 40 }>>,
     queue: Option<Within<usize, 1, 10_000_000>>,
     batch: Option<Within<usize, 1, 10_000>>,
@@ -30,6 +31,7 @@ impl JournalFile {
         let default = CapturePolicy::default();
         CapturePolicy {
             all: self.capture.unwrap_or(default.all),
+            max_results_bytes: self.capture_effects.map_or(default.max_results_bytes, |size| size.get().bytes()),
             max_body_bytes: self.capture_body.map_or(default.max_body_bytes, |size| size.get().bytes()),
         }
     }

@@ -8,7 +8,7 @@ pub mod check_budget;
 mod class;
 mod context;
 mod failure;
-mod host;
+pub mod host;
 mod link;
 mod lint;
 pub mod memory;
@@ -23,6 +23,7 @@ mod run;
 pub mod script;
 mod syntax;
 mod value;
+mod wait;
 mod words;
 
 use std::{
@@ -35,6 +36,7 @@ pub use body::MalformedBody;
 pub use meter::limits::{CancelFlag, cpu_time};
 pub use program::Program;
 pub use run::{Control, ShortRun};
+pub use wait::Wait;
 
 use self::{
     check_budget::{CheckBudget, ClassBudgetError},

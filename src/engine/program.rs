@@ -23,6 +23,8 @@ pub struct Program {
     /// Whether one of its files could change a body that it only reads.
     pub(super) copies_body: bool,
     pub(super) class: Arc<Class>,
+    /// Whether a run of it can wait for something outside. It never runs where connections are served, and never begins again.
+    pub waits: bool,
     /// What is probably not meant in the files, and keeps nothing from going live.
     pub warnings: Vec<Diagnostic>,
     /// Kept here, they stay in the engine's cache as long as a program uses them.

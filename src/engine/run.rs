@@ -2,14 +2,15 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Duration,
 };
 
 use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::{
-    CancelFlag, Engine, MalformedBody, Program, body,
-    context::{self, Run, log::Log},
+    CancelFlag, Engine, MalformedBody, Program, Wait, body,
+    context::{self, Run, effects::Effects, log::Log},
     failure,
     meter::{
         self,
@@ -29,10 +30,12 @@ use crate::{
 };
 
 /// How the executor holds on to a run.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Control {
     /// Stops the run when set.
     pub cancel: Option<CancelFlag>,
+    /// How the run waits for something outside; none: it cannot.
+    pub waiter: Option<Arc<dyn Wait>>,
 }
 
 /// What became of a run that may use little CPU time.
@@ -80,14 +83,15 @@ impl Engine {
 
 /// The steps of every run. The meter needs their order: it counts from the first of them until the last value of the run is dropped.
 fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>, control: Control) -> Result<ShortRun, MalformedBody> {
-    start_meter(&program.function.manifest.limits, cpu, control);
+    let Control { cancel, waiter } = control;
+    start_meter(&program.function.manifest.limits, cpu, cancel);
     let body = read_body(&invocation)?;
     let has_body = body.is_some();
-    let rhai = enter(program, invocation, body.unwrap_or_default());
+    let rhai = enter(program, invocation, body.unwrap_or_default(), waiter);
     let evaluation = if has_body { evaluate(program, &rhai) } else { no_memory_for_body(program) };
     let usage = meter::usage();
     module::enter(None);
-    let Run { invocation, log, .. } = context::leave().expect("entered above, and nothing else leaves");
+    let Run { invocation, log, effects, .. } = context::leave().expect("entered above, and nothing else leaves");
     drop(rhai);
     // Of the run there is only what goes out.
     let leaked_bytes = meter::leaked() as i64;
@@ -95,17 +99,18 @@ fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>
     if usage.stop == Some(Stop::CpuTime) {
         return Ok(ShortRun::TooLong { invocation, leaked_bytes });
     }
-    let ending = ending(program, usage.stop, evaluation);
-    Ok(ShortRun::Finished(finish(program, invocation, log, &usage, ending, leaked_bytes)))
+    let departure = effects.as_ref().and_then(|effects| effects.departure.clone());
+    let ending = ending(program, usage.stop, departure, evaluation);
+    Ok(ShortRun::Finished(finish(program, invocation, (log, effects), &usage, ending, leaked_bytes)))
 }
 
-fn start_meter(limits: &Limits, cpu: Option<Duration>, control: Control) {
+fn start_meter(limits: &Limits, cpu: Option<Duration>, cancel: Option<CancelFlag>) {
     meter::start(&Allowance {
         time: limits.timeout.0,
         operations: limits.operations,
         memory: limits.memory.bytes(),
         cpu: cpu.map(|limit| CpuLimit { limit, since: None }),
-        cancel: control.cancel,
+        cancel,
     });
 }
 
@@ -123,8 +128,9 @@ fn read_body(invocation: &Invocation) -> Result<Option<Dynamic>, MalformedBody> 
 }
 
 /// Puts a run and its modules on this thread. Returns the engine that has room for its request.
-fn enter(program: &Program, invocation: Box<Invocation>, body: Dynamic) -> RunEngine<'_> {
-    let run = Run::new(invocation, program.function.clone(), body, program.copies_body);
+fn enter(program: &Program, invocation: Box<Invocation>, body: Dynamic, waiter: Option<Arc<dyn Wait>>) -> RunEngine<'_> {
+    let mut run = Run::new(invocation, program.function.clone(), body, program.copies_body);
+    run.waiter = waiter;
     let rhai = program.class.engine_for(run.sizes(Sizes::allowed_by(&program.function.manifest.limits)));
     context::enter(run);
     module::enter(program.imports.clone());
@@ -145,7 +151,7 @@ fn no_memory_for_body(program: &Program) -> Evaluation {
 }
 
 /// Says how a run ended. A script can swallow the error of a stop, the stop itself it cannot.
-fn ending(program: &Program, stop: Option<Stop>, evaluation: Evaluation) -> Ending {
+fn ending(program: &Program, stop: Option<Stop>, departure: Option<String>, evaluation: Evaluation) -> Ending {
     let Some(stop) = stop else {
         return match evaluation {
             Evaluation::Replied(reply) => Ending { outcome: Outcome::Ok, reply: Some(reply), failure: None },
@@ -153,6 +159,7 @@ fn ending(program: &Program, stop: Option<Stop>, evaluation: Evaluation) -> Endi
         };
     };
     let (outcome, message) = failure::stopped(stop, &program.function.manifest.limits);
+    let message = departure.unwrap_or(message);
     let failure = match evaluation {
         Evaluation::Failed(_, failure) => Failure { message, ..failure },
         Evaluation::Replied(_) => failed_in(&program.script.file, message),
@@ -161,8 +168,19 @@ fn ending(program: &Program, stop: Option<Stop>, evaluation: Evaluation) -> Endi
 }
 
 /// Makes the record of a run that ended, beside its reply.
-fn finish(program: &Program, invocation: Box<Invocation>, log: Log, usage: &Usage, ending: Ending, leaked_bytes: i64) -> Finished {
+fn finish(
+    program: &Program,
+    mut invocation: Box<Invocation>,
+    (log, effects): (Log, Option<Box<Effects>>),
+    usage: &Usage,
+    ending: Ending,
+    leaked_bytes: i64,
+) -> Finished {
     let Ending { outcome, reply, failure } = ending;
+    let Effects { list, dropped, kept, .. } = effects.map_or_else(Effects::default, |effects| *effects);
+    if let (Some(capture), Some(kept)) = (&mut invocation.capture, kept) {
+        capture.put_results(kept);
+    }
     let execution = Box::new(Execution {
         id: invocation.execution_id,
         function: program.function.name.clone(),
@@ -180,6 +198,8 @@ fn finish(program: &Program, invocation: Box<Invocation>, log: Log, usage: &Usag
         peak_memory_bytes: usage.peak_memory,
         logs: log.lines,
         logs_dropped: log.dropped,
+        effects: list,
+        effects_dropped: dropped,
         failure,
         capture: invocation.capture,
     });

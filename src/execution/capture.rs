@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::{HttpRequest, Params};
+use super::{HttpRequest, KeptResults, Params};
 
 /// A request that a run was asked for by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Capture {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     body_bytes: u64,
+    /// What its run got from outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    results: Option<KeptResults>,
 }
 
 /// Why a request that was kept cannot be put together again.
@@ -55,13 +58,32 @@ impl Capture {
             headers: headers.iter().map(kept).collect(),
             body: (body.len() <= max_body_bytes).then(|| BASE64_STANDARD.encode(body)),
             body_bytes: body.len() as u64,
+            results: None,
         }
+    }
+
+    /// Has its run's results kept as well, up to so many bytes.
+    pub fn with_results(self, max_bytes: usize) -> Self {
+        Self { results: Some(KeptResults::with_room(max_bytes)), ..self }
+    }
+
+    /// Takes the results out, to be added to or given again.
+    pub fn take_results(&mut self) -> KeptResults {
+        self.results.take().unwrap_or_else(|| KeptResults::with_room(0))
+    }
+
+    /// Puts results back.
+    pub fn put_results(&mut self, results: KeptResults) {
+        self.results = Some(results);
     }
 
     /// Returns the memory that its texts take, in bytes.
     pub fn size(&self) -> usize {
         let headers = self.headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, String::len) + size_of_val(value));
-        self.uri.len() + headers.sum::<usize>() + self.body.as_ref().map_or(0, String::len)
+        self.uri.len()
+            + headers.sum::<usize>()
+            + self.results.as_ref().map_or(0, KeptResults::size)
+            + self.body.as_ref().map_or(0, String::len)
     }
 
     /// Puts the request together again, as far as it was kept.

@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Capture, ExecutionId, HttpRequest};
+use super::{Capture, ExecutionId, HttpRequest, KeptResults};
 use crate::deployment::DeploymentId;
 
 /// What asked for a run.
@@ -62,6 +62,8 @@ pub struct Invocation {
     pub request: HttpRequest,
     /// The request as it is kept to be run again, if it is.
     pub capture: Option<Box<Capture>>,
+    /// What came from outside in the run that this repeats, to be given again; none: it is asked for anew.
+    pub replay: Option<KeptResults>,
 }
 
 impl Invocation {
@@ -77,6 +79,7 @@ impl Invocation {
             remote_addr: None,
             request,
             capture: None,
+            replay: None,
         }
     }
 }

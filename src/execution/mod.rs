@@ -1,6 +1,7 @@
 //! A request to run a function, and what happened. Plain data at the seam between HTTP, executor and store.
 
 mod capture;
+mod effect;
 mod invocation;
 mod recorded;
 mod request;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use capture::{Capture, CaptureError};
+pub use effect::{Effect, EffectKind, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET};
 pub use invocation::{Invocation, Trigger};
 pub use recorded::{CutText, RecordedMethod, RecordedPath};
 pub use request::{HttpRequest, Param, Params};
@@ -152,12 +154,22 @@ pub struct Execution {
     /// Lines that did not fit the log limit.
     #[serde(default)]
     pub logs_dropped: u32,
+    /// What it did outside of itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Effect>,
+    /// Effects beyond those that are recorded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub effects_dropped: u32,
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// The request on its way to where it is kept. It is nobody's to read: listings leave it out, and what is read from the store has none.
     #[serde(skip)]
     pub capture: Option<Box<Capture>>,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a run sends back to its caller.

@@ -59,9 +59,14 @@ impl LoadedProgram {
         if before < concurrency { Ok(permit) } else { Err(ExecuteError::FunctionBusy { limit: concurrency }) }
     }
 
+    /// Returns whether its runs can wait for something outside.
+    pub fn waits(&self) -> bool {
+        self.program.waits
+    }
+
     /// Returns whether this is known to be fast, so that it may run where connections are served.
     pub fn is_fast(&self, invocation: &Invocation) -> bool {
-        self.history.is_fast() && invocation.request.body.len() < LARGE_BODY
+        !self.program.waits && self.history.is_fast() && invocation.request.body.len() < LARGE_BODY
     }
 
     /// Runs on a thread of the pool.

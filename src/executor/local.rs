@@ -4,23 +4,26 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::sync::oneshot::{self, error::RecvError};
+use tokio::{
+    runtime::Handle,
+    sync::{
+        Semaphore,
+        oneshot::{self, error::RecvError},
+    },
+};
 
 use super::{
     ExecuteError, Executor, Usage,
     loaded::{LoadedProgram, Permit},
-    pool::{self, Full, Pool},
+    pool::{self, Full, Pool, PoolWait},
 };
 use crate::{
-    engine::{CancelFlag, Control, Engine, ShortRun, budget},
+    engine::{CancelFlag, Control, Engine, ShortRun, Wait, budget},
     execution::{Execution, Finished, Invocation},
     function::{Diagnostic, SharedFunction, Version},
 };
@@ -30,6 +33,8 @@ use crate::{
 pub struct Capacity {
     /// Runs that are on the pool, or wait for it, at the same time, over all functions.
     pub max_running: usize,
+    /// Runs of functions that can wait for something outside, at the same time, over all functions.
+    pub max_waiting: usize,
     /// Stack of every thread that may run a script, in bytes; at least four times the memory limit.
     pub stack_bytes: usize,
     /// Bytes that all runs may hold together; none: half of what the machine has.
@@ -38,7 +43,7 @@ pub struct Capacity {
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { max_running: 128, stack_bytes: 256 << 20, memory_bytes: None }
+        Self { max_running: 128, max_waiting: 1_024, stack_bytes: 256 << 20, memory_bytes: None }
     }
 }
 
@@ -50,6 +55,9 @@ pub struct LocalExecutor {
     engine: Arc<Engine>,
     pool: Pool,
     max_running: usize,
+    /// Places for runs that can wait.
+    waiting: Arc<Semaphore>,
+    max_waiting: usize,
     abandoned: OnAbandoned,
     loaded: ArcSwap<HashMap<Version, Arc<LoadedProgram>>>,
     /// Held by whoever replaces `loaded`: the live table and earlier deployments are loaded side by side.
@@ -81,7 +89,7 @@ struct CancelOnDrop(CancelFlag);
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.set();
     }
 }
 
@@ -92,20 +100,28 @@ impl LocalExecutor {
         if let Some(bytes) = capacity.memory_bytes.or_else(|| Some(budget::of_machine()? / 2)) {
             budget::set(bytes);
         }
-        Self { engine, pool, max_running: capacity.max_running, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
+        let waiting = Arc::new(Semaphore::new(capacity.max_waiting));
+        let Capacity { max_running, max_waiting, .. } = *capacity;
+        Self { engine, pool, max_running, waiting, max_waiting, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
     }
 
     async fn on_pool(&self, permit: Permit, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
-        let cancel = CancelFlag::new(AtomicBool::new(false));
+        let cancel = CancelFlag::default();
         let _stop_with_us = CancelOnDrop(cancel.clone());
         let (sender, receiver) = oneshot::channel();
         let (engine, abandoned) = (self.engine.clone(), self.abandoned.clone());
+        let place = permit.waits().then(|| self.waiting.clone().try_acquire_owned()).transpose();
+        let place = place.map_err(|_| ExecuteError::NodeWaits { limit: self.max_waiting })?;
+        let can_wait = place.is_some();
+        let waiter = can_wait.then(|| -> Arc<dyn Wait> { Arc::new(PoolWait { pool: self.pool.clone(), runtime: Handle::current() }) });
         let job = move || {
-            let result = permit.run(&engine, invocation, Control { cancel: Some(cancel) });
-            drop(permit);
+            let result = permit.run(&engine, invocation, Control { cancel: Some(cancel), waiter });
+            drop((permit, place));
             let _ = sender.send(Delivery { result: Some(result), abandoned });
         };
-        self.pool.run(Box::new(job)).map_err(|Full| ExecuteError::NodeBusy { limit: self.max_running })?;
+        // Those that can wait have their places: a run that has begun is never refused a place later, and so no other is kept behind it.
+        let added = if can_wait { self.pool.run_uncounted(Box::new(job)) } else { self.pool.run(Box::new(job)) };
+        added.map_err(|Full| ExecuteError::NodeBusy { limit: self.max_running })?;
         let mut receiver = receiver;
         while self.pool.unstick() {
             if let Ok(result) = tokio::time::timeout(pool::STUCK, &mut receiver).await {

@@ -32,6 +32,12 @@ pub enum ExecuteError {
         /// The node's `max_running`.
         limit: usize,
     },
+    /// As many runs that can wait for something outside as the node may have are under way.
+    #[error("the node already has {limit} runs that can wait for something outside")]
+    NodeWaits {
+        /// The node's `max_waiting`.
+        limit: usize,
+    },
     /// Its runs have left too much memory behind. A new version of it starts anew.
     #[error("the function leaked more than {limit}")]
     Leaks {

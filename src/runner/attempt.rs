@@ -116,7 +116,8 @@ impl<'a> Attempt<'a> {
     }
 
     fn invocation(&mut self, permission: Permission<'_>, mut request: HttpRequest) -> Box<Invocation> {
-        let (replay_of, kept) = self.replay.take().unzip();
+        let (replay_of, mut kept) = self.replay.take().unzip();
+        let results = kept.as_mut().map(|kept| kept.take_results());
         let capture = self.runner.capture.capture(&permission.function.manifest, &request, kept);
         if let Some(trace) = &mut self.trace {
             trace.runs(&mut request.headers);
@@ -130,6 +131,7 @@ impl<'a> Attempt<'a> {
             invocation.remote_addr = Some(sender.address);
         }
         invocation.capture = capture;
+        invocation.replay = results;
         invocation
     }
 
@@ -170,6 +172,8 @@ impl<'a> Attempt<'a> {
             peak_memory_bytes: 0,
             logs: Vec::new(),
             logs_dropped: 0,
+            effects: Vec::new(),
+            effects_dropped: 0,
             failure: Some(Failure { message: rejection.message, file, position: None, calls: Vec::new() }),
             capture: None,
         }));

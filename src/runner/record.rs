@@ -42,11 +42,13 @@ pub struct CapturePolicy {
     pub all: bool,
     /// Bytes of the largest body that is kept.
     pub max_body_bytes: usize,
+    /// Bytes of results from outside that are kept with a request.
+    pub max_results_bytes: usize,
 }
 
 impl Default for CapturePolicy {
     fn default() -> Self {
-        Self { all: false, max_body_bytes: 64 * 1024 }
+        Self { all: false, max_body_bytes: 64 * 1024, max_results_bytes: 1024 * 1024 }
     }
 }
 
@@ -54,7 +56,8 @@ impl CapturePolicy {
     /// Returns what is kept of a request to a function. What an earlier run kept of it is kept again.
     pub(super) fn capture(self, manifest: &Manifest, request: &HttpRequest, kept: Option<Box<Capture>>) -> Option<Box<Capture>> {
         let is_captured = manifest.capture.unwrap_or(self.all);
-        is_captured.then(|| kept.unwrap_or_else(|| Box::new(Capture::of(request, self.max_body_bytes))))
+        let of_request = || Box::new(Capture::of(request, self.max_body_bytes));
+        is_captured.then(|| Box::new(kept.unwrap_or_else(of_request).with_results(self.max_results_bytes)))
     }
 }
 

@@ -77,7 +77,7 @@ impl From<&ExecuteError> for RejectionReason {
     fn from(error: &ExecuteError) -> Self {
         match error {
             ExecuteError::FunctionBusy { .. } => Self::FunctionBusy,
-            ExecuteError::NodeBusy { .. } => Self::NodeBusy,
+            ExecuteError::NodeBusy { .. } | ExecuteError::NodeWaits { .. } => Self::NodeBusy,
             ExecuteError::Leaks { .. } => Self::Leaks,
             ExecuteError::NotLoaded => Self::NotLoaded,
             ExecuteError::MalformedBody(_) => Self::MalformedBody,

@@ -4,7 +4,7 @@
 macro_rules! columns {
     (executions) => {
         "id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome, duration_us, operations, \
-         peak_memory_bytes, logs, logs_dropped, failure, replay_of"
+         peak_memory_bytes, logs, logs_dropped, failure, replay_of, effects"
     };
     (execution_sizes) => {
         "bucket, bytes, rows"

@@ -26,7 +26,7 @@ const MAY_USE: [(&str, &[&str]); 30] = [
     ("function", &["access", "hex", "id", "shown"]),
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
-    ("engine", &["clock", "execution", "function", "id"]),
+    ("engine", &["clock", "execution", "function", "hex", "id"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("executor", &["blocking", "engine", "execution", "function"]),

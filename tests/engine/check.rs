@@ -1,6 +1,6 @@
 //! What is found in a script before it runs.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::Arc;
 
 use picloud::{
     engine::{CancelFlag, Engine, check_budget::MAX_CLASSES},
@@ -120,7 +120,7 @@ fn a_check_that_nobody_waits_for_ends() {
         let engine = Arc::new(Engine::new(LimitPolicy::default()));
         let cancel = CancelFlag::default();
         let mut checker = Checker::new(engine.clone()).copy(cancel.clone());
-        cancel.store(true, Ordering::Relaxed);
+        cancel.set();
         let files = tree(&[("f.rhai", "import \"m\" as m; 1"), ("_lib/m.rhai", HOG)]);
         assert!(checker.check(&Arc::new(files.clone())).functions.is_empty());
         // Nothing of that is remembered.

@@ -37,7 +37,7 @@ fn a_body_meets_the_same_limit_of_memory_whatever_ran_before_it() {
         on_big_stack(move || {
             let engine = Engine::new(LimitPolicy::default());
             let program = engine.program(&function(&engine, &tree(&[("f.rhai", script)])).unwrap()).unwrap();
-            let first = Control { cancel: is_cancellable.then(CancelFlag::default) };
+            let first = Control { cancel: is_cancellable.then(CancelFlag::default), ..Control::default() };
             engine.run(&program, invocation("/", &[], ""), first).unwrap();
             let body = format!("[{}0]", "0,".repeat(elements - 1));
             engine.run(&program, invocation("/", &[("content-type", "application/json")], &body), Control::default()).unwrap().execution

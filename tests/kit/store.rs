@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use picloud::{
     deployment::{Cause, Changes, Deployment, DeploymentStatus, FunctionChange},
-    execution::{Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
+    execution::{Effect, EffectKind, Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{
         Content, Digest, FilePath, Function, FunctionName, Manifest, Position, Revision, Route, ScriptId, Tree, Version, route::Methods,
     },
@@ -161,6 +161,8 @@ pub fn execution(id: i64) -> Execution {
         peak_memory_bytes: 2048,
         logs: Vec::new(),
         logs_dropped: 0,
+        effects: Vec::new(),
+        effects_dropped: 0,
         failure: None,
         capture: None,
     }
@@ -182,6 +184,17 @@ pub fn rich_execution(id: i64) -> Execution {
         duration_us: u64::from(u32::MAX) * 2,
         logs: vec![line(LogLevel::Info, "one \u{0} \n two"), line(LogLevel::Error, "\"three\"")],
         logs_dropped: 3,
+        effects: vec![Effect {
+            kind: EffectKind::Http,
+            target: "POST api.example.org/é".into(),
+            outcome: "503".into(),
+            failed: true,
+            at_us: 17,
+            duration_us: 1_200,
+            sent_bytes: 12,
+            received_bytes: u64::from(u32::MAX) * 2,
+        }],
+        effects_dropped: 2,
         failure: Some(Failure {
             message: "no such order".into(),
             file: "orders/[id].rhai".into(),

@@ -3,17 +3,18 @@
 //! Scripts read it by the constant `ctx`. Nothing is prepared for a property that nobody asks for. `ctx` is visible inside `fn`s and closures,
 //! and no compiled script can hold a request's values.
 
+pub mod effects;
 pub mod log;
 pub mod properties;
 mod request;
 pub mod variable;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
-use self::log::Log;
-use super::meter;
+use self::{effects::Effects, log::Log};
+use super::{Wait, meter};
 use crate::{
     execution::{Invocation, LogLevel},
     function::SharedFunction,
@@ -37,12 +38,26 @@ pub struct Run {
     headers: Option<Map>,
     /// What it logged.
     pub log: Log,
+    /// What it did outside, if anything.
+    pub effects: Option<Box<Effects>>,
+    /// How it waits, if it may.
+    pub waiter: Option<Arc<dyn Wait>>,
 }
 
 impl Run {
     /// Prepares a run; `body` is what [`super::body::read`] made of the invocation's.
     pub fn new(invocation: Box<Invocation>, function: SharedFunction, body: Dynamic, copies_body: bool) -> Self {
-        Self { invocation, function, body, copies_body, query: None, headers: None, log: Log::default() }
+        Self { invocation, function, body, copies_body, query: None, headers: None, log: Log::default(), effects: None, waiter: None }
+    }
+
+    /// Returns what it did outside, to be added to.
+    pub fn effects(&mut self) -> &mut Effects {
+        let invocation = &mut self.invocation;
+        self.effects.get_or_insert_with(|| {
+            meter::keep(|| {
+                Box::new(Effects::new(invocation.capture.as_mut().map(|capture| capture.take_results()), invocation.replay.take()))
+            })
+        })
     }
 
     /// Appends a line to its log.

@@ -116,6 +116,7 @@ pub fn stopped(stop: Stop, limits: &Limits) -> (Outcome, String) {
         Stop::Memory => (Outcome::MemoryExceeded, format!("it passed its memory limit of {}", limits.memory)),
         Stop::NodeMemory => (Outcome::Cancelled, "the runs of this node have no memory left for it; it may be tried again".into()),
         Stop::CpuTime => (Outcome::TimedOut, "it used all the CPU time that it was given".into()),
+        Stop::Departed => (Outcome::Failed, "it departed from the run that it repeats".into()),
         Stop::Cancelled => (Outcome::Cancelled, "nobody waits for it any more".into()),
     }
 }

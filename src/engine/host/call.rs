@@ -1,9 +1,10 @@
 //! One call of a host function: its arguments, and the run that it is made in.
 
-use rhai::{Dynamic, NativeCallContext};
+use rhai::NativeCallContext;
 
 use super::{
-    HostError, HostFunction, HostResult, Options, rhai as bridge,
+    HostError, HostFunction, HostResult, Options,
+    convert::{from_rhai, to_rhai},
     value::{Closure, Map, Value},
 };
 use crate::engine::context::{self, Run};
@@ -101,22 +102,12 @@ impl<'a> Call<'a> {
     /// Calls a closure that is an argument. Only functions that wait can: a plan calls no others.
     pub fn call_back(&mut self, closure: &Closure, arguments: Vec<Value>) -> HostResult {
         match self.standing {
-            Standing::OnThread(Some(context)) => bridge::call_back(context, closure, arguments),
+            Standing::OnThread(Some(context)) => {
+                let arguments = arguments.into_iter().map(to_rhai).collect::<Result<Vec<_>, _>>().map_err(HostError::Script)?;
+                let result = closure.0.call_raw(context, None, arguments).map_err(HostError::Script)?;
+                from_rhai(result).map_err(HostError::Script)
+            }
             _ => Err("a closure can be called only by the script that made it".into()),
         }
     }
-}
-
-/// Has a function called by a plan, with the values that the plan has worked out.
-pub fn by_plan(
-    function: &'static HostFunction,
-    of: &'static str,
-    run: &mut Run,
-    arguments: &mut [Dynamic],
-) -> Result<Dynamic, Box<rhai::EvalAltResult>> {
-    let mut values = <[Value; super::MAX_ARGUMENTS]>::default();
-    for (value, argument) in values.iter_mut().zip(&mut *arguments) {
-        *value = bridge::from_rhai(argument.take())?;
-    }
-    bridge::answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::Given(run)))
 }

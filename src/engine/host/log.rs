@@ -1,6 +1,6 @@
 //! The module `log`: lines that are kept with the execution.
 
-use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type, value::Value};
+use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type, convert::to_rhai, value::Value};
 use crate::execution::LogLevel;
 
 /// The name of the module.
@@ -25,7 +25,7 @@ const fn function(name: &'static str, about: &'static str, call: fn(&mut Call<'_
 }
 
 fn log(call: &mut Call<'_>, level: LogLevel) -> HostResult {
-    let message = super::to_rhai(call.take(0)).map_err(HostError::Script)?;
+    let message = to_rhai(call.take(0)).map_err(HostError::Script)?;
     call.with_run(|run| run.log(level, &message))?;
     Ok(Value::Unit)
 }

@@ -4,17 +4,18 @@
 //! `docs/functions.md` read them. A new module is a file here and a line in the list.
 
 mod call;
+mod convert;
+mod effect;
 pub mod log;
 mod options;
-mod rhai;
+mod register;
 pub mod unavailable;
 pub mod value;
 
-pub(super) use call::by_plan;
 pub use call::{Call, Standing};
+pub use effect::{Answer, Ask};
 pub use options::Options;
-pub(super) use rhai::register;
-use rhai::to_rhai;
+pub(super) use register::{by_plan, register};
 
 use self::value::{ObjectClass, Value};
 
@@ -126,7 +127,7 @@ pub enum HostError {
     /// The script can catch this value.
     Thrown(Value),
     /// A closure of the script failed.
-    Script(Box<::rhai::EvalAltResult>),
+    Script(Box<rhai::EvalAltResult>),
     /// The run is stopped: no script can catch that.
     Stopped,
 }

@@ -1,5 +1,5 @@
 //! Values as host functions see them. Nothing of the script language is in them, so that another way of running scripts can use the same
-//! host functions. [`super::rhai`] is the only file that turns them into values of Rhai and back.
+//! host functions. `convert.rs` turns them into values of Rhai and back.
 
 use std::{any::Any, cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     Engine,
+    host::Kind,
     module::{self, Imports},
     program::{LinkedModule, Program, closure, version},
     script::{LimitsOf, Script, SourceFiles},
@@ -35,6 +36,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
         (Some(script), Ok(class)) if linker.found.is_empty() => Ok(Program {
             function: function.clone(),
             copies_body: linker.changes_in_place(guards.iter().chain([&script])),
+            waits: linker.waits(guards.iter().chain([&script])),
             guards,
             script,
             class,
@@ -57,6 +59,12 @@ struct Linker<'a, 'l> {
 }
 
 impl Linker<'_, '_> {
+    /// Returns whether one of these, or of the modules that they import, can wait for something outside.
+    fn waits<'a>(&'a self, roots: impl Iterator<Item = &'a Arc<Script>>) -> bool {
+        let modules = self.modules.values().flatten().map(|module| &module.script);
+        roots.chain(modules).any(|script| script.references.host_calls.iter().any(|call| call.function.kind == Kind::Waits))
+    }
+
     /// Returns whether one of these, or of the modules that they import, changes values where they are.
     fn changes_in_place<'a>(&'a self, mut roots: impl Iterator<Item = &'a Arc<Script>>) -> bool {
         let mut modules = self.modules.values().flatten().map(|module| &module.script);

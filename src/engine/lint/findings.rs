@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use rhai::Position;
+use rhai::{Expr, Position};
 
-use crate::function::Diagnostic;
+use crate::{engine::host::HostFunction, function::Diagnostic};
 
 /// Most imports of one file.
 pub const MAX_IMPORTS: usize = 32;
@@ -33,6 +33,44 @@ pub struct ModuleCall {
     pub position: Position,
 }
 
+/// A call of a host function.
+#[derive(Debug, Clone)]
+pub struct HostCall {
+    /// Which.
+    pub function: &'static HostFunction,
+    /// The name of its module; empty for one that is called without.
+    pub module: &'static str,
+    /// What is known of its arguments.
+    pub literals: Box<[Literal]>,
+    /// Where.
+    pub position: Position,
+}
+
+/// What the text of a script says of an argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Literal {
+    /// It is this string.
+    Text(String),
+    /// It is a string that begins so.
+    Begins(String),
+    /// It is worked out when the script runs.
+    Unknown,
+}
+
+impl Literal {
+    /// Reads an argument.
+    pub fn of(argument: &Expr) -> Self {
+        match argument {
+            Expr::StringConstant(text, _) => Self::Text(text.to_string()),
+            Expr::InterpolatedString(parts, _) => match parts.first() {
+                Some(Expr::StringConstant(text, _)) => Self::Begins(text.to_string()),
+                _ => Self::Unknown,
+            },
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// A constant of a module, `alias::NAME`.
 #[derive(Debug, Clone)]
 pub struct ModuleConstant {
@@ -51,6 +89,8 @@ pub struct References {
     pub imports: Vec<Import>,
     /// Every call into a module.
     pub calls: Vec<ModuleCall>,
+    /// Every call of a host function that check looks at more closely, or that can wait.
+    pub host_calls: Vec<HostCall>,
     /// Every constant of a module that is read.
     pub constants: Vec<ModuleConstant>,
     /// The functions that an importer can call: name and number of parameters.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use rhai::{ASTFlags, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use super::{
-    findings::{Findings, Import, MAX_IMPORTS, ModuleCall, ModuleConstant, OpenMethod},
+    findings::{Findings, HostCall, Import, Literal, MAX_IMPORTS, ModuleCall, ModuleConstant, OpenMethod},
     known::{KEYWORDS, KnownFunctions},
     request::RequestCheck,
     response,
@@ -14,7 +14,7 @@ use crate::{
     engine::{
         ast::{changes, first_link},
         context::CTX,
-        host::unavailable,
+        host::{self, Kind, unavailable},
         place, words,
     },
     function::{Diagnostic, FilePath, diagnostic::near_miss},
@@ -209,6 +209,7 @@ impl<'a> Walk<'a> {
                     arguments: call.args.len(),
                     position: at,
                 });
+                self.host_call(alias, call, at);
             }
             return;
         }
@@ -220,10 +221,24 @@ impl<'a> Walk<'a> {
         if KEYWORDS.contains(&name) || name.starts_with("anon$") {
             return;
         }
+        if !self.own.contains_key(name) {
+            self.host_call("", call, at);
+        }
         let arguments = call.args.len();
         let takes = self.takes(name, 0);
         if !takes.contains(&arguments) {
             self.unknown.push(UnknownCall { name: name.into(), arguments, takes, at });
+        }
+    }
+
+    /// Remembers a call of a host function, if anything depends on it.
+    fn host_call(&mut self, module: &str, call: &FnCallExpr, position: Position) {
+        let Some(module) = host::module(module) else { return };
+        if let Some(function) = module.function(&call.name)
+            && function.kind == Kind::Waits
+        {
+            let literals = call.args.iter().map(Literal::of).collect();
+            self.findings.references.host_calls.push(HostCall { function, module: module.name, literals, position });
         }
     }
 

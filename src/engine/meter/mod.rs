@@ -8,7 +8,6 @@ pub mod share;
 
 use std::{
     cell::{Cell, RefCell},
-    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -147,6 +146,21 @@ pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     })
 }
 
+/// Returns how much of its time the run on this thread has left.
+pub fn time_left() -> Duration {
+    METER.with(|meter| meter.time.get().saturating_sub(meter.started.get().map_or(Duration::ZERO, |started| started.elapsed())))
+}
+
+/// Returns what is set when nobody wants the result of the run any more.
+pub fn cancel_flag() -> Option<CancelFlag> {
+    CANCEL.with_borrow(Clone::clone)
+}
+
+/// Stops the run on this thread.
+pub fn interrupt(stop: Stop) {
+    METER.with(|meter| drop(meter.end(stop)));
+}
+
 /// Returns what the run on this thread has used so far.
 pub fn usage() -> Usage {
     METER.with(|meter| Usage {
@@ -247,7 +261,7 @@ impl Meter {
         if ticks > self.max_ticks.get() {
             return self.end(Stop::Operations);
         }
-        if CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed))) {
+        if CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(CancelFlag::is_set)) {
             return self.end(Stop::Cancelled);
         }
         let elapsed = self.started.get().map_or(Duration::ZERO, |started| started.elapsed());

@@ -24,6 +24,7 @@ pub enum PlanOutcome {
 /// Runs the steps of a plan.
 pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntimeState, run: &mut Run) -> PlanOutcome {
     let (logged, used) = (run.log.mark(), meter::mark());
+    let effects = run.effects.as_ref().map(|effects| effects.mark());
     if run.body.is_shared() {
         // A guard has read it.
         run.body = run.body.take().flatten();
@@ -49,6 +50,9 @@ pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntime
         _ => {}
     }
     run.log.rewind(logged);
+    if let Some(later) = &mut run.effects {
+        later.rewind(effects.unwrap_or_default());
+    }
     if took_body {
         // What is left of it makes room first. It was well formed the first time.
         run.body = Dynamic::UNIT;

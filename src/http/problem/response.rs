@@ -104,7 +104,12 @@ impl Problem {
             Self::Denied(Denial::TooManyTries { retry_after }) | Self::NotAdmitted(Denial::TooManyTries { retry_after }) => {
                 Some(whole_seconds(*retry_after))
             }
-            Self::Refused(ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::NotLoaded)
+            Self::Refused(
+                ExecuteError::FunctionBusy { .. }
+                | ExecuteError::NodeBusy { .. }
+                | ExecuteError::NodeWaits { .. }
+                | ExecuteError::NotLoaded,
+            )
             | Self::Ended(Outcome::Cancelled, _)
             | Self::NotReady
             | Self::Denied(Denial::DatabaseAway)

@@ -6,7 +6,9 @@ use crate::{execution::Outcome, executor::ExecuteError};
 pub fn not_run(refused: &ExecuteError) -> String {
     match refused {
         ExecuteError::MalformedBody(why) => why.clone(),
-        ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } => "too many requests at once; try again soon".into(),
+        ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::NodeWaits { .. } => {
+            "too many requests at once; try again soon".into()
+        }
         ExecuteError::Leaks { .. } => "the function leaks memory and was stopped until it changes".into(),
         ExecuteError::NotLoaded => "the function is being replaced; try again".into(),
     }

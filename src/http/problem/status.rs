@@ -92,7 +92,11 @@ impl Problem {
             | Self::TailsBusy { .. }
             | Self::Earlier(EarlierError::Find(FindError::Store(_)) | EarlierError::NoDatabase | EarlierError::NoThread(_))
             | Self::Refused(
-                ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::Leaks { .. } | ExecuteError::NotLoaded,
+                ExecuteError::FunctionBusy { .. }
+                | ExecuteError::NodeBusy { .. }
+                | ExecuteError::NodeWaits { .. }
+                | ExecuteError::Leaks { .. }
+                | ExecuteError::NotLoaded,
             )
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,

@@ -77,14 +77,14 @@ async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: V
         ")
              SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
                                   $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
-                                  $16::text[], $17::bigint[])
+                                  $16::text[], $17::bigint[], $18::text[])
              ON CONFLICT (id) DO NOTHING
-             RETURNING id, CONCAT(request_id, method, path, logs, failure) AS texts
+             RETURNING id, CONCAT(request_id, method, path, logs, failure, effects) AS texts
          )
          INSERT INTO execution_sizes (",
         columns!(execution_sizes),
         ")
-         SELECT id >> 37, CAST(SUM($18 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
+         SELECT id >> 37, CAST(SUM($19 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
          ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows"
     ))
     .bind(numbers(|row| row.id))
@@ -104,6 +104,7 @@ async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: V
     .bind(numbers(|row| row.logs_dropped))
     .bind(texts(|row| row.failure.as_deref()))
     .bind(rows.iter().map(|row| row.replay_of).collect::<Vec<_>>())
+    .bind(texts(|row| row.effects.as_deref()))
     .bind(sizes::ROW_BYTES)
     .execute(pool)
     .await
@@ -166,4 +167,5 @@ fn bind<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'
         .bind(row.logs_dropped)
         .bind(row.failure.map(Cow::into_owned))
         .bind(row.replay_of)
+        .bind(row.effects.map(Cow::into_owned))
 }

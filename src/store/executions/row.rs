@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{sizes::ROW_BYTES, words::Keys};
 use crate::{
     deployment::DeploymentId,
-    execution::{Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
+    execution::{Effect, Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::FunctionName,
     id::ExecutionId,
     store::{StoreError, batch::json},
@@ -36,10 +36,11 @@ pub(super) struct ExecutionRow<Text> {
     pub logs_dropped: i64,
     pub failure: Option<Text>,
     pub replay_of: Option<i64>,
+    pub effects: Option<Text>,
 }
 
 /// How many columns the table has.
-pub(super) const COLUMNS: usize = 17;
+pub(super) const COLUMNS: usize = 18;
 
 impl<'a> ExecutionRow<Cow<'a, str>> {
     /// Returns the row of an execution, if the numbers of its function and version are known.
@@ -63,12 +64,20 @@ impl<'a> ExecutionRow<Cow<'a, str>> {
             logs_dropped: execution.logs_dropped.into(),
             failure: execution.failure.as_ref().map(|failure| json(failure).into()),
             replay_of: execution.replay_of.map(|id| id.0),
+            effects: (!execution.effects.is_empty()).then(|| json(&(execution.effects_dropped, &execution.effects)).into()),
         })
     }
 
     /// Returns the bytes that this row counts for: see [`sizes`](super::sizes).
     pub(super) fn bytes(&self) -> i64 {
-        let texts = [self.request_id.as_deref(), self.method.as_deref(), Some(&*self.path), self.logs.as_deref(), self.failure.as_deref()];
+        let texts = [
+            self.request_id.as_deref(),
+            self.method.as_deref(),
+            Some(&*self.path),
+            self.logs.as_deref(),
+            self.failure.as_deref(),
+            self.effects.as_deref(),
+        ];
         ROW_BYTES + texts.into_iter().flatten().map(|text| text.len() as i64).sum::<i64>()
     }
 }
@@ -106,6 +115,9 @@ impl TryFrom<NamedRow> for Execution {
             Some(logs) => serde_json::from_str(logs).map_err(|error| bad(&error))?,
             None => Vec::new(),
         };
+        let effects: Option<(u32, Vec<Effect>)> =
+            row.effects.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
+        let (effects_dropped, effects) = effects.unwrap_or_default();
         let failure: Option<Failure> = row.failure.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
         Ok(Self {
             id,
@@ -127,6 +139,8 @@ impl TryFrom<NamedRow> for Execution {
             peak_memory_bytes: row.peak_memory_bytes.unsigned_abs(),
             logs: logs.into_iter().map(|(at_us, level, message)| LogLine { at_us, level, message }).collect(),
             logs_dropped: u32::try_from(row.logs_dropped).map_err(|error| bad(&error))?,
+            effects,
+            effects_dropped,
             failure,
             capture: None,
         })

@@ -182,6 +182,8 @@ mod tests {
             peak_memory_bytes: 1,
             logs: vec![LogLine { at_us: 1, level: LogLevel::Info, message: "x".repeat(log_bytes) }],
             logs_dropped: 0,
+            effects: Vec::new(),
+            effects_dropped: 0,
             failure: None,
             capture: None,
         }

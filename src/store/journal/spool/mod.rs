@@ -281,6 +281,8 @@ mod tests {
             peak_memory_bytes: 1,
             logs: Vec::new(),
             logs_dropped: 0,
+            effects: Vec::new(),
+            effects_dropped: 0,
             failure: None,
             capture: None,
         };

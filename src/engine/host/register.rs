@@ -1,16 +1,15 @@
-//! Host functions as Rhai calls them: values there and back, and everything that is registered with an engine.
+//! Host functions as Rhai and plans call them: everything that is registered with an engine.
 
 use std::{any::TypeId, cmp::Ordering, collections::BTreeSet};
 
-use rhai::{
-    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, FuncRegistration, ImmutableString, Module, NativeCallContext, RhaiFunc, Shared,
-};
+use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, NativeCallContext, RhaiFunc, Shared};
 
 use super::{
     CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, Standing,
-    value::{Closure, Map, Object, Other, Value},
+    convert::{from_rhai, to_rhai},
+    value::{Object, Value},
 };
-use crate::engine::{meter, value::MAX_DEPTH};
+use crate::engine::context::Run;
 
 /// What host functions and Rhai exchange, or the error that a script sees.
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -117,7 +116,7 @@ fn call(
 }
 
 /// Has a call answered, as a plan or Rhai wants it.
-pub(super) fn answer(call: &mut Call<'_>) -> Result<Dynamic> {
+fn answer(call: &mut Call<'_>) -> Result<Dynamic> {
     let name = call.name();
     call.answer().map_err(|error| thrown(&name, error)).and_then(to_rhai)
 }
@@ -135,102 +134,11 @@ fn thrown(name: &str, error: HostError) -> Box<EvalAltResult> {
     }
 }
 
-/// Calls a closure that a host function was given.
-pub(super) fn call_back(context: &NativeCallContext, closure: &Closure, arguments: Vec<Value>) -> std::result::Result<Value, HostError> {
-    let arguments: Vec<Dynamic> = arguments.into_iter().map(to_rhai).collect::<Result<_>>().map_err(HostError::Script)?;
-    let result = closure.0.call_raw(context, None, arguments).map_err(HostError::Script)?;
-    from_rhai(result.flatten()).map_err(HostError::Script)
-}
-
-/// Stops a value that grows past the memory of its run: between two ticks nobody else looks.
-fn has_memory() -> Result<()> {
-    if meter::has_memory() { Ok(()) } else { Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into()) }
-}
-
-/// Takes a value out of Rhai.
-pub fn from_rhai(value: Dynamic) -> Result<Value> {
-    from_rhai_at(value, 0)
-}
-
-fn from_rhai_at(value: Dynamic, depth: usize) -> Result<Value> {
-    if depth > MAX_DEPTH {
-        return Err(format!("a value is nested deeper than {MAX_DEPTH}, or holds itself").into());
+/// Has a function called by a plan, with the values that the plan has worked out.
+pub fn by_plan(function: &'static HostFunction, of: &'static str, run: &mut Run, arguments: &mut [Dynamic]) -> Result<Dynamic> {
+    let mut values = <[Value; MAX_ARGUMENTS]>::default();
+    for (value, argument) in values.iter_mut().zip(&mut *arguments) {
+        *value = from_rhai(argument.take())?;
     }
-    // What is shared is copied.
-    let value = value.flatten();
-    if value.is_unit() {
-        return Ok(Value::Unit);
-    }
-    if value.is_string() {
-        return Ok(Value::Text(value.into_immutable_string().unwrap_or_default()));
-    }
-    if let Ok(number) = value.as_int() {
-        return Ok(Value::Int(number));
-    }
-    if let Ok(number) = value.as_float() {
-        return Ok(Value::Float(number));
-    }
-    if let Ok(truth) = value.as_bool() {
-        return Ok(Value::Bool(truth));
-    }
-    if let Ok(character) = value.as_char() {
-        return Ok(Value::Text(character.to_string().into()));
-    }
-    if value.is_map() {
-        let mut map = Map::new();
-        for (key, value) in value.try_cast::<rhai::Map>().unwrap_or_default() {
-            map.insert(key, from_rhai_at(value, depth + 1)?);
-            has_memory()?;
-        }
-        return Ok(Value::Map(map));
-    }
-    if value.is_array() {
-        let mut items = Vec::new();
-        for item in value.try_cast::<Array>().unwrap_or_default() {
-            items.push(from_rhai_at(item, depth + 1)?);
-            has_memory()?;
-        }
-        return Ok(Value::Array(items));
-    }
-    if value.is_blob() {
-        return Ok(Value::Blob(value.try_cast::<Blob>().unwrap_or_default()));
-    }
-    if value.is_fnptr() {
-        return value.try_cast::<FnPtr>().map(|closure| Value::Closure(Closure(closure))).ok_or_else(|| "it is no function".into());
-    }
-    Ok(match value.try_cast_result::<Object>() {
-        Ok(object) => Value::Object(object),
-        Err(other) => Value::Other(Other(other)),
-    })
-}
-
-/// Gives a value to Rhai.
-pub fn to_rhai(value: Value) -> Result<Dynamic> {
-    Ok(match value {
-        Value::Unit => Dynamic::UNIT,
-        Value::Bool(truth) => Dynamic::from_bool(truth),
-        Value::Int(number) => Dynamic::from_int(number),
-        Value::Float(number) => Dynamic::from_float(number),
-        Value::Text(text) => text.into(),
-        Value::Blob(bytes) => Dynamic::from_blob(bytes),
-        Value::Array(items) => {
-            let mut array = Array::new();
-            for item in items {
-                array.push(to_rhai(item)?);
-                has_memory()?;
-            }
-            Dynamic::from_array(array)
-        }
-        Value::Map(map) => {
-            let mut entries = rhai::Map::new();
-            for (key, value) in map {
-                entries.insert(key, to_rhai(value)?);
-                has_memory()?;
-            }
-            Dynamic::from_map(entries)
-        }
-        Value::Object(object) => Dynamic::from(object),
-        Value::Closure(Closure(closure)) => Dynamic::from(closure),
-        Value::Other(Other(other)) => other,
-    })
+    answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::Given(run)))
 }

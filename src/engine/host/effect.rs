@@ -1,0 +1,130 @@
+//! The one way from a host function to something outside: what is asked is done, recorded, and kept for a replay, or given again in one.
+
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
+
+use super::{Call, HostError};
+use crate::{
+    engine::{
+        context::effects::Departed,
+        meter::{self, limits::Stop},
+        value::text::cut,
+        wait,
+    },
+    execution::{Effect, EffectKind, MAX_TARGET},
+    hex::Hex,
+};
+
+/// What is asked of something outside.
+#[derive(Debug)]
+pub struct Ask {
+    /// Of what.
+    pub kind: EffectKind,
+    /// Where, without what nobody may see: `GET api.example.org/path`.
+    pub target: String,
+    /// Bytes of bodies and values that are sent.
+    pub sent_bytes: u64,
+    digest: Sha256,
+}
+
+impl Ask {
+    /// Asks this. What it is made of is added by [`of`](Self::of).
+    pub fn new(kind: EffectKind, target: impl Into<String>) -> Self {
+        let target: String = target.into();
+        Self { kind, target: cut(&target, MAX_TARGET).into(), sent_bytes: 0, digest: Sha256::new() }
+    }
+
+    /// Adds something that is asked with, so that a replay knows whether the same is asked again. Values of secrets are left out.
+    pub fn of(mut self, part: impl AsRef<[u8]>) -> Self {
+        let part = part.as_ref();
+        self.digest.update((part.len() as u64).to_le_bytes());
+        self.digest.update(part);
+        self
+    }
+
+    /// Says how many bytes are sent.
+    pub fn sending(mut self, bytes: usize) -> Self {
+        self.sent_bytes = bytes as u64;
+        self
+    }
+}
+
+/// What comes back from something outside. It can be kept.
+pub trait Answer: Serialize + DeserializeOwned + Send + 'static {
+    /// Returns a word for how it went, and whether that is an error.
+    fn outcome(&self) -> (String, bool);
+
+    /// Returns how many bytes came back.
+    fn received_bytes(&self) -> usize;
+}
+
+impl Call<'_> {
+    /// Has something done outside, waits for it, and reads the answer, whose memory is not the run's.
+    pub fn effect<T: Answer, R>(
+        &mut self,
+        ask: Ask,
+        work: impl Future<Output = T> + Send + 'static,
+        read: impl FnOnce(&T) -> R,
+    ) -> Result<R, HostError> {
+        let asked = format!("{} {}", ask.kind.as_str(), ask.target);
+        let digest = Hex(&ask.digest.finalize()[..16]).to_string();
+        let began = meter::usage().duration;
+        let answer: T = match self.again(&asked, &digest)? {
+            Some(answer) => answer,
+            None => self.wait(work)?,
+        };
+        let (outcome, failed) = answer.outcome();
+        let Ask { kind, target, sent_bytes, .. } = ask;
+        let effect = Effect {
+            kind,
+            target,
+            outcome,
+            failed,
+            at_us: began.as_micros() as u64,
+            duration_us: meter::usage().duration.saturating_sub(began).as_micros() as u64,
+            sent_bytes,
+            received_bytes: answer.received_bytes() as u64,
+        };
+        self.with_run(|run| {
+            let effects = run.effects();
+            meter::keep(|| effects.record(effect));
+            effects.keep(&asked, &digest, &answer);
+        })?;
+        let result = read(&answer);
+        meter::beside(|| drop(answer));
+        Ok(result)
+    }
+
+    /// Reads something that is different each time, such as the time: a replay gives it again.
+    pub fn observe<T: Serialize + DeserializeOwned>(&mut self, what: &str, read: impl FnOnce() -> T) -> Result<T, HostError> {
+        if let Some(again) = self.again(what, "")? {
+            return Ok(again);
+        }
+        let value = read();
+        self.with_run(|run| run.effects().keep(what, "", &value))?;
+        Ok(value)
+    }
+
+    /// Waits for a future, within what is left of the run.
+    pub fn wait<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Result<T, HostError> {
+        let waiter = self.with_run(|run| run.waiter.clone())?;
+        let waiter = waiter.ok_or("it cannot wait here")?;
+        // What is done elsewhere is not the run's: its memory is neither taken nor given back by it.
+        let waited = meter::beside(|| wait::wait(&*waiter, work, meter::time_left(), meter::cancel_flag()));
+        waited.map_err(|stop| {
+            meter::interrupt(stop);
+            HostError::Stopped
+        })
+    }
+
+    fn again<T: DeserializeOwned>(&mut self, asked: &str, digest: &str) -> Result<Option<T>, HostError> {
+        let again = self.with_run(|run| {
+            let effects = run.effects();
+            meter::beside(|| effects.again(asked, digest))
+        })?;
+        again.map_err(|Departed| {
+            meter::interrupt(Stop::Departed);
+            HostError::Stopped
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! What a run did outside of itself, and what that gave.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Effects of one execution that are recorded; the rest is counted.
+pub const MAX_EFFECTS: usize = 1_000;
+
+/// Bytes of a target that are recorded.
+pub const MAX_TARGET: usize = 512;
+
+/// What kind of thing was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum EffectKind {
+    /// Another service, over HTTP.
+    Http,
+    /// The key-value store.
+    Kv,
+    /// A database.
+    Sql,
+}
+
+impl EffectKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Http, Self::Kv, Self::Sql];
+
+    /// Returns the word that tables and metrics show.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Kv => "kv",
+            Self::Sql => "sql",
+        }
+    }
+}
+
+/// One thing that a run did outside of itself. It says where and how it went, and never what was sent or came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Effect {
+    /// What was asked.
+    pub kind: EffectKind,
+    /// Where: `GET api.example.org/path`, `get orders/last`, `query app`.
+    pub target: String,
+    /// How it went: a status, `ok`, or a word for the error.
+    pub outcome: String,
+    /// Whether that is an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+    /// Microseconds from the start of the run.
+    pub at_us: u64,
+    /// Microseconds that it took.
+    pub duration_us: u64,
+    /// Bytes that were sent, of bodies and values.
+    pub sent_bytes: u64,
+    /// Bytes that came back.
+    pub received_bytes: u64,
+}
+
+/// What something outside gave a run: an effect, the time, a random number. Kept with a request, it is given again to a run that repeats it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptResult {
+    /// What was asked, in words: `http GET api.example.org/path`.
+    pub asked: String,
+    /// The digest of all that was asked, in hexadecimal; empty where the words say everything.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub digest: String,
+    /// What came back, as JSON.
+    pub result: Box<str>,
+}
+
+impl KeptResult {
+    fn size(&self) -> usize {
+        self.asked.len() + self.digest.len() + self.result.len() + size_of::<Self>()
+    }
+}
+
+/// The results that are kept of one execution, in order, up to a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptResults {
+    results: Vec<KeptResult>,
+    /// Whether there were more than are kept.
+    #[serde(default)]
+    is_cut: bool,
+    /// Bytes that may still be kept.
+    #[serde(skip)]
+    room: usize,
+}
+
+impl KeptResults {
+    /// Has kept nothing, and may keep so many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        Self { results: Vec::new(), is_cut: false, room: bytes }
+    }
+
+    /// Keeps a result. One that does not fit is not kept, nor is any after it.
+    pub fn keep(&mut self, result: KeptResult) {
+        let size = result.size();
+        if self.is_cut || size > self.room {
+            self.is_cut = true;
+            return;
+        }
+        self.room -= size;
+        self.results.push(result);
+    }
+
+    /// Forgets what came after the first `count`.
+    pub fn truncate(&mut self, count: usize) {
+        for forgotten in self.results.drain(count.min(self.results.len())..) {
+            self.room += forgotten.size();
+        }
+    }
+
+    /// Returns how many are kept.
+    pub fn len(&self) -> usize {
+        self.results.len()
+    }
+
+    /// Returns whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.results.is_empty()
+    }
+
+    /// Returns one of them.
+    pub fn get(&self, number: usize) -> Option<&KeptResult> {
+        self.results.get(number)
+    }
+
+    /// Returns whether there were more than are kept.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Returns the bytes that they take.
+    pub fn size(&self) -> usize {
+        self.results.iter().map(KeptResult::size).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(bytes: usize) -> KeptResult {
+        KeptResult { asked: "time".into(), digest: String::new(), result: "x".repeat(bytes).into() }
+    }
+
+    #[test]
+    fn results_are_kept_in_order_up_to_their_room() {
+        let mut kept = KeptResults::with_room(3 * result(100).size());
+        (0..3).for_each(|_| kept.keep(result(100)));
+        assert_eq!((kept.len(), kept.is_cut()), (3, false));
+        kept.truncate(2);
+        kept.keep(result(100));
+        kept.keep(result(100));
+        assert_eq!((kept.len(), kept.is_cut()), (3, true));
+        kept.truncate(0);
+        kept.keep(result(1));
+        assert_eq!((kept.len(), kept.is_cut()), (0, true), "what follows a hole would be given for something else");
+    }
+}
