@@ -1,11 +1,6 @@
 //! How a run waits for something outside.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::mpsc::sync_channel,
-    time::{Duration, Instant},
-};
+use std::{future::Future, pin::Pin, sync::mpsc::sync_channel, time::Duration};
 
 use super::meter::limits::{CancelFlag, Stop};
 
@@ -15,7 +10,7 @@ pub trait Wait: Send + Sync {
     fn wait(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>);
 }
 
-/// Waits for a future until some moment, or until the run is cancelled. Its rest is dropped then.
+/// Waits for a future, at most for so long and until the run is cancelled. Its rest is dropped then.
 pub fn wait<T: Send + 'static>(
     waiter: &dyn Wait,
     future: impl Future<Output = T> + Send + 'static,
@@ -23,7 +18,6 @@ pub fn wait<T: Send + 'static>(
     cancel: Option<CancelFlag>,
 ) -> Result<T, Stop> {
     let (sender, receiver) = sync_channel(1);
-    let until = Instant::now() + left;
     let cancelled = async move {
         match cancel {
             Some(cancel) => cancel.wait().await,
@@ -33,7 +27,7 @@ pub fn wait<T: Send + 'static>(
     waiter.wait(Box::pin(async move {
         let result = tokio::select! {
             result = future => Ok(result),
-            () = tokio::time::sleep_until(until.into()) => Err(Stop::Deadline),
+            () = tokio::time::sleep(left) => Err(Stop::Deadline),
             () = cancelled => Err(Stop::Cancelled),
         };
         let _ = sender.try_send(result);

@@ -36,18 +36,23 @@ impl<'a> Call<'a> {
     pub fn name(&self) -> String {
         match self.of {
             "" => self.function.name.into(),
-            of if of.starts_with(char::is_uppercase) => format!("{of}.{}", self.function.name),
+            of if self.is_method() => format!("{of}.{}", self.function.name),
             of => format!("{of}::{}", self.function.name),
         }
     }
 
+    /// Whether it is called on an object. Classes have names that begin with a capital letter.
+    fn is_method(&self) -> bool {
+        self.of.starts_with(char::is_uppercase)
+    }
+
     /// Does what the function does, if its arguments have the right types.
     pub fn answer(&mut self) -> HostResult {
-        // The object of a method is no parameter; Rhai has looked at it.
-        let skipped = self.arguments.len().saturating_sub(self.function.parameters.len().min(self.arguments.len()));
-        let skipped = if self.of.starts_with(char::is_uppercase) { skipped.max(1) } else { 0 };
-        for (parameter, argument) in self.function.parameters.iter().zip(&self.arguments[skipped..]) {
-            if !parameter.takes.admits(argument) && !(parameter.is_optional && matches!(argument, Value::Unit)) {
+        // The object of a method is no parameter.
+        let skipped = usize::from(self.is_method());
+        for (parameter, argument) in self.function.parameters.iter().zip(self.arguments.iter().skip(skipped)) {
+            let is_left_out = parameter.is_optional && matches!(argument, Value::Unit);
+            if !is_left_out && !parameter.takes.admits(argument) {
                 return Err(format!("`{}` is {}, not {}", parameter.name, parameter.takes.word(), argument.type_word()).into());
             }
         }
