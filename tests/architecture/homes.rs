@@ -96,3 +96,29 @@ fn two_types_that_other_parts_know_do_not_share_a_name() {
     let wrong: Vec<_> = homes.iter().filter(|(name, homes)| homes.len() > 1 && !is_allowed(name)).collect();
     assert!(wrong.is_empty(), "one name, one type: {wrong:?}");
 }
+
+/// Participles that name types, and why.
+const PARTICIPLES: [(&str, &str); 4] = [
+    ("Feed", "it is none"),
+    ("Finished", "a run that is over"),
+    ("Shared", "what the handles of one thing share; private"),
+    ("Shown", "a text that is safe to show"),
+];
+
+#[test]
+fn a_type_is_named_for_what_it_is() {
+    let irregular = [
+        "Found", "Given", "Gone", "Held", "Kept", "Known", "Left", "Lost", "Made", "Meant", "Met", "Sent", "Shown", "Taken", "Told",
+        "Written",
+    ];
+    let is_one_word = |name: &str| name.chars().filter(|c| c.is_uppercase()).count() == 1;
+    let is_participle = |name: &str| is_one_word(name) && name.len() > 3 && (name.ends_with("ed") || irregular.contains(&name));
+    let is_allowed = |name: &str| PARTICIPLES.iter().any(|(allowed, _)| *allowed == name);
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let words = source.words();
+        let types = words.windows(2).filter(|words| ["struct", "enum", "trait"].contains(&words[0])).map(|words| words[1]);
+        wrong.extend(types.filter(|name| is_participle(name) && !is_allowed(name)).map(|name| format!("{}: {name}", source.path)));
+    }
+    assert!(wrong.is_empty(), "a noun says more than a participle:\n{}", wrong.join("\n"));
+}

@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 
-use self::recorded::Recorded;
+use self::recorded::LastDeployments;
 use super::{client::understood, exit::Exit, output, target::NodeArgs};
 use crate::{api::node::NodeStatus, clock::monotonic, node, shown::Shown};
 
@@ -103,14 +103,13 @@ impl Status {
             return Ok(StatusReport { text, data, is_being_decided: is_being_decided(&status), problem: None });
         }
         let config = self.node.configured.load()?;
-        let read = self
-            .node
-            .configured
-            .with_store(&config, async |store| Ok(Recorded { live: store.live_deployment().await?, last: store.last_deployment().await? }));
+        let read = self.node.configured.with_store(&config, async |store| {
+            Ok(LastDeployments { live: store.live_deployment().await?, last: store.last_deployment().await? })
+        });
         // A database that is away is one more thing to tell, not a reason to tell nothing.
         let (recorded, problem) = match read {
             Ok(recorded) => (recorded, None),
-            Err(error) => (Recorded::default(), Some(error)),
+            Err(error) => (LastDeployments::default(), Some(error)),
         };
         let data = recorded::data(&config, &recorded, problem.as_ref())?;
         let text = recorded::text(&config, &recorded, problem.is_some())?;

@@ -15,14 +15,14 @@ use crate::{
     store::{Store, journal::SPOOL},
 };
 
-/// What the database tells.
+/// The last deployments that the database has.
 #[derive(Default)]
-pub struct Recorded {
+pub struct LastDeployments {
     pub live: Option<Deployment>,
     pub last: Option<Deployment>,
 }
 
-impl Recorded {
+impl LastDeployments {
     /// The last decision, if it was against what the source holds.
     fn refused(&self) -> Option<&Deployment> {
         self.last.as_ref().filter(|last| last.status == DeploymentStatus::Rejected)
@@ -34,7 +34,7 @@ impl Recorded {
 }
 
 /// Returns it as data.
-pub fn data(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error>) -> anyhow::Result<Value> {
+pub fn data(config: &Config, recorded: &LastDeployments, problem: Option<&anyhow::Error>) -> anyhow::Result<Value> {
     Ok(json!({
         "node": node::running(&config.data),
         "source": config.source.to_string(),
@@ -51,7 +51,7 @@ pub fn data(config: &Config, recorded: &Recorded, problem: Option<&anyhow::Error
 }
 
 /// Writes it.
-pub fn text(config: &Config, recorded: &Recorded, is_unread: bool) -> anyhow::Result<String> {
+pub fn text(config: &Config, recorded: &LastDeployments, is_unread: bool) -> anyhow::Result<String> {
     let mut said = vec![match node::running(&config.data) {
         Some(node) => format!("node      starting at {} (process {})", node.url, node.pid),
         None => format!("node      not running on `{}`", config.data.display()),

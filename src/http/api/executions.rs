@@ -165,17 +165,17 @@ impl App {
     }
 
     /// Returns the newest executions from this id on, oldest first, for somebody who was away.
-    pub(super) async fn missed(&self, filter: &ExecutionFilter, from: ExecutionId) -> Result<Missed, Problem> {
+    pub(super) async fn missed(&self, filter: &ExecutionFilter, from: ExecutionId) -> Result<Backlog, Problem> {
         let filter = ExecutionFilter { from: Some(from), limit: MISSED, ..filter.clone() };
         let page = self.history()?.search(&filter, MISSED_BUDGET).await.map_err(away)?;
         let mut executions = page.executions;
         executions.reverse();
-        Ok(Missed { executions, is_cut: page.next.is_some() })
+        Ok(Backlog { executions, is_cut: page.next.is_some() })
     }
 }
 
-/// What somebody who was away has missed.
-pub struct Missed {
+/// The executions that somebody who was away has missed.
+pub struct Backlog {
     /// Oldest first.
     pub executions: Vec<Execution>,
     /// There may be older ones.

@@ -34,11 +34,12 @@ const SAY_AGAIN_MS: u64 = 60_000;
 pub struct ConnectionPlaces {
     count: usize,
     free: Arc<Semaphore>,
-    taken: Mutex<Taken>,
+    taken: Mutex<Occupancy>,
 }
 
+/// The places that are taken.
 #[derive(Default)]
-struct Taken {
+struct Occupancy {
     places: Vec<Arc<ConnectionPlace>>,
     /// How many each address holds.
     by_address: HashMap<IpAddr, Arc<AtomicUsize>>,
@@ -107,7 +108,7 @@ impl ConnectionPlaces {
         }
     }
 
-    fn taken(&self) -> MutexGuard<'_, Taken> {
+    fn taken(&self) -> MutexGuard<'_, Occupancy> {
         // Nothing that can panic runs while it is held.
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

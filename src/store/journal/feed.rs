@@ -28,13 +28,13 @@ const OVERHEAD_BYTES: usize = 400;
 pub struct Feed(Arc<Shared>);
 
 struct Shared {
-    kept: Mutex<Kept>,
+    kept: Mutex<RecentBatches>,
     /// Counts batches, for listeners to wait on.
     told: watch::Sender<u64>,
 }
 
 #[derive(Default)]
-struct Kept {
+struct RecentBatches {
     listeners: usize,
     /// The number of the oldest batch that is kept.
     first: u64,
@@ -104,7 +104,7 @@ impl Feed {
         (listener, missed)
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, RecentBatches> {
         self.0.kept.lock().expect("nothing panics while it holds the lock")
     }
 }
