@@ -5,6 +5,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod foreign;
 pub mod front_matter;
+pub mod grants;
 pub mod limits;
 pub mod loss;
 pub mod manifest;

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::{
     Cors, Diagnostic, FilePath, Manifest, Position, Role, foreign,
+    grants::secret::SecretName,
     limits::{LimitOverrides, LimitPolicy},
     quantity::{LONGEST, Span},
     route::Method,
@@ -31,6 +32,8 @@ struct Keys {
     auth: Option<Auth>,
     capture: Option<bool>,
     cors: Option<Cors>,
+    #[serde(default)]
+    secrets: Vec<SecretName>,
     #[serde(default)]
     limits: LimitOverrides,
 }
@@ -138,7 +141,7 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         let error = own.error(key, format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
         return Err(vec![error.hint(format!("lower it, or raise `{key}` in the section `[ceilings]` of picloud.toml"))]);
     }
-    let Keys { description, methods, auth, capture, cors, .. } = &own.keys;
+    let Keys { description, methods, auth, capture, cors, secrets, .. } = &own.keys;
     Ok(Manifest {
         description: description.clone(),
         methods: methods.clone(),
@@ -146,5 +149,6 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         limits,
         capture: *capture,
         cors: cors.clone(),
+        secrets: secrets.clone(),
     })
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 30] = [
+const MAY_USE: [(&str, &[&str]); 31] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
@@ -24,6 +24,7 @@ const MAY_USE: [(&str, &[&str]); 30] = [
     ("audit", &[]),
     ("trace", &["blocking", "clock", "id"]),
     ("function", &["access", "hex", "id", "shown"]),
+    ("capability", &["function", "hex", "secret"]),
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
     ("engine", &["clock", "execution", "function", "hex", "id"]),

@@ -1,0 +1,3 @@
+//! What a front-matter grants to its function beside the request: each kind of grant with its own types and errors.
+
+pub mod secret;
