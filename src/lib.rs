@@ -59,6 +59,7 @@ pub mod sync;
 pub mod telemetry;
 pub mod trace;
 mod user;
+pub mod vault;
 
 #[global_allocator]
 static ALLOCATOR: engine::memory::CountingAllocator = engine::memory::CountingAllocator;

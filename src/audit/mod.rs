@@ -36,6 +36,12 @@ pub enum Action {
     TokenCreate,
     /// A token was made worthless.
     TokenRevoke,
+    /// Secrets got values.
+    SecretSet,
+    /// The value before is not accepted any more.
+    SecretFinal,
+    /// Secrets were removed.
+    SecretRemove,
     /// The node started.
     Start,
     /// The node started with another configuration than the time before.
@@ -44,7 +50,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -56,6 +62,9 @@ impl Action {
         Self::Resume,
         Self::TokenCreate,
         Self::TokenRevoke,
+        Self::SecretSet,
+        Self::SecretFinal,
+        Self::SecretRemove,
         Self::Start,
         Self::Configure,
     ];
@@ -74,6 +83,9 @@ impl Action {
             Self::Resume => "resume",
             Self::TokenCreate => "token_create",
             Self::TokenRevoke => "token_revoke",
+            Self::SecretSet => "secret_set",
+            Self::SecretFinal => "secret_final",
+            Self::SecretRemove => "secret_remove",
             Self::Start => "start",
             Self::Configure => "configure",
         }

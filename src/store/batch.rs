@@ -30,7 +30,7 @@ pub(super) enum Parameter {
     /// Null, where the statement wants a number.
     NoInteger,
     Text(Option<String>),
-    Bytes(Vec<u8>),
+    Bytes(Option<Vec<u8>>),
 }
 
 impl From<i64> for Parameter {
@@ -48,6 +48,18 @@ impl From<Option<i64>> for Parameter {
 impl From<Option<String>> for Parameter {
     fn from(value: Option<String>) -> Self {
         Self::Text(value.map(without_zeros))
+    }
+}
+
+impl From<Option<Vec<u8>>> for Parameter {
+    fn from(value: Option<Vec<u8>>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl From<Vec<u8>> for Parameter {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(Some(value))
     }
 }
 

@@ -18,6 +18,9 @@ macro_rules! columns {
     (tokens) => {
         "name, hash, scope, functions, created_us, expires_us, last_used_us"
     };
+    (secrets) => {
+        "name, sealed_by, value, set_us, previous, previous_until_us"
+    };
     // The database gives `id`. An entry about a deployment also has `deployment`.
     (audit) => {
         "time_us, who, origin, action, detail"

@@ -15,6 +15,7 @@ pub mod journal;
 pub mod lease;
 mod pool;
 pub mod retention;
+mod secrets;
 mod tokens;
 pub mod transfer;
 
@@ -31,6 +32,7 @@ pub use journal::{Journal, JournalSettings};
 pub use lease::{Lease, LeaseChange};
 use pool::Fence;
 pub use retention::Retention;
+pub use secrets::{PreviousValue, SealedSecret};
 
 /// The store: a cheap handle to be cloned.
 #[derive(Debug, Clone)]

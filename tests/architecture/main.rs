@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 31] = [
+const MAY_USE: [(&str, &[&str]); 32] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
@@ -30,6 +30,7 @@ const MAY_USE: [(&str, &[&str]); 31] = [
     ("engine", &["clock", "execution", "function", "hex", "id"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
+    ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
     ("executor", &["blocking", "engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),

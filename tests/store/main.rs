@@ -11,4 +11,5 @@ mod lease;
 mod limits;
 mod opening;
 mod recording;
+mod secrets;
 mod tokens;

@@ -9,7 +9,7 @@ use crate::{
     function::{Content, Digest},
     store::{
         Store, StoreError, audit,
-        batch::{Parameter, WriteBatch, json, overtaken},
+        batch::{WriteBatch, json, overtaken},
         columns::columns,
     },
 };
@@ -107,7 +107,7 @@ fn add_contents(batch: &mut WriteBatch, changes: &Changes) {
             "INSERT INTO contents (digest, bytes)
              SELECT value->>0, substr($2, CAST(value->>1 AS INTEGER), CAST(value->>2 AS INTEGER))",
             &rows,
-            vec![Parameter::Bytes(bytes)],
+            vec![bytes.into()],
         );
     }
 }
