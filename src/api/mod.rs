@@ -7,6 +7,7 @@ pub mod node;
 pub mod problem;
 pub mod routes;
 pub mod scripts;
+pub mod secrets;
 pub mod source;
 pub mod tokens;
 pub mod upload;

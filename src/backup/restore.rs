@@ -30,6 +30,8 @@ pub struct RestoreSummary {
     pub head: Head,
     /// Rows of all tables.
     pub rows: u64,
+    /// How many of them are secrets, which are sealed with a key that is not in the backup.
+    pub secrets: u64,
     /// The database that they are in now, without a password.
     pub database: String,
     /// Where the settings are now, if the backup has some.
@@ -144,8 +146,9 @@ pub async fn restore(
     filling.finish().await?;
     next.finish(data)?;
     let rows = sums.tables.values().map(|sum| sum.rows).sum();
+    let secrets = sums.tables.get("secrets").map_or(0, |sum| sum.rows);
     let database = if database_url == "sqlite" { format!("`{}`", data.join("picloud.db").display()) } else { place };
-    Ok(RestoreSummary { head, rows, database, settings: has_settings.then(|| data.join(SETTINGS)) })
+    Ok(RestoreSummary { head, rows, secrets, database, settings: has_settings.then(|| data.join(SETTINGS)) })
 }
 
 async fn fill(

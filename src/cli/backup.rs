@@ -15,6 +15,7 @@ use crate::{
     shown::Shown,
     source::git::Repository,
     store::{Store, transfer::Progress},
+    vault::KEY_FILE,
 };
 
 /// `picloud backup FILE`
@@ -97,7 +98,7 @@ fn elsewhere(config: &Config) -> String {
             Repository::Remote(_) => ", and the remote repository, which is fetched again".into(),
         },
     };
-    format!("the admin token and other secrets{source}")
+    format!("the admin token, the key of the secrets (`{KEY_FILE}`) and other secrets{source}")
 }
 
 impl Restore {
@@ -115,7 +116,7 @@ impl Restore {
         let config = self.configured.load()?;
         let restored = for_its_user(async { Ok(backup::restore(&self.file, &config.data, &config.database_url, show).await) })?;
         output::progress("");
-        let RestoreSummary { head, rows, database, settings } = restored?;
+        let RestoreSummary { head, rows, secrets, database, settings } = restored?;
         output::line(format!("put back what {} was on {}", self.file.display(), head.created));
         row("database", &format!("{}, in {database}", contents(&head, rows)));
         if head.branch.is_some() {
@@ -125,6 +126,13 @@ impl Restore {
             row("settings", &format!("{}, for you to compare: a node reads its own", settings.display()));
         }
         output::line("\nThe node makes a new admin token when it starts. Other tokens are good as they were.");
+        if secrets > 0 {
+            let place = config.secret_key.place(&config.data);
+            output::line(format!(
+                "{} can be opened with the key of the node that was backed up: it must be in {place}.",
+                output::count(secrets as usize, "secret")
+            ));
+        }
         Ok(Exit::Done)
     }
 }

@@ -1,15 +1,18 @@
 //! The options that say where a node's configuration comes from, and the database that it names.
 
-use std::path::PathBuf;
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt as _, path::PathBuf, time::Duration};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Args;
+use rustix::fs::Mode;
 
 use super::output;
 use crate::{
+    clock::monotonic,
     config::{Config, Overrides},
     secret::Secret,
-    store::{Store, StoreError},
+    store::{Lease, Store, StoreError},
+    vault::KeySource,
 };
 
 /// The heading of what most commands take.
@@ -41,6 +44,7 @@ impl ConfigArgs {
             database_url: self.database.clone(),
             git_token: secret("PICLOUD_GIT_TOKEN"),
             webhook_secret: secret("PICLOUD_WEBHOOK_SECRET"),
+            secret_key: secret_key(),
             ..Overrides::default()
         }
     }
@@ -85,6 +89,40 @@ impl ConfigArgs {
             changed
         })
     }
+
+    /// Changes the database that the configuration names while no node uses it. What is made on the way is its user's alone.
+    pub fn with_store_alone<T>(&self, config: &Config, change: impl AsyncFnOnce(&Store) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        rustix::process::umask(Mode::RWXG | Mode::RWXO);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let (store, lease) = take_alone(config).await?;
+            let changed = change(&store).await;
+            store.close().await;
+            drop(lease);
+            changed
+        })
+    }
+}
+
+/// How long a command waits until another one has left the database.
+const IN_USE_PATIENCE: Duration = Duration::from_secs(3);
+const IN_USE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Takes a database as a node does: alone, and made if it is not there.
+async fn take_alone(config: &Config) -> anyhow::Result<(Store, Lease)> {
+    DirBuilder::new().recursive(true).mode(0o700).create(&config.data)?;
+    let began = monotonic();
+    loop {
+        match Store::open_as_node(&config.database_url, &config.data, &format!("command {}", std::process::id())).await {
+            Err(StoreError::InUse { .. }) if began.elapsed() < IN_USE_PATIENCE => tokio::time::sleep(IN_USE_PAUSE).await,
+            Err(error @ StoreError::InUse { .. }) => {
+                let said = error.to_string();
+                let said = said.split_once("\n  hint: ").map_or(&*said, |(said, _)| said);
+                bail!("{said}\n  hint: name that node with `--url`: it has to know of the change")
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 /// Adds to a database that is not there what names the node that was perhaps meant.
@@ -95,6 +133,12 @@ fn or_elsewhere(error: StoreError) -> anyhow::Error {
         }
         error => error.into(),
     }
+}
+
+/// Returns where the environment says that the key of the secrets is.
+fn secret_key() -> Option<KeySource> {
+    let file = || std::env::var_os("PICLOUD_SECRET_KEY_FILE").filter(|path| !path.is_empty());
+    secret("PICLOUD_SECRET_KEY").map(KeySource::Given).or_else(|| file().map(|path| KeySource::File(path.into())))
 }
 
 /// Returns a secret of the environment; an empty one is none.

@@ -38,7 +38,7 @@ path = "functions"
 listen = "127.0.0.1:8080"
 "#,
     ),
-    (".gitignore", "/.picloud\n"),
+    (".gitignore", "/.picloud\n/.env\n"),
     (
         "functions/hello.rhai",
         r#"+++
@@ -132,7 +132,8 @@ impl Init {
             output::line(format!("made {}", path.display()));
         }
         for (file, text) in kept {
-            output::line(format!("left {} as it is; it should have the line `{}`", place(file).display(), text.trim_end()));
+            let lines: Vec<String> = text.lines().map(|line| format!("`{line}`")).collect();
+            output::line(format!("left {} as it is; it should have the lines {}", place(file).display(), lines.join(" and ")));
         }
         output::line("\nNow:");
         if !is_here {

@@ -1,16 +1,14 @@
 //! `picloud login`, `picloud logout`: tokens of nodes elsewhere, kept for the commands to come.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
-
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
 use super::{
     client::Client,
     credentials::{self, Credentials},
     exit::Exit,
+    hidden_input::read_hidden,
     output,
 };
 use crate::{
@@ -126,46 +124,11 @@ fn still_good(name: &str) -> String {
 
 /// Reads a token: on a terminal it is asked for and not shown, else it is the first line.
 fn read_token(url: &str) -> anyhow::Result<Secret> {
-    let stdin = io::stdin();
-    let hidden = if stdin.is_terminal() {
-        // First, or what is typed early would be shown.
-        let hidden = HiddenInput::begin().context("cannot keep the terminal from showing the token")?;
-        let mut stderr = io::stderr();
-        write!(stderr, "Token for {url}: ").and_then(|()| stderr.flush())?;
-        Some(hidden)
-    } else {
-        None
-    };
-    let mut line = String::new();
-    let read = stdin.lock().take(MAX_TOKEN_BYTES).read_line(&mut line);
-    if hidden.is_some() {
-        drop(hidden);
-        output::tell("");
-    }
-    read.context("cannot read the token")?;
+    let line = read_hidden(&format!("Token for {url}: "), MAX_TOKEN_BYTES).context("cannot read the token")?;
     match line.trim() {
         "" => bail!(
             "no token was given\n  hint: `picloud login {url} < FILE`, or type it where it is asked for; `picloud token create` makes one"
         ),
         token => Ok(Secret::new(token)),
-    }
-}
-
-/// A terminal that shows nothing of what is typed until this is dropped.
-struct HiddenInput(Termios);
-
-impl HiddenInput {
-    fn begin() -> rustix::io::Result<Self> {
-        let before = tcgetattr(io::stdin())?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &quiet)?;
-        Ok(Self(before))
-    }
-}
-
-impl Drop for HiddenInput {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }

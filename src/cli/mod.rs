@@ -17,6 +17,7 @@ mod exit;
 mod findings;
 mod follow;
 mod health;
+mod hidden_input;
 mod history;
 mod hook;
 mod init;
@@ -30,6 +31,7 @@ mod remote;
 mod replay;
 mod request;
 mod routes;
+mod secret;
 mod serve;
 mod status;
 mod target;
@@ -80,6 +82,9 @@ enum Command {
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::Token),
+    /// Set, list and remove the secrets that functions use
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// Put database, hosted repository and settings into one file, while the node runs
     Backup(backup::Backup),
     /// Put a backup back into an empty data folder and database
@@ -136,6 +141,7 @@ impl Command {
             Self::Replay(replay) => replay.run(),
             Self::Logs(logs) => logs.run(),
             Self::Token(token) => token.run(),
+            Self::Secret(secret) => secret.run(),
             Self::Backup(backup) => backup.run(),
             Self::Restore(restore) => restore.run(),
             Self::Db(database) => database.run(),

@@ -155,6 +155,12 @@ impl ChangeArgs {
         self.must_be_meant(change).map(|()| client)
     }
 
+    /// The same; none if no node runs on the data folder and none is meant elsewhere.
+    pub fn find(&self, change: &str) -> anyhow::Result<Option<Client>> {
+        let Some(client) = self.node.find()? else { return Ok(None) };
+        self.must_be_meant(change).map(|()| Some(client))
+    }
+
     /// The same; none where the database is changed: no node elsewhere is meant.
     pub fn named(&self, change: &str) -> anyhow::Result<Option<Client>> {
         let Some(client) = self.node.named()? else { return Ok(None) };

@@ -13,10 +13,13 @@ use super::{
     source::SourceFile,
     traces::TracesFile,
 };
-use crate::function::{
-    Cors, LimitPolicy, Limits,
-    limits::{DEFAULT_FILE_SIZE, LimitOverrides},
-    within::Within,
+use crate::{
+    function::{
+        Cors, LimitPolicy, Limits,
+        limits::{DEFAULT_FILE_SIZE, LimitOverrides},
+        within::Within,
+    },
+    vault::KeySource,
 };
 
 /// The file as it is written: every key may be missing.
@@ -78,6 +81,8 @@ impl File {
             capture: self.journal.capture(),
             journal: self.journal.resolve(),
             retention: self.retention.resolve(),
+            secret_key: KeySource::default(),
+            dot_env: folder.join(".env"),
             traces: self.traces.resolve(),
             log: self.log.resolve(),
         }

@@ -41,6 +41,7 @@ use crate::{
     secret::Secret,
     store::{JournalSettings, Retention, Store},
     trace,
+    vault::KeySource,
 };
 
 /// The name of the configuration file that is taken where none is named.
@@ -93,6 +94,10 @@ pub struct Config {
     pub retention: Retention,
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
+    /// Where the key of the secrets is.
+    pub secret_key: KeySource,
+    /// Secrets for development, beside the configuration file.
+    pub dot_env: PathBuf,
     /// How requests are traced; none: they are not.
     pub traces: Option<trace::TraceSettings>,
     /// How the node speaks about itself.

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use super::{Config, SourceConfig};
-use crate::{secret::Secret, source::git};
+use crate::{secret::Secret, source::git, vault::KeySource};
 
 /// What flags and the environment say; each wins over the file.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ pub struct Overrides {
     pub git_token: Option<Secret>,
     /// `PICLOUD_WEBHOOK_SECRET`
     pub webhook_secret: Option<Secret>,
+    /// `PICLOUD_SECRET_KEY`, else `PICLOUD_SECRET_KEY_FILE`
+    pub secret_key: Option<KeySource>,
 }
 
 impl Overrides {
@@ -42,12 +44,13 @@ impl Overrides {
         if let Some(path) = self.functions {
             config.source = SourceConfig::Directory { path };
         }
-        let Config { server, data, database_url, webhook_secret, source, .. } = config;
+        let Config { server, data, database_url, webhook_secret, secret_key, source, .. } = config;
         server.listen = self.listen.unwrap_or(server.listen);
         server.admin_listen = self.admin_listen.or(server.admin_listen);
         server.dev |= self.dev;
         replace(data, self.data);
         replace(database_url, self.database_url);
+        replace(secret_key, self.secret_key);
         *webhook_secret = self.webhook_secret.or(webhook_secret.take());
         if let SourceConfig::Git(git) = source
             && let git::Repository::Remote(remote) = &mut git.repository

@@ -14,6 +14,7 @@ use crate::{
     source::git::backend::GitBackend,
     store::{Store, journal::Journal},
     sync::{earlier::EarlierDeployments, orders::SyncHandle},
+    vault::Vault,
 };
 
 /// What requests need of the node.
@@ -34,6 +35,8 @@ pub struct App {
     pub ids: Arc<Ids>,
     /// Decides what is live.
     pub sync: SyncHandle,
+    /// Keeps secrets.
+    pub vault: Vault,
     /// Knows who may do what.
     pub auth: Auth,
     /// The repository that is pushed to here.

@@ -25,6 +25,7 @@ pub async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<Readiness>) {
     let mut degraded = status.degraded();
     let journal = app.journal.stats();
     degraded.extend(app.journal.problems());
+    degraded.extend(app.vault.degraded());
     let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = match (table.is_loaded(), degraded.is_empty()) {
         (false, _) => "starting",

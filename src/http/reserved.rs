@@ -24,7 +24,7 @@ use crate::{
         api::{
             admin, audit, check, deployments, executions, invoke,
             openapi::{self, Routes},
-            routes, scripts, tokens, tree,
+            routes, scripts, secrets, tokens, tree,
         },
         app::App,
         call::{earlier, execute, preview},
@@ -93,5 +93,6 @@ fn for_operators() -> Routes {
         .merge(check::routes())
         .merge(tree::routes())
         .merge(tokens::routes())
+        .merge(secrets::routes())
         .merge(audit::routes())
 }

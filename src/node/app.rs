@@ -56,6 +56,7 @@ impl Wiring<'_> {
             limits: config.limits.default.clone(),
             ids: base.ids.clone(),
             sync,
+            vault: base.vault.clone(),
             auth: Auth::new(data::admin_token(&config.data)?, store.clone(), base.clock.clone()),
             git: hosted,
             source: config.source.to_string(),

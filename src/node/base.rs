@@ -17,6 +17,7 @@ use crate::{
     runner::{Recorder, Runner},
     store::journal::Journal,
     trace::{self, Tracer},
+    vault::{Vault, dot_env::DotEnv},
 };
 
 /// What the other parts share.
@@ -29,6 +30,8 @@ pub struct Base {
     pub live: Arc<Live>,
     /// Takes executions to the store.
     pub journal: Journal,
+    /// Keeps secrets.
+    pub vault: Vault,
     /// Compiles functions.
     pub engine: Arc<Engine>,
     /// Runs functions.
@@ -49,6 +52,7 @@ impl Base {
         let ids = Arc::new(Ids::new(clock.clone(), number));
         let executor = executor(config, &engine, &recorder);
         let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
+        let vault = vault(config, &clock)?;
         Ok(Self {
             runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone())),
             ids,
@@ -57,9 +61,20 @@ impl Base {
             tracer,
             clock,
             journal,
+            vault,
             engine,
         })
     }
+}
+
+/// Makes the vault. A `.env` file is for development: whoever may change functions can have them read what is in it.
+fn vault(config: &Config, clock: &SharedClock) -> anyhow::Result<Vault> {
+    let path = &config.dot_env;
+    if !config.server.dev && path.exists() {
+        tracing::info!("`{0}` is not read, which is for `--dev`; `picloud secret import {0}` makes what is in it secrets", path.display());
+    }
+    let dot_env = config.server.dev.then(|| DotEnv::new(path.clone()));
+    Ok(Vault::new(config.secret_key.clone(), config.data.clone(), dot_env, clock.clone())?)
 }
 
 /// Makes an executor that runs functions in this process.

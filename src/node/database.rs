@@ -13,6 +13,7 @@ use crate::{
     id::Ids,
     live::Live,
     store::{Lease, LeaseChange, Store, StoreError, journal::Journal, retention},
+    vault::Vault,
 };
 
 /// How long the start waits for the database before it goes on without.
@@ -34,6 +35,7 @@ pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Resul
         live: base.live.clone(),
         clock: base.clock.clone(),
         ids: base.ids.clone(),
+        vault: base.vault.clone(),
         reached,
         others,
         identity: data::identity(&data::admin_token(&config.data)?),
@@ -90,6 +92,7 @@ struct Database {
     live: Arc<Live>,
     clock: SharedClock,
     ids: Arc<Ids>,
+    vault: Vault,
     reached: watch::Sender<Option<Store>>,
     others: watch::Sender<OtherNode>,
     /// Tells this node from others.
@@ -113,6 +116,7 @@ impl Database {
             Ok(last) => self.ids.rise_above(last.unwrap_or(0)),
             Err(error) => tracing::warn!("new ids may be lower than earlier ones: {}", error.explained()),
         }
+        self.load_secrets(&store).await;
         self.tell(None);
         self.journal.connect(store.clone());
         self.reached.send_replace(Some(store.clone()));
@@ -121,9 +125,11 @@ impl Database {
         if let Err(error) = store.record_start(self.clock.now_us(), &self.config.fingerprint(), detail).await {
             tracing::error!("the audit log misses this start: {}", error.explained());
         }
-        let holding = lease.keep(|change| self.lost_or_regained(&store, change));
+        let (regained, waits) = watch::channel(());
+        let holding = lease.keep(|change| self.lost_or_regained(&store, change, &regained));
+        let reloading = self.reload_secrets(&store, waits);
         let pruning = retention::run(store.clone(), self.config.retention, self.clock.clone(), self.journal.written(), self.stop.clone());
-        tokio::join!(holding, pruning);
+        tokio::join!(holding, pruning, reloading);
     }
 
     /// Tries until the database is there and no other node has it.
@@ -159,6 +165,20 @@ impl Database {
         }
     }
 
+    /// Reads the secrets, before functions are checked for those that they name.
+    async fn load_secrets(&self, store: &Store) {
+        if let Err(error) = self.vault.load(store).await {
+            tracing::error!("secrets are not known: {}", error.explained());
+        }
+    }
+
+    /// Reads them again when another node had the database: it may have changed them.
+    async fn reload_secrets(&self, store: &Store, mut regained: watch::Receiver<()>) {
+        while regained.changed().await.is_ok() {
+            self.load_secrets(store).await;
+        }
+    }
+
     fn tell_away(&self, error: &StoreError) {
         let message = error.explained();
         if self.live.status().database.as_deref() != Some(&message) {
@@ -172,7 +192,7 @@ impl Database {
     }
 
     /// Says that another node took the database while the connection was broken, or that it has left.
-    fn lost_or_regained(&self, store: &Store, change: LeaseChange) {
+    fn lost_or_regained(&self, store: &Store, change: LeaseChange, regained: &watch::Sender<()>) {
         match change {
             LeaseChange::Lost(why) => {
                 self.tell(Some(format!("nothing is written to the database: {why}")));
@@ -184,6 +204,7 @@ impl Database {
                 // What went live meanwhile is compared with what is live here.
                 self.reached.send_replace(Some(store.clone()));
                 self.journal.connect(store.clone());
+                regained.send_replace(());
             }
         }
     }

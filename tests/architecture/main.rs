@@ -36,7 +36,7 @@ const MAY_USE: [(&str, &[&str]); 32] = [
     ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "id", "live", "shown", "source", "store"]),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
-    ("api", &["access", "audit", "clock", "deployment", "execution", "function", "live", "store", "sync"]),
+    ("api", &["access", "audit", "clock", "deployment", "execution", "function", "live", "store", "sync", "vault"]),
     (
         "http",
         &[
@@ -57,9 +57,10 @@ const MAY_USE: [(&str, &[&str]); 32] = [
             "source",
             "store",
             "sync",
+            "vault",
         ],
     ),
-    ("config", &["executor", "function", "http", "runner", "secret", "source", "store", "trace"]),
+    ("config", &["executor", "function", "http", "runner", "secret", "source", "store", "trace", "vault"]),
     ("backup", &["clock", "config", "hex", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
@@ -89,6 +90,7 @@ const MAY_USE: [(&str, &[&str]); 32] = [
             "telemetry",
             "trace",
             "id",
+            "vault",
         ],
     ),
     (
@@ -97,6 +99,7 @@ const MAY_USE: [(&str, &[&str]); 32] = [
             "access",
             "api",
             "backup",
+            "capability",
             "audit",
             "gate",
             "secret",
@@ -114,6 +117,7 @@ const MAY_USE: [(&str, &[&str]); 32] = [
             "sync",
             "user",
             "id",
+            "vault",
         ],
     ),
 ];

@@ -5,3 +5,4 @@ mod faults;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod lifecycle;
+mod secrets;

@@ -12,6 +12,7 @@ mod replay;
 pub mod routes;
 mod run;
 pub mod scripts;
+pub mod secrets;
 mod tail;
 pub mod tokens;
 pub mod tree;

@@ -48,6 +48,11 @@ impl Problem {
             Self::UploadsBusy => "too many trees come at once; try again soon".into(),
             Self::TokenTaken(name) => format!("there is a token `{name}` already; take another name, or revoke that one first"),
             Self::UnknownToken(name) => format!("there is no token `{name}`"),
+            Self::Vault(error) => error.to_string(),
+            Self::SecretUsed { name, users } => format!(
+                "live functions use the secret `{name}`: {}\n  hint: change them first, or force it: they then fail when they ask for it",
+                users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ")
+            ),
             Self::HistoryAway => {
                 "the database does not answer, or must not be written to now (`picloud status` says why); try again".into()
             }

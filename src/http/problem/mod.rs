@@ -16,7 +16,7 @@ use self::{git::GitRefusal, webhook::WebhookRefusal};
 use crate::{
     execution::{Failure, Outcome},
     executor::ExecuteError,
-    function::{Diagnostic, FunctionName, route::Method},
+    function::{Diagnostic, FunctionName, grants::secret::SecretName, route::Method},
     http::{auth::Denial, wire::body::BodyError},
     runner::NoReply,
     source::tarball::TarError,
@@ -25,6 +25,7 @@ use crate::{
         earlier::EarlierError,
         orders::{error::OrderError, upload::UploadError},
     },
+    vault::VaultError,
 };
 
 /// Why a request gets no response of a function's.
@@ -86,6 +87,15 @@ pub enum Problem {
     TokenTaken(String),
     /// There is no token of this name.
     UnknownToken(String),
+    /// Secrets were not changed.
+    Vault(VaultError),
+    /// Live functions use the secret that is to be removed.
+    SecretUsed {
+        /// Which.
+        name: SecretName,
+        /// By whom.
+        users: Vec<FunctionName>,
+    },
     /// No execution of this id is kept.
     UnknownExecution,
     /// The function never had such a version.
@@ -155,6 +165,15 @@ impl From<UploadError> for Problem {
 impl From<TarError> for Problem {
     fn from(error: TarError) -> Self {
         Self::Tar(error)
+    }
+}
+
+impl From<VaultError> for Problem {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Store(error) => away(error),
+            error => Self::Vault(error),
+        }
     }
 }
 

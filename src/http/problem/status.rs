@@ -13,6 +13,7 @@ use crate::{
         earlier::EarlierError,
         orders::{error::OrderError, upload::UploadError},
     },
+    vault::VaultError,
 };
 
 impl Problem {
@@ -23,6 +24,7 @@ impl Problem {
             | Self::BadHead(_)
             | Self::Body(BodyError::Broken)
             | Self::BadOrder(_)
+            | Self::Vault(VaultError::Empty(_) | VaultError::TooLong(_))
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
@@ -41,6 +43,7 @@ impl Problem {
             | Self::UnknownScript
             | Self::Upload(UploadError::Unknown(_))
             | Self::UnknownToken(_)
+            | Self::Vault(VaultError::Unknown(_))
             | Self::UnknownExecution
             | Self::UnknownVersion { .. }
             | Self::Git(GitRefusal::NotHosted)
@@ -54,6 +57,8 @@ impl Problem {
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
             | Self::TokenTaken(_)
+            | Self::SecretUsed { .. }
+            | Self::Vault(VaultError::Locked(_) | VaultError::TooMany)
             | Self::NotInvocable { .. }
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Earlier(EarlierError::Outdated { .. })
@@ -76,7 +81,9 @@ impl Problem {
             Self::Body(BodyError::Encoded(_))
             | Self::Git(GitRefusal::MediaType { .. } | GitRefusal::Encoding)
             | Self::Tar(TarError::NoTar { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Git(GitRefusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Vault(VaultError::Key(_)) | Self::Git(GitRefusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)
@@ -85,6 +92,7 @@ impl Problem {
             | Self::UploadsBusy
             | Self::Upload(UploadError::SourceAway(_))
             | Self::HistoryAway
+            | Self::Vault(VaultError::Store(_))
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Upload(UploadError::Order(_))
             | Self::Git(GitRefusal::Busy)
@@ -115,14 +123,19 @@ mod tests {
     use crate::{
         access::{Principal, Scope},
         deployment::DeploymentId,
-        function::{FunctionName, quantity::Size, route::Method},
+        function::{FunctionName, grants::secret::SecretName, quantity::Size, route::Method},
         http::{auth::Way, problem::webhook::WebhookRefusal},
         store::StoreError,
         sync::{check::Functions, diff::tree::TreeDiff},
+        vault::KeyError,
     };
 
     fn ci(functions: Option<&str>) -> Principal {
         Principal { name: "ci".into(), scope: Scope::Read, functions: functions.map(|prefix| prefix.parse().unwrap()) }
+    }
+
+    fn key() -> SecretName {
+        "KEY".parse().unwrap()
     }
 
     fn too_small() -> Denial {
@@ -150,6 +163,13 @@ mod tests {
             (Problem::Denied(Denial::ListTooLarge { principal: ci(None) }), 403),
             (Problem::UnknownToken("x".into()), 404),
             (Problem::TokenTaken("x".into()), 409),
+            (Problem::SecretUsed { name: key(), users: Vec::new() }, 409),
+            (Problem::Vault(VaultError::Locked("x".into())), 409),
+            (Problem::Vault(VaultError::TooMany), 409),
+            (Problem::Vault(VaultError::Unknown(key())), 404),
+            (Problem::Vault(VaultError::Empty(key())), 400),
+            (Problem::Vault(VaultError::TooLong(key())), 400),
+            (Problem::Vault(KeyError::Malformed { place: "x".into(), hint: "x" }.into()), 500),
             (Problem::HistoryAway, 503),
             (Problem::Git(GitRefusal::NoService), 403),
             (Problem::Git(GitRefusal::NotHosted), 404),

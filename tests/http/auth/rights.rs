@@ -211,6 +211,10 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/tokens", Admin, Whole, "/api/admin/tokens", none(), &[200]),
         row("POST /api/admin/tokens", Admin, Whole, "/api/admin/tokens", json!({ "name": "not a name", "scope": "read" }), &[400]),
         row("DELETE /api/admin/tokens/{name}", Admin, Whole, "/api/admin/tokens/no-such-one", none(), &[404]),
+        row("GET /api/admin/secrets", Deploy, Whole, "/api/admin/secrets", none(), &[200]),
+        row("PUT /api/admin/secrets", Admin, Whole, "/api/admin/secrets", json!({ "values": { "EMPTY": "" } }), &[400]),
+        row("DELETE /api/admin/secrets/{name}", Admin, Whole, "/api/admin/secrets/NONE", none(), &[404]),
+        row("DELETE /api/admin/secrets/{name}/previous", Admin, Whole, "/api/admin/secrets/NONE/previous", none(), &[404]),
         row("GET /api/admin/audit", Admin, Whole, "/api/admin/audit", none(), &[200]),
     ];
     let described = ask(&node, &admin(&node), "GET", "/_picloud/openapi.json", &Value::Null).json();
