@@ -44,6 +44,26 @@ fn every_route_of_the_node_is_reserved() {
     assert!(wrong.is_empty(), "functions could answer there: {wrong:?}");
 }
 
+/// Where what axum refuses by itself becomes a problem, as everything else that is refused.
+const EXTRACTORS_HOME: &str = "http/api/asked.rs";
+
+#[test]
+fn no_handler_has_the_framework_refuse_its_caller() {
+    let refuses = |word: &str| ["Path", "Query", "Json", "Form", "Multipart", "Extension", "MatchedPath"].contains(&word);
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| source.part() == "http" && source.path != EXTRACTORS_HOME) {
+        let words = source.words();
+        // An argument has a type of this name; an answer stands behind an arrow.
+        let arguments = words.windows(3).filter(|words| words[0] == ":" && refuses(words[1]) && words[2] == "<");
+        wrong.extend(arguments.map(|words| format!("{}: {}", source.path, words[1])));
+    }
+    assert!(
+        wrong.is_empty(),
+        "`{EXTRACTORS_HOME}` and `http/caller/order.rs` read requests, and answer with problems:\n{}",
+        wrong.join("\n")
+    );
+}
+
 #[test]
 fn roles_of_files_have_one_home() {
     let is_role = |text: &str| [".rhai", "_middleware"].iter().any(|begin| text.starts_with(begin));

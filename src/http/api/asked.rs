@@ -1,9 +1,9 @@
-//! What a request asks for by its query.
+//! What a request asks for by its path and its query. What the framework refuses there is told as every other problem.
 
 use std::error::Error;
 
-use axum::extract::Query;
-use http::Uri;
+use axum::extract::{FromRequestParts, Path, Query, path::ErrorKind, rejection::PathRejection};
+use http::{Uri, request::Parts};
 use serde::de::DeserializeOwned;
 
 use crate::http::problem::Problem;
@@ -15,6 +15,27 @@ pub fn asked<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
         Problem::BadOrder(format!("the query makes no sense: {cause}"))
     })?;
     Ok(asked)
+}
+
+/// The parameters in the path of a route: a text, or a tuple of texts.
+pub struct PathParams<T>(pub T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for PathParams<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(params) = Path::from_request_parts(parts, state).await.map_err(bad_path)?;
+        Ok(Self(params))
+    }
+}
+
+fn bad_path(rejection: PathRejection) -> Problem {
+    if let PathRejection::FailedToDeserializePathParams(error) = &rejection
+        && let ErrorKind::InvalidUtf8InPathParam { key } = error.kind()
+    {
+        return Problem::BadPath(format!("`{key}` is not UTF-8"));
+    }
+    Problem::BadPath(rejection.body_text())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Json, extract::Path};
+use axum::Json;
 use http::Uri;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,7 +12,10 @@ use crate::{
     api::{WithTime, deployments::DeploymentPage},
     deployment::{Deployment, DeploymentId, DeploymentStatus},
     http::{
-        api::{asked::asked, openapi::Routes},
+        api::{
+            asked::{PathParams, asked},
+            openapi::Routes,
+        },
         call::earlier::log,
         caller::{Caller, Grant, Read},
         problem::{Problem, away},
@@ -102,7 +105,7 @@ async fn page(
     params(("key" = String, Path, description = "Its id, its revision, the first characters of that, or `live`.")),
     responses((status = 200, description = "The deployment with its diagnostics and changes.", body = WithTime<Deployment>))
 )]
-async fn one(caller: Caller<Read>, Path(key): Path<String>) -> Result<Json<WithTime<Deployment>>, Problem> {
+async fn one(caller: Caller<Read>, PathParams(key): PathParams<String>) -> Result<Json<WithTime<Deployment>>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let found = app.history()?.find_decision(&key).await.map_err(EarlierError::Find).inspect_err(log)?;
     Ok(Json(found.into()))
@@ -125,7 +128,7 @@ struct DiffQuery {
     params(("key" = String, Path, description = "The later side, as it is called for `GET`."), DiffQuery),
     responses((status = 200, description = "What differs.", body = DeploymentDiff))
 )]
-async fn diff(caller: Caller<Read>, Path(key): Path<String>, uri: Uri) -> Result<Json<DeploymentDiff>, Problem> {
+async fn diff(caller: Caller<Read>, PathParams(key): PathParams<String>, uri: Uri) -> Result<Json<DeploymentDiff>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let query: DiffQuery = asked(&uri)?;
     let detail = if query.stat { Detail::Count } else { Detail::Lines(BOUNDS) };

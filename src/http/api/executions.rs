@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{Path, RawQuery},
+    extract::RawQuery,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, header};
@@ -17,7 +17,7 @@ use crate::{
     execution::{Execution, ExecutionId},
     function::FunctionName,
     http::{
-        api::{openapi::Routes, replay, tail},
+        api::{asked::PathParams, openapi::Routes, replay, tail},
         app::App,
         auth::Denial,
         caller::{About, Caller, Grant, Read},
@@ -96,7 +96,7 @@ async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<Ex
     get, path = "/api/admin/executions/{id}", tag = "executions", params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
     responses((status = 200, description = "The execution with its log.", body = WithTime<Execution>))
 )]
-async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Json<WithTime<Execution>>, Problem> {
+async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Json<WithTime<Execution>>, Problem> {
     let (_, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
     Ok(Json(execution.into()))
 }

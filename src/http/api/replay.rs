@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Json, body::Body, extract::Path};
+use axum::{Json, body::Body};
 use http::Request;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     execution::{Capture, CaptureError, Execution, ExecutionId},
     function::{FunctionName, ScriptId},
     http::{
+        api::asked::PathParams,
         app::App,
         caller::{Caller, Deploy},
         problem::{Problem, away},
@@ -27,7 +28,11 @@ const MAX_ORDER_BYTES: usize = 4 * 1024;
     params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
     responses((status = 200, description = "The new execution, and its response.", body = RunAnswer))
 )]
-pub async fn replay(caller: Caller<Deploy>, Path(id): Path<String>, request: Request<Body>) -> Result<Json<RunAnswer>, Problem> {
+pub async fn replay(
+    caller: Caller<Deploy>,
+    PathParams(id): PathParams<String>,
+    request: Request<Body>,
+) -> Result<Json<RunAnswer>, Problem> {
     let order = caller.optional_order(request, MAX_ORDER_BYTES).await?;
     let ReplayOrder { version } = order.unwrap_or_default();
     let (grant, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::{Json, body::Body, extract::Path};
+use axum::{Json, body::Body};
 use http::{Request, StatusCode, Uri};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -12,7 +12,10 @@ use crate::{
     api::secrets::{SecretChanges, SecretList, SecretOrder, SecretSummary, SecretText},
     function::{FunctionName, grants::secret::SecretName},
     http::{
-        api::{asked::asked, openapi::Routes},
+        api::{
+            asked::{PathParams, asked},
+            openapi::Routes,
+        },
         caller::{Admin, Caller, Deploy},
         problem::Problem,
     },
@@ -71,7 +74,7 @@ struct Removal {
     delete, path = "/api/admin/secrets/{name}", tag = "secrets", params(("name" = String, Path, description = "Its name."), Removal),
     responses((status = 204, description = "It is gone."))
 )]
-async fn remove_secret(caller: Caller<Admin>, Path(name): Path<String>, uri: Uri) -> Result<StatusCode, Problem> {
+async fn remove_secret(caller: Caller<Admin>, PathParams(name): PathParams<String>, uri: Uri) -> Result<StatusCode, Problem> {
     let grant = caller.for_node()?;
     let (name, removal) = (parse(&name)?, asked::<Removal>(&uri)?);
     let app = &grant.app;
@@ -88,7 +91,7 @@ async fn remove_secret(caller: Caller<Admin>, Path(name): Path<String>, uri: Uri
     delete, path = "/api/admin/secrets/{name}/previous", tag = "secrets", params(("name" = String, Path, description = "Its name.")),
     responses((status = 204, description = "Only the current value is accepted."))
 )]
-async fn end_rotation(caller: Caller<Admin>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn end_rotation(caller: Caller<Admin>, PathParams(name): PathParams<String>) -> Result<StatusCode, Problem> {
     let grant = caller.for_node()?;
     grant.app.vault.end_rotation(&grant.app.history()?, &parse(&name)?, &grant.actor()).await?;
     Ok(StatusCode::NO_CONTENT)

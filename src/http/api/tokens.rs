@@ -3,7 +3,6 @@
 use axum::{
     Json,
     body::Body,
-    extract::Path,
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode, header};
@@ -13,7 +12,7 @@ use crate::{
     access::{self, Principal, Token, TokenHash},
     api::tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
     http::{
-        api::openapi::Routes,
+        api::{asked::PathParams, openapi::Routes},
         caller::{Admin, Caller, Grant, Read},
         problem::{Problem, away},
     },
@@ -79,7 +78,7 @@ async fn create_token(caller: Caller<Admin>, request: Request<Body>) -> Result<R
     delete, path = "/api/admin/tokens/{name}", tag = "tokens", params(("name" = String, Path, description = "As it was called.")),
     responses((status = 204, description = "It is worth nothing any more."))
 )]
-async fn revoke_token(caller: Caller<Admin>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+async fn revoke_token(caller: Caller<Admin>, PathParams(name): PathParams<String>) -> Result<StatusCode, Problem> {
     let grant = caller.for_node()?;
     // Postgres takes no text with a zero in it, for one.
     must_be_a_name(&name)?;

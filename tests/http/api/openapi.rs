@@ -4,6 +4,7 @@
 use std::{fs, process::Command};
 
 use crate::kit::{
+    api::admin,
     machine::{Need, needs},
     node::Node,
 };
@@ -49,6 +50,28 @@ fn every_operation_is_in_the_manual_says_what_it_does_and_asks_who_wants_it() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), count, "each operation has a name of its own");
+}
+
+#[test]
+fn a_part_of_a_path_that_is_no_text_is_a_problem_as_every_other() {
+    let node = Node::start_with(&[("hello.rhai", "1")]);
+    let (description, bearer) = (description(&node), format!("Bearer {}", admin(&node)));
+    let mut tried = 0;
+    for (path, item) in description["paths"].as_object().unwrap().iter().filter(|(path, _)| path.contains('{')) {
+        let parts = path.split('/').map(|part| if part.starts_with('{') { "%ff" } else { part });
+        let url = parts.collect::<Vec<_>>().join("/");
+        for method in METHODS.iter().filter(|method| item.get(**method).is_some()) {
+            let json = [("authorization", &*bearer), ("content-type", "application/json")];
+            let answer = node.send(&method.to_uppercase(), &url, &json, b"{\"source\":\"1\"}");
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{method} {path}: {}", answer.text());
+            let problem = answer.json();
+            assert_eq!((answer.status, &problem["status"]), (400, &400.into()), "{method} {path}: {problem}");
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(detail.starts_with("the path is malformed: `") && detail.ends_with("` is not UTF-8"), "{method} {path}: {detail}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 8, "operations with a parameter in their path are not where they were");
 }
 
 /// Schemas that say nothing of what is in them: what the audit log knows of an action differs from action to action.

@@ -3,7 +3,6 @@
 use axum::{
     Json,
     body::Body,
-    extract::Path,
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
@@ -12,6 +11,7 @@ use crate::{
     api::scripts::{DeletedGuard, HeldDeletion, ScriptAnswer, ScriptOrder, SourceOrder},
     function::Diagnostic,
     http::{
+        api::asked::PathParams,
         app::App,
         caller::{Caller, Deploy, Grant},
         problem::Problem,
@@ -56,7 +56,7 @@ pub async fn create(caller: Caller<Deploy>, request: Request<Body>) -> Result<Re
 )]
 pub async fn replace(
     caller: Caller<Deploy>,
-    Path(id): Path<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
     request: Request<Body>,
 ) -> Result<Response, Problem> {
@@ -79,7 +79,7 @@ pub async fn replace(
         (status = 202, description = "It is deleted, and still live; `held` says why.", body = HeldDeletion)
     )
 )]
-pub async fn delete(caller: Caller<Deploy>, Path(id): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
+pub async fn delete(caller: Caller<Deploy>, PathParams(id): PathParams<String>, headers: HeaderMap) -> Result<Response, Problem> {
     let (grant, Script { name, .. }) = caller.for_found(|app| async move { app.script(&id) }).await?;
     let file = name.file();
     let uploaded = grant.change(SourceChange::Replace(name, None, expected(&headers))).await?;

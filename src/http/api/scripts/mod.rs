@@ -6,7 +6,6 @@ mod versions;
 
 use axum::{
     Json,
-    extract::Path,
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
@@ -17,7 +16,7 @@ use crate::{
     deployment::Deployment,
     function::{FunctionName, ScriptId},
     http::{
-        api::openapi::Routes,
+        api::{asked::PathParams, openapi::Routes},
         app::App,
         caller::{About, Caller, Grant, Read},
         problem::Problem,
@@ -39,7 +38,7 @@ pub fn routes() -> Routes {
     get, path = "/api/admin/scripts/{id}", operation_id = "script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses((status = 200, description = "The script; its version is the `ETag`.", body = ScriptAnswer))
 )]
-async fn one(caller: Caller<Read>, Path(id): Path<String>) -> Result<Response, Problem> {
+async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Response, Problem> {
     let (Grant { app, .. }, script) = caller.for_found(|app| async move { app.script(&id) }).await?;
     Ok(app.show(StatusCode::OK, &script, None).await)
 }

@@ -1,11 +1,12 @@
 //! Versions of scripts: when which one was live, and what was in it.
 
-use axum::{Json, extract::Path};
+use axum::Json;
 
 use crate::{
     api::scripts::{VersionAnswer, VersionList, VersionSummary},
     function::{Content, FunctionName, ScriptId, Version},
     http::{
+        api::asked::PathParams,
         app::App,
         caller::{About, Caller, Read},
         problem::{Problem, away},
@@ -18,7 +19,7 @@ use crate::{
     get, path = "/api/admin/scripts/{id}/versions", operation_id = "script_versions", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
     responses((status = 200, description = "Its versions, the newest first.", body = VersionList))
 )]
-pub async fn versions(caller: Caller<Read>, Path(id): Path<String>) -> Result<Json<VersionList>, Problem> {
+pub async fn versions(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Json<VersionList>, Problem> {
     let (_, ScriptHistory { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
     let versions = versions.iter().map(VersionSummary::from).collect();
     Ok(Json(VersionList { id: ScriptId::of(&name), name, versions }))
@@ -30,7 +31,10 @@ pub async fn versions(caller: Caller<Read>, Path(id): Path<String>) -> Result<Js
     params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits.")),
     responses((status = 200, description = "Its source then.", body = VersionAnswer))
 )]
-pub async fn version(caller: Caller<Read>, Path((id, version)): Path<(String, String)>) -> Result<Json<VersionAnswer>, Problem> {
+pub async fn version(
+    caller: Caller<Read>,
+    PathParams((id, version)): PathParams<(String, String)>,
+) -> Result<Json<VersionAnswer>, Problem> {
     let (grant, ScriptHistory { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
     let unknown = || Problem::UnknownVersion { version: version.clone(), function: name.clone() };
     let known = version.parse().ok().and_then(|version: Version| versions.iter().find(|known| known.version == version));
