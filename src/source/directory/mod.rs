@@ -11,6 +11,7 @@ mod mounts;
 mod order;
 mod scan;
 mod settings;
+mod staged;
 mod state;
 #[cfg(test)]
 mod tests;

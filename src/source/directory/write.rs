@@ -17,14 +17,14 @@ use rustix::{
     io::Errno,
 };
 
-use super::order::{Step, steps};
+use super::{
+    order::{Step, steps},
+    staged::{remove_leftovers, staged_name},
+};
 use crate::{
     function::{Content, FilePath},
     source::edit::{Edit, EditError, FileEdit},
 };
-
-/// Name of a file until it gets its own. It begins with a dot, so that nobody takes it for a function.
-const STAGED: &str = ".picloud-next";
 
 /// So many files are put on the disk one by one; of more, the file system writes all at once.
 const FEW: usize = 16;
@@ -33,7 +33,8 @@ const OPEN: usize = 64;
 
 /// Changes files below a root, if they are still as the change expects.
 pub(super) fn write(root: &Path, edit: &Edit) -> Result<(), EditError> {
-    let mut writer = Writer { folders: Folders::below(root)?, staged: BTreeMap::new() };
+    let folders = Folders::below(root)?;
+    let mut writer = Writer { swept: remove_leftovers(&folders.top), folders, staged: BTreeMap::new() };
     // Until all of it is on the disk nothing has changed.
     writer.stage(edit)?;
     for step in steps(edit) {
@@ -75,6 +76,11 @@ fn gone(path: &str) -> EditError {
     EditError::Moved(format!("`{path}` went away a moment ago, and the node waits whether it comes back; try again in ten seconds"))
 }
 
+/// Returns the folders that a path lies in, the outermost first.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at])
+}
+
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
@@ -84,6 +90,8 @@ struct Writer {
     /// Files that are on the disk and have not got their names yet: by their paths, and what they are called. What is left of them goes with
     /// this.
     staged: BTreeMap<FilePath, String>,
+    /// Folders in which an earlier writer had left something. Those that are empty without it go with this, too.
+    swept: BTreeSet<String>,
 }
 
 impl Writer {
@@ -94,7 +102,7 @@ impl Writer {
             let Some(at) = self.folders.enter(folder, file.after.is_some())? else { continue };
             let like = must_be_as_expected(at, path, name, file)?;
             if let Some(content) = &file.after {
-                let next = format!("{STAGED}-{number}");
+                let next = staged_name(number);
                 stage(at, &next, content, &like, is_few).map_err(|error| failed(path, error))?;
                 self.staged.insert(path.clone(), next);
             }
@@ -125,10 +133,13 @@ impl Writer {
     /// Removes the folders below the root in which nothing is left of what was removed. The system removes none that holds something or that
     /// something is mounted on, so nobody's files are in danger, whatever others write meanwhile.
     fn remove_emptied(&mut self, edit: &Edit) {
-        let removed = edit.files.iter().filter(|(_, file)| file.after.is_none());
-        let above = removed.flat_map(|(path, _)| path.match_indices('/').map(|(at, _)| &path[..at]));
+        let removed = edit.files.iter().filter(|(_, file)| file.after.is_none()).map(|(path, _)| above(path));
+        self.remove_empty(removed.flatten().collect());
+    }
+
+    fn remove_empty(&mut self, folders: BTreeSet<&str>) {
         // What is inside comes behind what it is in.
-        for folder in above.collect::<BTreeSet<_>>().into_iter().rev() {
+        for folder in folders.into_iter().rev() {
             let (parent, name) = split(folder);
             let Ok(Some(at)) = self.folders.enter(parent, false) else { continue };
             if unlinkat(at, name, AtFlags::REMOVEDIR).is_ok() {
@@ -144,7 +155,7 @@ impl Writer {
         }
         for path in edit.files.keys() {
             // What is above holds the name of a folder that was made.
-            for folder in path.match_indices('/').map(|(at, _)| &path[..at]).chain([""]) {
+            for folder in above(path).chain([""]) {
                 let Some(at) = self.folders.enter(folder, false)? else { continue };
                 fsync(at).map_err(|error| failed(folder, error))?;
             }
@@ -160,6 +171,8 @@ impl Drop for Writer {
                 let _ = unlinkat(at, next, AtFlags::empty());
             }
         }
+        let swept = std::mem::take(&mut self.swept);
+        self.remove_empty(swept.iter().filter(|folder| !folder.is_empty()).flat_map(|folder| above(folder).chain([&**folder])).collect());
     }
 }
 
@@ -202,7 +215,7 @@ fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) ->
 
 /// Writes a content to the disk under another name.
 fn stage(at: &OwnedFd, next: &str, content: &Content, like: &FileAttributes, is_synced: bool) -> io::Result<()> {
-    // One that a node left which was killed.
+    // A link, which the sweep leaves alone, or one of another node.
     match unlinkat(at, next, AtFlags::empty()) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(error) => return Err(error.into()),

@@ -228,8 +228,44 @@ fn a_node_that_is_killed_while_it_writes_leaves_whole_files() {
         assert_eq!(node.get("/a").text(), round.to_string());
     }
     assert_eq!(Api::of(&node).tree("?allow_mass_delete=true", &tar(&[("a.rhai", "1")])).status, 200);
-    let left: Vec<_> = fs::read_dir(node.folder().join("functions")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert!(left.iter().filter(|name| !name.to_string_lossy().starts_with(".picloud-next-")).eq(["a.rhai"]), "{left:?}");
+    assert_eq!(names_in(&node.folder().join("functions")), ["a.rhai"]);
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_a_killed_node_has_left_goes_with_the_next_write() {
+    let files = [("a.rhai", "1"), ("in/b.rhai", "1"), ("in/deep/c.rhai", "1")];
+    let node = Node::start_with(&files);
+    let (api, functions) = (Api::of(&node), node.folder().join("functions"));
+    // As nodes leave it that are killed before files of many folders, new ones among them, have their names.
+    let leave = || {
+        for path in
+            [".picloud-next-0", "in/.picloud-next-7", "in/deep/.picloud-next-41", "new/.picloud-next-300", "new/deep/.picloud-next-301"]
+        {
+            let path = functions.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "half of").unwrap();
+        }
+    };
+    leave();
+    assert_eq!(api.replace("a", "2").status, 200);
+    assert_eq!(names_in(&functions), ["a.rhai", "in"]);
+    assert_eq!(
+        (names_in(&functions.join("in")), names_in(&functions.join("in/deep"))),
+        (vec!["b.rhai".into(), "deep".into()], vec!["c.rhai".into()])
+    );
+    leave();
+    assert_eq!(api.tree("?allow_mass_delete=true", &tar(&[("a.rhai", "3")])).status, 200);
+    assert_eq!((node.get("/a").text(), names_in(&functions)), ("3".into(), vec!["a.rhai".into()]));
+    // Nothing is changed by who only asks, and so nothing is tidied.
+    leave();
+    assert_eq!(api.tree("?dry_run=true", &tar(&[("a.rhai", "4")])).status, 200);
+    assert!(functions.join("new/.picloud-next-300").exists());
 }
 
 #[test]
