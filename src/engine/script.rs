@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    hash::{Hash, Hasher},
     sync::{Arc, OnceLock},
 };
 
@@ -142,14 +143,27 @@ impl SourceFiles<'_, '_> {
     }
 
     /// Returns whether this is what one of them compiles to.
-    pub(super) fn has(&self, (file, digest, class): &ScriptKey) -> bool {
-        let is_same = self.tree.get(file).is_some_and(|content| content.digest == *digest);
-        is_same && (self.limits)(file).is_ok_and(|limits| ClassKey::of(limits) == *class)
+    pub(super) fn has(&self, key: &ScriptKey) -> bool {
+        let is_same = self.tree.get(&key.file).is_some_and(|content| content.digest == key.digest);
+        is_same && (self.limits)(&key.file).is_ok_and(|limits| ClassKey::of(limits) == key.class)
     }
 }
 
 /// All that decides what compiling a file gives.
-pub type ScriptKey = (FilePath, Digest, ClassKey);
+#[derive(PartialEq, Eq)]
+pub struct ScriptKey {
+    file: FilePath,
+    digest: Digest,
+    class: ClassKey,
+}
+
+impl Hash for ScriptKey {
+    /// Leaves the limits out: nearly always a file is compiled under one set of them, and ten thousand keys are made in one check.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.file.hash(state);
+        self.digest.hash(state);
+    }
+}
 
 impl Engine {
     /// Compiles one file by itself under these limits, or returns what that gave the last time.
@@ -157,7 +171,7 @@ impl Engine {
         if self.check.as_ref().is_some_and(|check| check.is_cancelled()) {
             return Arc::new(Err(vec![Diagnostic::error(file.clone(), "the check was cancelled")]));
         }
-        let key = (file.clone(), content.digest, ClassKey::of(limits));
+        let key = ScriptKey { file: file.clone(), digest: content.digest, class: ClassKey::of(limits) };
         if let Some(compiled) = self.scripts().get(&key) {
             return compiled.clone();
         }
