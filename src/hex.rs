@@ -25,6 +25,18 @@ pub fn parse<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// Reads bytes, written as two digits each in lower or upper case. The error is the index of the first byte that is no digit, or of the end.
+pub fn decode(text: &[u8]) -> Result<Vec<u8>, usize> {
+    if let Some(at) = text.iter().position(|byte| !byte.is_ascii_hexdigit()) {
+        return Err(at);
+    }
+    let pairs = text.chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return Err(text.len());
+    }
+    Ok(pairs.filter_map(parse::<1>).map(|[byte]| byte).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +46,15 @@ mod tests {
         let bytes = [0x00, 0x0f, 0xa5, 0xff];
         assert_eq!(Hex(&bytes).to_string(), "000fa5ff");
         assert_eq!([parse(b"000fa5ff"), parse(b"000FA5FF")], [Some(bytes); 2]);
+    }
+
+    #[test]
+    fn any_number_of_bytes_reads_back() {
+        assert_eq!(decode(b""), Ok(vec![]));
+        assert_eq!(decode(b"000fA5ff"), Ok(vec![0x00, 0x0f, 0xa5, 0xff]));
+        for (text, at) in [("0", 1), ("0g", 1), ("00 0", 2), ("000", 3), ("\u{e9}", 0)] {
+            assert_eq!(decode(text.as_bytes()), Err(at), "{text}");
+        }
     }
 
     #[test]

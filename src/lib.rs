@@ -52,6 +52,7 @@ pub mod runner;
 pub mod secret;
 pub mod shown;
 mod shutdown;
+pub mod signature;
 pub mod source;
 pub mod store;
 mod supervisor;

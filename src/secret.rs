@@ -22,10 +22,15 @@ impl Secret {
         &self.0
     }
 
-    /// Compares without telling by the time it takes where the difference is, or how long the secret is.
+    /// Compares as [`is_equal`] does.
     pub fn matches(&self, candidate: &[u8]) -> bool {
-        Sha256::digest(self.0.as_bytes()).ct_eq(&Sha256::digest(candidate)).into()
+        is_equal(self.0.as_bytes(), candidate)
     }
+}
+
+/// Compares what nobody may guess. The time that it takes shows neither where the difference is nor how long they are.
+pub fn is_equal(one: &[u8], other: &[u8]) -> bool {
+    Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
 }
 
 impl PartialEq for Secret {

@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 32] = [
+const MAY_USE: [(&str, &[&str]); 33] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
     ("id", &["clock"]),
     ("secret", &[]),
     ("shown", &[]),
+    ("signature", &["hex"]),
     ("user", &[]),
     ("access", &["audit", "clock", "hex", "secret"]),
     ("audit", &[]),
@@ -54,6 +55,7 @@ const MAY_USE: [(&str, &[&str]); 32] = [
             "live",
             "runner",
             "secret",
+            "signature",
             "source",
             "store",
             "sync",

@@ -2,19 +2,15 @@
 
 use std::borrow::Cow;
 
-use base64::{
-    Engine as _, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderMap, header};
-use sha2::Sha256;
 
 use super::{Event, payload};
-use crate::{hex, http::problem::webhook::WebhookRefusal, secret::Secret};
-
-/// How far a sender's clock may be off, where the time is signed: what Standard Webhooks recommends.
-const MAX_AGE_US: i64 = 5 * 60 * 1_000_000;
+use crate::{
+    hex,
+    http::problem::webhook::WebhookRefusal,
+    secret::Secret,
+    signature::{Hash, StandardSignature, is_hmac, is_recent},
+};
 
 /// Returns what a webhook tells if its sender knows the secret. Nothing is believed before that.
 pub fn verify(headers: &HeaderMap, body: &[u8], secret: &Secret, now_us: i64) -> Result<Event, WebhookRefusal> {
@@ -28,10 +24,10 @@ pub fn verify(headers: &HeaderMap, body: &[u8], secret: &Secret, now_us: i64) ->
     };
     match Signature::find(headers).ok_or(WebhookRefusal::Unsigned)? {
         // These sign what is in the form, GitHub the form itself.
-        Signature::Gitea(hex) => hmac(secret.expose().as_bytes(), &[&payload().unwrap_or_default()], &digest_of(hex)?)?,
-        Signature::GitHub(hex) => hmac(secret.expose().as_bytes(), &[body], &digest_of(hex)?)?,
+        Signature::Gitea(hex) => hmac(secret, &payload().unwrap_or_default(), hex)?,
+        Signature::GitHub(hex) => hmac(secret, body, hex)?,
         signature @ Signature::GitLab(_) => signature.precheck(secret)?,
-        Signature::Standard { id, time, signatures } => standard(secret, id, time, body, signatures, now_us)?,
+        Signature::Standard(signature) => standard(secret, &signature, body, now_us)?,
     }
     let references = payload().map_or_else(Vec::new, |payload| payload::references(&payload));
     let kind =
@@ -48,7 +44,7 @@ pub enum Signature<'a> {
     /// The secret itself.
     GitLab(&'a [u8]),
     /// What `standardwebhooks.com` describes.
-    Standard { id: &'a [u8], time: &'a [u8], signatures: &'a [u8] },
+    Standard(StandardSignature<'a>),
 }
 
 impl<'a> Signature<'a> {
@@ -72,7 +68,7 @@ impl<'a> Signature<'a> {
             return Some(Self::GitLab(token));
         }
         let (id, time) = (header("webhook-id")?, header("webhook-timestamp")?);
-        Some(Self::Standard { id, time, signatures: header("webhook-signature")? })
+        Some(Self::Standard(StandardSignature { id, time, signatures: header("webhook-signature")? }))
     }
 }
 
@@ -86,48 +82,29 @@ impl Signature<'_> {
     }
 }
 
-/// Compares in constant time.
-fn hmac(key: &[u8], parts: &[&[u8]], signature: &[u8]) -> Result<(), WebhookRefusal> {
-    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
-    parts.iter().for_each(|part| hmac.update(part));
-    hmac.verify_slice(signature).map_err(|_| WebhookRefusal::WrongSignature)
+fn hmac(secret: &Secret, signed: &[u8], hex: &[u8]) -> Result<(), WebhookRefusal> {
+    let signature: [u8; 32] = hex::parse(hex).ok_or(WebhookRefusal::WrongSignature)?;
+    is_hmac(Hash::Sha256, secret.expose().as_bytes(), &[signed], &signature).then_some(()).ok_or(WebhookRefusal::WrongSignature)
 }
 
-fn digest_of(digits: &[u8]) -> Result<[u8; 32], WebhookRefusal> {
-    hex::parse(digits).ok_or(WebhookRefusal::WrongSignature)
-}
-
-/// With padding or without.
-const BASE64: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
-
-fn standard(secret: &Secret, id: &[u8], time: &[u8], body: &[u8], signatures: &[u8], now_us: i64) -> Result<(), WebhookRefusal> {
-    let key = secret.expose().strip_prefix("whsec_").and_then(|key| BASE64.decode(key).ok());
-    let key = key.as_deref().unwrap_or(secret.expose().as_bytes());
-    // While its key is replaced a sender signs with both.
-    let is_signed = signatures
-        .split(|byte| *byte == b' ')
-        .filter_map(|signature| signature.strip_prefix(b"v1,"))
-        .any(|signature| BASE64.decode(signature).is_ok_and(|signature| hmac(key, &[id, b".", time, b".", body], &signature).is_ok()));
-    if !is_signed {
+fn standard(secret: &Secret, signature: &StandardSignature<'_>, body: &[u8], now_us: i64) -> Result<(), WebhookRefusal> {
+    if !signature.is_of(secret.expose().as_bytes(), body) {
         return Err(WebhookRefusal::WrongSignature);
     }
-    let seconds = std::str::from_utf8(time).ok().and_then(|time| time.parse::<i64>().ok()).ok_or(WebhookRefusal::WrongTime)?;
-    let age_us = now_us.saturating_sub(seconds.saturating_mul(1_000_000));
-    (-MAX_AGE_US..=MAX_AGE_US).contains(&age_us).then_some(()).ok_or(WebhookRefusal::WrongTime)
+    is_recent(signature.time, now_us).then_some(()).ok_or(WebhookRefusal::WrongTime)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, prelude::BASE64_STANDARD as BASE64};
+
     use super::*;
 
     const NOW_US: i64 = 1_795_424_645_000_000;
     const BODY: &[u8] = br#"{"ref":"refs/heads/main","after":"x"}"#;
 
     fn mac(key: &[u8], signed: &[u8]) -> Vec<u8> {
-        let mut hmac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-        hmac.update(signed);
-        hmac.finalize().into_bytes().to_vec()
+        crate::signature::hmac(Hash::Sha256, key, &[signed]).as_ref().to_vec()
     }
 
     fn hex(key: &str, signed: &[u8]) -> String {
