@@ -28,7 +28,7 @@ const MAY_USE: [(&str, &[&str]); 33] = [
     ("capability", &["function", "hex", "secret"]),
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
-    ("engine", &["clock", "execution", "function", "hex", "id"]),
+    ("engine", &["clock", "execution", "function", "hex", "id", "secret", "signature"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),

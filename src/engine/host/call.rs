@@ -7,7 +7,10 @@ use super::{
     convert::{from_rhai, to_rhai},
     value::{Closure, Map, Value},
 };
-use crate::engine::context::{self, Run};
+use crate::engine::{
+    context::{self, Run},
+    meter,
+};
 
 /// A call that a script makes.
 pub struct Call<'a> {
@@ -94,6 +97,11 @@ impl<'a> Call<'a> {
             Value::Map(map) => Options::new(map, names),
             _ => Ok(Options::nothing(&NONE)),
         }
+    }
+
+    /// Makes sure that the run may hold so many bytes more. Ask before they are allocated.
+    pub fn reserve(&self, bytes: usize) -> Result<(), HostError> {
+        if meter::has_room(bytes) { Ok(()) } else { Err(HostError::Stopped) }
     }
 
     /// Does something with the run. While a module is loaded there is none.

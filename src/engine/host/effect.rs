@@ -5,6 +5,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Call, HostError};
 use crate::{
+    clock::{Clock as _, SystemClock},
     engine::{
         context::effects::Departed,
         meter::{self, limits::Stop},
@@ -103,6 +104,11 @@ impl Call<'_> {
         let value = read();
         self.with_run(|run| run.effects().keep(what, "", &value))?;
         Ok(value)
+    }
+
+    /// Reads the clock: microseconds since 1970-01-01T00:00:00Z.
+    pub fn now_us(&mut self) -> Result<i64, HostError> {
+        self.observe("the time", || SystemClock.now_us())
     }
 
     /// Waits for a future, within what is left of the run.

@@ -5,12 +5,18 @@
 
 mod call;
 mod convert;
+mod crypto;
 mod effect;
+mod encoding;
+mod jwt;
+mod keys;
 pub mod log;
 mod options;
+mod pem;
 mod register;
 pub mod unavailable;
 pub mod value;
+mod webhook;
 
 pub use call::{Call, Standing};
 pub use effect::{Answer, Ask};
@@ -20,7 +26,7 @@ pub(super) use register::{by_plan, register};
 use self::value::{ObjectClass, Value};
 
 /// The modules that every script can call. The one without a name has functions that are called without one.
-static MODULES: [&HostModule; 1] = [&log::MODULE];
+static MODULES: [&HostModule; 5] = [&log::MODULE, &crypto::MODULE, &jwt::MODULE, &encoding::MODULE, &webhook::MODULE];
 
 /// The classes of values with methods of their own.
 static CLASSES: [&ObjectClass; 0] = [];

@@ -30,6 +30,11 @@ impl<'a> Options<'a> {
         Self(map)
     }
 
+    /// Returns whether none is given.
+    pub fn is_empty(self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns an option; none if it is not given, or is `()`.
     pub fn get(self, name: &str) -> Option<&'a Value> {
         self.0.get(name).filter(|value| !matches!(value, Value::Unit))

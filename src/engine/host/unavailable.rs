@@ -4,7 +4,7 @@ const NO_NETWORK: &str = "scripts have no network: a function computes its answe
 const NO_TIME: &str = "scripts have no clock: let the caller send the time; the start of each execution is recorded";
 const NO_ENVIRONMENT: &str = "scripts have no environment: write what is no secret into the file, or a module";
 const NO_FILES: &str = "scripts have no files: write what they need into a module";
-const NO_CHANCE: &str = "scripts have no chance: `ctx.execution_id` is another one for each request";
+const CHANCE: &str = "`crypto::random(count)` gives random bytes, and `crypto::uuid()` an id";
 
 /// Says that a module exists elsewhere and not here.
 pub fn module(name: &str) -> Option<&'static str> {
@@ -13,7 +13,9 @@ pub fn module(name: &str) -> Option<&'static str> {
         "time" | "date" | "datetime" | "chrono" => NO_TIME,
         "env" | "os" | "process" | "sys" => NO_ENVIRONMENT,
         "fs" | "file" | "files" | "io" | "path" => NO_FILES,
-        "random" | "rand" | "uuid" => NO_CHANCE,
+        "random" | "rand" | "uuid" => CHANCE,
+        "base64" | "hex" => "`encoding::base64(data)` and `encoding::hex(data)` write bytes as text",
+        "hash" | "bcrypt" | "argon2" => "`crypto::sha256(data)` and `crypto::password_hash(password)` are there",
         _ => return None,
     })
 }
@@ -25,7 +27,10 @@ pub fn function(name: &str) -> Option<&'static str> {
         "now" | "today" | "date" | "time" | "unix_time" => NO_TIME,
         "env" | "getenv" | "get_env" => NO_ENVIRONMENT,
         "open_file" | "read_file" | "write_file" => NO_FILES,
-        "rand" | "random" | "uuid" => NO_CHANCE,
+        "rand" | "random" | "uuid" => CHANCE,
+        "btoa" | "atob" => "write `encoding::base64(data)` and `encoding::from_base64(text)`",
+        "encodeURIComponent" | "decodeURIComponent" => "write `encoding::url(text)` and `encoding::from_url(text)`",
+        "sha256" | "md5" | "hmac" => "write `crypto::sha256(data)` or `crypto::hmac_sha256(key, data)`",
         "require" | "include" => "`import \"name\" as name;` makes the functions of a module known",
         "print" | "debug" => "use `log::info(…)`: its lines are kept with the execution",
         "eval" => "write the code in the file, or import a module",

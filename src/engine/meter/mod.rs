@@ -179,8 +179,14 @@ pub fn is_stopped() -> bool {
 /// Returns whether the run on this thread is within its memory limit, and stops it if it is not. It is for work that grows between two
 /// ticks.
 pub fn has_memory() -> bool {
+    has_room(0)
+}
+
+/// Returns whether the run on this thread may hold so many bytes more, and stops it if not. It is for what is allocated at once.
+pub fn has_room(bytes: usize) -> bool {
     METER.with(|meter| {
-        let stop = meter.started.get().and_then(|_| meter.grow(memory::held()));
+        let held = memory::held().saturating_add(bytes.try_into().unwrap_or(isize::MAX));
+        let stop = meter.started.get().and_then(|_| meter.grow(held));
         if let Some(stop) = stop {
             meter.end(stop);
         }
