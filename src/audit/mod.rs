@@ -42,6 +42,10 @@ pub enum Action {
     SecretFinal,
     /// Secrets were removed.
     SecretRemove,
+    /// A value was kept in the key-value store.
+    KvSet,
+    /// A key was removed from it.
+    KvDelete,
     /// The node started.
     Start,
     /// The node started with another configuration than the time before.
@@ -50,7 +54,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -65,6 +69,8 @@ impl Action {
         Self::SecretSet,
         Self::SecretFinal,
         Self::SecretRemove,
+        Self::KvSet,
+        Self::KvDelete,
         Self::Start,
         Self::Configure,
     ];
@@ -86,6 +92,8 @@ impl Action {
             Self::SecretSet => "secret_set",
             Self::SecretFinal => "secret_final",
             Self::SecretRemove => "secret_remove",
+            Self::KvSet => "kv_set",
+            Self::KvDelete => "kv_delete",
             Self::Start => "start",
             Self::Configure => "configure",
         }

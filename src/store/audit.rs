@@ -64,8 +64,11 @@ impl Store {
 
 /// Adds an entry to a transaction.
 pub(super) fn add(batch: &mut WriteBatch, record: &Record) {
-    batch.push(concat!("INSERT INTO audit (", columns!(audit), ") VALUES ($1, $2, $3, $4, $5)"), values(record));
+    batch.push(INSERT, values(record));
 }
+
+/// Adds an entry; [`values`] are its parameters.
+pub(super) const INSERT: &str = concat!("INSERT INTO audit (", columns!(audit), ") VALUES ($1, $2, $3, $4, $5)");
 
 /// Adds an entry if the transaction finds a token with this hash: it has just been made.
 pub(super) fn add_if_hash(batch: &mut WriteBatch, record: &Record, hash: &str) {
@@ -102,7 +105,8 @@ pub(super) fn add_deployment(batch: &mut WriteBatch, deployment: &Deployment, or
     );
 }
 
-fn values(record: &Record) -> Vec<Parameter> {
+/// Returns the parameters of an entry.
+pub(super) fn values(record: &Record) -> Vec<Parameter> {
     vec![
         record.time_us.into(),
         record.who.clone().into(),

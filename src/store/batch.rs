@@ -85,6 +85,7 @@ macro_rules! bind {
         })
     };
 }
+pub(super) use bind;
 
 /// A statement with its own parameters, counted from `$1`.
 struct Statement {

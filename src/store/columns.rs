@@ -21,6 +21,15 @@ macro_rules! columns {
     (secrets) => {
         "name, sealed_by, value, set_us, previous, previous_until_us"
     };
+    (kv) => {
+        concat!("namespace, key, ", columns!(kv_entry))
+    };
+    (kv_entry) => {
+        "value, version, expires_us"
+    };
+    (kv_namespaces) => {
+        "namespace, keys, bytes, version"
+    };
     // The database gives `id`. An entry about a deployment also has `deployment`.
     (audit) => {
         "time_us, who, origin, action, detail"

@@ -45,6 +45,14 @@ impl Database {
         }
     }
 
+    /// Returns what a query reads the arrays in the JSON array from that is the first parameter, each as `value`. An `ON CONFLICT` may follow it.
+    pub(super) fn rows_of_json(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "json_array_elements(CAST($1 AS json)) AS rows (value)",
+            Self::Sqlite { .. } => "jsonb_each($1) WHERE true",
+        }
+    }
+
     /// Returns whether the database answers, and may be written to.
     pub(super) async fn answers(&self) -> bool {
         match self {

@@ -12,6 +12,7 @@ mod error;
 mod executions;
 mod filter;
 pub mod journal;
+pub mod kv;
 pub mod lease;
 mod pool;
 pub mod retention;
@@ -29,6 +30,8 @@ pub use executions::Page;
 use executions::Words;
 pub use filter::{ExecutionFilter, FilterError, StatusFilter, StatusOrOutcome, function_name};
 pub use journal::{Journal, JournalSettings};
+use kv::KvShared;
+pub use kv::{KvFailure, KvLimits};
 pub use lease::{Lease, LeaseChange};
 use pool::Fence;
 pub use retention::Retention;
@@ -39,6 +42,7 @@ pub use secrets::{PreviousValue, SealedSecret};
 pub struct Store {
     database: Database,
     words: Arc<Words>,
+    kv: Arc<KvShared>,
 }
 
 impl Store {
@@ -76,7 +80,7 @@ impl Store {
     }
 
     fn on(database: Database) -> Self {
-        Self { database, words: Arc::default() }
+        Self { database, words: Arc::default(), kv: Arc::default() }
     }
 
     /// Returns whether the database answers, and may be written to.

@@ -1,4 +1,4 @@
-//! Removes old executions and their kept requests: by age, by count and by bytes.
+//! Removes old executions and their kept requests, by age, by count and by bytes; and keys whose time is over.
 
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ impl Default for Retention {
 /// The longest time between a write and the next look for old executions.
 const PERIOD: Duration = Duration::from_secs(600);
 
-/// Removes old executions after writes (`written` counts them), until the node stops. Without writes it sleeps without a timer.
+/// Removes old executions after writes (`written` counts them), and keys after their end, until the node stops. With nothing to remove it sleeps
+/// without a timer.
 pub async fn run(
     store: Store,
     retention: Retention,
@@ -53,7 +54,47 @@ pub async fn run(
     };
     tokio::select! {
         () = shutdown.cancelled() => {}
-        () = rounds => {}
+        _ = async { tokio::join!(rounds, remove_ended_keys(&store, &clock)) } => {}
+    }
+}
+
+/// Removes keys whose time is over, some minutes after that.
+async fn remove_ended_keys(store: &Store, clock: &SharedClock) {
+    loop {
+        let next = remove_ended(store, clock.now_us()).await;
+        let next_end = async {
+            match next {
+                Some(end_us) => {
+                    tokio::time::sleep(Duration::from_micros(end_us.saturating_sub(clock.now_us()).max(0).unsigned_abs())).await
+                }
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = next_end => {}
+            () = store.kv.has_ends.notified() => {}
+        }
+        tokio::time::sleep(PERIOD).await;
+    }
+}
+
+/// Removes them, and returns when the next one is over. After an error that is now, so that it is tried again.
+async fn remove_ended(store: &Store, now_us: i64) -> Option<i64> {
+    let removed = async {
+        let removed = store.kv_remove_ended(now_us).await?;
+        Ok::<_, StoreError>((removed, store.kv_next_end().await?))
+    };
+    match removed.await {
+        Ok((removed, next)) => {
+            if removed > 0 {
+                tracing::debug!(removed, "{removed} keys whose time is over were removed");
+            }
+            next
+        }
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "keys whose time is over were not removed; that is tried again");
+            Some(now_us)
+        }
     }
 }
 

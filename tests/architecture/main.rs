@@ -30,14 +30,14 @@ const MAY_USE: [(&str, &[&str]); 33] = [
     ("execution", &["deployment", "function", "id"]),
     ("engine", &["clock", "execution", "function", "hex", "id", "secret", "signature"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
-    ("store", &["access", "audit", "blocking", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
+    ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
     ("executor", &["blocking", "engine", "execution", "function"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "id", "live", "shown", "source", "store"]),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
-    ("api", &["access", "audit", "clock", "deployment", "execution", "function", "live", "store", "sync", "vault"]),
+    ("api", &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "store", "sync", "vault"]),
     (
         "http",
         &[
@@ -45,6 +45,7 @@ const MAY_USE: [(&str, &[&str]); 33] = [
             "api",
             "audit",
             "blocking",
+            "capability",
             "clock",
             "deployment",
             "execution",
@@ -224,7 +225,7 @@ fn only_the_executor_runs_programs() {
 }
 
 /// Seams whose implementations the node chooses.
-const SEAMS: [&str; 4] = ["Source", "PushTarget", "GitBackend", "Executor"];
+const SEAMS: [&str; 5] = ["Source", "PushTarget", "GitBackend", "Executor", "KeyValue"];
 
 #[test]
 fn only_the_node_names_implementations() {

@@ -1,13 +1,17 @@
 //! No statement waits for ever: not behind somebody's lock, and not for a server that says nothing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use picloud::{
     access::TokenHash,
     audit::{Action, Actor, AuditFilter, Origin},
+    capability::kv::Add,
     deployment::Following,
     function::Tree,
-    store::{ExecutionFilter, Store, StoreError},
+    store::{
+        ExecutionFilter, KvFailure, KvLimits, Store, StoreError,
+        kv::{KvChange, KvWrite},
+    },
 };
 use serde_json::json;
 use sqlx::Connection;
@@ -18,7 +22,7 @@ use crate::kit::store::{Fresh, NOW_US, deployment, execution, name, tree, versio
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Does one of everything that a node asks of its database, all at once, and returns how each ended.
-async fn everything(store: &Store) -> Vec<(&'static str, Result<(), StoreError>)> {
+async fn everything(store: &Store) -> Vec<(&'static str, Result<(), Arc<StoreError>>)> {
     let (made, changes) = deployment(9, &Tree::new(), &tree(&[("a.rhai", "9")]));
     let record = Actor { who: "ann".into(), origin: Origin::Cli }.does(Action::Resume, NOW_US, json!({}));
     let filter = ExecutionFilter { limit: 9, ..ExecutionFilter::default() };
@@ -35,18 +39,36 @@ async fn everything(store: &Store) -> Vec<(&'static str, Result<(), StoreError>)
         )
     };
     let (append, list, prune, token, deploy, follow) = tokio::time::timeout(PATIENCE, asked).await.expect("each ends");
-    let read = async { tokio::join!(store.live(), store.audit(&audited), store.version_files(version("9"))) };
-    let (live, audit, files) = tokio::time::timeout(PATIENCE, read).await.expect("each ends");
+    let (namespace, key) = ("a".parse().unwrap(), "k".parse().unwrap());
+    let add = KvChange::Add(Add { delta: 1, ttl: None });
+    let write = KvWrite { namespace, key, change: add, now_us: NOW_US, limits: KvLimits::default(), record: None };
+    let (namespace, key) = (write.namespace.clone(), write.key.clone());
+    let read = async {
+        tokio::join!(
+            store.live(),
+            store.audit(&audited),
+            store.version_files(version("9")),
+            store.kv_get(&namespace, &key, NOW_US),
+            store.kv_write(write),
+        )
+    };
+    let (live, audit, files, get, add) = tokio::time::timeout(PATIENCE, read).await.expect("each ends");
+    let of_kv = |failure| match failure {
+        KvFailure::Store(error) => error,
+        KvFailure::Refused(error) => panic!("{error}"),
+    };
     vec![
-        ("append", append.map(drop)),
-        ("list", list.map(drop)),
-        ("prune", prune.map(drop)),
-        ("token", token.map(drop)),
-        ("deploy", deploy.map(drop)),
-        ("follow", follow),
-        ("live", live.map(drop)),
-        ("audit", audit.map(drop)),
-        ("files", files.map(drop)),
+        ("append", append.map(drop).map_err(Arc::new)),
+        ("list", list.map(drop).map_err(Arc::new)),
+        ("prune", prune.map(drop).map_err(Arc::new)),
+        ("token", token.map(drop).map_err(Arc::new)),
+        ("deploy", deploy.map(drop).map_err(Arc::new)),
+        ("follow", follow.map_err(Arc::new)),
+        ("live", live.map(drop).map_err(Arc::new)),
+        ("audit", audit.map(drop).map_err(Arc::new)),
+        ("files", files.map(drop).map_err(Arc::new)),
+        ("get", get.map(drop).map_err(of_kv)),
+        ("add", add.map(drop).map_err(of_kv)),
     ]
 }
 
@@ -55,7 +77,7 @@ async fn what_waits_behind_a_lock_ends_and_works_again_without_it() {
     let fresh = Fresh::postgres().await;
     let store = fresh.open().await;
     let mut other = sqlx::PgConnection::connect(&fresh.url).await.unwrap();
-    let tables = "words, executions, captures, tokens, deployments, following, audit, versions, execution_sizes";
+    let tables = "words, executions, captures, tokens, deployments, following, audit, versions, execution_sizes, kv, kv_namespaces";
     let lock = format!("BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE");
     sqlx::raw_sql(sqlx::AssertSqlSafe(lock)).execute(&mut other).await.unwrap();
     for (what, done) in everything(&store).await {
@@ -97,7 +119,9 @@ async fn what_waits_for_another_writer_to_a_file_ends_and_works_again_without_it
     let done = everything(&store).await;
     for (what, done) in done {
         match what {
-            "append" | "prune" | "deploy" | "follow" => assert!(done.as_ref().is_err_and(StoreError::is_outage), "{what}: {done:?}"),
+            "append" | "prune" | "deploy" | "follow" | "add" => {
+                assert!(done.as_ref().is_err_and(|error| error.is_outage()), "{what}: {done:?}")
+            }
             // Readers do not wait for writers.
             _ => assert!(done.is_ok(), "{what}: {done:?}"),
         }

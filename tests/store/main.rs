@@ -7,6 +7,7 @@ mod executions;
 mod journal;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod kv;
 mod lease;
 mod limits;
 mod opening;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 pub(super) use fence::{Fence, HOLDERS, TRY_LOCK};
 use tokio::time::{Instant, timeout_at};
-use transaction::Transaction;
+pub(super) use transaction::Transaction;
 
 use super::error::Unavailable;
 

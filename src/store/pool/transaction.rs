@@ -37,6 +37,15 @@ impl Pool<Sqlite> {
         transaction.execute("BEGIN IMMEDIATE").await?;
         Ok(transaction)
     }
+
+    /// The same, and what is committed is on the disk. After other commits it may still be on its way there when the power goes.
+    pub(in crate::store) async fn begin_durable(&self, limit: Duration) -> sqlx::Result<Transaction<Sqlite>> {
+        let mut transaction = self.acquire(limit).await?;
+        // SQLite obeys this pragma when it reads it, so none of these texts may be a statement that was prepared before.
+        transaction.execute(sqlx::raw_sql("PRAGMA synchronous = FULL; BEGIN IMMEDIATE")).await?;
+        transaction.commit = "COMMIT; PRAGMA synchronous = NORMAL";
+        Ok(transaction)
+    }
 }
 
 /// A transaction that the driver does not know of. If it is dropped before its end, its connection is closed, which rolls it back.
@@ -46,12 +55,13 @@ pub(in crate::store) struct Transaction<DB: sqlx::Database> {
     connection: PoolConnection<DB>,
     deadline: Instant,
     limit: Duration,
+    commit: &'static str,
     is_done: bool,
 }
 
 impl<DB: sqlx::Database> Transaction<DB> {
     pub(super) fn new(connection: PoolConnection<DB>, deadline: Instant, limit: Duration) -> Self {
-        Self { connection, deadline, limit, is_done: false }
+        Self { connection, deadline, limit, commit: "COMMIT", is_done: false }
     }
 }
 
@@ -71,9 +81,15 @@ where
         timeout_at(self.deadline, connection.fetch_optional(query)).await.map_err(|_| no_answer(self.limit))?
     }
 
+    /// Runs a statement that finds rows.
+    pub(in crate::store) async fn fetch_all<'q>(&mut self, query: impl Execute<'q, DB> + 'q) -> sqlx::Result<Vec<DB::Row>> {
+        let connection: &mut DB::Connection = &mut self.connection;
+        timeout_at(self.deadline, connection.fetch_all(query)).await.map_err(|_| no_answer(self.limit))?
+    }
+
     /// Keeps the changes.
     pub(in crate::store) async fn commit(mut self) -> sqlx::Result<()> {
-        self.execute("COMMIT").await?;
+        self.execute(sqlx::raw_sql(self.commit)).await?;
         self.is_done = true;
         Ok(())
     }

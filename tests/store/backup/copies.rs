@@ -23,9 +23,19 @@ fn a_database_moves_to_postgres_and_back_row_by_row() {
     let project = Project::with(MANY);
     let (there, back) = (Empty::of(Kind::Postgres), Empty::of(Kind::Sqlite));
     let before = rows("sqlite", &project.data());
-    for table in
-        ["contents", "deployment_files", "deployment_functions", "deployments", "executions", "following", "tokens", "versions", "words"]
-    {
+    for table in [
+        "contents",
+        "deployment_files",
+        "deployment_functions",
+        "deployments",
+        "executions",
+        "following",
+        "kv",
+        "kv_namespaces",
+        "tokens",
+        "versions",
+        "words",
+    ] {
         assert!(!before[table].is_empty(), "`{table}` has something to lose");
     }
     assert_eq!(before["executions"].len(), MANY as usize);

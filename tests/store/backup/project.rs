@@ -11,8 +11,10 @@ use futures_util::TryStreamExt as _;
 use picloud::{
     access::{Scope, Token, TokenHash},
     audit::{Action, Actor, Origin},
+    capability::kv::Set,
     store::{
-        Store,
+        KvLimits, Store,
+        kv::{KvChange, KvWrite},
         transfer::{DatabaseSnapshot, Row},
     },
 };
@@ -104,6 +106,18 @@ pub async fn fill(store: &Store, executions: i64) {
     }
 }
 
+/// Keeps keys that a language would sort otherwise than their bytes.
+async fn keep(store: &Store) {
+    let ann = Actor { who: "ann".into(), origin: Origin::Cli };
+    for (namespace, key, ttl) in [("b", "ä", None), ("b", "B", Some("1h")), ("b", "a", None), ("A", "_", None)] {
+        let set =
+            Set { value: format!("\"{key}\\u0000\"").parse().unwrap(), ttl: ttl.map(|ttl: &str| ttl.parse().unwrap()), if_version: None };
+        let (namespace, key) = (namespace.parse().unwrap(), key.parse().unwrap());
+        let write = KvWrite::of_operator(&ann, &namespace, &key, KvChange::Set(set), NOW_US, KvLimits::default());
+        assert!(store.kv_write(write).await.unwrap().is_done);
+    }
+}
+
 /// Every row of every table, as it is read.
 pub fn rows(url: &str, data: &Path) -> BTreeMap<String, Vec<Row>> {
     wait(async {
@@ -158,6 +172,7 @@ impl Project {
         wait(async {
             let store = Store::open("sqlite", &project.data()).await.unwrap();
             fill(&store, executions).await;
+            keep(&store).await;
             store.close().await;
         });
         project
