@@ -8,6 +8,7 @@ use super::{
     Config, Fault,
     executor::ExecutorFile,
     journal::{JournalFile, RetentionFile},
+    kv::KvFile,
     log::LogFile,
     server::{MetricsFile, PreviewsFile, ServerFile},
     source::SourceFile,
@@ -39,6 +40,7 @@ pub(super) struct File {
     executor: ExecutorFile,
     journal: JournalFile,
     retention: RetentionFile,
+    kv: KvFile,
     log: LogFile,
 }
 
@@ -83,6 +85,7 @@ impl File {
             retention: self.retention.resolve(),
             secret_key: KeySource::default(),
             dot_env: folder.join(".env"),
+            kv: self.kv.resolve(),
             traces: self.traces.resolve(),
             log: self.log.resolve(),
         }

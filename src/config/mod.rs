@@ -5,6 +5,7 @@ mod executor;
 mod fault;
 mod file;
 mod journal;
+mod kv;
 mod log;
 mod overrides;
 mod redact;
@@ -39,7 +40,7 @@ use crate::{
     http::HttpSettings,
     runner::{CapturePolicy, RecordPolicy},
     secret::Secret,
-    store::{JournalSettings, Retention, Store},
+    store::{JournalSettings, KvLimits, Retention, Store},
     trace,
     vault::KeySource,
 };
@@ -92,6 +93,8 @@ pub struct Config {
     pub journal: JournalSettings,
     /// How long they stay there.
     pub retention: Retention,
+    /// What each namespace of the key-value store may hold.
+    pub kv: KvLimits,
     /// Signs the webhooks of the remote repository.
     pub webhook_secret: Option<Secret>,
     /// Where the key of the secrets is.
