@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod deployments;
 pub mod executions;
+pub mod kv;
 pub mod node;
 pub mod problem;
 pub mod routes;

@@ -22,6 +22,7 @@ mod history;
 mod hook;
 mod init;
 mod invoke;
+mod kv;
 mod login;
 mod logs;
 mod output;
@@ -94,6 +95,9 @@ enum Command {
     Db(database::Database),
     /// Show who changed what, the newest first
     Audit(audit::Audit),
+    /// Read and change what functions keep
+    #[command(subcommand)]
+    Kv(kv::Kv),
     /// Keep a node's token for the commands to come; the token is asked for, or read from stdin
     Login(login::Login),
     /// Forget a node's token
@@ -146,6 +150,7 @@ impl Command {
             Self::Restore(restore) => restore.run(),
             Self::Db(database) => database.run(),
             Self::Audit(audit) => audit.run(),
+            Self::Kv(kv) => kv.run(),
             Self::Login(login) => login.run(),
             Self::Logout(logout) => logout.run(),
             Self::Init(init) => init.run(),

@@ -12,7 +12,7 @@ use crate::{
     live::Live,
     runner::Runner,
     source::git::backend::GitBackend,
-    store::{Store, journal::Journal},
+    store::{KvLimits, Store, journal::Journal},
     sync::{earlier::EarlierDeployments, orders::SyncHandle},
     vault::Vault,
 };
@@ -47,6 +47,8 @@ pub struct App {
     pub database: String,
     /// The same, once it has been reached.
     pub store: watch::Receiver<Option<Store>>,
+    /// What each namespace of the key-value store may hold.
+    pub kv_limits: KvLimits,
     /// Bytes of one function file.
     pub max_file_bytes: usize,
     /// Places for those who follow executions.

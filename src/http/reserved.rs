@@ -22,7 +22,7 @@ use crate::{
     http::{
         answer::Answer,
         api::{
-            admin, audit, check, deployments, executions, invoke,
+            admin, audit, check, deployments, executions, invoke, kv,
             openapi::{self, Routes},
             routes, scripts, secrets, tokens, tree,
         },
@@ -95,4 +95,5 @@ fn for_operators() -> Routes {
         .merge(tokens::routes())
         .merge(secrets::routes())
         .merge(audit::routes())
+        .merge(kv::routes())
 }

@@ -61,6 +61,7 @@ impl Wiring<'_> {
             git: hosted,
             source: config.source.to_string(),
             database: Store::describe(&config.database_url, &config.data)?,
+            kv_limits: config.kv,
             max_file_bytes: config.limits.file.0 as usize,
             webhook: webhook(config),
             store,

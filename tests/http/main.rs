@@ -13,6 +13,7 @@ mod floods;
 mod heads;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod kv;
 mod origins;
 mod proxies;
 mod rejected;

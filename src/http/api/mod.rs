@@ -7,6 +7,7 @@ pub mod check;
 pub mod deployments;
 pub mod executions;
 pub mod invoke;
+pub mod kv;
 pub mod openapi;
 mod replay;
 pub mod routes;

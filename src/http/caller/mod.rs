@@ -16,6 +16,7 @@ use axum::{
     body::Body,
     extract::{ConnectInfo, FromRequestParts},
 };
+use bytes::Bytes;
 use http::{HeaderMap, Request, request::Parts};
 use serde::de::DeserializeOwned;
 
@@ -218,5 +219,10 @@ impl Grant {
     /// Reads what is ordered.
     pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize) -> Result<T, Problem> {
         order::read(&self.app, request, limit).await
+    }
+
+    /// Reads what comes, whatever it is.
+    pub async fn body(&self, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
+        order::body(&self.app, request, limit).await
     }
 }

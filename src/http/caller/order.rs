@@ -22,7 +22,8 @@ pub async fn read_optional<T: DeserializeOwned>(app: &App, request: Request<Body
     if body.is_empty() { Ok(None) } else { parse(&body) }
 }
 
-async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
+/// Reads a body.
+pub async fn body(app: &App, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
     let (Parts { headers, .. }, body) = request.into_parts();
     Ok(read_body(&headers, body, limit, app.settings.body_timeout).await?)
 }

@@ -34,6 +34,12 @@ impl Problem {
             }
             Self::Webhook(refusal) => refusal.detail(),
             Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
+            Self::Kv(error) => error.to_string(),
+            Self::UnknownKey { namespace, key } => {
+                format!("nothing is kept under `{key}` in the namespace `{namespace}`; `picloud kv list {namespace}` lists its keys")
+            }
+            Self::OtherKeyVersion { key, version: 0 } => format!("`{key}` is not there, and nothing was changed"),
+            Self::OtherKeyVersion { key, version } => format!("`{key}` has the version {version}, and nothing was changed"),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
             Self::UnknownVersion { version, function } => {
                 format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")

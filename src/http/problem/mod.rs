@@ -9,14 +9,21 @@ mod run;
 mod status;
 pub mod webhook;
 
+use std::borrow::Borrow;
+
 use axum::response::IntoResponse;
 use http::Response;
 
 use self::{git::GitRefusal, webhook::WebhookRefusal};
 use crate::{
+    capability::kv::{Key, KvError},
     execution::{Failure, Outcome},
     executor::ExecuteError,
-    function::{Diagnostic, FunctionName, grants::secret::SecretName, route::Method},
+    function::{
+        Diagnostic, FunctionName,
+        grants::{kv::Namespace, secret::SecretName},
+        route::Method,
+    },
     http::{auth::Denial, wire::body::BodyError},
     runner::NoReply,
     source::tarball::TarError,
@@ -95,6 +102,22 @@ pub enum Problem {
         name: SecretName,
         /// By whom.
         users: Vec<FunctionName>,
+    },
+    /// The key-value store refuses something.
+    Kv(KvError),
+    /// Nothing is kept under this key.
+    UnknownKey {
+        /// Where it was looked for.
+        namespace: Namespace,
+        /// The key.
+        key: Key,
+    },
+    /// The key has another version than was wanted.
+    OtherKeyVersion {
+        /// The key.
+        key: Key,
+        /// Which version it has; 0: it is not there.
+        version: u64,
     },
     /// No execution of this id is kept.
     UnknownExecution,
@@ -190,7 +213,8 @@ impl From<EarlierError> for Problem {
 }
 
 /// Tells callers that the database is away, and the log why.
-pub fn away(error: StoreError) -> Problem {
-    tracing::error!(error = &error as &dyn std::error::Error, "the control plane cannot answer: {}", error.explained());
+pub fn away(error: impl Borrow<StoreError>) -> Problem {
+    let error = error.borrow();
+    tracing::error!(error = error as &dyn std::error::Error, "the control plane cannot answer: {}", error.explained());
     Problem::HistoryAway
 }

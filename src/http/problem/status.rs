@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::{Problem, git::GitRefusal};
 use crate::{
+    capability::kv::KvError,
     execution::Outcome,
     executor::ExecuteError,
     http::{auth::Denial, wire::body::BodyError},
@@ -25,6 +26,14 @@ impl Problem {
             | Self::Body(BodyError::Broken)
             | Self::BadOrder(_)
             | Self::Vault(VaultError::Empty(_) | VaultError::TooLong(_))
+            | Self::Kv(
+                KvError::KeyLength(_)
+                | KvError::KeyControl { .. }
+                | KvError::NotJson(_)
+                | KvError::Ttl(_)
+                | KvError::NotTtl(_)
+                | KvError::Limit(_),
+            )
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
@@ -44,6 +53,7 @@ impl Problem {
             | Self::Upload(UploadError::Unknown(_))
             | Self::UnknownToken(_)
             | Self::Vault(VaultError::Unknown(_))
+            | Self::UnknownKey { .. }
             | Self::UnknownExecution
             | Self::UnknownVersion { .. }
             | Self::Git(GitRefusal::NotHosted)
@@ -59,6 +69,7 @@ impl Problem {
             | Self::TokenTaken(_)
             | Self::SecretUsed { .. }
             | Self::Vault(VaultError::Locked(_) | VaultError::TooMany)
+            | Self::Kv(KvError::NotInteger(_) | KvError::SumTooLarge(_))
             | Self::NotInvocable { .. }
             | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
             | Self::Earlier(EarlierError::Outdated { .. })
@@ -69,7 +80,7 @@ impl Problem {
                 | UploadError::Held(_)
                 | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved(_) | EditError::InTheWay { .. }),
             ) => StatusCode::CONFLICT,
-            Self::Upload(UploadError::Moved(_)) => StatusCode::PRECONDITION_FAILED,
+            Self::Upload(UploadError::Moved(_)) | Self::OtherKeyVersion { .. } => StatusCode::PRECONDITION_FAILED,
             Self::Order(OrderError::Broken { .. }) | Self::Upload(UploadError::Wrong(_)) | Self::Tar(TarError::Wrong(_)) => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
@@ -77,7 +88,9 @@ impl Problem {
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Body(BodyError::Timeout) => StatusCode::REQUEST_TIMEOUT,
-            Self::Body(BodyError::TooLarge { .. }) | Self::Tar(TarError::TooMuch { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Body(BodyError::TooLarge { .. }) | Self::Tar(TarError::TooMuch { .. }) | Self::Kv(KvError::ValueTooLarge(_)) => {
+                StatusCode::PAYLOAD_TOO_LARGE
+            }
             Self::Body(BodyError::Encoded(_))
             | Self::Git(GitRefusal::MediaType { .. } | GitRefusal::Encoding)
             | Self::Tar(TarError::NoTar { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -93,6 +106,7 @@ impl Problem {
             | Self::Upload(UploadError::SourceAway(_))
             | Self::HistoryAway
             | Self::Vault(VaultError::Store(_))
+            | Self::Kv(KvError::Away)
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))
             | Self::Upload(UploadError::Order(_))
             | Self::Git(GitRefusal::Busy)
@@ -108,9 +122,8 @@ impl Problem {
             )
             | Self::Ended(Outcome::Cancelled, _) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended(Outcome::TimedOut, _) => StatusCode::GATEWAY_TIMEOUT,
-            Self::Ended(Outcome::OperationsExceeded | Outcome::MemoryExceeded | Outcome::SizeExceeded, _) => {
-                StatusCode::INSUFFICIENT_STORAGE
-            }
+            Self::Ended(Outcome::OperationsExceeded | Outcome::MemoryExceeded | Outcome::SizeExceeded, _)
+            | Self::Kv(KvError::TooManyKeys { .. } | KvError::TooManyBytes { .. }) => StatusCode::INSUFFICIENT_STORAGE,
         }
     }
 }
@@ -162,6 +175,13 @@ mod tests {
             (Problem::Denied(Denial::OtherFunction { principal: ci(Some("shop")) }), 403),
             (Problem::Denied(Denial::ListTooLarge { principal: ci(None) }), 403),
             (Problem::UnknownToken("x".into()), 404),
+            (Problem::UnknownKey { namespace: "x".parse().unwrap(), key: "x".parse().unwrap() }, 404),
+            (Problem::OtherKeyVersion { key: "x".parse().unwrap(), version: 1 }, 412),
+            (Problem::Kv(KvError::KeyLength(0)), 400),
+            (Problem::Kv(KvError::NotInteger("x".parse().unwrap())), 409),
+            (Problem::Kv(KvError::ValueTooLarge(1)), 413),
+            (Problem::Kv(KvError::Away), 503),
+            (Problem::Kv(KvError::TooManyKeys { namespace: "x".parse().unwrap(), limit: 1 }), 507),
             (Problem::TokenTaken("x".into()), 409),
             (Problem::SecretUsed { name: key(), users: Vec::new() }, 409),
             (Problem::Vault(VaultError::Locked("x".into())), 409),

@@ -216,6 +216,11 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("DELETE /api/admin/secrets/{name}", Admin, Whole, "/api/admin/secrets/NONE", none(), &[404]),
         row("DELETE /api/admin/secrets/{name}/previous", Admin, Whole, "/api/admin/secrets/NONE/previous", none(), &[404]),
         row("GET /api/admin/audit", Admin, Whole, "/api/admin/audit", none(), &[200]),
+        row("GET /api/admin/kv", Read, Whole, "/api/admin/kv", none(), &[200]),
+        row("GET /api/admin/kv/{namespace}", Admin, Whole, "/api/admin/kv/shop", none(), &[200]),
+        row("GET /api/admin/kv/{namespace}/{key}", Admin, Whole, "/api/admin/kv/shop/no-such-one", none(), &[404]),
+        row("PUT /api/admin/kv/{namespace}/{key}", Admin, Whole, "/api/admin/kv/shop/key?if_version=7", json!(1), &[412]),
+        row("DELETE /api/admin/kv/{namespace}/{key}", Admin, Whole, "/api/admin/kv/shop/no-such-one", none(), &[404]),
     ];
     let described = ask(&node, &admin(&node), "GET", "/_picloud/openapi.json", &Value::Null).json();
     let methods = |item: &Value| item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect::<Vec<_>>();

@@ -7,6 +7,7 @@ mod damage;
 mod disk;
 mod handles;
 mod kills;
+mod kv;
 mod memory;
 mod nodes;
 mod outage;
