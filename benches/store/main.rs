@@ -1,8 +1,11 @@
-//! What keeping an execution costs: CPU and time a row, on SQLite and (with PICLOUD_TEST_POSTGRES) on Postgres.
+//! What keeping an execution costs, and with `-- kv` what the key-value store does: CPU and time, on SQLite and (with PICLOUD_TEST_POSTGRES) on
+//! Postgres.
 //!
 //! `cargo bench --bench store`. CPU is that of all threads of this process, so for Postgres it is our side only.
 
 #![allow(missing_docs)]
+
+mod kv;
 
 use std::{collections::BTreeMap, fs, sync::Arc, time::Duration};
 
@@ -21,6 +24,8 @@ const BATCHES: i64 = 300;
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime starts");
+    let is_kv = std::env::args().any(|argument| argument == "kv");
+    let measure = async |database: &str, url: &str| if is_kv { kv::measure(database, url).await } else { measure(database, url).await };
     runtime.block_on(async {
         measure("sqlite", "sqlite").await;
         if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
@@ -163,7 +168,7 @@ fn report(database: &str, what: &str, rows: i64, cpu_before: u64, took: Duration
 }
 
 /// Returns the CPU time of all threads, which live as long as the runtime and the pools.
-fn cpu_ns() -> u64 {
+pub fn cpu_ns() -> u64 {
     let threads = fs::read_dir("/proc/self/task").expect("this is Linux");
     let of_thread = |path: std::path::PathBuf| fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok();
     threads.filter_map(|thread| of_thread(thread.ok()?.path())).sum()
