@@ -47,6 +47,7 @@ pub mod hex;
 pub mod http;
 pub mod id;
 pub mod live;
+pub mod network;
 pub mod node;
 pub mod runner;
 pub mod secret;

@@ -10,6 +10,7 @@ use crate::{
         within::Within,
     },
     http::{self, HttpSettings},
+    network::Network,
     source::git,
 };
 
@@ -18,7 +19,7 @@ use crate::{
 #[serde(deny_unknown_fields, default)]
 pub(super) struct ServerFile {
     listen: Option<ListenAddress>,
-    trusted_proxies: Option<Vec<http::Network>>,
+    trusted_proxies: Option<Vec<Network>>,
     forwarded_header: Option<http::ForwardedHeader>,
     admin_listen: Option<ListenAddress>,
     dev: Option<bool>,

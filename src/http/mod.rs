@@ -27,9 +27,6 @@ pub use auth::Auth;
 pub use connection::serve;
 pub use counts::Counts;
 pub use face::Face;
-pub use peer::{
-    forwarded::{ForwardedHeader, Proxies},
-    network::Network,
-};
+pub use peer::forwarded::{ForwardedHeader, Proxies};
 pub use settings::{HttpSettings, MOST_HEADERS};
 pub use webhook::Webhook;

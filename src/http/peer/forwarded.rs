@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
 
-use super::network::Network;
+use crate::network::Network;
 
 /// Whose word about clients is taken, and in which header.
 #[derive(Debug, Clone, PartialEq, Eq)]

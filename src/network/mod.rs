@@ -1,8 +1,12 @@
-//! Networks of addresses, as the configuration names them.
+//! Addresses: networks as people write them, and addresses that are not for everybody.
+
+mod reserved;
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::Deserialize;
+
+pub use reserved::{Reserved, reserved};
 
 /// An address, or all that begin with the same bits: `10.0.0.0/8`.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -12,13 +16,18 @@ pub struct Network {
 }
 
 impl Network {
-    /// Returns whether an address is in it.
+    /// Returns whether an address is one of them. An IPv4 address inside an IPv6 address is none: make it canonical before.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.first, address) {
             (IpAddr::V4(first), IpAddr::V4(address)) => same_start(first.to_bits().into(), address.to_bits().into(), 32 - self.prefix),
             (IpAddr::V6(first), IpAddr::V6(address)) => same_start(first.to_bits(), address.to_bits(), 128 - self.prefix),
             _ => false,
         }
+    }
+
+    /// Returns whether it is one address alone.
+    pub fn is_single(&self) -> bool {
+        self.prefix == if self.first.is_ipv4() { 32 } else { 128 }
     }
 }
 
