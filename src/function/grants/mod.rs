@@ -1,4 +1,6 @@
 //! What a front-matter grants to its function beside the request: each kind of grant with its own types and errors.
 
 pub mod kv;
+pub mod http;
+
 pub mod secret;
