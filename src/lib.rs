@@ -49,6 +49,7 @@ pub mod id;
 pub mod live;
 pub mod network;
 pub mod node;
+pub mod outbound;
 pub mod runner;
 pub mod secret;
 pub mod shown;

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 33] = [
+const MAY_USE: [(&str, &[&str]); 34] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
@@ -34,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 33] = [
     ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
     ("executor", &["blocking", "engine", "execution", "function"]),
+    ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
     ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "id", "live", "shown", "source", "store"]),
@@ -128,13 +129,15 @@ const MAY_USE: [(&str, &[&str]); 33] = [
 ];
 
 /// Crates that only these files and folders may name.
-const ONLY_IN: [(&str, &[&str]); 10] = [
+const ONLY_IN: [(&str, &[&str]); 11] = [
     ("rhai::", &["engine"]),
     ("sqlx::", &["store"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
     ("tar::", &["backup", "source/tarball"]),
     ("ureq::", &["cli", "trace"]),
+    // It follows redirects and reads the environment, unless it is told not to.
+    ("reqwest::", &["outbound"]),
     ("axum::", &["http"]),
     ("println!", &["cli"]),
     // Git does what a repository's settings say: only that file makes sure whose it is.
@@ -227,7 +230,7 @@ fn only_the_executor_runs_programs() {
 }
 
 /// Seams whose implementations the node chooses.
-const SEAMS: [&str; 5] = ["Source", "PushTarget", "GitBackend", "Executor", "KeyValue"];
+const SEAMS: [&str; 6] = ["Source", "PushTarget", "GitBackend", "Executor", "HttpClient", "KeyValue"];
 
 #[test]
 fn only_the_node_names_implementations() {
