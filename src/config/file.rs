@@ -10,6 +10,7 @@ use super::{
     journal::{JournalFile, RetentionFile},
     kv::KvFile,
     log::LogFile,
+    outbound::OutboundFile,
     server::{MetricsFile, PreviewsFile, ServerFile},
     source::SourceFile,
     traces::TracesFile,
@@ -38,6 +39,7 @@ pub(super) struct File {
     limits: LimitOverrides,
     ceilings: LimitOverrides,
     executor: ExecutorFile,
+    outbound: OutboundFile,
     journal: JournalFile,
     retention: RetentionFile,
     kv: KvFile,
@@ -60,6 +62,7 @@ impl File {
         }
         self.source.validate()?;
         self.traces.validate()?;
+        self.outbound.validate()?;
         self.previews.validate()
     }
 
@@ -78,6 +81,7 @@ impl File {
             limits,
             executor: self.executor.resolve(),
             grace: self.server.grace(),
+            outbound: self.outbound.resolve(),
             server: self.server.resolve(&self.metrics, &self.previews, self.cors),
             record: self.journal.record.unwrap_or_default(),
             capture: self.journal.capture(),

@@ -7,6 +7,7 @@ mod file;
 mod journal;
 mod kv;
 mod log;
+mod outbound;
 mod overrides;
 mod redact;
 mod server;
@@ -38,6 +39,7 @@ use crate::{
         within::Within,
     },
     http::HttpSettings,
+    outbound::OutboundSettings,
     runner::{CapturePolicy, RecordPolicy},
     secret::Secret,
     store::{JournalSettings, KvLimits, Retention, Store},
@@ -83,6 +85,8 @@ pub struct Config {
     pub executor: Capacity,
     /// How requests come in.
     pub server: HttpSettings,
+    /// How far functions may reach.
+    pub outbound: OutboundSettings,
     /// How long running work may take to end when the node is told to stop.
     pub grace: Span,
     /// Which executions are recorded.

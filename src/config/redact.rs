@@ -9,7 +9,7 @@ use crate::function::toml_text;
 /// The keys that hold a secret, by their sections.
 const SECRETS: [(&str, &str); 2] = [("source", "token"), ("source", "webhook_secret")];
 /// The keys with URLs in which somebody may have put one.
-const URLS: [(&str, &str); 3] = [("database", "url"), ("source", "repository"), ("traces", "endpoint")];
+const URLS: [(&str, &str); 4] = [("database", "url"), ("source", "repository"), ("traces", "endpoint"), ("outbound", "proxy")];
 
 /// Returns whether the value of `section.key` may hold a secret.
 pub fn may_hold_secret(key: &str) -> bool {

@@ -66,7 +66,7 @@ const MAY_USE: [(&str, &[&str]); 34] = [
             "vault",
         ],
     ),
-    ("config", &["executor", "function", "http", "network", "runner", "secret", "source", "store", "trace", "vault"]),
+    ("config", &["executor", "function", "http", "network", "outbound", "runner", "secret", "source", "store", "trace", "vault"]),
     ("backup", &["clock", "config", "hex", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
