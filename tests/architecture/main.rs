@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 34] = [
+const MAY_USE: [(&str, &[&str]); 35] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
