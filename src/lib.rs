@@ -56,6 +56,7 @@ pub mod shown;
 mod shutdown;
 pub mod signature;
 pub mod source;
+pub mod sql;
 pub mod store;
 mod supervisor;
 pub mod sync;

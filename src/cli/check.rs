@@ -22,6 +22,7 @@ use crate::{
     function::{Diagnostic, Tree},
     node::source,
     source::git,
+    sql,
     sync::{
         check::Checker,
         fallback::{GoodTree, fall_back},
@@ -98,6 +99,7 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     let mut snapshot = runtime.block_on(source::read(config))?;
     // Whoever runs a command means what is saved now.
     snapshot.unsettled.clear();
+    snapshot.problems.extend(sql::check_files(&config.databases, &snapshot.tree));
     let engine = Arc::new(Engine::new(config.limits.clone()));
     let mut checker = Checker::new(engine.clone());
     let files = snapshot.tree.len();

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::{
     Config, Fault,
+    databases::{self, DatabasesFile},
     executor::ExecutorFile,
     journal::{JournalFile, RetentionFile},
     kv::KvFile,
@@ -21,6 +22,7 @@ use crate::{
         limits::{DEFAULT_FILE_SIZE, LimitOverrides},
         within::Within,
     },
+    sql::DatabaseSettings,
     vault::KeySource,
 };
 
@@ -32,6 +34,7 @@ pub(super) struct File {
     source: SourceFile,
     previews: PreviewsFile,
     database: DatabaseFile,
+    databases: DatabasesFile,
     server: ServerFile,
     cors: Option<Cors>,
     metrics: MetricsFile,
@@ -66,8 +69,13 @@ impl File {
         self.previews.validate()
     }
 
+    /// Returns how the databases of users are set up.
+    pub(super) fn databases(&self) -> Result<Vec<DatabaseSettings>, Fault> {
+        databases::resolve(&self.databases, |name| std::env::var(name).ok())
+    }
+
     /// Returns the configuration, in which paths are relative to the file's folder.
-    pub(super) fn resolve(self, folder: &Path) -> Config {
+    pub(super) fn resolve(self, folder: &Path, databases: Vec<DatabaseSettings>) -> Config {
         let limits = LimitPolicy {
             default: Limits::DEFAULT.with(&self.limits),
             ceiling: Limits::CEILING.with(&self.ceilings),
@@ -78,6 +86,7 @@ impl File {
             source: self.source.resolve(folder, &limits, self.previews.branches(), self.previews.host()),
             data: folder.join(self.data.unwrap_or_else(|| ".picloud".into())),
             database_url: self.database.url.unwrap_or_else(|| "sqlite".into()),
+            databases,
             limits,
             executor: self.executor.resolve(),
             grace: self.server.grace(),

@@ -1,6 +1,7 @@
 //! `picloud.toml`, the environment and the flags, read once at the start and resolved into what each part needs.
 
 mod address;
+mod databases;
 mod executor;
 mod fault;
 mod file;
@@ -42,6 +43,7 @@ use crate::{
     outbound::OutboundSettings,
     runner::{CapturePolicy, RecordPolicy},
     secret::Secret,
+    sql::DatabaseSettings,
     store::{JournalSettings, KvLimits, Retention, Store},
     trace,
     vault::KeySource,
@@ -79,6 +81,8 @@ pub struct Config {
     pub data: PathBuf,
     /// `sqlite` (a file in `data`), `sqlite:PATH`, or `postgres://…`. May hold a password: never shown.
     pub database_url: String,
+    /// The databases that scripts may use.
+    pub databases: Vec<DatabaseSettings>,
     /// What a run may use.
     pub limits: LimitPolicy,
     /// How functions run.
@@ -113,7 +117,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        File::default().resolve(Path::new(""))
+        File::default().resolve(Path::new(""), Vec::new())
     }
 }
 
@@ -148,8 +152,8 @@ impl Config {
             let diagnostic = Diagnostic::error(path.display().to_string(), problem.message).at(text, problem.position);
             ConfigError::Wrong(Box::new(diagnostic.maybe_hint(problem.hint)))
         })?;
-        file.validate().map_err(|fault| fault.at(path, text, &[]))?;
-        Ok(file.resolve(path.parent().unwrap_or(Path::new(""))))
+        let databases = file.validate().and_then(|()| file.databases()).map_err(|fault| fault.at(path, text, &[]))?;
+        Ok(file.resolve(path.parent().unwrap_or(Path::new("")), databases))
     }
 
     fn validate(&self) -> Result<(), Fault> {

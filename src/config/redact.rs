@@ -13,7 +13,12 @@ const URLS: [(&str, &str); 4] = [("database", "url"), ("source", "repository"), 
 
 /// Returns whether the value of `section.key` may hold a secret.
 pub fn may_hold_secret(key: &str) -> bool {
-    SECRETS.iter().chain(&URLS).any(|known| key.split_once('.') == Some(*known))
+    is_url_of_database(key) || SECRETS.iter().chain(&URLS).any(|known| key.split_once('.') == Some(*known))
+}
+
+/// Returns whether this is the URL of a database that scripts use: `databases.NAME.url`.
+fn is_url_of_database(key: &str) -> bool {
+    key.strip_prefix("databases.").and_then(|rest| rest.split_once('.')).is_some_and(|(_, key)| key == "url")
 }
 
 /// Settings without secrets.
@@ -36,18 +41,28 @@ pub fn without_secrets(text: &str) -> Option<RedactedFile> {
     }
     for (section, key) in URLS {
         let Some(section_table) = table.get_mut(section).and_then(Value::as_table_mut) else { continue };
-        let Some(url) = section_table.get(key).and_then(Value::as_str) else { continue };
-        let kept = open_part(url);
-        if kept.as_deref() == Some(url) {
-            continue;
-        }
-        match kept {
-            Some(kept) => drop(section_table.insert(key.into(), kept.into())),
-            None => drop(section_table.remove(key)),
-        }
-        left_out.push(format!("{section}.{key}"));
+        redact_url(section_table, key, &format!("{section}.{key}"), &mut left_out);
+    }
+    let databases = table.get_mut("databases").and_then(Value::as_table_mut);
+    for (name, section) in databases.into_iter().flatten() {
+        let Some(section_table) = section.as_table_mut() else { continue };
+        redact_url(section_table, "url", &format!("databases.{name}.url"), &mut left_out);
     }
     Some(RedactedFile { text: toml::to_string(&table).ok()?, left_out })
+}
+
+/// Takes the password out of a URL, or leaves the URL out.
+fn redact_url(section: &mut Table, key: &str, name: &str, left_out: &mut Vec<String>) {
+    let Some(url) = section.get(key).and_then(Value::as_str) else { return };
+    let kept = open_part(url);
+    if kept.as_deref() == Some(url) {
+        return;
+    }
+    match kept {
+        Some(kept) => drop(section.insert(key.into(), kept.into())),
+        None => drop(section.remove(key)),
+    }
+    left_out.push(name.into());
 }
 
 /// Returns a URL without a password; for the web without a user, too, who may be a token. None: it is not clear what is one.
@@ -89,6 +104,14 @@ mod tests {
         assert_eq!(kept.left_out, ["source.token", "source.webhook_secret", "database.url", "source.repository"]);
         assert_eq!(without_secrets("source = { token = \"sesame\" }").unwrap().text, "[source]\n");
         assert_eq!(without_secrets("[source"), None);
+    }
+
+    #[test]
+    fn the_password_of_a_user_s_database_stays_behind() {
+        let kept = without_secrets("[databases.app]\nurl = \"postgres://ann:sesame@db/app\"\nmax_rows = 5\n").unwrap();
+        assert_eq!(kept.text, "[databases.app]\nmax_rows = 5\nurl = \"postgres://ann@db/app\"\n");
+        assert_eq!(kept.left_out, ["databases.app.url"]);
+        assert!(may_hold_secret("databases.app.url") && !may_hold_secret("databases.app.max_rows"));
     }
 
     #[test]

@@ -11,6 +11,9 @@ pub const ENDING: &str = ".rhai";
 pub const GUARD: &str = "_middleware.rhai";
 /// The same without its ending.
 pub const GUARD_STEM: &str = "_middleware";
+/// The folder with the migrations of databases, and how the names of those end.
+pub const MIGRATIONS: &str = "_sql";
+const MIGRATION_ENDING: &str = ".sql";
 /// The one folder that is looked into although its name begins with a dot.
 pub const WELL_KNOWN: &str = ".well-known";
 
@@ -26,12 +29,17 @@ pub enum Role {
     Module,
     /// It tests other files.
     Test,
+    /// It changes the tables of a database, once.
+    Migration,
 }
 
 impl Role {
     /// Returns the role of the file at this path below the root. None: PiCloud ignores the file.
     pub fn of(path: &str) -> Option<Self> {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        if is_migration(path) {
+            return Some(Self::Migration);
+        }
         let stem = file.strip_suffix(ENDING)?;
         if file.starts_with('.') || is_ignored(folder) {
             return None;
@@ -53,8 +61,20 @@ impl fmt::Display for Role {
             Self::Guard => "guard",
             Self::Module => "module",
             Self::Test => "test",
+            Self::Migration => "migration",
         })
     }
+}
+
+/// Returns whether the file at this path is a migration, rightly named or not.
+fn is_migration(path: &str) -> bool {
+    let below = path.strip_prefix(MIGRATIONS).and_then(|rest| rest.strip_prefix('/'));
+    below.is_some_and(|below| below.ends_with(MIGRATION_ENDING) && !below.split('/').any(|name| name.starts_with('.')))
+}
+
+/// Returns whether sources read the file at this path: it is named as one of ours.
+pub fn is_source_file(path: &str) -> bool {
+    path.ends_with(ENDING) || is_migration(path)
 }
 
 /// Returns whether a folder, or one that it lies in, holds modules: nothing is routed there, and nothing is guarded.
@@ -85,7 +105,7 @@ mod tests {
 
     #[test]
     fn every_file_has_the_role_that_the_contract_gives_it() {
-        use Role::{Function, Guard, Module, Test};
+        use Role::{Function, Guard, Migration, Module, Test};
         for (path, role) in [
             ("index.rhai", Some(Function)),
             ("a/(b)/c.put.rhai", Some(Function)),
@@ -106,6 +126,13 @@ mod tests {
             ("x.test.get.rhai", Some(Function)),
             (".well-known/x.rhai", Some(Function)),
             ("(site)/.well-known/x.rhai", Some(Function)),
+            ("_sql/app/0001_first.sql", Some(Migration)),
+            ("_sql/wrong.sql", Some(Migration)),
+            ("_sql/app/helper.rhai", Some(Module)),
+            ("_sql/app/.x.sql", None),
+            ("a/_sql/app/0001_first.sql", None),
+            ("x.sql", None),
+            ("_sqlx/app/0001_first.sql", None),
             (".well-known.rhai", None),
             ("a/.well-known/x.rhai", None),
             (".well-known/.git/x.rhai", None),

@@ -15,6 +15,7 @@ use crate::{
     id::{Ids, NodeNumber},
     live::Live,
     runner::{Recorder, Runner},
+    sql::UserDatabases,
     store::journal::Journal,
     trace::{self, Tracer},
     vault::{Vault, dot_env::DotEnv},
@@ -32,6 +33,8 @@ pub struct Base {
     pub journal: Journal,
     /// Keeps secrets.
     pub vault: Vault,
+    /// Databases that scripts use.
+    pub databases: Arc<UserDatabases>,
     /// Compiles functions.
     pub engine: Arc<Engine>,
     /// Runs functions.
@@ -57,6 +60,7 @@ impl Base {
             runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone())),
             ids,
             live: Arc::new(Live::default()),
+            databases: Arc::new(UserDatabases::new(&config.databases, &config.data)),
             executor,
             tracer,
             clock,

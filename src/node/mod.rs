@@ -103,6 +103,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
             executor: base.executor.clone(),
             store: store.clone(),
             live: base.live.clone(),
+            migrations: base.databases.clone(),
             ids: base.ids.clone(),
             stack_bytes: config.executor.stack_bytes,
         },

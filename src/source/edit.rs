@@ -6,8 +6,8 @@ use std::{
     io::{self, ErrorKind},
 };
 
-use super::names::{MAX_DEPTH, is_function_file, is_skipped};
-use crate::function::{Content, Diagnostic, FilePath, Revision};
+use super::names::{MAX_DEPTH, is_skipped};
+use crate::function::{Content, Diagnostic, FilePath, Revision, role::is_source_file};
 
 /// Longest name of a file or folder that file systems take, in bytes.
 const MAX_NAME_BYTES: usize = 255;
@@ -110,8 +110,11 @@ pub fn path_problem(path: &str) -> Option<Diagnostic> {
             );
         }
     }
-    if !is_function_file(OsStr::new(path)) {
-        return problem("the file does not end in `.rhai`".into(), "only such files are read");
+    if !is_source_file(path) {
+        return problem(
+            "the file does not end in `.rhai`".into(),
+            "only such files are read, and migrations: `_sql/DATABASE/0001_first.sql`",
+        );
     }
     None
 }
@@ -124,7 +127,9 @@ mod tests {
     fn a_path_stays_below_the_root_and_is_one_that_is_read() {
         let long = format!("{}.rhai", "x".repeat(MAX_NAME_BYTES - 5));
         let deep = format!("{}x.rhai", "a/".repeat(MAX_DEPTH));
-        for path in ["a.rhai", "users/[id].get.rhai", "_lib/x.rhai", ".well-known/a.rhai", "a b/ä.rhai", &long, &deep] {
+        for path in
+            ["a.rhai", "users/[id].get.rhai", "_lib/x.rhai", "_sql/app/0001_a.sql", ".well-known/a.rhai", "a b/ä.rhai", &long, &deep]
+        {
             assert_eq!(path_problem(path), None, "{path}");
             assert!(crate::source::names::is_read(path), "{path}");
         }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
 
-use crate::function::role::{ENDING, WELL_KNOWN};
+use crate::function::role::{ENDING, WELL_KNOWN, is_source_file};
 
 /// Deepest folder that a source reads, so that a mistake with links ends.
 pub const MAX_DEPTH: usize = 32;
@@ -13,20 +13,15 @@ pub const MAX_ENTRIES: usize = 200_000;
 /// The words that `git mergetool` puts into the names of its copies: `x_BASE_1234.rhai`.
 const MERGETOOL: [&str; 4] = ["BASE", "LOCAL", "REMOTE", "BACKUP"];
 
-/// Returns whether a name ends as that of a function file.
-pub fn is_function_file(name: &OsStr) -> bool {
-    name.as_bytes().ends_with(ENDING.as_bytes())
-}
-
 /// Returns whether a name belongs to editors, version control, mounts or other tools (`.git`, `..data`, `.x.swp`, `x~`), not to us.
 pub fn is_skipped(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     (bytes.starts_with(b".") && bytes != WELL_KNOWN.as_bytes()) || bytes.ends_with(b"~") || name.to_str().is_some_and(is_leftover)
 }
 
-/// Returns whether a source that has this file reads it: a `.rhai` file, with nothing on the way that is skipped.
+/// Returns whether a source that has this file reads it: it is named as one of ours, with nothing on the way that is skipped.
 pub fn is_read(path: &str) -> bool {
-    is_function_file(OsStr::new(path)) && !path.split('/').any(|name| is_skipped(OsStr::new(name)))
+    is_source_file(path) && !path.split('/').any(|name| is_skipped(OsStr::new(name)))
 }
 
 /// Returns whether a tool has left this beside a function: it holds old or half of the text, and nobody means it to be served.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     blocking,
+    capability::sql::Migrations,
     deployment::{Following, Snapshot},
     engine::{CancelFlag, Engine, memory},
     function::Tree,
@@ -31,6 +32,7 @@ const NICENESS: i32 = 10;
 #[derive(Clone)]
 pub(super) struct LiveChecker {
     pub engine: Arc<Engine>,
+    pub migrations: Arc<dyn Migrations>,
     pub checker: Arc<Mutex<Checker>>,
     /// The live tree.
     pub tree: Arc<Tree>,
@@ -53,15 +55,20 @@ pub(super) struct SideCheck {
 
 impl LiveChecker {
     /// Finds what of a directory's state can go live.
-    pub async fn fall_back(&self, snapshot: Snapshot) -> GoodTree {
+    pub async fn fall_back(&self, mut snapshot: Snapshot) -> GoodTree {
+        self.without_unsettled_migrations(&mut snapshot);
+        snapshot.problems.extend(self.check_migrations(&snapshot.tree).await);
         let live = self.tree.clone();
         self.on_checker(move |checker| fall_back(checker, snapshot, &live)).await
     }
 
     /// Checks a tree beside what is live.
     pub async fn check(&self, tree: &Arc<Tree>) -> Report {
-        let tree = tree.clone();
-        self.on_checker(move |checker| checker.check(&tree)).await
+        let checked = tree.clone();
+        let mut report = self.on_checker(move |checker| checker.check(&checked)).await;
+        report.diagnostics.extend(self.check_migrations(tree).await);
+        report.diagnostics.sort();
+        report
     }
 
     /// Checks a tree that is not to be compared with what is live. What is compiled stays while the checker does.

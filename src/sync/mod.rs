@@ -12,6 +12,7 @@ pub mod earlier;
 pub mod fallback;
 mod following;
 mod live_checker;
+mod migrations;
 pub mod orders;
 pub mod pin;
 mod previews;
@@ -38,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     audit::Actor,
-    clock::monotonic,
+    capability::sql::Migrations,
     deployment::{Cause, Deployment, Following, Snapshot},
     engine::Engine,
     executor::SharedExecutor,
@@ -68,6 +69,8 @@ pub struct SyncParts {
     pub store: watch::Receiver<Option<Store>>,
     /// The table that requests meet.
     pub live: Arc<Live>,
+    /// Changes the tables of databases that scripts use.
+    pub migrations: Arc<dyn Migrations>,
     /// Makes deployment ids.
     pub ids: Arc<Ids>,
     /// Stack for compiling and for running modules, in bytes.
@@ -92,6 +95,8 @@ pub struct Sync {
     unrecorded: Option<Deployment>,
     /// The words of operators about following the source.
     following: Following,
+    /// Whether the migrations of the live tree are applied, as far as this node knows.
+    is_migrated: bool,
     /// Answers those who only ask.
     background: Background,
 }
@@ -111,6 +116,7 @@ impl Sync {
             decided: None,
             unrecorded: None,
             following: Following::default(),
+            is_migrated: false,
             background: Background::new(),
         }
     }
@@ -119,6 +125,7 @@ impl Sync {
     fn live_checker(&self) -> LiveChecker {
         LiveChecker {
             engine: self.parts.engine.clone(),
+            migrations: self.parts.migrations.clone(),
             checker: self.checker.clone(),
             tree: self.tree.clone(),
             functions: self.functions.clone(),
@@ -167,7 +174,6 @@ impl Sync {
 
     /// The same after somebody has changed it through this node.
     async fn sync_after(&mut self, cause: Cause, change: Option<NodeEdit<'_>>) -> Done {
-        let began = monotonic();
         self.record_what_is_live().await;
         let checked_us = self.parts.ids.now_us();
         self.parts.live.set_status(|status| status.checked_us = Some(checked_us));
@@ -198,7 +204,14 @@ impl Sync {
             self.show_files(Arc::new(snapshot.tree));
             return Done::Decided;
         }
-        let proposal = self.live_checker().propose(snapshot, began).await;
+        let proposal = match self.propose(snapshot).await {
+            Ok(proposal) => proposal,
+            Err(error) => {
+                self.tell_unmigrated(&error);
+                self.keep().await;
+                return Done::WaitsForStore;
+            }
+        };
         self.wanted = Some(proposal.wanted());
         let (wanted, is_refused) = (proposal.good.wanted.clone(), proposal.is_refused);
         let done = self.deploy(cause, change.map(|change| change.by), proposal).await;
@@ -250,6 +263,6 @@ fn whole(tree: &Tree) -> Snapshot {
 enum Done {
     /// It is live, refused, or nothing new.
     Decided,
-    /// It will be live when the database has recorded it.
+    /// It will be live when a database answers: the store, which records it, or one that it has migrations for.
     WaitsForStore,
 }

@@ -6,6 +6,7 @@ use super::{
     Sync,
     diff::tree::TreeDiff,
     fallback::GoodTree,
+    migrations,
     orders::{
         error::OrderError,
         rollback::{Rollback, RollbackOutcome},
@@ -31,7 +32,9 @@ impl Sync {
             Some(key) => store.find_deployment(key).await?,
             None => self.before(&store).await?,
         };
-        let tree = Arc::new(store.tree_of(to.id).await?.unwrap_or_default());
+        let earlier = store.tree_of(to.id).await?.unwrap_or_default();
+        let kept_migrations = migrations::kept_note(&earlier, &self.tree);
+        let tree = Arc::new(migrations::keep(earlier, &self.tree));
         let files = differences(&self.tree, &tree);
         if files.is_empty() {
             return Err(OrderError::AlreadyLive(to.id));
@@ -52,7 +55,7 @@ impl Sync {
         let following = Following { pin: Some(self.pin(&rollback, to.id, &tree)), ..self.following.clone() };
         let (wanted, diagnostics) = (Arc::new(held.tree.clone()), report.diagnostics.clone());
         let good = GoodTree { wanted, tree: tree.clone(), diagnostics, report, broken: Vec::new() };
-        let deployment = Deployment { took_us: began.elapsed().as_micros() as i64, ..self.back_to(&to, &rollback, &good) };
+        let deployment = Deployment { took_us: began.elapsed().as_micros() as i64, ..self.back_to(&to, &rollback, kept_migrations, &good) };
         let changes = Changes {
             files: files.into_iter().map(|path| (path.clone(), tree.get(&path).cloned())).collect(),
             functions: self.new_functions(&good),
@@ -87,14 +90,16 @@ impl Sync {
     }
 
     /// Makes the deployment of a rollback. Nobody knows yet how long it takes.
-    fn back_to(&self, to: &Deployment, rollback: &Rollback, good: &GoodTree) -> Deployment {
+    fn back_to(&self, to: &Deployment, rollback: &Rollback, kept_migrations: Option<String>, good: &GoodTree) -> Deployment {
+        let said: Vec<String> = rollback.reason.iter().cloned().chain(kept_migrations).collect();
+        let reason = (!said.is_empty()).then(|| said.join("; "));
         Deployment {
             id: DeploymentId(self.parts.ids.next()),
             revision: to.revision.clone(),
             cause: Cause::Rollback,
             by: Some(rollback.by.clone()),
             pushed_by: None,
-            note: Some(Deployment::note_of_rollback(to.id, rollback.reason.as_deref())),
+            note: Some(Deployment::note_of_rollback(to.id, reason.as_deref())),
             status: DeploymentStatus::Live,
             diagnostics: good.diagnostics.clone(),
             changes: self.changes(good),
@@ -152,7 +157,7 @@ impl Sync {
             };
             let Some(before) = before? else { break };
             let tree = store.tree_of(before.id).await?.unwrap_or_default();
-            if tree != *self.tree {
+            if migrations::keep(tree, &self.tree) != *self.tree {
                 return Ok(before);
             }
             last = before;

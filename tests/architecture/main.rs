@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 35] = [
+const MAY_USE: [(&str, &[&str]); 36] = [
     ("blocking", &[]),
     ("clock", &[]),
     ("hex", &[]),
@@ -33,11 +33,29 @@ const MAY_USE: [(&str, &[&str]); 35] = [
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
+    ("sql", &["blocking", "capability", "clock", "function", "secret"]),
     ("executor", &["blocking", "engine", "execution", "function"]),
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
-    ("sync", &["audit", "blocking", "clock", "deployment", "engine", "executor", "function", "id", "live", "shown", "source", "store"]),
+    (
+        "sync",
+        &[
+            "audit",
+            "blocking",
+            "capability",
+            "clock",
+            "deployment",
+            "engine",
+            "executor",
+            "function",
+            "id",
+            "live",
+            "shown",
+            "source",
+            "store",
+        ],
+    ),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
     ("api", &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "store", "sync", "vault"]),
     (
@@ -66,7 +84,7 @@ const MAY_USE: [(&str, &[&str]); 35] = [
             "vault",
         ],
     ),
-    ("config", &["executor", "function", "http", "network", "outbound", "runner", "secret", "source", "store", "trace", "vault"]),
+    ("config", &["executor", "function", "http", "network", "outbound", "runner", "secret", "source", "sql", "store", "trace", "vault"]),
     ("backup", &["clock", "config", "hex", "source", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
@@ -90,6 +108,7 @@ const MAY_USE: [(&str, &[&str]); 35] = [
             "runner",
             "shutdown",
             "source",
+            "sql",
             "store",
             "supervisor",
             "sync",
@@ -119,6 +138,7 @@ const MAY_USE: [(&str, &[&str]); 35] = [
             "node",
             "shown",
             "source",
+            "sql",
             "store",
             "sync",
             "user",
@@ -131,7 +151,8 @@ const MAY_USE: [(&str, &[&str]); 35] = [
 /// Crates that only these files and folders may name.
 const ONLY_IN: [(&str, &[&str]); 11] = [
     ("rhai::", &["engine"]),
-    ("sqlx::", &["store"]),
+    ("sqlx::", &["store", "sql"]),
+    ("rusqlite::", &["sql/sqlite"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
     ("tar::", &["backup", "source/tarball"]),
@@ -230,7 +251,7 @@ fn only_the_executor_runs_programs() {
 }
 
 /// Seams whose implementations the node chooses.
-const SEAMS: [&str; 6] = ["Source", "PushTarget", "GitBackend", "Executor", "HttpClient", "KeyValue"];
+const SEAMS: [&str; 7] = ["Source", "PushTarget", "GitBackend", "Executor", "HttpClient", "KeyValue", "Databases"];
 
 #[test]
 fn only_the_node_names_implementations() {

@@ -1,4 +1,4 @@
-//! The store and its journal, on SQLite and on Postgres, through their public edge; and what is kept of a node: backups.
+//! The store and its journal, databases of users, and what is kept of a node: backups. On SQLite and on Postgres, through their public edge.
 
 mod audit;
 mod backup;
@@ -13,4 +13,5 @@ mod limits;
 mod opening;
 mod recording;
 mod secrets;
+mod sql;
 mod tokens;

@@ -5,4 +5,5 @@ mod earlier;
 mod git;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod migrations;
 mod rollback;

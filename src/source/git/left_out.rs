@@ -12,8 +12,8 @@ use git2::Repository;
 
 use super::mode::{LINK, SUBMODULE};
 use crate::{
-    function::{Diagnostic, FilePath},
-    source::names::{is_function_file, is_skipped},
+    function::{Diagnostic, FilePath, role::is_source_file},
+    source::names::is_skipped,
 };
 
 /// Says what an entry of a commit is that is no folder.
@@ -71,7 +71,7 @@ fn warnings(folder: &Path) -> Option<Vec<Diagnostic>> {
             let from = root.join(path.parent()?);
             Some(target(&from, link.as_os_str().as_bytes()).is_none() || folder.join(&path).is_dir())
         };
-        let matters = mode == SUBMODULE || is_function_file(path.file_name()?) || leads_to_folder()?;
+        let matters = mode == SUBMODULE || is_source_file(&path.to_string_lossy()) || leads_to_folder()?;
         matters.then(|| warning(path.to_string_lossy().into(), mode))
     });
     Some(warned.collect())

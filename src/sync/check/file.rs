@@ -38,7 +38,8 @@ pub(super) fn check_file(
     let (role, (file_route, diagnostics)) = (Role::of(path), check_path(path));
     let mut report = FileReport { diagnostics, ..FileReport::default() };
     report.diagnostics.extend(stray(path, |other| tree.contains_key(other)));
-    if role.is_none() || (role == Some(Role::Function) && file_route.is_none()) {
+    // Migrations are checked together, by their databases.
+    if matches!(role, None | Some(Role::Migration)) || (role == Some(Role::Function) && file_route.is_none()) {
         return report;
     }
     // Somebody has made it, and written nothing yet.

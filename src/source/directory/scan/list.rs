@@ -18,10 +18,10 @@ use super::{
     root::{Root, enter},
 };
 use crate::{
-    function::{FilePath, route::stray::stray},
+    function::{FilePath, role::is_source_file, route::stray::stray},
     source::{
         directory::fault::FileFault,
-        names::{MAX_DEPTH, MAX_ENTRIES, is_function_file, is_skipped},
+        names::{MAX_DEPTH, MAX_ENTRIES, is_skipped},
     },
 };
 
@@ -108,7 +108,8 @@ impl Walk<'_> {
             FileType::Unknown => fs::symlink_metadata(&real).map_or(kind, |metadata| FileType::from_raw_mode(metadata.mode())),
             kind => kind,
         };
-        let may_be_read = is_function_file(name) || matches!(kind, FileType::Directory | FileType::Symlink);
+        let is_ours = is_source_file(&path);
+        let may_be_read = is_ours || matches!(kind, FileType::Directory | FileType::Symlink);
         if is_skipped(name) || !may_be_read {
             if kind != FileType::Directory && stray(&path, |_| false).is_some() {
                 self.listing.strays.push(path);
@@ -119,10 +120,10 @@ impl Walk<'_> {
         self.listing.has_links |= is_link;
         match kind_of(&self.root.real, &real, self.max_file_bytes) {
             PathKind::Missing => {}
-            PathKind::File(_) if !is_function_file(name) => {}
+            PathKind::File(_) if !is_ours => {}
             // A link that is not named like a function and leads to no folder is somebody else's.
-            PathKind::Fault(FileFault::TooLarge { .. } | FileFault::Dangling { .. } | FileFault::NoFile) if !is_function_file(name) => {}
-            PathKind::Fault(FileFault::LeavesRoot { target }) if !is_function_file(name) && !target.is_dir() => {}
+            PathKind::Fault(FileFault::TooLarge { .. } | FileFault::Dangling { .. } | FileFault::NoFile) if !is_ours => {}
+            PathKind::Fault(FileFault::LeavesRoot { target }) if !is_ours && !target.is_dir() => {}
             _ if name.to_str().is_none() => self.close(path, FileFault::NotUtf8),
             PathKind::Folder(real) if is_link && self.trail.iter().any(|way| way.starts_with(&real)) => self.close(path, FileFault::Circle),
             PathKind::Folder(real) => self.subfolder(real, path, depth + 1),

@@ -6,14 +6,14 @@ use git2::{ObjectType, Oid};
 
 use super::Reader;
 use crate::{
-    function::{Content, Diagnostic, FilePath, Tree, diagnostic::near_miss, route::stray::stray},
+    function::{Content, Diagnostic, FilePath, Tree, diagnostic::near_miss, role::is_source_file, route::stray::stray},
     source::{
         git::{
             left_out,
             mode::{FOLDER, LINK, SUBMODULE},
             objects::Objects,
         },
-        names::{MAX_DEPTH, MAX_ENTRIES, is_function_file, is_skipped},
+        names::{MAX_DEPTH, MAX_ENTRIES, is_skipped},
     },
 };
 
@@ -110,7 +110,8 @@ impl<'a> Walk<'a> {
             }
             let name = entry.name_bytes();
             let (mode, os_name) = (entry.filemode(), OsStr::from_bytes(name));
-            let is_read = is_function_file(os_name) || mode == FOLDER;
+            let path: FilePath = format!("{above}{}", String::from_utf8_lossy(name)).into();
+            let is_read = is_source_file(&path) || mode == FOLDER;
             if is_skipped(os_name) || !is_read {
                 let path = std::str::from_utf8(name).ok().map(|name| format!("{above}{name}"));
                 self.strays.extend(path.filter(|path| stray(path, |_| false).is_some()));
@@ -118,7 +119,6 @@ impl<'a> Walk<'a> {
             if is_skipped(os_name) {
                 continue;
             }
-            let path: FilePath = format!("{above}{}", String::from_utf8_lossy(name)).into();
             if !is_read {
                 if mode == SUBMODULE || (mode == LINK && self.leads_to_folder(above, entry.id())?) {
                     self.problems.push(left_out::warning(path, mode));
