@@ -3,7 +3,7 @@
 use std::{path::Path, str::FromStr, sync::Arc, time::Duration};
 
 use picloud::{
-    capability::kv::{Add, Key, KeyValue, Set, SetOutcome},
+    capability::kv::{Add, Key, KeyValue, Set, SetResult},
     clock::{SystemClock, monotonic},
     function::grants::kv::Namespace,
     store::{KvLimits, Store, kv::StoredKeyValue},
@@ -32,7 +32,7 @@ pub async fn measure(database: &str, url: &str) {
 
     on_tasks(database, "kv set", SETS, |task, number| {
         let (kv, namespace, key) = (kv.clone(), namespace.clone(), at((task * SETS + number) % KEYS));
-        async move { assert!(matches!(kv.set(&namespace, &key, set()).await, Ok(SetOutcome::Done(_)))) }
+        async move { assert!(matches!(kv.set(&namespace, &key, set()).await, Ok(SetResult::Done(_)))) }
     })
     .await;
     on_tasks(database, "kv get", GETS, |task, number| {
@@ -86,7 +86,7 @@ macro_rules! plain {
             async move {
                 let upsert =
                     "INSERT INTO plain (name, content) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET content = excluded.content";
-                drop(sqlx::query(upsert).bind(key).bind(VALUE).execute(&writer).await.expect("it is written"));
+                sqlx::query(upsert).bind(key).bind(VALUE).execute(&writer).await.expect("it is written");
             }
         })
         .await;

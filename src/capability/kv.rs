@@ -26,7 +26,7 @@ pub trait KeyValue: Send + Sync {
     async fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Entry>, KvError>;
 
     /// Keeps a value under a key, if the key has the version that is wanted.
-    async fn set(&self, namespace: &Namespace, key: &Key, set: Set) -> Result<SetOutcome, KvError>;
+    async fn set(&self, namespace: &Namespace, key: &Key, set: Set) -> Result<SetResult, KvError>;
 
     /// Adds to the number under a key, and returns the sum. A key that is not there counts as 0.
     async fn add(&self, namespace: &Namespace, key: &Key, add: Add) -> Result<i64, KvError>;
@@ -61,7 +61,7 @@ pub struct Add {
 /// How [`KeyValue::set`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum SetOutcome {
+pub enum SetResult {
     /// The value is kept, and this is the key's version now.
     Done(u64),
     /// The key has this version and not the one that was wanted; 0: it is not there. Nothing was changed.

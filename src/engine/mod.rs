@@ -22,14 +22,14 @@ mod room;
 mod run;
 pub mod script;
 mod syntax;
-mod value;
+pub mod value;
 mod wait;
 mod words;
 
 use std::{
     any::TypeId,
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
 };
 
 pub use body::MalformedBody;
@@ -44,6 +44,7 @@ use self::{
     program::LinkedModule,
     script::{LimitsOf, Script, ScriptKey, ScriptResult, SourceFiles},
 };
+use crate::capability::Capabilities;
 use crate::function::{Diagnostic, LimitPolicy, Limits, SharedFunction, Version};
 
 /// Compiles and runs functions. One for the whole node; cheap to clone.
@@ -52,6 +53,8 @@ pub struct Engine {
     shared: Arc<Shared>,
     /// What the check that it works for may use; none: it works for no check.
     check: Option<Arc<CheckBudget>>,
+    /// What scripts can reach; empty in a check or a command without a node.
+    capabilities: Arc<OnceLock<Capabilities>>,
 }
 
 struct Shared {
@@ -85,13 +88,18 @@ impl Engine {
             modules: Mutex::default(),
             programs: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), check: None }
+        Self { shared: Arc::new(shared), capabilities: Arc::default(), check: None }
     }
 
     /// Returns the same engine, working for a check that may use no more than this. What is known already costs nothing of it.
     #[must_use]
     pub fn within(&self, budget: Arc<CheckBudget>) -> Self {
-        Self { shared: self.shared.clone(), check: Some(budget) }
+        Self { shared: self.shared.clone(), capabilities: self.capabilities.clone(), check: Some(budget) }
+    }
+
+    /// Says what scripts can reach from now on. To be called once, before a request runs; what is said later is ignored.
+    pub fn offer(&self, capabilities: Capabilities) {
+        let _ = self.capabilities.set(capabilities);
     }
 
     /// Returns the limits that it was made for.

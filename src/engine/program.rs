@@ -1,6 +1,6 @@
 //! A function with everything that it imports, ready to run.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rhai::{Module, Shared};
 
@@ -10,6 +10,7 @@ use super::{
     module::{self, Imports},
     script::{Script, SourceFiles},
 };
+use crate::capability::Capabilities;
 use crate::function::{Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
 
 /// A function compiled, with its guards and modules.
@@ -23,6 +24,8 @@ pub struct Program {
     /// Whether one of its files could change a body that it only reads.
     pub(super) copies_body: bool,
     pub(super) class: Arc<Class>,
+    /// What the node offers, if one of its files may reach something.
+    pub(super) capabilities: Option<Arc<OnceLock<Capabilities>>>,
     /// Whether a run of it can wait for something outside. It never runs where connections are served, and never begins again.
     pub waits: bool,
     /// What is probably not meant in the files, and keeps nothing from going live.

@@ -131,6 +131,7 @@ fn read_body(invocation: &Invocation) -> Result<Option<Dynamic>, MalformedBody> 
 fn enter(program: &Program, invocation: Box<Invocation>, body: Dynamic, waiter: Option<Arc<dyn Wait>>) -> RunEngine<'_> {
     let mut run = Run::new(invocation, program.function.clone(), body, program.copies_body);
     run.waiter = waiter;
+    run.capabilities.clone_from(&program.capabilities);
     let rhai = program.class.engine_for(run.sizes(Sizes::allowed_by(&program.function.manifest.limits)));
     context::enter(run);
     module::enter(program.imports.clone());
@@ -223,6 +224,9 @@ fn run_scripts(program: &Program, rhai: &rhai::Engine) -> Evaluation {
 
 /// Runs one script, by its plan if it has one that does not give up.
 fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
+    if program.capabilities.is_some() {
+        context::with(|run| run.grants.clone_from(&script.grants));
+    }
     match script.plan().map_or(PlanOutcome::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
         PlanOutcome::Done(result) => return Ok(result),
         PlanOutcome::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),

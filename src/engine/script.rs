@@ -20,7 +20,7 @@ use super::{
     plan::{RunPlan, build::RunStage},
     syntax,
 };
-use crate::function::{Content, Diagnostic, Digest, FilePath, Limits, Role, Tree, front_matter::ScriptFile};
+use crate::function::{Content, Diagnostic, Digest, FilePath, Limits, Role, Tree, front_matter::ScriptFile, grants::Grants};
 
 /// A file that compiled.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct Script {
     pub file: FilePath,
     /// Its bytes, for the source lines of findings that come later. They are UTF-8.
     content: Content,
+    /// What its front-matter lets it reach, if anything.
+    pub grants: Option<Arc<Grants>>,
     /// What to run.
     pub ast: AST,
     /// The same, for most runs; made at the first.
@@ -92,7 +94,11 @@ impl From<Vec<Diagnostic>> for CompileError {
 
 /// Compiles one file by itself.
 fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits) -> Result<Script, CompileError> {
-    let ScriptFile { text, script, .. } = ScriptFile::read(file, content, engine.policy().file).map_err(|found| vec![*found])?;
+    let source = ScriptFile::read(file, content, engine.policy().file).map_err(|found| vec![*found])?;
+    let grants =
+        source.settings(file).and_then(|settings| settings.map(|settings| settings.grants()).transpose()).map_err(|found| vec![*found])?;
+    let grants = grants.filter(|grants| !grants.is_empty()).map(Arc::new);
+    let ScriptFile { text, script, .. } = source;
     let class = engine.class(limits).map_err(|why| CompileError::NoRoom(Box::new(why.in_file(file))))?;
     if let Some((at, message)) = lint::lists::endless(&class.rhai, &script) {
         return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
@@ -114,7 +120,7 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits)
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Script { file: file.clone(), content: content.clone(), ast, plan: OnceLock::new(), references, methods, warnings })
+    Ok(Script { file: file.clone(), content: content.clone(), grants, ast, plan: OnceLock::new(), references, methods, warnings })
 }
 
 /// A file compiled, or what is wrong with it.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Cors, grants::secret::SecretName, limits::Limits, route::Method};
+use super::{Cors, grants::Grants, limits::Limits, route::Method};
 use crate::access::Scope;
 
 /// What holds for one function: every key has its value.
@@ -24,14 +24,14 @@ pub struct Manifest {
     /// Which pages of other origins may call it; none: those that the node says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
-    /// The secrets that it may use.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub secrets: Vec<SecretName>,
+    /// What it may reach outside of itself.
+    #[serde(skip_serializing_if = "Grants::is_empty")]
+    pub grants: Grants,
 }
 
 impl Default for Manifest {
     /// What holds for a file without front-matter on a node without configuration.
     fn default() -> Self {
-        Self { description: None, methods: None, auth: None, limits: Limits::DEFAULT, capture: None, cors: None, secrets: Vec::new() }
+        Self { description: None, methods: None, auth: None, limits: Limits::DEFAULT, capture: None, cors: None, grants: Grants::default() }
     }
 }

@@ -1,12 +1,15 @@
 //! Settings as a file writes them, and the manifest that follows from them.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{
-    Cors, Diagnostic, FilePath, Manifest, Position, Role, foreign,
-    grants::secret::SecretName,
+    Cors, Diagnostic, FilePath, FunctionName, Manifest, Position, Role, foreign,
+    grants::{Grants, http::AllowList, kv::KvSection, secret::SecretName, sql::SqlGrant},
     limits::{LimitOverrides, LimitPolicy},
     quantity::{LONGEST, Span},
+    role::ENDING,
     route::Method,
     toml_text,
     within::Within,
@@ -32,10 +35,20 @@ struct Keys {
     auth: Option<Auth>,
     capture: Option<bool>,
     cors: Option<Cors>,
+    http: Option<HttpSection>,
+    kv: Option<KvSection>,
+    sql: Option<SqlGrant>,
     #[serde(default)]
     secrets: Vec<SecretName>,
     #[serde(default)]
     limits: LimitOverrides,
+}
+
+/// The section `[http]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpSection {
+    allow: AllowList,
 }
 
 /// What callers must bring.
@@ -93,7 +106,7 @@ impl WrittenSettings {
 
     /// Returns what is wrong with keys that are right one by one.
     fn nonsense(&self) -> Option<Diagnostic> {
-        let Keys { methods, timeout, auth, cors, limits, .. } = &self.keys;
+        let Keys { methods, timeout, auth, cors, limits, http, kv, sql, secrets, .. } = &self.keys;
         if timeout.is_some() && limits.timeout.is_some() {
             return Some(self.error("timeout", "`timeout` is given twice".into()));
         }
@@ -105,12 +118,32 @@ impl WrittenSettings {
             let error = self.error("methods", "`methods` is empty: the function would never answer".into());
             return Some(error.hint("leave `methods` out to answer any method"));
         }
+        let of_scripts = [("http", http.is_some()), ("kv", kv.is_some()), ("sql", sql.is_some()), ("secrets", !secrets.is_empty())];
+        if Role::of(&self.file) == Some(Role::Module)
+            && let Some((key, _)) = of_scripts.into_iter().find(|(_, is_there)| *is_there)
+        {
+            let error = self.error(key, format!("`{key}` is for functions and guards, and this file is a module"));
+            return Some(error.hint("write it into each function that imports the module and is to use it"));
+        }
         // Above all in a guard it would look as if it did something.
         let of_functions = [("auth", auth.is_some()), ("cors", cors.is_some())];
         let (key, _) = of_functions.into_iter().find(|(_, is_there)| *is_there)?;
         matches!(Role::of(&self.file), Some(Role::Guard | Role::Module)).then(|| {
             let error = self.error(key, format!("`{key}` is for functions, and this file is none"));
             error.hint("write it into each function that it is meant for")
+        })
+    }
+
+    /// Returns what it allows its script to reach. The error says why a section cannot stand as it is.
+    pub fn grants(&self) -> Result<Grants, Box<Diagnostic>> {
+        let Keys { http, kv, sql, secrets, .. } = &self.keys;
+        let function = FunctionName::new(self.file.strip_suffix(ENDING).unwrap_or(&self.file));
+        let namespace = kv.as_ref().map(|kv| kv.namespace(&function)).transpose();
+        Ok(Grants {
+            http: http.as_ref().map(|http| Arc::new(http.allow.clone())),
+            kv: namespace.map_err(|why| Box::new(self.error("kv", why.to_string())))?,
+            sql: sql.as_ref().map(|sql| sql.database.clone()),
+            secrets: secrets.clone(),
         })
     }
 
@@ -141,7 +174,7 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         let error = own.error(key, format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
         return Err(vec![error.hint(format!("lower it, or raise `{key}` in the section `[ceilings]` of picloud.toml"))]);
     }
-    let Keys { description, methods, auth, capture, cors, secrets, .. } = &own.keys;
+    let Keys { description, methods, auth, capture, cors, .. } = &own.keys;
     Ok(Manifest {
         description: description.clone(),
         methods: methods.clone(),
@@ -149,6 +182,6 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         limits,
         capture: *capture,
         cors: cors.clone(),
-        secrets: secrets.clone(),
+        grants: own.grants().map_err(|found| vec![*found])?,
     })
 }

@@ -6,7 +6,7 @@ use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::Deserialize;
 
-pub use reserved::{Reserved, reserved};
+pub use reserved::{Reservation, reserved};
 
 /// An address, or all that begin with the same bits: `10.0.0.0/8`.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::{
 
 /// What an address is for that is not for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reserved {
+pub enum Reservation {
     /// Where clouds give their machines credentials.
     Metadata,
     /// This machine.
@@ -29,7 +29,7 @@ pub enum Reserved {
     Special,
 }
 
-impl fmt::Display for Reserved {
+impl fmt::Display for Reservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Metadata => "an address of cloud metadata",
@@ -63,10 +63,10 @@ const METADATA: [IpAddr; 11] = [
 ///
 /// An IPv4 address inside an IPv6 address is judged itself where the packets go to it: `::ffff:0:0/96`, and `64:ff9b::/96`, by which networks
 /// without IPv4 reach the rest (RFC 6052).
-pub fn reserved(address: IpAddr) -> Option<Reserved> {
+pub fn reserved(address: IpAddr) -> Option<Reservation> {
     let address = address.to_canonical();
     if METADATA.contains(&address) {
-        return Some(Reserved::Metadata);
+        return Some(Reservation::Metadata);
     }
     match address {
         IpAddr::V4(address) => reserved_v4(address.octets()),
@@ -77,40 +77,40 @@ pub fn reserved(address: IpAddr) -> Option<Reserved> {
     }
 }
 
-fn reserved_v4(octets: [u8; 4]) -> Option<Reserved> {
+fn reserved_v4(octets: [u8; 4]) -> Option<Reservation> {
     Some(match octets {
-        [127, ..] => Reserved::Loopback,
+        [127, ..] => Reservation::Loopback,
         // Linux takes 0.0.0.0 for this machine.
-        [0, ..] => Reserved::Loopback,
-        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Reserved::Private,
-        [100, 64..=127, ..] => Reserved::SharedByProvider,
-        [169, 254, ..] => Reserved::LinkLocal,
-        [224..=239, ..] => Reserved::Multicast,
+        [0, ..] => Reservation::Loopback,
+        [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Reservation::Private,
+        [100, 64..=127, ..] => Reservation::SharedByProvider,
+        [169, 254, ..] => Reservation::LinkLocal,
+        [224..=239, ..] => Reservation::Multicast,
         // Relays of 6to4.
-        [192, 88, 99, _] => Reserved::Tunnel,
-        [192, 0, 0 | 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] | [240..=255, ..] => Reserved::Special,
+        [192, 88, 99, _] => Reservation::Tunnel,
+        [192, 0, 0 | 2, _] | [198, 18..=19, ..] | [198, 51, 100, _] | [203, 0, 113, _] | [240..=255, ..] => Reservation::Special,
         _ => return None,
     })
 }
 
-fn reserved_v6(address: Ipv6Addr, segments: [u16; 8]) -> Option<Reserved> {
+fn reserved_v6(address: Ipv6Addr, segments: [u16; 8]) -> Option<Reservation> {
     Some(match segments {
-        _ if address.is_loopback() || address.is_unspecified() => Reserved::Loopback,
-        [0xfc00..=0xfdff, ..] => Reserved::Private,
-        [0xfe80..=0xfebf, ..] => Reserved::LinkLocal,
-        [0xff00..=0xffff, ..] => Reserved::Multicast,
+        _ if address.is_loopback() || address.is_unspecified() => Reservation::Loopback,
+        [0xfc00..=0xfdff, ..] => Reservation::Private,
+        [0xfe80..=0xfebf, ..] => Reservation::LinkLocal,
+        [0xff00..=0xffff, ..] => Reservation::Multicast,
         // NAT64 of a network's own, Teredo, 6to4.
-        [0x64, 0xff9b, ..] | [0x2001, 0, ..] | [0x2002, ..] => Reserved::Tunnel,
+        [0x64, 0xff9b, ..] | [0x2001, 0, ..] | [0x2002, ..] => Reservation::Tunnel,
         // Protocols (2001::/23), documentation.
-        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Reserved::Special,
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => Reservation::Special,
         [0x2000..=0x3fff, ..] => return None,
-        _ => Reserved::Special,
+        _ => Reservation::Special,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Reserved::*, *};
+    use super::{Reservation::*, *};
 
     #[test]
     fn addresses_that_are_not_for_everybody_are_known() {

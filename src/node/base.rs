@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use tokio::sync::watch;
 
 use crate::{
+    capability::Capabilities,
     clock::{SharedClock, SystemClock},
     config::Config,
     engine::Engine,
@@ -14,9 +16,10 @@ use crate::{
     },
     id::{Ids, NodeNumber},
     live::Live,
+    outbound::Outbound,
     runner::{Recorder, Runner},
     sql::UserDatabases,
-    store::journal::Journal,
+    store::{Store, journal::Journal, kv::StoredKeyValue},
     trace::{self, Tracer},
     vault::{Vault, dot_env::DotEnv},
 };
@@ -50,12 +53,12 @@ impl Base {
     pub fn new(config: &Config, number: NodeNumber) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
         let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
-        let recorder = Recorder::new(journal.clone(), config.record);
+        let vault = vault(config, &clock)?;
+        let recorder = Recorder::new(journal.clone(), config.record, vault.redactor());
         let engine = Arc::new(Engine::new(config.limits.clone()));
         let ids = Arc::new(Ids::new(clock.clone(), number));
         let executor = executor(config, &engine, &recorder);
         let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
-        let vault = vault(config, &clock)?;
         Ok(Self {
             runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone())),
             ids,
@@ -68,6 +71,18 @@ impl Base {
             vault,
             engine,
         })
+    }
+}
+
+impl Base {
+    /// Lets scripts reach what the node has.
+    pub fn offer(&self, config: &Config, store: watch::Receiver<Option<Store>>) {
+        self.engine.offer(Capabilities {
+            http: Some(Arc::new(Outbound::new(config.outbound.clone()))),
+            kv: Some(Arc::new(StoredKeyValue::new(store, self.clock.clone(), config.kv))),
+            sql: Some(self.databases.clone()),
+            secrets: Some(self.vault.secrets()),
+        });
     }
 }
 

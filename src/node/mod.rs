@@ -94,6 +94,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let mut tasks = Tasks::default();
     tasks.spawn_vital("journal", base.journal.clone().run(tasks.last.clone()));
     let store = database::reach(&config, &base, &tasks).await?;
+    base.offer(&config, store.clone());
     let OpenedSource { source, git, is_open } = OpenedSource::open(&config, &base.clock, database::remembers(&store).await).await?;
     let (sync_handle, orders) = SyncHandle::new(source.clone());
     let sync = begin_sync(

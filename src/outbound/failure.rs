@@ -2,12 +2,12 @@
 
 use std::{error::Error, io, iter};
 
-use super::{guard::Blocked, resolve::NoAddress};
+use super::{guard::BlockReason, resolve::NoAddress};
 use crate::capability::http::{ErrorKind, OutboundError};
 
 /// Says why a request to this host got no whole answer. The error below names the URL with its query, so nothing of its text is used as it is.
 pub fn explained(error: &reqwest::Error, host: &str) -> OutboundError {
-    if let Some(blocked) = find::<Blocked>(error) {
+    if let Some(blocked) = find::<BlockReason>(error) {
         return OutboundError::new(ErrorKind::Blocked, blocked.to_string());
     }
     if let Some(why) = find::<NoAddress>(error) {

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use url::{Host, Url};
 
 use crate::{
-    function::grants::http::Named,
-    network::{Network, Reserved, reserved},
+    function::grants::http::Naming,
+    network::{Network, Reservation, reserved},
 };
 
 /// Knows which addresses may be connected to: public ones, and those that the node's settings name.
@@ -17,7 +17,7 @@ pub struct Guard {
 
 /// An address that may not be connected to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Blocked {
+pub enum BlockReason {
     /// The node does not allow it.
     #[error("{} {what}, which this node does not allow; its operator can: `private = [\"{address}\"]` in the section `[outbound]` of picloud.toml", is(host, *address))]
     ByNode {
@@ -26,7 +26,7 @@ pub enum Blocked {
         /// What it led to.
         address: IpAddr,
         /// What that is.
-        what: Reserved,
+        what: Reservation,
     },
     /// The function names it by a wildcard.
     #[error("{} {what}, which an entry of `allow` with a `*` does not reach; add an entry that names `{host}`", is(host, *address))]
@@ -36,7 +36,7 @@ pub enum Blocked {
         /// What it led to.
         address: IpAddr,
         /// What that is.
-        what: Reserved,
+        what: Reservation,
     },
 }
 
@@ -54,7 +54,7 @@ impl Guard {
     }
 
     /// Refuses a URL whose host is an address that may not be connected to. Names are looked at when they are resolved.
-    pub fn check_literal(&self, url: &Url, named: Named) -> Result<(), Blocked> {
+    pub fn check_literal(&self, url: &Url, named: Naming) -> Result<(), BlockReason> {
         let host = url.host_str().unwrap_or_default();
         match url.host() {
             Some(Host::Ipv4(address)) => self.check(host, address.into(), named),
@@ -64,20 +64,20 @@ impl Guard {
     }
 
     /// Refuses an address that a host has and that may not be connected to.
-    pub fn check(&self, host: &str, address: IpAddr, named: Named) -> Result<(), Blocked> {
+    pub fn check(&self, host: &str, address: IpAddr, named: Naming) -> Result<(), BlockReason> {
         let address = address.to_canonical();
-        let Some(what) = reserved(address).or_else(|| (self.is_own)(address).then_some(Reserved::Loopback)) else { return Ok(()) };
+        let Some(what) = reserved(address).or_else(|| (self.is_own)(address).then_some(Reservation::Loopback)) else { return Ok(()) };
         let host = host.to_owned();
         match named {
-            _ if !self.allows(address, what) => Err(Blocked::ByNode { host, address, what }),
-            Named::ByWildcard => Err(Blocked::ByWildcard { host, address, what }),
-            Named::Exactly => Ok(()),
+            _ if !self.allows(address, what) => Err(BlockReason::ByNode { host, address, what }),
+            Naming::ByWildcard => Err(BlockReason::ByWildcard { host, address, what }),
+            Naming::Exactly => Ok(()),
         }
     }
 
     /// Where a cloud gives its machines credentials must be named alone. A wide network does not mean it.
-    fn allows(&self, address: IpAddr, what: Reserved) -> bool {
-        let is_meant = |network: &&Network| what != Reserved::Metadata || network.is_single();
+    fn allows(&self, address: IpAddr, what: Reservation) -> bool {
+        let is_meant = |network: &&Network| what != Reservation::Metadata || network.is_single();
         self.private.iter().filter(is_meant).any(|network| network.contains(address))
     }
 }
@@ -121,7 +121,7 @@ mod tests {
             ("fd00:ec2::254", false, true),
             ("1.2.3.4", false, true),
         ] {
-            let is_allowed = |guard: &Guard| guard.check("x", address.parse().unwrap(), Named::Exactly).is_ok();
+            let is_allowed = |guard: &Guard| guard.check("x", address.parse().unwrap(), Naming::Exactly).is_ok();
             assert_eq!((is_allowed(&closed), is_allowed(&open)), (by_closed, by_open), "{address}");
         }
     }
@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn a_wildcard_reaches_public_addresses_only() {
         let guard = guard(&["10.0.0.5"]);
-        let check = |address: &str| guard.check("db.example.org", address.parse().unwrap(), Named::ByWildcard);
+        let check = |address: &str| guard.check("db.example.org", address.parse().unwrap(), Naming::ByWildcard);
         assert_eq!(check("8.8.8.8"), Ok(()));
         let told = check("10.0.0.5").unwrap_err().to_string();
         assert!(told.starts_with("`db.example.org` is 10.0.0.5, a private address, which an entry of `allow` with a `*`"), "{told}");
@@ -139,15 +139,15 @@ mod tests {
     fn literal_addresses_are_looked_at_however_they_are_written() {
         for url in ["http://127.0.0.1", "http://127.1", "http://2130706433", "http://0x7f000001", "http://[::1]", "http://[::ffff:7f00:1]"]
         {
-            assert!(guard(&[]).check_literal(&Url::parse(url).unwrap(), Named::Exactly).is_err(), "{url}");
+            assert!(guard(&[]).check_literal(&Url::parse(url).unwrap(), Naming::Exactly).is_err(), "{url}");
         }
-        let told = guard(&[]).check_literal(&Url::parse("http://[fd00::1]").unwrap(), Named::Exactly).unwrap_err().to_string();
+        let told = guard(&[]).check_literal(&Url::parse("http://[fd00::1]").unwrap(), Naming::Exactly).unwrap_err().to_string();
         assert_eq!(
             told,
             "`[fd00::1]` is a private address, which this node does not allow; its operator can: `private = [\"fd00::1\"]` in the section \
              `[outbound]` of picloud.toml"
         );
-        assert!(guard(&[]).check_literal(&Url::parse("http://example.org").unwrap(), Named::Exactly).is_ok());
+        assert!(guard(&[]).check_literal(&Url::parse("http://example.org").unwrap(), Naming::Exactly).is_ok());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::{
     resolve::{GuardedResolver, Resolver},
     settings::OutboundSettings,
 };
-use crate::function::grants::http::Named;
+use crate::function::grants::http::Naming;
 
 /// A connection that nobody uses is closed after this time. Many servers close it after 60 s, and a request that meets that is lost.
 const IDLE: Duration = Duration::from_secs(30);
@@ -45,14 +45,14 @@ impl Pools {
                 None => builder.dns_resolver(guarded(Some((guard.clone(), named)))).build(),
             }
         };
-        Ok(Self { exact: client(Named::Exactly)?, wildcard: client(Named::ByWildcard)? })
+        Ok(Self { exact: client(Naming::Exactly)?, wildcard: client(Naming::ByWildcard)? })
     }
 
     /// Returns the client whose connections such a place may use.
-    pub fn client(&self, named: Named) -> &Client {
+    pub fn client(&self, named: Naming) -> &Client {
         match named {
-            Named::Exactly => &self.exact,
-            Named::ByWildcard => &self.wildcard,
+            Naming::Exactly => &self.exact,
+            Naming::ByWildcard => &self.wildcard,
         }
     }
 }

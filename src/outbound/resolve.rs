@@ -12,7 +12,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
 use super::guard::Guard;
-use crate::{blocking, function::grants::http::Named};
+use crate::{blocking, function::grants::http::Naming};
 
 /// Finds addresses.
 #[async_trait]
@@ -58,7 +58,7 @@ pub struct GuardedResolver {
     /// Who finds addresses.
     pub resolver: Arc<dyn Resolver>,
     /// Who looks at them; none where only the name of a proxy is asked for.
-    pub guard: Option<(Arc<Guard>, Named)>,
+    pub guard: Option<(Arc<Guard>, Naming)>,
 }
 
 impl GuardedResolver {

@@ -104,7 +104,10 @@ impl<'a> Attempt<'a> {
         // Whoever leaves from here on leaves a run, which is stopped.
         self.outcome = Some(Outcome::Cancelled);
         async move {
-            let executed = self.runner.executor.execute(version, invocation).await;
+            let mut executed = self.runner.executor.execute(version, invocation).await;
+            if let Ok(finished) = &mut executed {
+                self.runner.recorder.redact(&mut finished.execution);
+            }
             self.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
             if let Some(trace) = &mut self.trace {
                 trace.ran(&executed);

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 
 use crate::{
+    capability::redact::Redactor,
     execution::{Capture, Execution, HttpRequest, Outcome},
     function::Manifest,
     store::journal::Journal,
@@ -66,12 +67,24 @@ impl CapturePolicy {
 pub struct Recorder {
     journal: Journal,
     policy: RecordPolicy,
+    redactor: Redactor,
 }
 
 impl Recorder {
     /// Hands these executions to this journal.
-    pub fn new(journal: Journal, policy: RecordPolicy) -> Self {
-        Self { journal, policy }
+    pub fn new(journal: Journal, policy: RecordPolicy, redactor: Redactor) -> Self {
+        Self { journal, policy, redactor }
+    }
+
+    /// Takes the values of secrets out of everything that a script had said.
+    pub(super) fn redact(&self, execution: &mut Execution) {
+        let Execution { logs, failure, effects, .. } = execution;
+        logs.iter_mut().for_each(|line| self.redactor.redact_in(&mut line.message));
+        effects.iter_mut().for_each(|effect| self.redactor.redact_in(&mut effect.target));
+        if let Some(failure) = failure {
+            self.redactor.redact_in(&mut failure.message);
+            failure.calls.iter_mut().for_each(|call| self.redactor.redact_in(call));
+        }
     }
 
     /// Returns whether the journal gets this execution.
@@ -89,6 +102,7 @@ impl Recorder {
 
     /// Hands on an execution whose client left before it had an answer.
     pub fn record_abandoned(&self, mut execution: Box<Execution>) {
+        self.redact(&mut execution);
         execution.status = CLIENT_WENT_AWAY;
         self.record(execution);
     }

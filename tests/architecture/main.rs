@@ -29,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 36] = [
     ("capability", &["function", "hex", "secret"]),
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
-    ("engine", &["clock", "execution", "function", "hex", "id", "secret", "signature"]),
+    ("engine", &["capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
@@ -37,7 +37,7 @@ const MAY_USE: [(&str, &[&str]); 36] = [
     ("executor", &["blocking", "engine", "execution", "function"]),
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "shown"]),
-    ("runner", &["access", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
+    ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
     (
         "sync",
         &[
@@ -92,6 +92,8 @@ const MAY_USE: [(&str, &[&str]); 36] = [
     (
         "node",
         &[
+            "outbound",
+            "capability",
             "access",
             "blocking",
             "clock",
@@ -149,7 +151,7 @@ const MAY_USE: [(&str, &[&str]); 36] = [
 ];
 
 /// Crates that only these files and folders may name.
-const ONLY_IN: [(&str, &[&str]); 11] = [
+const ONLY_IN: [(&str, &[&str]); 12] = [
     ("rhai::", &["engine"]),
     ("sqlx::", &["store", "sql"]),
     ("rusqlite::", &["sql/sqlite"]),

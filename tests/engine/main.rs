@@ -11,3 +11,4 @@ mod kit;
 mod limits;
 mod reply;
 mod request;
+mod waiting;

@@ -148,7 +148,7 @@ impl OutboundRequest {
 
     /// Sends a value as JSON.
     pub fn json(self, value: &Value) -> Result<Self, RequestError> {
-        let mut body = Bounded(Vec::new());
+        let mut body = BodyWriter(Vec::new());
         serde_json::to_writer(&mut body, value).map_err(|_| RequestError::LargeBody)?;
         self.with_body(body.0.into(), "application/json")
     }
@@ -253,9 +253,9 @@ fn parse_method(text: &str) -> Result<Method, RequestError> {
 }
 
 /// Takes as many bytes as a body may have.
-struct Bounded(Vec<u8>);
+struct BodyWriter(Vec<u8>);
 
-impl io::Write for Bounded {
+impl io::Write for BodyWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.0.len() + bytes.len() > MAX_BODY_BYTES {
             return Err(io::ErrorKind::FileTooLarge.into());

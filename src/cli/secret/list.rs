@@ -67,7 +67,7 @@ pub async fn users_in(store: &Store, config: &Config) -> anyhow::Result<BTreeMap
     let Some((_, tree)) = store.live().await? else { return Ok(users) };
     let settings = TreeSettings::of(&config.limits, &tree);
     for file in tree.keys().filter(|file| Role::of(file) == Some(Role::Function)) {
-        for secret in settings.manifest(file).map(|manifest| &*manifest.secrets).unwrap_or_default() {
+        for secret in settings.manifest(file).map(|manifest| &*manifest.grants.secrets).unwrap_or_default() {
             users.entry(secret.clone()).or_default().extend(FunctionName::of_file(file));
         }
     }

@@ -16,14 +16,14 @@ pub struct Effects {
     pub dropped: u32,
     /// What is kept for a replay, if anything is.
     pub kept: Option<KeptResults>,
-    replayed: Option<Replayed>,
+    replayed: Option<Replay>,
     /// How the run departed from the one that it repeats, if it did.
     pub departure: Option<String>,
 }
 
 /// The results that are given again.
 #[derive(Debug)]
-struct Replayed {
+struct Replay {
     results: KeptResults,
     next: usize,
 }
@@ -37,12 +37,12 @@ pub struct EffectsMark {
 
 /// The run asks for something else than the one that it repeats.
 #[derive(Debug)]
-pub struct Departed;
+pub struct Departure;
 
 impl Effects {
     /// Begins without effects. `kept` takes results for a later replay; `replayed` are those of an earlier run, to be given again.
     pub fn new(kept: Option<KeptResults>, replayed: Option<KeptResults>) -> Self {
-        Self { kept, replayed: replayed.map(|results| Replayed { results, next: 0 }), ..Self::default() }
+        Self { kept, replayed: replayed.map(|results| Replay { results, next: 0 }), ..Self::default() }
     }
 
     /// Returns how far they are, for [`rewind`](Self::rewind). What waited is never undone, so that a mark is of results alone.
@@ -78,8 +78,8 @@ impl Effects {
     }
 
     /// Returns the result of the run that is repeated, if one is. It must have asked the same at this point.
-    pub fn again<T: DeserializeOwned>(&mut self, asked: &str, digest: &str) -> Result<Option<T>, Departed> {
-        let Some(Replayed { results, next }) = &mut self.replayed else { return Ok(None) };
+    pub fn again<T: DeserializeOwned>(&mut self, asked: &str, digest: &str) -> Result<Option<T>, Departure> {
+        let Some(Replay { results, next }) = &mut self.replayed else { return Ok(None) };
         let why = match results.get(*next) {
             Some(kept) if kept.asked == asked && kept.digest == digest => {
                 *next += 1;
@@ -96,6 +96,6 @@ impl Effects {
             None => format!("it asks `{asked}`, recorded was nothing more"),
         };
         self.departure.get_or_insert(why);
-        Err(Departed)
+        Err(Departure)
     }
 }

@@ -9,15 +9,19 @@ pub mod properties;
 mod request;
 pub mod variable;
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::RefCell,
+    sync::{Arc, OnceLock},
+};
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
 use self::{effects::Effects, log::Log};
 use super::{Wait, meter};
 use crate::{
+    capability::Capabilities,
     execution::{Invocation, LogLevel},
-    function::SharedFunction,
+    function::{SharedFunction, grants::Grants},
 };
 
 /// The name that scripts read it by.
@@ -40,6 +44,10 @@ pub struct Run {
     pub log: Log,
     /// What it did outside, if anything.
     pub effects: Option<Box<Effects>>,
+    /// What the script that runs may reach: a guard's is not its function's.
+    pub grants: Option<Arc<Grants>>,
+    /// What the node offers, where a script of this run may reach something.
+    pub capabilities: Option<Arc<OnceLock<Capabilities>>>,
     /// How it waits, if it may.
     pub waiter: Option<Arc<dyn Wait>>,
 }
@@ -47,7 +55,34 @@ pub struct Run {
 impl Run {
     /// Prepares a run; `body` is what [`super::body::read`] made of the invocation's.
     pub fn new(invocation: Box<Invocation>, function: SharedFunction, body: Dynamic, copies_body: bool) -> Self {
-        Self { invocation, function, body, copies_body, query: None, headers: None, log: Log::default(), effects: None, waiter: None }
+        Self {
+            invocation,
+            function,
+            body,
+            copies_body,
+            query: None,
+            headers: None,
+            log: Log::default(),
+            effects: None,
+            grants: None,
+            capabilities: None,
+            waiter: None,
+        }
+    }
+
+    /// Returns what the script that runs may reach.
+    pub fn grants(&self) -> Option<&Grants> {
+        self.grants.as_deref()
+    }
+
+    /// Returns what the node offers.
+    pub fn capabilities(&self) -> Option<&Capabilities> {
+        self.capabilities.as_ref()?.get()
+    }
+
+    /// Returns the header that says which trace it belongs to, if it is traced.
+    pub fn traceparent(&self) -> Option<String> {
+        self.invocation.request.headers.get("traceparent")?.to_str().ok().map(ToOwned::to_owned)
     }
 
     /// Returns what it did outside, to be added to.

@@ -1,15 +1,20 @@
 //! One call of a host function: its arguments, and the run that it is made in.
 
+use std::sync::Arc;
+
 use rhai::NativeCallContext;
 
 use super::{
     HostError, HostFunction, HostResult, Options,
     convert::{from_rhai, to_rhai},
-    value::{Closure, Map, Value},
 };
-use crate::engine::{
-    context::{self, Run},
-    meter,
+use crate::{
+    capability::secret::Secrets,
+    engine::{
+        context::{self, Run},
+        meter,
+        value::plain::{Closure, Value},
+    },
 };
 
 /// A call that a script makes.
@@ -92,11 +97,7 @@ impl<'a> Call<'a> {
 
     /// Returns an argument whose parameter takes a map, as options: each must be one of these names.
     pub fn options(&self, number: usize, names: &'static [&'static str]) -> Result<Options<'_>, HostError> {
-        static NONE: Map = Map::new();
-        match self.argument(number) {
-            Value::Map(map) => Options::new(map, names),
-            _ => Ok(Options::nothing(&NONE)),
-        }
+        Options::of(self.argument(number), names)
     }
 
     /// Makes sure that the run may hold so many bytes more. Ask before they are allocated.
@@ -110,6 +111,11 @@ impl<'a> Call<'a> {
             Standing::Given(run) => Ok(work(run)),
             Standing::OnThread(_) => context::with(work).ok_or_else(|| "it can be called only while a request runs".into()),
         }
+    }
+
+    /// Returns who knows secrets, if anybody does here.
+    pub fn secrets(&mut self) -> Option<Arc<dyn Secrets>> {
+        self.with_run(|run| run.capabilities().and_then(|all| all.secrets.clone())).ok().flatten()
     }
 
     /// Calls a closure that is an argument. Only functions that wait can: a plan calls no others.

@@ -2,8 +2,13 @@
 
 use rhai::{Array, Blob, Dynamic, EvalAltResult, FnPtr};
 
-use super::value::{Closure, Map, Object, Other, Value};
-use crate::engine::{meter, value::MAX_DEPTH};
+use crate::engine::{
+    meter,
+    value::{
+        MAX_DEPTH,
+        plain::{Closure, Map, Object, Other, Value},
+    },
+};
 
 /// A value on its way, or the error that a script sees.
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;

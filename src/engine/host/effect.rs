@@ -1,5 +1,7 @@
 //! The one way from a host function to something outside: what is asked is done, recorded, and kept for a replay, or given again in one.
 
+use std::time::Duration;
+
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
@@ -7,7 +9,7 @@ use super::{Call, HostError};
 use crate::{
     clock::{Clock as _, SystemClock},
     engine::{
-        context::effects::Departed,
+        context::effects::Departure,
         meter::{self, limits::Stop},
         value::text::cut,
         wait,
@@ -50,6 +52,19 @@ impl Ask {
     }
 }
 
+/// What was asked, as a replay compares it.
+struct Question {
+    words: String,
+    digest: String,
+}
+
+impl Question {
+    fn of(ask: &Ask) -> Self {
+        let digest = Hex(&ask.digest.clone().finalize()[..16]).to_string();
+        Self { words: format!("{} {}", ask.kind.as_str(), ask.target), digest }
+    }
+}
+
 /// What comes back from something outside. It can be kept.
 pub trait Answer: Serialize + DeserializeOwned + Send + 'static {
     /// Returns a word for how it went, and whether that is an error.
@@ -67,38 +82,68 @@ impl Call<'_> {
         work: impl Future<Output = T> + Send + 'static,
         read: impl FnOnce(&T) -> R,
     ) -> Result<R, HostError> {
-        let asked = format!("{} {}", ask.kind.as_str(), ask.target);
-        let digest = Hex(&ask.digest.finalize()[..16]).to_string();
         let began = meter::usage().duration;
-        let answer: T = match self.again(&asked, &digest)? {
+        let asked = Question::of(&ask);
+        let answer: T = match self.again(&asked)? {
             Some(answer) => answer,
             None => self.wait(work)?,
         };
+        let result = self.answered(ask, &asked, began, &answer, read);
+        meter::beside(|| drop(answer));
+        result
+    }
+
+    /// The same for several things at once: the future gives as many answers, in the same order.
+    pub fn effects<T: Answer, R>(
+        &mut self,
+        asks: Vec<Ask>,
+        work: impl Future<Output = Vec<T>> + Send + 'static,
+        mut read: impl FnMut(&T) -> R,
+    ) -> Result<Vec<R>, HostError> {
+        let began = meter::usage().duration;
+        let asked: Vec<_> = asks.iter().map(Question::of).collect();
+        let replayed: Vec<Option<T>> = asked.iter().map(|asked| self.again(asked)).collect::<Result<_, _>>()?;
+        let answers = match replayed.into_iter().collect::<Option<Vec<T>>>() {
+            Some(answers) if !answers.is_empty() => answers,
+            _ => self.wait(work)?,
+        };
+        let pairs = asks.into_iter().zip(&asked).zip(&answers);
+        let results = pairs.map(|((ask, asked), answer)| self.answered(ask, asked, began, answer, &mut read)).collect();
+        meter::beside(|| drop(answers));
+        results
+    }
+
+    /// Records what an answer says of itself, and reads it.
+    fn answered<T: Answer, R>(
+        &mut self,
+        ask: Ask,
+        asked: &Question,
+        began: Duration,
+        answer: &T,
+        read: impl FnOnce(&T) -> R,
+    ) -> Result<R, HostError> {
         let (outcome, failed) = answer.outcome();
-        let Ask { kind, target, sent_bytes, .. } = ask;
         let effect = Effect {
-            kind,
-            target,
+            kind: ask.kind,
+            target: ask.target,
             outcome,
             failed,
             at_us: began.as_micros() as u64,
             duration_us: meter::usage().duration.saturating_sub(began).as_micros() as u64,
-            sent_bytes,
+            sent_bytes: ask.sent_bytes,
             received_bytes: answer.received_bytes() as u64,
         };
         self.with_run(|run| {
             let effects = run.effects();
             meter::keep(|| effects.record(effect));
-            effects.keep(&asked, &digest, &answer);
+            effects.keep(&asked.words, &asked.digest, answer);
         })?;
-        let result = read(&answer);
-        meter::beside(|| drop(answer));
-        Ok(result)
+        Ok(read(answer))
     }
 
     /// Reads something that is different each time, such as the time: a replay gives it again.
     pub fn observe<T: Serialize + DeserializeOwned>(&mut self, what: &str, read: impl FnOnce() -> T) -> Result<T, HostError> {
-        if let Some(again) = self.again(what, "")? {
+        if let Some(again) = self.again(&Question { words: what.into(), digest: String::new() })? {
             return Ok(again);
         }
         let value = read();
@@ -123,12 +168,12 @@ impl Call<'_> {
         })
     }
 
-    fn again<T: DeserializeOwned>(&mut self, asked: &str, digest: &str) -> Result<Option<T>, HostError> {
+    fn again<T: DeserializeOwned>(&mut self, asked: &Question) -> Result<Option<T>, HostError> {
         let again = self.with_run(|run| {
             let effects = run.effects();
-            meter::beside(|| effects.again(asked, digest))
+            meter::beside(|| effects.again(&asked.words, &asked.digest))
         })?;
-        again.map_err(|Departed| {
+        again.map_err(|Departure| {
             meter::interrupt(Stop::Departed);
             HostError::Stopped
         })

@@ -1,6 +1,7 @@
 //! The module `log`: lines that are kept with the execution.
 
-use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type, convert::to_rhai, value::Value};
+use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type, convert::to_rhai};
+use crate::engine::value::plain::Value;
 use crate::execution::LogLevel;
 
 /// The name of the module.

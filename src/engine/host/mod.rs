@@ -8,14 +8,19 @@ mod convert;
 mod crypto;
 mod effect;
 mod encoding;
+pub mod http;
+mod json;
 mod jwt;
 mod keys;
+pub mod kv;
 pub mod log;
 mod options;
 mod pem;
 mod register;
+mod reveal;
+pub mod secret;
+pub mod sql;
 pub mod unavailable;
-pub mod value;
 mod webhook;
 
 pub use call::{Call, Standing};
@@ -23,13 +28,20 @@ pub use effect::{Answer, Ask};
 pub use options::Options;
 pub(super) use register::{by_plan, register};
 
-use self::value::{ObjectClass, Value};
+use crate::{
+    engine::value::plain::{HostObject, Value},
+    function::grants::Grants,
+};
 
 /// The modules that every script can call. The one without a name has functions that are called without one.
-static MODULES: [&HostModule; 5] = [&log::MODULE, &crypto::MODULE, &jwt::MODULE, &encoding::MODULE, &webhook::MODULE];
+static MODULES: [&HostModule; 9] =
+    [&GLOBAL, &log::MODULE, &http::MODULE, &kv::MODULE, &sql::MODULE, &crypto::MODULE, &jwt::MODULE, &encoding::MODULE, &webhook::MODULE];
+
+/// The functions that are called without a module.
+static GLOBAL: HostModule = HostModule { name: "", about: "Functions that are called without a module.", functions: &[secret::FUNCTION] };
 
 /// The classes of values with methods of their own.
-static CLASSES: [&ObjectClass; 0] = [];
+static CLASSES: [&ObjectClass; 3] = [&http::CLASS, &secret::CLASS, &sql::CLASS];
 
 /// A module of functions.
 #[derive(Debug)]
@@ -55,6 +67,8 @@ pub struct HostFunction {
     pub kind: Kind,
     /// What it does, in one sentence.
     pub about: &'static str,
+    /// What the front-matter must declare for it, if anything.
+    pub needs: Option<Requirement>,
     /// Does it. The arguments have the types that the parameters ask for.
     pub call: fn(&mut Call<'_>) -> HostResult,
 }
@@ -122,6 +136,65 @@ impl Kind {
     }
 }
 
+/// What all objects of one type have in common.
+#[derive(Debug)]
+pub struct ObjectClass {
+    /// Its name in messages and documents: `Time`.
+    pub name: &'static str,
+    /// What is read by `value.name`.
+    pub properties: &'static [Property],
+    /// What is called by `value.name(…)`. The object itself is the first argument, and no parameter of the list.
+    pub methods: &'static [HostFunction],
+}
+
+/// A property of objects of one class.
+#[derive(Debug)]
+pub struct Property {
+    /// Its name.
+    pub name: &'static str,
+    /// What it gives, in words.
+    pub returns: &'static str,
+    /// What it is, in one sentence.
+    pub about: &'static str,
+    /// Reads it.
+    pub get: fn(&dyn HostObject) -> HostResult,
+}
+
+/// What the front-matter of a script must declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requirement {
+    /// `[http]`
+    Http,
+    /// `[kv]`
+    Kv,
+    /// `[sql]`
+    Sql,
+    /// `secrets`
+    Secrets,
+}
+
+impl Requirement {
+    /// Returns whether a script has what is needed.
+    pub fn is_met(self, grants: Option<&Grants>) -> bool {
+        grants.is_some_and(|grants| match self {
+            Self::Http => grants.http.is_some(),
+            Self::Kv => grants.kv.is_some(),
+            Self::Sql => grants.sql.is_some(),
+            Self::Secrets => !grants.secrets.is_empty(),
+        })
+    }
+
+    /// Returns the lines to add.
+    pub fn lines(self) -> &'static str {
+        match self {
+            Self::Http => "`[http]` with `allow = [\"https://…\"]`",
+            Self::Kv => "`[kv]`",
+            Self::Sql => "`[sql]` with `database = \"…\"`",
+            Self::Secrets => "`secrets = [\"…\"]`",
+        }
+    }
+}
+
 /// What a host function gives, or the error that its script sees.
 pub type HostResult = Result<Value, HostError>;
 
@@ -147,6 +220,11 @@ impl<T: Into<String>> From<T> for HostError {
 /// Most parameters of a host function, or of a method with its object. So the arguments of a call have their place on the stack.
 pub const MAX_ARGUMENTS: usize = 4;
 
+/// Finds the class of objects that say so.
+pub fn class(name: &str) -> Option<&'static ObjectClass> {
+    CLASSES.into_iter().find(|class| class.name == name)
+}
+
 /// Finds a module by its name.
 pub fn module(name: &str) -> Option<&'static HostModule> {
     MODULES.into_iter().find(|module| module.name == name)
@@ -169,7 +247,12 @@ impl HostFunction {
         about: &'static str,
         call: fn(&mut Call<'_>) -> HostResult,
     ) -> Self {
-        Self { name, parameters, returns, kind, about, call }
+        Self { name, parameters, returns, kind, about, needs: None, call }
+    }
+
+    /// Says what the front-matter must declare for it.
+    pub const fn needing(self, need: Requirement) -> Self {
+        Self { needs: Some(need), ..self }
     }
 
     /// Returns how many arguments it may be given.
@@ -204,8 +287,8 @@ impl Type {
             | (Self::Array, Value::Array(_))
             | (Self::Map, Value::Map(_))
             | (Self::Closure, Value::Closure(_)) => true,
-            (Self::Object(class) | Self::TextOr(class), Value::Object(object)) => object.0.class().name == class,
-            (Self::BytesOrSecret, Value::Object(object)) => object.0.class().name == SECRET,
+            (Self::Object(class) | Self::TextOr(class), Value::Object(object)) => object.0.class() == class,
+            (Self::BytesOrSecret, Value::Object(object)) => object.0.class() == SECRET,
             _ => false,
         }
     }
@@ -234,7 +317,7 @@ pub const SECRET: &str = "Secret";
 
 #[cfg(test)]
 mod tests {
-    use super::{value::Property, *};
+    use super::*;
 
     fn functions() -> impl Iterator<Item = (&'static HostModule, &'static HostFunction)> {
         MODULES.into_iter().flat_map(|module| module.functions.iter().map(move |function| (module, function)))
@@ -301,6 +384,7 @@ mod tests {
     fn what_waits_is_called_by_the_name_of_its_module() {
         // So check sees every such call, and no closure holds one.
         assert!(functions().all(|(module, function)| function.kind != Kind::Waits || !module.name.is_empty()));
-        assert!(methods().all(|(_, method)| method.kind == Kind::Pure));
+        // A method that waits is one of an object that only a function that waits gives.
+        assert!(methods().all(|(class, method)| method.kind != Kind::Waits || class.name == sql::CLASS.name));
     }
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    HostError,
-    value::{Map, Value},
-};
+use super::HostError;
+use crate::engine::value::plain::{Map, Value};
 use crate::function::{diagnostic::near_miss, quantity::Span};
 
 /// The options of a call. Each has one of the names that the function knows.
@@ -25,9 +23,19 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// Takes a value as options: a map, or `()` where none are given.
+    pub fn of(value: &'a Value, names: &'static [&'static str]) -> Result<Self, HostError> {
+        match value {
+            Value::Map(map) => Self::new(map, names),
+            Value::Unit => Ok(Self::nothing()),
+            other => Err(format!("options are a map, not {}", other.type_word()).into()),
+        }
+    }
+
     /// Returns options of which none is given.
-    pub(super) fn nothing(map: &'a Map) -> Self {
-        Self(map)
+    pub fn nothing() -> Self {
+        static NONE: Map = Map::new();
+        Self(&NONE)
     }
 
     /// Returns whether none is given.

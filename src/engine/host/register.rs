@@ -5,11 +5,11 @@ use std::{any::TypeId, cmp::Ordering, collections::BTreeSet};
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, NativeCallContext, RhaiFunc, Shared};
 
 use super::{
-    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, Standing,
+    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, ObjectClass, Standing,
     convert::{from_rhai, to_rhai},
-    value::{Object, Value},
 };
 use crate::engine::context::Run;
+use crate::engine::value::plain::{Object, Value};
 
 /// What host functions and Rhai exchange, or the error that a script sees.
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
@@ -31,6 +31,8 @@ pub fn register(engine: &mut Engine) {
     for name in ["to_debug", "debug"] {
         engine.register_fn(name, |object: &mut Object| object.0.shown());
     }
+    engine.register_fn("+", |text: ImmutableString, object: Object| joined(&object, &text, true));
+    engine.register_fn("+", |object: Object, text: ImmutableString| joined(&object, &text, false));
     engine.register_fn("==", |left: Object, right: Object| left.0.compare(&*right.0) == Some(Ordering::Equal));
     engine.register_fn("!=", |left: Object, right: Object| left.0.compare(&*right.0) != Some(Ordering::Equal));
     engine.register_fn("<", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_lt));
@@ -39,13 +41,27 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn(">=", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_ge));
 }
 
+/// Joins a text and an object: to a text, unless the object keeps what it is.
+fn joined(object: &Object, text: &str, is_before: bool) -> Dynamic {
+    match object.0.joined(text, is_before) {
+        Some(object) => Dynamic::from(object),
+        None if is_before => format!("{text}{}", object.0.shown()).into(),
+        None => format!("{}{text}", object.0.shown()).into(),
+    }
+}
+
 fn ordered(left: &Object, right: &Object) -> Result<Ordering> {
-    let (names, order) = ((left.0.class().name, right.0.class().name), left.0.compare(&*right.0));
+    let (names, order) = ((left.0.class(), right.0.class()), left.0.compare(&*right.0));
     order.ok_or_else(|| format!("a value of type {} cannot be compared with one of type {}", names.0, names.1).into())
 }
 
+/// Returns what can be asked of an object.
+fn class_of(object: &Object) -> Result<&'static ObjectClass> {
+    super::class(object.0.class()).ok_or_else(|| "nothing can be asked of it".into())
+}
+
 fn property(object: &Object, name: &str) -> Result<Dynamic> {
-    let class = object.0.class();
+    let class = class_of(object)?;
     match class.properties.iter().find(|property| property.name == name) {
         Some(property) => (property.get)(&*object.0).map_err(|error| thrown(name, error)).and_then(to_rhai),
         None => {
@@ -78,7 +94,7 @@ fn methods() -> Module {
         for count in with_name().flat_map(HostFunction::counts).collect::<BTreeSet<_>>() {
             let call = move |context: Option<NativeCallContext>, arguments: &mut [&mut Dynamic]| {
                 let object = arguments[0].read_lock::<Object>().map(|object| object.clone());
-                let class = object.ok_or("it is called on another value")?.0.class();
+                let class = class_of(&object.ok_or("it is called on another value")?)?;
                 match class.methods.iter().find(|method| method.name == name && method.counts().contains(&count)) {
                     Some(method) => call(method, class.name, context.as_ref(), arguments),
                     None => Err(format!("a value of type {} has no method `{name}` with {count} argument(s)", class.name).into()),

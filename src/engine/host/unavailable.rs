@@ -1,6 +1,8 @@
 //! Names that scripts know from elsewhere and that are not here, each with what to do instead.
 
-const NO_NETWORK: &str = "scripts have no network: a function computes its answer from the request; docs/functions.md says what there is";
+const NO_NETWORK: &str =
+    "requests to other services are `http::get(url)` and its like; the front-matter says where to: `[http]` with `allow = [\"https://…\"]`";
+const NO_STORE: &str = "values are kept by `kv::set(key, value)`, with `[kv]` in the front-matter; databases are asked by `sql::query(text, [parameters])`, with `[sql]`";
 const NO_TIME: &str = "scripts have no clock: let the caller send the time; the start of each execution is recorded";
 const NO_ENVIRONMENT: &str = "scripts have no environment: write what is no secret into the file, or a module";
 const NO_FILES: &str = "scripts have no files: write what they need into a module";
@@ -9,7 +11,8 @@ const CHANCE: &str = "`crypto::random(count)` gives random bytes, and `crypto::u
 /// Says that a module exists elsewhere and not here.
 pub fn module(name: &str) -> Option<&'static str> {
     Some(match name {
-        "http" | "https" | "net" | "url" | "sql" | "db" | "redis" => NO_NETWORK,
+        "https" | "net" | "url" => NO_NETWORK,
+        "db" | "redis" | "store" | "storage" => NO_STORE,
         "time" | "date" | "datetime" | "chrono" => NO_TIME,
         "env" | "os" | "process" | "sys" => NO_ENVIRONMENT,
         "fs" | "file" | "files" | "io" | "path" => NO_FILES,

@@ -2,6 +2,7 @@
 
 mod calls;
 mod load;
+mod needs;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -31,12 +32,15 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
     };
     let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
     let script = linker.root(&file);
+    guards.iter().chain(&script).for_each(|root| linker.check_needs(root));
+    let can_reach = guards.iter().chain(&script).any(|script| script.grants.is_some());
     let class = engine.class(&function.manifest.limits).map_err(|why| linker.found.insert(why.in_file(&file)));
     match (script, class) {
         (Some(script), Ok(class)) if linker.found.is_empty() => Ok(Program {
             function: function.clone(),
             copies_body: linker.changes_in_place(guards.iter().chain([&script])),
             waits: linker.waits(guards.iter().chain([&script])),
+            capabilities: can_reach.then(|| engine.capabilities.clone()),
             guards,
             script,
             class,

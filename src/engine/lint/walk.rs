@@ -235,7 +235,7 @@ impl<'a> Walk<'a> {
     fn host_call(&mut self, module: &str, call: &FnCallExpr, position: Position) {
         let Some(module) = host::module(module) else { return };
         if let Some(function) = module.function(&call.name)
-            && function.kind == Kind::Waits
+            && (function.kind == Kind::Waits || function.needs.is_some())
         {
             let literals = call.args.iter().map(Literal::of).collect();
             self.findings.references.host_calls.push(HostCall { function, module: module.name, literals, position });

@@ -151,6 +151,11 @@ pub fn time_left() -> Duration {
     METER.with(|meter| meter.time.get().saturating_sub(meter.started.get().map_or(Duration::ZERO, |started| started.elapsed())))
 }
 
+/// Returns how many bytes the run on this thread may hold beyond what it holds.
+pub fn memory_left() -> usize {
+    METER.with(|meter| meter.max_memory.get().saturating_sub((memory::held() - meter.base.get()).max(0) as usize))
+}
+
 /// Returns what is set when nobody wants the result of the run any more.
 pub fn cancel_flag() -> Option<CancelFlag> {
     CANCEL.with_borrow(Clone::clone)

@@ -1,5 +1,6 @@
 //! Values of scripts: to and from JSON, in words, and their sizes.
 
+pub mod plain;
 pub mod read;
 pub mod sizes;
 pub mod text;

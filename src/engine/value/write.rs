@@ -5,8 +5,7 @@ use std::io;
 use rhai::Dynamic;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::MAX_DEPTH;
-use crate::engine::host::value::Object;
+use super::{MAX_DEPTH, plain::Object};
 
 /// Why a value cannot go out as JSON.
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +108,7 @@ impl Serialize for Json<'_> {
             return out.end();
         }
         if let Some(object) = value.read_lock::<Object>() {
-            let name = object.0.class().name;
+            let name = object.0.class();
             return match object.0.json() {
                 Some(json) => json.serialize(serializer),
                 None => Err(S::Error::custom(format!("a value of type {name} has no form in JSON"))),

@@ -33,7 +33,7 @@ enum AllowedHost {
 
 /// How an entry names a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Named {
+pub enum Naming {
     /// By a wildcard: whoever answers for the domain chooses the host.
     ByWildcard,
     /// By its own name or address.
@@ -57,7 +57,7 @@ impl NotAllowed {
 
 impl AllowList {
     /// Returns how the list names the place of a URL.
-    pub fn find(&self, url: &Url) -> Result<Named, NotAllowed> {
+    pub fn find(&self, url: &Url) -> Result<Naming, NotAllowed> {
         let named = self.0.iter().filter_map(|entry| entry.names(url)).max();
         named.ok_or_else(|| NotAllowed { origin: origin_of(url) })
     }
@@ -160,14 +160,14 @@ impl Entry {
         Ok(Self { is_https, host, port })
     }
 
-    fn names(&self, url: &Url) -> Option<Named> {
+    fn names(&self, url: &Url) -> Option<Naming> {
         let has_same_start = url.scheme() == self.scheme() && url.port_or_known_default() == Some(self.port);
         match (&self.host, url.host()?) {
             _ if !has_same_start => None,
-            (AllowedHost::One(host), found) => (*host == found).then_some(Named::Exactly),
+            (AllowedHost::One(host), found) => (*host == found).then_some(Naming::Exactly),
             (AllowedHost::Below(name), Host::Domain(found)) => {
                 let (first, rest) = found.split_once('.')?;
-                (!first.is_empty() && rest == name).then_some(Named::ByWildcard)
+                (!first.is_empty() && rest == name).then_some(Naming::ByWildcard)
             }
             _ => None,
         }
@@ -245,8 +245,8 @@ mod tests {
     fn a_place_that_is_named_counts_more_than_a_wildcard() {
         let list = list(&["https://*.example.org", "https://a.example.org"]);
         let find = |url| list.find(&Url::parse(url).unwrap());
-        assert_eq!(find("https://a.example.org"), Ok(Named::Exactly));
-        assert_eq!(find("https://b.example.org"), Ok(Named::ByWildcard));
+        assert_eq!(find("https://a.example.org"), Ok(Naming::Exactly));
+        assert_eq!(find("https://b.example.org"), Ok(Naming::ByWildcard));
         let refused = find("http://b.example.org:8080/secret?key=sesame").unwrap_err();
         assert_eq!(refused.to_string(), "`http://b.example.org:8080` is not in `allow` of `[http]`");
     }

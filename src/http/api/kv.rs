@@ -3,7 +3,7 @@
 //! Names and sizes of namespaces are told to whoever may read. Keys and values are data of users, and want an admin. A token that may deploy
 //! reaches them by a function, too; but that is a deployment, which everybody sees.
 
-use axum::{Json, body::Body, extract::Path};
+use axum::{Json, body::Body};
 use http::{Request, StatusCode, Uri};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,7 +14,10 @@ use crate::{
     capability::kv::{Json as JsonText, Key, KvError, MAX_PAGE, MAX_VALUE_BYTES, Range, Set},
     function::grants::kv::{BadNamespace, Namespace},
     http::{
-        api::{asked::asked, openapi::Routes},
+        api::{
+            asked::{PathParams, asked},
+            openapi::Routes,
+        },
         caller::{Admin, Caller, Grant, Read},
         problem::{Problem, away},
     },
@@ -69,7 +72,7 @@ impl KvQuery {
     params(("namespace" = String, Path, description = "Its name."), KvQuery),
     responses((status = 200, description = "A page, and where the next one begins.", body = KvPage))
 )]
-async fn list(caller: Caller<Admin>, Path(namespace): Path<String>, uri: Uri) -> Result<Json<KvPage>, Problem> {
+async fn list(caller: Caller<Admin>, PathParams(namespace): PathParams<String>, uri: Uri) -> Result<Json<KvPage>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let (namespace, range) = (namespace_of(&namespace)?, asked::<KvQuery>(&uri)?.range()?);
     Ok(Json(app.history()?.kv_list(&namespace, &range, app.ids.now_us()).await?.into()))
@@ -81,7 +84,7 @@ async fn list(caller: Caller<Admin>, Path(namespace): Path<String>, uri: Uri) ->
     params(("namespace" = String, Path, description = "Its name."), ("key" = String, Path, description = "A `/` in it is written `%2F`.")),
     responses((status = 200, description = "The value, its version and its end.", body = KvEntry))
 )]
-async fn get(caller: Caller<Admin>, Path(path): Path<(String, String)>) -> Result<Json<KvEntry>, Problem> {
+async fn get(caller: Caller<Admin>, PathParams(path): PathParams<(String, String)>) -> Result<Json<KvEntry>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let (namespace, key) = place_of(&path)?;
     let entry = app.history()?.kv_get(&namespace, &key, app.ids.now_us()).await?;
@@ -107,7 +110,11 @@ struct SetQuery {
     ),
     responses((status = 200, description = "It is kept, and on the disk.", body = KvStored))
 )]
-async fn set(caller: Caller<Admin>, Path(path): Path<(String, String)>, request: Request<Body>) -> Result<Json<KvStored>, Problem> {
+async fn set(
+    caller: Caller<Admin>,
+    PathParams(path): PathParams<(String, String)>,
+    request: Request<Body>,
+) -> Result<Json<KvStored>, Problem> {
     let grant = caller.for_node()?;
     let (namespace, key) = place_of(&path)?;
     let SetQuery { ttl, if_version } = asked(request.uri())?;
@@ -128,7 +135,7 @@ async fn set(caller: Caller<Admin>, Path(path): Path<(String, String)>, request:
     params(("namespace" = String, Path, description = "Its name."), ("key" = String, Path, description = "A `/` in it is written `%2F`.")),
     responses((status = 204, description = "It is not there any more."))
 )]
-async fn delete(caller: Caller<Admin>, Path(path): Path<(String, String)>) -> Result<StatusCode, Problem> {
+async fn delete(caller: Caller<Admin>, PathParams(path): PathParams<(String, String)>) -> Result<StatusCode, Problem> {
     let grant = caller.for_node()?;
     let (namespace, key) = place_of(&path)?;
     match grant.write(&namespace, &key, KvChange::Delete).await?.is_done {

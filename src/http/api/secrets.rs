@@ -101,7 +101,7 @@ async fn end_rotation(caller: Caller<Admin>, PathParams(name): PathParams<String
 fn users(table: &Table, secret: &SecretName) -> Vec<FunctionName> {
     let functions = table.functions().map(|live| &live.function);
     let mut users: Vec<FunctionName> =
-        functions.filter(|function| function.manifest.secrets.contains(secret)).map(|function| function.name.clone()).collect();
+        functions.filter(|function| function.manifest.grants.secrets.contains(secret)).map(|function| function.name.clone()).collect();
     users.sort_unstable();
     users
 }

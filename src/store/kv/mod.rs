@@ -16,7 +16,7 @@ pub use write::{KvChange, KvFailure, KvWrite, WriteOutcome};
 
 use super::Store;
 use crate::{
-    capability::kv::{Add, Entry, EntryPage, Key, KeyValue, KvError, Range, Set, SetOutcome},
+    capability::kv::{Add, Entry, EntryPage, Key, KeyValue, KvError, Range, Set, SetResult},
     clock::SharedClock,
     function::grants::kv::Namespace,
 };
@@ -66,9 +66,9 @@ impl KeyValue for StoredKeyValue {
         self.store()?.kv_get(namespace, key, self.clock.now_us()).await.map_err(refusal)
     }
 
-    async fn set(&self, namespace: &Namespace, key: &Key, set: Set) -> Result<SetOutcome, KvError> {
+    async fn set(&self, namespace: &Namespace, key: &Key, set: Set) -> Result<SetResult, KvError> {
         let WriteOutcome { is_done, version, .. } = self.write(namespace, key, KvChange::Set(set)).await?;
-        Ok(if is_done { SetOutcome::Done(version) } else { SetOutcome::Conflict(version) })
+        Ok(if is_done { SetResult::Done(version) } else { SetResult::Conflict(version) })
     }
 
     async fn add(&self, namespace: &Namespace, key: &Key, add: Add) -> Result<i64, KvError> {

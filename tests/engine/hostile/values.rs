@@ -284,7 +284,7 @@ pub fn kind(of: TypeId) -> Option<&'static Kind> {
         "u8": u8;
         "range<u8>": std::ops::Range<u8>;
         "any": Dynamic;
-        "unreachable": picloud::engine::host::value::Object;
+        "unreachable": picloud::engine::value::plain::Object;
         "unreachable": std::time::Instant, i8, i16, u16, i32, u32, u64, i128, u128, f32;
         "unreachable": std::ops::Range<i8>, std::ops::Range<i16>, std::ops::Range<u16>, std::ops::Range<i32>, std::ops::Range<u32>;
         "unreachable": std::ops::Range<f64>, std::ops::Range<u64>, std::ops::Range<i128>, std::ops::Range<u128>, std::ops::Range<f32>;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use picloud::capability::kv::{KeyValue, SetOutcome};
+use picloud::capability::kv::{KeyValue, SetResult};
 use tokio::task::JoinSet;
 
 use super::{Add, Fresh, Kept, Set, StoredKeyValue, key, ns, on_both, set};
@@ -67,7 +67,7 @@ async fn no_update_is_lost(fresh: Fresh) {
                 let entry = kv.get(&ns("a"), &key("n")).await.unwrap();
                 let (number, version) = entry.map_or((0, 0), |entry| (entry.value.value().as_i64().unwrap(), entry.version));
                 let next = Set { if_version: Some(version), ..set(&(number + 1).to_string()) };
-                if let SetOutcome::Done(_) = kv.set(&ns("a"), &key("n"), next).await.unwrap() {
+                if let SetResult::Done(_) = kv.set(&ns("a"), &key("n"), next).await.unwrap() {
                     break;
                 }
             }

@@ -14,7 +14,7 @@ use std::{
 use futures_util::future::join_all;
 use picloud::{
     audit::{Action, Actor, AuditFilter, Origin},
-    capability::kv::{Add, Entry, Json, Key, KeyValue, KvError, MAX_VALUE_BYTES, Range, Set, SetOutcome, Ttl},
+    capability::kv::{Add, Entry, Json, Key, KeyValue, KvError, MAX_VALUE_BYTES, Range, Set, SetResult, Ttl},
     clock::Clock,
     function::grants::kv::Namespace,
     store::{
@@ -75,17 +75,17 @@ impl Kept {
 
     async fn set(&self, at: &str, value: &str) -> u64 {
         match self.kv.set(&ns("a"), &key(at), set(value)).await.unwrap() {
-            SetOutcome::Done(version) => version,
-            SetOutcome::Conflict(version) => panic!("a conflict with {version}"),
+            SetResult::Done(version) => version,
+            SetResult::Conflict(version) => panic!("a conflict with {version}"),
         }
     }
 
     async fn set_for(&self, at: &str, value: &str, ttl: Duration) {
         let set = Set { ttl: Some(Ttl::try_from(ttl).unwrap()), ..set(value) };
-        assert!(matches!(self.kv.set(&ns("a"), &key(at), set).await.unwrap(), SetOutcome::Done(_)));
+        assert!(matches!(self.kv.set(&ns("a"), &key(at), set).await.unwrap(), SetResult::Done(_)));
     }
 
-    async fn set_if(&self, at: &str, value: &str, version: u64) -> SetOutcome {
+    async fn set_if(&self, at: &str, value: &str, version: u64) -> SetResult {
         self.kv.set(&ns("a"), &key(at), Set { if_version: Some(version), ..set(value) }).await.unwrap()
     }
 
@@ -155,26 +155,26 @@ async fn any_json_is_kept_as_it_was(fresh: Fresh) {
 
 async fn a_version_is_never_given_twice(fresh: Fresh) {
     let kept = Kept::open(&fresh).await;
-    assert_eq!(kept.set_if("a", "1", 7).await, SetOutcome::Conflict(0));
-    let SetOutcome::Done(first) = kept.set_if("a", "1", 0).await else { panic!("it was not there") };
-    assert_eq!(kept.set_if("a", "2", 0).await, SetOutcome::Conflict(first));
-    let SetOutcome::Done(second) = kept.set_if("a", "2", first).await else { panic!("it was the first") };
+    assert_eq!(kept.set_if("a", "1", 7).await, SetResult::Conflict(0));
+    let SetResult::Done(first) = kept.set_if("a", "1", 0).await else { panic!("it was not there") };
+    assert_eq!(kept.set_if("a", "2", 0).await, SetResult::Conflict(first));
+    let SetResult::Done(second) = kept.set_if("a", "2", first).await else { panic!("it was the first") };
     assert!(second > first);
-    assert_eq!(kept.set_if("a", "3", first).await, SetOutcome::Conflict(second));
+    assert_eq!(kept.set_if("a", "3", first).await, SetResult::Conflict(second));
     assert_eq!(kept.entry("a").await.unwrap().version, second);
     // Deleted and made anew, it is another.
     assert!(kept.delete("a").await);
-    assert_eq!(kept.set_if("a", "3", second).await, SetOutcome::Conflict(0));
+    assert_eq!(kept.set_if("a", "3", second).await, SetResult::Conflict(0));
     let third = kept.set("a", "3").await;
     assert!(third > second);
-    assert_eq!(kept.set_if("a", "4", first).await, SetOutcome::Conflict(third));
-    assert_eq!(kept.set_if("a", "4", second).await, SetOutcome::Conflict(third));
+    assert_eq!(kept.set_if("a", "4", first).await, SetResult::Conflict(third));
+    assert_eq!(kept.set_if("a", "4", second).await, SetResult::Conflict(third));
     // The same when its time was over.
     kept.set_for("a", "4", Duration::from_secs(1)).await;
     let fourth = kept.entry("a").await.unwrap().version;
     kept.pass(1_000_000);
-    assert_eq!(kept.set_if("a", "5", fourth).await, SetOutcome::Conflict(0));
-    let SetOutcome::Done(fifth) = kept.set_if("a", "5", 0).await else { panic!("it was over") };
+    assert_eq!(kept.set_if("a", "5", fourth).await, SetResult::Conflict(0));
+    let SetResult::Done(fifth) = kept.set_if("a", "5", 0).await else { panic!("it was over") };
     assert!(fifth > fourth);
     // And when a namespace was empty in between, and the store was closed.
     assert!(kept.delete("a").await);
@@ -316,7 +316,7 @@ async fn a_full_namespace_refuses_what_makes_it_larger(fresh: Fresh) {
     assert!(kept.kv.set(&ns("b"), &key("d"), set("1")).await.is_ok());
     // With lower limits than it holds, it may become smaller.
     let less = StoredKeyValue::new(watch::channel(Some(kept.store.clone())).1, kept.clock.clone(), KvLimits { max_keys: 1, max_bytes: 10 });
-    assert!(matches!(less.set(&ns("a"), &key("a"), set(&string(70))).await, Ok(SetOutcome::Done(_))));
+    assert!(matches!(less.set(&ns("a"), &key("a"), set(&string(70))).await, Ok(SetResult::Done(_))));
     assert!(less.set(&ns("a"), &key("a"), set(&string(71))).await.is_err());
     for at in ["a", "b", "c"] {
         assert!(kept.delete(at).await);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use picloud::capability::kv::{Add, EntryPage, Json, KeyValue, KeyedEntry, KvError, Range, Set, SetOutcome, Ttl};
+use picloud::capability::kv::{Add, EntryPage, Json, KeyValue, KeyedEntry, KvError, Range, Set, SetResult, Ttl};
 
 use super::{Duration, Fresh, Kept, key, ns, on_both};
 use crate::kit::mutate::Random;
@@ -47,7 +47,7 @@ enum Write {
 /// What a write is answered.
 #[derive(Debug, Clone, PartialEq)]
 enum Answer {
-    SetOutcome(SetOutcome),
+    SetResult(SetResult),
     Sum(Result<i64, KvError>),
     Deleted(bool),
 }
@@ -62,14 +62,14 @@ impl Model {
         let live = self.live(at).cloned();
         let version = live.as_ref().map_or(0, |kind| kind.version);
         match (write, answer) {
-            (Write::Set { if_version: Some(wanted), .. }, Answer::SetOutcome(SetOutcome::Conflict(found))) => {
+            (Write::Set { if_version: Some(wanted), .. }, Answer::SetResult(SetResult::Conflict(found))) => {
                 assert_ne!(wanted, found, "{at:?} {write:?}");
                 match version {
                     UNREAD => self.entries.get_mut(&at).unwrap().version = *found,
                     known => assert_eq!(*found, known, "{at:?} {write:?}"),
                 }
             }
-            (Write::Set { value, ttl, if_version }, Answer::SetOutcome(SetOutcome::Done(new))) => {
+            (Write::Set { value, ttl, if_version }, Answer::SetResult(SetResult::Done(new))) => {
                 let is_wanted = if_version.is_none_or(|wanted| wanted == version || version == UNREAD);
                 assert!(is_wanted, "{at:?} {write:?} at {version}");
                 assert!(*new > self.highest.get(&at).copied().unwrap_or(0), "{at:?}: {new} was there before");
@@ -143,7 +143,7 @@ async fn perform(kept: &Kept, (namespace, at): (&str, &str), write: Write) -> An
     match write {
         Write::Set { value, ttl, if_version } => {
             let set = Set { value: value.parse::<Json>().unwrap(), ttl, if_version };
-            Answer::SetOutcome(kept.kv.set(&namespace, &at, set).await.unwrap())
+            Answer::SetResult(kept.kv.set(&namespace, &at, set).await.unwrap())
         }
         Write::Add(add) => Answer::Sum(kept.kv.add(&namespace, &at, add).await),
         Write::Delete => Answer::Deleted(kept.kv.delete(&namespace, &at).await.unwrap()),

@@ -13,14 +13,15 @@ const NO_PUBLIC_KEY: &str =
     "`public_key` is no Ed25519 key: it is a blob of 32 bytes, or a text that begins with `-----BEGIN PUBLIC KEY-----`";
 
 pub(super) fn sign(call: &mut Call<'_>) -> HostResult {
-    let keys = keys::accepted("private_key", call.argument(0))?;
+    let secrets = call.secrets();
+    let keys = keys::accepted(secrets.as_deref(), "private_key", call.argument(0))?;
     let pair = pem::ed25519_pair(&keys[0]).ok_or(NO_PRIVATE_KEY)?;
     Ok(pair.sign(call.bytes(1)).as_ref().to_vec().into())
 }
 
 pub(super) fn verify(call: &mut Call<'_>) -> HostResult {
-    let mut is_good = false;
-    for key in keys::accepted("public_key", call.argument(0))? {
+    let (mut is_good, secrets) = (false, call.secrets());
+    for key in keys::accepted(secrets.as_deref(), "public_key", call.argument(0))? {
         let Some(PublicKey::Ed25519(key)) = pem::public_key(&key) else { return Err(NO_PUBLIC_KEY.into()) };
         is_good |= UnparsedPublicKey::new(&ED25519, key).verify(call.bytes(1), call.bytes(2)).is_ok();
     }

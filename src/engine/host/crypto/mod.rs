@@ -56,12 +56,14 @@ const fn waits(name: &'static str, takes: &'static [Parameter], gives: &'static 
 }
 
 fn hmac_sha256(call: &mut Call<'_>) -> HostResult {
-    let keys = keys::accepted("key", call.argument(0))?;
+    let secrets = call.secrets();
+    let keys = keys::accepted(secrets.as_deref(), "key", call.argument(0))?;
     Ok(hmac(Hash::Sha256, &keys[0], &[call.bytes(1)]).as_ref().to_vec().into())
 }
 
 fn equal(call: &mut Call<'_>) -> HostResult {
-    let others = keys::values(call.argument(1));
-    let is_equal = keys::values(call.argument(0)).iter().any(|one| others.iter().any(|other| is_equal(one, other)));
+    let secrets = call.secrets();
+    let others = keys::values(secrets.as_deref(), call.argument(1))?;
+    let is_equal = keys::values(secrets.as_deref(), call.argument(0))?.iter().any(|one| others.iter().any(|other| is_equal(one, other)));
     Ok(is_equal.into())
 }

@@ -1,6 +1,6 @@
 //! What a token says, and why it may not be good.
 
-use crate::engine::host::value::{Map, Value};
+use crate::engine::value::plain::{Map, Value};
 
 /// What a token must say.
 pub struct Requirements {

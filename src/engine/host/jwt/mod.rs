@@ -17,8 +17,8 @@ use super::{
     Call, HostError, HostFunction, HostModule, HostResult, Kind, Options, Parameter, Type,
     convert::{from_rhai, to_rhai},
     keys,
-    value::{Map, Value},
 };
+use crate::engine::value::plain::{Map, Value};
 use crate::engine::value::{read, write};
 
 /// The module.
@@ -68,8 +68,9 @@ fn sign(call: &mut Call<'_>) -> HostResult {
         return Err("a token ends at some time: say `ttl: \"1h\"` in the options, or `exp` in the claims".into());
     }
     let signed = format!("{}.{}", part(header)?, part(claims)?);
+    let secrets = call.secrets();
     let signature = {
-        let keys = keys::accepted("key", call.argument(1))?;
+        let keys = keys::accepted(secrets.as_deref(), "key", call.argument(1))?;
         BASE64_URL.encode(algorithm.sign(&keys[0], signed.as_bytes())?)
     };
     // Some algorithms sign with a random number.
@@ -123,7 +124,8 @@ fn one_or_more(options: Options<'_>, name: &str) -> Result<Option<Vec<String>>, 
 }
 
 /// Returns the claims of the token that is the first argument, if its signature is good.
-fn signed_claims(call: &Call<'_>, algorithms: &[Algorithm]) -> Result<Result<Map, Fault>, HostError> {
+fn signed_claims(call: &mut Call<'_>, algorithms: &[Algorithm]) -> Result<Result<Map, Fault>, HostError> {
+    let secrets = call.secrets();
     let token = call.text(0);
     if token.len() > MAX_TOKEN_BYTES {
         return Ok(Err(Fault::Malformed));
@@ -137,7 +139,7 @@ fn signed_claims(call: &Call<'_>, algorithms: &[Algorithm]) -> Result<Result<Map
     }
     let named = header.get("alg").and_then(Value::as_text);
     let Some(algorithm) = algorithms.iter().find(|algorithm| Some(algorithm.name()) == named) else { return Ok(Err(Fault::Algorithm)) };
-    for key in keys::accepted("key", call.argument(1))? {
+    for key in keys::accepted(secrets.as_deref(), "key", call.argument(1))? {
         if algorithm.verify(&key, signed.as_bytes(), &signature)? {
             return Ok(object(claims).ok_or(Fault::Malformed));
         }

@@ -26,7 +26,8 @@ const PARAMETERS: &[Parameter] =
 fn verify(call: &mut Call<'_>) -> HostResult {
     let scheme = Scheme::parse(call.text(0), call.options(2, &["header", "algorithm", "encoding", "prefix"])?)?;
     let secret = call.take(1);
-    let keys = keys::accepted("secret", &secret)?;
+    let secrets = call.secrets();
+    let keys = keys::accepted(secrets.as_deref(), "secret", &secret)?;
     let now_us = call.now_us()?;
     let refusal = call.with_run(|run| {
         let request = &run.invocation.request;

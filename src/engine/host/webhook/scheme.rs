@@ -191,7 +191,7 @@ const MAX_SIGNATURES: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::host::value::{Map, Value};
+    use crate::engine::value::plain::{Map, Value};
 
     fn headers(given: &[(&'static str, &str)]) -> HeaderMap {
         given.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()

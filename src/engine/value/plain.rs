@@ -1,13 +1,12 @@
 //! Values as host functions see them. Nothing of the script language is in them, so that another way of running scripts can use the same
-//! host functions. `convert.rs` turns them into values of Rhai and back.
+//! host functions. `host/convert.rs` turns them into values of Rhai and back.
 
 use std::{any::Any, cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 
 use rhai::{Dynamic, FnPtr, Identifier, ImmutableString};
 use serde::ser::{Error as _, Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use super::HostFunction;
-use crate::engine::value::MAX_DEPTH;
+use super::MAX_DEPTH;
 
 /// A text that is cheap to clone.
 pub type Text = ImmutableString;
@@ -46,11 +45,11 @@ pub enum Value {
 
 /// A value that host functions can only give on.
 #[derive(Debug, Clone)]
-pub struct Other(pub(super) Dynamic);
+pub struct Other(pub(in crate::engine) Dynamic);
 
 /// A closure or a function of the script. Only the call that it was given to can call it.
 #[derive(Debug, Clone)]
-pub struct Closure(pub(super) FnPtr);
+pub struct Closure(pub(in crate::engine) FnPtr);
 
 /// A value with methods of its own, such as a time. Cheap to clone; nothing changes it.
 #[derive(Clone)]
@@ -58,8 +57,8 @@ pub struct Object(pub Arc<dyn HostObject>);
 
 /// What is behind an [`Object`].
 pub trait HostObject: Any + Send + Sync {
-    /// Returns what all values of its type have in common.
-    fn class(&self) -> &'static ObjectClass;
+    /// Returns the name of its class, which says what can be asked of it: `Time`.
+    fn class(&self) -> &'static str;
 
     /// Returns what a script sees when it puts it into a text.
     fn shown(&self) -> String;
@@ -69,34 +68,15 @@ pub trait HostObject: Any + Send + Sync {
         None
     }
 
+    /// Returns the text of it and another text that stands before or after it, if that can be joined and is no plain text.
+    fn joined(&self, _text: &str, _is_before: bool) -> Option<Object> {
+        None
+    }
+
     /// Compares it with another object, if that makes sense.
     fn compare(&self, _other: &dyn HostObject) -> Option<Ordering> {
         None
     }
-}
-
-/// What all objects of one type have in common.
-#[derive(Debug)]
-pub struct ObjectClass {
-    /// Its name in messages and documents: `Time`.
-    pub name: &'static str,
-    /// What is read by `value.name`.
-    pub properties: &'static [Property],
-    /// What is called by `value.name(…)`. The object itself is the first argument, and no parameter of the list.
-    pub methods: &'static [HostFunction],
-}
-
-/// A property of objects of one class.
-#[derive(Debug)]
-pub struct Property {
-    /// Its name.
-    pub name: &'static str,
-    /// What it gives, in words.
-    pub returns: &'static str,
-    /// What it is, in one sentence.
-    pub about: &'static str,
-    /// Reads it.
-    pub get: fn(&dyn HostObject) -> Result<Value, super::HostError>,
 }
 
 impl Object {
@@ -134,7 +114,7 @@ impl Value {
             Self::Blob(_) => "a blob".into(),
             Self::Array(_) => "an array".into(),
             Self::Map(_) => "a map".into(),
-            Self::Object(object) => format!("a value of type {}", object.0.class().name),
+            Self::Object(object) => format!("a value of type {}", object.0.class()),
             Self::Closure(_) => "a function".into(),
             Self::Other(_) => "a value of another type".into(),
         }
@@ -277,7 +257,7 @@ impl Serialize for AtDepth<'_> {
             }
             Value::Object(object) => match object.0.json() {
                 Some(json) => AtDepth(&json, depth + 1).serialize(serializer),
-                None => Err(S::Error::custom(format!("a value of type {} has no form in JSON", object.0.class().name))),
+                None => Err(S::Error::custom(format!("a value of type {} has no form in JSON", object.0.class()))),
             },
             Value::Closure(_) => Err(S::Error::custom("a function has no form in JSON")),
             Value::Other(other) => Err(S::Error::custom(format!("a value of type `{}` has no form in JSON", other.0.type_name()))),

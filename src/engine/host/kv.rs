@@ -1,0 +1,280 @@
+//! The module `kv`: values that outlive a run.
+
+use std::sync::Arc;
+
+use super::{
+    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Requirement, Type,
+    json::{from_json, to_json},
+};
+use crate::{
+    capability::kv::{Add, EntryPage, Json, Key, KeyValue, KeyedEntry, KvError, MAX_PAGE, MAX_VALUE_BYTES, Range, Set, SetResult, Ttl},
+    engine::value::plain::Value,
+    execution::EffectKind,
+    function::grants::kv::Namespace,
+};
+
+const KEY: Parameter = Parameter::new("key", Type::Text);
+const OPTIONS: Parameter = Parameter::optional("options", Type::Map);
+
+/// The module.
+pub static MODULE: HostModule = HostModule {
+    name: "kv",
+    about: "Keeps values under keys, in the namespace of the front-matter.",
+    functions: &[
+        function(
+            "get",
+            &[KEY, OPTIONS],
+            "value",
+            "Gives the value of a key, or `()`; with `#{ meta: true }` a map of `value`, `version` and `expires` (milliseconds since 1970).",
+            get,
+        ),
+        function(
+            "set",
+            &[KEY, Parameter::new("value", Type::Any), OPTIONS],
+            "whole number",
+            "Keeps a value and gives its version; `()` if the key has another version than `if_version` (0: it must not be there). Option: `ttl`.",
+            set,
+        ),
+        function(
+            "add",
+            &[KEY, Parameter::optional("number", Type::Int), OPTIONS],
+            "whole number",
+            "Adds to a number, 1 where none is given, and gives the sum. Option: `ttl`.",
+            add,
+        ),
+        function("delete", &[KEY], "boolean", "Removes a key and says whether it was there.", delete),
+        function(
+            "list",
+            &[Parameter::optional("prefix", Type::Text), OPTIONS],
+            "array",
+            "Gives maps of `key`, `value`, `version` and `expires` in the order of keys. Options: `limit` (100, at most 1,000) and `after`, a key.",
+            list,
+        ),
+        function(
+            "update",
+            &[KEY, Parameter::new("change", Type::Closure), OPTIONS],
+            "value",
+            "Keeps what a closure makes of the value, again if somebody else was faster. Option: `ttl`.",
+            update,
+        ),
+    ],
+};
+
+/// How often [`update`] begins anew before it says that too many change the key.
+const MAX_TRIES: u32 = 100;
+
+const fn function(
+    name: &'static str,
+    parameters: &'static [Parameter],
+    returns: &'static str,
+    about: &'static str,
+    call: fn(&mut Call<'_>) -> HostResult,
+) -> HostFunction {
+    HostFunction::new(name, parameters, returns, Kind::Waits, about, call).needing(Requirement::Kv)
+}
+
+/// What a call needs to reach the store.
+struct Reach {
+    store: Arc<dyn KeyValue>,
+    namespace: Namespace,
+}
+
+fn reach(call: &mut Call<'_>) -> Result<Reach, HostError> {
+    let namespace = call.with_run(|run| run.grants().and_then(|grants| grants.kv.clone()))?;
+    let namespace = namespace.ok_or("the front-matter does not declare the key-value store; add `[kv]`")?;
+    let store = call.with_run(|run| run.capabilities().and_then(|all| all.kv.clone()))?;
+    Ok(Reach { store: store.ok_or("there is no key-value store here")?, namespace })
+}
+
+impl Reach {
+    fn ask(&self, what: &str, key: &str) -> Ask {
+        Ask::new(EffectKind::Kv, format!("{what} {}/{key}", self.namespace))
+    }
+}
+
+/// Makes of an error a map that a script can look into: `kind`, `message`.
+fn thrown(why: &KvError) -> HostError {
+    let kind = match why {
+        KvError::TooManyKeys { .. } | KvError::TooManyBytes { .. } => "full",
+        KvError::Away => "unavailable",
+        _ => "invalid",
+    };
+    HostError::Thrown(Value::map([("kind", kind.into()), ("message", why.to_string().into())]))
+}
+
+fn wrong(why: KvError) -> HostError {
+    thrown(&why)
+}
+
+impl<T: AnswerOfStore> Answer for Result<T, KvError> {
+    fn outcome(&self) -> (String, bool) {
+        match self {
+            Ok(answer) => (answer.word().into(), false),
+            Err(_) => ("error".into(), true),
+        }
+    }
+
+    fn received_bytes(&self) -> usize {
+        self.as_ref().map_or(0, AnswerOfStore::bytes)
+    }
+}
+
+/// What the store answers.
+trait AnswerOfStore: serde::Serialize + serde::de::DeserializeOwned + Send + 'static {
+    fn word(&self) -> &'static str {
+        "ok"
+    }
+    fn bytes(&self) -> usize {
+        0
+    }
+}
+
+impl AnswerOfStore for Option<crate::capability::kv::Entry> {
+    fn word(&self) -> &'static str {
+        if self.is_some() { "found" } else { "absent" }
+    }
+    fn bytes(&self) -> usize {
+        self.as_ref().map_or(0, |entry| entry.value.as_str().len())
+    }
+}
+
+impl AnswerOfStore for SetResult {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "ok",
+            Self::Conflict(_) => "conflict",
+        }
+    }
+}
+
+impl AnswerOfStore for i64 {}
+impl AnswerOfStore for bool {}
+
+impl AnswerOfStore for EntryPage {
+    fn bytes(&self) -> usize {
+        self.entries.iter().map(|listed| listed.entry.value.as_str().len()).sum()
+    }
+}
+
+fn key(call: &Call<'_>) -> Result<Key, HostError> {
+    call.text(0).parse().map_err(wrong)
+}
+
+fn json(value: &Value) -> Result<Json, HostError> {
+    let text = to_json(value, MAX_VALUE_BYTES)?;
+    text.parse().map_err(wrong)
+}
+
+fn number(version: u64) -> Value {
+    Value::Int(i64::try_from(version).unwrap_or(i64::MAX))
+}
+
+/// Reads what is kept under a key: its value, its version, its end in milliseconds since 1970.
+fn read(call: &mut Call<'_>, reach: &Reach, key: &Key) -> Result<Option<(Value, u64, Option<i64>)>, HostError> {
+    let (store, namespace, wanted) = (reach.store.clone(), reach.namespace.clone(), key.clone());
+    call.effect(reach.ask("get", key.as_str()), async move { store.get(&namespace, &wanted).await }, |found| match found {
+        Ok(None) => Ok(None),
+        Ok(Some(entry)) => Ok(Some((from_json(entry.value.as_str())?, entry.version, entry.expires_us.map(|us| us / 1_000)))),
+        Err(why) => Err(thrown(why)),
+    })?
+}
+
+fn write(call: &mut Call<'_>, reach: &Reach, key: &Key, set: Set) -> Result<SetResult, HostError> {
+    let ask = reach.ask("set", key.as_str()).of(set.value.as_str()).of(format!("{:?} {:?}", set.ttl, set.if_version));
+    let ask = ask.sending(set.value.as_str().len());
+    let (store, namespace, key) = (reach.store.clone(), reach.namespace.clone(), key.clone());
+    call.effect(ask, async move { store.set(&namespace, &key, set).await }, |stored| stored.clone().map_err(wrong))?
+}
+
+fn get(call: &mut Call<'_>) -> HostResult {
+    let (key, with_meta) = (key(call)?, call.options(1, &["meta"])?.flag("meta")?.unwrap_or(false));
+    let reach = reach(call)?;
+    let found = read(call, &reach, &key)?;
+    Ok(match found {
+        None => Value::Unit,
+        Some((value, version, expires)) if with_meta => {
+            Value::map([("value", value), ("version", number(version)), ("expires", expires.into())])
+        }
+        Some((value, ..)) => value,
+    })
+}
+
+fn ttl(call: &Call<'_>, at: usize, names: &'static [&'static str]) -> Result<Option<Ttl>, HostError> {
+    call.options(at, names)?.span("ttl")?.map(Ttl::try_from).transpose().map_err(wrong)
+}
+
+fn set(call: &mut Call<'_>) -> HostResult {
+    const NAMES: &[&str] = &["ttl", "if_version"];
+    let (key, value, ttl) = (key(call)?, json(call.argument(1))?, ttl(call, 2, NAMES)?);
+    let if_version = call.options(2, NAMES)?.count("if_version", i64::MAX as u64)?;
+    let reach = reach(call)?;
+    match write(call, &reach, &key, Set { value, ttl, if_version })? {
+        SetResult::Done(version) => Ok(number(version)),
+        SetResult::Conflict(_) => Ok(Value::Unit),
+    }
+}
+
+fn add(call: &mut Call<'_>) -> HostResult {
+    let (key, delta, ttl) = (key(call)?, call.int(1).unwrap_or(1), ttl(call, 2, &["ttl"])?);
+    let reach = reach(call)?;
+    let ask = reach.ask("add", key.as_str()).of(format!("{delta} {ttl:?}"));
+    let Reach { store, namespace } = reach;
+    call.effect(ask, async move { store.add(&namespace, &key, Add { delta, ttl }).await }, |sum| {
+        sum.clone().map(Value::Int).map_err(wrong)
+    })?
+}
+
+fn delete(call: &mut Call<'_>) -> HostResult {
+    let key = key(call)?;
+    let reach = reach(call)?;
+    let ask = reach.ask("delete", key.as_str());
+    let Reach { store, namespace } = reach;
+    call.effect(ask, async move { store.delete(&namespace, &key).await }, |was_there| was_there.clone().map(Value::Bool).map_err(wrong))?
+}
+
+/// Entries of a page where nobody says how many.
+const PAGE: u64 = 100;
+/// Bytes of values of a page.
+const PAGE_BYTES: usize = 1 << 20;
+
+fn list(call: &mut Call<'_>) -> HostResult {
+    let as_key = |text: &str| (!text.is_empty()).then(|| text.parse::<Key>()).transpose().map_err(wrong);
+    let options = call.options(1, &["limit", "after"])?;
+    let limit = options.count("limit", MAX_PAGE.into())?.unwrap_or(PAGE);
+    let (prefix, after) = (as_key(call.text(0))?, as_key(options.text("after")?.unwrap_or_default())?);
+    let shown = prefix.as_ref().map_or(String::new(), ToString::to_string);
+    let range = Range::new(prefix, after.clone(), limit as u32, PAGE_BYTES).map_err(wrong)?;
+    let reach = reach(call)?;
+    let ask = reach.ask("list", &shown).of(format!("{limit} {after:?}"));
+    let Reach { store, namespace } = reach;
+    call.effect(ask, async move { store.list(&namespace, &range).await }, |page| match page {
+        Err(why) => Err(thrown(why)),
+        Ok(EntryPage { entries, .. }) => {
+            let entry = |listed: &KeyedEntry| {
+                let KeyedEntry { key, entry } = listed;
+                Ok(Value::map([
+                    ("key", key.as_str().into()),
+                    ("value", from_json(entry.value.as_str())?),
+                    ("version", number(entry.version)),
+                    ("expires", entry.expires_us.map(|us| us / 1_000).into()),
+                ]))
+            };
+            entries.iter().map(entry).collect::<Result<Vec<_>, HostError>>().map(Value::Array)
+        }
+    })?
+}
+
+fn update(call: &mut Call<'_>) -> HostResult {
+    let (key, ttl) = (key(call)?, ttl(call, 2, &["ttl"])?);
+    let Value::Closure(change) = call.take(1) else { return Err("`change` is a closure".into()) };
+    let reach = reach(call)?;
+    for _ in 0..MAX_TRIES {
+        let (before, version) = read(call, &reach, &key)?.map_or((Value::Unit, 0), |(value, version, _)| (value, version));
+        let after = call.call_back(&change, vec![before])?;
+        let value = json(&after)?;
+        if let SetResult::Done(_) = write(call, &reach, &key, Set { value, ttl, if_version: Some(version) })? {
+            return Ok(after);
+        }
+    }
+    Err(format!("`{key}` was changed by others each time, {MAX_TRIES} times").into())
+}
