@@ -20,3 +20,4 @@ mod rejected;
 mod reserved;
 mod scripts;
 mod telemetry;
+mod webhooks;
