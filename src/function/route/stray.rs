@@ -227,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn beside_a_guard_only_a_slip_in_a_function_file_is_told_of() {
+        let beside = |name: &str| told(&format!("adm/{name}"), &["adm/_middleware.rhai"]);
+        for name in ["_middlware.rhai", "_middleware.get.rhai", "_middleware - Copy.rhai", "_Middleware.rhai"] {
+            assert!(beside(name).is_some_and(|(is_error, text)| !is_error && text.contains("looks like a guard")), "{name}");
+        }
+        // Functions, tests, helpers, and what editors and systems leave.
+        for name in [
+            "middleware.rhai",
+            "middleware/index.rhai",
+            "_middleware.test.rhai",
+            ".middleware.rhai",
+            "_middleware",
+            "_middleware/index.rhai",
+        ] {
+            assert_eq!(beside(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn other_names_mean_what_they_are() {
         for name in [
             "_middleware.rhai",

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::json;
 use crate::kit::{command::picloud, node::Node};
 
+const GIT_MANUAL: &str = include_str!("../../../docs/git.md");
+
 #[test]
 fn of_a_directory_only_what_is_saved_after_going_back_goes_live() {
     let mut node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
@@ -13,7 +15,8 @@ fn of_a_directory_only_what_is_saved_after_going_back_goes_live() {
     node.replace("c.rhai", "2");
     node.wait_for("/c", "2");
     let first = json(&node, &["deployments"]).as_array().unwrap().last().unwrap()["id"].as_str().unwrap().to_owned();
-    picloud(&node, &["rollback", &first]);
+    let told = picloud(&node, &["rollback", &first]);
+    assert!(GIT_MANUAL.contains(&format!("\n{}\n", told.lines().last().unwrap())), "docs/git.md shows another end: {told}");
     assert_eq!((node.get("/a").text().as_str(), node.get("/c").status), ("1", 404));
     let status = json(&node, &["status"]);
     assert!(status["following"]["pin"]["files"].as_object().unwrap().keys().eq(["a.rhai", "c.rhai"]), "{status}");
