@@ -7,8 +7,9 @@ use http::header;
 use utoipa::{
     OpenApi, PartialSchema as _, ToSchema as _,
     openapi::{
-        ContentBuilder, Ref, RefOr, ResponseBuilder,
+        ContentBuilder, HeaderBuilder, Object, Ref, RefOr, ResponseBuilder,
         path::{Operation, PathItem},
+        schema::Type,
         security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -55,8 +56,10 @@ pub fn described(routes: Routes) -> Router<GuardedApp> {
 /// Adds what any route may answer, and what nearly all of them want.
 fn complete(operation: &mut Operation, path: &str) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
-    let response = ResponseBuilder::new().description("It cannot be done; `detail` says why, and what to do.");
-    let response = response.content("application/problem+json", content).build();
+    let response = ResponseBuilder::new().description("It cannot be done: `detail` says why, and `hint` what to do.");
+    let retry_after =
+        HeaderBuilder::new().schema(Some(Object::with_type(Type::Integer))).description(Some("Seconds, where waiting helps."));
+    let response = response.content("application/problem+json", content).header("Retry-After", retry_after.build()).build();
     operation.responses.responses.entry("default".into()).or_insert(RefOr::T(response));
     if path.starts_with("/api/") && operation.security.is_none() {
         operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(TOKEN, [])]);

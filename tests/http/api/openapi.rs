@@ -1,10 +1,10 @@
 //! The description of the control API: complete, and true by what a tool finds that tries everything in it. The tool is Schemathesis, which
 //! `scripts/setup test` installs below `target/tools`.
 
-use std::{fs, process::Command};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use crate::kit::{
-    api::admin,
+    api::{Api, admin, path},
     machine::{Need, needs},
     node::Node,
 };
@@ -72,6 +72,50 @@ fn a_part_of_a_path_that_is_no_text_is_a_problem_as_every_other() {
         }
     }
     assert!(tried > 8, "operations with a parameter in their path are not where they were");
+}
+
+#[test]
+fn headers_that_matter_are_described_where_they_are_sent_and_taken() {
+    let node = Node::start_with(&[]);
+    let (description, api) = (description(&node), Api::of(&node));
+    let one = "/api/admin/scripts/{id}";
+    let described = |path: &str, method: &str, status: u16| {
+        let headers = &description["paths"][path][method]["responses"][status.to_string()]["headers"];
+        headers.as_object().into_iter().flatten().map(|(name, _)| name.to_lowercase()).collect::<BTreeSet<_>>()
+    };
+    let made = api.create("a", "1");
+    let url = path("a");
+    let tag = made.header("etag").unwrap().to_owned();
+    let json = [("content-type", "application/json"), ("if-match", &tag)];
+    for (at, method, answer) in [
+        ("/api/admin/scripts", "post", made),
+        (one, "get", api.get(&url)),
+        (one, "put", api.send("PUT", &url, &json, b"{\"source\":\"2\"}")),
+    ] {
+        let sent =
+            ["etag", "location"].into_iter().filter(|name| answer.header(name).is_some()).map(str::to_owned).collect::<BTreeSet<_>>();
+        assert!(answer.status < 300 && sent.contains("etag"), "{method} {at}: {}", answer.text());
+        assert_eq!(described(at, method, answer.status), sent, "{method} {at}");
+    }
+    for method in ["put", "delete"] {
+        let parameters = description["paths"][one][method]["parameters"].as_array().unwrap();
+        let is_taken = |parameter: &Value| parameter["name"] == "If-Match" && parameter["in"] == "header" && parameter["required"] != true;
+        assert!(parameters.iter().any(is_taken), "{method}: {parameters:?}");
+    }
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for method in METHODS.iter().filter(|method| item.get(**method).is_some()) {
+            assert!(item[*method]["responses"]["default"]["headers"].get("Retry-After").is_some(), "{method} {path}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_names_every_member_of_a_route() {
+    let description = description(&Node::start_with(&[]));
+    let section = MANUAL.split("\n## ").find(|section| section.starts_with("Routes\n")).unwrap();
+    for member in description["components"]["schemas"]["RouteSummary"]["properties"].as_object().unwrap().keys() {
+        assert!(section.contains(&format!("`{member}`")), "docs/api.md says nothing of `{member}`");
+    }
 }
 
 /// Schemas that say nothing of what is in them: what the audit log knows of an action differs from action to action, and what functions keep is

@@ -29,8 +29,8 @@ const ORDER_BYTES: usize = 64 * 1024;
 #[utoipa::path(
     post, path = "/api/admin/scripts", operation_id = "create_script", tag = "scripts", request_body = ScriptOrder,
     responses(
-        (status = 201, description = "The script, live.", body = ScriptAnswer),
-        (status = 202, description = "It is written, and not live; `held` says why.", body = ScriptAnswer)
+        (status = 201, description = "The script, live.", body = ScriptAnswer, headers(("ETag" = String, description = "Its version, or the digest of its content."), ("Location" = String, description = "Where it is."))),
+        (status = 202, description = "It is written, and not live; `held` says why.", body = ScriptAnswer, headers(("ETag" = String, description = "Its version, or the digest of its content."), ("Location" = String, description = "Where it is.")))
     )
 )]
 pub async fn create(caller: Caller<Deploy>, request: Request<Body>) -> Result<Response, Problem> {
@@ -48,10 +48,10 @@ pub async fn create(caller: Caller<Deploy>, request: Request<Body>) -> Result<Re
 
 /// Gives a script another source.
 #[utoipa::path(
-    put, path = "/api/admin/scripts/{id}", operation_id = "replace_script", tag = "scripts", request_body = SourceOrder, params(("id" = String, Path, description = "A script's id, or its name.")),
+    put, path = "/api/admin/scripts/{id}", operation_id = "replace_script", tag = "scripts", request_body = SourceOrder, params(("id" = String, Path, description = "A script's id, or its name."), ("If-Match" = Option<String>, Header, description = "An `ETag`: only if the script still has it.")),
     responses(
-        (status = 200, description = "The script, live.", body = ScriptAnswer),
-        (status = 202, description = "It is written, and not live; `held` says why.", body = ScriptAnswer)
+        (status = 200, description = "The script, live.", body = ScriptAnswer, headers(("ETag" = String, description = "Its version, or the digest of its content."))),
+        (status = 202, description = "It is written, and not live; `held` says why.", body = ScriptAnswer, headers(("ETag" = String, description = "Its version, or the digest of its content.")))
     )
 )]
 pub async fn replace(
@@ -72,7 +72,7 @@ pub async fn replace(
 
 /// Deletes a script.
 #[utoipa::path(
-    delete, path = "/api/admin/scripts/{id}", operation_id = "delete_script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
+    delete, path = "/api/admin/scripts/{id}", operation_id = "delete_script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name."), ("If-Match" = Option<String>, Header, description = "An `ETag`: only if the script still has it.")),
     responses(
         (status = 204, description = "It is gone."),
         (status = 200, description = "It is gone, and functions are without this guard: `diagnostics` says how many.", body = DeletedGuard),

@@ -36,7 +36,7 @@ pub fn routes() -> Routes {
 /// One script with all that is known of it.
 #[utoipa::path(
     get, path = "/api/admin/scripts/{id}", operation_id = "script", tag = "scripts", params(("id" = String, Path, description = "A script's id, or its name.")),
-    responses((status = 200, description = "The script; its version is the `ETag`.", body = ScriptAnswer))
+    responses((status = 200, description = "The script; its version is the `ETag`.", body = ScriptAnswer, headers(("ETag" = String, description = "Its version, or the digest of its content."))))
 )]
 async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Response, Problem> {
     let (Grant { app, .. }, script) = caller.for_found(|app| async move { app.script(&id) }).await?;
