@@ -50,13 +50,15 @@ impl AuditFilter {
         match key {
             "action" => {
                 let words = || Action::ALL.map(|action| format!("`{action}`")).join(", ");
-                self.action = Some(Action::find(value).ok_or_else(|| format!("`{value}` is no action; there are {}", words()))?);
+                self.action = Some(Action::find(value).ok_or_else(|| format!("`{value}` is no action\n  hint: there are {}", words()))?);
             }
             // Postgres takes no text with a zero in it.
             "who" if value.contains(char::is_control) => return Err(format!("`{}` is nobody's name", value.escape_debug())),
             "who" => self.who = Some(value.into()),
             "since" => self.since_us = Some(since_us(value, now_us)?),
-            "cursor" => self.before = Some(value.parse().map_err(|_| "it is the `next` of the page before".to_owned())?),
+            "cursor" => {
+                self.before = Some(value.parse().ok().filter(|id| *id > 0).ok_or_else(|| "it is the `next` of the page before".to_owned())?)
+            }
             "limit" => {
                 let number = value.parse().ok().filter(|number| (1..=PAGE.1).contains(number));
                 self.limit = number.ok_or_else(|| format!("a page has 1 to {} entries", PAGE.1))?;
@@ -73,7 +75,8 @@ fn since_us(text: &str, now_us: i64) -> Result<i64, String> {
         return Ok(now_us.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     }
     let time = humantime::parse_rfc3339_weak(text).ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    let time = time.ok_or_else(|| format!("`{text}` is no time; write a span such as `10m`, or a time such as `2026-11-23T09:00:00Z`"))?;
+    let time =
+        time.ok_or_else(|| format!("`{text}` is no time\n  hint: write a span such as `10m`, or a time such as `2026-11-23T09:00:00Z`"))?;
     Ok(i64::try_from(time.as_micros()).unwrap_or(i64::MAX))
 }
 
@@ -89,7 +92,9 @@ mod tests {
         assert_eq!(parse("action", "token_create").unwrap().action, Some(Action::TokenCreate));
         assert_eq!(parse("limit", "1000").unwrap().limit, 1_000);
         assert_eq!(parse("cursor", "7").unwrap().before, Some(7));
-        for (key, value) in [("since", "soon"), ("action", "dance"), ("limit", "0"), ("limit", "1001"), ("cursor", "x"), ("to", "x")] {
+        for (key, value) in
+            [("since", "soon"), ("action", "dance"), ("limit", "0"), ("limit", "1001"), ("cursor", "x"), ("cursor", "-1"), ("to", "x")]
+        {
             let error = parse(key, value).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{key}`: ")), "{error}");
         }
