@@ -314,7 +314,7 @@ pub enum KvError {
         limit: u64,
     },
     /// The database does not answer now, or must not be written to. A write may have been done.
-    #[error("the key-value store does not answer now; a write may have been done, or not")]
+    #[error("the key-value store does not answer now: a write may have been done, or not")]
     Away,
 }
 

@@ -63,7 +63,7 @@ impl Deploy {
                         output::line(plan);
                     }
                     let hint = if refusal.plan.is_some() { "\n  hint: if that is meant: `--allow-mass-delete`" } else { "" };
-                    bail!("{}{hint}", refusal.detail.split("; if that is meant").next().unwrap_or_default())
+                    bail!("{}{hint}", refusal.detail.split("\n  hint: ").next().unwrap_or_default())
                 }
             },
         }

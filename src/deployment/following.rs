@@ -81,6 +81,20 @@ impl Pin {
         let why = self.reason.as_ref().map(|reason| format!(" (\"{reason}\")")).unwrap_or_default();
         format!("{}'s rollback of {}Z{why}", self.by, time.get(.."2026-11-24T21:40".len()).unwrap_or(&time))
     }
+
+    /// Says who went back, from where to where, when and why.
+    pub fn return_name(&self) -> String {
+        let Self { to, abandoned, by, since_us, .. } = self;
+        let why = self.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        format!("{by} went back from {abandoned} to deployment {to} at {}{why}", rfc3339(*since_us))
+    }
+}
+
+impl Suspension {
+    /// Says who suspended the source, and when.
+    pub fn name(&self) -> String {
+        format!("the source is suspended by {} since {}", self.by, rfc3339(self.since_us))
+    }
 }
 
 /// Files that are named; of more it is said how many.
@@ -97,17 +111,13 @@ pub fn shortened(files: &[FilePath]) -> String {
 
 impl fmt::Display for Suspension {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the source is suspended by {} since {}; `picloud source resume` follows it again", self.by, rfc3339(self.since_us))
+        write!(f, "{}; `picloud source resume` follows it again", self.name())
     }
 }
 
 impl fmt::Display for Pin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { to, abandoned, by, since_us, .. } = self;
-        write!(f, "{by} went back from {abandoned} to deployment {to} at {}", rfc3339(*since_us))?;
-        if let Some(reason) = &self.reason {
-            write!(f, " ({reason})")?;
-        }
+        f.write_str(&self.return_name())?;
         if self.hold {
             return f.write_str("; nothing of the source goes live until `picloud unpin`");
         }

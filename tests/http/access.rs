@@ -46,7 +46,7 @@ fn without_a_database_only_the_admin_is_known() {
     assert_eq!(whoami(&bearer(&node)).status, 200);
     let refused = whoami(&format!("Bearer picloud_{}", "0".repeat(64)));
     assert_eq!((refused.status, refused.header("retry-after")), (503, Some("1")));
-    assert!(refused.json()["detail"].as_str().unwrap().contains("`admin-token`"));
+    assert!(refused.json()["hint"].as_str().unwrap().contains("`admin-token`"));
     // What can be no token needs no database to be wrong.
     assert_eq!(whoami("Bearer sesame").status, 401);
 }

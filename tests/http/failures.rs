@@ -117,7 +117,7 @@ const ENDLESS: &str = "+++\ntimeout = \"60s\"\n[limits]\noperations = 5_000_000_
 
 #[track_caller]
 fn busy(answer: &Response) {
-    problem(answer, 503, "too many requests at once; try again soon");
+    problem(answer, 503, "too many requests at once");
     assert_eq!(answer.header("retry-after"), Some("1"));
 }
 

@@ -36,7 +36,11 @@ async fn check(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Ch
     let sources = match caller.order(request, |_| CHECK_BYTES).await? {
         CheckOrder { name: Some(name), source: Some(source), files: None } => BTreeMap::from([(name.file(), source)]),
         CheckOrder { name: None, source: None, files: Some(files) } => files,
-        _ => return Err(Problem::BadOrder("send `name` and `source` of one script, or `files`: paths and what is in them".into())),
+        _ => {
+            return Err(Problem::BadOrder(
+                "the order names no files\n  hint: send `name` and `source` of one script, or `files`: paths and what is in them".into(),
+            ));
+        }
     };
     let grant = caller.for_functions(sources.keys().map(|path| function_name(path)))?;
     let file = |(path, source): (String, String)| Ok((path.into(), grant.app.content(source)?));

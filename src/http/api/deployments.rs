@@ -68,7 +68,7 @@ async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeploymentPage>, Pr
     let query: ListQuery = asked(&uri)?;
     let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(Problem::BadOrder(format!("`limit`: {limit} is none; ask for 1 to {MAX_LIMIT}, and go on with `cursor`")));
+        return Err(Problem::BadOrder(format!("`limit`: {limit} is none\n  hint: ask for 1 to {MAX_LIMIT}, and go on with `cursor`")));
     }
     page(&app.history()?, query.cursor, query.status, limit as usize).await.map(Json)
 }

@@ -109,7 +109,7 @@ async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result
 async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     for key in ["limit", "cursor", "until"] {
         if pairs(query.as_deref()).any(|(name, _)| name == key) {
-            return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end; leave it out")));
+            return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end\n  hint: leave it out")));
         }
     }
     let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
@@ -122,14 +122,14 @@ async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQu
 
 fn last_event_id(value: &HeaderValue) -> Result<ExecutionId, Problem> {
     let id = value.to_str().ok().and_then(|text| text.parse().ok());
-    id.ok_or_else(|| Problem::BadOrder(format!("`{LAST_EVENT_ID}`: that is no id of an event; send one as it came, or none")))
+    id.ok_or_else(|| Problem::BadOrder(format!("`{LAST_EVENT_ID}`: that is no id of an event\n  hint: send one as it came, or none")))
 }
 
 /// Reads what is asked for. A token for some functions is good only for asking about those.
 fn filter(caller: Caller<Read>, query: Option<&str>) -> Result<(Grant, ExecutionFilter), Problem> {
     let pairs: Vec<_> = pairs(query).collect();
     let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), caller.now_us())
-        .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}; {hint}")))?;
+        .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}\n  hint: {hint}")))?;
     let grant = match (&filter.function, &filter.prefix) {
         (Some(function), _) => caller.for_function(function),
         (None, prefix) => caller.for_all_below(prefix.as_deref().unwrap_or_default()),

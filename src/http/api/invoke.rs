@@ -43,9 +43,9 @@ pub fn routes() -> Routes {
 fn http_request(order: InvokeOrder) -> Result<HttpRequest, Problem> {
     let bad = |key: &str, why: &str| Problem::BadOrder(format!("`{key}`: {why}"));
     let uri: Option<Uri> = order.path.parse().ok().filter(|uri: &Uri| uri.path().starts_with('/') && uri.authority().is_none());
-    let uri = uri.ok_or_else(|| bad("path", "that is none; begin with `/`, and write a space as `%20`"))?;
+    let uri = uri.ok_or_else(|| bad("path", "that is none\n  hint: begin with `/`, and write a space as `%20`"))?;
     let body: Option<Bytes> = match (order.body, order.body_base64) {
-        (Some(_), Some(_)) => return Err(bad("body_base64", "there is a `body`, too; send one of them")),
+        (Some(_), Some(_)) => return Err(bad("body_base64", "there is a `body`, too\n  hint: send one of them")),
         (None, Some(base64)) => {
             let bytes = BASE64_STANDARD.decode(base64).map_err(|error| bad("body_base64", &format!("that is no Base64: {error}")))?;
             Some(bytes.into())

@@ -56,7 +56,7 @@ impl App {
     async fn captured(&self, execution: &Execution) -> Result<Capture, Problem> {
         let not_kept = || {
             Problem::NotReplayable(format!(
-                "the request of execution `{}` was not kept, so it cannot run again: put `capture = true` into the front-matter of `{}`, or into the section `[journal]` of picloud.toml for every function; later requests can",
+                "the request of execution `{}` was not kept, so it cannot run again\n  hint: put `capture = true` into the front-matter of `{}`, or into the section `[journal]` of picloud.toml for every function; later requests can",
                 execution.id, execution.function
             ))
         };
@@ -72,7 +72,9 @@ impl App {
         let id = ScriptId::of(name);
         let Some(begin) = version else {
             let function = live.by_id(id).cloned().ok_or_else(|| {
-                Problem::NotReplayable(format!("`{name}` is not live any more; name a version of it: `picloud versions {name}` lists them"))
+                Problem::NotReplayable(format!(
+                    "`{name}` is not live any more\n  hint: name a version of it: `picloud versions {name}` lists them"
+                ))
             })?;
             return Ok((live, function));
         };
@@ -81,7 +83,7 @@ impl App {
         meant.retain(|known| !begin.is_empty() && known.version.to_string().starts_with(begin));
         let newest = meant.first().ok_or_else(unknown)?;
         if meant.iter().any(|other| other.version != newest.version) {
-            return Err(Problem::BadOrder(format!("`version`: more than one of `{name}` begins with `{begin}`; give more of it")));
+            return Err(Problem::BadOrder(format!("`version`: more than one of `{name}` begins with `{begin}`\n  hint: give more of it")));
         }
         if let Some(function) = live.by_id(id).filter(|function| function.function.version == newest.version).cloned() {
             return Ok((live, function));
@@ -97,5 +99,5 @@ fn incomplete(id: ExecutionId, why: &CaptureError) -> Problem {
         CaptureError::Body(_) => "raise `capture_body` in the section `[journal]`; later requests can",
         CaptureError::Damaged => "send the request anew",
     };
-    Problem::NotReplayable(format!("the request of execution `{id}` cannot run again: {why}; {hint}"))
+    Problem::NotReplayable(format!("the request of execution `{id}` cannot run again: {why}\n  hint: {hint}"))
 }

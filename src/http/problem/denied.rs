@@ -11,18 +11,18 @@ use crate::{
 pub fn to_operator(denied: &Denial) -> String {
     match denied {
         Denial::NoToken { needed, way: Way::Bearer } => format!(
-            "this needs a token with the scope `{needed}`, sent as `Authorization: Bearer …` and not as a password; {}",
+            "this needs a token with the scope `{needed}`\n  hint: send it as `Authorization: Bearer …`, and not as a password; {}",
             made_by(*needed)
         ),
         Denial::NoToken { needed, way: Way::Password } => {
-            format!("this needs a token, which git takes as the password, with any user name; {}", made_by(*needed))
+            format!("this needs a token\n  hint: git takes it as the password, with any user name; {}", made_by(*needed))
         }
         Denial::WrongToken => {
-            "the token is not known here, or was revoked, or has expired; `picloud token list` shows those that there are".into()
+            "the token is not known here, or was revoked, or has expired\n  hint: `picloud token list` shows those that there are".into()
         }
         Denial::TooManyTries { retry_after } => too_many_tries(*retry_after),
         Denial::ScopeTooSmall { principal, needed } => {
-            format!("the token `{}` has the scope `{}`, and this needs `{needed}`; {}", principal.name, principal.scope, made_by(*needed))
+            format!("the token `{}` has the scope `{}`, and this needs `{needed}`\n  hint: {}", principal.name, principal.scope, made_by(*needed))
         }
         Denial::OnlySomeFunctions { principal } => format!(
             "the token `{}` is good for the functions of `{}` only, and this is about the whole node",
@@ -32,7 +32,7 @@ pub fn to_operator(denied: &Denial) -> String {
         Denial::ListTooLarge { principal } => {
             let functions = principal.functions.as_ref().map_or("", FunctionPrefix::as_str);
             format!(
-                "the token `{}` is good for the functions of `{functions}` only: ask for those with `prefix={functions}/`, or for one by its name",
+                "the token `{}` is good for the functions of `{functions}` only, and this lists others\n  hint: ask for those with `prefix={functions}/`, or for one by its name",
                 principal.name
             )
         }
@@ -42,7 +42,7 @@ pub fn to_operator(denied: &Denial) -> String {
             principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
         ),
         Denial::DatabaseAway => {
-            "the database that knows the tokens does not answer; the one in the file `admin-token` of the data folder works without".into()
+            "the database that knows the tokens does not answer\n  hint: the token in the file `admin-token` of the data folder works without it".into()
         }
     }
 }
@@ -50,7 +50,7 @@ pub fn to_operator(denied: &Denial) -> String {
 /// Says it to the caller of a function, who hears what the function asks for and nothing of the node.
 pub fn to_caller(denied: &Denial) -> String {
     match denied {
-        Denial::NoToken { .. } => "this function needs a token: send one as `Authorization: Bearer …`".into(),
+        Denial::NoToken { .. } => "this function needs a token\n  hint: send one as `Authorization: Bearer …`".into(),
         Denial::WrongToken => "the token is not known here, or was revoked, or has expired".into(),
         Denial::ScopeTooSmall { principal, needed } => {
             format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
@@ -58,13 +58,13 @@ pub fn to_caller(denied: &Denial) -> String {
         Denial::OnlySomeFunctions { principal } | Denial::OtherFunction { principal } | Denial::ListTooLarge { principal } => {
             format!("the token `{}` is not good for this function", principal.name)
         }
-        Denial::DatabaseAway => "tokens cannot be looked up now; try again soon".into(),
+        Denial::DatabaseAway => "tokens cannot be looked up now\n  hint: try again soon".into(),
         Denial::TooManyTries { retry_after } => too_many_tries(*retry_after),
     }
 }
 
 fn too_many_tries(retry_after: Duration) -> String {
-    format!("too many wrong tokens came from this address; try again in {} s", whole_seconds(retry_after))
+    format!("too many wrong tokens came from this address\n  hint: try again in {} s", whole_seconds(retry_after))
 }
 
 /// Returns the seconds after which a time has passed.

@@ -1,16 +1,27 @@
-//! What each problem says.
+//! What each problem says: what is wrong, and apart from that what to do.
 
 use super::{Problem, denied, earlier, run};
 use crate::{function::route::methods::join, http::wire::body::BodyError};
 
+/// Stands before what to do, as on the command line.
+const HINT: &str = "\n  hint: ";
+
+/// Returns what is wrong, and what to do. A message that has another in it may have more than one hint.
+pub(super) fn split(message: &str) -> (&str, Option<String>) {
+    match message.split_once(HINT) {
+        Some((detail, hint)) => (detail, Some(hint.replace(HINT, "; "))),
+        None => (message, None),
+    }
+}
+
 impl Problem {
-    /// Returns one sentence that is safe for anyone to read.
-    pub(super) fn detail(&self) -> String {
+    /// Returns one sentence that is safe for anyone to read. What to do follows it as a [`HINT`], and never stands in the sentence.
+    pub(super) fn message(&self) -> String {
         match self {
             Self::BadPath(why) => format!("the path is malformed: {why}"),
             Self::NotFound => "no function answers at this path".into(),
             Self::NotOurs => {
-                "this URL is the node's own, and it has nothing there; `/_picloud/openapi.json` lists what it has, and in a name `/` is written `%2F`"
+                "this URL is the node's own, and it has nothing there\n  hint: `/_picloud/openapi.json` lists what it has; in a name write `%2F` for `/`"
                     .into()
             }
             Self::NoRoute => "this URL is the node's own: no function answers there".into(),
@@ -28,31 +39,31 @@ impl Problem {
             Self::BadOrder(why) => why.clone(),
             Self::NotAdmitted(denied) => denied::to_caller(denied),
             Self::Denied(denied) => denied::to_operator(denied),
-            Self::Git(refusal) => refusal.detail(),
+            Self::Git(refusal) => refusal.message(),
             Self::NoWebhookSecret => {
-                "webhooks are off: set `webhook_secret` in the section `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
+                "webhooks are off\n  hint: set `webhook_secret` in the section `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
             }
-            Self::Webhook(refusal) => refusal.detail(),
-            Self::WebhooksBusy => "too many webhooks at once; try again soon".into(),
+            Self::Webhook(refusal) => refusal.message(),
+            Self::WebhooksBusy => "too many webhooks at once\n  hint: try again soon".into(),
             Self::Kv(error) => error.to_string(),
             Self::UnknownKey { namespace, key } => {
-                format!("nothing is kept under `{key}` in the namespace `{namespace}`; `picloud kv list {namespace}` lists its keys")
+                format!("nothing is kept under `{key}` in the namespace `{namespace}`\n  hint: `picloud kv list {namespace}` lists its keys")
             }
             Self::OtherKeyVersion { key, version: 0 } => format!("`{key}` is not there, and nothing was changed"),
             Self::OtherKeyVersion { key, version } => format!("`{key}` has the version {version}, and nothing was changed"),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
             Self::UnknownVersion { version, function } => {
-                format!("no version of `{function}` is or begins with `{version}`; `picloud versions {function}` lists them")
+                format!("no version of `{function}` is or begins with `{version}`\n  hint: `picloud versions {function}` lists them")
             }
             Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
             Self::TailsBusy { limit } => {
-                format!("{limit} follow executions already, and more may not (`max_tails` in the section `[server]`); try again soon")
+                format!("{limit} follow executions already, and more may not (`max_tails` in the section `[server]`)\n  hint: try again soon")
             }
-            Self::Earlier(error) => earlier::detail(error),
+            Self::Earlier(error) => earlier::message(error),
             Self::Upload(error) => error.to_string(),
             Self::Tar(error) => error.to_string(),
-            Self::UploadsBusy => "too many trees come at once; try again soon".into(),
-            Self::TokenTaken(name) => format!("there is a token `{name}` already; take another name, or revoke that one first"),
+            Self::UploadsBusy => "too many trees come at once\n  hint: try again soon".into(),
+            Self::TokenTaken(name) => format!("there is a token `{name}` already\n  hint: take another name, or revoke that one first"),
             Self::UnknownToken(name) => format!("there is no token `{name}`"),
             Self::Vault(error) => error.to_string(),
             Self::SecretUsed { name, users } => format!(
@@ -60,7 +71,7 @@ impl Problem {
                 users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ")
             ),
             Self::HistoryAway => {
-                "the database does not answer, or must not be written to now (`picloud status` says why); try again".into()
+                "the database does not answer, or must not be written to now\n  hint: `picloud status` says why; try again".into()
             }
         }
     }
@@ -69,7 +80,7 @@ impl Problem {
     pub fn reason(&self) -> String {
         match self {
             Self::Refused(refused) => refused.to_string(),
-            other => other.detail(),
+            other => split(&other.message()).0.into(),
         }
     }
 }
@@ -78,7 +89,7 @@ fn body(error: &BodyError) -> String {
     match error {
         BodyError::TooLarge { limit } => format!("the body is larger than the {limit} bytes that are taken here"),
         BodyError::Encoded(coding) => {
-            format!("the body is encoded with `{coding}`, and bodies are taken as they are: send it without `content-encoding`")
+            format!("the body is encoded with `{coding}`, and bodies are taken as they are\n  hint: send it without `content-encoding`")
         }
         BodyError::Timeout => "the body did not come in time".into(),
         BodyError::Broken => "the request ended before its body did, or the parts of its body are malformed".into(),

@@ -5,20 +5,20 @@ use crate::{
     sync::earlier::EarlierError,
 };
 
-/// Returns one sentence that is safe for anyone to read.
-pub fn detail(error: &EarlierError) -> String {
+/// Returns one sentence that is safe for anyone to read, and what to do.
+pub fn message(error: &EarlierError) -> String {
     match error {
         EarlierError::Find(FindError::Unknown(_)) => "no deployment that was live has this id or revision".into(),
         EarlierError::Find(FindError::Short(_)) => {
             format!("a revision is named by its first {SHORTEST_REVISION} characters or more")
         }
-        EarlierError::Find(FindError::Ambiguous { .. }) => "more than one revision begins so; give more of it".into(),
+        EarlierError::Find(FindError::Ambiguous { .. }) => "more than one revision begins so\n  hint: give more of it".into(),
         EarlierError::Find(FindError::NothingLive) => "nothing was ever live".into(),
         EarlierError::Find(FindError::NeverLive(_)) => "this deployment was rejected and never live".into(),
         EarlierError::Outdated { .. } => "the files of this deployment do not check by today's rules and limits".into(),
         EarlierError::Find(FindError::Store(_)) | EarlierError::NoDatabase => {
-            "the database that has the earlier deployments does not answer; try again".into()
+            "the database that has the earlier deployments does not answer\n  hint: try again".into()
         }
-        EarlierError::NoThread(_) => "the node has too much to do; try again".into(),
+        EarlierError::NoThread(_) => "the node has too much to do\n  hint: try again".into(),
     }
 }

@@ -35,18 +35,18 @@ impl From<ServeError> for GitRefusal {
 }
 
 impl GitRefusal {
-    /// Returns one sentence that is safe for anyone to read.
-    pub(super) fn detail(&self) -> String {
+    /// Returns one sentence that is safe for anyone to read, and what to do.
+    pub(super) fn message(&self) -> String {
         match self {
             Self::NotHosted => {
-                "this node hosts no repository; it does with `kind = \"git\"` and `repository = \"hosted\"` in the section `[source]`"
+                "this node hosts no repository\n  hint: it does with `kind = \"git\"` and `repository = \"hosted\"` in the section `[source]`"
                     .into()
             }
-            Self::NoService => "only git's smart protocol is spoken here: clone, fetch or push with git 1.6.6 or later".into(),
+            Self::NoService => "only git's smart protocol is spoken here\n  hint: clone, fetch or push with git 1.6.6 or later".into(),
             Self::MediaType { expected } => format!("the content type of this request is `{expected}`"),
             Self::Encoding => "the body may be compressed with gzip, or not at all".into(),
-            Self::Busy => "too many pushes and fetches at once; try again soon".into(),
-            Self::Failed => "the repository cannot be served; the node's log says why".into(),
+            Self::Busy => "too many pushes and fetches at once\n  hint: try again soon".into(),
+            Self::Failed => "the repository cannot be served\n  hint: the node's log says why".into(),
         }
     }
 }

@@ -7,6 +7,8 @@ pub mod git;
 pub mod response;
 mod run;
 mod status;
+#[cfg(test)]
+mod tests;
 pub mod webhook;
 
 use std::borrow::Borrow;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::{Either, Full};
 
-use super::{Problem, denied::whole_seconds, git::GitRefusal};
+use super::{Problem, denied::whole_seconds, detail::split, git::GitRefusal};
 use crate::{
     api::problem::ProblemDetails,
     execution::Outcome,
@@ -52,15 +52,14 @@ impl Problem {
             Self::Upload(UploadError::MassDelete(plan)) => Some(&**plan),
             _ => None,
         };
-        let detail = self.detail();
-        // On the command line a hint is a line of its own, here a member.
-        let (detail, hint) = detail.split_once("\n  hint: ").map_or((&*detail, None), |(detail, hint)| (detail, Some(hint)));
+        let message = self.message();
+        let (detail, hint) = split(&message);
         let body = ProblemDetails {
             r#type: "about:blank".into(),
             title: status.canonical_reason().unwrap_or_default().into(),
             status: status.as_u16(),
             detail: detail.into(),
-            hint: hint.map(Cow::Borrowed),
+            hint: hint.map(Cow::Owned),
             execution_id: execution_id.map(Cow::Borrowed),
             failure: failure.map(Cow::Borrowed),
             diagnostics: diagnostics.into(),
@@ -73,7 +72,7 @@ impl Problem {
 
     /// Makes the response for git, which shows a plain text to its user behind `remote:`.
     pub fn answer_git(&self) -> Answer {
-        self.respond("text/plain; charset=utf-8", format!("{}\n", self.detail()).into(), BASIC)
+        self.respond("text/plain; charset=utf-8", format!("{}\n", self.message()).into(), BASIC)
     }
 
     fn respond(&self, content_type: &'static str, body: Vec<u8>, challenge: &'static str) -> Answer {

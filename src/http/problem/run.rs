@@ -7,10 +7,10 @@ pub fn not_run(refused: &ExecuteError) -> String {
     match refused {
         ExecuteError::MalformedBody(why) => why.clone(),
         ExecuteError::FunctionBusy { .. } | ExecuteError::NodeBusy { .. } | ExecuteError::NodeWaits { .. } => {
-            "too many requests at once; try again soon".into()
+            "too many requests at once\n  hint: try again soon".into()
         }
         ExecuteError::Leaks { .. } => "the function leaks memory and was stopped until it changes".into(),
-        ExecuteError::NotLoaded => "the function is being replaced; try again".into(),
+        ExecuteError::NotLoaded => "the function is being replaced\n  hint: try again".into(),
     }
 }
 
@@ -22,6 +22,6 @@ pub fn ended(outcome: Outcome) -> &'static str {
         Outcome::OperationsExceeded => "the function passed its limit of operations",
         Outcome::MemoryExceeded => "the function passed its memory limit",
         Outcome::SizeExceeded => "the function passed a size limit",
-        Outcome::Cancelled => "the node has too much to do and stopped the run; try again soon",
+        Outcome::Cancelled => "the node has too much to do and stopped the run\n  hint: try again soon",
     }
 }

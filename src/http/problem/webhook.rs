@@ -16,13 +16,13 @@ pub enum WebhookRefusal {
 }
 
 impl WebhookRefusal {
-    /// Returns one sentence that is safe for anyone to read.
-    pub(super) fn detail(self) -> String {
+    /// Returns one sentence that is safe for anyone to read, and what to do.
+    pub(super) fn message(self) -> String {
         match self {
             Self::Unsigned => format!(
-                "the webhook has no signature that is known here: set the secret on the side that sends it; these headers are read: {SIGNATURES}"
+                "the webhook has no signature that is known here\n  hint: set the secret on the side that sends it; these headers are read: {SIGNATURES}"
             ),
-            Self::WrongSignature => "the webhook's signature is wrong: the secret must be the same on both sides".into(),
+            Self::WrongSignature => "the webhook's signature is wrong\n  hint: the secret must be the same on both sides".into(),
             Self::WrongTime => "the webhook was signed more than 5 minutes ago or ahead: one of the clocks is wrong".into(),
         }
     }

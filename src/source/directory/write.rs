@@ -67,13 +67,13 @@ fn failed(path: &str, error: impl Into<io::Error>) -> EditError {
 /// Says that a file is not what the node has read last.
 fn unread(path: &str) -> EditError {
     EditError::Moved(format!(
-        "`{path}` is being written, or was changed a moment ago, and the node has not read it since; try again when it is closed"
+        "`{path}` is being written, or was changed a moment ago, and the node has not read it since\n  hint: try again when it is closed"
     ))
 }
 
 /// Says that a file is not there that the node has read.
 fn gone(path: &str) -> EditError {
-    EditError::Moved(format!("`{path}` went away a moment ago, and the node waits whether it comes back; try again in ten seconds"))
+    EditError::Moved(format!("`{path}` went away a moment ago, and the node waits whether it comes back\n  hint: try again in ten seconds"))
 }
 
 /// Returns the folders that a path lies in, the outermost first.
@@ -198,7 +198,7 @@ fn must_be_as_expected(at: &OwnedFd, path: &str, name: &str, file: &FileEdit) ->
         FileType::RegularFile => {}
         // What it leads to stays.
         FileType::Symlink if file.after.is_none() => return Ok(FileAttributes { mode: Mode::empty(), owner: None }),
-        FileType::Symlink => return Err(EditError::InTheWay { path: path.into(), why: "it is a link; change what it leads to" }),
+        FileType::Symlink => return Err(EditError::InTheWay { path: path.into(), why: "it is a link\n  hint: change what it leads to" }),
         _ => return Err(EditError::InTheWay { path: path.into(), why: "it is no file" }),
     }
     let Some(before) = &file.before else { return Err(unread(path)) };
@@ -269,8 +269,8 @@ impl Folders {
                 opened => opened,
             };
             let entered = entered.map_err(|error| match error {
-                Errno::LOOP => in_the_way(folder, "it is a link; change what it leads to"),
-                Errno::NOTDIR if is_link(at, name) => in_the_way(folder, "it is a link; change what it leads to"),
+                Errno::LOOP => in_the_way(folder, "it is a link\n  hint: change what it leads to"),
+                Errno::NOTDIR if is_link(at, name) => in_the_way(folder, "it is a link\n  hint: change what it leads to"),
                 Errno::NOTDIR => in_the_way(folder, "it is a file"),
                 error => failed(folder, error),
             })?;

@@ -36,7 +36,7 @@ pub struct TarLimits {
 #[derive(Debug, thiserror::Error)]
 pub enum TarError {
     /// It is something else.
-    #[error("the body is no tar{}", hint.map(|hint| format!("; {hint}")).unwrap_or_default())]
+    #[error("the body is no tar{}", hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default())]
     NoTar {
         /// What to send instead, where that is known.
         hint: Option<&'static str>,
@@ -65,7 +65,7 @@ pub async fn unpack(bytes: bytes::Bytes, limits: TarLimits) -> Result<Tree, TarE
 
 fn read(bytes: &[u8], limits: TarLimits) -> Result<Tree, TarError> {
     if bytes.starts_with(ZIP) {
-        return Err(TarError::NoTar { hint: Some("a zip is not taken: send a tar, or a tar compressed with gzip") });
+        return Err(TarError::NoTar { hint: Some("a zip is not taken, so send a tar, or a tar compressed with gzip") });
     }
     // Nothing at all is more likely a mistake than a tree without files.
     if bytes.is_empty() {

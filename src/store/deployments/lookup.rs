@@ -22,7 +22,7 @@ pub enum FindError {
     #[error("no deployment has the id or the revision `{0}`")]
     Unknown(String),
     /// The beginning of a revision is too short.
-    #[error("`{0}` is too short; a revision is named by its first {SHORTEST_REVISION} characters or more")]
+    #[error("`{0}` is too short: a revision is named by its first {SHORTEST_REVISION} characters or more")]
     Short(String),
     /// More than one revision begins in this way.
     #[error("`{key}` is the beginning of more than one revision: {}", list(revisions))]

@@ -61,13 +61,13 @@ pub struct FilesCheck {
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// A script of this name is there.
-    #[error("there is a script `{0}` already; change it with PUT")]
+    #[error("there is a script `{0}` already\n  hint: change it with PUT")]
     Exists(FunctionName),
     /// No script of this name is there.
     #[error("there is no script `{0}`")]
     Unknown(FunctionName),
     /// It is not what whoever changes it has seen.
-    #[error("the script `{0}` has changed since; get it again, and send its ETag as `If-Match`")]
+    #[error("the script `{0}` has changed since\n  hint: get it again, and send its ETag as `If-Match`")]
     Moved(FunctionName),
     /// Another function answers the same requests.
     #[error("another function answers the same requests")]
@@ -76,11 +76,16 @@ pub enum UploadError {
     #[error("{}, and nothing was written", mistakes(.0))]
     Wrong(Vec<Diagnostic>),
     /// Too many functions would go.
-    #[error("this would remove {} of {} functions, and nothing was written; if that is meant, say `allow_mass_delete=true`", .0.removed, .0.before)]
+    #[error("this would remove {} of {} functions, and nothing was written\n  hint: if that is meant, say `allow_mass_delete=true`", .0.removed, .0.before)]
     MassDelete(Box<TreeDiff>),
     /// An operator wants the source not to be followed.
-    #[error("nothing was written: {0}")]
-    Held(String),
+    #[error("nothing was written: {why}\n  hint: {hint}")]
+    Held {
+        /// What was said, by whom.
+        why: String,
+        /// What ends it.
+        hint: &'static str,
+    },
     /// What the source holds is not known.
     #[error("nothing was written, because the source cannot be read{}", .0.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
     SourceAway(Option<String>),

@@ -17,7 +17,7 @@ use super::{
     removed_guards::removed_guards,
 };
 use crate::{
-    deployment::{Cause, DeploymentId, Pin},
+    deployment::{Cause, DeploymentId, Following},
     function::{FilePath, FunctionName, Revision, Tree, tree::differences},
     source::edit::{Edit, EditError, FileEdit},
 };
@@ -89,10 +89,17 @@ impl Sync {
     }
 
     fn must_follow(&self) -> Result<(), UploadError> {
-        let suspended = self.following.suspended.as_ref().map(ToString::to_string);
-        // Nothing of the source ends the pin here: whoever went back is to say first that it may be followed again.
-        let pinned = || self.following.pin.as_ref().map(|pin| Pin { hold: true, ..pin.clone() }.to_string());
-        suspended.or_else(pinned).map_or(Ok(()), |why| Err(UploadError::Held(why)))
+        let Following { suspended, pin } = &self.following;
+        let (why, hint) = match (suspended, pin) {
+            (None, None) => return Ok(()),
+            (Some(suspension), _) => (suspension.name(), "`picloud source resume` follows it again"),
+            // Nothing of the source ends the pin here: whoever went back is to say first that it may be followed again.
+            (None, Some(pin)) => {
+                let why = format!("{}, and the node writes nothing while any of that stays", pin.return_name());
+                (why, "`picloud unpin` makes live what the source holds, and then the node writes again")
+            }
+        };
+        Err(UploadError::Held { why, hint })
     }
 
     /// Returns the files of the source as they are to be.

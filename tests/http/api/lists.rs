@@ -194,7 +194,8 @@ fn a_filter_that_makes_no_sense_is_refused_with_what_to_write() {
     let refused = |path: &str| {
         let answer = get(&node, path);
         assert_eq!(answer.status, 400, "{path}");
-        answer.json()["detail"].as_str().unwrap().to_owned()
+        let problem = answer.json();
+        [&problem["detail"], &problem["hint"]].map(|text| text.as_str().unwrap().to_owned()).join("\n  hint: ")
     };
     let said: Vec<String> = [
         "/api/admin/executions?statsu=500",

@@ -155,7 +155,8 @@ fn a_request_that_was_not_kept_says_what_to_do(story: Story) {
     let mut node = story.setup(&files).config("[journal]\ncapture_body = \"100\"\ncapture_queue = \"2KiB\"\n").start();
     let refused = |id: &str, order: &str| {
         let answer = post(&node, &format!("/api/admin/executions/{id}/replay"), order);
-        (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+        let problem = answer.json();
+        (answer.status, [&problem["detail"], &problem["hint"]].map(|text| text.as_str().unwrap_or_default().to_owned()).join(": "))
     };
     let (status, said) = refused(&sent(&node, "/plain", &[], b""), "");
     assert_eq!(status, 409);

@@ -269,6 +269,27 @@ fn what_a_killed_node_has_left_goes_with_the_next_write() {
 }
 
 #[test]
+fn after_a_rollback_a_save_goes_live_and_the_node_itself_writes_nothing() {
+    let node = Node::start_with(&[("a.rhai", "1")]);
+    let api = Api::of(&node);
+    assert_eq!(api.replace("a", "2").status, 200);
+    assert_eq!(api.json("POST", "/api/admin/rollback", &json!({ "reason": "it leaks" })).status, 200);
+    let refused = || {
+        let answer = api.create("sent", "1");
+        let problem = answer.json();
+        let [detail, hint] = [&problem["detail"], &problem["hint"]].map(|text| text.as_str().unwrap_or_default().to_owned());
+        assert!(answer.status == 409 && detail.ends_with(" (it leaks), and the node writes nothing while any of that stays"), "{problem}");
+        assert!(hint.starts_with("`picloud unpin` ") && !answer.text().contains("goes live"), "{problem}");
+    };
+    refused();
+    node.write("saved.rhai", "1");
+    node.wait_for("/saved", "1");
+    refused();
+    assert_eq!(api.json("POST", "/api/admin/unpin", &json!({})).status, 200);
+    assert_eq!(api.create("sent", "1").status, 201);
+}
+
+#[test]
 fn a_file_that_is_not_as_the_node_has_read_it_is_named() {
     let node = Node::start_with(&[("a.rhai", "1"), ("b.rhai", "1")]);
     let api = Api::of(&node);

@@ -58,7 +58,7 @@ fn what_is_there_already_is_not_made_again(node: &Node) {
     let api = Api::of(node);
     api.created("a", "1");
     let twice = api.create("a", "2");
-    assert_eq!((twice.status, &twice.json()["detail"]), (409, &json!("there is a script `a` already; change it with PUT")));
+    assert_eq!((twice.status, &twice.json()["detail"]), (409, &json!("there is a script `a` already")));
     let taken = api.create("a/index", "2");
     assert_eq!((taken.status, messages(&taken)), (409, vec!["a/index.rhai: `a.rhai` serves any method on `/a` as well".to_owned()]));
     api.created("b.get", "1");
@@ -222,7 +222,10 @@ fn what_an_operator_holds_is_not_written(node: &Node) {
     let refused = api.replace("a", "3");
     assert_eq!(refused.status, 409);
     let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-    assert!(detail.contains("admin went back from ") && detail.ends_with("until `picloud unpin`"), "{detail}");
+    let hint = refused.json()["hint"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("nothing was written: admin went back from ") && hint.starts_with("`picloud unpin` "), "{detail}: {hint}");
+    // A change in the source itself does go live: only `--hold` keeps that back.
+    assert!(!detail.contains("goes live") && !hint.contains("goes live"), "{detail}: {hint}");
     assert_eq!(api.json("POST", "/api/admin/unpin", &json!({})).status, 200);
     assert_eq!(api.replace("a", "3").status, 200);
     assert_eq!(node.get("/a").text(), "3");
@@ -237,9 +240,9 @@ fn a_repository_elsewhere_is_changed_there() {
     let api = Api::of(&node);
     for refused in [api.create("b", "1"), api.replace("a", "2"), api.delete("a"), api.tree("", &crate::kit::api::tar(&[("a.rhai", "2")]))] {
         assert_eq!(refused.status, 409);
-        let detail = refused.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("the functions come from a repository elsewhere (git file://"), "{detail}");
-        assert!(detail.ends_with("push to it, and this node follows"), "{detail}");
+        let problem = refused.json();
+        assert!(problem["detail"].as_str().unwrap().contains("the functions come from a repository elsewhere (git file://"), "{problem}");
+        assert_eq!(problem["hint"], "push to it, and this node follows", "{problem}");
     }
     // Reading and checking works.
     assert_eq!(api.names(""), ["a"]);

@@ -25,7 +25,9 @@ fn signature(body: &[u8]) -> String {
 
 fn told(answer: &Response) -> (u16, String) {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    (answer.status, answer.json()["detail"].as_str().unwrap().to_owned())
+    let problem = answer.json();
+    let told = [&problem["detail"], &problem["hint"]].map(|text| text.as_str().unwrap_or_default().to_owned());
+    (answer.status, told.join(": ").trim_end_matches(": ").into())
 }
 
 #[test]

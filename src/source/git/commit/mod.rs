@@ -44,11 +44,11 @@ impl CommitTarget<'_> {
 pub(super) fn forbidden(settings: &GitSettings) -> Option<String> {
     match &settings.repository {
         Repository::Remote(_) => Some(format!(
-            "the functions come from a repository elsewhere ({settings}), and are changed there: push to it, and this node follows"
+            "the functions come from a repository elsewhere ({settings}), and are changed there\n  hint: push to it, and this node follows"
         )),
-        Repository::Hosted | Repository::Bare(_) if settings.allowed_signers.is_some() => {
-            Some("only signed commits go live (`require_signed`), and the node signs none: push a commit that you have signed".into())
-        }
+        Repository::Hosted | Repository::Bare(_) if settings.allowed_signers.is_some() => Some(
+            "only signed commits go live (`require_signed`), and the node signs none\n  hint: push a commit that you have signed".into(),
+        ),
         Repository::Hosted | Repository::Bare(_) => None,
     }
 }
