@@ -3,9 +3,10 @@
 use std::fs;
 
 use picloud::function::{FunctionName, ScriptId};
+use serde_json::json;
 
 use crate::kit::{
-    api::admin,
+    api::{admin, ask, token},
     client::Response,
     node::{Node, node},
 };
@@ -71,6 +72,37 @@ fn a_revision_names_the_newest_deployment_of_it() {
     ] {
         let answer = seen(&node, key, "/hello");
         assert_eq!((answer.status, answer.json()["detail"].as_str()), (404, Some(detail)), "{key}");
+    }
+}
+
+#[test]
+fn a_run_on_a_deployment_that_does_not_check_any_more_says_what_is_wrong() {
+    let slow = "+++\ntimeout = \"100s\"\ncapture = true\n+++\n1";
+    let mut node = Node::start_with(&[("shop/a.rhai", slow), ("other.rhai", slow), ("fine.rhai", "1")]);
+    let then = node.get("/shop/a");
+    let header = |name: &str| then.header(name).unwrap().to_owned();
+    let [deployment, version, execution] = ["x-picloud-deployment", "x-picloud-version", "x-picloud-execution"].map(header);
+    let (all, some) = (admin(&node), token(&node, "shop", "deploy", Some("shop")));
+    node.change(|setup| setup.config("[ceilings]\ntimeout = \"50s\"\n"));
+    node.restart();
+    node.wait_for("/fine", "1");
+    let replay = format!("/api/admin/executions/{execution}/replay");
+    let invoke = json!({ "path": "/shop/a", "deployment": deployment });
+    for (path, order) in [("/api/admin/invoke", invoke), (&replay, json!({ "version": version }))] {
+        let messages = |secret: &str| {
+            let answer = ask(&node, secret, "POST", path, &order);
+            assert_eq!(answer.status, 409, "{path}: {}", answer.text());
+            let problem = answer.json();
+            let message = |file: &str| {
+                let found = problem["diagnostics"].as_array()?.iter().find(|found| found["file"] == file)?;
+                Some(found["message"].as_str().unwrap_or_default().to_owned())
+            };
+            (message("shop/a.rhai"), message("other.rhai"))
+        };
+        let (whole, part) = (messages(&all), messages(&some));
+        assert!(whole.0.as_ref().is_some_and(|message| message.contains("50")), "{path}: {whole:?}");
+        // Of files that it is not good for a token sees that they have mistakes.
+        assert_eq!((&part.0, part.1.is_some(), part.1 != whole.1), (&whole.0, true, true), "{path}: {part:?}");
     }
 }
 

@@ -39,7 +39,8 @@ pub async fn replay(
     let app = &grant.app;
     let capture = app.captured(&execution).await?;
     let request = capture.request().map_err(|why| incomplete(execution.id, &why))?;
-    let (table, function) = app.target(&execution.function, version.as_deref()).await?;
+    let found = app.target(&execution.function, version.as_deref()).await;
+    let (table, function) = found.map_err(|problem| problem.with_mistakes(|found| grant.shown(found)))?;
     // Versions may ask for other scopes: the one that runs counts.
     let permission = grant.run(&function.function)?;
     tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again", grant.name(), execution.id);

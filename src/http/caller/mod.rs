@@ -146,7 +146,7 @@ impl<S: Level> Caller<S> {
     where
         F: Future<Output = Result<T, Problem>>,
     {
-        let found = find(self.app.clone()).await?;
+        let found = find(self.app.clone()).await.map_err(|problem| problem.with_mistakes(|found| shown_to(&self.principal, found)))?;
         self.for_functions(found.functions()).map(|grant| (grant, found)).map_err(T::refusal)
     }
 
@@ -205,15 +205,12 @@ impl Grant {
 
     /// Returns whether the sender may read this file.
     pub fn may_read(&self, file: &str) -> bool {
-        FunctionName::of_file(file).map_or(self.principal.functions.is_none(), |name| self.principal.may_touch(name.as_str()))
+        may_read(&self.principal, file)
     }
 
     /// Returns what the sender is shown of these: of files that it may not read no text, which messages may repeat.
     pub fn shown(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        // Without a file it is about all of them.
-        let is_shown = |found: &Diagnostic| found.file.is_empty() || self.may_read(&found.file);
-        let shown = |found| if is_shown(&found) { found } else { found.without_text() };
-        diagnostics.into_iter().map(shown).collect()
+        shown_to(&self.principal, diagnostics)
     }
 
     /// Reads what is ordered.
@@ -225,4 +222,15 @@ impl Grant {
     pub async fn body(&self, request: Request<Body>, limit: usize) -> Result<Bytes, Problem> {
         order::body(&self.app, request, limit).await
     }
+}
+
+fn may_read(principal: &Principal, file: &str) -> bool {
+    FunctionName::of_file(file).map_or(principal.functions.is_none(), |name| principal.may_touch(name.as_str()))
+}
+
+fn shown_to(principal: &Principal, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    // Without a file it is about all of them.
+    let is_shown = |found: &Diagnostic| found.file.is_empty() || may_read(principal, &found.file);
+    let shown = |found| if is_shown(&found) { found } else { found.without_text() };
+    diagnostics.into_iter().map(shown).collect()
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use http_body_util::{Either, Full};
 
-use super::{Problem, denied::whole_seconds, detail::split, git::GitRefusal};
+use super::{Problem, denied::whole_seconds, detail::split, earlier::FIRST_DIAGNOSTICS, git::GitRefusal};
 use crate::{
     api::problem::ProblemDetails,
     execution::Outcome,
@@ -28,9 +28,6 @@ use crate::{
 pub const BASIC: &str = "Basic realm=\"PiCloud\", charset=\"UTF-8\"";
 /// Seconds after which a caller may try again when something is busy.
 const RETRY_AFTER_SECONDS: u64 = 1;
-
-/// Mistakes that are told of a deployment whose files have become wrong.
-const FIRST_DIAGNOSTICS: usize = 10;
 
 impl Problem {
     /// Makes the response. `dev` adds what only an author should see.
