@@ -45,6 +45,8 @@ pub struct InvokeOrder {
 pub struct ReplayOrder {
     /// A version of the function, or its first characters; none: what is live.
     pub version: Option<String>,
+    /// Whether effects happen again: requests, and changes to stores and databases. Else their recorded results are given back.
+    pub live: bool,
 }
 
 /// A run that was ordered.

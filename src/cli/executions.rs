@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
@@ -11,6 +11,7 @@ use super::{
     history::must_be_known,
     output,
     records::{ListArgs, Records},
+    show::Show,
     target::NodeArgs,
 };
 use crate::{
@@ -69,7 +70,9 @@ impl Records {
             }
             Self::Database(store) => {
                 let filter = ExecutionFilter { before, limit: limit as u32, ..filter(store, pairs).await? };
-                Ok(store.search(&filter, Duration::MAX).await?)
+                let mut page = store.search(&filter, Duration::MAX).await?;
+                page.executions.iter_mut().for_each(Execution::leave_out_effects);
+                Ok(page)
             }
         }
     }
@@ -89,7 +92,10 @@ pub async fn filter(store: &Store, pairs: &Pairs) -> anyhow::Result<ExecutionFil
 
 /// `picloud executions`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Executions {
+    #[command(subcommand)]
+    one: Option<One>,
     #[command(flatten)]
     node: NodeArgs,
     #[command(flatten)]
@@ -104,12 +110,21 @@ pub struct Executions {
     list: ListArgs,
 }
 
+#[derive(Debug, Subcommand)]
+enum One {
+    /// Show all that is known of one execution: its log, why it failed, and what it did outside
+    Show(Show),
+}
+
 fn ended(text: &str) -> Result<StatusOrOutcome, String> {
     text.parse().map_err(|hint| format!("it is not a status\n  hint: {hint}"))
 }
 
 impl Executions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
+        if let Some(One::Show(show)) = self.one {
+            return show.run();
+        }
         let mut pairs = self.selection.pairs();
         pairs.extend(self.status.map(|status| ("status", status.to_string())));
         pairs.extend(self.until.clone().map(|until| ("until", until)));

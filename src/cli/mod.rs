@@ -34,6 +34,7 @@ mod request;
 mod routes;
 mod secret;
 mod serve;
+mod show;
 mod status;
 mod target;
 mod token;
@@ -74,9 +75,9 @@ enum Command {
     Diff(diff::Diff),
     /// List the versions of a function, the newest first
     Versions(history::Versions),
-    /// List executions, the newest first
+    /// List executions, the newest first, or show one
     Executions(executions::Executions),
-    /// Run the request of an execution again
+    /// Run the request of an execution again; what its run got from outside is given back, and nothing there is asked
     Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),

@@ -1,9 +1,13 @@
 //! `picloud replay`: has a node run the request of an execution again, and prints the answer as `invoke` does.
 
+use anyhow::bail;
 use clap::Args;
 
-use super::{exit::Exit, remote, target::NodeArgs};
-use crate::{api::executions::ReplayOrder, execution::ExecutionId};
+use super::{client::understood, confirm::confirmed, exit::Exit, output, remote, target::NodeArgs};
+use crate::{
+    api::executions::{ReplayOrder, RunAnswer},
+    execution::ExecutionId,
+};
 
 /// `picloud replay EXECUTION`
 #[derive(Debug, Args)]
@@ -16,6 +20,12 @@ pub struct Replay {
     /// Version of the function to run it on, or its first characters [default: what is live]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    /// Do again for real what the run does outside: requests to services, changes to stores and databases
+    #[arg(long)]
+    live: bool,
+    /// Do not ask whether `--live` is meant
+    #[arg(long, short, requires = "live")]
+    yes: bool,
     /// Print status and headers before the body
     #[arg(short, long)]
     include: bool,
@@ -24,10 +34,31 @@ pub struct Replay {
     json: bool,
 }
 
+/// Said before anything is done.
+const LIVE: &str = "`--live`: requests to services, and changes to stores and databases, happen again for real";
+
 impl Replay {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let path = format!("/api/admin/executions/{}/replay", self.execution);
-        let answer = self.node.client()?.post(&path, &ReplayOrder { version: self.version })?;
+        let client = self.node.client()?;
+        if self.live {
+            output::tell(LIVE);
+            if !self.yes && !confirmed("do that?")? {
+                bail!("nothing was run\n  hint: without `--live` the recorded results are given back, and nothing outside is asked")
+            }
+        }
+        let order = ReplayOrder { version: self.version, live: self.live };
+        let answer = client.post(&format!("/api/admin/executions/{}/replay", self.execution), &order)?;
+        if !self.live && !self.json {
+            tell_given_back(&understood(answer.clone())?);
+        }
         remote::tell(answer, self.json, self.include)
+    }
+}
+
+/// Tells of effects that did not happen.
+fn tell_given_back(answer: &RunAnswer) {
+    let effects = answer.execution.as_ref().map_or(0, |execution| execution.record.effects.len());
+    if effects > 0 {
+        output::tell(format!("nothing outside was asked: {} got the recorded result", output::count(effects, "effect")));
     }
 }

@@ -40,7 +40,7 @@ impl EffectKind {
 pub struct Effect {
     /// What was asked.
     pub kind: EffectKind,
-    /// Where: `GET api.example.org/path`, `get orders/last`, `query app`.
+    /// Where: `GET api.example.org/path`, `get orders/last`, `app SELECT`.
     pub target: String,
     /// How it went: a status, `ok`, or a word for the error.
     pub outcome: String,
@@ -55,6 +55,50 @@ pub struct Effect {
     pub sent_bytes: u64,
     /// Bytes that came back.
     pub received_bytes: u64,
+    /// Whether a replay gave back what an earlier run got, and nothing was asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replayed: bool,
+}
+
+/// What an effect was about, read from its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EffectTarget<'a> {
+    /// A request.
+    Http {
+        /// `GET`, `POST` …
+        method: &'a str,
+        /// With its port, if that is not the usual one.
+        host: &'a str,
+        /// Without the query.
+        path: &'a str,
+    },
+    /// An operation of the key-value store.
+    Kv {
+        /// `get`, `set` …
+        operation: &'a str,
+        /// Whose keys.
+        namespace: &'a str,
+    },
+    /// A statement.
+    Sql {
+        /// Its first word.
+        operation: &'a str,
+        /// Of which database.
+        database: &'a str,
+    },
+}
+
+impl Effect {
+    /// Reads its target.
+    pub fn parts(&self) -> EffectTarget<'_> {
+        let (first, rest) = self.target.split_once(' ').unwrap_or((&self.target, ""));
+        let (begin, end) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        match self.kind {
+            EffectKind::Http => EffectTarget::Http { method: first, host: begin, path: end },
+            EffectKind::Kv => EffectTarget::Kv { operation: first, namespace: begin },
+            EffectKind::Sql => EffectTarget::Sql { operation: rest.split(' ').next().unwrap_or_default(), database: first },
+        }
+    }
 }
 
 /// What something outside gave a run: an effect, the time, a random number. Kept with a request, it is given again to a run that repeats it.
@@ -143,6 +187,34 @@ mod tests {
 
     fn result(bytes: usize) -> KeptResult {
         KeptResult { asked: "time".into(), digest: String::new(), result: "x".repeat(bytes).into() }
+    }
+
+    #[test]
+    fn a_target_says_what_was_asked_and_of_whom() {
+        let parts = |kind, target: &str| format!("{:?}", effect(kind, target).parts());
+        for (kind, target, told) in [
+            (EffectKind::Http, "GET api.example.org:8443/a/b c", r#"Http { method: "GET", host: "api.example.org:8443", path: "/a/b c" }"#),
+            (EffectKind::Http, "GET api.example.org", r#"Http { method: "GET", host: "api.example.org", path: "" }"#),
+            (EffectKind::Kv, "get orders/a/b", r#"Kv { operation: "get", namespace: "orders" }"#),
+            (EffectKind::Sql, "app SELECT 1", r#"Sql { operation: "SELECT", database: "app" }"#),
+            (EffectKind::Sql, "", r#"Sql { operation: "", database: "" }"#),
+        ] {
+            assert_eq!(parts(kind, target), told, "{target}");
+        }
+    }
+
+    fn effect(kind: EffectKind, target: &str) -> Effect {
+        Effect {
+            kind,
+            target: target.into(),
+            outcome: "ok".into(),
+            failed: false,
+            at_us: 0,
+            duration_us: 0,
+            sent_bytes: 0,
+            received_bytes: 0,
+            replayed: false,
+        }
     }
 
     #[test]

@@ -11,8 +11,8 @@ use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use capture::{Capture, CaptureError};
-pub use effect::{Effect, EffectKind, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET};
+pub use capture::{Capture, CaptureError, is_credential};
+pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET};
 pub use invocation::{Invocation, Trigger};
 pub use recorded::{CutText, RecordedMethod, RecordedPath};
 pub use request::{HttpRequest, Param, Params};
@@ -154,7 +154,7 @@ pub struct Execution {
     /// Lines that did not fit the log limit.
     #[serde(default)]
     pub logs_dropped: u32,
-    /// What it did outside of itself.
+    /// What it did outside of itself, in order of its end. Lists leave it out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub effects: Vec<Effect>,
     /// Effects beyond those that are recorded.
@@ -166,6 +166,13 @@ pub struct Execution {
     /// The request on its way to where it is kept. It is nobody's to read: listings leave it out, and what is read from the store has none.
     #[serde(skip)]
     pub capture: Option<Box<Capture>>,
+}
+
+impl Execution {
+    /// Leaves out what lists do not show: effects, of which there may be a thousand.
+    pub fn leave_out_effects(&mut self) {
+        (self.effects, self.effects_dropped) = (Vec::new(), 0);
+    }
 }
 
 fn is_zero(count: &u32) -> bool {

@@ -31,7 +31,7 @@ pub struct Attempt<'a> {
     trigger: Trigger,
     sender: Option<Sender>,
     /// The execution whose request this repeats, and what was kept of that request.
-    replay: Option<(ExecutionId, Box<Capture>)>,
+    replay: Option<(ExecutionId, Box<Capture>, ReplayMode)>,
     /// Counts it when it is dropped.
     meter: Option<&'a Meter>,
     began: Instant,
@@ -42,6 +42,15 @@ pub struct Attempt<'a> {
     status: u16,
     /// What happened, until it is recorded.
     execution: Option<Box<Execution>>,
+}
+
+/// What becomes of the effects of a run that is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplayMode {
+    /// Its results are given back; nothing outside is asked.
+    Recorded,
+    /// They happen again.
+    Live,
 }
 
 /// Why a script that ran has no reply.
@@ -83,8 +92,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// It repeats the request of this execution.
-    pub(super) fn replays(mut self, execution: ExecutionId, capture: Capture) -> Self {
-        self.replay = Some((execution, Box::new(capture)));
+    pub(super) fn replays(mut self, execution: ExecutionId, capture: Capture, mode: ReplayMode) -> Self {
+        self.replay = Some((execution, Box::new(capture), mode));
         self
     }
 
@@ -101,12 +110,14 @@ impl<'a> Attempt<'a> {
     ) -> impl Future<Output = Result<Result<Reply, NoReply>, ExecuteError>> {
         let version = permission.function.version;
         let invocation = self.invocation(permission, request);
+        let is_given_back = invocation.replay.is_some();
         // Whoever leaves from here on leaves a run, which is stopped.
         self.outcome = Some(Outcome::Cancelled);
         async move {
             let mut executed = self.runner.executor.execute(version, invocation).await;
             if let Ok(finished) = &mut executed {
                 self.runner.recorder.redact(&mut finished.execution);
+                self.sees_effects(&mut finished.execution, is_given_back);
             }
             self.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
             if let Some(trace) = &mut self.trace {
@@ -118,9 +129,21 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Counts what the run did outside, unless all of that was given back to it.
+    fn sees_effects(&self, execution: &mut Execution, is_given_back: bool) {
+        match is_given_back {
+            true => execution.effects.iter_mut().for_each(|effect| effect.replayed = true),
+            false => self.runner.effects.add(execution),
+        }
+    }
+
     fn invocation(&mut self, permission: Permission<'_>, mut request: HttpRequest) -> Box<Invocation> {
-        let (replay_of, mut kept) = self.replay.take().unzip();
-        let results = kept.as_mut().map(|kept| kept.take_results());
+        let (mut replay_of, mut kept, mut results) = (None, None, None);
+        if let Some((execution, mut capture, mode)) = self.replay.take() {
+            let of_then = capture.take_results();
+            results = (mode == ReplayMode::Recorded).then_some(of_then);
+            (replay_of, kept) = (Some(execution), Some(capture));
+        }
         let capture = self.runner.capture.capture(&permission.function.manifest, &request, kept);
         if let Some(trace) = &mut self.trace {
             trace.runs(&mut request.headers);

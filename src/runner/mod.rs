@@ -2,6 +2,8 @@
 //! traced and recorded here, in the same way for all. Nobody else has functions executed.
 
 mod attempt;
+mod effect_span;
+mod effects;
 mod permission;
 mod record;
 mod rejection;
@@ -11,7 +13,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-pub use attempt::{Attempt, NoReply, Sender};
+pub use attempt::{Attempt, NoReply, ReplayMode, Sender};
+use effects::EffectCounts;
+pub use effects::{EffectCount, EffectStats, MAX_HOSTS, OTHER_HOSTS};
 pub use permission::{Permission, PermissionError};
 pub use record::{CapturePolicy, RecordPolicy, Recorder};
 use rejection::RejectionCounts;
@@ -43,12 +47,13 @@ pub struct Runner {
     capture: CapturePolicy,
     tracer: Option<Tracer>,
     rejections: RejectionCounts,
+    effects: EffectCounts,
 }
 
 impl Runner {
     /// Has this executor run them.
     pub fn new(executor: SharedExecutor, ids: Arc<Ids>, recorder: Recorder, capture: CapturePolicy, tracer: Option<Tracer>) -> Self {
-        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default() }
+        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default(), effects: EffectCounts::default() }
     }
 
     /// Begins the trace of a request, if traces are on and this request is one to be traced.
@@ -67,8 +72,8 @@ impl Runner {
     }
 
     /// Begins another run of a request that was kept with this execution.
-    pub fn replay<'a>(&'a self, target: Target<'a>, execution: ExecutionId, capture: Capture) -> Attempt<'a> {
-        Attempt::new(self, target, Trigger::Replay).replays(execution, capture)
+    pub fn replay<'a>(&'a self, target: Target<'a>, execution: ExecutionId, capture: Capture, mode: ReplayMode) -> Attempt<'a> {
+        Attempt::new(self, target, Trigger::Replay).replays(execution, capture, mode)
     }
 
     /// Returns what is being run, and what that takes.
@@ -79,6 +84,11 @@ impl Runner {
     /// Returns how many requests were rejected, for each reason.
     pub fn rejections(&self) -> impl Iterator<Item = (RejectionReason, u64)> {
         self.rejections.read()
+    }
+
+    /// Returns what runs did outside of themselves.
+    pub fn effects(&self) -> EffectStats {
+        self.effects.read()
     }
 
     /// Returns what was traced, if traces are on.

@@ -5,7 +5,11 @@ use std::{borrow::Cow, time::Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, request::Parts};
 
-use super::{Target, record::CLIENT_WENT_AWAY};
+use super::{
+    Target,
+    effect_span::{self, MAX_EFFECT_SPANS},
+    record::CLIENT_WENT_AWAY,
+};
 use crate::{
     clock::monotonic,
     execution::{Execution, ExecutionId, Finished, Outcome, Trigger},
@@ -91,11 +95,24 @@ impl RequestTrace {
 
     /// The run has ended, or did not take place.
     pub(super) fn ran(&mut self, executed: &Result<Finished, ExecuteError>) {
+        if let Ok(finished) = executed {
+            self.effects(&finished.execution);
+        }
         let (attributes, error) = match executed {
             Ok(finished) => (of_execution(&finished.execution), error_of(&finished.execution)),
             Err(refused) => (Vec::new(), Some(refused.to_string())),
         };
         self.end_run(attributes, error);
+    }
+
+    /// Adds what the run did outside, as its parts.
+    fn effects(&mut self, execution: &Execution) {
+        let Some((run, began_ns)) = self.running else { return };
+        let now_ns = self.now_ns();
+        // Before the script began, the run waited for a place.
+        let script_began_ns = now_ns.saturating_sub(execution.duration_us.saturating_mul(1_000)).max(began_ns);
+        let spans = execution.effects.iter().take(MAX_EFFECT_SPANS);
+        self.parts.extend(spans.map(|effect| effect_span::span(effect, self.tracer.child(&run), &run, script_began_ns, now_ns)));
     }
 
     /// The journal is about to be given the execution.
@@ -170,6 +187,7 @@ fn of_execution(execution: &Execution) -> Vec<(&'static str, Value)> {
         ("picloud.operations", Value::number(execution.operations)),
         ("picloud.peak_memory_bytes", Value::number(execution.peak_memory_bytes)),
         ("picloud.log_lines", Value::number(execution.logs.len() as u64)),
+        ("picloud.effects", Value::number(execution.effects.len() as u64 + u64::from(execution.effects_dropped))),
     ]
 }
 

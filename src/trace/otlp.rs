@@ -32,6 +32,7 @@ fn span(span: &Span) -> Json {
         "kind": match span.kind {
             SpanKind::Internal => 1,
             SpanKind::Server => 2,
+            SpanKind::Client => 3,
         },
         "startTimeUnixNano": span.began_ns.to_string(),
         "endTimeUnixNano": span.ended_ns.to_string(),

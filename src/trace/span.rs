@@ -32,6 +32,8 @@ pub enum SpanKind {
     Server,
     /// A part of it.
     Internal,
+    /// Something that is asked of somebody else.
+    Client,
 }
 
 /// What is known of a span.

@@ -193,6 +193,7 @@ pub fn rich_execution(id: i64) -> Execution {
             duration_us: 1_200,
             sent_bytes: 12,
             received_bytes: u64::from(u32::MAX) * 2,
+            replayed: false,
         }],
         effects_dropped: 2,
         failure: Some(Failure {

@@ -72,6 +72,14 @@ pub trait Answer: Serialize + DeserializeOwned + Send + 'static {
 
     /// Returns how many bytes came back.
     fn received_bytes(&self) -> usize;
+
+    /// Returns what is kept of it for a replay, where it has credentials that are not; none: all of it is kept.
+    fn without_credentials(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 impl Call<'_> {
@@ -132,21 +140,24 @@ impl Call<'_> {
             duration_us: meter::usage().duration.saturating_sub(began).as_micros() as u64,
             sent_bytes: ask.sent_bytes,
             received_bytes: answer.received_bytes() as u64,
+            replayed: false,
         };
         self.with_run(|run| {
             let effects = run.effects();
             meter::keep(|| effects.record(effect));
-            effects.keep(&asked.words, &asked.digest, answer);
+            let kept = meter::beside(|| answer.without_credentials());
+            effects.keep(&asked.words, &asked.digest, kept.as_ref().unwrap_or(answer));
+            meter::beside(|| drop(kept));
         })?;
         Ok(read(answer))
     }
 
     /// Reads something that is different each time, such as the time: a replay gives it again.
     pub fn observe<T: Serialize + DeserializeOwned>(&mut self, what: &str, read: impl FnOnce() -> T) -> Result<T, HostError> {
-        if let Some(again) = self.again(&Question { words: what.into(), digest: String::new() })? {
-            return Ok(again);
-        }
-        let value = read();
+        let value = match self.again(&Question { words: what.into(), digest: String::new() })? {
+            Some(again) => again,
+            None => read(),
+        };
         self.with_run(|run| run.effects().keep(what, "", &value))?;
         Ok(value)
     }

@@ -12,7 +12,7 @@ use crate::engine::value::plain::{HostObject, Map, Object, Value, object_of};
 use crate::{
     capability::http::{AT_ONCE_PER_RUN, HttpClient, OutboundError, OutboundRequest, OutboundResponse, RequestError},
     engine::meter,
-    execution::EffectKind,
+    execution::{EffectKind, is_credential},
     function::{FunctionName, grants::http::AllowList},
 };
 
@@ -132,6 +132,15 @@ impl Answer for Result<OutboundResponse, OutboundError> {
 
     fn received_bytes(&self) -> usize {
         self.as_ref().map_or(0, |response| response.body.len())
+    }
+
+    fn without_credentials(&self) -> Option<Self> {
+        let response = self.as_ref().ok()?;
+        let is_secret = |(name, value): &(String, String)| is_credential(name, value.as_bytes());
+        response.headers.iter().any(is_secret).then(|| {
+            let headers = response.headers.iter().filter(|header| !is_secret(header)).cloned().collect();
+            Ok(OutboundResponse { headers, ..response.clone() })
+        })
     }
 }
 
@@ -297,4 +306,21 @@ fn all(call: &mut Call<'_>) -> HostResult {
         other => other,
     })?;
     answers.into_iter().collect::<Result<Vec<_>, _>>().map(Value::Array)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_kept_without_headers_that_are_credentials() {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let plain = vec![header("content-type", "text/plain")];
+        let of = |headers| OutboundResponse { status: 200, headers, body: Vec::new().into(), url: "https://a.example.org/".into(), ms: 1 };
+        let secret = [header("set-cookie", "session=1"), header("x-user", "Bearer abc")];
+        let came: Result<_, OutboundError> = Ok(of([&secret[..], &plain].concat()));
+        assert_eq!(came.without_credentials(), Some(Ok(of(plain.clone()))));
+        let came: Result<_, OutboundError> = Ok(of(plain));
+        assert_eq!(came.without_credentials(), None);
+    }
 }

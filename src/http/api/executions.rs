@@ -83,7 +83,8 @@ struct PageQuery {
 )]
 async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<ExecutionPage>, Problem> {
     let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
-    let page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
+    let mut page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
+    page.executions.iter_mut().for_each(Execution::leave_out_effects);
     Ok(Json(ExecutionPage {
         executions: page.executions.into_iter().map(WithTime::from).collect(),
         next: page.next,
@@ -94,7 +95,7 @@ async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<Ex
 /// Tells all that is known of one execution.
 #[utoipa::path(
     get, path = "/api/admin/executions/{id}", tag = "executions", params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
-    responses((status = 200, description = "The execution with its log.", body = WithTime<Execution>))
+    responses((status = 200, description = "The execution with its log and its effects.", body = WithTime<Execution>))
 )]
 async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Json<WithTime<Execution>>, Problem> {
     let (_, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;

@@ -16,7 +16,7 @@ use crate::{
         problem::{Problem, away},
     },
     live::{LiveFunction, Table},
-    runner::Target,
+    runner::{ReplayMode, Target},
 };
 
 /// Longest order.
@@ -34,7 +34,8 @@ pub async fn replay(
     request: Request<Body>,
 ) -> Result<Json<RunAnswer>, Problem> {
     let order = caller.optional_order(request, MAX_ORDER_BYTES).await?;
-    let ReplayOrder { version } = order.unwrap_or_default();
+    let ReplayOrder { version, live } = order.unwrap_or_default();
+    let mode = if live { ReplayMode::Live } else { ReplayMode::Recorded };
     let (grant, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
     let app = &grant.app;
     let capture = app.captured(&execution).await?;
@@ -43,12 +44,13 @@ pub async fn replay(
     let (table, function) = found.map_err(|problem| problem.with_mistakes(|found| grant.shown(found)))?;
     // Versions may ask for other scopes: the one that runs counts.
     let permission = grant.run(&function.function)?;
-    tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again", grant.name(), execution.id);
+    let how = if live { ", with its effects" } else { "" };
+    tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again{how}", grant.name(), execution.id);
     let limit = function.function.manifest.limits.body;
     if request.body.len() > limit.bytes() {
         return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {limit} at most")));
     }
-    let attempt = app.runner.replay(Target { table: &table, function: &function }, execution.id, capture);
+    let attempt = app.runner.replay(Target { table: &table, function: &function }, execution.id, capture, mode);
     app.run_apart(attempt, permission, request).await.map(Json)
 }
 

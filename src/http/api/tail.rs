@@ -88,6 +88,20 @@ pub async fn body(app: &App, filter: ExecutionFilter, after: Option<ExecutionId>
     Ok(Body::from_stream(events))
 }
 
+/// Writes an execution as lists show it.
+fn told(execution: &Execution) -> String {
+    let whole = WithTime::from(execution);
+    const IS_JSON: &str = "plain data with text keys always is JSON";
+    if execution.effects.is_empty() {
+        return serde_json::to_string(&whole).expect(IS_JSON);
+    }
+    let mut listed = serde_json::to_value(&whole).expect(IS_JSON);
+    if let Some(keys) = listed.as_object_mut() {
+        keys.retain(|key, _| !["effects", "effects_dropped"].contains(&key.as_str()));
+    }
+    listed.to_string()
+}
+
 impl Tail {
     /// Writes what the store has since then. `since` is what was told after it, if that is known: ids rise with the beginning of runs, and
     /// executions come at their end. Without it runs that began earlier and ended later are left out.
@@ -167,7 +181,7 @@ impl Tail {
     }
 
     fn execution(&mut self, execution: &Execution) {
-        let json = serde_json::to_string(&WithTime::from(execution)).expect("plain data with text keys always is JSON");
+        let json = told(execution);
         self.text.push_str(&format!("id: {}\nevent: execution\ndata: {json}\n\n", execution.id));
     }
 

@@ -1,6 +1,7 @@
 //! `/_picloud/metrics`: what a node does, in numbers, for Prometheus. How many series there are is bounded, whatever functions there are and
 //! whatever is asked of them: docs/metrics.md says what each is.
 
+mod effects;
 mod process;
 mod text;
 
@@ -64,6 +65,7 @@ impl App {
         text.metric(Gauge, "picloud_build_info", "The version of PiCloud; always 1.").sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
         requests(&mut text, &table);
         self.runs(&mut text, &table, &usage);
+        effects::write(&mut text, &self.runner.effects());
         self.journal(&mut text);
         self.deployments(&mut text, &table, now_us);
         self.traces(&mut text);

@@ -160,7 +160,7 @@ impl Part {
         let mut rows = pin!(rows);
         let (mut executions, mut bytes) = (Vec::new(), 0);
         while let Some(named) = rows.try_next().await.map_err(StoreError::query("read executions"))? {
-            let texts = [&named.row.logs, &named.row.failure];
+            let texts = [&named.row.logs, &named.row.failure, &named.row.effects];
             bytes += texts.into_iter().flatten().map(String::len).sum::<usize>() + named.row.path.len();
             executions.push(Execution::try_from(named)?);
             if bytes >= PAGE_BYTES {

@@ -2,6 +2,7 @@
 //! real node on both databases.
 
 mod deployments;
+mod effects;
 mod invoke;
 mod lists;
 mod openapi;

@@ -21,6 +21,7 @@ use crate::{
 on_both_databases! {
     a_request_runs_again_on_what_is_live_and_on_what_was
     a_request_that_was_not_kept_says_what_to_do
+    a_replay_gives_back_what_came_from_outside
     a_request_goes_with_its_execution
     a_request_outlasts_a_database_that_is_away
 }
@@ -143,6 +144,13 @@ fn a_request_runs_again_on_what_is_live_and_on_what_was(story: Story) {
     assert_eq!((printed.status.code(), printed.stdout.len()), (Some(1), 0), "{said}");
     assert_eq!(said, "warn   it will fail\necho/[id].rhai:6:61: it failed\n");
     assert_eq!(replay(&node, &failing, "")["response"]["status"], 502);
+    // On no terminal the command itself is the answer; what happens is said first.
+    let printed = command(&["replay", &failing, "--live"]);
+    let said = String::from_utf8(printed.stderr).unwrap();
+    assert!(said.starts_with("`--live`: requests to services, and changes to stores and databases, happen again for real\n"), "{said}");
+    assert_eq!(printed.status.code(), Some(1));
+    assert_eq!(command(&["replay", &failing, "--yes"]).status.code(), Some(2), "it answers a question of `--live` only");
+    assert_eq!(replay(&node, &failing, "{\"live\":true}")["response"]["status"], 502);
     let printed = command(&["replay", "361vz5hr63v52"]);
     assert_eq!(printed.status.code(), Some(2));
     assert!(String::from_utf8(printed.stderr).unwrap().contains("no execution has this id"));
@@ -211,6 +219,39 @@ fn a_request_that_was_not_kept_says_what_to_do(story: Story) {
     let off = post(&node, &format!("/api/admin/executions/{}/replay", sent(&node, "/off", &[], b"")), "");
     assert_eq!(off.status, 409);
     node.stop();
+}
+
+fn a_replay_gives_back_what_came_from_outside(story: Story) {
+    let asks = |what: &str| format!("{BEGINNING}#{{ id: crypto::uuid(), more: {what} }}");
+    let mut node = story.setup(&[("dice.rhai", &asks("encoding::hex(crypto::random(4))"))]).start();
+    let first = node.send("POST", "/dice", &[], b"");
+    let (id, first) = (first.header("x-picloud-execution").unwrap().to_owned(), first.text());
+    recorded(&node, &id);
+    let again = replay(&node, &id, "");
+    assert_eq!(again["response"]["body"], first.as_str(), "byte for byte");
+    // What it was given is kept again.
+    assert_eq!(replay(&node, recorded_id(&node, &again), "")["response"]["body"], first.as_str());
+    let live = replay(&node, &id, "{\"live\":true}");
+    assert_ne!(live["response"]["body"], first.as_str());
+    assert_eq!(replay(&node, recorded_id(&node, &live), "")["response"]["body"], live["response"]["body"]);
+
+    // A version that asks for something else is told where.
+    node.replace("dice.rhai", &asks("[crypto::random(5).len, crypto::random(6).len]"));
+    wait_until("the second is live", PATIENCE, || node.send("POST", "/dice", &[], b"").text().contains("[5,6]"));
+    let departed = replay(&node, &id, "");
+    assert_eq!(departed["response"]["status"], 502);
+    assert_eq!(departed["execution"]["failure"]["message"], "it asks `5 random bytes`, recorded was `4 random bytes`");
+    let printed = story.beside(&node, &["replay", &id]).output().unwrap();
+    let said = String::from_utf8(printed.stderr).unwrap();
+    assert!(printed.status.code() == Some(1) && said.contains("recorded was `4 random bytes`"), "{said}");
+    node.stop();
+}
+
+/// Waits until a new execution is in the database, and returns its id.
+fn recorded_id<'a>(node: &Node, answer: &'a Value) -> &'a str {
+    let id = answer["execution"]["id"].as_str().unwrap();
+    recorded(node, id);
+    id
 }
 
 fn a_request_goes_with_its_execution(story: Story) {
