@@ -9,6 +9,7 @@ mod config_args;
 mod confirm;
 mod credentials;
 mod database;
+mod definitions;
 mod deploy;
 mod diff;
 mod events;
@@ -105,6 +106,8 @@ enum Command {
     Logout(login::Logout),
     /// Make a small working project
     Init(init::Init),
+    /// Write what editors know of the functions of the host: a `.d.rhai` file for Rhai's language server
+    Definitions(definitions::Definitions),
     /// Look at the source now, and wait until that is decided
     Sync(follow::Sync),
     /// Stop or go on following the source
@@ -155,6 +158,7 @@ impl Command {
             Self::Login(login) => login.run(),
             Self::Logout(logout) => logout.run(),
             Self::Init(init) => init.run(),
+            Self::Definitions(definitions) => definitions.run(),
             Self::Sync(sync) => sync.run(),
             Self::Source(source) => source.run(),
             Self::Deploy(deploy) => deploy.run(),

@@ -6,6 +6,7 @@
 mod call;
 mod convert;
 mod crypto;
+pub mod definitions;
 mod effect;
 mod encoding;
 pub mod http;
