@@ -1,22 +1,39 @@
 //! Every function that a fresh clone serves does what it shows.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    thread,
+    time::UNIX_EPOCH,
+};
 
 use crate::kit::{
+    api::Api,
     client::{Client, Response},
     node::{Node, node},
 };
-use picloud::execution::LogLevel;
+use picloud::{
+    execution::LogLevel,
+    hex::Hex,
+    signature::{Hash, hmac},
+};
 use serde_json::json;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
+/// What GitHub and Stripe sign with.
+const GITHUB_SECRET: &str = "a secret of GitHub";
+const STRIPE_SECRET: &str = "whsec_of_Stripe";
+
 /// A request, and what to see in its answer.
 type Case = fn(&mut Client);
 
 /// The cases by file. A module's are those of the functions that import it.
-const CASES: [(&str, Case); 20] = [
+const CASES: [(&str, Case); 34] = [
     ("index.get.rhai", |client| {
         let page = client.get("/").unwrap();
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -144,6 +161,115 @@ const CASES: [(&str, Case); 20] = [
         let items = r#"{"items":[{"name":"a","value":1.5},{"name":"b","value":2}]}"#;
         assert_eq!(post(client, "/transform", JSON, items).json(), json!({ "sum": 3.5, "count": 2, "first": "a" }));
     }),
+    ("hooks/github.post.rhai", |client| {
+        let body = r#"{"zen":"Keep it logically awesome.","repository":{"full_name":"ada/engine"}}"#;
+        let signature = format!("sha256={}", digits(GITHUB_SECRET, &[body]));
+        let mut send = |body: &str, signature: &str| {
+            let headers = [JSON, ("x-github-event", "ping"), ("x-hub-signature-256", signature)];
+            client.send("POST", "/hooks/github", &headers, body.as_bytes()).unwrap()
+        };
+        assert_eq!(send("{}", &signature).status, 401);
+        assert_eq!(send(body, &digits("another", &[body])).status, 401);
+        assert_eq!(send(body, &signature).json(), json!({ "seen": false }));
+        assert_eq!(send(body, &signature).json(), json!({ "seen": true }));
+    }),
+    ("hooks/stripe.post.rhai", |client| {
+        let mut send = |body: &str, secret: &str| {
+            let now = UNIX_EPOCH.elapsed().unwrap().as_secs().to_string();
+            let signature = format!("t={now},v1={}", digits(secret, &[&now, ".", body]));
+            client.send("POST", "/hooks/stripe", &[JSON, ("stripe-signature", &signature)], body.as_bytes()).unwrap()
+        };
+        let paid = r#"{"id":"evt_1","type":"checkout.session.completed","data":{"object":{"client_reference_id":"42"}}}"#;
+        assert_eq!(send(paid, "whsec_of_another").status, 401);
+        for _ in 0..2 {
+            assert_eq!(send(paid, STRIPE_SECRET).json(), json!({ "paid": "42" }));
+        }
+        assert_eq!(send(r#"{"id":"evt_2","type":"charge.failed"}"#, STRIPE_SECRET).json(), json!({ "paid": null }));
+    }),
+    ("links/index.post.rhai", |client| {
+        let made = post(client, "/links", JSON, r#"{"url":"https://example.org/a/long/path"}"#);
+        let link = made.json()["link"].as_str().unwrap().to_owned();
+        assert_eq!((made.status, made.header("location")), (201, Some(link.as_str())));
+        assert_ne!(post(client, "/links", JSON, r#"{"url":"https://example.org/"}"#).json()["link"], *link);
+        for wrong in ["[]", "{}", r#"{"url":"javascript:alert(1)"}"#, r#"{"url":"https://example.org/\r\nset-cookie: a=b"}"#] {
+            assert_eq!(post(client, "/links", JSON, wrong).status, 422, "{wrong}");
+        }
+    }),
+    ("links/[code].get.rhai", |client| {
+        let made = post(client, "/links", JSON, r#"{"url":"https://example.org/b"}"#);
+        let followed = client.get(made.header("location").unwrap()).unwrap();
+        assert_eq!((followed.status, followed.header("location")), (302, Some("https://example.org/b")));
+        for unknown in ["nothing".to_owned(), "9".repeat(2000)] {
+            assert_eq!(client.get(&format!("/links/{unknown}")).unwrap().status, 404);
+        }
+    }),
+    ("_sql/notes/0001_notes.sql", |client| {
+        assert_eq!(client.get("/notes?q=nothing+is+called+so").unwrap().json(), json!([]));
+    }),
+    ("notes/index.post.rhai", |client| {
+        let made = post(client, "/notes", JSON, r#"{"title":"milk"}"#);
+        assert_eq!((made.status, made.header("location").unwrap()), (201, format!("/notes/{}", made.json()["id"]).as_str()));
+    }),
+    ("notes/index.get.rhai", |client| {
+        for title in ["bread, white", "bread, 100% rye"] {
+            post(client, "/notes", JSON, &json!({ "title": title }).to_string());
+        }
+        let titles = |client: &mut Client, q: &str| {
+            let found = client.get(&format!("/notes?q={q}")).unwrap().json();
+            found.as_array().unwrap().iter().map(|note| note["title"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(titles(client, "bread"), ["bread, 100% rye", "bread, white"]);
+        assert_eq!(titles(client, "%25"), ["bread, 100% rye"]);
+        assert_eq!(titles(client, "%27%3B+DROP+TABLE+notes"), [""; 0]);
+    }),
+    ("notes/[id=int].get.rhai", |client| {
+        let note = note(client);
+        let id: i64 = note.strip_prefix("/notes/").unwrap().parse().unwrap();
+        assert_eq!(client.get(&note).unwrap().json(), json!({ "id": id, "title": "eggs", "body": "six" }));
+        assert_eq!(client.get("/notes/9223372036854775807").unwrap().status, 404);
+    }),
+    ("notes/[id=int].put.rhai", |client| {
+        let note = note(client);
+        let mut put = |path: &str, body: &str| client.send("PUT", path, &[JSON], body.as_bytes()).unwrap().status;
+        assert_eq!(put(&note, r#"{"title":"eggs","body":"ten"}"#), 204);
+        assert_eq!(put(&note, r#"{"title":""}"#), 422);
+        assert_eq!(put("/notes/9223372036854775807", r#"{"title":"eggs"}"#), 404);
+        assert_eq!(client.get(&note).unwrap().json()["body"], "ten");
+    }),
+    ("notes/[id=int].delete.rhai", |client| {
+        let note = note(client);
+        for status in [204, 404] {
+            assert_eq!(client.send("DELETE", &note, &[], b"").unwrap().status, status);
+        }
+        assert_eq!(client.get(&note).unwrap().status, 404);
+    }),
+    ("_lib/note.rhai", |client| {
+        let mistakes = json!({ "mistakes": ["`title` must be a text", "`body` must be a text"] });
+        assert_eq!(post(client, "/notes", JSON, r#"{"body":1}"#).json(), mistakes);
+        assert_eq!(post(client, "/notes", JSON, "[]").status, 422);
+    }),
+    ("weather.get.rhai", |client| {
+        for (path, cached) in [("/weather?lat=52.52&lon=13.41", false), ("/weather?lat=52.49&lon=13.38", true)] {
+            assert_eq!(client.get(path).unwrap().json(), json!({ "celsius": 21.5, "cached": cached }));
+        }
+        // The service of the test knows no other place.
+        assert_eq!(client.get("/weather?lat=0&lon=0").unwrap().status, 502);
+        for wrong in ["", "?lat=here&lon=there", "?lat=inf&lon=0", "?lat=NaN&lon=0", "?lat=91&lon=0"] {
+            assert_eq!(client.get(&format!("/weather{wrong}")).unwrap().status, 400, "{wrong}");
+        }
+    }),
+    ("signup.get.rhai", |client| {
+        assert!(client.get("/signup").unwrap().text().contains("<form method=\"post\">"));
+    }),
+    ("signup.post.rhai", |client| {
+        let page = post(client, "/signup", FORM, "email=%3Cb%3E%40example.org&password=correct+horse");
+        assert!(page.status == 200 && page.text().contains("&lt;b&gt;@example.org is signed up"), "{}", page.text());
+        let again = post(client, "/signup", FORM, "email=%3CB%3E%40example.org&password=battery+staple");
+        assert_eq!(again.status, 409);
+        let wrong = post(client, "/signup", FORM, "email=nowhere&password=correct+horse");
+        assert_eq!(wrong.json(), json!({ "mistakes": ["`email` must contain an @"] }));
+        assert_eq!(post(client, "/signup", FORM, "email=a%40b&password=short").status, 422);
+    }),
     ("compute.get.rhai", |client| assert_eq!(client.get("/compute").unwrap().json(), json!({ "fib": 17_711 }))),
 ];
 
@@ -151,10 +277,61 @@ fn post(client: &mut Client, path: &str, content_type: (&str, &str), body: &str)
     client.send("POST", path, &[content_type], body.as_bytes()).unwrap()
 }
 
-/// The examples, served as in a fresh clone.
+/// A new note.
+fn note(client: &mut Client) -> String {
+    let made = post(client, "/notes", JSON, r#"{"title":"eggs","body":"six"}"#);
+    made.header("location").unwrap().to_owned()
+}
+
+fn digits(key: &str, parts: &[&str]) -> String {
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    Hex(hmac(Hash::Sha256, key.as_bytes(), &parts).as_ref()).to_string()
+}
+
+/// Stands for the weather service, which knows one place.
+fn weather_service() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = |mut stream: TcpStream| {
+        let lines: Vec<String> = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let is_known = lines.first().is_some_and(|line| {
+            line.starts_with("GET /v1/forecast?")
+                && ["latitude=52.5", "longitude=13.4", "current=temperature_2m"].iter().all(|part| line.contains(part))
+        });
+        let (status, body) = if is_known { ("200 OK", r#"{"current":{"temperature_2m":21.5}}"#) } else { ("400 Bad Request", "{}") };
+        let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+    };
+    thread::spawn(move || listener.incoming().map_while(Result::ok).for_each(answer));
+    address
+}
+
+/// The examples, served as in a fresh clone, with secrets that are set and a weather service of their own.
 fn examples() -> Node {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let service = format!("http://{}", weather_service());
+    let texts: Vec<(String, String)> = files()
+        .into_iter()
+        .map(|file| {
+            let text = fs::read_to_string(root.join("functions").join(&file)).unwrap();
+            (file, text.replace("https://api.open-meteo.com", &service))
+        })
+        .collect();
+    let texts: Vec<(&str, &str)> = texts.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
+    let config = fs::read_to_string(root.join("picloud.toml")).unwrap();
+    let node = node(&texts).config(&config.replace("private = []", "private = [\"127.0.0.1\"]")).start();
+    let secrets = json!({ "values": { "GITHUB_SECRET": GITHUB_SECRET, "STRIPE_SECRET": STRIPE_SECRET } });
+    assert_eq!(Api::of(&node).json("PUT", "/api/admin/secrets", &secrets).status, 200);
+    node
+}
+
+#[test]
+fn without_a_database_the_other_examples_are_served() {
     let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
-    node(&[]).argument("--functions").argument(functions.to_str().unwrap()).start()
+    let node = node(&[]).argument("--functions").argument(functions.to_str().unwrap()).start();
+    for (path, status) in [("/hello", 200), ("/signup", 200), ("/notes", 502)] {
+        assert_eq!(node.get(path).status, status, "{path}");
+    }
+    assert_eq!(node.ready()["status"], "degraded");
 }
 
 fn files() -> BTreeSet<String> {
@@ -199,6 +376,8 @@ fn no_example_fails_on_what_a_visitor_types() {
         (format!("/temperature/celsius/{long}"), 400),
         ("/pixel.bmp?color=%F0%9F%A6%80".to_owned(), 400),
         ("/hello?name=%00%F0%9F%A6%80".to_owned(), 200),
+        ("/notes?q=%00%F0%9F%A6%80".to_owned(), 200),
+        ("/links/%00".to_owned(), 404),
         (format!("/files/{long}"), 200),
     ] {
         assert_eq!(client.get(&path).unwrap().status, status, "{path}");
@@ -218,7 +397,7 @@ fn no_example_fails_on_what_a_visitor_types() {
         "{\"statusCode\":1,\"name\":\"a\",\"email\":\"a@b\",\"age\":1}",
         "[9223372036854775808]",
     ];
-    for path in ["/transform", "/echo", "/orders", "/guestbook"] {
+    for path in ["/transform", "/echo", "/orders", "/guestbook", "/links", "/notes", "/signup"] {
         for content_type in ["application/json", "text/plain", "application/x-www-form-urlencoded", "application/octet-stream"] {
             for body in odd {
                 let status = post(&mut client, path, ("content-type", content_type), body).status;
