@@ -71,6 +71,11 @@ impl Script {
         self.plan.get_or_init(|| meter::keep(|| RunPlan::of(&self.ast, stage))).as_ref()
     }
 
+    /// Reports at a place in it what is probably not meant.
+    pub fn warn_at(&self, position: rhai::Position, message: String) -> Diagnostic {
+        place::mark(Diagnostic::warning(self.file.clone(), message), self.text(), position)
+    }
+
     /// Reports an error at a place in it.
     pub fn at(&self, position: rhai::Position, message: String) -> Diagnostic {
         place::mark(Diagnostic::error(self.file.clone(), message), self.text(), position)

@@ -9,6 +9,7 @@ mod jwt;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod limits;
+mod modules;
 mod reply;
 mod request;
 mod waiting;

@@ -4,25 +4,34 @@
 //! `docs/functions.md` read them. A new module is a file here and a line in the list.
 
 mod call;
+pub mod check;
 mod convert;
 mod crypto;
+mod csv;
 pub mod definitions;
 mod effect;
 mod encoding;
+mod html;
 pub mod http;
 mod json;
 mod jwt;
 mod keys;
 pub mod kv;
 pub mod log;
+mod math;
 mod options;
 mod pem;
+mod re;
 mod register;
 mod reveal;
 pub mod secret;
 pub mod sql;
+mod text;
+pub mod time;
 pub mod unavailable;
+mod url;
 mod webhook;
+mod xml;
 
 pub use call::{Call, Standing};
 pub use effect::{Answer, Ask};
@@ -35,14 +44,32 @@ use crate::{
 };
 
 /// The modules that every script can call. The one without a name has functions that are called without one.
-static MODULES: [&HostModule; 9] =
-    [&GLOBAL, &log::MODULE, &http::MODULE, &kv::MODULE, &sql::MODULE, &crypto::MODULE, &jwt::MODULE, &encoding::MODULE, &webhook::MODULE];
+static MODULES: [&HostModule; 18] = [
+    &GLOBAL,
+    &log::MODULE,
+    &http::MODULE,
+    &kv::MODULE,
+    &sql::MODULE,
+    &crypto::MODULE,
+    &jwt::MODULE,
+    &encoding::MODULE,
+    &webhook::MODULE,
+    &time::MODULE,
+    &re::MODULE,
+    &json::MODULE,
+    &csv::MODULE,
+    &xml::MODULE,
+    &html::MODULE,
+    &html::MARKDOWN,
+    &url::MODULE,
+    &math::MODULE,
+];
 
 /// The functions that are called without a module.
 static GLOBAL: HostModule = HostModule { name: "", about: "Functions that are called without a module.", functions: &[secret::FUNCTION] };
 
 /// The classes of values with methods of their own.
-static CLASSES: [&ObjectClass; 3] = [&http::CLASS, &secret::CLASS, &sql::CLASS];
+static CLASSES: [&ObjectClass; 4] = [&http::CLASS, &secret::CLASS, &sql::CLASS, &time::CLASS];
 
 /// A module of functions.
 #[derive(Debug)]
@@ -70,6 +97,8 @@ pub struct HostFunction {
     pub about: &'static str,
     /// What the front-matter must declare for it, if anything.
     pub needs: Option<Requirement>,
+    /// What can be wrong with a call as it is written.
+    pub check: Option<check::Check>,
     /// Does it. The arguments have the types that the parameters ask for.
     pub call: fn(&mut Call<'_>) -> HostResult,
 }
@@ -248,12 +277,17 @@ impl HostFunction {
         about: &'static str,
         call: fn(&mut Call<'_>) -> HostResult,
     ) -> Self {
-        Self { name, parameters, returns, kind, about, needs: None, call }
+        Self { name, parameters, returns, kind, about, needs: None, check: None, call }
     }
 
     /// Says what the front-matter must declare for it.
     pub const fn needing(self, need: Requirement) -> Self {
         Self { needs: Some(need), ..self }
+    }
+
+    /// Says what can be wrong with a call as it is written.
+    pub const fn checked(self, check: check::Check) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// Returns how many arguments it may be given.

@@ -3,7 +3,7 @@
 const NO_NETWORK: &str =
     "requests to other services are `http::get(url)` and its like; the front-matter says where to: `[http]` with `allow = [\"https://…\"]`";
 const NO_STORE: &str = "values are kept by `kv::set(key, value)`, with `[kv]` in the front-matter; databases are asked by `sql::query(text, [parameters])`, with `[sql]`";
-const NO_TIME: &str = "scripts have no clock: let the caller send the time; the start of each execution is recorded";
+const TIME: &str = "`time::now()` gives the present time, and `time::parse(text)` reads one";
 const NO_ENVIRONMENT: &str = "scripts have no environment: write what is no secret into the file, or a module";
 const NO_FILES: &str = "scripts have no files: write what they need into a module";
 const CHANCE: &str = "`crypto::random(count)` gives random bytes, and `crypto::uuid()` an id";
@@ -11,9 +11,10 @@ const CHANCE: &str = "`crypto::random(count)` gives random bytes, and `crypto::u
 /// Says that a module exists elsewhere and not here.
 pub fn module(name: &str) -> Option<&'static str> {
     Some(match name {
-        "https" | "net" | "url" => NO_NETWORK,
+        "https" | "net" => NO_NETWORK,
         "db" | "redis" | "store" | "storage" => NO_STORE,
-        "time" | "date" | "datetime" | "chrono" => NO_TIME,
+        "date" | "datetime" | "chrono" => TIME,
+        "regex" => "the module is `re`: `re::is_match(text, pattern)`",
         "env" | "os" | "process" | "sys" => NO_ENVIRONMENT,
         "fs" | "file" | "files" | "io" | "path" => NO_FILES,
         "random" | "rand" | "uuid" => CHANCE,
@@ -27,7 +28,7 @@ pub fn module(name: &str) -> Option<&'static str> {
 pub fn function(name: &str) -> Option<&'static str> {
     Some(match name {
         "fetch" | "curl" | "http_get" | "http_post" => NO_NETWORK,
-        "now" | "today" | "date" | "time" | "unix_time" => NO_TIME,
+        "now" | "today" | "date" | "time" | "unix_time" => TIME,
         "env" | "getenv" | "get_env" => NO_ENVIRONMENT,
         "open_file" | "read_file" | "write_file" => NO_FILES,
         "rand" | "random" | "uuid" => CHANCE,
@@ -38,7 +39,7 @@ pub fn function(name: &str) -> Option<&'static str> {
         "print" | "debug" => "use `log::info(…)`: its lines are kept with the execution",
         "eval" => "write the code in the file, or import a module",
         "sleep" => "a function that waits holds a place that another could use; answer at once",
-        "timestamp" => "the execution's duration is recorded for you",
+        "timestamp" => "`time::now()` gives the present time; the execution's duration is recorded for you",
         _ => return None,
     })
 }
@@ -47,11 +48,11 @@ pub fn function(name: &str) -> Option<&'static str> {
 pub fn variable(name: &str) -> Option<&'static str> {
     Some(match name {
         "console" | "logger" | "logging" => "use `log::info(…)`: its lines are kept with the execution",
-        "JSON" | "json" => "use `parse_json(text)` and `value.to_json()`",
-        "Math" | "math" => {
-            "numbers have methods: `x.floor()`, `x.round()`, `x.abs()`, `x.sqrt()`; there are `min(a, b)` and `max(a, b)`, too"
+        "JSON" => "use `json::parse(text)` and `json::text(value)`",
+        "Math" => {
+            "numbers have methods: `x.floor()`, `x.round()`, `x.abs()`, `x.sqrt()`; `min(a, b)`, `max(a, b)` and the module `math` are there, too"
         }
-        "Date" | "datetime" => NO_TIME,
+        "Date" | "datetime" => TIME,
         "process" | "Deno" | "Bun" | "os" => NO_ENVIRONMENT,
         "axios" | "requests" => NO_NETWORK,
         "fs" => NO_FILES,

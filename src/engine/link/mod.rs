@@ -122,6 +122,7 @@ impl Linker<'_, '_> {
         }
         self.check_calls(script, &by_alias);
         self.check_constants(script, &by_alias);
+        self.check_host_calls(script);
     }
 
     fn module(&mut self, file: &FilePath, path: &mut Vec<FilePath>) -> Option<Arc<LinkedModule>> {

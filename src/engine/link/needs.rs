@@ -6,8 +6,8 @@ use super::Linker;
 use crate::{
     capability::http::parse_url,
     engine::{
-        host::Requirement,
-        lint::findings::{HostCall, Import, Literal},
+        host::{Requirement, check::Literal},
+        lint::findings::{HostCall, Import},
         module,
         script::Script,
     },
@@ -53,12 +53,12 @@ fn missing(root: &Script, script: &Script, call: &HostCall) -> Option<Diagnostic
     let Some(grants) = root.grants.as_deref().filter(|grants| need.is_met(Some(grants))) else {
         let lines = match (need, origin(call)) {
             (Requirement::Http, Some(origin)) => format!("`[http]` with `allow = [\"{origin}\"]`"),
-            (Requirement::Secrets, _) if let Some(Literal::Text(name)) = call.literals.first() => format!("`secrets = [\"{name}\"]`"),
+            (Requirement::Secrets, _) if let Some(Literal::Text(name)) = call.literal(0) => format!("`secrets = [\"{name}\"]`"),
             _ => need.lines().into(),
         };
         return Some(script.at(call.position, format!("{name} needs what {to} does not declare")).hint(format!("add {lines} to it")));
     };
-    match (need, call.literals.first()?) {
+    match (need, call.literal(0)?) {
         (Requirement::Http, Literal::Text(url)) => match parse_url(url) {
             Err(why) => Some(script.at(call.position, format!("{name}: {why}"))),
             Ok(url) => {
@@ -80,7 +80,7 @@ fn missing(root: &Script, script: &Script, call: &HostCall) -> Option<Diagnostic
 
 /// Returns scheme, host and port of the URL that a call is given, as far as its text says them.
 fn origin(call: &HostCall) -> Option<String> {
-    let text = match call.literals.first()? {
+    let text = match call.literal(0)? {
         Literal::Text(text) => text,
         // A host that is not over may go on.
         Literal::Begins(text) if text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?'])) => text,

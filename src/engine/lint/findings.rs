@@ -2,9 +2,15 @@
 
 use std::collections::HashSet;
 
-use rhai::{Expr, Position};
+use rhai::Position;
 
-use crate::{engine::host::HostFunction, function::Diagnostic};
+use crate::{
+    engine::host::{
+        HostFunction,
+        check::{Argument, Literal},
+    },
+    function::Diagnostic,
+};
 
 /// Most imports of one file.
 pub const MAX_IMPORTS: usize = 32;
@@ -41,33 +47,15 @@ pub struct HostCall {
     /// The name of its module; empty for one that is called without.
     pub module: &'static str,
     /// What is known of its arguments.
-    pub literals: Box<[Literal]>,
+    pub arguments: Box<[Argument]>,
     /// Where.
     pub position: Position,
 }
 
-/// What the text of a script says of an argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Literal {
-    /// It is this string.
-    Text(String),
-    /// It is a string that begins so.
-    Begins(String),
-    /// It is worked out when the script runs.
-    Unknown,
-}
-
-impl Literal {
-    /// Reads an argument.
-    pub fn of(argument: &Expr) -> Self {
-        match argument {
-            Expr::StringConstant(text, _) => Self::Text(text.to_string()),
-            Expr::InterpolatedString(parts, _) => match parts.first() {
-                Some(Expr::StringConstant(text, _)) => Self::Begins(text.to_string()),
-                _ => Self::Unknown,
-            },
-            _ => Self::Unknown,
-        }
+impl HostCall {
+    /// Returns what the text of the script says of an argument; none if it was left out.
+    pub fn literal(&self, number: usize) -> Option<&Literal> {
+        self.arguments.get(number).map(|argument| &argument.literal)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use rhai::{ASTFlags, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 
 use super::{
-    findings::{Findings, HostCall, Import, Literal, MAX_IMPORTS, ModuleCall, ModuleConstant, OpenMethod},
+    findings::{Findings, HostCall, Import, MAX_IMPORTS, ModuleCall, ModuleConstant, OpenMethod},
     known::{KEYWORDS, KnownFunctions},
     request::RequestCheck,
     response,
@@ -14,7 +14,7 @@ use crate::{
     engine::{
         ast::{changes, first_link},
         context::CTX,
-        host::{self, Kind, unavailable},
+        host::{self, Kind, check::Argument, unavailable},
         place, words,
     },
     function::{Diagnostic, FilePath, diagnostic::near_miss},
@@ -235,10 +235,10 @@ impl<'a> Walk<'a> {
     fn host_call(&mut self, module: &str, call: &FnCallExpr, position: Position) {
         let Some(module) = host::module(module) else { return };
         if let Some(function) = module.function(&call.name)
-            && (function.kind == Kind::Waits || function.needs.is_some())
+            && (function.kind == Kind::Waits || function.needs.is_some() || function.check.is_some())
         {
-            let literals = call.args.iter().map(Literal::of).collect();
-            self.findings.references.host_calls.push(HostCall { function, module: module.name, literals, position });
+            let arguments = call.args.iter().map(Argument::of).collect();
+            self.findings.references.host_calls.push(HostCall { function, module: module.name, arguments, position });
         }
     }
 

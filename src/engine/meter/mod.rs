@@ -199,6 +199,11 @@ pub fn has_room(bytes: usize) -> bool {
     })
 }
 
+/// Returns whether the run on this thread may go on, and stops it if it may not. It is for work that lasts between two ticks.
+pub fn has_time() -> bool {
+    METER.with(|meter| meter.started.get().is_none() || meter.look(meter.ticks.get(), memory::held()).is_none())
+}
+
 /// Does work whose memory outlives the run by right: its reply, its log.
 pub fn keep<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 
+use picloud::engine::host::value::Object;
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 /// Functions that the values are made with; every script begins with it.
@@ -86,6 +87,28 @@ const STRINGS: &[&str] = &[
     "\"1e999\"",
     "\"nan\"",
     "\"{\\\"a\\\":[1,null]}\"",
+    "\"2026-11-23T09:04:05.678+01:00\"",
+    "\"1d 2h\"",
+    "\"-9998y\"",
+    "\"Europe/Berlin\"",
+    "\"week\"",
+    "\"%A %9999d %s %Q\"",
+    "\"(a|b)*(?<n>.)\"",
+    "\"[ab]*a[ab]{60}$\"",
+    "\"\\\\w{10}\"",
+    "\"$1${n}$$\"",
+    "\"a,b\\n\\\"c\\n\\\",d\"",
+    "text(1_000_000, \",\")",
+    "text(1_000_000, \"<a>\")",
+    "text(1_000_000, \"<a b=\'c\'>\")",
+    "\"<a b=\'&lt;\'>x<c/>&#65;<![CDATA[<]]></a>\"",
+    "\"<\" + text(500_000, \"a \") + \"/>\"",
+    "text(260_000, \"*\")",
+    "text(260_000, \"[\")",
+    "text(260_000, \"> \")",
+    "text(260_000, \"`a\")",
+    "\"[a](javascript:alert(1))<b>\"",
+    "\"http://ä.example/a?b=1&b=2#c\"",
     "text(100_000, \"[\")",
     "text(1_000_000, \"{\\\"a\\\":\")",
     "\"again\"",
@@ -226,6 +249,14 @@ const FUNCTIONS: &[&str] = &[
     "chain(300)",
     "(|x, y| x).curry(list(1_000, 1))",
 ];
+/// Values with methods of their own.
+const OBJECTS: &[&str] = &[
+    "time::of_ms(0)",
+    "time::of_ms(253_402_207_200_999)",
+    "time::of_ms(-377_705_023_201_000)",
+    "time::parse(\"2026-10-25T02:30\", \"Europe/Berlin\")",
+    "time::parse(\"2026-03-29T02:30[Europe/Berlin]\")",
+];
 /// What has a type of its own and goes only where anything does.
 const OTHERS: &[&str] = &[
     "\"abc\".chars()",
@@ -255,6 +286,7 @@ pub const KINDS: &[Kind] = &[
     Kind { name: "range<u8>", types: &["core::ops::range::Range<u8>"], values: &["range(byte(0), byte(255))", "range(byte(9), byte(1))"] },
     Kind { name: "ctx", types: &["ctx"], values: &["ctx"] },
     Kind { name: "ctx.request", types: &["ctx.request"], values: &["ctx.request"] },
+    Kind { name: "object", types: &["object"], values: OBJECTS },
     Kind { name: "any", types: &["range"], values: OTHERS },
     Kind { name: "unreachable", types: &[], values: &[] },
 ];
@@ -283,6 +315,7 @@ pub fn kind(of: TypeId) -> Option<&'static Kind> {
         "function": FnPtr;
         "u8": u8;
         "range<u8>": std::ops::Range<u8>;
+        "object": Object;
         "any": Dynamic;
         "unreachable": picloud::engine::value::plain::Object;
         "unreachable": std::time::Instant, i8, i16, u16, i32, u32, u64, i128, u128, f32;
