@@ -1,5 +1,7 @@
 //! The module `math`: what numbers of Rhai have no method for.
 
+use std::cmp::Ordering;
+
 use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type};
 use crate::engine::value::plain::Value;
 
@@ -62,7 +64,7 @@ fn fixed(call: &Call<'_>) -> Result<String, HostError> {
 
 fn clamp(call: &mut Call<'_>) -> HostResult {
     let (value, low, high) = (number(call.argument(0))?, number(call.argument(1))?, number(call.argument(2))?);
-    if !(low <= high) {
+    if !low.partial_cmp(&high).is_some_and(Ordering::is_le) {
         return Err("`low` is not below `high`".into());
     }
     let nearest = if value < low {

@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use picloud::engine::host::value::Object;
+use picloud::engine::value::plain::Object;
 use rhai::{Array, Blob, Dynamic, FnPtr, ImmutableString, Map};
 
 /// Functions that the values are made with; every script begins with it.

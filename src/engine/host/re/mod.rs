@@ -166,9 +166,9 @@ fn expand(pattern: &Pattern, with: &str, groups: &[Option<Range<usize>>], text: 
     while let Some(at) = rest.find('$') {
         to.push(&rest[..at])?;
         let after = &rest[at + 1..];
-        let (name, length) = if after.starts_with('$') {
+        let (name, length) = if let Some(after) = after.strip_prefix('$') {
             to.push("$")?;
-            rest = &after[1..];
+            rest = after;
             continue;
         } else if let Some(inner) = after.strip_prefix('{')
             && let Some(end) = inner.find('}')
