@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal};
 
 use http::{Method, header::CONTENT_TYPE};
 
-use super::{findings::finding, logs::word, output};
+use super::{findings::finding, output};
 use crate::{
     config::Config,
-    execution::{Execution, Reply},
+    execution::{Execution, Failure, LogLevel, Reply},
     function::{Diagnostic, SharedFunction},
     shown::Shown,
 };
@@ -54,5 +54,21 @@ pub fn tell_failure(config: &Config, execution: &Execution, function: &SharedFun
     output::tell(finding(config, &diagnostic));
     for call in &failure.calls {
         output::tell(format!("  in {}", Shown::inline(call)));
+    }
+}
+
+/// Writes a failure in one line, its place first.
+pub fn place_and_message(failure: &Failure) -> String {
+    let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+    format!("{}{place}: {}", failure.file, failure.message)
+}
+
+/// Returns the word of a level, as scripts write it.
+pub fn word(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Trace => "trace",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
     }
 }

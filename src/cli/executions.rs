@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
+    answer::place_and_message,
     client::Pairs,
     exit::Exit,
     history::must_be_known,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     api::{WithTime, executions::ExecutionPage},
     clock::{Clock, SystemClock, rfc3339},
-    execution::{Execution, ExecutionId, Failure},
+    execution::{Execution, ExecutionId},
     store::{ExecutionFilter, Page, StatusOrOutcome, Store},
 };
 
@@ -156,10 +157,4 @@ fn row(execution: &Execution) -> [String; 7] {
         format!("{} {}", execution.method, execution.path),
         execution.failure.as_ref().map_or(String::new(), place_and_message),
     ]
-}
-
-/// Writes a failure in one line, its place first.
-pub fn place_and_message(failure: &Failure) -> String {
-    let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
-    format!("{}{place}: {}", failure.file, failure.message)
 }

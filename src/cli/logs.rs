@@ -6,8 +6,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{
+    answer::{place_and_message, word},
     client::{Client, Pairs, query},
-    executions::{ExecutionSelection, filter, place_and_message},
+    executions::{ExecutionSelection, filter},
     exit::Exit,
     output,
     records::Records,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
-    execution::{Execution, ExecutionId, Failure, LogLevel},
+    execution::{Execution, ExecutionId, Failure},
     shown::Shown,
     store::{ExecutionFilter, Store, StoreError},
 };
@@ -197,14 +198,4 @@ fn said(execution: &Execution) -> Vec<Line<'_>> {
         lines.push(Line { failure: Some(failure), ..line(end, "failure", failure.message.clone()) });
     }
     lines
-}
-
-/// Returns the word of a level, as scripts write it.
-pub fn word(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Trace => "trace",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-    }
 }

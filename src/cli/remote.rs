@@ -5,7 +5,12 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 
-use super::{answer, client::understood, executions::place_and_message, exit::Exit, output};
+use super::{
+    answer::{self, place_and_message},
+    client::understood,
+    exit::Exit,
+    output,
+};
 use crate::{
     api::executions::{RunAnswer, RunResponse},
     execution::Reply,

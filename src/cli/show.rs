@@ -3,7 +3,13 @@
 use anyhow::bail;
 use clap::Args;
 
-use super::{executions::place_and_message, exit::Exit, logs::word, output, records::Records, target::NodeArgs};
+use super::{
+    answer::{place_and_message, word},
+    exit::Exit,
+    output,
+    records::Records,
+    target::NodeArgs,
+};
 use crate::{
     api::WithTime,
     clock::rfc3339,
