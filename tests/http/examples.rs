@@ -319,6 +319,8 @@ fn examples() -> Node {
     let texts: Vec<(&str, &str)> = texts.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
     let config = fs::read_to_string(root.join("picloud.toml")).unwrap();
     let node = node(&texts).config(&config.replace("private = []", "private = [\"127.0.0.1\"]")).start();
+    // A migration that was written a moment ago is applied when its file has settled.
+    node.wait_for_status("/notes", 200);
     let secrets = json!({ "values": { "GITHUB_SECRET": GITHUB_SECRET, "STRIPE_SECRET": STRIPE_SECRET } });
     assert_eq!(Api::of(&node).json("PUT", "/api/admin/secrets", &secrets).status, 200);
     node
