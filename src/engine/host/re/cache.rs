@@ -104,13 +104,13 @@ impl Pattern {
 
 #[derive(Default)]
 struct Cache {
-    kept: HashMap<Box<str>, Kept>,
+    kept: HashMap<Box<str>, CacheEntry>,
     bytes: usize,
     /// Counts uses.
     clock: u64,
 }
 
-struct Kept {
+struct CacheEntry {
     pattern: Pattern,
     bytes: usize,
     used: u64,
@@ -184,7 +184,7 @@ impl Cache {
             self.bytes -= removed.map_or(0, |kept| kept.bytes);
         }
         self.bytes += bytes;
-        self.kept.insert(text.into(), Kept { pattern, bytes, used: self.clock });
+        self.kept.insert(text.into(), CacheEntry { pattern, bytes, used: self.clock });
     }
 }
 
