@@ -11,6 +11,7 @@ use crate::kit::{
 };
 
 on_both_nodes! {
+    the_link_shortener_of_the_manual_works
     a_value_is_kept_read_listed_and_removed
     a_write_that_comes_too_late_changes_nothing
     what_makes_no_sense_is_refused_with_the_reason
@@ -26,6 +27,31 @@ fn told(api: &Api) -> Vec<String> {
     let entries: Vec<AuditEntry> = serde_json::from_value(api.get("/api/admin/audit").json()["entries"].take()).unwrap();
     let of_kv = entries.iter().rev().filter(|entry| entry.action.as_str().starts_with("kv_"));
     of_kv.map(|entry| format!("{} {} {}", entry.action, entry.who, entry.detail)).collect()
+}
+
+fn the_link_shortener_of_the_manual_works(on: impl Fn(Setup) -> Setup) {
+    let manual = include_str!("../../docs/kv.md");
+    let script = manual.split_once("```text\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+    let mut node = on(node(&[("go/[[code]].rhai", script)])).start();
+    let post = |url: &str| {
+        let body = json!({ "url": url }).to_string();
+        let answer = node.send("POST", "/go", &[("content-type", "application/json")], body.as_bytes());
+        (answer.status, answer.json())
+    };
+    assert_eq!(post("ftp://example.org").0, 422);
+    assert_eq!(post("https://example.org/a"), (201, json!({ "link": "/go/1" })));
+    assert_eq!(post("https://example.org/b"), (201, json!({ "link": "/go/2" })));
+    assert_eq!(node.get("/go/3").status, 404);
+    assert_eq!(node.get("/go").status, 404);
+    node.restart();
+    let followed = node.get("/go/1");
+    assert_eq!((followed.status, followed.header("location")), (302, Some("https://example.org/a")));
+    assert_eq!(node.get("/go/2").header("location"), Some("https://example.org/b"));
+    let api = Api::of(&node);
+    assert_eq!(api.get("/api/admin/kv/links/hits%3A1").json()["value"], 1);
+    assert_eq!(api.get("/api/admin/kv").json()["namespaces"][0]["keys"], 5);
+    // What a function writes is not an operator's.
+    assert!(told(&api).is_empty());
 }
 
 fn a_value_is_kept_read_listed_and_removed(on: impl Fn(Setup) -> Setup) {
