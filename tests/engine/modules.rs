@@ -239,3 +239,8 @@ fn numbers_are_rounded_bounded_and_added() {
         assert_eq!(answer(script), given, "{script}");
     }
 }
+
+#[test]
+fn a_function_without_a_module_has_its_run_in_a_plan_too() {
+    assert_eq!(answer("+++\nsecrets = [\"A\"]\n+++\n`${secret(\"A\")}`"), "[secret A]");
+}

@@ -255,6 +255,16 @@ pub fn class(name: &str) -> Option<&'static ObjectClass> {
     CLASSES.into_iter().find(|class| class.name == name)
 }
 
+/// Returns whether a name is that of a function which is called without a module.
+pub fn is_global(name: &str) -> bool {
+    GLOBAL.function(name).is_some()
+}
+
+/// Returns whether what a method of this name calls may ask for the run that it is called in.
+pub fn needs_run(method: &str) -> bool {
+    is_global(method) || CLASSES.into_iter().flat_map(|class| class.methods).any(|known| known.name == method && known.kind != Kind::Pure)
+}
+
 /// Finds a module by its name.
 pub fn module(name: &str) -> Option<&'static HostModule> {
     MODULES.into_iter().find(|module| module.name == name)

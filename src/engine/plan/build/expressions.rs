@@ -66,7 +66,7 @@ impl Builder {
                 _ => return None,
             });
         }
-        if !call.namespace.is_empty() {
+        if !call.namespace.is_empty() || host::is_global(&call.name) {
             let (of, function) = host_function(call)?;
             return Some(Expr::Host { of, function, arguments: self.exprs(&call.args)? });
         }
@@ -84,14 +84,22 @@ impl Builder {
     }
 
     pub(super) fn method(&mut self, name: &ImmutableString, arguments: &[Node]) -> Option<LinkKind> {
+        // Rhai makes the call, while the plan has the run.
+        if host::needs_run(name) {
+            return None;
+        }
         Some(LinkKind::Method { name: name.clone(), arguments: self.exprs(arguments)?, changes: changes::may_change(name) })
     }
 }
 
 /// Finds the host function of a call, if what it does can be undone when a plan gives up.
 fn host_function(call: &FnCallExpr) -> Option<(&'static str, &'static HostFunction)> {
-    let [module] = &call.namespace.path[..] else { return None };
-    let module = host::module(module.as_str())?;
+    let module = match &call.namespace.path[..] {
+        [] => "",
+        [module] => module.as_str(),
+        _ => return None,
+    };
+    let module = host::module(module)?;
     let function = module.function(&call.name)?;
     match function.kind {
         Kind::Pure | Kind::Held => function.counts().contains(&call.args.len()).then_some((module.name, function)),
