@@ -5,12 +5,22 @@ use crate::{
     capability::sql::{MigrationError, SqlError},
     clock::monotonic,
     deployment::Snapshot,
-    function::{Content, Diagnostic, FilePath, Role, Tree},
+    function::{
+        Content, Diagnostic, FilePath, Role, Tree,
+        front_matter::{ScriptFile, may_have},
+        grants::sql::DatabaseName,
+    },
 };
 
 /// Returns the migrations of a tree.
 fn of(tree: &Tree) -> impl Iterator<Item = (&FilePath, &Content)> {
     tree.iter().filter(|(path, _)| is_migration(path))
+}
+
+/// Returns the database that a script uses, if its front-matter names one.
+fn database_of(path: &FilePath, content: &Content) -> Option<DatabaseName> {
+    let text = std::str::from_utf8(&content.bytes).ok().filter(|_| may_have(content))?;
+    ScriptFile::split(path, text).ok()?.settings(path).ok()??.grants().ok()?.sql
 }
 
 fn is_migration(path: &str) -> bool {
@@ -46,9 +56,20 @@ impl LiveChecker {
         }
     }
 
-    /// Leaves migrations out that were written a moment ago: half of one could be applied, and never be mended.
+    /// Leaves migrations out that were written a moment ago: half of one could be applied, and never be mended. Changes to the scripts that
+    /// use their databases wait with them.
     pub(super) fn without_unsettled_migrations(&self, snapshot: &mut Snapshot) {
-        for path in snapshot.unsettled.iter().filter(|path| is_migration(path)) {
+        let unsettled: Vec<FilePath> = snapshot.unsettled.iter().filter(|path| is_migration(path)).cloned().collect();
+        if unsettled.is_empty() {
+            return;
+        }
+        let changed = snapshot.tree.iter().filter(|(path, content)| self.tree.get(*path) != Some(content));
+        let waits = |name: &str| unsettled.iter().any(|path| path.split('/').rev().nth(1) == Some(name));
+        let waiting: Vec<FilePath> = changed
+            .filter(|(path, content)| database_of(path, content).is_some_and(|name| waits(name.as_str())))
+            .map(|(path, _)| path.clone())
+            .collect();
+        for path in unsettled.iter().chain(&waiting) {
             match self.tree.get(path) {
                 Some(live) => drop(snapshot.tree.insert(path.clone(), live.clone())),
                 None => drop(snapshot.tree.remove(path)),

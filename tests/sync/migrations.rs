@@ -29,7 +29,8 @@ fn tables(node: &Node) -> Vec<String> {
 
 #[test]
 fn a_folder_s_migrations_are_applied_before_what_uses_them_is_live() {
-    let node = node(&[("_sql/app/0001_notes.sql", NOTES), ("a.rhai", "1")]).config(CONFIG).start();
+    let counts = "+++\n[sql]\ndatabase = \"app\"\n+++\nsql::value(\"SELECT count(*) FROM notes\") + 1";
+    let node = node(&[("_sql/app/0001_notes.sql", NOTES), ("a.rhai", counts)]).config(CONFIG).start();
     node.wait_for("/a", "1");
     assert_eq!(tables(&node), ["notes"]);
     node.write("_sql/app/0002_users.sql", "CREATE TABLE users (id INTEGER);");

@@ -291,7 +291,12 @@ fn all(call: &mut Call<'_>) -> HostResult {
     if requests.len() > MAX_REQUESTS {
         return Err(format!("{} requests are too many for one call; {MAX_REQUESTS} are possible", requests.len()).into());
     }
-    let orders: Vec<Order> = requests.iter().map(|request| order_of(call, request)).collect::<Result<_, _>>()?;
+    let mut orders: Vec<Order> = requests.iter().map(|request| order_of(call, request)).collect::<Result<_, _>>()?;
+    // All answers are held before the first is the run's: together they may be as large as one.
+    let count = orders.len().max(1);
+    for Order { request, .. } in &mut orders {
+        request.max_response_bytes = (request.max_response_bytes / count).max(SMALLEST_ANSWER);
+    }
     let (asks, requests): (Vec<_>, Vec<_>) = orders.into_iter().map(|order| (order.ask, order.request)).unzip();
     let Reach { client, function, allowed } = reach(call)?;
     let sent = async move {
