@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 
 use super::{
-    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Kind, ObjectClass, Options, Parameter, Property, Requirement, Type,
+    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, ObjectClass, Options, Parameter, Property, Requirement, Type,
     json::from_json, reveal::Reveal,
 };
 use crate::engine::value::plain::{HostObject, Map, Object, Value, object_of};
@@ -25,26 +25,45 @@ pub static MODULE: HostModule = HostModule {
     name: "http",
     about: "Sends requests to the services that the front-matter allows.",
     functions: &[
-        function("get", &[URL, OPTIONS], "Response", "Sends a GET request.", |call| plain(call, "GET")),
-        function("head", &[URL, OPTIONS], "Response", "Sends a HEAD request.", |call| plain(call, "HEAD")),
-        function("delete", &[URL, OPTIONS], "Response", "Sends a DELETE request.", |call| plain(call, "DELETE")),
-        function("post", &[URL, BODY, OPTIONS], "Response", "Sends a POST request. A map or an array is sent as JSON.", |call| {
-            with_body(call, "POST")
+        HostFunction::reaching(Requirement::Http, "get", &[URL, OPTIONS], "Response", "Sends a GET request.", |call| plain(call, "GET")),
+        HostFunction::reaching(Requirement::Http, "head", &[URL, OPTIONS], "Response", "Sends a HEAD request.", |call| plain(call, "HEAD")),
+        HostFunction::reaching(Requirement::Http, "delete", &[URL, OPTIONS], "Response", "Sends a DELETE request.", |call| {
+            plain(call, "DELETE")
         }),
-        function("put", &[URL, BODY, OPTIONS], "Response", "Sends a PUT request. A map or an array is sent as JSON.", |call| {
-            with_body(call, "PUT")
-        }),
-        function("patch", &[URL, BODY, OPTIONS], "Response", "Sends a PATCH request. A map or an array is sent as JSON.", |call| {
-            with_body(call, "PATCH")
-        }),
-        function(
+        HostFunction::reaching(
+            Requirement::Http,
+            "post",
+            &[URL, BODY, OPTIONS],
+            "Response",
+            "Sends a POST request. A map or an array is sent as JSON.",
+            |call| with_body(call, "POST"),
+        ),
+        HostFunction::reaching(
+            Requirement::Http,
+            "put",
+            &[URL, BODY, OPTIONS],
+            "Response",
+            "Sends a PUT request. A map or an array is sent as JSON.",
+            |call| with_body(call, "PUT"),
+        ),
+        HostFunction::reaching(
+            Requirement::Http,
+            "patch",
+            &[URL, BODY, OPTIONS],
+            "Response",
+            "Sends a PATCH request. A map or an array is sent as JSON.",
+            |call| with_body(call, "PATCH"),
+        ),
+        HostFunction::reaching(
+            Requirement::Http,
             "request",
             &[Parameter::new("request", Type::Map)],
             "Response",
             "Sends a request: a map with `method`, `url` and the options.",
             request,
         ),
-        function(
+        HostFunction::reaching(
+            Requirement::Http,
             "all",
             &[Parameter::new("requests", Type::Array)],
             "array",
@@ -69,16 +88,6 @@ pub static CLASS: ObjectClass = ObjectClass {
     ],
     methods: &[],
 };
-
-const fn function(
-    name: &'static str,
-    parameters: &'static [Parameter],
-    returns: &'static str,
-    about: &'static str,
-    call: fn(&mut Call<'_>) -> HostResult,
-) -> HostFunction {
-    HostFunction::new(name, parameters, returns, Kind::Waits, about, call).needing(Requirement::Http)
-}
 
 const fn property(
     name: &'static str,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Requirement, Type,
+    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Parameter, Requirement, Type,
     json::{from_json, to_json},
 };
 use crate::{
@@ -21,36 +21,41 @@ pub static MODULE: HostModule = HostModule {
     name: "kv",
     about: "Keeps values under keys, in the namespace of the front-matter.",
     functions: &[
-        function(
+        HostFunction::reaching(
+            Requirement::Kv,
             "get",
             &[KEY, OPTIONS],
             "value",
             "Gives the value of a key, or `()`; with `#{ meta: true }` a map of `value`, `version` and `expires` (milliseconds since 1970).",
             get,
         ),
-        function(
+        HostFunction::reaching(
+            Requirement::Kv,
             "set",
             &[KEY, Parameter::new("value", Type::Any), OPTIONS],
             "whole number",
             "Keeps a value and gives its version; `()` if the key has another version than `if_version` (0: it must not be there). Option: `ttl`.",
             set,
         ),
-        function(
+        HostFunction::reaching(
+            Requirement::Kv,
             "add",
             &[KEY, Parameter::optional("number", Type::Int), OPTIONS],
             "whole number",
             "Adds to a number, 1 where none is given, and gives the sum. Option: `ttl`.",
             add,
         ),
-        function("delete", &[KEY], "boolean", "Removes a key and says whether it was there.", delete),
-        function(
+        HostFunction::reaching(Requirement::Kv, "delete", &[KEY], "boolean", "Removes a key and says whether it was there.", delete),
+        HostFunction::reaching(
+            Requirement::Kv,
             "list",
             &[Parameter::optional("prefix", Type::Text), OPTIONS],
             "array",
             "Gives maps of `key`, `value`, `version` and `expires` in the order of keys. Options: `limit` (100, at most 1,000) and `after`, a key.",
             list,
         ),
-        function(
+        HostFunction::reaching(
+            Requirement::Kv,
             "update",
             &[KEY, Parameter::new("change", Type::Closure), OPTIONS],
             "value",
@@ -62,16 +67,6 @@ pub static MODULE: HostModule = HostModule {
 
 /// How often [`update`] begins anew before it says that too many change the key.
 const MAX_TRIES: u32 = 100;
-
-const fn function(
-    name: &'static str,
-    parameters: &'static [Parameter],
-    returns: &'static str,
-    about: &'static str,
-    call: fn(&mut Call<'_>) -> HostResult,
-) -> HostFunction {
-    HostFunction::new(name, parameters, returns, Kind::Waits, about, call).needing(Requirement::Kv)
-}
 
 /// What a call needs to reach the store.
 struct Reach {
@@ -93,17 +88,13 @@ impl Reach {
 }
 
 /// Makes of an error a map that a script can look into: `kind`, `message`.
-fn thrown(why: &KvError) -> HostError {
+fn thrown(why: KvError) -> HostError {
     let kind = match why {
         KvError::TooManyKeys { .. } | KvError::TooManyBytes { .. } => "full",
         KvError::Away => "unavailable",
         _ => "invalid",
     };
     HostError::Thrown(Value::map([("kind", kind.into()), ("message", why.to_string().into())]))
-}
-
-fn wrong(why: KvError) -> HostError {
-    thrown(&why)
 }
 
 impl<T: AnswerOfStore> Answer for Result<T, KvError> {
@@ -157,12 +148,12 @@ impl AnswerOfStore for EntryPage {
 }
 
 fn key(call: &Call<'_>) -> Result<Key, HostError> {
-    call.text(0).parse().map_err(wrong)
+    call.text(0).parse().map_err(thrown)
 }
 
 fn json(value: &Value) -> Result<Json, HostError> {
     let text = to_json(value, MAX_VALUE_BYTES)?;
-    text.parse().map_err(wrong)
+    text.parse().map_err(thrown)
 }
 
 fn number(version: u64) -> Value {
@@ -175,7 +166,7 @@ fn read(call: &mut Call<'_>, reach: &Reach, key: &Key) -> Result<Option<(Value, 
     call.effect(reach.ask("get", key.as_str()), async move { store.get(&namespace, &wanted).await }, |found| match found {
         Ok(None) => Ok(None),
         Ok(Some(entry)) => Ok(Some((from_json(entry.value.as_str())?, entry.version, entry.expires_us.map(|us| us / 1_000)))),
-        Err(why) => Err(thrown(why)),
+        Err(why) => Err(thrown(why.clone())),
     })?
 }
 
@@ -183,7 +174,7 @@ fn write(call: &mut Call<'_>, reach: &Reach, key: &Key, set: Set) -> Result<SetR
     let ask = reach.ask("set", key.as_str()).of(set.value.as_str()).of(format!("{:?} {:?}", set.ttl, set.if_version));
     let ask = ask.sending(set.value.as_str().len());
     let (store, namespace, key) = (reach.store.clone(), reach.namespace.clone(), key.clone());
-    call.effect(ask, async move { store.set(&namespace, &key, set).await }, |stored| stored.clone().map_err(wrong))?
+    call.effect(ask, async move { store.set(&namespace, &key, set).await }, |stored| stored.clone().map_err(thrown))?
 }
 
 fn get(call: &mut Call<'_>) -> HostResult {
@@ -200,7 +191,7 @@ fn get(call: &mut Call<'_>) -> HostResult {
 }
 
 fn ttl(call: &Call<'_>, at: usize, names: &'static [&'static str]) -> Result<Option<Ttl>, HostError> {
-    call.options(at, names)?.span("ttl")?.map(Ttl::try_from).transpose().map_err(wrong)
+    call.options(at, names)?.span("ttl")?.map(Ttl::try_from).transpose().map_err(thrown)
 }
 
 fn set(call: &mut Call<'_>) -> HostResult {
@@ -220,7 +211,7 @@ fn add(call: &mut Call<'_>) -> HostResult {
     let ask = reach.ask("add", key.as_str()).of(format!("{delta} {ttl:?}"));
     let Reach { store, namespace } = reach;
     call.effect(ask, async move { store.add(&namespace, &key, Add { delta, ttl }).await }, |sum| {
-        sum.clone().map(Value::Int).map_err(wrong)
+        sum.clone().map(Value::Int).map_err(thrown)
     })?
 }
 
@@ -229,7 +220,7 @@ fn delete(call: &mut Call<'_>) -> HostResult {
     let reach = reach(call)?;
     let ask = reach.ask("delete", key.as_str());
     let Reach { store, namespace } = reach;
-    call.effect(ask, async move { store.delete(&namespace, &key).await }, |was_there| was_there.clone().map(Value::Bool).map_err(wrong))?
+    call.effect(ask, async move { store.delete(&namespace, &key).await }, |was_there| was_there.clone().map(Value::Bool).map_err(thrown))?
 }
 
 /// Entries of a page where nobody says how many.
@@ -238,17 +229,17 @@ const PAGE: u64 = 100;
 const PAGE_BYTES: usize = 1 << 20;
 
 fn list(call: &mut Call<'_>) -> HostResult {
-    let as_key = |text: &str| (!text.is_empty()).then(|| text.parse::<Key>()).transpose().map_err(wrong);
+    let as_key = |text: &str| (!text.is_empty()).then(|| text.parse::<Key>()).transpose().map_err(thrown);
     let options = call.options(1, &["limit", "after"])?;
     let limit = options.count("limit", MAX_PAGE.into())?.unwrap_or(PAGE);
     let (prefix, after) = (as_key(call.text(0))?, as_key(options.text("after")?.unwrap_or_default())?);
     let shown = prefix.as_ref().map_or(String::new(), ToString::to_string);
-    let range = Range::new(prefix, after.clone(), limit as u32, PAGE_BYTES).map_err(wrong)?;
+    let range = Range::new(prefix, after.clone(), limit as u32, PAGE_BYTES).map_err(thrown)?;
     let reach = reach(call)?;
     let ask = reach.ask("list", &shown).of(format!("{limit} {after:?}"));
     let Reach { store, namespace } = reach;
     call.effect(ask, async move { store.list(&namespace, &range).await }, |page| match page {
-        Err(why) => Err(thrown(why)),
+        Err(why) => Err(thrown(why.clone())),
         Ok(EntryPage { entries, .. }) => {
             let entry = |listed: &KeyedEntry| {
                 let KeyedEntry { key, entry } = listed;

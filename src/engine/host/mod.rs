@@ -290,6 +290,18 @@ impl HostFunction {
         Self { name, parameters, returns, kind, about, needs: None, check: None, call }
     }
 
+    /// Makes a function that reaches something outside, which the front-matter must declare.
+    pub const fn reaching(
+        needs: Requirement,
+        name: &'static str,
+        parameters: &'static [Parameter],
+        returns: &'static str,
+        about: &'static str,
+        call: fn(&mut Call<'_>) -> HostResult,
+    ) -> Self {
+        Self::new(name, parameters, returns, Kind::Waits, about, call).needing(needs)
+    }
+
     /// Says what the front-matter must declare for it.
     pub const fn needing(self, need: Requirement) -> Self {
         Self { needs: Some(need), ..self }

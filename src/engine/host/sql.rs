@@ -26,13 +26,40 @@ pub static MODULE: HostModule = HostModule {
     name: "sql",
     about: "Asks the database that the front-matter names.",
     functions: &[
-        function("query", &[TEXT, PARAMETERS], "array", "Gives the rows of a statement, each a map.", |call| ask(call, rows)),
-        function("one", &[TEXT, PARAMETERS], "map", "Gives the only row of a statement, or `()`.", |call| ask(call, one)),
-        function("value", &[TEXT, PARAMETERS], "value", "Gives the first value of the first row, or `()`.", |call| ask(call, value)),
-        function("exec", &[TEXT, PARAMETERS], "whole number", "Runs a statement and gives the number of rows that it changed.", |call| {
-            ask(call, affected)
-        }),
-        function(
+        HostFunction::reaching(
+            Requirement::Sql,
+            "query",
+            &[TEXT, PARAMETERS],
+            "array",
+            "Gives the rows of a statement, each a map.",
+            |call| ask(call, rows),
+        ),
+        HostFunction::reaching(
+            Requirement::Sql,
+            "one",
+            &[TEXT, PARAMETERS],
+            "map",
+            "Gives the only row of a statement, or `()`.",
+            |call| ask(call, one),
+        ),
+        HostFunction::reaching(
+            Requirement::Sql,
+            "value",
+            &[TEXT, PARAMETERS],
+            "value",
+            "Gives the first value of the first row, or `()`.",
+            |call| ask(call, value),
+        ),
+        HostFunction::reaching(
+            Requirement::Sql,
+            "exec",
+            &[TEXT, PARAMETERS],
+            "whole number",
+            "Runs a statement and gives the number of rows that it changed.",
+            |call| ask(call, affected),
+        ),
+        HostFunction::reaching(
+            Requirement::Sql,
             "transaction",
             &[Parameter::new("work", Type::Closure)],
             "value",
@@ -53,16 +80,6 @@ pub static CLASS: ObjectClass = ObjectClass {
         method("exec", "whole number", "Runs a statement and gives the number of rows that it changed.", |call| ask_within(call, affected)),
     ],
 };
-
-const fn function(
-    name: &'static str,
-    parameters: &'static [Parameter],
-    returns: &'static str,
-    about: &'static str,
-    call: fn(&mut Call<'_>) -> HostResult,
-) -> HostFunction {
-    HostFunction::new(name, parameters, returns, Kind::Waits, about, call).needing(Requirement::Sql)
-}
 
 const fn method(name: &'static str, returns: &'static str, about: &'static str, call: fn(&mut Call<'_>) -> HostResult) -> HostFunction {
     HostFunction::new(name, &[TEXT, PARAMETERS], returns, Kind::Waits, about, call)
