@@ -1,6 +1,6 @@
 //! What scripts can call beside Rhai's own functions: modules such as `log`, which need no import.
 //!
-//! [`MODULES`] is the only list, and [`CLASSES`] that of values with methods. Check, plans, registration and the tables in
+//! `MODULES` is the only list, and `CLASSES` that of values with methods. Check, plans, registration and the tables in
 //! `docs/functions.md` read them. A new module is a file here and a line in the list.
 
 mod call;
