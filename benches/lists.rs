@@ -99,11 +99,8 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
         logs_dropped: 0,
         effects: Vec::new(),
         effects_dropped: 0,
-        failure: has_failed.then(|| Failure {
-            message: format!("no order {number}"),
-            file: "hello.rhai".into(),
-            position: None,
-            calls: Vec::new(),
+        failure: has_failed.then(|| {
+            Box::new(Failure { message: format!("no order {number}"), file: "hello.rhai".into(), position: None, calls: Vec::new() })
         }),
         capture: None,
     }

@@ -155,6 +155,6 @@ fn row(execution: &Execution) -> [String; 7] {
         output::micros(execution.duration_us),
         execution.function.to_string(),
         format!("{} {}", execution.method, execution.path),
-        execution.failure.as_ref().map_or(String::new(), place_and_message),
+        execution.failure.as_deref().map_or(String::new(), place_and_message),
     ]
 }

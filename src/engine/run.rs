@@ -55,14 +55,14 @@ pub enum ShortRun {
 /// What the scripts of a run come to, before the limits have spoken.
 enum Evaluation {
     Replied(Reply),
-    Failed(Outcome, Failure),
+    Failed(Outcome, Box<Failure>),
 }
 
 /// How a run ended.
 struct Ending {
     outcome: Outcome,
     reply: Option<Reply>,
-    failure: Option<Failure>,
+    failure: Option<Box<Failure>>,
 }
 
 impl Engine {
@@ -162,7 +162,7 @@ fn ending(program: &Program, stop: Option<Stop>, departure: Option<String>, eval
     let (outcome, message) = failure::stopped(stop, &program.function.manifest.limits);
     let message = departure.unwrap_or(message);
     let failure = match evaluation {
-        Evaluation::Failed(_, failure) => Failure { message, ..failure },
+        Evaluation::Failed(_, failure) => Box::new(Failure { message, ..*failure }),
         Evaluation::Replied(_) => failed_in(&program.script.file, message),
     };
     Ending { outcome, reply: None, failure: Some(failure) }
@@ -245,9 +245,9 @@ fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Evaluation 
 
 fn failed(program: &Program, mut error: Box<EvalAltResult>, file: &FilePath) -> Evaluation {
     let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file, |file| program.script_of(file)));
-    Evaluation::Failed(outcome, failure)
+    Evaluation::Failed(outcome, Box::new(failure))
 }
 
-fn failed_in(file: &FilePath, message: String) -> Failure {
-    Failure { message, file: file.clone(), position: None, calls: Vec::new() }
+fn failed_in(file: &FilePath, message: String) -> Box<Failure> {
+    Box::new(Failure { message, file: file.clone(), position: None, calls: Vec::new() })
 }

@@ -162,7 +162,7 @@ pub struct Execution {
     pub effects_dropped: u32,
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
     /// The request on its way to where it is kept. It is nobody's to read: listings leave it out, and what is read from the store has none.
     #[serde(skip)]
     pub capture: Option<Box<Capture>>,

@@ -59,7 +59,7 @@ pub struct NoReply {
     /// How the run ended.
     pub outcome: Outcome,
     /// What went wrong.
-    pub failure: Option<Failure>,
+    pub failure: Option<Box<Failure>>,
 }
 
 impl<'a> Attempt<'a> {
@@ -200,7 +200,7 @@ impl<'a> Attempt<'a> {
             logs_dropped: 0,
             effects: Vec::new(),
             effects_dropped: 0,
-            failure: Some(Failure { message: rejection.message, file, position: None, calls: Vec::new() }),
+            failure: Some(Box::new(Failure { message: rejection.message, file, position: None, calls: Vec::new() })),
             capture: None,
         }));
         self.answered(rejection.status);

@@ -196,12 +196,12 @@ pub fn rich_execution(id: i64) -> Execution {
             replayed: false,
         }],
         effects_dropped: 2,
-        failure: Some(Failure {
+        failure: Some(Box::new(Failure {
             message: "no such order".into(),
             file: "orders/[id].rhai".into(),
             position: Some(Position { line: 3, column: 7 }),
             calls: vec!["total at orders/[id].rhai:3:5".into()],
-        }),
+        })),
         ..execution(id)
     }
 }

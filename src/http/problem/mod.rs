@@ -65,7 +65,7 @@ pub enum Problem {
     /// The run did not take place.
     Refused(ExecuteError),
     /// The run failed. With its author's view of it, which callers see only with `--dev`.
-    Ended(Outcome, Option<Failure>),
+    Ended(Outcome, Option<Box<Failure>>),
     /// Nothing is loaded yet.
     NotReady,
     /// Who sent it may not do this.

@@ -34,7 +34,7 @@ impl Problem {
     pub fn answer(&self, execution_id: Option<&str>, dev: bool) -> Answer {
         let status = self.status();
         let (failure, diagnostics) = match self {
-            Self::Ended(_, failure) if dev => (failure.as_ref(), &[][..]),
+            Self::Ended(_, failure) if dev => (failure.as_deref(), &[][..]),
             Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
             Self::Order(OrderError::Broken { diagnostics, .. })
             | Self::NotInvocable { diagnostics, .. }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, sync::LazyLock};
 use sqlx::{Postgres, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
-    row::{COLUMNS, ExecutionRow},
+    row::{ExecutionRow, LONG, SHORT},
     sizes::{self, Sizes},
 };
 use crate::{
@@ -111,28 +111,38 @@ async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: V
     .map(|_| ())
 }
 
-/// Statements with the number of rows that each inserts, largest first.
-///
+/// Inserts rows of one form.
+struct Insert {
+    /// The number of rows that each statement inserts, largest first.
+    statements: [(usize, String); 3],
+    bind: for<'q> fn(Query<'q, Sqlite, SqliteArguments>, Row<'_>) -> Query<'q, Sqlite, SqliteArguments>,
+}
+
+static SHORT_ROWS: LazyLock<Insert> = LazyLock::new(|| Insert { statements: statements(SHORT), bind: bind_short });
+static LONG_ROWS: LazyLock<Insert> = LazyLock::new(|| Insert { statements: statements(LONG), bind: bind_long });
+
 /// Bound values cost a fifth of rows in JSON: SQLite parses that JSON once for each field. The parameters are plain `?`: SQLite looks up a `$1`
 /// among all names, one after the other.
-static INSERTS: LazyLock<[(usize, String); 3]> = LazyLock::new(|| {
+fn statements(row: &str) -> [(usize, String); 3] {
     [128, 16, 1].map(|rows| {
-        let row = format!("({})", vec!["?"; COLUMNS].join(","));
-        let sql =
-            format!("INSERT INTO executions ({}) VALUES {} ON CONFLICT (id) DO NOTHING", columns!(executions), vec![row; rows].join(","));
-        (rows, sql)
+        let values = vec![row; rows].join(",");
+        (rows, format!("INSERT INTO executions ({}) VALUES {values} ON CONFLICT (id) DO NOTHING", columns!(executions)))
     })
-});
+}
 
 async fn append_to_sqlite(writer: &Pool<Sqlite>, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
     let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
-    let (mut rows, mut sizes) = (rows.into_iter(), Sizes::default());
-    for (count, sql) in &*INSERTS {
-        while rows.len() >= *count {
-            let some: Vec<_> = rows.by_ref().take(*count).collect();
-            let measured: Vec<_> = some.iter().map(|row| (row.id, row.bytes())).collect();
-            let added = transaction.execute(some.into_iter().fold(sqlx::query(sql.as_str()), bind)).await?;
-            sizes.add(&measured, added.rows_affected());
+    let mut sizes = Sizes::default();
+    let (short, long): (Vec<_>, Vec<_>) = rows.into_iter().partition(Row::is_short);
+    for (insert, rows) in [(&*SHORT_ROWS, short), (&*LONG_ROWS, long)] {
+        let mut rows = rows.into_iter();
+        for (count, sql) in &insert.statements {
+            while rows.len() >= *count {
+                let some: Vec<_> = rows.by_ref().take(*count).collect();
+                let measured: Vec<_> = some.iter().map(|row| (row.id, row.bytes())).collect();
+                let added = transaction.execute(some.into_iter().fold(sqlx::query(sql.as_str()), insert.bind)).await?;
+                sizes.add(&measured, added.rows_affected());
+            }
         }
     }
     for (id, request) in captures {
@@ -148,7 +158,22 @@ async fn append_to_sqlite(writer: &Pool<Sqlite>, rows: Vec<Row<'_>>, captures: V
     transaction.commit().await
 }
 
-fn bind<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'q, Sqlite, SqliteArguments> {
+fn bind_short<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'q, Sqlite, SqliteArguments> {
+    insert
+        .bind(row.id)
+        .bind(row.function_key)
+        .bind(row.version_key)
+        .bind(row.deployment)
+        .bind(row.method.map(Cow::into_owned))
+        .bind(row.path.into_owned())
+        .bind(row.status)
+        .bind(row.outcome)
+        .bind(row.duration_us)
+        .bind(row.operations)
+        .bind(row.peak_memory_bytes)
+}
+
+fn bind_long<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'q, Sqlite, SqliteArguments> {
     insert
         .bind(row.id)
         .bind(row.function_key)

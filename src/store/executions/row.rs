@@ -39,8 +39,11 @@ pub(super) struct ExecutionRow<Text> {
     pub effects: Option<Text>,
 }
 
-/// How many columns the table has.
-pub(super) const COLUMNS: usize = 18;
+/// The values of a row in an `INSERT`: `?` for what is bound. Most executions have none of the rest, which is a literal
+/// for them: a `NULL` that is bound takes as long as a value.
+pub(super) const SHORT: &str = "(?,?,?,?,NULL,NULL,?,?,?,?,?,?,?,NULL,0,NULL,NULL,NULL)";
+/// The same for a row that has more.
+pub(super) const LONG: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 impl<'a> ExecutionRow<Cow<'a, str>> {
     /// Returns the row of an execution, if the numbers of its function and version are known.
@@ -66,6 +69,12 @@ impl<'a> ExecutionRow<Cow<'a, str>> {
             replay_of: execution.replay_of.map(|id| id.0),
             effects: (!execution.effects.is_empty()).then(|| json(&(execution.effects_dropped, &execution.effects)).into()),
         })
+    }
+
+    /// Returns whether this row has nothing but what is bound in a [`SHORT`] row.
+    pub(super) fn is_short(&self) -> bool {
+        let more = [&self.invoked_by, &self.request_id, &self.logs, &self.failure, &self.effects];
+        more.into_iter().all(Option::is_none) && self.logs_dropped == 0 && self.replay_of.is_none()
     }
 
     /// Returns the bytes that this row counts for: see [`sizes`](super::sizes).
@@ -118,7 +127,7 @@ impl TryFrom<NamedRow> for Execution {
         let effects: Option<(u32, Vec<Effect>)> =
             row.effects.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
         let (effects_dropped, effects) = effects.unwrap_or_default();
-        let failure: Option<Failure> = row.failure.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
+        let failure: Option<Box<Failure>> = row.failure.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
         Ok(Self {
             id,
             function: FunctionName::new(function),
