@@ -9,9 +9,10 @@ use super::{
     class::Class,
     module::{self, Imports},
     script::{Script, SourceFiles},
+    template::{self, Templates},
 };
 use crate::capability::Capabilities;
-use crate::function::{Diagnostic, Digest, FilePath, SharedFunction, Tree, Version};
+use crate::function::{Diagnostic, Digest, FilePath, Role, SharedFunction, Tree, Version};
 
 /// A function compiled, with its guards and modules.
 pub struct Program {
@@ -26,6 +27,8 @@ pub struct Program {
     pub(super) class: Arc<Class>,
     /// What the node offers, if one of its files may reach something.
     pub(super) capabilities: Option<Arc<OnceLock<Capabilities>>>,
+    /// What it renders, if it renders anything.
+    pub(super) templates: Option<Arc<Templates>>,
     /// Whether a run of it can wait for something outside. It never runs where connections are served, and never begins again.
     pub waits: bool,
     /// What is probably not meant in the files, and keeps nothing from going live.
@@ -49,7 +52,7 @@ pub struct LinkedModule {
     pub(super) script: Arc<Script>,
 }
 
-/// Returns the files that a file needs, itself included: imports of imports too. SourceFiles that do not compile are in it and end their branch.
+/// Returns the files that a file needs, itself included: imports of imports, and templates, too. SourceFiles that do not compile are in it and end their branch.
 pub fn closure(engine: &Engine, all: SourceFiles<'_, '_>, roots: impl IntoIterator<Item = FilePath>) -> Tree {
     let mut files = Tree::new();
     let mut open: Vec<FilePath> = roots.into_iter().collect();
@@ -58,7 +61,12 @@ pub fn closure(engine: &Engine, all: SourceFiles<'_, '_>, roots: impl IntoIterat
         if files.insert(file.clone(), content.clone()).is_some() {
             continue;
         }
+        if Role::of(file) == Some(Role::Template) {
+            open.extend(template::named_by(content).into_iter().map(FilePath::from));
+            continue;
+        }
         if let Some(Ok(script)) = all.script(engine, file).as_deref() {
+            open.extend(script.references.templates().map(|name| template::path_of(name).into()));
             for import in &script.references.imports {
                 if let Ok(path) = module::resolve(file, &import.path, |path| all.tree.contains_key(path)) {
                     open.push(path.into());

@@ -132,6 +132,7 @@ fn enter(program: &Program, invocation: Box<Invocation>, body: Dynamic, waiter: 
     let mut run = Run::new(invocation, program.function.clone(), body, program.copies_body);
     run.waiter = waiter;
     run.capabilities.clone_from(&program.capabilities);
+    run.templates.clone_from(&program.templates);
     let rhai = program.class.engine_for(run.sizes(Sizes::allowed_by(&program.function.manifest.limits)));
     context::enter(run);
     module::enter(program.imports.clone());

@@ -14,6 +14,9 @@ pub const GUARD_STEM: &str = "_middleware";
 /// The folder with the migrations of databases, and how the names of those end.
 pub const MIGRATIONS: &str = "_sql";
 const MIGRATION_ENDING: &str = ".sql";
+/// The folder with templates, and how the names of those end.
+pub const TEMPLATES: &str = "_templates";
+const TEMPLATE_ENDINGS: [&str; 4] = [".html", ".txt", ".xml", ".md"];
 /// The one folder that is looked into although its name begins with a dot.
 pub const WELL_KNOWN: &str = ".well-known";
 
@@ -31,6 +34,8 @@ pub enum Role {
     Test,
     /// It changes the tables of a database, once.
     Migration,
+    /// It is rendered: a page or a text with places for values.
+    Template,
 }
 
 impl Role {
@@ -39,6 +44,9 @@ impl Role {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         if is_migration(path) {
             return Some(Self::Migration);
+        }
+        if template_name(path).is_some() {
+            return Some(Self::Template);
         }
         let stem = file.strip_suffix(ENDING)?;
         if file.starts_with('.') || is_ignored(folder) {
@@ -62,19 +70,30 @@ impl fmt::Display for Role {
             Self::Module => "module",
             Self::Test => "test",
             Self::Migration => "migration",
+            Self::Template => "template",
         })
     }
 }
 
 /// Returns whether the file at this path is a migration, rightly named or not.
 fn is_migration(path: &str) -> bool {
-    let below = path.strip_prefix(MIGRATIONS).and_then(|rest| rest.strip_prefix('/'));
-    below.is_some_and(|below| below.ends_with(MIGRATION_ENDING) && !below.split('/').any(|name| name.starts_with('.')))
+    below(MIGRATIONS, path).is_some_and(|name| name.ends_with(MIGRATION_ENDING))
+}
+
+/// Returns the name of the template at this path, if one is there: what follows `_templates/`.
+pub fn template_name(path: &str) -> Option<&str> {
+    below(TEMPLATES, path).filter(|name| TEMPLATE_ENDINGS.iter().any(|ending| name.ends_with(ending)))
+}
+
+/// Returns what follows a folder at the top, unless it is ignored.
+fn below<'a>(folder: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.strip_prefix(folder)?.strip_prefix('/')?;
+    (!rest.split('/').any(|name| name.starts_with('.'))).then_some(rest)
 }
 
 /// Returns whether sources read the file at this path: it is named as one of ours.
 pub fn is_source_file(path: &str) -> bool {
-    path.ends_with(ENDING) || is_migration(path)
+    path.ends_with(ENDING) || is_migration(path) || template_name(path).is_some()
 }
 
 /// Returns whether a folder, or one that it lies in, holds modules: nothing is routed there, and nothing is guarded.
@@ -105,7 +124,7 @@ mod tests {
 
     #[test]
     fn every_file_has_the_role_that_the_contract_gives_it() {
-        use Role::{Function, Guard, Migration, Module, Test};
+        use Role::{Function, Guard, Migration, Module, Template, Test};
         for (path, role) in [
             ("index.rhai", Some(Function)),
             ("a/(b)/c.put.rhai", Some(Function)),
@@ -133,6 +152,13 @@ mod tests {
             ("a/_sql/app/0001_first.sql", None),
             ("x.sql", None),
             ("_sqlx/app/0001_first.sql", None),
+            ("_templates/page.html", Some(Template)),
+            ("_templates/mail/welcome.txt", Some(Template)),
+            ("_templates/helper.rhai", Some(Module)),
+            ("_templates/page.css", None),
+            ("_templates/.page.html", None),
+            ("a/_templates/page.html", None),
+            ("page.html", None),
             (".well-known.rhai", None),
             ("a/.well-known/x.rhai", None),
             (".well-known/.git/x.rhai", None),

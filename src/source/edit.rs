@@ -113,7 +113,7 @@ pub fn path_problem(path: &str) -> Option<Diagnostic> {
     if !is_source_file(path) {
         return problem(
             "the file does not end in `.rhai`".into(),
-            "only such files are read, and migrations: `_sql/DATABASE/0001_first.sql`",
+            "only such files are read, migrations (`_sql/DATABASE/0001_first.sql`) and templates (`_templates/page.html`)",
         );
     }
     None
@@ -127,9 +127,17 @@ mod tests {
     fn a_path_stays_below_the_root_and_is_one_that_is_read() {
         let long = format!("{}.rhai", "x".repeat(MAX_NAME_BYTES - 5));
         let deep = format!("{}x.rhai", "a/".repeat(MAX_DEPTH));
-        for path in
-            ["a.rhai", "users/[id].get.rhai", "_lib/x.rhai", "_sql/app/0001_a.sql", ".well-known/a.rhai", "a b/ä.rhai", &long, &deep]
-        {
+        for path in [
+            "a.rhai",
+            "users/[id].get.rhai",
+            "_lib/x.rhai",
+            "_sql/app/0001_a.sql",
+            "_templates/mail/a.txt",
+            ".well-known/a.rhai",
+            "a b/ä.rhai",
+            &long,
+            &deep,
+        ] {
             assert_eq!(path_problem(path), None, "{path}");
             assert!(crate::source::names::is_read(path), "{path}");
         }

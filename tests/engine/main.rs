@@ -12,4 +12,5 @@ mod limits;
 mod modules;
 mod reply;
 mod request;
+mod templates;
 mod waiting;

@@ -20,4 +20,5 @@ mod rejected;
 mod reserved;
 mod scripts;
 mod telemetry;
+mod templates;
 mod webhooks;

@@ -17,7 +17,7 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Map};
 
 use self::{effects::Effects, log::Log};
-use super::{Wait, meter};
+use super::{Wait, meter, template::Templates};
 use crate::{
     capability::Capabilities,
     execution::{Invocation, LogLevel},
@@ -48,6 +48,8 @@ pub struct Run {
     pub grants: Option<Arc<Grants>>,
     /// What the node offers, where a script of this run may reach something.
     pub capabilities: Option<Arc<OnceLock<Capabilities>>>,
+    /// What it can render.
+    pub templates: Option<Arc<Templates>>,
     /// How it waits, if it may.
     pub waiter: Option<Arc<dyn Wait>>,
 }
@@ -66,6 +68,7 @@ impl Run {
             effects: None,
             grants: None,
             capabilities: None,
+            templates: None,
             waiter: None,
         }
     }

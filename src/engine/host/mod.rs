@@ -23,6 +23,7 @@ mod options;
 mod pem;
 mod re;
 mod register;
+mod render;
 mod reveal;
 pub mod secret;
 pub mod sql;
@@ -37,6 +38,7 @@ pub use call::{Call, Standing};
 pub use effect::{Answer, Ask};
 pub use options::Options;
 pub(super) use register::{by_plan, register};
+pub use render::NAME as RENDER;
 
 use crate::{
     engine::value::plain::{HostObject, Value},
@@ -66,7 +68,8 @@ static MODULES: [&HostModule; 18] = [
 ];
 
 /// The functions that are called without a module.
-static GLOBAL: HostModule = HostModule { name: "", about: "Functions that are called without a module.", functions: &[secret::FUNCTION] };
+static GLOBAL: HostModule =
+    HostModule { name: "", about: "Functions that are called without a module.", functions: &[secret::FUNCTION, render::FUNCTION] };
 
 /// The classes of values with methods of their own.
 static CLASSES: [&ObjectClass; 4] = [&http::CLASS, &secret::CLASS, &sql::CLASS, &time::CLASS];
@@ -255,14 +258,15 @@ pub fn class(name: &str) -> Option<&'static ObjectClass> {
     CLASSES.into_iter().find(|class| class.name == name)
 }
 
-/// Returns whether a name is that of a function which is called without a module.
-pub fn is_global(name: &str) -> bool {
-    GLOBAL.function(name).is_some()
+/// Finds a function that is called without a module.
+pub fn global(name: &str) -> Option<&'static HostFunction> {
+    GLOBAL.function(name)
 }
 
 /// Returns whether what a method of this name calls may ask for the run that it is called in.
 pub fn needs_run(method: &str) -> bool {
-    is_global(method) || CLASSES.into_iter().flat_map(|class| class.methods).any(|known| known.name == method && known.kind != Kind::Pure)
+    global(method).is_some()
+        || CLASSES.into_iter().flat_map(|class| class.methods).any(|known| known.name == method && known.kind != Kind::Pure)
 }
 
 /// Finds a module by its name.
@@ -310,6 +314,11 @@ impl HostFunction {
     /// Says what can be wrong with a call as it is written.
     pub const fn checked(self, check: check::Check) -> Self {
         Self { check: Some(check), ..self }
+    }
+
+    /// Returns whether check must see each call of it, with its arguments.
+    pub fn is_looked_at(&self) -> bool {
+        self.kind == Kind::Waits || self.needs.is_some() || self.check.is_some()
     }
 
     /// Returns how many arguments it may be given.

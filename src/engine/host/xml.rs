@@ -87,7 +87,7 @@ fn parse(call: &mut Call<'_>) -> HostResult {
     reader.config_mut().expand_empty_elements = true;
     let root = read(&mut reader);
     root.map_err(|error| match error {
-        HostError::Wrong(message) => format!("{message} {}", place(text, reader.buffer_position())).into(),
+        HostError::Wrong(message) => format!("{message}, {}", place(text, reader.buffer_position())).into(),
         other => other,
     })
 }

@@ -5,24 +5,17 @@ use std::{collections::HashMap, sync::Arc};
 use super::Linker;
 use crate::{
     engine::{
-        host::{
-            self,
-            check::{CheckedCall, Mistake},
-        },
+        host,
         lint::{
             self,
             findings::{Import, OpenMethod},
         },
-        meter::limits::cpu_time,
         program::LinkedModule,
         script::Script,
         words,
     },
     function::{Diagnostic, diagnostic::near_miss},
 };
-
-/// The check has no time left; it is reported.
-struct OutOfTime;
 
 impl Linker<'_, '_> {
     /// Reports constants that a module does not have. Where two imports have one alias, nobody knows here which of them is meant.
@@ -40,38 +33,6 @@ impl Linker<'_, '_> {
                 self.found.insert(error.hint(hint));
             }
         }
-    }
-
-    /// Reports what host functions find wrong with calls of them.
-    pub(super) fn check_host_calls(&mut self, script: &Script) {
-        for call in &script.references.host_calls {
-            let Some(look) = call.function.check else { continue };
-            let of_call = CheckedCall { arguments: &call.arguments, tree: self.files.tree };
-            let Ok(mistake) = self.within_check(script, || look(&of_call)) else { return };
-            let Some(Mistake { argument, message, hint, is_warning }) = mistake else { continue };
-            let position = argument.and_then(|number| call.arguments.get(number)).map_or(call.position, |argument| argument.position);
-            match is_warning {
-                false => self.found.insert(script.at(position, message).maybe_hint(hint)),
-                true => self.warnings.insert(script.warn_at(position, message).maybe_hint(hint)),
-            };
-        }
-    }
-
-    /// Does work in the time that the check has left for modules.
-    fn within_check<T>(&mut self, script: &Script, work: impl FnOnce() -> T) -> Result<T, OutOfTime> {
-        let Some(check) = self.engine.check.as_deref() else { return Ok(work()) };
-        let used_up = match check.time() {
-            Ok((left, _)) if left.is_zero() => Some(check.end(&script.file)),
-            left => left.err(),
-        };
-        if let Some(used_up) = used_up {
-            self.found.insert(used_up);
-            return Err(OutOfTime);
-        }
-        let began = cpu_time();
-        let result = work();
-        check.take_time(cpu_time().saturating_sub(began));
-        Ok(result)
     }
 
     pub(super) fn check_calls(&mut self, script: &Script, by_alias: &HashMap<&str, Option<Arc<LinkedModule>>>) {

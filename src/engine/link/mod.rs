@@ -15,6 +15,7 @@ use super::{
     module::{self, Imports},
     program::{LinkedModule, Program, closure, version},
     script::{LimitsOf, Script, SourceFiles},
+    template::Templates,
 };
 use crate::function::{Diagnostic, FilePath, SharedFunction};
 
@@ -44,6 +45,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
             guards,
             script,
             class,
+            templates: Templates::of(&tree, &function.manifest.limits).map(Arc::new),
             imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
             warnings: linker.warnings.into_iter().collect(),
             modules: linker.modules.into_values().flatten().collect(),
@@ -122,7 +124,10 @@ impl Linker<'_, '_> {
         }
         self.check_calls(script, &by_alias);
         self.check_constants(script, &by_alias);
-        self.check_host_calls(script);
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            self.engine.check_calls(script, self.files.tree).into_iter().partition(Diagnostic::is_error);
+        self.found.extend(errors);
+        self.warnings.extend(warnings);
     }
 
     fn module(&mut self, file: &FilePath, path: &mut Vec<FilePath>) -> Option<Arc<LinkedModule>> {

@@ -6,7 +6,7 @@ use rhai::Position;
 
 use crate::{
     engine::host::{
-        HostFunction,
+        HostFunction, RENDER,
         check::{Argument, Literal},
     },
     function::Diagnostic,
@@ -89,6 +89,17 @@ pub struct References {
     pub computes_names: bool,
     /// Whether it may change a value that it only reads.
     pub changes_in_place: bool,
+}
+
+impl References {
+    /// Returns the names of the templates that it renders.
+    pub fn templates(&self) -> impl Iterator<Item = &str> {
+        let renders = self.host_calls.iter().filter(|call| (call.module, call.function.name) == ("", RENDER));
+        renders.filter_map(|call| match call.arguments.first() {
+            Some(Argument { literal: Literal::Text(name), .. }) => Some(name.as_str()),
+            _ => None,
+        })
+    }
 }
 
 /// A call by method syntax that only another file can explain.

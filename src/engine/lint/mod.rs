@@ -17,7 +17,7 @@ use self::{
     known::KnownFunctions,
     walk::Walk,
 };
-use super::{ast::changes, place, words};
+use super::{ast::changes, host, place, words};
 use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 
 /// Looks through a compiled file.
@@ -48,7 +48,9 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> F
 /// this one, or after `?.`. Elsewhere it is an error.
 pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, method: &OpenMethod, names_are_known: bool) -> Diagnostic {
     let name = &method.name;
+    let is_global = method.takes.is_empty() && host::global(name).is_some();
     let message = match &method.takes[..] {
+        [] if is_global => format!("`{name}` is no method"),
         [] => format!("unknown method `{name}`"),
         takes => format!("as a method, {}", words::takes(name, takes, method.arguments)),
     };
@@ -57,6 +59,7 @@ pub fn unknown_method(known: &KnownFunctions, file: &FilePath, text: &str, metho
         false => Diagnostic::warning(file.clone(), message),
     };
     let hint = match (&method.takes[..], near_miss(name, known.names())) {
+        ([], _) if is_global => format!("what stands before the dot is its first argument: `{name}(…)`"),
         ([], Some(near)) => format!("did you mean `{near}`?"),
         ([], None) => format!("a closure that a map holds under this name is called by `.{name}.call(…)`"),
         _ => "what stands before the dot is no argument; in a function of the file it is `this`".into(),

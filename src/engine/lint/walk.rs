@@ -14,7 +14,7 @@ use crate::{
     engine::{
         ast::{changes, first_link},
         context::CTX,
-        host::{self, Kind, check::Argument, unavailable},
+        host::{self, HostFunction, check::Argument, unavailable},
         place, words,
     },
     function::{Diagnostic, FilePath, diagnostic::near_miss},
@@ -197,6 +197,7 @@ impl<'a> Walk<'a> {
         let name = call.name.as_str();
         match (name, &call.args[..]) {
             ("is_def_fn", [Expr::StringConstant(asked, _), ..]) => drop(self.asked_for.insert(asked.to_string())),
+            ("Fn", [Expr::StringConstant(pointed, at)]) => self.pointer(pointed, *at),
             ("set", [_, key, _]) => self.names(key),
             _ => {}
         }
@@ -235,11 +236,27 @@ impl<'a> Walk<'a> {
     fn host_call(&mut self, module: &str, call: &FnCallExpr, position: Position) {
         let Some(module) = host::module(module) else { return };
         if let Some(function) = module.function(&call.name)
-            && (function.kind == Kind::Waits || function.needs.is_some() || function.check.is_some())
+            && function.is_looked_at()
         {
             let arguments = call.args.iter().map(Argument::of).collect();
             self.findings.references.host_calls.push(HostCall { function, module: module.name, arguments, position });
         }
+    }
+
+    /// Looks at a pointer to a function: what it is called with later is not seen here.
+    fn pointer(&mut self, name: &str, at: Position) {
+        if self.looked_at(name).is_some() {
+            self.report(
+                at,
+                format!("a pointer to `{name}` hides what it is called with"),
+                format!("call it in a closure: `|…| {name}(…)`"),
+            );
+        }
+    }
+
+    /// Finds a function without a module, each call of which check must see.
+    fn looked_at(&self, name: &str) -> Option<&'static HostFunction> {
+        host::global(name).filter(|function| function.is_looked_at() && !self.own.contains_key(name))
     }
 
     /// Returns how many arguments functions of this name take, less those that stand before a dot.
@@ -257,9 +274,10 @@ impl<'a> Walk<'a> {
         if call.op_token.is_some() || KEYWORDS.contains(&name) {
             return;
         }
-        let (arguments, takes) = (call.args.len(), self.takes(name, 1));
+        let is_hidden = self.looked_at(name).is_some();
+        let (arguments, takes) = (call.args.len(), if is_hidden { Vec::new() } else { self.takes(name, 1) });
         // A function that takes nothing is known, and nobody's method.
-        let is_open = if takes.is_empty() { !self.known.has(name) } else { !takes.contains(&arguments) };
+        let is_open = if takes.is_empty() { is_hidden || !self.known.has(name) } else { !takes.contains(&arguments) };
         if is_open {
             let optional = self.optional.contains(&at);
             self.findings.methods.push(OpenMethod { name: name.into(), arguments, takes, position: at, optional });

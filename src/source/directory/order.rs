@@ -29,7 +29,7 @@ pub(super) fn steps(edit: &Edit) -> Vec<Step<'_>> {
 fn rank(path: &str) -> (u8, usize) {
     match Role::of(path) {
         Some(Role::Guard) => (0, path.matches('/').count()),
-        Some(Role::Module | Role::Test | Role::Migration) | None => (1, 0),
+        Some(Role::Module | Role::Test | Role::Migration | Role::Template) | None => (1, 0),
         Some(Role::Function) => (2, 0),
     }
 }

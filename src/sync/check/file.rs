@@ -8,6 +8,7 @@ use crate::{
         module::ImportError,
         program,
         script::{Script, SourceFiles},
+        template,
     },
     function::{
         Content, Diagnostic, FilePath, Function, FunctionName, Manifest, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
@@ -42,6 +43,10 @@ pub(super) fn check_file(
     if matches!(role, None | Some(Role::Migration)) || (role == Some(Role::Function) && file_route.is_none()) {
         return report;
     }
+    if role == Some(Role::Template) {
+        report.diagnostics.extend(template::check(tree, path, content));
+        return report;
+    }
     // Somebody has made it, and written nothing yet.
     if role == Some(Role::Function) && content.is_blank() {
         report.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
@@ -63,6 +68,7 @@ pub(super) fn check_file(
         }
     };
     report.diagnostics.extend(check_script(script, tree, path, role));
+    report.diagnostics.extend(engine.check_calls(script, tree));
     let Some(FileRoute { segments, method }) = file_route else { return report };
     let methods = match combine(method, manifest.methods.as_deref()) {
         Ok(methods) => methods,

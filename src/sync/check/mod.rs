@@ -93,9 +93,9 @@ impl Checker {
             let settings = Arc::make_mut(&mut self.settings);
             changed.iter().for_each(|path| settings.set(path, tree.get(path)));
         }
-        // A module or a guard may matter to any file, by being there or by being gone. Any other file may matter to one with a mistake: it may be
+        // A module, a guard or a template may matter to any file, by being there or by being gone. Any other file may matter to one with a mistake: it may be
         // named there in the place of a module.
-        if changed.iter().any(|path| matches!(Role::of(path), Some(Role::Guard | Role::Module))) {
+        if changed.iter().any(|path| matches!(Role::of(path), Some(Role::Guard | Role::Module | Role::Template))) {
             changed.retain(|path| !tree.contains_key(path));
             changed.extend(tree.keys().cloned());
         } else {

@@ -66,7 +66,7 @@ impl Builder {
                 _ => return None,
             });
         }
-        if !call.namespace.is_empty() || host::is_global(&call.name) {
+        if !call.namespace.is_empty() || host::global(&call.name).is_some() {
             let (of, function) = host_function(call)?;
             return Some(Expr::Host { of, function, arguments: self.exprs(&call.args)? });
         }
