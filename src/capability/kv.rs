@@ -16,6 +16,8 @@ pub const MAX_KEY_BYTES: usize = 512;
 pub const MAX_VALUE_BYTES: usize = 64 << 10;
 /// Entries of a page.
 pub const MAX_PAGE: u32 = 1_000;
+/// The largest version: databases count in 63 bits.
+pub const MAX_VERSION: u64 = i64::MAX as u64;
 /// The longest time to live: ten years of 365 days.
 pub const MAX_TTL: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -289,8 +291,11 @@ pub enum KvError {
     #[error("`{0}` is not a time to live: write it like \"90s\", \"1h\" or \"30d\"")]
     NotTtl(String),
     /// A page cannot have so many entries.
-    #[error("a list has 1 to {MAX_PAGE} entries at once, and not {0}: ask again with `after` for more")]
+    #[error("a list has 1 to {MAX_PAGE} entries at once, and not {0}: ask again for what follows the last key")]
     Limit(u32),
+    /// No key has such a version.
+    #[error("a version is at most {MAX_VERSION}, and not {0}")]
+    Version(u64),
     /// Something else than a whole number is kept there.
     #[error("the value of `{0}` is not a whole number, so nothing can be added to it")]
     NotInteger(Key),
@@ -354,7 +359,7 @@ mod tests {
         let limit = |limit| Range::new(None, None, limit, 0).map_or_else(|error| error.to_string(), |range| range.limit().to_string());
         assert_eq!([limit(1), limit(MAX_PAGE)], ["1", "1000"]);
         assert!(limit(0).starts_with("a list has 1 to 1000 entries at once, and not 0"));
-        assert!(limit(MAX_PAGE + 1).ends_with("and not 1001: ask again with `after` for more"));
+        assert!(limit(MAX_PAGE + 1).ends_with("and not 1001: ask again for what follows the last key"));
     }
 
     #[test]

@@ -127,6 +127,9 @@ fn what_makes_no_sense_is_refused_with_the_reason(on: impl Fn(Setup) -> Setup) {
         ("a/k?ttl=soon", "1", 400, "`soon` is not a time to live: write it like"),
         ("a/k?ttl=0s", "1", 400, "a time to live is 1ms to 3650d, and not 0s"),
         ("a/k?if_version=-1", "1", 400, "if_version"),
+        ("a/k?if_version=9223372036854775807", "1", 412, "`k` is not there, and nothing was changed"),
+        ("a/k?if_version=9223372036854775808", "1", 400, "a version is at most 9223372036854775807, and not 9223372036854775808"),
+        ("a/k?if_version=18446744073709551616", "1", 400, "if_version"),
         ("a/k?if=1", "1", 400, "unknown field `if`"),
         ("a/k", "1", 200, "version"),
         ("a/l", "1", 507, "the namespace `a` is full: it may hold 1 keys (`max_keys` in the section `[kv]` of picloud.toml)"),
@@ -136,9 +139,12 @@ fn what_makes_no_sense_is_refused_with_the_reason(on: impl Fn(Setup) -> Setup) {
         let said = if status == 200 { answer.text() } else { answer.json()["detail"].as_str().unwrap().to_owned() };
         assert!(said.contains(why), "{path}: {said}");
     }
-    for (query, why) in
-        [("limit=0", "a list has 1 to 1000 entries at once, and not 0"), ("prefix=%0A", "control characters"), ("x=1", "`x`")]
-    {
+    for (query, why) in [
+        ("limit=0", "a list has 1 to 1000 entries at once, and not 0"),
+        ("limit=1001", "and not 1001: ask again for what follows the last key"),
+        ("prefix=%0A", "control characters"),
+        ("x=1", "`x`"),
+    ] {
         let answer = api.get(&format!("/api/admin/kv/a?{query}"));
         assert_eq!((answer.status, answer.text().contains(why)), (400, true), "{query}: {}", answer.text());
     }

@@ -7,7 +7,9 @@ use super::{
     json::{from_json, to_json},
 };
 use crate::{
-    capability::kv::{Add, EntryPage, Json, Key, KeyValue, KeyedEntry, KvError, MAX_PAGE, MAX_VALUE_BYTES, Range, Set, SetResult, Ttl},
+    capability::kv::{
+        Add, EntryPage, Json, Key, KeyValue, KeyedEntry, KvError, MAX_PAGE, MAX_VALUE_BYTES, MAX_VERSION, Range, Set, SetResult, Ttl,
+    },
     engine::value::plain::Value,
     execution::EffectKind,
     function::grants::kv::Namespace,
@@ -197,7 +199,7 @@ fn ttl(call: &Call<'_>, at: usize, names: &'static [&'static str]) -> Result<Opt
 fn set(call: &mut Call<'_>) -> HostResult {
     const NAMES: &[&str] = &["ttl", "if_version"];
     let (key, value, ttl) = (key(call)?, json(call.argument(1))?, ttl(call, 2, NAMES)?);
-    let if_version = call.options(2, NAMES)?.count("if_version", i64::MAX as u64)?;
+    let if_version = call.options(2, NAMES)?.count("if_version", MAX_VERSION)?;
     let reach = reach(call)?;
     match write(call, &reach, &key, Set { value, ttl, if_version })? {
         SetResult::Done(version) => Ok(number(version)),

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use crate::{
     api::kv::{KvEntry, KvNamespaceList, KvPage, KvStored},
-    capability::kv::{Json as JsonText, Key, KvError, MAX_PAGE, MAX_VALUE_BYTES, Range, Set},
+    capability::kv::{Json as JsonText, Key, KvError, MAX_VALUE_BYTES, Range, Set},
     function::grants::kv::{BadNamespace, Namespace},
     http::{
         api::{
@@ -62,7 +62,7 @@ struct KvQuery {
 impl KvQuery {
     fn range(self) -> Result<Range, KvError> {
         let key = |text: Option<String>| text.filter(|text| !text.is_empty()).map(|text| text.parse()).transpose();
-        Range::new(key(self.prefix)?, key(self.cursor)?, self.limit.unwrap_or(PAGE).min(MAX_PAGE), PAGE_BYTES)
+        Range::new(key(self.prefix)?, key(self.cursor)?, self.limit.unwrap_or(PAGE), PAGE_BYTES)
     }
 }
 
@@ -99,6 +99,7 @@ struct SetQuery {
     /// How long: `90s`, `30d`; none: until it is deleted.
     ttl: Option<String>,
     /// The version that the key must have; 0: it must not be there; none: whatever it has.
+    #[param(maximum = 9223372036854775807i64)]
     if_version: Option<u64>,
 }
 

@@ -32,7 +32,8 @@ impl Problem {
                 | KvError::NotJson(_)
                 | KvError::Ttl(_)
                 | KvError::NotTtl(_)
-                | KvError::Limit(_),
+                | KvError::Limit(_)
+                | KvError::Version(_),
             )
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,

@@ -61,6 +61,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::UnknownKey { namespace: "x".parse().unwrap(), key: "x".parse().unwrap() }, 404),
         (Problem::OtherKeyVersion { key: "x".parse().unwrap(), version: 1 }, 412),
         (Problem::Kv(KvError::KeyLength(0)), 400),
+        (Problem::Kv(KvError::Version(u64::MAX)), 400),
         (Problem::Kv(KvError::NotInteger("x".parse().unwrap())), 409),
         (Problem::Kv(KvError::ValueTooLarge(1)), 413),
         (Problem::Kv(KvError::Away), 503),

@@ -7,7 +7,7 @@ use super::{
     write::{KvChange, KvWrite, WriteOutcome},
 };
 use crate::{
-    capability::kv::{Add, Json, Key, KvError, Set},
+    capability::kv::{Add, Json, Key, KvError, MAX_VERSION, Set},
     function::grants::kv::Namespace,
     store::executions::signed,
 };
@@ -71,6 +71,9 @@ impl Ledger {
     }
 
     fn set(&mut self, write: &KvWrite, set: &Set, version: i64) -> Result<WriteOutcome, KvError> {
+        if let Some(wanted) = set.if_version.filter(|wanted| *wanted > MAX_VERSION) {
+            return Err(KvError::Version(wanted));
+        }
         if set.if_version.is_some_and(|wanted| wanted != version.unsigned_abs()) {
             return Ok(WriteOutcome { version: version.unsigned_abs(), ..WriteOutcome::default() });
         }

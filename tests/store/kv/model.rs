@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use picloud::capability::kv::{Add, EntryPage, Json, KeyValue, KeyedEntry, KvError, Range, Set, SetResult, Ttl};
+use picloud::capability::kv::{Add, EntryPage, Json, KeyValue, KeyedEntry, KvError, MAX_VERSION, Range, Set, SetResult, Ttl};
 
 use super::{Duration, Fresh, Kept, key, ns, on_both};
 use crate::kit::mutate::Random;
@@ -14,7 +14,7 @@ on_both! {
 
 const KEYS: [&str; 7] = ["a", "a/1", "a/2", "a\u{10ffff}", "b", "ä", "\u{10ffff}"];
 /// The version of a sum that nobody has read yet.
-const UNREAD: u64 = u64::MAX;
+const UNREAD: u64 = MAX_VERSION;
 const NAMESPACES: [&str; 2] = ["one", "two"];
 
 fn rounds() -> usize {
