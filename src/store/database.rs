@@ -8,29 +8,47 @@ use super::pool::Pool;
 #[derive(Debug, Clone)]
 pub(super) enum Database {
     /// The writer and the readers are the same connections. A node writes only while it holds the database.
-    Postgres { writer: Pool<Postgres>, readers: Pool<Postgres> },
+    Postgres { writer: Pool<Postgres>, readers: Pool<Postgres>, kv_readers: Pool<Postgres> },
     /// SQLite has one writer at a time. The writer is one connection, so that writers queue here and do not fail there.
-    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
+    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite>, kv_readers: Pool<Sqlite> },
 }
 
-/// Runs one query on the connections for reading: the same text on both databases, each with its own driver.
+/// Connections to SQLite on which listings are read, beside the one writer.
+pub(super) const LISTING_READERS: u32 = 4;
+/// Connections on which functions read key-value. Nothing else is read there, so a function waits for no listing.
+pub(super) const KV_READERS: u32 = 4;
+
+/// Runs one query on some of the connections: the same text on both databases, each with its own driver.
+macro_rules! run_on {
+    ($store:expr, $connections:ident, $pool:ident => $query:expr) => {
+        match &$store.database {
+            $crate::store::database::Database::Postgres { $connections: $pool, .. } => $query.await,
+            $crate::store::database::Database::Sqlite { $connections: $pool, .. } => $query.await,
+        }
+    };
+}
+pub(super) use run_on;
+
+/// Runs a query on the connections for reading.
 macro_rules! read {
     ($store:expr, $pool:ident => $query:expr) => {
-        match &$store.database {
-            $crate::store::database::Database::Postgres { readers: $pool, .. } => $query.await,
-            $crate::store::database::Database::Sqlite { readers: $pool, .. } => $query.await,
-        }
+        $crate::store::database::run_on!($store, readers, $pool => $query)
     };
 }
 pub(super) use read;
 
-/// Runs the same on the connections for writing.
+/// Runs a query on the connections for reading key-value.
+macro_rules! read_kv {
+    ($store:expr, $pool:ident => $query:expr) => {
+        $crate::store::database::run_on!($store, kv_readers, $pool => $query)
+    };
+}
+pub(super) use read_kv;
+
+/// Runs a query on the connections for writing.
 macro_rules! change {
     ($store:expr, $pool:ident => $query:expr) => {
-        match &$store.database {
-            $crate::store::database::Database::Postgres { writer: $pool, .. } => $query.await,
-            $crate::store::database::Database::Sqlite { writer: $pool, .. } => $query.await,
-        }
+        $crate::store::database::run_on!($store, writer, $pool => $query)
     };
 }
 pub(super) use change;
@@ -64,10 +82,14 @@ impl Database {
     /// Waits until running statements have ended, and closes every connection.
     pub(super) async fn close(&self) {
         match self {
-            Self::Postgres { writer, .. } => writer.close().await,
-            Self::Sqlite { writer, readers } => {
+            Self::Postgres { writer, kv_readers, .. } => {
+                kv_readers.close().await;
+                writer.close().await;
+            }
+            Self::Sqlite { writer, readers, kv_readers } => {
                 // The last connection to close folds the write-ahead log into the file. Only the writer may do that, so the readers go first.
                 readers.close().await;
+                kv_readers.close().await;
                 writer.close().await;
             }
         }

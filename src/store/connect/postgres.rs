@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use sqlx::{
-    Connection as _, PgConnection,
+    Connection as _, PgConnection, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::{CONNECT_LIMIT, DatabaseUrl, close, schema};
 use crate::store::{
     StoreError,
-    database::Database,
+    database::{Database, KV_READERS},
     pool::{Fence, Pool, STATEMENT_LIMIT},
 };
 
@@ -70,8 +70,14 @@ fn read_only(options: &PgConnectOptions) -> PgConnectOptions {
 }
 
 fn postgres_database(options: &PgConnectOptions, fence: Fence) -> Database {
-    let pool = PgPoolOptions::new()
-        .max_connections(POSTGRES_CONNECTIONS)
+    let pool = postgres_pool(options, POSTGRES_CONNECTIONS);
+    let kv_readers = Pool::new(postgres_pool(options, KV_READERS), Fence::default());
+    Database::Postgres { writer: Pool::new(pool.clone(), fence), readers: Pool::new(pool, Fence::default()), kv_readers }
+}
+
+fn postgres_pool(options: &PgConnectOptions, connections: u32) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(connections)
         .acquire_timeout(CONNECT_LIMIT)
         .idle_timeout(POSTGRES_IDLE)
         .max_lifetime(None)
@@ -79,6 +85,5 @@ fn postgres_database(options: &PgConnectOptions, fence: Fence) -> Database {
         .after_release(|connection, _| {
             Box::pin(async { Ok(matches!(tokio::time::timeout(CONNECT_LIMIT, connection.ping()).await, Ok(Ok(())))) })
         })
-        .connect_lazy_with(with_limits(options, STATEMENT_LIMIT, STATEMENT_LIMIT));
-    Database::Postgres { writer: Pool::new(pool.clone(), fence), readers: Pool::new(pool, Fence::default()) }
+        .connect_lazy_with(with_limits(options, STATEMENT_LIMIT, STATEMENT_LIMIT))
 }

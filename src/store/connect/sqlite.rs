@@ -10,34 +10,32 @@ use sqlx::{
 use super::{CONNECT_LIMIT, DatabaseUrl, close, schema};
 use crate::store::{
     StoreError,
-    database::Database,
+    database::{Database, KV_READERS, LISTING_READERS},
     pool::{Fence, Pool},
 };
 
 /// The longest that a statement waits for another process that writes to the same file.
 const BUSY_LIMIT: Duration = Duration::from_secs(5);
-/// Readers beside the one writer. They serve listings, not requests.
-const SQLITE_READERS: u32 = 4;
 
 impl DatabaseUrl {
     /// Opens the file for a node or a command that writes.
     pub(super) async fn open_sqlite(&self, path: &Path, fence: Fence) -> Result<Database, StoreError> {
         let (options, connection) = self.migrate_sqlite(path, None).await?;
         let writer = sqlite_pool(1).connect_lazy_with(options.optimize_on_close(true, None));
-        let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
+        let readers = |count| Pool::new(sqlite_pool(count).connect_lazy_with(sqlite_options(path).read_only(true)), Fence::default());
         // The migrating connection must not be the last one to close: that would fold in the write-ahead log and make it anew.
         writer.acquire().await.map_err(|source| StoreError::connect(self.describe(), source))?;
         close(connection).await;
         fence.bind(path);
-        Ok(Database::Sqlite { writer: Pool::new(writer, fence), readers: Pool::new(readers, Fence::default()) })
+        Ok(Database::Sqlite { writer: Pool::new(writer, fence), readers: readers(LISTING_READERS), kv_readers: readers(KV_READERS) })
     }
 
     /// Opens the file for reading.
     pub(super) async fn open_sqlite_read_only(&self, path: &Path) -> Result<Database, StoreError> {
         close(self.read_sqlite(path).await?).await;
-        let readers = sqlite_pool(SQLITE_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
+        let readers = sqlite_pool(LISTING_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
         let readers = Pool::new(readers, Fence::default());
-        Ok(Database::Sqlite { writer: readers.clone(), readers })
+        Ok(Database::Sqlite { writer: readers.clone(), kv_readers: readers.clone(), readers })
     }
 
     /// Makes the file if it is missing, and brings its tables up to date, or to an earlier schema.

@@ -6,7 +6,11 @@ use super::write::KvFailure;
 use crate::{
     capability::kv::{Entry, EntryPage, Key, KeyedEntry, MAX_KEY_BYTES, Range},
     function::grants::kv::Namespace,
-    store::{Store, StoreError, columns::columns, database::read},
+    store::{
+        Store, StoreError,
+        columns::columns,
+        database::{read, read_kv},
+    },
 };
 
 /// What a namespace holds. What is over counts until its row is gone.
@@ -23,7 +27,7 @@ pub struct NamespaceSize {
 impl Store {
     /// Returns what is kept under a key.
     pub async fn kv_get(&self, namespace: &Namespace, key: &Key, now_us: i64) -> Result<Option<Entry>, KvFailure> {
-        let row: Option<EntryRow> = read!(self, pool => sqlx::query_as(concat!(
+        let row: Option<EntryRow> = read_kv!(self, pool => sqlx::query_as(concat!(
             "SELECT ", columns!(kv_entry), " FROM kv WHERE namespace = $1 AND key = $2 AND (expires_us IS NULL OR expires_us > $3)",
         ))
         .bind(namespace.as_str())
@@ -37,7 +41,7 @@ impl Store {
     /// Returns entries by their keys. The database itself stops at the bytes that there may be.
     pub async fn kv_list(&self, namespace: &Namespace, range: &Range, now_us: i64) -> Result<EntryPage, KvFailure> {
         let (from, to) = bounds(range);
-        let rows: Vec<ListedRow> = read!(self, pool => sqlx::query_as(concat!(
+        let rows: Vec<ListedRow> = read_kv!(self, pool => sqlx::query_as(concat!(
             "SELECT key, ", columns!(kv_entry), ", found FROM (
                  SELECT key, ", columns!(kv_entry), ", SUM(octet_length(value)) OVER (ORDER BY key) AS bytes, COUNT(*) OVER () AS found FROM (
                      SELECT key, ", columns!(kv_entry), " FROM kv
@@ -151,7 +155,25 @@ impl TryFrom<ListedRow> for KeyedEntry {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::TryStreamExt as _;
+
     use super::*;
+    use crate::store::database::{Database, LISTING_READERS};
+
+    #[tokio::test]
+    async fn a_function_reads_while_every_listing_takes_its_time() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open("sqlite", folder.path()).await.unwrap();
+        let Database::Sqlite { readers, .. } = &store.database else { panic!("it is a file") };
+        let listing = || sqlx::query("SELECT 1 UNION ALL SELECT 2").fetch(readers);
+        let mut listings: Vec<_> = (0..LISTING_READERS).map(|_| listing()).collect();
+        for listing in &mut listings {
+            assert!(listing.try_next().await.unwrap().is_some());
+        }
+        let (namespace, key) = ("a".parse().unwrap(), "k".parse().unwrap());
+        assert_eq!(store.kv_get(&namespace, &key, 0).await.unwrap(), None);
+        assert!(listings[0].try_next().await.unwrap().is_some());
+    }
 
     #[test]
     fn a_range_begins_and_ends_where_its_prefix_does() {
