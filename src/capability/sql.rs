@@ -111,7 +111,7 @@ pub enum SqlValue {
     /// A whole number.
     Int(i64),
     /// A number with a binary fraction.
-    Float(f64),
+    Float(#[serde(with = "bits")] f64),
     /// A text.
     Text(String),
     /// Bytes.
@@ -126,6 +126,19 @@ pub enum SqlValue {
     Numeric(String),
     /// Several values of one type.
     Array(Vec<SqlValue>),
+}
+
+/// Keeps a number as its bits: JSON has no NaN and no infinity, and a number that is written in digits may come back as its neighbour.
+mod bits {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(number.to_bits())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        u64::deserialize(deserializer).map(f64::from_bits)
+    }
 }
 
 impl SqlValue {
@@ -161,7 +174,7 @@ impl SqlValue {
 /// The answer to a statement.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Rows {
-    /// The names of the columns. Two may be the same.
+    /// The names of the columns. No two are the same.
     pub columns: Vec<String>,
     /// The values of each row, in the order of the columns.
     pub rows: Vec<Vec<SqlValue>>,
@@ -277,14 +290,17 @@ mod tests {
         let values = vec![
             SqlValue::Null,
             SqlValue::Int(i64::MAX),
-            SqlValue::Float(0.5),
+            SqlValue::Float(f64::NEG_INFINITY),
+            SqlValue::Timestamp(1_795_424_645_678_901),
             SqlValue::Blob(vec![0, 255]),
             SqlValue::Numeric("1.10".into()),
             SqlValue::Array(vec![SqlValue::Bool(true)]),
         ];
-        let rows = Rows { columns: vec!["a".into(); 6], rows: vec![values], affected: 1 };
+        let rows = Rows { columns: ["a", "b", "c", "d", "e", "f", "g"].map(str::to_owned).into(), rows: vec![values], affected: 1 };
         let kept: Rows = serde_json::from_str(&serde_json::to_string(&rows).unwrap()).unwrap();
         assert_eq!(kept, rows);
+        let kept = serde_json::to_string(&SqlValue::Float(f64::NAN)).unwrap();
+        assert!(matches!(serde_json::from_str(&kept).unwrap(), SqlValue::Float(number) if number.is_nan()));
         let error = SqlError::new(SqlErrorKind::Constraint, "already there").code("23505");
         assert_eq!(serde_json::from_str::<SqlError>(&serde_json::to_string(&error).unwrap()).unwrap(), error);
     }

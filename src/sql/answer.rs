@@ -1,5 +1,7 @@
 //! Collects the rows of an answer within limits. What has no room is refused before it is copied.
 
+use std::collections::BTreeSet;
+
 use crate::capability::sql::{Rows, SqlError, SqlErrorKind, SqlValue, StatementBounds};
 
 /// The most that the answer to one statement may hold.
@@ -24,9 +26,15 @@ impl Answer {
         Self { rows: Rows::default(), limits: AnswerLimits { bytes: limits.bytes.min(bounds.bytes), ..limits }, bytes: 0 }
     }
 
-    /// Sets the names of the columns.
-    pub fn columns(&mut self, names: impl IntoIterator<Item = String>) {
-        self.rows.columns = names.into_iter().collect();
+    /// Sets the names of the columns. A script gets a row as a map, so two cannot have one name.
+    pub fn columns(&mut self, names: Vec<String>) -> Result<(), SqlError> {
+        let mut known = BTreeSet::new();
+        if let Some(name) = names.iter().find(|name| !known.insert(name.as_str())) {
+            let message = format!("two columns of the answer have the name `{name}`");
+            return Err(SqlError::new(SqlErrorKind::Statement, message).code("42701").hint("give one of them another name with `AS`"));
+        }
+        self.rows.columns = names;
+        Ok(())
     }
 
     /// Begins the next row.
@@ -76,7 +84,9 @@ mod tests {
     fn an_answer_ends_where_its_limits_are() {
         let bounds = StatementBounds { deadline: monotonic(), bytes: 10_000 };
         let mut answer = Answer::new(AnswerLimits { rows: 2, bytes: 1_000 }, bounds);
-        answer.columns(["a".into()]);
+        let twice = answer.columns(["a", "b", "a"].map(str::to_owned).into()).unwrap_err();
+        assert_eq!(twice.message, "two columns of the answer have the name `a`");
+        answer.columns(vec!["a".into()]).unwrap();
         for value in [1, 2] {
             answer.begin_row().unwrap();
             answer.reserve(0).unwrap();

@@ -5,6 +5,11 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 /// Microseconds of a day.
 pub const DAY_US: i64 = 86_400_000_000;
 
+/// Returns whether scripts have such a time, in microseconds since 1970: the year is from -9999 to 9999.
+pub fn is_known(time_us: i64) -> bool {
+    Timestamp::from_microsecond(time_us).is_ok()
+}
+
 /// Writes microseconds since 1970 as `2026-11-23T09:04:05.678901Z`. None: the year is outside of -9999 to 9999.
 pub fn write(time_us: i64) -> Option<String> {
     let time = Timestamp::from_microsecond(time_us).ok()?;

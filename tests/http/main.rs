@@ -19,6 +19,7 @@ mod proxies;
 mod rejected;
 mod reserved;
 mod scripts;
+mod sql;
 mod telemetry;
 mod templates;
 mod webhooks;

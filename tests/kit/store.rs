@@ -37,10 +37,11 @@ macro_rules! on_both_nodes {
 }
 pub(crate) use on_both_nodes;
 
-/// Returns what puts a node on a fresh Postgres database.
+/// Returns what puts a node on a fresh Postgres database, and the database `app` of its functions, if it has one, on another.
 pub fn on_postgres() -> impl Fn(Setup) -> Setup {
-    let fresh = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(Fresh::postgres());
-    move |setup| setup.variable("PICLOUD_DATABASE_URL", &fresh.url)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (own, app) = runtime.block_on(async { (Fresh::postgres().await, Fresh::postgres().await) });
+    move |setup| setup.variable("PICLOUD_DATABASE_URL", &own.url).variable("PICLOUD_DATABASES_APP_URL", &app.url)
 }
 
 /// A database of a test's own.

@@ -8,11 +8,12 @@ use super::{
     Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Kind, ObjectClass, Parameter, Requirement, Type,
     json::{from_json, to_json},
     secret::{NO_SECRETS, SecretText},
+    time::Time,
 };
 use crate::engine::value::plain::{HostObject, Map, Object, Value};
 use crate::{
     capability::sql::{Databases, Rows, SqlError, SqlValue, Statement, StatementBounds, Transaction},
-    clock::{monotonic, rfc3339},
+    clock::monotonic,
     engine::meter,
     execution::EffectKind,
     function::grants::sql::DatabaseName,
@@ -136,13 +137,15 @@ fn reach(call: &mut Call<'_>) -> Result<(Arc<dyn Databases>, DatabaseName), Host
 
 /// Makes of an error a map that a script can look into.
 fn thrown(error: &SqlError) -> HostError {
-    let place = error.position.map(|place| format!(" at {}:{}", place.line, place.column)).unwrap_or_default();
-    let hint = error.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+    let (line, column) = error.position.map(|place| (i64::from(place.line), i64::from(place.column))).unzip();
     HostError::Thrown(Value::map([
         ("kind", error.kind.as_str().into()),
-        ("message", format!("{}{place}{hint}", error.message).into()),
+        ("message", error.message.as_str().into()),
+        ("hint", error.hint.as_deref().into()),
         ("code", error.code.as_deref().into()),
         ("constraint", error.constraint.as_deref().into()),
+        ("line", line.into()),
+        ("column", column.into()),
     ]))
 }
 
@@ -286,9 +289,10 @@ fn to_sql(value: Value) -> Result<SqlValue, HostError> {
         Value::Blob(bytes) => SqlValue::Blob(bytes),
         Value::Array(items) => SqlValue::Array(items.into_iter().map(to_sql).collect::<Result<_, _>>()?),
         map @ Value::Map(_) => SqlValue::Json(to_json(&map, usize::MAX)?),
-        Value::Object(object) => match object.0.json() {
-            Some(json) => to_sql(json)?,
-            None => return Err(format!("a value of type {} cannot be a parameter", object.0.class()).into()),
+        Value::Object(object) => match (object.of::<Time>(), object.0.json()) {
+            (Some(time), _) => SqlValue::Timestamp(time.us()),
+            (None, Some(json)) => to_sql(json)?,
+            (None, None) => return Err(format!("a value of type {} cannot be a parameter", object.0.class()).into()),
         },
         other => return Err(format!("{} cannot be a parameter", other.type_word()).into()),
     })
@@ -303,7 +307,7 @@ fn of_sql(value: &SqlValue) -> HostResult {
         SqlValue::Float(number) => (*number).into(),
         SqlValue::Text(text) | SqlValue::Numeric(text) => text.as_str().into(),
         SqlValue::Blob(bytes) => bytes.clone().into(),
-        SqlValue::Timestamp(us) => rfc3339(*us).into(),
+        SqlValue::Timestamp(us) => Time::of_us(*us).ok_or("a time is beyond the years from -9999 to 9999")?.into(),
         SqlValue::Uuid(uuid) => uuid.to_string().into(),
         SqlValue::Json(text) => from_json(text)?,
         SqlValue::Array(items) => Value::Array(items.iter().map(of_sql).collect::<Result<_, _>>()?),

@@ -120,7 +120,7 @@ fn timestamp(time_us: i64) -> Option<SqlValue> {
     Some(match time_us {
         i64::MAX => SqlValue::Text("infinity".into()),
         i64::MIN => SqlValue::Text("-infinity".into()),
-        time_us => SqlValue::Timestamp(time_us.checked_add(EPOCH_US)?),
+        time_us => SqlValue::Timestamp(time_us.checked_add(EPOCH_US).filter(|time_us| moment::is_known(*time_us))?),
     })
 }
 

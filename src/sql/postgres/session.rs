@@ -206,7 +206,8 @@ impl Session {
             }
         };
         let forms = column::forms(prepared.columns()).map_err(Failure::Refused)?;
-        answer.columns(prepared.columns().iter().map(|column| sqlx::Column::name(column).to_owned()));
+        let names = prepared.columns().iter().map(|column| sqlx::Column::name(column).to_owned());
+        answer.columns(names.collect()).map_err(Failure::Refused)?;
         let mut rows = connection.fetch_many(prepared.query_with(arguments));
         while let Some(next) = rows.try_next().await.map_err(failure)? {
             match next {

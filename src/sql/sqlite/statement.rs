@@ -35,7 +35,10 @@ pub fn run(connection: &Connection, statement: &Statement, access: Access, mut a
     let mut declared = None;
     let mut rows = prepared.raw_query();
     while let Some(row) = rows.next().map_err(failed)? {
-        let columns = declared.get_or_insert_with(|| columns(row.as_ref(), &mut answer));
+        let columns = match &declared {
+            Some(columns) => columns,
+            None => declared.insert(columns(row.as_ref(), &mut answer)?),
+        };
         answer.begin_row()?;
         for (index, declared) in columns.iter().enumerate() {
             let value = row.get_ref(index).map_err(failed)?;
@@ -48,7 +51,7 @@ pub fn run(connection: &Connection, statement: &Statement, access: Access, mut a
     }
     drop(rows);
     if declared.is_none() {
-        columns(&prepared, &mut answer);
+        columns(&prepared, &mut answer)?;
     }
     // A change of tables does not count rows, and leaves the number of the statement before.
     if connection.sqlite.total_changes() > changes {
@@ -58,10 +61,10 @@ pub fn run(connection: &Connection, statement: &Statement, access: Access, mut a
 }
 
 /// Tells the answer the names of the columns, and returns what they are declared to hold.
-fn columns(statement: &rusqlite::Statement<'_>, answer: &mut Answer) -> Vec<DeclaredType> {
+fn columns(statement: &rusqlite::Statement<'_>, answer: &mut Answer) -> Result<Vec<DeclaredType>, SqlError> {
     let columns = statement.columns();
-    answer.columns(columns.iter().map(|column| column.name().to_owned()));
-    columns.iter().map(|column| DeclaredType::of(column.decl_type())).collect()
+    answer.columns(columns.iter().map(|column| column.name().to_owned()).collect())?;
+    Ok(columns.iter().map(|column| DeclaredType::of(column.decl_type())).collect())
 }
 
 /// Prepares a text that is one statement. SQLite would take the first of several and leave the rest.

@@ -13,6 +13,7 @@ on_both! {
     rows_come_back_as_they_were_written
     an_error_says_its_state_and_its_place
     a_broken_constraint_is_named
+    two_columns_of_one_name_are_refused
     an_answer_has_so_many_rows_at_most
     an_answer_has_so_many_bytes_at_most
     parameters_are_counted
@@ -81,6 +82,26 @@ async fn a_broken_constraint_is_named(fresh: Fresh) {
     assert_eq!(app.value("SELECT count(*) FROM users").await, SqlValue::Int(1));
 }
 
+async fn two_columns_of_one_name_are_refused(fresh: Fresh) {
+    let app = App::new(fresh);
+    app.done("CREATE TABLE notes (id INTEGER, title TEXT)").await;
+    app.done("INSERT INTO notes VALUES (1, 'one')").await;
+    for sql in [
+        "SELECT * FROM notes AS a JOIN notes AS b ON a.id = b.id",
+        "SELECT id, title AS id FROM notes",
+        "INSERT INTO notes VALUES (2, 'two') RETURNING id, id",
+        "UPDATE notes SET title = 'x' RETURNING title AS id, id",
+    ] {
+        let error = app.refused(sql).await;
+        assert_eq!((error.kind, error.code.as_deref()), (SqlErrorKind::Statement, Some("42701")), "{sql}: {error:?}");
+        assert_eq!(error.message, "two columns of the answer have the name `id`");
+        assert_eq!(error.hint.as_deref(), Some("give one of them another name with `AS`"));
+    }
+    // Nothing of the changes stays.
+    assert_eq!(app.done("SELECT id, title FROM notes").await.rows, [[SqlValue::Int(1), SqlValue::Text("one".into())]]);
+    app.done("SELECT a.id, b.id AS other FROM notes AS a JOIN notes AS b ON a.id = b.id").await;
+}
+
 const COUNT: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1) SELECT i FROM n";
 
 async fn an_answer_has_so_many_rows_at_most(fresh: Fresh) {
@@ -116,7 +137,8 @@ async fn an_answer_has_so_many_bytes_at_most(fresh: Fresh) {
 
 async fn parameters_are_counted(fresh: Fresh) {
     let app = App::new(fresh);
-    let swapped = Statement::new("SELECT CAST($2 AS text), CAST($1 AS text)", [SqlValue::Text("a".into()), SqlValue::Text("b".into())]);
+    let swapped =
+        Statement::new("SELECT CAST($2 AS text) AS a, CAST($1 AS text) AS b", [SqlValue::Text("a".into()), SqlValue::Text("b".into())]);
     assert_eq!(app.run(&swapped).await.unwrap().rows, [[SqlValue::Text("b".into()), SqlValue::Text("a".into())]]);
     for (sql, values, message) in [
         ("SELECT CAST($1 AS text)", vec![], "the statement has 1 parameters, and 0 values are given"),
