@@ -14,7 +14,9 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
     config::{self, Config, SourceConfig},
+    function::grants::sql::DatabaseName,
     source::git::{self, OwnRepository, Repository, bundle},
+    sql,
     store::transfer::{self, DatabaseSnapshot, Progress, TableSchema, Tally, write_line},
 };
 
@@ -32,6 +34,8 @@ pub struct BackupSummary {
     pub rows: u64,
     /// Whether there is a repository in it: one without a push is not.
     pub has_repository: bool,
+    /// The databases of functions that are files.
+    pub databases: Vec<DatabaseName>,
     /// The settings that were left out because they are secrets; none if there is no file of settings.
     pub left_out: Option<Vec<String>>,
     /// How large the file is.
@@ -65,8 +69,9 @@ pub async fn create(to: &Path, config: &Config, settings: &Path, mut tell: impl 
             writer.member_from(REPOSITORY, &packed.0)?;
         }
     }
+    let databases = write_databases(&mut writer, to, &config.data)?;
     let left_out = write_settings(&mut writer, settings)?;
-    Ok(BackupSummary { head, place, rows, has_repository, left_out, bytes: writer.finish()? })
+    Ok(BackupSummary { head, place, rows, has_repository, databases, left_out, bytes: writer.finish()? })
 }
 
 /// Returns where the node keeps its own repository, if it hosts one, and the branch that deploys.
@@ -109,6 +114,20 @@ async fn write_table(
     end(writer, &mut piece, done)?;
     writer.table(&table.name, tally.sum());
     Ok(done)
+}
+
+/// Adds the databases of functions that are files, each as it is at one moment.
+fn write_databases(writer: &mut Writer, to: &Path, data: &Path) -> Result<Vec<DatabaseName>, BackupError> {
+    let databases = sql::databases_in(data).map_err(BackupError::file("look for databases in", data))?;
+    let mut names = Vec::new();
+    for (name, path) in databases {
+        let copied = Temporary(beside(to, "db.partial"));
+        let _ = fs::remove_file(&copied.0);
+        sql::copy(&path, &copied.0)?;
+        writer.member_from(&sql::file_of(&name), &copied.0)?;
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// Adds the settings without their secrets, and returns which were left out.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{BackupError, HEAD, SUMS};
-use crate::{hex::Hex, store::transfer::Sum};
+use crate::{function::grants::sql::DatabaseName, hex::Hex, sql, store::transfer::Sum};
 
 /// What is at the end of the file.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,13 @@ pub struct Sums {
     pub members: BTreeMap<String, String>,
     /// What came together of the lines of every table.
     pub tables: BTreeMap<String, Sum>,
+}
+
+impl Sums {
+    /// Returns the databases of functions.
+    pub fn databases(&self) -> Vec<DatabaseName> {
+        self.members.keys().filter_map(|member| sql::database_of(member)).collect()
+    }
 }
 
 /// Writes a backup beside the place where it is to be.

@@ -1,7 +1,7 @@
-//! A node in one file: its database, the repository that it hosts, its settings. Taken while it runs, and put back into an empty place.
+//! A node in one file: its database, the databases of its functions that are files, the repository that it hosts, its settings. Taken while it runs, and put back into an empty place.
 //!
 //! The file is a gzipped tar. First comes `backup.json`, which says what the rest is. Then come the tables in pieces of lines, what git
-//! packed, and the settings. Last is `sums.json` with the digest of everything before it; without it a file is not whole. Rows are written
+//! packed, the databases as they are, and the settings. Last is `sums.json` with the digest of everything before it; without it a file is not whole. Rows are written
 //! in the same way whichever database they come from, so either can be put back into the other.
 
 mod create;
@@ -17,11 +17,14 @@ pub use restore::{RestoreSummary, is_unfinished, restore, verify};
 
 use crate::{
     source::git::GitError,
+    sql::NotCopied,
     store::{StoreError, transfer::TableSchema},
 };
 
-/// The format of files that this program writes, and the only one that it reads.
-const FORMAT: u32 = 1;
+/// The format of files that this program writes.
+const FORMAT: u32 = 2;
+/// The first format that it reads, which has no databases of functions.
+const FIRST_FORMAT: u32 = 1;
 
 /// Members of the file.
 const HEAD: &str = "backup.json";
@@ -57,6 +60,9 @@ pub enum BackupError {
     /// The repository.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// A database of functions.
+    #[error(transparent)]
+    Database(#[from] NotCopied),
     /// A file or folder.
     #[error("cannot {what} `{}`", path.display())]
     File {

@@ -1,22 +1,24 @@
 //! Putting a backup back: looked through to its end first, then into an empty place.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, DirBuilder, File},
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read},
-    os::unix::fs::DirBuilderExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    BackupError, FORMAT, HEAD, Head, REPOSITORY, SETTINGS, SUMS, TABLES,
+    BackupError, FIRST_FORMAT, FORMAT, HEAD, Head, REPOSITORY, SETTINGS, SUMS, TABLES,
     file::{HashingReader, Reader, Sums, has_sum},
 };
 use crate::{
+    function::grants::sql::DatabaseName,
     hex::Hex,
     source::git::{self, OwnRepository, bundle},
+    sql,
     store::transfer::{self, Filling, Progress, Tally, parse_line},
 };
 
@@ -34,6 +36,8 @@ pub struct RestoreSummary {
     pub secrets: u64,
     /// The database that they are in now, without a password.
     pub database: String,
+    /// The databases of functions that are files.
+    pub databases: Vec<DatabaseName>,
     /// Where the settings are now, if the backup has some.
     pub settings: Option<PathBuf>,
 }
@@ -55,7 +59,7 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
             let tally = tables.entry(table.into()).or_default();
             let piece = whole(&mut entry).map_err(&broken)?;
             piece.split_inclusive(|byte| *byte == b'\n').for_each(|line| tally.add(line));
-        } else if has_sum(&name) && ![HEAD, SETTINGS, REPOSITORY].contains(&name.as_str()) {
+        } else if has_sum(&name) && name != HEAD && !is_file(&name) {
             unknown.get_or_insert(name);
         } else if has_sum(&name) {
             let mut hashed = HashingReader { inner: &mut entry, hash: Sha256::new() };
@@ -71,8 +75,8 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
     }
     let Some(head) = head else { return unfit(reader, format!("it is no backup: there is no `{HEAD}` in it")) };
     let version = serde_json::from_slice::<serde_json::Value>(&head).ok().and_then(|head| head["format"].as_u64());
-    if version.is_some_and(|version| version != u64::from(FORMAT)) {
-        return Err(reader.other_program(format!("it has the format {}, this program reads {FORMAT}", version.unwrap_or_default())));
+    if let Some(version) = version.filter(|version| !(FIRST_FORMAT.into()..=FORMAT.into()).contains(version)) {
+        return Err(reader.other_program(format!("it has the format {version}, this program reads {FIRST_FORMAT} to {FORMAT}")));
     }
     let head: Head = match serde_json::from_slice(&head) {
         Ok(head) => head,
@@ -101,6 +105,11 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
 /// Returns the table that a member is a piece of: `tables/NAME/000001.jsonl`.
 fn table_of(member: &str) -> Option<&str> {
     member.strip_prefix(TABLES)?.strip_prefix('/')?.split_once('/').map(|(table, _)| table)
+}
+
+/// Returns whether a member is put into the data folder as it is.
+fn is_file(member: &str) -> bool {
+    [SETTINGS, REPOSITORY].contains(&member) || sql::database_of(member).is_some()
 }
 
 /// Reads a member that is held in memory.
@@ -133,9 +142,9 @@ pub async fn restore(
     for table in &head.tables {
         filling.must_hold(table, &sums.tables[&table.name]).await?;
     }
-    let has_settings = take_out(&mut reader, SETTINGS, &next.0)?.is_some();
+    let files = take_out(&mut reader, &next.0)?;
     if let Some(branch) = &head.branch {
-        let packed = take_out(&mut reader, REPOSITORY, &next.0)?;
+        let packed = files.contains(REPOSITORY).then(|| next.0.join(REPOSITORY));
         let repository = OwnRepository::in_data(&next.0, git::FOLDER).map_err(BackupError::file("read", &next.0))?;
         bundle::unpack(packed.as_deref(), &repository, branch).await?;
         if let Some(packed) = packed {
@@ -148,7 +157,8 @@ pub async fn restore(
     let rows = sums.tables.values().map(|sum| sum.rows).sum();
     let secrets = sums.tables.get("secrets").map_or(0, |sum| sum.rows);
     let database = if database_url == "sqlite" { format!("`{}`", data.join("picloud.db").display()) } else { place };
-    Ok(RestoreSummary { head, rows, secrets, database, settings: has_settings.then(|| data.join(SETTINGS)) })
+    let settings = files.contains(SETTINGS).then(|| data.join(SETTINGS));
+    Ok(RestoreSummary { head, rows, secrets, database, databases: sums.databases(), settings })
 }
 
 async fn fill(
@@ -177,19 +187,29 @@ async fn fill(
     Ok(())
 }
 
-/// Writes a member into a folder, if there is such a member.
-fn take_out(reader: &mut Reader, name: &str, folder: &Path) -> Result<Option<PathBuf>, BackupError> {
-    let broken = reader.broken();
+/// Writes the members that are files into a folder, and returns their names.
+fn take_out(reader: &mut Reader, folder: &Path) -> Result<BTreeSet<String>, BackupError> {
+    let (broken, mut names) = (reader.broken(), BTreeSet::new());
     for entry in reader.archive()?.entries().map_err(&broken)? {
         let mut entry = entry.map_err(&broken)?;
-        if entry.path().map_err(&broken)?.as_os_str() == name {
-            let path = folder.join(name);
-            let written = File::create_new(&path).and_then(|mut file| io::copy(&mut entry, &mut file));
-            written.map_err(BackupError::file("write", &path))?;
-            return Ok(Some(path));
+        let name = entry.path().map_err(&broken)?.display().to_string();
+        if is_file(&name) {
+            let path = folder.join(&name);
+            write(&mut entry, &path).map_err(BackupError::file("write", path))?;
+            names.insert(name);
         }
     }
-    Ok(None)
+    Ok(names)
+}
+
+/// Writes a new file, for its owner alone as its folder is.
+fn write(content: &mut impl Read, path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::copy(content, &mut file)?;
+    file.sync_all()
 }
 
 /// In this folder below the data folder all is made, and moved up when it is whole.

@@ -10,10 +10,11 @@ use super::{config_args::ConfigArgs, exit::Exit, output};
 use crate::{
     backup::{self, BackupSummary, RestoreSummary},
     config::{Config, FILE_NAME, SourceConfig},
-    function::quantity::Size,
+    function::{grants::sql::DatabaseName, quantity::Size},
     node,
     shown::Shown,
     source::git::Repository,
+    sql::DatabaseSettings,
     store::{Store, transfer::Progress},
     vault::KEY_FILE,
 };
@@ -49,17 +50,22 @@ impl Backup {
         let settings = self.configured.config.as_deref().unwrap_or(Path::new(FILE_NAME));
         let created = for_its_user(async { Ok(backup::create(&self.file, &config, settings, show).await) })?;
         output::progress("");
-        let BackupSummary { head, place, rows, has_repository, left_out, bytes } = created?;
+        let BackupSummary { head, place, rows, has_repository, databases, left_out, bytes } = created?;
         output::line(format!("made {}, {}", self.file.display(), Size(bytes)));
         row("database", &format!("{}, from {place}", contents(&head, rows)));
         if has_repository {
             row("repository", "every branch and tag");
         }
+        row_of_databases(&databases);
         if let Some(left_out) = &left_out {
             let without = if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(", ")) };
             row("settings", &format!("{}{without}", settings.display()));
         }
         output::line(format!("\nNot in it: {}.", elsewhere(&config)));
+        let on_postgres = config.databases.iter().filter(|database| !database.url.is_sqlite());
+        for DatabaseSettings { name, .. } in on_postgres {
+            output::line(format!("Not in it: the database `{name}` of functions, which is on Postgres: copy it with `pg_dump`."));
+        }
         Ok(Exit::Done)
     }
 }
@@ -111,17 +117,19 @@ impl Restore {
             if head.branch.is_some() {
                 row("repository", "every branch and tag");
             }
+            row_of_databases(&sums.databases());
             return Ok(Exit::Done);
         }
         let config = self.configured.load()?;
         let restored = for_its_user(async { Ok(backup::restore(&self.file, &config.data, &config.database_url, show).await) })?;
         output::progress("");
-        let RestoreSummary { head, rows, secrets, database, settings } = restored?;
+        let RestoreSummary { head, rows, secrets, database, databases, settings } = restored?;
         output::line(format!("put back what {} was on {}", self.file.display(), head.created));
         row("database", &format!("{}, in {database}", contents(&head, rows)));
         if head.branch.is_some() {
             row("repository", &config.data.join(crate::source::git::FOLDER).display().to_string());
         }
+        row_of_databases(&databases);
         if let Some(settings) = settings {
             row("settings", &format!("{}, for you to compare: a node reads its own", settings.display()));
         }
@@ -143,6 +151,14 @@ fn contents(head: &backup::Head, rows: u64) -> String {
 
 fn row(name: &str, text: &str) {
     output::line(format!("  {name:<11} {}", Shown::inline(text)));
+}
+
+/// Names the databases of functions, if there are some.
+fn row_of_databases(names: &[DatabaseName]) {
+    if !names.is_empty() {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        row("databases", &format!("{}, of functions", names.join(", ")));
+    }
 }
 
 /// Shows which table it is at.

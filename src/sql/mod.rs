@@ -3,6 +3,7 @@
 //! A script cannot do more than the login role of its database on Postgres, and not more than read and write its file on SQLite.
 
 mod answer;
+mod files;
 mod json;
 mod migrate;
 mod migrations;
@@ -19,8 +20,10 @@ use async_trait::async_trait;
 
 pub use self::{
     answer::AnswerLimits,
+    files::{database_of, databases_in, file_of},
     migrate::check_files,
     settings::{DatabaseSettings, DatabaseUrl, NotADatabaseUrl},
+    sqlite::{NotCopied, copy},
 };
 use self::{migrate::Scratches, postgres::Postgres, settings::Place, sqlite::Sqlite};
 use crate::{

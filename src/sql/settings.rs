@@ -8,7 +8,7 @@ use std::{
 
 use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
 
-use super::answer::AnswerLimits;
+use super::{answer::AnswerLimits, files::file_of};
 use crate::{function::grants::sql::DatabaseName, secret::Secret};
 
 /// The section `[databases.NAME]` of the configuration.
@@ -82,7 +82,7 @@ impl DatabaseUrl {
             Ok(options) if self.0.expose() != "sqlite" => {
                 Place::Postgres(Box::new(options.application_name("picloud").disable_statement_logging()))
             }
-            _ => Place::Sqlite(data.join("sql").join(format!("{name}.db"))),
+            _ => Place::Sqlite(data.join(file_of(name))),
         }
     }
 

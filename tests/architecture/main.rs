@@ -85,7 +85,7 @@ const MAY_USE: [(&str, &[&str]); 36] = [
         ],
     ),
     ("config", &["executor", "function", "http", "network", "outbound", "runner", "secret", "source", "sql", "store", "trace", "vault"]),
-    ("backup", &["clock", "config", "hex", "source", "store"]),
+    ("backup", &["clock", "config", "function", "hex", "source", "sql", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
     ("supervisor", &[]),

@@ -1,6 +1,7 @@
 //! A database in a file of SQLite. Several connections read, and one writes: writers queue here and do not fail there.
 
 mod connection;
+mod copy;
 mod error;
 mod guard;
 mod lease;
@@ -16,13 +17,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::scratch::Scratch;
 use self::{
     connection::{Connection, FileOptions},
     lease::Lease,
     statement::{Access, run},
     transaction::{SqliteTransaction, begin, commit, roll_back},
     worker::{Cancel, NoWorker, Worker},
+};
+pub use self::{
+    copy::{NotCopied, copy},
+    scratch::Scratch,
 };
 use super::{
     answer::{Answer, AnswerLimits},

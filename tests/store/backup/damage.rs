@@ -79,7 +79,7 @@ fn what_is_no_whole_backup_says_so_and_changes_nothing() {
     refuse();
     changed(&replace("backup.json", "\"picloud\"", "\"Picloud\""));
     refuse();
-    changed(&replace("backup.json", "\"format\": 1", "\"format\": 2"));
+    changed(&replace("backup.json", "\"format\": 2", "\"format\": 3"));
     refuse();
     changed(&|members| {
         let at = at(members, "backup.json");

@@ -5,5 +5,6 @@ mod project;
 mod backups;
 mod copies;
 mod damage;
+mod databases;
 mod places;
 mod schema;
