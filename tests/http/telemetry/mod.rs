@@ -2,6 +2,7 @@
 
 mod collector;
 mod docs;
+mod effects;
 mod listeners;
 mod metrics;
 mod scrape;

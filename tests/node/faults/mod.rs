@@ -4,6 +4,7 @@ mod load;
 
 mod clock;
 mod damage;
+mod databases;
 mod disk;
 mod handles;
 mod kills;
@@ -14,4 +15,5 @@ mod outage;
 mod postgres;
 mod shutdown;
 mod spool;
+mod transactions;
 mod watches;
