@@ -140,6 +140,7 @@ impl Init {
             output::line(format!("  cd {}", self.dir.display()));
         }
         output::line("  picloud serve\n  curl 'http://127.0.0.1:8080/hello?name=Ada'");
+        output::line("For an editor with Rhai's language server, so that it knows `http::get` and the others:\n  picloud definitions");
         Ok(Exit::Done)
     }
 }
