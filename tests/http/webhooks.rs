@@ -1,6 +1,6 @@
 //! Functions that services call: each provider's signature, as it comes over HTTP.
 
-use std::time::UNIX_EPOCH;
+use std::{fs, time::UNIX_EPOCH};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use picloud::{
@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::kit::{
     api::Api,
+    command::picloud,
     node::{Node, PATIENCE, wait_until},
 };
 
@@ -138,6 +139,38 @@ fn others_sign_in_a_header_of_their_own() {
     let node = start("hmac", "sesame", ", #{ header: \"X-Shop-Hmac\", encoding: \"base64\", algorithm: \"sha512\" }");
     let [right, wrong] = ["sesame", "other"].map(|secret| BASE64_STANDARD.encode(hmac(Hash::Sha512, secret.as_bytes(), &[BODY])));
     is_believed_alone(&node, JSON, &[("x-shop-hmac", &right)], BODY, &[(&[("x-shop-hmac", &wrong)], BODY)]);
+}
+
+#[test]
+fn while_a_secret_is_rotated_both_of_its_values_are_believed() {
+    let node = Node::start_with(&[]);
+    let set = |value: &str, options: &[&str]| {
+        fs::write(node.folder().join("value"), value).unwrap();
+        picloud(&node, &[&["secret", "set", "HOOK", "--from", "value"], options].concat())
+    };
+    set("first value", &[]);
+    node.write(
+        "hook.post.rhai",
+        "+++\nsecrets = [\"HOOK\"]\n+++\n#{ statusCode: if webhook::verify(\"github\", secret(\"HOOK\")) { 200 } else { 401 } }",
+    );
+    node.wait_for_status("/hook", 405);
+    let answers = || {
+        ["first value", "second value", "third value"].map(|value| {
+            let signature = format!("sha256={}", digits(value.as_bytes(), &[BODY]));
+            node.send("POST", "/hook", &[JSON, ("x-hub-signature-256", &signature)], BODY).status
+        })
+    };
+    assert_eq!(answers(), [200, 401, 401]);
+    set("second value", &[]);
+    assert_eq!(answers(), [200, 200, 401]);
+    // One value before is kept, not two.
+    set("third value", &[]);
+    assert_eq!(answers(), [401, 200, 200]);
+    picloud(&node, &["secret", "set", "HOOK", "--final"]);
+    assert_eq!(answers(), [401, 401, 200]);
+    // What has leaked is not kept at all.
+    set("first value", &["--keep-previous", "0s"]);
+    assert_eq!(answers(), [200, 401, 401]);
 }
 
 #[test]
