@@ -110,14 +110,12 @@ impl<'a> Attempt<'a> {
     ) -> impl Future<Output = Result<Result<Reply, NoReply>, ExecuteError>> {
         let version = permission.function.version;
         let invocation = self.invocation(permission, request);
-        let is_given_back = invocation.replay.is_some();
         // Whoever leaves from here on leaves a run, which is stopped.
         self.outcome = Some(Outcome::Cancelled);
         async move {
             let mut executed = self.runner.executor.execute(version, invocation).await;
             if let Ok(finished) = &mut executed {
-                self.runner.recorder.redact(&mut finished.execution);
-                self.sees_effects(&mut finished.execution, is_given_back);
+                self.runner.recorder.look_through(&mut finished.execution);
             }
             self.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
             if let Some(trace) = &mut self.trace {
@@ -126,14 +124,6 @@ impl<'a> Attempt<'a> {
             let Finished { reply, execution, .. } = executed?;
             let execution = self.execution.insert(execution);
             Ok(reply.ok_or_else(|| NoReply { outcome: execution.outcome, failure: execution.failure.clone() }))
-        }
-    }
-
-    /// Counts what the run did outside, unless all of that was given back to it.
-    fn sees_effects(&self, execution: &mut Execution, is_given_back: bool) {
-        match is_given_back {
-            true => execution.effects.iter_mut().for_each(|effect| effect.replayed = true),
-            false => self.runner.effects.add(execution),
         }
     }
 
@@ -224,7 +214,7 @@ impl<'a> Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         if let Some(execution) = self.execution.take() {
-            self.runner.recorder.record_abandoned(execution);
+            self.runner.recorder.record_left(execution);
         }
         if let Some(meter) = self.meter {
             meter.count(self.status, self.began.elapsed(), self.outcome);

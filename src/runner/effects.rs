@@ -71,9 +71,9 @@ impl EffectStats {
 pub(super) struct EffectCounts(Mutex<EffectStats>);
 
 impl EffectCounts {
-    /// Counts what a run did.
+    /// Counts what a run did. A replay that was given recorded results back did nothing.
     pub fn add(&self, execution: &Execution) {
-        if execution.effects.is_empty() {
+        if execution.effects.iter().all(|effect| effect.replayed) {
             return;
         }
         let mut stats = self.lock();

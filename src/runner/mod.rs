@@ -14,7 +14,6 @@ use std::sync::Arc;
 use http::request::Parts;
 
 pub use attempt::{Attempt, NoReply, ReplayMode, Sender};
-use effects::EffectCounts;
 pub use effects::{EffectCount, EffectStats, MAX_HOSTS, OTHER_HOSTS};
 pub use permission::{Permission, PermissionError};
 pub use record::{CapturePolicy, RecordPolicy, Recorder};
@@ -47,13 +46,12 @@ pub struct Runner {
     capture: CapturePolicy,
     tracer: Option<Tracer>,
     rejections: RejectionCounts,
-    effects: EffectCounts,
 }
 
 impl Runner {
     /// Has this executor run them.
     pub fn new(executor: SharedExecutor, ids: Arc<Ids>, recorder: Recorder, capture: CapturePolicy, tracer: Option<Tracer>) -> Self {
-        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default(), effects: EffectCounts::default() }
+        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default() }
     }
 
     /// Begins the trace of a request, if traces are on and this request is one to be traced.
@@ -88,7 +86,7 @@ impl Runner {
 
     /// Returns what runs did outside of themselves.
     pub fn effects(&self) -> EffectStats {
-        self.effects.read()
+        self.recorder.effects()
     }
 
     /// Returns what was traced, if traces are on.

@@ -1,8 +1,11 @@
-//! What is kept of a run. It says which executions go to the journal, and which requests are kept with them. It writes the line in the log
-//! for a run that failed.
+//! What is kept of a run. It says which executions go to the journal, and which requests are kept with them. It counts what runs did outside,
+//! and writes the line in the log for a run that failed.
+
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::effects::{EffectCounts, EffectStats};
 use crate::{
     capability::redact::Redactor,
     execution::{Capture, Execution, HttpRequest, Outcome},
@@ -68,16 +71,27 @@ pub struct Recorder {
     journal: Journal,
     policy: RecordPolicy,
     redactor: Redactor,
+    effects: Arc<EffectCounts>,
 }
 
 impl Recorder {
     /// Hands these executions to this journal.
     pub fn new(journal: Journal, policy: RecordPolicy, redactor: Redactor) -> Self {
-        Self { journal, policy, redactor }
+        Self { journal, policy, redactor, effects: Arc::default() }
     }
 
-    /// Takes the values of secrets out of everything that a script had said.
-    pub(super) fn redact(&self, execution: &mut Execution) {
+    /// Looks through a run that has just ended: takes the values of secrets out of all that its script said, and counts what it did outside.
+    pub(super) fn look_through(&self, execution: &mut Execution) {
+        self.redact(execution);
+        self.effects.add(execution);
+    }
+
+    /// Returns what runs did outside of themselves.
+    pub(super) fn effects(&self) -> EffectStats {
+        self.effects.read()
+    }
+
+    fn redact(&self, execution: &mut Execution) {
         let Execution { logs, failure, effects, .. } = execution;
         logs.iter_mut().for_each(|line| self.redactor.redact_in(&mut line.message));
         effects.iter_mut().for_each(|effect| self.redactor.redact_in(&mut effect.target));
@@ -100,9 +114,14 @@ impl Recorder {
         }
     }
 
-    /// Hands on an execution whose client left before it had an answer.
+    /// Hands on an execution whose client left while it ran: nobody else has seen it.
     pub fn record_abandoned(&self, mut execution: Box<Execution>) {
-        self.redact(&mut execution);
+        self.look_through(&mut execution);
+        self.record_left(execution);
+    }
+
+    /// Hands on an execution whose client left before it had an answer.
+    pub(super) fn record_left(&self, mut execution: Box<Execution>) {
         execution.status = CLIENT_WENT_AWAY;
         self.record(execution);
     }

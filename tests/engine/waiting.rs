@@ -181,6 +181,8 @@ fn a_wait_ends_with_the_time_of_its_run_and_when_its_caller_leaves() {
         let node = loaded(&store, &Capacity::default(), &[("a.rhai", script), ("b.rhai", WAITS)]).await;
         let late = node.run(0).await.unwrap();
         assert_eq!(late.execution.outcome, Outcome::TimedOut, "{:?}", late.execution.failure);
+        let effects: Vec<_> = late.execution.effects.iter().map(|effect| (effect.target.as_str(), effect.outcome.as_str())).collect();
+        assert_eq!(effects, [("get default/a", "timed_out")], "the store may have been asked");
         store.until_waiting(0).await;
         {
             let run = node.run(1);
@@ -214,7 +216,7 @@ fn what_a_run_asks_is_recorded_and_given_again_in_a_replay() {
             ("list orders/", "error", true),
         ];
         assert_eq!(effects, expected);
-        assert!(first.execution.effects.iter().all(|effect| effect.kind == EffectKind::Kv));
+        assert!(first.execution.effects.iter().all(|effect| effect.kind == EffectKind::Kv && !effect.replayed));
         assert_eq!((first.execution.effects[0].received_bytes, first.execution.effects[3].sent_bytes), (6, 7));
 
         let asked = store.asked.lock().unwrap().len();
@@ -222,6 +224,7 @@ fn what_a_run_asks_is_recorded_and_given_again_in_a_replay() {
         let again = node.replay(results()).await;
         assert_eq!((body(&again), store.asked.lock().unwrap().len()), (body(&first), asked), "nothing was asked again");
         assert_eq!(again.execution.logs.len(), 1);
+        assert!(again.execution.effects.len() == effects.len() && again.execution.effects.iter().all(|effect| effect.replayed));
 
         let other = loaded(
             &store,

@@ -14,7 +14,7 @@ use crate::{
         value::text::cut,
         wait,
     },
-    execution::{Effect, EffectKind, MAX_TARGET},
+    execution::{Effect, EffectKind, MAX_TARGET, Outcome},
     hex::Hex,
 };
 
@@ -65,6 +65,36 @@ impl Question {
     }
 }
 
+/// An ask on its way.
+struct Inquiry {
+    ask: Ask,
+    question: Question,
+    began: Duration,
+    /// Whether the answer is that of the run that is repeated.
+    replayed: bool,
+}
+
+impl Inquiry {
+    fn now(ask: Ask) -> Self {
+        Self { question: Question::of(&ask), ask, began: meter::usage().duration, replayed: false }
+    }
+
+    /// Says how it went.
+    fn effect(&self, (outcome, failed): (String, bool), received_bytes: usize) -> Effect {
+        Effect {
+            kind: self.ask.kind,
+            target: self.ask.target.clone(),
+            outcome,
+            failed,
+            at_us: self.began.as_micros() as u64,
+            duration_us: meter::usage().duration.saturating_sub(self.began).as_micros() as u64,
+            sent_bytes: self.ask.sent_bytes,
+            received_bytes: received_bytes as u64,
+            replayed: self.replayed,
+        }
+    }
+}
+
 /// What comes back from something outside. It can be kept.
 pub trait Answer: Serialize + DeserializeOwned + Send + 'static {
     /// Returns a word for how it went, and whether that is an error.
@@ -90,13 +120,14 @@ impl Call<'_> {
         work: impl Future<Output = T> + Send + 'static,
         read: impl FnOnce(&T) -> R,
     ) -> Result<R, HostError> {
-        let began = meter::usage().duration;
-        let asked = Question::of(&ask);
-        let answer: T = match self.again(&asked)? {
+        let mut asked = Inquiry::now(ask);
+        let again = self.again(&asked.question)?;
+        asked.replayed = again.is_some();
+        let answer: T = match again {
             Some(answer) => answer,
-            None => self.wait(work)?,
+            None => self.ask(std::slice::from_ref(&asked), work)?,
         };
-        let result = self.answered(ask, &asked, began, &answer, read);
+        let result = self.answered(&asked, &answer, read);
         meter::beside(|| drop(answer));
         result
     }
@@ -108,48 +139,49 @@ impl Call<'_> {
         work: impl Future<Output = Vec<T>> + Send + 'static,
         mut read: impl FnMut(&T) -> R,
     ) -> Result<Vec<R>, HostError> {
-        let began = meter::usage().duration;
-        let asked: Vec<_> = asks.iter().map(Question::of).collect();
-        let replayed: Vec<Option<T>> = asked.iter().map(|asked| self.again(asked)).collect::<Result<_, _>>()?;
-        let answers = match replayed.into_iter().collect::<Option<Vec<T>>>() {
-            Some(answers) if !answers.is_empty() => answers,
-            _ => self.wait(work)?,
+        let mut asked: Vec<_> = asks.into_iter().map(Inquiry::now).collect();
+        let again: Vec<Option<T>> = asked.iter().map(|asked| self.again(&asked.question)).collect::<Result<_, _>>()?;
+        let answers = match again.into_iter().collect::<Option<Vec<T>>>() {
+            Some(answers) if !answers.is_empty() => {
+                asked.iter_mut().for_each(|asked| asked.replayed = true);
+                answers
+            }
+            _ => self.ask(&asked, work)?,
         };
-        let pairs = asks.into_iter().zip(&asked).zip(&answers);
-        let results = pairs.map(|((ask, asked), answer)| self.answered(ask, asked, began, answer, &mut read)).collect();
+        let results = asked.iter().zip(&answers).map(|(asked, answer)| self.answered(asked, answer, &mut read)).collect();
         meter::beside(|| drop(answers));
         results
     }
 
+    /// Waits for the answer to one ask or several. Those whose run ends before that are recorded: they may have been done.
+    fn ask<T: Send + 'static>(&mut self, asked: &[Inquiry], work: impl Future<Output = T> + Send + 'static) -> Result<T, HostError> {
+        let answer = self.wait(work);
+        if matches!(answer, Err(HostError::Stopped)) {
+            let outcome = if meter::usage().stop == Some(Stop::Deadline) { Outcome::TimedOut } else { Outcome::Cancelled };
+            for asked in asked {
+                self.record(|| asked.effect((outcome.as_str().into(), true), 0))?;
+            }
+        }
+        answer
+    }
+
     /// Records what an answer says of itself, and reads it.
-    fn answered<T: Answer, R>(
-        &mut self,
-        ask: Ask,
-        asked: &Question,
-        began: Duration,
-        answer: &T,
-        read: impl FnOnce(&T) -> R,
-    ) -> Result<R, HostError> {
-        let (outcome, failed) = answer.outcome();
-        let effect = Effect {
-            kind: ask.kind,
-            target: ask.target,
-            outcome,
-            failed,
-            at_us: began.as_micros() as u64,
-            duration_us: meter::usage().duration.saturating_sub(began).as_micros() as u64,
-            sent_bytes: ask.sent_bytes,
-            received_bytes: answer.received_bytes() as u64,
-            replayed: false,
-        };
+    fn answered<T: Answer, R>(&mut self, asked: &Inquiry, answer: &T, read: impl FnOnce(&T) -> R) -> Result<R, HostError> {
+        self.record(|| asked.effect(answer.outcome(), answer.received_bytes()))?;
         self.with_run(|run| {
-            let effects = run.effects();
-            meter::keep(|| effects.record(effect));
             let kept = meter::beside(|| answer.without_credentials());
-            effects.keep(&asked.words, &asked.digest, kept.as_ref().unwrap_or(answer));
+            run.effects().keep(&asked.question.words, &asked.question.digest, kept.as_ref().unwrap_or(answer));
             meter::beside(|| drop(kept));
         })?;
         Ok(read(answer))
+    }
+
+    /// Records an effect, which outlives the run.
+    fn record(&mut self, effect: impl FnOnce() -> Effect) -> Result<(), HostError> {
+        self.with_run(|run| {
+            let effects = run.effects();
+            meter::keep(|| effects.record(effect()));
+        })
     }
 
     /// Reads something that is different each time, such as the time: a replay gives it again.
