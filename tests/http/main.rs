@@ -15,6 +15,7 @@ mod heads;
 mod kit;
 mod kv;
 mod origins;
+mod outbound;
 mod proxies;
 mod rejected;
 mod reserved;
