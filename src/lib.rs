@@ -33,6 +33,7 @@ pub mod api;
 pub mod audit;
 pub mod backup;
 mod blocking;
+pub mod bounded;
 pub mod capability;
 pub mod cli;
 pub mod clock;

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 36] = [
+const MAY_USE: [(&str, &[&str]); 37] = [
     ("blocking", &[]),
+    ("bounded", &[]),
     ("clock", &[]),
     ("hex", &[]),
     ("network", &[]),
@@ -26,10 +27,10 @@ const MAY_USE: [(&str, &[&str]); 36] = [
     ("audit", &[]),
     ("trace", &["blocking", "clock", "id"]),
     ("function", &["access", "hex", "id", "shown"]),
-    ("capability", &["function", "hex", "secret"]),
+    ("capability", &["bounded", "function", "hex", "secret"]),
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
-    ("engine", &["capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
+    ("engine", &["bounded", "capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),

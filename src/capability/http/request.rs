@@ -1,6 +1,6 @@
 //! A request, put together from plain data. Nothing of it but method, host and path can be shown.
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -8,6 +8,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{UrlError, check_url, parse_url};
+use crate::bounded::BoundedWriter;
 
 /// Bytes of a body.
 pub const MAX_BODY_BYTES: usize = 4 << 20;
@@ -148,9 +149,9 @@ impl OutboundRequest {
 
     /// Sends a value as JSON.
     pub fn json(self, value: &Value) -> Result<Self, RequestError> {
-        let mut body = BodyWriter(Vec::new());
+        let mut body = BoundedWriter::new(MAX_BODY_BYTES);
         serde_json::to_writer(&mut body, value).map_err(|_| RequestError::LargeBody)?;
-        self.with_body(body.0.into(), "application/json")
+        self.with_body(body.into_bytes().into(), "application/json")
     }
 
     /// Sends fields as a form of a page does.
@@ -250,23 +251,6 @@ fn parse_method(text: &str) -> Result<Method, RequestError> {
     // A tunnel, and what shows headers to whoever asks.
     let method = method.filter(|method| ![Method::CONNECT, Method::TRACE].contains(method));
     method.ok_or_else(|| RequestError::Method(text.chars().take(MAX_METHOD_BYTES).collect::<String>().escape_debug().to_string()))
-}
-
-/// Takes as many bytes as a body may have.
-struct BodyWriter(Vec<u8>);
-
-impl io::Write for BodyWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_BODY_BYTES {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! From values to JSON.
 
-use std::io;
-
 use rhai::Dynamic;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{MAX_DEPTH, plain::Object};
+use crate::bounded::BoundedWriter;
 
 /// Why a value cannot go out as JSON.
 #[derive(Debug, thiserror::Error)]
@@ -29,32 +28,12 @@ pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
 
 /// Writes as much of a value's JSON as fits.
 pub fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
-    let mut writer = BoundedWriter { bytes: Vec::with_capacity(128.min(limit)), limit };
+    let mut writer = BoundedWriter::new(limit);
     let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0 }).map_err(|error| match error.is_io() {
         true => ToJsonError::TooLarge { limit },
         false => ToJsonError::JsonError(error.to_string()),
     });
-    (writer.bytes, written)
-}
-
-struct BoundedWriter {
-    bytes: Vec<u8>,
-    limit: usize,
-}
-
-impl io::Write for BoundedWriter {
-    fn write(&mut self, part: &[u8]) -> io::Result<usize> {
-        let room = self.limit - self.bytes.len();
-        if part.len() > room {
-            self.bytes.extend_from_slice(&part[..room]);
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        self.bytes.extend_from_slice(part);
-        Ok(part.len())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    (writer.into_bytes(), written)
 }
 
 struct Json<'a> {
