@@ -3,7 +3,7 @@
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator, WriterBuilder};
 
 use super::{
-    Call, HostError, HostFunction, HostModule, HostResult, Kind, Options, Parameter, Type,
+    Call, HostError, HostFunction, HostModule, HostResult, Options, Parameter, Type,
     text::{Writer, goes_on, plain},
 };
 use crate::engine::value::plain::{Key, Map, Value};
@@ -13,19 +13,17 @@ pub static MODULE: HostModule = HostModule {
     name: "csv",
     about: "Reads and writes tables of values that commas separate.",
     functions: &[
-        HostFunction::new(
+        HostFunction::pure(
             "parse",
             &[Parameter::new("text", Type::Text), OPTIONS],
             "array",
-            Kind::Pure,
             "Reads a table: a map for each row, by the names of the first. Options: `headers` (`false`: the rows are arrays), `delimiter`.",
             parse,
         ),
-        HostFunction::new(
+        HostFunction::pure(
             "text",
             &[Parameter::new("rows", Type::Array), OPTIONS],
             "string",
-            Kind::Pure,
             "Writes rows that are arrays, or maps. Options: `headers` (an array of the names, in order), `delimiter`.",
             text,
         ),

@@ -7,7 +7,7 @@ use base64::{
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::{Call, HostFunction, HostModule, HostResult, Kind, Parameter, Type};
+use super::{Call, HostFunction, HostModule, HostResult, Parameter, Type};
 use crate::hex::{self, Hex};
 
 /// The module.
@@ -32,11 +32,11 @@ const DATA: &[Parameter] = &[Parameter::new("data", Type::Bytes)];
 const TEXT: &[Parameter] = &[Parameter::new("text", Type::Text)];
 
 const fn encode(name: &'static str, about: &'static str, call: fn(&mut Call<'_>) -> HostResult) -> HostFunction {
-    HostFunction::new(name, DATA, "string", Kind::Pure, about, call)
+    HostFunction::pure(name, DATA, "string", about, call)
 }
 
 const fn decode(name: &'static str, gives: &'static str, about: &'static str, call: fn(&mut Call<'_>) -> HostResult) -> HostFunction {
-    HostFunction::new(name, TEXT, gives, Kind::Pure, about, call)
+    HostFunction::pure(name, TEXT, gives, about, call)
 }
 
 /// Base64 with padding, which is optional when it is read.

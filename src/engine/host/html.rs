@@ -3,7 +3,7 @@
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, html::write_html_fmt};
 
 use super::{
-    Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type,
+    Call, HostError, HostFunction, HostModule, HostResult, Parameter, Type,
     text::{Writer, escape, goes_on},
 };
 
@@ -11,11 +11,10 @@ use super::{
 pub static MODULE: HostModule = HostModule {
     name: "html",
     about: "Puts texts into HTML.",
-    functions: &[HostFunction::new(
+    functions: &[HostFunction::pure(
         "escape",
         &[Parameter::new("text", Type::Text)],
         "string",
-        Kind::Pure,
         "Writes a text so that HTML shows it as it is, also between quotes.",
         |call| {
             let mut writer = Writer::default();
@@ -29,11 +28,10 @@ pub static MODULE: HostModule = HostModule {
 pub static MARKDOWN: HostModule = HostModule {
     name: "markdown",
     about: "Makes HTML of Markdown.",
-    functions: &[HostFunction::new(
+    functions: &[HostFunction::pure(
         "to_html",
         &[Parameter::new("text", Type::Text)],
         "string",
-        Kind::Pure,
         "Makes HTML of CommonMark with tables. HTML inside is shown as text; links lead to `http`, `https` and `mailto` alone, or are relative.",
         to_html,
     )],

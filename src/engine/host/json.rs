@@ -3,7 +3,7 @@
 use serde::Serialize as _;
 use serde_json::{Serializer, ser::PrettyFormatter};
 
-use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type, convert::from_rhai, text::Writer};
+use super::{Call, HostError, HostFunction, HostModule, HostResult, Parameter, Type, convert::from_rhai, text::Writer};
 use crate::engine::{
     meter,
     value::{plain::Value, read},
@@ -14,19 +14,17 @@ pub static MODULE: HostModule = HostModule {
     name: "json",
     about: "Reads and writes JSON.",
     functions: &[
-        HostFunction::new(
+        HostFunction::pure(
             "parse",
             &[Parameter::new("text", Type::Bytes)],
             "any value",
-            Kind::Pure,
             "Reads JSON: an object is a map, `null` is `()`. The error says where it is wrong.",
             |call| parse(call.bytes(0)),
         ),
-        HostFunction::new(
+        HostFunction::pure(
             "text",
             &[Parameter::new("value", Type::Any), Parameter::optional("pretty", Type::Bool)],
             "string",
-            Kind::Pure,
             "Writes a value as JSON, in one line or, if `pretty` is `true`, in several.",
             text,
         ),

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type};
+use super::{Call, HostError, HostFunction, HostModule, HostResult, Parameter, Type};
 use crate::engine::value::plain::Value;
 
 /// The module.
@@ -10,20 +10,28 @@ pub static MODULE: HostModule = HostModule {
     name: "math",
     about: "Computes what numbers have no method for.",
     functions: &[
-        function("round", &[NUMBER, DIGITS], "number", "Rounds to so many digits after the point.", |call| match call.argument(0) {
-            Value::Float(_) => Ok(fixed(call)?.parse::<f64>().map_err(|why| why.to_string())?.into()),
-            whole => Ok(whole.clone()),
+        HostFunction::pure("round", &[NUMBER, DIGITS], "number", "Rounds to so many digits after the point.", |call| {
+            match call.argument(0) {
+                Value::Float(_) => Ok(fixed(call)?.parse::<f64>().map_err(|why| why.to_string())?.into()),
+                whole => Ok(whole.clone()),
+            }
         }),
-        function(
+        HostFunction::pure(
             "fixed",
             &[NUMBER, DIGITS],
             "string",
             "Writes a number with exactly so many digits after the point: `\"12.50\"`.",
             |call| Ok(fixed(call)?.into()),
         ),
-        function("clamp", &[NUMBER, LOW, HIGH], "number", "Gives the number, or the nearer of two bounds.", clamp),
-        function("modulo", &[NUMBER, Parameter::new("by", Type::Number)], "number", "Gives the remainder that is never negative.", modulo),
-        function("sum", &[Parameter::new("numbers", Type::Array)], "number", "Adds numbers up.", sum),
+        HostFunction::pure("clamp", &[NUMBER, LOW, HIGH], "number", "Gives the number, or the nearer of two bounds.", clamp),
+        HostFunction::pure(
+            "modulo",
+            &[NUMBER, Parameter::new("by", Type::Number)],
+            "number",
+            "Gives the remainder that is never negative.",
+            modulo,
+        ),
+        HostFunction::pure("sum", &[Parameter::new("numbers", Type::Array)], "number", "Adds numbers up.", sum),
     ],
 };
 
@@ -33,16 +41,6 @@ const LOW: Parameter = Parameter::new("low", Type::Number);
 const HIGH: Parameter = Parameter::new("high", Type::Number);
 /// Most digits after the point: a number has no more than 17 that mean something.
 const MAX_DIGITS: i64 = 20;
-
-const fn function(
-    name: &'static str,
-    parameters: &'static [Parameter],
-    returns: &'static str,
-    about: &'static str,
-    call: fn(&mut Call<'_>) -> HostResult,
-) -> HostFunction {
-    HostFunction::new(name, parameters, returns, Kind::Pure, about, call)
-}
 
 fn number(value: &Value) -> Result<f64, HostError> {
     match value {

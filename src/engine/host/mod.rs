@@ -46,7 +46,7 @@ use crate::{
 };
 
 /// The modules that every script can call. The one without a name has functions that are called without one.
-static MODULES: [&HostModule; 18] = [
+pub static MODULES: [&HostModule; 18] = [
     &GLOBAL,
     &log::MODULE,
     &http::MODULE,
@@ -72,7 +72,7 @@ static GLOBAL: HostModule =
     HostModule { name: "", about: "Functions that are called without a module.", functions: &[secret::FUNCTION, render::FUNCTION] };
 
 /// The classes of values with methods of their own.
-static CLASSES: [&ObjectClass; 4] = [&http::CLASS, &secret::CLASS, &sql::CLASS, &time::CLASS];
+pub static CLASSES: [&ObjectClass; 4] = [&http::CLASS, &secret::CLASS, &sql::CLASS, &time::CLASS];
 
 /// A module of functions.
 #[derive(Debug)]
@@ -292,6 +292,17 @@ impl HostFunction {
         call: fn(&mut Call<'_>) -> HostResult,
     ) -> Self {
         Self { name, parameters, returns, kind, about, needs: None, check: None, call }
+    }
+
+    /// Makes a function whose result follows from its arguments.
+    pub const fn pure(
+        name: &'static str,
+        parameters: &'static [Parameter],
+        returns: &'static str,
+        about: &'static str,
+        call: fn(&mut Call<'_>) -> HostResult,
+    ) -> Self {
+        Self::new(name, parameters, returns, Kind::Pure, about, call)
     }
 
     /// Makes a function that reaches something outside, which the front-matter must declare.

@@ -4,7 +4,7 @@ use form_urlencoded::byte_serialize;
 use url::Url;
 
 use super::{
-    Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type,
+    Call, HostError, HostFunction, HostModule, HostResult, Parameter, Type,
     text::{Writer, goes_on, plain},
 };
 use crate::engine::value::plain::{Map, Value};
@@ -14,19 +14,17 @@ pub static MODULE: HostModule = HostModule {
     name: "url",
     about: "Takes URLs apart, and writes queries.",
     functions: &[
-        HostFunction::new(
+        HostFunction::pure(
             "parse",
             &[Parameter::new("text", Type::Text), Parameter::optional("base", Type::Text)],
             "map",
-            Kind::Pure,
             "Takes a URL apart, one that is relative from `base`: `href scheme username host port path query fragment origin`.",
             parse,
         ),
-        HostFunction::new(
+        HostFunction::pure(
             "query",
             &[Parameter::new("values", Type::Map)],
             "string",
-            Kind::Pure,
             "Writes a query, such as `a=1&b=2`. An array repeats its name, `()` is left out.",
             query,
         ),

@@ -7,7 +7,7 @@ use quick_xml::{
 };
 
 use super::{
-    Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type,
+    Call, HostError, HostFunction, HostModule, HostResult, Parameter, Type,
     text::{Writer, escape, goes_on, plain},
 };
 use crate::engine::value::{
@@ -20,19 +20,17 @@ pub static MODULE: HostModule = HostModule {
     name: "xml",
     about: "Reads and writes XML, without DTDs.",
     functions: &[
-        HostFunction::new(
+        HostFunction::pure(
             "parse",
             &[Parameter::new("text", Type::Text)],
             "map",
-            Kind::Pure,
             "Reads a document: a map with `name`, `attributes`, `children` (maps and texts in order) and `text`.",
             parse,
         ),
-        HostFunction::new(
+        HostFunction::pure(
             "text",
             &[Parameter::new("element", Type::Map)],
             "string",
-            Kind::Pure,
             "Writes an element of the same form; `text` counts where there are no `children`.",
             text,
         ),

@@ -17,17 +17,27 @@ pub static MODULE: HostModule = HostModule {
     name: "crypto",
     about: "Hashes, signs, keeps passwords, and makes random values.",
     functions: &[
-        pure("sha256", DATA, "blob", "Gives the SHA-256 of the data: 32 bytes.", |call| Ok(Sha256::digest(call.bytes(0)).to_vec().into())),
-        pure("sha512", DATA, "blob", "Gives the SHA-512 of the data: 64 bytes.", |call| Ok(Sha512::digest(call.bytes(0)).to_vec().into())),
-        pure("hmac_sha256", KEY_AND_DATA, "blob", "Gives the HMAC-SHA-256 of the data: 32 bytes.", hmac_sha256),
-        pure("equal", BOTH, "boolean", "Compares in constant time, for what nobody may guess.", equal),
+        HostFunction::pure("sha256", DATA, "blob", "Gives the SHA-256 of the data: 32 bytes.", |call| {
+            Ok(Sha256::digest(call.bytes(0)).to_vec().into())
+        }),
+        HostFunction::pure("sha512", DATA, "blob", "Gives the SHA-512 of the data: 64 bytes.", |call| {
+            Ok(Sha512::digest(call.bytes(0)).to_vec().into())
+        }),
+        HostFunction::pure("hmac_sha256", KEY_AND_DATA, "blob", "Gives the HMAC-SHA-256 of the data: 32 bytes.", hmac_sha256),
+        HostFunction::pure("equal", BOTH, "boolean", "Compares in constant time, for what nobody may guess.", equal),
         held("random", COUNT, "blob", "Gives so many random bytes, at most 65,536.", random::random),
         held("uuid", &[], "string", "Gives a random UUID (version 4).", random::uuid),
         held("uuid7", &[], "string", "Gives a UUID that begins with the time (version 7).", random::uuid7),
         waits("password_hash", PASSWORD, "string", "Gives what to keep of a password: an argon2id hash with its salt.", password::hash),
         waits("password_verify", PASSWORD_AND_HASH, "boolean", "Says whether a password is the one of a hash.", password::verify),
-        pure("ed25519_sign", SIGN, "blob", "Signs the data with a private key: 64 bytes.", ed25519::sign),
-        pure("ed25519_verify", VERIFY, "boolean", "Says whether a signature of the data is by a public key's owner.", ed25519::verify),
+        HostFunction::pure("ed25519_sign", SIGN, "blob", "Signs the data with a private key: 64 bytes.", ed25519::sign),
+        HostFunction::pure(
+            "ed25519_verify",
+            VERIFY,
+            "boolean",
+            "Says whether a signature of the data is by a public key's owner.",
+            ed25519::verify,
+        ),
     ],
 };
 
@@ -42,10 +52,6 @@ const VERIFY: &[Parameter] =
     &[Parameter::new("public_key", Type::BytesOrSecret), Parameter::new("data", Type::Bytes), Parameter::new("signature", Type::Bytes)];
 
 type Work = fn(&mut Call<'_>) -> HostResult;
-
-const fn pure(name: &'static str, takes: &'static [Parameter], gives: &'static str, about: &'static str, work: Work) -> HostFunction {
-    HostFunction::new(name, takes, gives, Kind::Pure, about, work)
-}
 
 const fn held(name: &'static str, takes: &'static [Parameter], gives: &'static str, about: &'static str, work: Work) -> HostFunction {
     HostFunction::new(name, takes, gives, Kind::Held, about, work)

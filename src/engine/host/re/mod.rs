@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use self::cache::{Pattern, pattern};
 use super::{
-    Call, HostError, HostFunction, HostModule, HostResult, Kind, Parameter, Type,
+    Call, HostError, HostFunction, HostModule, HostResult, Parameter, Type,
     check::{CheckedCall, Literal, Mistake},
     text::{Writer, goes_on},
 };
@@ -60,7 +60,7 @@ const fn function(
     about: &'static str,
     call: fn(&mut Call<'_>) -> HostResult,
 ) -> HostFunction {
-    HostFunction::new(name, parameters, returns, Kind::Pure, about, call).checked(check)
+    HostFunction::pure(name, parameters, returns, about, call).checked(check)
 }
 
 /// Says at check what is wrong with a pattern that stands in the text of the script.

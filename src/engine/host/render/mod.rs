@@ -5,7 +5,7 @@ mod values;
 use std::io;
 
 use super::{
-    Call, HostError, HostFunction, HostResult, Kind, Parameter, Type,
+    Call, HostError, HostFunction, HostResult, Parameter, Type,
     check::{CheckedCall, Literal, Mistake},
     text::Writer,
 };
@@ -15,11 +15,10 @@ use crate::engine::{
 };
 
 /// The function.
-pub const FUNCTION: HostFunction = HostFunction::new(
+pub const FUNCTION: HostFunction = HostFunction::pure(
     NAME,
     &[Parameter::new("name", Type::Text), Parameter::optional("values", Type::Map)],
     "string",
-    Kind::Pure,
     "Renders a template below `_templates/` with values.",
     render,
 )

@@ -13,19 +13,17 @@ pub static MODULE: HostModule = HostModule {
     about: "Reads the clock, and texts that name a time.",
     functions: &[
         HostFunction::new("now", &[], "Time", Kind::Held, "Gives the present time, in UTC.", now),
-        HostFunction::new(
+        HostFunction::pure(
             "parse",
             &[Parameter::new("text", Type::Text), Parameter::optional("zone", Type::Text)],
             "Time",
-            Kind::Pure,
             "Reads a time: RFC 3339, RFC 2822, or a date with or without a time of day, which is in `zone`.",
             |call| Ok(Time::parse(call.text(0), call.argument(1).as_text())?.into()),
         ),
-        HostFunction::new(
+        HostFunction::pure(
             "of_ms",
             &[Parameter::new("ms", Type::Int)],
             "Time",
-            Kind::Pure,
             "Makes a time in UTC of milliseconds since 1970.",
             |call| Ok(Time::of_ms(call.int(0).unwrap_or_default()).ok_or(OUT_OF_RANGE)?.into()),
         ),
@@ -53,25 +51,27 @@ pub static CLASS: ObjectClass = ObjectClass {
         },
     ],
     methods: &[
-        method("in_zone", &[Parameter::new("zone", Type::Text)], "Time", "Gives the same moment in another zone.", |call| {
+        HostFunction::pure("in_zone", &[Parameter::new("zone", Type::Text)], "Time", "Gives the same moment in another zone.", |call| {
             Ok(this(call)?.in_zone(call.text(1))?.into())
         }),
-        method(
+        HostFunction::pure(
             "add",
             SPAN,
             "Time",
             "Gives a later time: `\"1d 2h\"`. Days, months and years follow the calendar, what is shorter the clock.",
             |call| Ok(this(call)?.add(call.text(1))?.into()),
         ),
-        method("sub", SPAN, "Time", "Gives an earlier time, in the same way.", |call| Ok(this(call)?.sub(call.text(1))?.into())),
-        method(
+        HostFunction::pure("sub", SPAN, "Time", "Gives an earlier time, in the same way.", |call| {
+            Ok(this(call)?.sub(call.text(1))?.into())
+        }),
+        HostFunction::pure(
             "start_of",
             &[Parameter::new("unit", Type::Text)],
             "Time",
             "Gives the start of its `\"year\"`, `\"month\"`, `\"week\"`, `\"day\"`, `\"hour\"` or `\"minute\"`.",
             |call| Ok(this(call)?.start_of(call.text(1))?.into()),
         ),
-        method(
+        HostFunction::pure(
             "ms_until",
             &[Parameter::new("other", Type::Object("Time"))],
             "whole number",
@@ -81,15 +81,15 @@ pub static CLASS: ObjectClass = ObjectClass {
                 Ok(this(call)?.ms_until(other).into())
             },
         ),
-        method(
+        HostFunction::pure(
             "format",
             &[Parameter::new("pattern", Type::Text)],
             "string",
             "Writes it by a pattern of `strftime`: `\"%F %T\"`.",
             |call| Ok(this(call)?.format(call.text(1))?.into()),
         ),
-        method("rfc3339", &[], "string", "Writes it as RFC 3339.", |call| Ok(this(call)?.rfc3339().into())),
-        method("ms", &[], "whole number", "Gives the milliseconds since 1970.", |call| Ok(this(call)?.ms().into())),
+        HostFunction::pure("rfc3339", &[], "string", "Writes it as RFC 3339.", |call| Ok(this(call)?.rfc3339().into())),
+        HostFunction::pure("ms", &[], "whole number", "Gives the milliseconds since 1970.", |call| Ok(this(call)?.ms().into())),
     ],
 };
 
@@ -101,16 +101,6 @@ const NO_TIME: &str = "it is no time";
 
 const fn part(name: &'static str, about: &'static str, get: fn(&dyn HostObject) -> HostResult) -> Property {
     Property { name, returns: "whole number", about, get }
-}
-
-const fn method(
-    name: &'static str,
-    parameters: &'static [Parameter],
-    returns: &'static str,
-    about: &'static str,
-    call: fn(&mut Call<'_>) -> HostResult,
-) -> HostFunction {
-    HostFunction::new(name, parameters, returns, Kind::Pure, about, call)
 }
 
 fn now(call: &mut Call<'_>) -> HostResult {
