@@ -175,9 +175,15 @@ fn indent(line: &str, columns: usize) -> String {
     Shown::line(&before).to_string().chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect()
 }
 
+/// Bytes of the longest word that is compared with others: that takes time and memory by the product of both lengths, and a script can make a word
+/// of any length.
+const MAX_WORD_BYTES: usize = 1_024;
+
 /// Returns the candidate that a misspelt word probably meant; of several the first in the alphabet, whatever order they come in.
 pub fn near_miss<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let nearest = candidates.into_iter().map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min()?;
+    let is_short = |word: &str| word.len() <= MAX_WORD_BYTES;
+    let candidates = candidates.into_iter().filter(|candidate| is_short(word) && is_short(candidate));
+    let nearest = candidates.map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate)).min()?;
     // A third of the letters may differ, and one must not: `metods` finds `methods`, `x` finds nothing, not even `!`.
     let (distance, length) = (nearest.0, word.chars().count());
     (distance > 0 && distance < length && distance * 3 <= length.max(3)).then_some(nearest.1)
@@ -246,6 +252,7 @@ mod tests {
         assert_eq!(near_miss("timeuot", words), Some("timeout"));
         assert_eq!(near_miss("colour", words), None);
         assert_eq!(near_miss("x", words), None);
+        assert_eq!(near_miss(&"metods".repeat(MAX_WORD_BYTES), words), None);
     }
 
     #[test]
