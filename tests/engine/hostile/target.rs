@@ -13,12 +13,13 @@ use std::{
 
 use picloud::{
     clock::monotonic,
-    engine::{Control, Engine, Program},
+    engine::{Control, Engine, Program, Wait},
     execution::{Execution, Finished, Outcome},
     function::{LimitPolicy, Limits},
 };
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::hostile::outside::{Here, PAGE, capabilities};
 use crate::kit::script::{STACK, function, invocation, tree};
 
 /// What may pass between the end of a run's time and the end of the run.
@@ -80,6 +81,7 @@ pub struct Target {
     engine: Engine,
     /// A function that is asked after each attack.
     next: Arc<Program>,
+    waiter: Arc<dyn Wait>,
     leaked_bytes: i64,
     /// Told of every script, and where the script is while it runs: a stack that overflows ends the process.
     alive: Sender<()>,
@@ -94,14 +96,15 @@ impl Target {
     fn new(name: &str, limits: Limits, alive: Sender<()>) -> Self {
         let engine = Engine::new(LimitPolicy { default: limits, ..LimitPolicy::default() });
         let next = engine.program(&function(&engine, &tree(&[("f.rhai", NEXT)])).unwrap()).unwrap();
-        Self { engine, next, leaked_bytes: 0, alive, last: last(name) }
+        engine.offer(capabilities());
+        Self { engine, next, waiter: Arc::new(Here::new()), leaked_bytes: 0, alive, last: last(name) }
     }
 
     /// Runs a script and holds it to its limits. Returns what it came to, or nothing if the check refuses it.
     pub fn attack(&mut self, script: &str) -> Option<Execution> {
         fs::write(&self.last, script).unwrap();
         self.alive.send(()).unwrap();
-        let program = function(&self.engine, &tree(&[("f.rhai", script)])).and_then(|function| self.engine.program(&function));
+        let program = function(&self.engine, &tree(&[("f.rhai", script), PAGE])).and_then(|function| self.engine.program(&function));
         self.engine.forget_unheld();
         let program = program.ok()?;
         let limits = program.function.manifest.limits.clone();
@@ -119,7 +122,7 @@ impl Target {
     }
 
     fn run(&self, program: &Program) -> Finished {
-        self.engine.run(program, invocation("/f?a=1", &[], ""), Control::default()).unwrap()
+        self.engine.run(program, invocation("/f?a=1", &[], ""), Control { cancel: None, waiter: Some(self.waiter.clone()) }).unwrap()
     }
 
     /// The next run on the same thread.
