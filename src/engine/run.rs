@@ -245,8 +245,10 @@ fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Evaluation 
 }
 
 fn failed(program: &Program, mut error: Box<EvalAltResult>, file: &FilePath) -> Evaluation {
-    let (outcome, failure) = meter::keep(|| failure::explain(&mut error, file, |file| program.script_of(file)));
-    Evaluation::Failed(outcome, Box::new(failure))
+    meter::keep(|| {
+        let (outcome, failure) = failure::explain(&mut error, file, |file| program.script_of(file));
+        Evaluation::Failed(outcome, Box::new(failure))
+    })
 }
 
 fn failed_in(file: &FilePath, message: String) -> Box<Failure> {
