@@ -22,6 +22,7 @@ mod reply;
 mod room;
 mod run;
 pub mod script;
+pub mod statement;
 mod syntax;
 pub mod template;
 pub mod value;
@@ -102,6 +103,11 @@ impl Engine {
     /// Says what scripts can reach from now on. To be called once, before a request runs; what is said later is ignored.
     pub fn offer(&self, capabilities: Capabilities) {
         let _ = self.capabilities.set(capabilities);
+    }
+
+    /// Returns what scripts can reach; none in a check or a command without a node.
+    pub fn offered(&self) -> Option<&Capabilities> {
+        self.capabilities.get()
     }
 
     /// Returns the limits that it was made for.

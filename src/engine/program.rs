@@ -9,6 +9,7 @@ use super::{
     class::Class,
     module::{self, Imports},
     script::{Script, SourceFiles},
+    statement::PlainStatement,
     template::{self, Templates},
 };
 use crate::capability::Capabilities;
@@ -33,6 +34,8 @@ pub struct Program {
     pub waits: bool,
     /// What is probably not meant in the files, and keeps nothing from going live.
     pub warnings: Vec<Diagnostic>,
+    /// The statements of SQL that its files have as plain text.
+    pub statements: Box<[PlainStatement]>,
     /// Kept here, they stay in the engine's cache as long as a program uses them.
     pub(super) modules: Vec<Arc<LinkedModule>>,
 }

@@ -303,3 +303,57 @@ fn what_is_right_is_not_complained_about() {
         assert!(found.is_empty(), "{script}\n{}", found.join("\n"));
     }
 }
+
+#[test]
+fn a_statement_that_is_put_together_from_values_is_a_warning() {
+    let warned = |script: &str| {
+        let text = format!("+++\n[sql]\ndatabase = \"app\"\n+++\nlet id = ctx.request.query.id;\n{script}");
+        warnings(&[("f.rhai", &text)])
+    };
+    for script in [
+        "sql::query(\"SELECT * FROM t WHERE id = \" + id)",
+        "sql::one(`SELECT * FROM t WHERE id = ${id}`)",
+        "sql::value(\"SELECT x FROM \" + id + \" LIMIT 1\", [])",
+        "sql::exec(`DELETE FROM ${id}`)",
+        "sql::transaction(|tx| tx.exec(\"DELETE FROM t WHERE id = \" + id))",
+        "sql::transaction(|t| { for n in 0..3 { t.query(`SELECT ${n}`); } });",
+        "sql::transaction(|tx| [1].map(|n| tx.value(`SELECT ${n}`)))",
+    ] {
+        let told = warned(script);
+        assert_eq!(told.len(), 1, "{script}: {told:?}");
+        assert!(
+            told[0].starts_with("f.rhai:6:") && told[0].contains("warning: the text of this statement is put together from values"),
+            "{told:?}"
+        );
+        assert!(told[0].ends_with("hint: pass it as a parameter: `sql::query(\"… WHERE id = $1\", [id])`"), "{told:?}");
+    }
+    for script in [
+        "sql::query(\"SELECT * FROM t WHERE id = $1\", [id])",
+        "sql::query(\"SELECT * \" + \"FROM t\")",
+        "sql::exec(`DELETE FROM t`)",
+        "let text = `SELECT ${id}`; sql::query(text)",
+        // Nothing says what these are.
+        "let tx = #{ exec: |text| text }; tx.exec(`DELETE ${id}`)",
+        "fn exec(text) { text } id.exec(`DELETE ${id}`)",
+    ] {
+        assert_eq!(warned(script), [""; 0], "{script}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_revealed_is_a_warning() {
+    let warned = |script: &str| warnings(&[("f.rhai", &format!("+++\nsecrets = [\"KEY\"]\n+++\n{script}"))]);
+    for (script, place) in [
+        ("secret(\"KEY\").reveal()", "4:15"),
+        ("let key = secret(\"KEY\");\nlog::info(key.reveal());", "5:15"),
+        ("[secret(\"KEY\")].map(|key| key.reveal()).len()", "4:31"),
+    ] {
+        let told = warned(script);
+        assert_eq!(told.len(), 1, "{script}: {told:?}");
+        assert!(told[0].starts_with(&format!("f.rhai:{place}: warning: `reveal` makes a secret a string")), "{told:?}");
+        assert!(told[0].contains("take the secret as it is"), "{told:?}");
+    }
+    for script in ["secret(\"KEY\")", "fn reveal() { this } (1).reveal()", "let map = #{ reveal: 1 }; map.reveal"] {
+        assert_eq!(warned(script), [""; 0], "{script}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What is known of a call before it is made, and what can be wrong with it.
 
-use rhai::{Expr, Position};
+use rhai::{Expr, Position, Token};
 
 use crate::function::Tree;
 
@@ -44,8 +44,8 @@ impl Argument {
 pub enum Literal {
     /// It is this string.
     Text(String),
-    /// It is a string that begins so.
-    Begins(String),
+    /// It is put together from texts and values, and begins so.
+    Built(String),
     /// It is worked out when the script runs.
     Unknown,
 }
@@ -54,12 +54,28 @@ impl Literal {
     fn of(argument: &Expr) -> Self {
         match argument {
             Expr::StringConstant(text, _) => Self::Text(text.to_string()),
-            Expr::InterpolatedString(parts, _) => match parts.first() {
-                Some(Expr::StringConstant(text, _)) => Self::Begins(text.to_string()),
+            Expr::InterpolatedString(parts, _) => parts.iter().map(Self::of).fold(Self::Text(String::new()), Self::then),
+            Expr::FnCall(call, _) if call.op_token == Some(Token::Plus) => match &call.args[..] {
+                [left, right] => Self::of(left).plus(Self::of(right)),
                 _ => Self::Unknown,
             },
             _ => Self::Unknown,
         }
+    }
+
+    /// Returns what is known of two parts of one string.
+    fn then(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Text(before), Self::Text(text)) => Self::Text(before + text.as_str()),
+            (Self::Text(before), Self::Built(text)) => Self::Built(before + text.as_str()),
+            (Self::Text(before), Self::Unknown) | (Self::Built(before), _) => Self::Built(before),
+            (Self::Unknown, _) => Self::Built(String::new()),
+        }
+    }
+
+    /// The same of two values with `+` between them: numbers and secrets can be added, too.
+    fn plus(self, right: Self) -> Self {
+        if self == Self::Unknown && right == Self::Unknown { Self::Unknown } else { self.then(right) }
     }
 }
 
@@ -87,8 +103,52 @@ impl Mistake {
         Self { argument: Some(argument), ..Self::new(message) }
     }
 
+    /// Lets the file go live all the same.
+    pub fn warning(self) -> Self {
+        Self { is_warning: true, ..self }
+    }
+
     /// Says what to do.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_an_argument_is_what_its_text_says() {
+        let engine = rhai::Engine::new_raw();
+        let literal = |argument: &str| {
+            let mut found = Literal::Unknown;
+            let ast = engine.compile(format!("let x = 1; f({argument});")).unwrap();
+            ast.walk(&mut |path: &[rhai::ASTNode]| {
+                if let Some(rhai::ASTNode::Stmt(rhai::Stmt::FnCall(call, _))) = path.last() {
+                    found = Literal::of(&call.args[0]);
+                }
+                true
+            });
+            found
+        };
+        let (text, built) = (|text: &str| Literal::Text(text.into()), |text: &str| Literal::Built(text.into()));
+        for (argument, known) in [
+            (r#""a""#, text("a")),
+            (r#""a" + "b""#, text("ab")),
+            ("`a`", text("a")),
+            ("`a${x}b`", built("a")),
+            ("`${x}b`", built("")),
+            (r#""a" + x"#, built("a")),
+            (r#""a" + x + "b""#, built("a")),
+            (r#"x + "b""#, built("")),
+            (r#""a" + `b${x}`"#, built("ab")),
+            (r#"("a" + "b") + (x + "c")"#, built("ab")),
+            ("x + x", Literal::Unknown),
+            ("x", Literal::Unknown),
+            ("x - x", Literal::Unknown),
+        ] {
+            assert_eq!(literal(argument), known, "{argument}");
+        }
     }
 }

@@ -68,7 +68,7 @@ fn type_name(takes: Type) -> String {
         Type::Bool => "bool".into(),
         Type::Int => "int".into(),
         Type::Number => "int | float".into(),
-        Type::Text => "String".into(),
+        Type::Text | Type::Sql => "String".into(),
         Type::Bytes => "String | Blob".into(),
         Type::Array => "Array".into(),
         Type::Map => "Map".into(),

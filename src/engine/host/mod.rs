@@ -130,6 +130,8 @@ pub enum Type {
     Number,
     /// A string.
     Text,
+    /// A string that is a statement of SQL.
+    Sql,
     /// A string, which stands for its UTF-8, or a blob.
     Bytes,
     /// An array.
@@ -332,6 +334,11 @@ impl HostFunction {
         self.kind == Kind::Waits || self.needs.is_some() || self.check.is_some()
     }
 
+    /// Returns whether its first argument is a statement of SQL.
+    pub fn takes_sql(&self) -> bool {
+        self.parameters.first().is_some_and(|parameter| parameter.takes == Type::Sql)
+    }
+
     /// Returns how many arguments it may be given.
     pub fn counts(&self) -> std::ops::RangeInclusive<usize> {
         let optional = self.parameters.iter().filter(|parameter| parameter.is_optional).count();
@@ -359,7 +366,7 @@ impl Type {
             | (Self::Bool, Value::Bool(_))
             | (Self::Int | Self::Number, Value::Int(_))
             | (Self::Number, Value::Float(_))
-            | (Self::Text | Self::TextOr(_), Value::Text(_))
+            | (Self::Text | Self::Sql | Self::TextOr(_), Value::Text(_))
             | (Self::Bytes | Self::BytesOrSecret, Value::Text(_) | Value::Blob(_))
             | (Self::Array, Value::Array(_))
             | (Self::Map, Value::Map(_))
@@ -377,7 +384,7 @@ impl Type {
             Self::Bool => "a boolean".into(),
             Self::Int => "a whole number".into(),
             Self::Number => "a number".into(),
-            Self::Text => "a string".into(),
+            Self::Text | Self::Sql => "a string".into(),
             Self::Bytes => "a string or a blob".into(),
             Self::Array => "an array".into(),
             Self::Map => "a map".into(),

@@ -1,6 +1,9 @@
 //! Secrets, as scripts have them: values that can be given on and not read.
 
-use super::{Call, HostError, HostFunction, HostResult, Kind, ObjectClass, Parameter, Requirement, Type};
+use super::{
+    Call, HostError, HostFunction, HostResult, Kind, ObjectClass, Parameter, Requirement, Type,
+    check::{CheckedCall, Mistake},
+};
 use crate::engine::value::plain::{HostObject, Object, Text, Value};
 use crate::{
     capability::secret::{SecretValues, Secrets},
@@ -22,11 +25,21 @@ pub const FUNCTION: HostFunction = HostFunction::new(
 pub const NO_SECRETS: &str = "there are no secrets here";
 
 /// What secrets have in common.
-pub static CLASS: ObjectClass = ObjectClass {
-    name: super::SECRET,
-    properties: &[],
-    methods: &[HostFunction::new("reveal", &[], "string", Kind::Held, "Gives the value of a secret as a string. Rarely needed.", reveal)],
-};
+pub static CLASS: ObjectClass = ObjectClass { name: super::SECRET, properties: &[], methods: &[REVEAL] };
+
+/// The method that gives a value away.
+pub const REVEAL: HostFunction =
+    HostFunction::new("reveal", &[], "string", Kind::Held, "Gives the value of a secret as a string. Rarely needed.", reveal)
+        .checked(revealed);
+
+fn revealed(_: &CheckedCall<'_>) -> Option<Mistake> {
+    let warning = Mistake::new("`reveal` makes a secret a string, which can then be logged, kept or answered");
+    Some(
+        warning
+            .warning()
+            .hint("headers, bodies and forms of `http`, keys of `crypto` and `jwt`, and parameters of `sql` take the secret as it is"),
+    )
+}
 
 /// A secret, or a text that has secrets in it: `"Bearer " + secret("KEY")`.
 pub struct SecretText(Vec<Part>);

@@ -6,6 +6,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Kind, ObjectClass, Parameter, Requirement, Type,
+    check::{CheckedCall, Literal, Mistake},
     json::{from_json, to_json},
     secret::{NO_SECRETS, SecretText},
     time::Time,
@@ -19,8 +20,11 @@ use crate::{
     function::grants::sql::DatabaseName,
 };
 
-const TEXT: Parameter = Parameter::new("text", Type::Text);
+const TEXT: Parameter = Parameter::new("text", Type::Sql);
 const PARAMETERS: Parameter = Parameter::optional("parameters", Type::Array);
+
+/// The function that calls a closure with a transaction.
+pub const TRANSACTION: &str = "transaction";
 
 /// The module.
 pub static MODULE: HostModule = HostModule {
@@ -34,7 +38,8 @@ pub static MODULE: HostModule = HostModule {
             "array",
             "Gives the rows of a statement, each a map.",
             |call| ask(call, rows),
-        ),
+        )
+        .checked(built),
         HostFunction::reaching(
             Requirement::Sql,
             "one",
@@ -42,7 +47,8 @@ pub static MODULE: HostModule = HostModule {
             "map",
             "Gives the only row of a statement, or `()`.",
             |call| ask(call, one),
-        ),
+        )
+        .checked(built),
         HostFunction::reaching(
             Requirement::Sql,
             "value",
@@ -50,7 +56,8 @@ pub static MODULE: HostModule = HostModule {
             "value",
             "Gives the first value of the first row, or `()`.",
             |call| ask(call, value),
-        ),
+        )
+        .checked(built),
         HostFunction::reaching(
             Requirement::Sql,
             "exec",
@@ -58,10 +65,11 @@ pub static MODULE: HostModule = HostModule {
             "whole number",
             "Runs a statement and gives the number of rows that it changed.",
             |call| ask(call, affected),
-        ),
+        )
+        .checked(built),
         HostFunction::reaching(
             Requirement::Sql,
-            "transaction",
+            TRANSACTION,
             &[Parameter::new("work", Type::Closure)],
             "value",
             "Calls a closure with a transaction, keeps its changes when it returns, and undoes them when it throws.",
@@ -83,7 +91,14 @@ pub static CLASS: ObjectClass = ObjectClass {
 };
 
 const fn method(name: &'static str, returns: &'static str, about: &'static str, call: fn(&mut Call<'_>) -> HostResult) -> HostFunction {
-    HostFunction::new(name, &[TEXT, PARAMETERS], returns, Kind::Waits, about, call)
+    HostFunction::new(name, &[TEXT, PARAMETERS], returns, Kind::Waits, about, call).checked(built)
+}
+
+/// A value in the text of a statement can be read as a part of it.
+fn built(call: &CheckedCall<'_>) -> Option<Mistake> {
+    let Some(Literal::Built(_)) = call.literal(0) else { return None };
+    let warning = Mistake::at_argument(0, "the text of this statement is put together from values, which can then change what it does");
+    Some(warning.warning().hint("pass it as a parameter: `sql::query(\"… WHERE id = $1\", [id])`"))
 }
 
 /// A transaction that is open. None: a replay, which asks nothing, or it is over.

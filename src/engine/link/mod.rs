@@ -15,6 +15,7 @@ use super::{
     module::{self, Imports},
     program::{LinkedModule, Program, closure, version},
     script::{LimitsOf, Script, SourceFiles},
+    statement::PlainStatement,
     template::Templates,
 };
 use crate::function::{Diagnostic, FilePath, SharedFunction};
@@ -30,6 +31,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
         modules: HashMap::new(),
         found: BTreeSet::new(),
         warnings: BTreeSet::new(),
+        statements: Vec::new(),
     };
     let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
     let script = linker.root(&file);
@@ -48,6 +50,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
             templates: Templates::of(&tree, &function.manifest.limits).map(Arc::new),
             imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
             warnings: linker.warnings.into_iter().collect(),
+            statements: linker.statements.into(),
             modules: linker.modules.into_values().flatten().collect(),
         }),
         _ => Err(linker.found.into_iter().collect()),
@@ -62,6 +65,7 @@ struct Linker<'a, 'l> {
     modules: HashMap<FilePath, Option<Arc<LinkedModule>>>,
     found: BTreeSet<Diagnostic>,
     warnings: BTreeSet<Diagnostic>,
+    statements: Vec<PlainStatement>,
 }
 
 impl Linker<'_, '_> {

@@ -1,4 +1,4 @@
-//! Checks that the front-matter of a script declares what it and its modules reach.
+//! Checks that the front-matter of a script declares what it and its modules reach, and finds the statements for its database.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use crate::{
         lint::findings::{HostCall, Import},
         module,
         script::Script,
+        statement::PlainStatement,
     },
     function::{Diagnostic, FilePath},
 };
@@ -20,8 +21,9 @@ impl Linker<'_, '_> {
         let mut seen: Vec<FilePath> = vec![root.file.clone()];
         let mut open = vec![root.clone()];
         while let Some(script) = open.pop() {
-            for call in script.references.host_calls.iter().filter(|call| !is_imported(&script, call)) {
+            for (number, call) in script.references.host_calls.iter().enumerate().filter(|(_, call)| !is_imported(&script, call)) {
                 self.found.extend(missing(root, &script, call));
+                self.statements.extend(PlainStatement::of(root, &script, number));
             }
             for import in &script.references.imports {
                 let Ok(path) = module::resolve(&script.file, &import.path, |path| self.files.tree.contains_key(path)) else { continue };
@@ -66,7 +68,7 @@ fn missing(root: &Script, script: &Script, call: &HostCall) -> Option<Diagnostic
                 Some(script.at(call.position, format!("{name}: {refused}, in {to}")).hint(refused.hint()))
             }
         },
-        (Requirement::Http, Literal::Begins(_)) => {
+        (Requirement::Http, Literal::Built(_)) => {
             let refused = grants.http.as_ref()?.find(&parse_url(&origin(call)?).ok()?).err()?;
             Some(script.at(call.position, format!("{name}: {refused}, in {to}")).hint(refused.hint()))
         }
@@ -83,7 +85,7 @@ fn origin(call: &HostCall) -> Option<String> {
     let text = match call.literal(0)? {
         Literal::Text(text) => text,
         // A host that is not over may go on.
-        Literal::Begins(text) if text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?'])) => text,
+        Literal::Built(text) if text.split_once("://").is_some_and(|(_, rest)| rest.contains(['/', '?'])) => text,
         _ => return None,
     };
     let url = parse_url(text).ok()?;

@@ -4,6 +4,7 @@
 pub mod findings;
 pub mod known;
 pub mod lists;
+mod objects;
 mod request;
 mod response;
 mod walk;
@@ -23,14 +24,16 @@ use crate::function::{Diagnostic, FilePath, diagnostic::near_miss};
 /// Looks through a compiled file.
 pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> Findings {
     let mut own: HashMap<&str, Vec<usize>> = HashMap::new();
-    let mut references = References::default();
+    let (mut closures, mut references) = (HashMap::new(), References::default());
     for function in ast.iter_functions() {
         own.entry(function.name).or_default().push(function.params.len());
-        if function.access == FnAccess::Public && !function.name.starts_with("anon$") {
+        let is_closure = function.name.starts_with("anon$");
+        closures.extend(function.params.last().filter(|_| is_closure).map(|parameter| (function.name, *parameter)));
+        if function.access == FnAccess::Public && !is_closure {
             references.exported.push((function.name.to_owned(), function.params.len()));
         }
     }
-    let mut walk = Walk::new(known, own, file, text);
+    let mut walk = Walk::new(known, own, closures, file, text);
     walk.findings.references = references;
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {

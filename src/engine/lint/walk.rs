@@ -7,6 +7,7 @@ use rhai::{ASTFlags, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
 use super::{
     findings::{Findings, HostCall, Import, MAX_IMPORTS, ModuleCall, ModuleConstant, OpenMethod},
     known::{KEYWORDS, KnownFunctions},
+    objects::ObjectCalls,
     request::RequestCheck,
     response,
 };
@@ -50,6 +51,8 @@ pub struct Walk<'a> {
     /// Findings about `ctx`, which are none where a closure captures a variable of this name.
     about_ctx: RequestCheck<'a>,
     captures_other_ctx: bool,
+    /// Calls of methods of host objects.
+    objects: ObjectCalls<'a>,
     file: &'a FilePath,
     text: &'a str,
     /// What is found so far.
@@ -57,8 +60,14 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Begins with a file and its own functions.
-    pub fn new(known: &'a KnownFunctions, own: HashMap<&'a str, Vec<usize>>, file: &'a FilePath, text: &'a str) -> Self {
+    /// Begins with a file, its own functions, and its closures, each with its last parameter.
+    pub fn new(
+        known: &'a KnownFunctions,
+        own: HashMap<&'a str, Vec<usize>>,
+        closures: HashMap<&'a str, &'a str>,
+        file: &'a FilePath,
+        text: &'a str,
+    ) -> Self {
         Self {
             known,
             own,
@@ -69,6 +78,7 @@ impl<'a> Walk<'a> {
             optional: HashSet::new(),
             about_ctx: RequestCheck::new(file, text),
             captures_other_ctx: false,
+            objects: ObjectCalls::new(closures),
             file,
             text,
             findings: Findings::default(),
@@ -85,6 +95,7 @@ impl<'a> Walk<'a> {
             findings.errors.extend(errors);
             findings.warnings.extend(warnings);
         }
+        findings.references.host_calls.extend(self.objects.finish());
         findings.methods.retain(|method| !findings.references.properties.contains(&method.name));
         for found in [&mut findings.errors, &mut findings.warnings] {
             found.truncate(MAX_FINDINGS);
@@ -168,10 +179,13 @@ impl<'a> Walk<'a> {
             Expr::Variable(variable, ..) if !variable.2.is_empty() => self.constant(&variable.2, &variable.1),
             Expr::Property(property, _) => drop(properties.insert(property.2.to_string())),
             Expr::Dot(dot, flags, _) => {
-                if flags.contains(ASTFlags::NEGATED)
-                    && let Expr::MethodCall(_, at) = first_link(&dot.rhs)
-                {
-                    self.optional.insert(*at);
+                if let Expr::MethodCall(call, at) = first_link(&dot.rhs) {
+                    if flags.contains(ASTFlags::NEGATED) {
+                        self.optional.insert(*at);
+                    }
+                    if let Expr::Variable(variable, ..) = &dot.lhs {
+                        self.objects.method_of(&variable.1, call, *at);
+                    }
                 }
                 self.about_ctx.property(&dot.lhs, &dot.rhs, path);
                 // A method of the file's own changes a copy at most.
@@ -238,6 +252,7 @@ impl<'a> Walk<'a> {
         if let Some(function) = module.function(&call.name)
             && function.is_looked_at()
         {
+            call.args.iter().for_each(|argument| self.objects.closure(module, function, argument));
             let arguments = call.args.iter().map(Argument::of).collect();
             self.findings.references.host_calls.push(HostCall { function, module: module.name, arguments, position });
         }
@@ -273,6 +288,9 @@ impl<'a> Walk<'a> {
         }
         if call.op_token.is_some() || KEYWORDS.contains(&name) {
             return;
+        }
+        if !self.own.contains_key(name) {
+            self.objects.method(call, at);
         }
         let is_hidden = self.looked_at(name).is_some();
         let (arguments, takes) = (call.args.len(), if is_hidden { Vec::new() } else { self.takes(name, 1) });
