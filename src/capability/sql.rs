@@ -43,8 +43,9 @@ pub trait Migrations: Send + Sync {
     /// Applies the migrations of a tree that are pending, and returns their files.
     async fn apply(&self, tree: &Tree) -> Result<Vec<FilePath>, MigrationError>;
 
-    /// Looks whether a statement fits the tables that the migrations of a tree make. Only SQLite can tell without the database itself.
-    fn fits(&self, tree: &Tree, database: &DatabaseName, text: &str) -> Result<(), SqlError>;
+    /// Looks whether statements fit the tables that the migrations of a tree make, each of its database. Only SQLite can tell without the
+    /// database itself. Where there are no migrations, every table may be there.
+    fn fit(&self, tree: &Tree, statements: &[(&DatabaseName, &str)]) -> Vec<Result<(), SqlError>>;
 }
 
 /// Why migrations were not applied.

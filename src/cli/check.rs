@@ -1,6 +1,7 @@
 //! `picloud check`: the check that every deployment goes through, without a node.
 
 use std::{
+    collections::BTreeMap,
     io::{self, IsTerminal},
     path::PathBuf,
     sync::{
@@ -24,7 +25,7 @@ use crate::{
     source::git,
     sql,
     sync::{
-        check::Checker,
+        check::{Checker, needs::Excuse},
         fallback::{GoodTree, fall_back},
     },
 };
@@ -101,7 +102,9 @@ pub(super) fn read_and_check(config: &Config) -> anyhow::Result<CheckedSource> {
     snapshot.unsettled.clear();
     snapshot.problems.extend(sql::check_files(&config.databases, &snapshot.tree));
     let engine = Arc::new(Engine::new(config.limits.clone()));
-    let mut checker = Checker::new(engine.clone());
+    let tables = runtime.block_on(async { sql::tables(&config.databases, &config.data) });
+    let mut checker = Checker::new(engine.clone()).with_tables(tables);
+    checker.excuse(Excuse::Known { live: Arc::default(), abandoned: BTreeMap::new() });
     let files = snapshot.tree.len();
     let check = move || {
         let settled = fall_back(&mut checker, snapshot, &Tree::new());

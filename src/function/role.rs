@@ -76,7 +76,7 @@ impl fmt::Display for Role {
 }
 
 /// Returns whether the file at this path is a migration, rightly named or not.
-fn is_migration(path: &str) -> bool {
+pub fn is_migration(path: &str) -> bool {
     below(MIGRATIONS, path).is_some_and(|name| name.ends_with(MIGRATION_ENDING))
 }
 

@@ -147,6 +147,14 @@ impl WrittenSettings {
         })
     }
 
+    /// Says that a diagnostic is about the value of a key, such as `sql.database` or `secrets.0`.
+    pub fn mark(&self, found: Diagnostic, key: &str) -> Diagnostic {
+        match toml_text::position_of(&self.toml, key) {
+            Some(place) => in_file(found.at(&self.toml, place)),
+            None => found,
+        }
+    }
+
     /// Returns the limits that it sets.
     fn limits(&self) -> LimitOverrides {
         let Keys { timeout, limits, .. } = &self.keys;

@@ -26,14 +26,17 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, TomlProblem> {
     })
 }
 
-/// Returns where the value of `section.key` is, if the text has it.
+/// Returns where the value of `section.key`, or of `list.0`, is, if the text has it.
 pub fn position_of(text: &str, path: &str) -> Option<Position> {
     let table = DeTable::parse(text).ok()?.into_inner();
     let mut keys = path.split('.');
     let mut value = table.get(keys.next()?)?;
     for key in keys {
-        let DeValue::Table(table) = value.get_ref() else { return None };
-        value = table.get(key)?;
+        value = match value.get_ref() {
+            DeValue::Table(table) => table.get(key)?,
+            DeValue::Array(items) => items.get(key.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
     }
     Some(Position::of_offset(text, value.span().start))
 }
@@ -94,6 +97,14 @@ mod tests {
         methods: Option<Vec<String>>,
         #[expect(dead_code, reason = "as above")]
         timeout: Option<String>,
+    }
+
+    #[test]
+    fn a_value_has_its_place() {
+        let text = "a = 1\n[b]\nc = [\n  \"x\", \"y\",\n]";
+        let place = |path| position_of(text, path).map(|Position { line, column }| (line, column));
+        assert_eq!([place("a"), place("b.c"), place("b.c.1")], [Some((1, 5)), Some((3, 5)), Some((4, 8))]);
+        assert_eq!([place("b.c.2"), place("b.c.x"), place("a.0"), place("d")], [None; 4]);
     }
 
     #[test]

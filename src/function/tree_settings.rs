@@ -49,6 +49,11 @@ impl TreeSettings {
         self.written.get(file).map_or(Ok(&self.default), |resolved| resolved.as_ref().map_err(Vec::as_slice))
     }
 
+    /// Returns those of the files that write some, and are right.
+    pub fn written(&self) -> impl Iterator<Item = (&FilePath, &Arc<Manifest>)> {
+        self.written.iter().filter_map(|(file, resolved)| Some((file, resolved.as_ref().ok()?)))
+    }
+
     /// Returns the limits of a file, or why it has none.
     pub fn limits(&self, file: &str) -> Result<&Limits, &[Diagnostic]> {
         self.manifest(file).map(|manifest| &manifest.limits)

@@ -2,7 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -31,6 +32,11 @@ pub fn check_files(settings: &[DatabaseSettings], tree: &Tree) -> Vec<Diagnostic
         }
     }
     found
+}
+
+/// Returns what compares statements with tables where there is no node. No database is opened. Call it inside a runtime.
+pub fn tables(settings: &[DatabaseSettings], data: &Path) -> Arc<dyn Migrations> {
+    Arc::new(UserDatabases::new(settings, data))
 }
 
 /// Returns a mistake, and one for each later migration of the same database.
@@ -78,11 +84,13 @@ impl Migrations for UserDatabases {
         Ok(done)
     }
 
-    fn fits(&self, tree: &Tree, database: &DatabaseName, text: &str) -> Result<(), SqlError> {
-        match self.find(database)? {
+    fn fit(&self, tree: &Tree, statements: &[(&DatabaseName, &str)]) -> Vec<Result<(), SqlError>> {
+        let (migrations, _) = of_tree(tree, &self.names());
+        let fits = |(name, text): &(&DatabaseName, &str)| match self.find(name)? {
             Database::Postgres(_) => Ok(()),
-            Database::Sqlite(_) => self.scratches.fits(of_tree(tree, &self.names()).0.remove(database).unwrap_or_default(), database, text),
-        }
+            Database::Sqlite(_) => self.scratches.fits(migrations.get(*name).map_or(&[][..], Vec::as_slice), name, text),
+        };
+        statements.iter().map(fits).collect()
     }
 }
 
@@ -100,18 +108,30 @@ impl Database {
     }
 }
 
+/// The SQLSTATE of a table that is not there.
+const NO_TABLE: &str = "42P01";
+
 /// The tables in memory of each database that somebody asked about, with the migrations that made them.
 #[derive(Default)]
-pub(super) struct Scratches(Mutex<BTreeMap<DatabaseName, (Vec<Migration>, Scratch)>>);
+pub(super) struct Scratches(Mutex<BTreeMap<DatabaseName, ScratchTables>>);
+
+/// Migrations, and the tables that they make; none if they cannot.
+type ScratchTables = (Vec<Migration>, Option<Scratch>);
 
 impl Scratches {
-    fn fits(&self, migrations: Vec<Migration>, database: &DatabaseName, text: &str) -> Result<(), SqlError> {
+    fn fits(&self, migrations: &[Migration], database: &DatabaseName, text: &str) -> Result<(), SqlError> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.get(database).is_none_or(|(made_by, _)| *made_by != migrations) {
-            // Migrations with a mistake are told where they are checked.
-            let Ok(scratch) = Scratch::new(&migrations) else { return Ok(()) };
-            known.insert(database.clone(), (migrations, scratch));
+            known.insert(database.clone(), (migrations.to_vec(), Scratch::new(migrations).ok()));
         }
-        known.get(database).map_or(Ok(()), |(_, scratch)| scratch.prepare(text))
+        // Migrations with a mistake are told where they are checked.
+        let Some((_, Some(scratch))) = known.get(database) else { return Ok(()) };
+        match scratch.prepare(text) {
+            Err(error) if error.code.as_deref() == Some(NO_TABLE) && migrations.is_empty() => Ok(()),
+            Err(error) if error.code.as_deref() == Some(NO_TABLE) => Err(error.hint(format!(
+                "migrations in `_sql/{database}/` make tables; one of them can name a table that is there already: `CREATE TABLE IF NOT EXISTS …`"
+            ))),
+            fits => fits,
+        }
     }
 }

@@ -21,7 +21,7 @@ use async_trait::async_trait;
 pub use self::{
     answer::AnswerLimits,
     files::{database_of, databases_in, file_of},
-    migrate::check_files,
+    migrate::{check_files, tables},
     settings::{DatabaseSettings, DatabaseUrl, NotADatabaseUrl},
     sqlite::{NotCopied, copy},
 };

@@ -30,8 +30,9 @@ impl Sync {
         let mut deployment = self.deployment_of(cause, by, &proposal);
         let Proposal { revision, commit, good, is_refused, following, .. } = proposal;
         let is_commit = commit.is_some();
+        // With the same files another warning is no news of a deployment: a secret is set, or removed.
         let is_known = |decided: &(Revision, Vec<Diagnostic>)| {
-            decided.1 == good.diagnostics && (!is_commit || decided.0 == revision) && following == self.following
+            errors(&decided.1).eq(errors(&good.diagnostics)) && (!is_commit || decided.0 == revision) && following == self.following
         };
         let files = differences(&self.tree, &good.tree);
         let is_same = files.is_empty() && (self.deployment.is_some() || is_refused);
@@ -96,6 +97,11 @@ impl Sync {
     /// Shows again what was decided before. After a start, requests meet nothing yet.
     async fn confirm(&mut self, deployment: &Deployment, good: GoodTree, is_refused: bool) {
         let is_loaded = self.is_shown();
+        if let Some((_, decided)) = self.decided.as_mut().filter(|(_, decided)| *decided != good.diagnostics) {
+            good.diagnostics.iter().filter(|found| is_loaded && !decided.contains(found)).for_each(|found| tracing::warn!("{found}"));
+            decided.clone_from(&good.diagnostics);
+            self.parts.live.set_status(|status| status.diagnostics.clone_from(&good.diagnostics));
+        }
         if !is_loaded {
             match &self.deployment {
                 Some(live) if !is_refused => {
@@ -163,4 +169,8 @@ impl Sync {
             deployment.took_us / 1000,
         );
     }
+}
+
+fn errors(diagnostics: &[Diagnostic]) -> impl Iterator<Item = &Diagnostic> {
+    diagnostics.iter().filter(|found| found.is_error())
 }

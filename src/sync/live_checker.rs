@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::{
-    check::{Checker, Functions, Report},
+    check::{Checker, Functions, Report, needs::Excuse},
     fallback::{GoodTree, fall_back},
 };
 use crate::{
@@ -39,6 +39,8 @@ pub(super) struct LiveChecker {
     pub functions: Arc<Functions>,
     /// The words of operators about following the source.
     pub following: Following,
+    /// The files that may need what is not there.
+    pub excuse: Excuse,
     pub stack_bytes: usize,
     /// None: it works for the loop, whose checker remembers the tree for the next time.
     pub beside: Option<SideCheck>,
@@ -110,6 +112,7 @@ impl LiveChecker {
 
     fn with_checker<T>(&self, work: impl FnOnce(&mut Checker) -> T) -> T {
         let mut checker = self.checker.lock().unwrap_or_else(PoisonError::into_inner);
+        checker.excuse(self.excuse.clone());
         let Some(beside) = &self.beside else { return work(&mut checker) };
         let mut copy = checker.copy(beside.cancel.clone());
         drop(checker);

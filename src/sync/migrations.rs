@@ -6,9 +6,10 @@ use crate::{
     clock::monotonic,
     deployment::Snapshot,
     function::{
-        Content, Diagnostic, FilePath, Role, Tree,
+        Content, Diagnostic, FilePath, Tree,
         front_matter::{ScriptFile, may_have},
         grants::sql::DatabaseName,
+        role::is_migration,
     },
 };
 
@@ -21,10 +22,6 @@ fn of(tree: &Tree) -> impl Iterator<Item = (&FilePath, &Content)> {
 fn database_of(path: &FilePath, content: &Content) -> Option<DatabaseName> {
     let text = std::str::from_utf8(&content.bytes).ok().filter(|_| may_have(content))?;
     ScriptFile::split(path, text).ok()?.settings(path).ok()??.grants().ok()?.sql
-}
-
-fn is_migration(path: &str) -> bool {
-    Role::of(path) == Some(Role::Migration)
 }
 
 /// Returns the tree of an earlier deployment with the migrations that are live: what they have done is not undone.

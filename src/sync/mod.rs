@@ -30,7 +30,7 @@ use std::{
 };
 
 use background::Background;
-use check::{Checker, Functions};
+use check::{Checker, Functions, needs::Excuse};
 use live_checker::LiveChecker;
 use orders::Order;
 use proposal::SourceState;
@@ -104,7 +104,7 @@ pub struct Sync {
 impl Sync {
     /// Makes a loop that has done nothing.
     pub fn new(parts: SyncParts) -> Self {
-        let checker = Arc::new(Mutex::new(Checker::new(parts.engine.clone())));
+        let checker = Arc::new(Mutex::new(Checker::new(parts.engine.clone()).with_tables(parts.migrations.clone())));
         Self {
             parts,
             checker,
@@ -130,9 +130,19 @@ impl Sync {
             tree: self.tree.clone(),
             functions: self.functions.clone(),
             following: self.following.clone(),
+            excuse: self.excuse(),
             stack_bytes: self.parts.stack_bytes,
             beside: None,
         }
+    }
+
+    /// Returns the files that may need what is not there. Before anything is live again after a start, nothing is refused for that.
+    fn excuse(&self) -> Excuse {
+        if !self.parts.live.table().is_loaded() {
+            return Excuse::All;
+        }
+        let abandoned = self.following.pin.as_ref().map(|pin| pin.files.clone()).unwrap_or_default();
+        Excuse::Known { live: self.tree.clone(), abandoned }
     }
 
     /// Makes live what the source holds now, or what was live before if the source is not there.

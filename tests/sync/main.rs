@@ -6,4 +6,5 @@ mod git;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod migrations;
+mod needs;
 mod rollback;

@@ -44,7 +44,7 @@ async fn secrets(caller: Caller<Deploy>) -> Result<Json<SecretList>, Problem> {
     Ok(Json(SecretList { secrets: secrets.collect(), problem: app.vault.problem() }))
 }
 
-/// Sets secrets, all or none. The values are live at once.
+/// Sets secrets, all or none. The values are live at once, and files that were refused because of them go live.
 #[utoipa::path(
     put, path = "/api/admin/secrets", tag = "secrets", request_body = SecretOrder,
     responses((status = 200, description = "What became of each.", body = SecretChanges))
@@ -57,6 +57,7 @@ async fn set_secrets(caller: Caller<Admin>, request: Request<Body>) -> Result<Js
         order.values.into_iter().map(|(name, SecretText(value))| NewSecret { name, value: Secret::new(value) }).collect();
     let names: Vec<SecretName> = new.iter().map(|new| new.name.clone()).collect();
     let outcomes = grant.app.vault.set(&grant.app.history()?, new, keep, &grant.actor()).await?;
+    grant.app.sync.look_again().await;
     Ok(Json(names.into_iter().zip(outcomes).collect()))
 }
 
@@ -83,6 +84,7 @@ async fn remove_secret(caller: Caller<Admin>, PathParams(name): PathParams<Strin
         return Err(Problem::SecretUsed { name, users });
     }
     app.vault.remove(&app.history()?, vec![name], &grant.actor()).await?;
+    app.sync.look_again().await;
     Ok(StatusCode::NO_CONTENT)
 }
 

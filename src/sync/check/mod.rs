@@ -3,14 +3,21 @@
 //! It remembers what it found for the tree before, so that one changed file among ten thousand costs one compilation.
 
 mod file;
+pub mod needs;
+mod statements;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::Arc,
 };
 
-use self::file::{FileReport, check_file};
+use self::{
+    file::{FileReport, check_file},
+    needs::Excuse,
+    statements::Statements,
+};
 use crate::{
+    capability::sql::Migrations,
     engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, script::SourceFiles},
     function::{Diagnostic, FilePath, Role, SharedFunction, Tree, TreeSettings, Version, route::conflicts::conflicts, tree::differences},
 };
@@ -51,6 +58,10 @@ pub struct Checker {
     refused: BTreeSet<FilePath>,
     /// Keeps what is compiled while it may be asked for again.
     programs: HashMap<Version, Arc<Program>>,
+    /// What is known of statements of SQL.
+    statements: Statements,
+    /// Files that may need what is not there.
+    excuse: Excuse,
 }
 
 impl Checker {
@@ -65,8 +76,21 @@ impl Checker {
             conflicts: Vec::new(),
             refused: BTreeSet::new(),
             programs: HashMap::new(),
+            statements: Statements::default(),
+            excuse: Excuse::default(),
             engine,
         }
+    }
+
+    /// Returns the same with somebody who knows the tables of databases: statements of scripts are compared with them.
+    #[must_use]
+    pub fn with_tables(self, tables: Arc<dyn Migrations>) -> Self {
+        Self { statements: Statements::new(tables), ..self }
+    }
+
+    /// Says from now on which files may need what is not there. Without a word all may.
+    pub fn excuse(&mut self, excuse: Excuse) {
+        self.excuse = excuse;
     }
 
     /// Returns a checker that has seen the same, and stops when this flag is set. What it reports then is nothing.
@@ -81,6 +105,8 @@ impl Checker {
             conflicts: self.conflicts.clone(),
             refused: self.refused.clone(),
             programs: self.programs.clone(),
+            statements: self.statements.clone(),
+            excuse: self.excuse.clone(),
         }
     }
 
@@ -140,11 +166,21 @@ impl Checker {
             self.conflicts = conflicts(self.functions.iter().map(|(path, function)| (path, &function.route)));
         }
         self.tree = tree.clone();
+        self.statements.compare(tree, self.functions.values().filter_map(|function| self.programs.get(&function.version)));
         self.report()
     }
 
+    /// Returns what the tree needs and does not have.
+    fn lacking(&self) -> Vec<Diagnostic> {
+        let mut lacking = needs::missing(self.engine.offered(), &self.settings, &self.tree, &self.excuse);
+        let programs = self.functions.values().filter_map(|function| self.programs.get(&function.version));
+        lacking.extend(programs.flat_map(|program| self.statements.wrong(program, &self.tree, &self.excuse)));
+        lacking
+    }
+
     fn report(&self) -> Report {
-        let found: BTreeSet<&Diagnostic> = self.found.values().flatten().chain(&self.conflicts).collect();
+        let lacking = self.lacking();
+        let found: BTreeSet<&Diagnostic> = self.found.values().flatten().chain(&self.conflicts).chain(&lacking).collect();
         let mut diagnostics: Vec<Diagnostic> = found.into_iter().cloned().collect();
         // What an importer and the file itself both tell is told once, with the hint, which sorts last.
         diagnostics.reverse();

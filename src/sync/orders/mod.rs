@@ -109,6 +109,12 @@ impl SyncHandle {
         let _ = self.orders.try_send(Order::Look(None));
     }
 
+    /// Has what is known of the source looked at again soon: what it needs may be there now, or gone.
+    pub async fn look_again(&self) {
+        // A loop that has ended looks at its next start.
+        let _ = self.orders.send(Order::Look(None)).await;
+    }
+
     /// Returns when the source is looked at without being told, in microseconds since 1970, if it is.
     pub fn next_look_us(&self) -> Option<i64> {
         self.source.next_look_us()

@@ -146,7 +146,8 @@ async fn a_server_that_is_away_is_no_mistake() {
 async fn a_statement_is_compared_with_the_tables_that_migrations_make() {
     let app = App::new(Fresh::sqlite());
     let name = super::app_name();
-    let fits = |text: &str| app.databases.fits(&tree(&[FIRST]), &name, text);
+    let fits_after = |migrations: &[_], text: &str| app.databases.fit(&tree(migrations), &[(&name, text)]).remove(0);
+    let fits = |text: &str| fits_after(&[FIRST], text);
     fits("SELECT title FROM notes WHERE id = $1").unwrap();
     fits("INSERT INTO notes (id) VALUES (?)").unwrap();
     let error = fits("SELECT id,\n  titel FROM notes").unwrap_err();
@@ -154,7 +155,10 @@ async fn a_statement_is_compared_with_the_tables_that_migrations_make() {
     assert_eq!(fits("SELECT * FROM nots").unwrap_err().code.as_deref(), Some("42P01"));
     assert_eq!(fits("ATTACH 'x' AS y").unwrap_err().kind, SqlErrorKind::Denied);
     assert_eq!(fits("SELECT 1; SELECT 2").unwrap_err().code.as_deref(), Some("42601"));
-    app.databases.fits(&tree(&[FIRST, SECOND]), &name, "SELECT body FROM notes").unwrap();
+    fits_after(&[FIRST, SECOND], "SELECT body FROM notes").unwrap();
+    // Without migrations nobody knows the tables, and everybody the grammar.
+    fits_after(&[], "SELECT * FROM nots").unwrap();
+    assert_eq!(fits_after(&[], "SELEC * FROM nots").unwrap_err().code.as_deref(), Some("42601"));
     // No file is made for it.
     assert!(!app.fresh.folder.path().join("sql").exists());
 }
