@@ -205,7 +205,7 @@ fn every_mistake_is_found_before_the_run() {
         vec![("f.rhai", "import \"m\" as m; m::two(1)"), ("_lib/m.rhai", "fn two() { 2 }")],
         vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "import \"n\" as n;"), ("_lib/n.rhai", "import \"m\" as m;")],
         vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "let x = 1;\nthrow \"broken\"")],
-        vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "loop {}")],
+        vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "+++\n[limits]\noperations = 10_000\n+++\nloop {}")],
         vec![("f.rhai", "import \"m\" as m;"), ("_lib/m.rhai", "let x = ctx.script_name;")],
         vec![("f.rhai", "let a = 1;\nlet a = 2;\nb::c()")],
         vec![("f.rhai", "+++\nfoo = 1\n+++\n1")],

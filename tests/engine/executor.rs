@@ -41,7 +41,10 @@ fn tables_that_are_loaded_side_by_side_share_functions_and_free_their_own() {
         let mut live_checker = Checker::new(engine.clone());
         let live = functions(&mut live_checker, &[("a.rhai", "1"), ("b.rhai", "2"), ("c.rhai", "3")]);
         executor.load(&live).await.unwrap();
-        assert_eq!(answer(&executor, &live[0]).await.unwrap(), "1");
+        // A busy machine may let a first run look slow.
+        for _ in 0..100 {
+            assert_eq!(answer(&executor, &live[0]).await.unwrap(), "1");
+        }
         let mut gone: Vec<Weak<Function>> = Vec::new();
         for number in 0..200 {
             let script = format!("\"old {number}\"");
