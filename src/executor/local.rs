@@ -11,16 +11,13 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use tokio::{
     runtime::Handle,
-    sync::{
-        Semaphore,
-        oneshot::{self, error::RecvError},
-    },
+    sync::{Semaphore, oneshot},
 };
 
 use super::{
     ExecuteError, Executor, Usage,
     loaded::{LoadedProgram, Permit},
-    pool::{self, Full, Pool, PoolWait},
+    pool::{Full, Pool, PoolWait},
 };
 use crate::{
     engine::{CancelFlag, Control, Engine, ShortRun, Wait, budget},
@@ -113,28 +110,19 @@ impl LocalExecutor {
         let place = permit.waits().then(|| self.waiting.clone().try_acquire_owned()).transpose();
         let place = place.map_err(|_| ExecuteError::NodeWaits { limit: self.max_waiting })?;
         let can_wait = place.is_some();
-        let waiter = can_wait.then(|| -> Arc<dyn Wait> { Arc::new(PoolWait { pool: self.pool.clone(), runtime: Handle::current() }) });
+        let runtime = Handle::current();
+        let waiter = can_wait.then(|| -> Arc<dyn Wait> { Arc::new(PoolWait { pool: self.pool.clone(), runtime: runtime.clone() }) });
         let job = move || {
             let result = permit.run(&engine, invocation, Control { cancel: Some(cancel), waiter });
             drop((permit, place));
             let _ = sender.send(Delivery { result: Some(result), abandoned });
         };
         // Those that can wait have their places: a run that has begun is never refused a place later, and so no other is kept behind it.
-        let added = if can_wait { self.pool.run_uncounted(Box::new(job)) } else { self.pool.run(Box::new(job)) };
+        let added = if can_wait { self.pool.run_uncounted(&runtime, Box::new(job)) } else { self.pool.run(&runtime, Box::new(job)) };
         added.map_err(|Full| ExecuteError::NodeBusy { limit: self.max_running })?;
-        let mut receiver = receiver;
-        while self.pool.unstick() {
-            if let Ok(result) = tokio::time::timeout(pool::STUCK, &mut receiver).await {
-                return delivered(result);
-            }
-        }
-        delivered(receiver.await)
+        // Without a delivery the thread of the run has given it up.
+        receiver.await.map_or(Err(ExecuteError::NotLoaded), Delivery::receive)
     }
-}
-
-/// Without a delivery the thread of the run has given it up.
-fn delivered(delivery: Result<Delivery, RecvError>) -> Result<Finished, ExecuteError> {
-    delivery.map_or(Err(ExecuteError::NotLoaded), Delivery::receive)
 }
 
 #[async_trait]
