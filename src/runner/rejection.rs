@@ -23,6 +23,8 @@ pub enum RejectionReason {
     FunctionBusy,
     /// As many runs as the node may have are under way.
     NodeBusy,
+    /// As many runs that can wait for something outside as the node may have are under way.
+    NodeWaits,
     /// Its runs have left too much memory behind.
     Leaks,
     /// The executor does not have it.
@@ -43,9 +45,10 @@ pub enum RejectionReason {
 
 impl RejectionReason {
     /// Every reason.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::FunctionBusy,
         Self::NodeBusy,
+        Self::NodeWaits,
         Self::Leaks,
         Self::NotLoaded,
         Self::MalformedBody,
@@ -61,6 +64,7 @@ impl RejectionReason {
         match self {
             Self::FunctionBusy => "function_busy",
             Self::NodeBusy => "node_busy",
+            Self::NodeWaits => "node_waits",
             Self::Leaks => "leaks",
             Self::NotLoaded => "not_loaded",
             Self::MalformedBody => "malformed_body",
@@ -77,7 +81,8 @@ impl From<&ExecuteError> for RejectionReason {
     fn from(error: &ExecuteError) -> Self {
         match error {
             ExecuteError::FunctionBusy { .. } => Self::FunctionBusy,
-            ExecuteError::NodeBusy { .. } | ExecuteError::NodeWaits { .. } => Self::NodeBusy,
+            ExecuteError::NodeBusy { .. } => Self::NodeBusy,
+            ExecuteError::NodeWaits { .. } => Self::NodeWaits,
             ExecuteError::Leaks { .. } => Self::Leaks,
             ExecuteError::NotLoaded => Self::NotLoaded,
             ExecuteError::MalformedBody(_) => Self::MalformedBody,
