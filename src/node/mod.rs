@@ -88,7 +88,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     // Before the data folder is made, so that a start on a port that is taken leaves nothing behind.
     let listeners = listen(&config).await?;
     let data = DataFolder::open(&config.data)?;
-    let max_connections = files::open_files(config.server.max_connections, listeners.count());
+    let max_connections = files::open_files(config.server.max_connections, listeners.count(), config.outbound.max_requests);
     let control_address = listeners.control_address()?;
     let base = Base::new(&config, data.number())?;
     let mut tasks = Tasks::default();
