@@ -182,6 +182,10 @@ const REQUEST: &[&str] = &["method", "url", "headers", "query", "json", "form", 
 /// The least that an answer may be large, however little memory is left: enough for an error page.
 const SMALLEST_ANSWER: usize = 64 << 10;
 
+/// A request that may take as long as its run ends with it, and not by itself a moment before or after: its caller gets the same answer
+/// each time.
+const AFTER_THE_RUN: Duration = Duration::from_secs(1);
+
 fn wrong(why: RequestError) -> HostError {
     why.to_string().into()
 }
@@ -190,7 +194,7 @@ fn order(call: &mut Call<'_>, method: &str, url: &str, body: Option<&Value>, opt
     let secrets = call.secrets();
     let (revealed, shown) = (Reveal::with(secrets.as_deref()), Reveal::shown());
     let left = meter::time_left();
-    let timeout = options.span("timeout")?.map_or(left, |asked| asked.min(left)).max(Duration::from_millis(1));
+    let timeout = options.span("timeout")?.filter(|asked| *asked < left).unwrap_or(left + AFTER_THE_RUN);
     // An answer is held twice for a moment: as it came, and as the run's.
     let room = (meter::memory_left() / 2).max(SMALLEST_ANSWER);
     let mut request = OutboundRequest::new(method, url, timeout, room).map_err(wrong)?;
