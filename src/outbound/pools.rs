@@ -14,8 +14,9 @@ use crate::function::grants::http::Naming;
 
 /// A connection that nobody uses is closed after this time. Many servers close it after 60 s, and a request that meets that is lost.
 const IDLE: Duration = Duration::from_secs(30);
-/// Connections to one host that are kept while nobody uses them.
-const MAX_IDLE: usize = 32;
+/// Connections to one host that are kept while nobody uses them: as many as one function has requests under way by default. With fewer, a
+/// service that answers at once would be connected to again and again.
+const MAX_IDLE: usize = 64;
 /// Bytes that a server may send ahead of us with HTTP/2, for one answer and for a connection; they are not counted for a run.
 const STREAM_WINDOW: u32 = 256 << 10;
 const CONNECTION_WINDOW: u32 = 1 << 20;
