@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpSocket;
 
 use crate::kit::{
     client::Client,
+    machine,
     node::{Node, PATIENCE, node, wait_until},
 };
 
@@ -41,9 +41,7 @@ struct Attack {
 impl Attack {
     /// Opens so many connections, each of which begins with the same bytes.
     fn begin(node: &Node, count: usize, opening: &[u8]) -> Self {
-        // Every connection is a file of this process, too.
-        let files = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).unwrap();
+        machine::open_many_files();
         let mut attack = Self { node: node.address(), opening: opening.into(), streams: Vec::new() };
         attack.streams.resize_with(count, || None);
         attack.replace_lost();

@@ -8,6 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tempfile::TempDir;
 
 /// Something that a test needs.
@@ -39,6 +40,19 @@ pub(crate) use needs;
 pub fn not_here(why: &str) {
     let thread = std::thread::current();
     let _ = writeln!(io::stderr(), "not here: {}: {why}", thread.name().unwrap_or("a test"));
+}
+
+/// Lets this process open as many files as it may. Every connection of a test is one.
+pub fn open_many_files() {
+    let files = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: files.maximum, ..files }).unwrap();
+}
+
+/// Returns one of the cores that this process may use.
+pub fn one_core() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let cores = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    cores.trim().split(['-', ',']).next().unwrap().parse().unwrap()
 }
 
 /// Returns whether the machine has it, or why not.

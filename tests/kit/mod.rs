@@ -12,6 +12,7 @@ pub mod node;
 pub mod postgres;
 pub mod proxy;
 pub mod script;
+pub mod slow;
 pub mod store;
 pub mod story;
 pub mod upstream;

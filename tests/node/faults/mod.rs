@@ -16,4 +16,5 @@ mod postgres;
 mod shutdown;
 mod spool;
 mod transactions;
+mod waiting;
 mod watches;
