@@ -7,8 +7,6 @@ mod support;
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::TcpStream,
     path::Path,
     process::{Command, Stdio},
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,7 +14,11 @@ use std::{
 };
 
 use axum::{Router, http::StatusCode, routing};
-use support::{Server, median, now};
+use support::{
+    Server,
+    latency::{self, percentile},
+    median, now,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The noisy neighbours.
@@ -31,9 +33,6 @@ const QUIET: &str = "#{ message: `hello ${ctx.request.query.name ?? \"Ada\"}` }"
 /// Requests a second to the noisy one, on how many connections: more than a function's concurrency, so that it is really offered.
 const RATE: u32 = 10_000;
 const CONNECTIONS: u32 = 256;
-/// Requests a second to the quiet one, on each of its connections; few, so that an answer of some milliseconds does not delay the next request.
-const QUIET_RATE: u32 = 25;
-const QUIET_CONNECTIONS: u32 = 24;
 const ROUNDS: usize = 3;
 const SPAN: Duration = Duration::from_secs(3);
 /// Says to this program that it is to be bare axum, and where to write its address.
@@ -107,10 +106,7 @@ fn measure(address: &str, noisy: Option<&str>) -> Round {
         }
         let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let (sent_before, answered_before, good_before) = (counted(&sent), counted(&answered), counted(&good));
-        let mut times: Vec<f64> = std::thread::scope(|scope| {
-            let askers: Vec<_> = (0..QUIET_CONNECTIONS).map(|at| scope.spawn(move || ask(address, at))).collect();
-            askers.into_iter().flat_map(|asker| asker.join().unwrap()).collect()
-        });
+        let mut times = latency::ask(address, "/quiet?name=Ada", SPAN);
         let seconds = SPAN.as_secs_f64();
         let all = counted(&answered) - answered_before;
         let round = Round {
@@ -123,37 +119,6 @@ fn measure(address: &str, noisy: Option<&str>) -> Round {
         stop.store(true, Ordering::Relaxed);
         round
     })
-}
-
-fn percentile(times: &mut [f64], part: f64) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[((times.len() - 1) as f64 * part).round() as usize]
-}
-
-/// Asks the quiet function at a fixed rate, and returns how long each answer took in milliseconds. An answer that is late for the next
-/// request makes that one late, too: it counts from when it was due.
-fn ask(address: &str, at: u32) -> Vec<f64> {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_nodelay(true).unwrap();
-    let period = Duration::from_secs(1) / QUIET_RATE;
-    let began = now() + period * at / QUIET_CONNECTIONS;
-    let mut times = Vec::new();
-    let mut answer = [0; 4_096];
-    for number in 0..(SPAN.as_secs_f64() * f64::from(QUIET_RATE)) as u32 {
-        let due = began + period * number;
-        let from = match due.checked_duration_since(now()) {
-            Some(early) => {
-                std::thread::sleep(early);
-                now()
-            }
-            None => due,
-        };
-        stream.write_all(b"GET /quiet?name=Ada HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
-        let read = stream.read(&mut answer).unwrap();
-        assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..read]));
-        times.push(from.elapsed().as_secs_f64() * 1e3);
-    }
-    times
 }
 
 /// Sends requests to the noisy function at a fixed rate, until told to stop. What cannot be sent in time because every connection waits for

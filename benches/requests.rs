@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use support::{Load, Server, get, median, wrk};
 
-/// F1 to F3 and `slow`; benches/peers serves them, too.
+/// F1 to F3 and `slow`; benches/peers serves them, too, and F5.
 const FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/functions");
 /// Makes `wrk` send F2's body.
 const POST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/support/post.lua");
@@ -153,6 +153,26 @@ struct Items {
     items: Vec<Item>,
 }
 
+/// What F5 asks another service for.
+const USER: &str = include_str!("support/user.json");
+
+#[derive(Deserialize)]
+struct User {
+    name: String,
+    address: Address,
+}
+
+#[derive(Deserialize)]
+struct Address {
+    city: String,
+}
+
+fn client() -> reqwest::Client {
+    // It asks by http only, and is not built without somebody who could do TLS.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 fn fib(n: u64) -> u64 {
     if n < 2 { n } else { fib(n - 1) + fib(n - 2) }
 }
@@ -166,10 +186,19 @@ fn bare_axum(address: &str, file: &Path) {
         Json(json!({ "sum": sum, "count": items.len(), "first": items[0].name }))
     };
     let compute = async || Json(json!({ "fib": fib(std::hint::black_box(22)) }));
+    let user = async || ([("content-type", "application/json")], USER);
+    let (client, url) = (client(), format!("{}/user", std::env::var("UPSTREAM").unwrap_or_default()));
+    let profile = async move || {
+        let answer = client.get(url).send().await.unwrap().bytes().await.unwrap();
+        let user: User = serde_json::from_slice(&answer).unwrap();
+        Json(json!({ "name": user.name, "city": user.address.city }))
+    };
     let router = Router::new()
         .route("/hello", routing::get(hello))
         .route("/transform", routing::post(transform))
-        .route("/compute", routing::get(compute));
+        .route("/compute", routing::get(compute))
+        .route("/user", routing::get(user))
+        .route("/profile", routing::get(profile));
     let labelled = router.clone().layer(middleware::map_response(async |response: Response| (LABELS, response)));
     let router = router.nest(LABELLED, labelled);
     tokio::runtime::Runtime::new().unwrap().block_on(async {

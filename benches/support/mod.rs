@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each benchmark uses its own part of this file")]
 
+pub mod latency;
+
 use std::{
     collections::BTreeMap,
     ffi::OsString,
@@ -71,6 +73,11 @@ impl Server {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// Returns how many threads it has.
+    pub fn threads(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap().count()
     }
 
     /// Returns the number of files and sockets that it has open.

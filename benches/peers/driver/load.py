@@ -1,4 +1,4 @@
-"""F1, F2 and F3: what they must answer, and how fast they do."""
+"""F1, F2, F3 and F5: what they must answer, and how fast they do."""
 
 import json
 import os
@@ -9,17 +9,19 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Optional
 
+from peers import upstream
 from results import say, tolerating
 from server import ROOT, TICK_US, Server, cpu_us, memory_mib
 
 SUPPORT = ROOT / "benches/support"
 BODY = (SUPPORT / "body.json").read_bytes()
 ITEMS = json.loads(BODY)["items"]
-PATHS = {"F1": "/hello?name=Ada", "F2": "/transform", "F3": "/compute"}
+PATHS = {"F1": "/hello?name=Ada", "F2": "/transform", "F3": "/compute", "F5": "/profile"}
 ANSWERS = {
     "F1": {"message": "hello Ada"},
     "F2": {"sum": sum(item["value"] for item in ITEMS), "count": len(ITEMS), "first": ITEMS[0]["name"]},
     "F3": {"fib": 17711},
+    "F5": {"name": "Ada Lovelace", "city": "London"},
 }
 
 
@@ -38,11 +40,11 @@ class Load:
 
 
 def check(peers):
-    """Asks every peer for F1 to F3; returns what was wrong."""
+    """Asks every peer for its functions; returns what was wrong."""
     wrong = []
     for peer in peers:
         try:
-            with Server(peer) as server:
+            with upstream(), Server(peer) as server:
                 for function in peer.functions:
                     status, body = server.ask(PATHS[function], BODY if function == "F2" else None)
                     if status != 200 or json.loads(body) != ANSWERS[function]:
@@ -59,16 +61,22 @@ def load(peers, settings):
     for number in range(settings.rounds):
         for peer in random.sample(peers, len(peers)):
             say(f"load, round {number + 1} of {settings.rounds}: {peer.name}")
-            with tolerating(peer), Server(peer, settings.watch) as server:
-                for function in peer.functions:
+            with tolerating(peer), upstream(), Server(peer, settings.watch) as server:
+                for function in measured(peer, settings):
                     wrk(server, function, 64, 1)
                     settle(server)
                     loads[peer.name].setdefault(function, []).append(asdict(wrk(server, function, 64, settings.seconds)))
                     settle(server)
-                # Last, because the server is warm then.
-                alone = wrk(server, "F1", 1, 1)
-                loads[peer.name].setdefault("F1, 1 connection", []).append(asdict(alone))
+                if "F1" in measured(peer, settings):
+                    # Last, because the server is warm then.
+                    alone = wrk(server, "F1", 1, 1)
+                    loads[peer.name].setdefault("F1, 1 connection", []).append(asdict(alone))
     return loads
+
+
+def measured(peer, settings):
+    """Returns the functions of a peer that are wanted."""
+    return [function for function in peer.functions if not settings.functions or function in settings.functions]
 
 
 def settle(server):

@@ -1,7 +1,7 @@
 """Measures PiCloud beside other runners of functions: benches/peers/bench MEASURE... ; README.md says how to read what comes out.
 
-check    every peer answers F1, F2 and F3 the same
-load     F1, F2, F3 with 64 connections, F1 with one: req/s, latency, CPU, memory
+check    every peer answers F1, F2, F3 and F5 the same
+load     F1, F2, F3, F5 with 64 connections, F1 with one: req/s, latency, CPU, memory
 start    start of the process to its first 200
 idle     memory and CPU without a request
 save     saved file to its first answer, and requests that fail meanwhile
@@ -38,6 +38,7 @@ def arguments(words):
     parser.add_argument("--quick", action="store_true", help="shortest rounds: shows that everything works, figures mean nothing")
     parser.add_argument("--rounds", type=int, default=3, help="of load (3)")
     parser.add_argument("--seconds", type=int, default=3, help="of load for each function in a round (3)")
+    parser.add_argument("-f", "--functions", type=lambda text: text.split(","), help="load only these, with commas between them")
     parser.add_argument("--watch", action="store_true", help="load with the peers' watch modes on, as `save` has them")
     parser.add_argument("--starts", type=int, default=7, help="of each peer (7)")
     parser.add_argument("--idle", type=int, default=20, help="seconds (20)")

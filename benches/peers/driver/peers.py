@@ -4,11 +4,12 @@ import json
 import re
 import shutil
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, Optional
 
-from server import FOLDER, ROOT
+from server import FOLDER, ROOT, Place, Server
 
 HERE = ROOT / "benches/peers"
 APPS, CONF = HERE / "apps", HERE / "conf"
@@ -80,7 +81,7 @@ class Peer:
     # For a peer that finds functions in a folder by itself: the text of one function, made from that of `hello` and the new name.
     copy: Optional[Callable] = None
     # What it is measured on under load.
-    functions: tuple = ("F1", "F2", "F3")
+    functions: tuple = ("F1", "F2", "F3", "F5")
 
     def installed(self):
         return all(Path(need).exists() for need in self.needs)
@@ -139,8 +140,22 @@ def axum(place):
     return Plan([bare_axum(place, place.port)])
 
 
+@contextmanager
+def upstream():
+    """Runs the service that F5 asks, for all peers that are started meanwhile."""
+    service = Peer("upstream", lambda place: Plan([bare_axum(place, place.port)]), [], locked("axum"))
+    before = Place.upstream
+    with Server(service) as server:
+        Place.upstream = server.url("")
+        try:
+            yield
+        finally:
+            Place.upstream = before
+
+
 def picloud_plan(place, record, port=None):
     place.copy(ROOT / "benches/functions")
+    place.fill(APPS / "picloud/profile.rhai", into=place.functions)
     config = place.fill(CONF / "picloud.toml", RECORD=record)
     command = [BUILT.picloud, "serve", "--config", config, "--listen", f"127.0.0.1:{port or place.port}"]
     return Plan([command], hello=place.functions / "hello.rhai")
@@ -174,15 +189,17 @@ def lua_plan(place, cache):
     return Plan([nginx(place, "lua.conf", modules, CODE_CACHE=cache)], hello=place.functions / "hello.lua")
 
 
+# What asks no other service without a further package.
+ALONE = ("F1", "F2", "F3")
 LUA_VERSION = packaged("nginx", "libnginx-mod-http-lua", "lua-cjson")
 
 
-@peer("nginx-lua", needs=[NGINX, LUA], version=LUA_VERSION, copy=same)
+@peer("nginx-lua", needs=[NGINX, LUA], version=LUA_VERSION, copy=same, functions=ALONE)
 def lua(place):
     return lua_plan(place, "on")
 
 
-@peer("nginx-lua-uncached", needs=[NGINX, LUA], version=LUA_VERSION, reloads="always", copy=same)
+@peer("nginx-lua-uncached", needs=[NGINX, LUA], version=LUA_VERSION, reloads="always", copy=same, functions=ALONE)
 def lua_uncached(place):
     return lua_plan(place, "off")
 
@@ -202,15 +219,20 @@ def php(place):
     return Plan([fpm, nginx(place, "php.conf")], hello=place.functions / "hello.php")
 
 
-def node_plan(place, app):
+def node_plan(place, app, **environment):
     place.copy(APPS / app)
     server = place.functions / "server.mjs"
-    return Plan([[NODE, *(["--watch"] if place.watch else []), server]], hello=server)
+    return Plan([[NODE, *(["--watch"] if place.watch else []), server]], environment, hello=server)
 
 
 @peer("node", needs=[NODE], version=says(NODE, "--version"), reloads="watch")
 def node(place):
     return node_plan(place, "node")
+
+
+@peer("node-http", needs=[NODE], version=says(NODE, "--version"), functions=("F5",))
+def node_http(place):
+    return node_plan(place, "node", CLIENT="http")
 
 
 @peer("fastify", needs=[NODE, FASTIFY], version=lambda: json.loads(FASTIFY.read_text())["version"], reloads="watch")
@@ -234,7 +256,7 @@ def bun(place):
     return Plan([[BUN, *(["--hot"] if place.watch else []), "run", server]], hello=server)
 
 
-@peer("workerd", needs=[WORKERD], version=says(WORKERD, "--version"), reloads="watch")
+@peer("workerd", needs=[WORKERD], version=says(WORKERD, "--version"), reloads="watch", functions=ALONE)
 def workerd(place):
     place.copy(APPS / "workerd")
     config = place.fill(CONF / "workerd.capnp", into=place.functions)
@@ -247,6 +269,7 @@ def workerd(place):
     version=says(POCKETBASE, "--version"),
     reloads="always",
     copy=lambda hello, name: hello.replace("/hello", f"/{name}"),
+    functions=ALONE,
 )
 def pocketbase(place):
     place.copy(APPS / "pocketbase")
@@ -262,7 +285,7 @@ def fastapi_version():
     return subprocess.run([PYTHON, "-c", program], stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-@peer("fastapi", needs=[UVICORN], version=fastapi_version, reloads="watch")
+@peer("fastapi", needs=[UVICORN], version=fastapi_version, reloads="watch", functions=ALONE)
 def fastapi(place):
     place.copy(APPS / "fastapi")
     quiet = ["--no-access-log", "--log-level", "error"]

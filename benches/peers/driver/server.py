@@ -20,6 +20,9 @@ TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 class Place:
     """What a peer gets for itself: a folder, a copy of its functions, ports."""
 
+    # The service that F5 asks. Without `peers.upstream` nobody is there.
+    upstream = "http://127.0.0.1:9"
+
     def __init__(self, name, watch=False, folder=None):
         RUNS.mkdir(parents=True, exist_ok=True)
         self.run = Path(folder or tempfile.mkdtemp(prefix=f"{name}-", dir=RUNS))
@@ -35,7 +38,7 @@ class Place:
 
     def fill(self, template, into=None, **values):
         """Writes a configuration with its `@NAMES@` filled in."""
-        values = {"RUN": self.run, "FUNCTIONS": self.functions, "PORT": self.port, "BEHIND": self.behind, **values}
+        values = {"UPSTREAM": self.upstream, "RUN": self.run, "FUNCTIONS": self.functions, "PORT": self.port, "BEHIND": self.behind, **values}
         text = template.read_text()
         for name, value in values.items():
             text = text.replace(f"@{name}@", str(value))
@@ -66,7 +69,8 @@ class Server:
     def _start(self):
         log = open(self.place.run / "output.log", "ab")
         began = time.perf_counter()
-        environment = {**os.environ, "PORT": str(self.place.port), "NO_COLOR": "1", "HOME": str(self.place.run), **self.plan.environment}
+        own = {"PORT": str(self.place.port), "UPSTREAM": self.place.upstream, "NO_COLOR": "1", "HOME": str(self.place.run)}
+        environment = {**os.environ, **own, **self.plan.environment}
         for command in self.plan.commands:
             self.processes.append(
                 subprocess.Popen(

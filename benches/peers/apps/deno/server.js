@@ -13,6 +13,10 @@ async function handle(request) {
       for (const item of items) sum += item.value;
       return Response.json({ sum, count: items.length, first: items[0].name });
     }
+    case "/profile": {
+      const user = await (await fetch(Deno.env.get("UPSTREAM") + "/user")).json();
+      return Response.json({ name: user.name, city: user.address.city });
+    }
     default:
       return new Response("", { status: 404 });
   }

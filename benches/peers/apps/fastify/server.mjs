@@ -11,4 +11,8 @@ app.post("/transform", async request => {
   for (const item of items) sum += item.value;
   return { sum, count: items.length, first: items[0].name };
 });
+app.get("/profile", async () => {
+  const user = await (await fetch(process.env.UPSTREAM + "/user")).json();
+  return { name: user.name, city: user.address.city };
+});
 app.listen({ port: +process.env.PORT, host: "127.0.0.1" });
