@@ -83,6 +83,22 @@ fn a_failure_names_its_place_and_the_calls_that_led_there() {
 }
 
 #[test]
+fn a_host_function_that_fails_is_found_in_its_line() {
+    for (script, line, column, message) in [
+        ("let a = 1;\njson::parse(\"{\")", 2, 7, "`json::parse`: the text is no JSON"),
+        ("fn f(x) {\n  re::find(x, x)\n}\nf(\"(\")", 2, 7, "`re::find`: "),
+        ("let t = time::parse(\"2026-01-01\");\nlet u = t.in_zone(\"Mars\");\nu", 2, 11, "`Time.in_zone`: "),
+        ("throw #{ kind: \"dns\", message: \"no address\", hint: \"ask\" }", 1, 1, "dns: no address; ask"),
+        ("throw #{ kind: \"dns\", message: \"no address\", order: 7 }", 1, 1, "{\"kind\":\"dns\""),
+    ] {
+        let failure = run(script).execution.failure.unwrap();
+        let at = failure.position.unwrap_or_else(|| panic!("no place: {script}"));
+        assert_eq!((at.line, at.column), (line, column), "{script}");
+        assert!(failure.message.starts_with(message), "{script}: {}", failure.message);
+    }
+}
+
+#[test]
 fn a_failure_in_a_module_names_the_module() {
     let files = [("f.rhai", "import \"m\" as m;\nm::half(\"x\")"), ("_lib/m.rhai", "fn half(x) {\n  throw \"not a number\"\n}")];
     let failure = run_tree(&files, invocation("/", &[], "")).execution.failure.unwrap();

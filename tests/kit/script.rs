@@ -8,7 +8,8 @@ use picloud::{
     engine::{Control, Engine, program, script::SourceFiles},
     execution::{Execution, ExecutionId, Finished, HttpRequest, Invocation, Trigger},
     function::{
-        Content, Diagnostic, Function, FunctionName, LimitPolicy, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings, route::Methods,
+        Content, Diagnostic, Function, FunctionName, LimitPolicy, Limits, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
+        route::Methods,
     },
     sync::check::Checker,
 };
@@ -95,7 +96,9 @@ pub fn failure(script: &str) -> Execution {
 
 /// What check finds in a tree whose function is `f.rhai`.
 pub fn findings(files: &[(&str, &str)]) -> Vec<String> {
-    let engine = Engine::new(LimitPolicy::default());
+    // A module that runs for ever passes this long before the time that a check has, on any machine.
+    let limits = Limits { operations: 1_000_000, ..Limits::DEFAULT };
+    let engine = Engine::new(LimitPolicy { default: limits, ..LimitPolicy::default() });
     let tree = tree(files);
     match function(&engine, &tree).and_then(|function| engine.program(&function).map(drop)) {
         Ok(()) => Vec::new(),

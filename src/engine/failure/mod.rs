@@ -3,9 +3,9 @@
 mod cause;
 mod subject;
 
-use rhai::EvalAltResult;
+use rhai::{Dynamic, EvalAltResult, ImmutableString};
 
-use super::{class::MAX_VARIABLES, meter::limits::Stop, place::position, script::Script, value::text, words};
+use super::{class::MAX_VARIABLES, host::WRONG_KIND, meter::limits::Stop, place::position, script::Script, value::text, words};
 use crate::{
     execution::{Failure, Outcome},
     function::{FilePath, Limits},
@@ -58,7 +58,7 @@ fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) 
     use EvalAltResult as E;
     match error {
         E::ErrorRuntime(value, _) if value.is_unit() => (Outcome::Failed, "it threw without a value".into()),
-        E::ErrorRuntime(value, _) => (Outcome::Failed, text::to_line(value, SHOWN_VALUE)),
+        E::ErrorRuntime(value, _) => (Outcome::Failed, of_host(value).unwrap_or_else(|| text::to_line(value, SHOWN_VALUE))),
         E::ErrorStackOverflow(_) => (Outcome::SizeExceeded, "calls inside calls passed the limit `call_depth`".into()),
         E::ErrorDataTooLarge(what, _) => (Outcome::SizeExceeded, format!("{} passed its limit", what.to_lowercase())),
         E::ErrorTooManyVariables(_) => (Outcome::SizeExceeded, format!("more than {MAX_VARIABLES} variables at once")),
@@ -77,6 +77,22 @@ fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) 
             (Outcome::Failed, text::cut(&without_closure_names(&said), SHOWN_VALUE).to_owned())
         }
     }
+}
+
+/// Keys of maps that host functions throw, beside `kind` and `message`.
+const OF_HOST: [&str; 5] = ["hint", "code", "constraint", "line", "column"];
+
+/// Writes a map that a host function threw as a sentence: `dns: …`.
+fn of_host(value: &Dynamic) -> Option<String> {
+    let map = value.read_lock::<rhai::Map>()?;
+    let text = |key: &str| map.get(key)?.read_lock::<ImmutableString>().map(|text| text.to_string());
+    let (kind, message) = (text("kind")?, text("message")?);
+    if map.keys().any(|key| !["kind", "message"].contains(&key.as_str()) && !OF_HOST.contains(&key.as_str())) {
+        return None;
+    }
+    let kind = if kind == WRONG_KIND { String::new() } else { format!("{kind}: ") };
+    let hint = text("hint").map_or(String::new(), |hint| format!("; {hint}"));
+    Some(format!("{kind}{message}{hint}"))
 }
 
 /// Says why a closure was not found that is called so: `anon$… (i64, string)`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rhai::NativeCallContext;
 
 use super::{
-    HostError, HostFunction, HostResult, Options,
+    HostError, HostFunction, HostResult, Kind, Options,
     convert::{from_rhai, to_rhai},
 };
 use crate::{
@@ -38,6 +38,11 @@ impl<'a> Call<'a> {
     /// Makes a call; nothing is done yet.
     pub fn new(function: &'static HostFunction, of: &'static str, arguments: &'a mut [Value], standing: Standing<'a>) -> Self {
         Self { function, of, arguments, standing }
+    }
+
+    /// Returns whether it reaches something outside of the run. Errors of such calls are maps.
+    pub fn is_to_outside(&self) -> bool {
+        self.function.kind == Kind::Waits && (self.function.needs.is_some() || self.is_method())
     }
 
     /// Returns how a script writes the function.

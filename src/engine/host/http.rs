@@ -109,6 +109,10 @@ impl HostObject for Response {
     fn shown(&self) -> String {
         format!("[response {} of {} bytes]", self.0.status, self.0.body.len())
     }
+
+    fn without_json(&self) -> &'static str {
+        "; give on what is in it: its `json`, `text` or `blob`"
+    }
 }
 
 fn of(object: &dyn HostObject) -> Result<&OutboundResponse, HostError> {

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 
 use super::{
-    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Parameter, Requirement, Type,
+    Answer, Ask, Call, HostError, HostFunction, HostModule, HostResult, Parameter, Requirement, Type, WRONG_KIND,
     json::{from_json, to_json},
 };
 use crate::{
-    capability::kv::{
-        Add, EntryPage, Json, Key, KeyValue, KeyedEntry, KvError, MAX_PAGE, MAX_VALUE_BYTES, MAX_VERSION, Range, Set, SetResult, Ttl,
-    },
+    capability::kv::{Add, EntryPage, Json, Key, KeyValue, KeyedEntry, KvError, MAX_VALUE_BYTES, MAX_VERSION, Range, Set, SetResult, Ttl},
     engine::value::plain::Value,
     execution::EffectKind,
     function::grants::kv::Namespace,
@@ -94,7 +92,7 @@ fn thrown(why: KvError) -> HostError {
     let kind = match why {
         KvError::TooManyKeys { .. } | KvError::TooManyBytes { .. } => "full",
         KvError::Away => "unavailable",
-        _ => "invalid",
+        _ => WRONG_KIND,
     };
     HostError::Thrown(Value::map([("kind", kind.into()), ("message", why.to_string().into())]))
 }
@@ -226,17 +224,17 @@ fn delete(call: &mut Call<'_>) -> HostResult {
 }
 
 /// Entries of a page where nobody says how many.
-const PAGE: u64 = 100;
+const PAGE: u32 = 100;
 /// Bytes of values of a page.
 const PAGE_BYTES: usize = 1 << 20;
 
 fn list(call: &mut Call<'_>) -> HostResult {
     let as_key = |text: &str| (!text.is_empty()).then(|| text.parse::<Key>()).transpose().map_err(thrown);
     let options = call.options(1, &["limit", "after"])?;
-    let limit = options.count("limit", MAX_PAGE.into())?.unwrap_or(PAGE);
+    let limit = options.int("limit")?.map_or(PAGE, |limit| u32::try_from(limit).unwrap_or(0));
     let (prefix, after) = (as_key(call.text(0))?, as_key(options.text("after")?.unwrap_or_default())?);
     let shown = prefix.as_ref().map_or(String::new(), ToString::to_string);
-    let range = Range::new(prefix, after.clone(), limit as u32, PAGE_BYTES).map_err(thrown)?;
+    let range = Range::new(prefix, after.clone(), limit, PAGE_BYTES).map_err(thrown)?;
     let reach = reach(call)?;
     let ask = reach.ask("list", &shown).of(format!("{limit} {after:?}"));
     let Reach { store, namespace } = reach;
@@ -269,5 +267,6 @@ fn update(call: &mut Call<'_>) -> HostResult {
             return Ok(after);
         }
     }
-    Err(format!("`{key}` was changed by others each time, {MAX_TRIES} times").into())
+    let message = format!("`{key}` was changed by others each time, {MAX_TRIES} times");
+    Err(HostError::Thrown(Value::map([("kind", "conflict".into()), ("message", message.into())])))
 }

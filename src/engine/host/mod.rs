@@ -233,6 +233,9 @@ impl Requirement {
 /// What a host function gives, or the error that its script sees.
 pub type HostResult = Result<Value, HostError>;
 
+/// The `kind` of an error about what a function was asked for, where errors are maps.
+pub const WRONG_KIND: &str = "invalid";
+
 /// Why a host function gives nothing.
 #[derive(Debug)]
 pub enum HostError {

@@ -5,7 +5,7 @@ use std::{any::TypeId, cmp::Ordering, collections::BTreeSet};
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, NativeCallContext, RhaiFunc, Shared};
 
 use super::{
-    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, ObjectClass, Standing,
+    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, ObjectClass, Standing, WRONG_KIND,
     convert::{from_rhai, to_rhai},
 };
 use crate::engine::context::Run;
@@ -128,13 +128,31 @@ fn call(
     for (value, argument) in values.iter_mut().zip(&mut *arguments) {
         *value = from_rhai(argument.take().flatten())?;
     }
-    answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::OnThread(context)))
+    let answered = answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::OnThread(context)));
+    answered.map_err(|mut error| {
+        // Rhai gives errors of functions of modules no place.
+        if let Some(context) = context.filter(|_| error.position().is_none()) {
+            error.set_position(context.call_position());
+        }
+        error
+    })
 }
 
 /// Has a call answered, as a plan or Rhai wants it.
 fn answer(call: &mut Call<'_>) -> Result<Dynamic> {
     let name = call.name();
-    call.answer().map_err(|error| thrown(&name, error)).and_then(to_rhai)
+    let is_map = call.is_to_outside();
+    call.answer().map_err(|error| thrown(&name, if is_map { as_map(&name, error) } else { error })).and_then(to_rhai)
+}
+
+/// Makes of an error of a function that reaches something outside a map, as all others of it are.
+fn as_map(name: &str, error: HostError) -> HostError {
+    match error {
+        HostError::Wrong(message) => {
+            HostError::Thrown(Value::map([("kind", WRONG_KIND.into()), ("message", format!("`{name}`: {message}").into())]))
+        }
+        other => other,
+    }
 }
 
 /// Makes of an error what a script can catch.

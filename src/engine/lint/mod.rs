@@ -34,17 +34,28 @@ pub fn lint(ast: &AST, known: &KnownFunctions, file: &FilePath, text: &str) -> F
         }
     }
     let mut walk = Walk::new(known, own, closures, file, text);
+    let mut lost_value = None;
     walk.findings.references = references;
     ast.walk(&mut |path: &[ASTNode]| {
         match path.last() {
-            Some(ASTNode::Stmt(statement)) => walk.statement(statement),
+            Some(ASTNode::Stmt(statement)) => {
+                if path.len() == 1 {
+                    lost_value = response::lost_value(statement);
+                }
+                walk.statement(statement);
+            }
             Some(ASTNode::Expr(expression)) => walk.expression(expression, path),
             _ => {}
         }
         walk.findings.references.changes_in_place |= path.last().is_some_and(changes::may_be_in_place);
         true
     });
-    walk.finish()
+    let mut findings = walk.finish();
+    if let Some(at) = lost_value {
+        let warning = Diagnostic::warning(file.clone(), "this value is not the answer: what `catch` gives is lost");
+        findings.warnings.push(place::mark(warning, text, at).hint("write `return` before it"));
+    }
+    findings
 }
 
 /// Reports a method that no function and no closure explains. It is a warning where it may work all the same: where a computed name may be

@@ -1,6 +1,6 @@
 //! What a file gets wrong about its response.
 
-use rhai::{ASTNode, Expr, Ident};
+use rhai::{ASTNode, Expr, Ident, Position, Stmt};
 
 /// Finds `#{ status: 404, body: … }`: it is sent as JSON, with 200. Returns the key that should be `statusCode`.
 pub fn mistaken_status<'a>(entries: &'a [(Ident, Expr)], path: &[ASTNode]) -> Option<&'a str> {
@@ -11,4 +11,15 @@ pub fn mistaken_status<'a>(entries: &'a [(Ident, Expr)], path: &[ASTNode]) -> Op
     let others = entries.iter().filter(|(key, _)| matches!(key.name.as_str(), "body" | "headers")).count();
     let is_inside = matches!(path, [.., ASTNode::Expr(Expr::Map(..) | Expr::Array(..)), _]);
     (entries.len() > 1 && others == entries.len() - 1 && !is_inside).then_some(key.name.as_str())
+}
+
+/// Finds a `catch` at the end of a script whose last value is lost: only the value of `try` is the script's. Returns where the value is.
+pub fn lost_value(last: &Stmt) -> Option<Position> {
+    let Stmt::TryCatch(block, _) = last else { return None };
+    // A call may be there for what it does, such as a line in the log.
+    let value = |statement: &Stmt| match statement {
+        Stmt::Expr(expr) if !matches!(**expr, Expr::FnCall(..) | Expr::MethodCall(..) | Expr::Dot(..)) => Some(expr.start_position()),
+        _ => None,
+    };
+    value(block.branch.statements().last()?)
 }

@@ -68,6 +68,11 @@ pub trait HostObject: Any + Send + Sync {
         None
     }
 
+    /// Says what to do instead, where it has no form in JSON.
+    fn without_json(&self) -> &'static str {
+        ""
+    }
+
     /// Returns the text of it and another text that stands before or after it, if that can be joined and is no plain text.
     fn joined(&self, _text: &str, _is_before: bool) -> Option<Object> {
         None
@@ -95,6 +100,13 @@ impl Object {
 pub fn object_of<T: HostObject>(object: &dyn HostObject) -> Option<&T> {
     let object: &dyn Any = object;
     object.downcast_ref()
+}
+
+impl Object {
+    /// Says that it has no form in JSON, and what to do instead.
+    pub fn without_json(&self) -> String {
+        format!("a value of type {} has no form in JSON{}", self.0.class(), self.0.without_json())
+    }
 }
 
 impl fmt::Debug for Object {
@@ -257,7 +269,7 @@ impl Serialize for AtDepth<'_> {
             }
             Value::Object(object) => match object.0.json() {
                 Some(json) => AtDepth(&json, depth + 1).serialize(serializer),
-                None => Err(S::Error::custom(format!("a value of type {} has no form in JSON", object.0.class()))),
+                None => Err(S::Error::custom(object.without_json())),
             },
             Value::Closure(_) => Err(S::Error::custom("a function has no form in JSON")),
             Value::Other(other) => Err(S::Error::custom(format!("a value of type `{}` has no form in JSON", other.0.type_name()))),

@@ -87,10 +87,9 @@ impl Serialize for Json<'_> {
             return out.end();
         }
         if let Some(object) = value.read_lock::<Object>() {
-            let name = object.0.class();
             return match object.0.json() {
                 Some(json) => json.serialize(serializer),
-                None => Err(S::Error::custom(format!("a value of type {name} has no form in JSON"))),
+                None => Err(S::Error::custom(object.without_json())),
             };
         }
         let name = value.type_name().rsplit("::").next().unwrap_or_default();

@@ -51,7 +51,7 @@ pub struct NotAllowed {
 impl NotAllowed {
     /// Returns what to do.
     pub fn hint(&self) -> String {
-        format!("add it to the front-matter: `[http]` and, below it, `allow = [\"{}\"]`", self.origin)
+        format!("add `\"{}\"` to the list `allow` of the section `[http]` in the front-matter", self.origin)
     }
 }
 
