@@ -75,14 +75,64 @@ impl Statement {
         Self { text: text.into(), parameters: parameters.into() }
     }
 
-    /// Describes it in a line, without values of parameters.
+    /// Describes it in a line, without values: parameters are left out, and `?` stands for what is written in the text.
     pub fn describe(&self) -> String {
-        let words = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let words = without_values(&self.text);
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
         match words.char_indices().nth(DESCRIPTION) {
             Some((end, _)) => format!("{}…", &words[..end]),
             None => words,
         }
     }
+}
+
+/// Returns a text of SQL with `?` in the place of its strings and numbers, and without its comments.
+fn without_values(text: &str) -> String {
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(first) = rest.chars().next() {
+        let is_in_word = out.ends_with(|last: char| last.is_alphanumeric() || matches!(last, '_' | '$'));
+        let (shown, end) = match first {
+            '\'' => ("?", end_of_string(rest, out.ends_with(['e', 'E']))),
+            '"' => (&rest[..end_of(rest, 1, "\"")], end_of(rest, 1, "\"")),
+            '-' if rest.starts_with("--") => (" ", rest.find('\n').unwrap_or(rest.len())),
+            '/' if rest.starts_with("/*") => (" ", end_of(rest, 2, "*/")),
+            '$' if !is_in_word => match dollar_quote(rest) {
+                Some(quote) => ("?", end_of(rest, quote.len(), quote)),
+                None => ("$", 1),
+            },
+            '0'..='9' if !is_in_word => ("?", rest.find(|c: char| !c.is_alphanumeric() && c != '.').unwrap_or(rest.len())),
+            other => (&rest[..other.len_utf8()], other.len_utf8()),
+        };
+        out.push_str(shown);
+        rest = &rest[end..];
+    }
+    out
+}
+
+/// Returns where the first `closing` from this byte on ends; where there is none, all that follows belongs to it.
+fn end_of(text: &str, from: usize, closing: &str) -> usize {
+    text[from..].find(closing).map_or(text.len(), |at| from + at + closing.len())
+}
+
+/// Returns where a string in quotes ends. Two quotes are one in it, as is a quote after a backslash where those count.
+fn end_of_string(text: &str, has_escapes: bool) -> usize {
+    let mut letters = text.char_indices().skip(1).peekable();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '\\' if has_escapes => drop(letters.next()),
+            '\'' if letters.next_if(|(_, next)| *next == '\'').is_none() => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Returns what opens and closes a string in dollars, if one begins here: `$$` or `$word$`.
+fn dollar_quote(text: &str) -> Option<&str> {
+    let end = text[1..].find('$')? + 2;
+    let tag = &text[1..end - 1];
+    let is_tag = tag.chars().all(|c| c.is_alphanumeric() || c == '_') && !tag.starts_with(|c: char| c.is_ascii_digit());
+    is_tag.then_some(&text[..end])
 }
 
 /// Without values of parameters: they may be secrets.
@@ -276,6 +326,19 @@ impl SqlError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_is_described_without_the_values_in_its_text() {
+        for (text, described) in [
+            ("SELECT a, b2 FROM t1 WHERE id = $1", "SELECT a, b2 FROM t1 WHERE id = $1"),
+            ("SELECT 'ada@example.org pw=''hunter2''', 15.5e3", "SELECT ?, ?"),
+            ("INSERT INTO t VALUES (-7, E'it\\'s', $$a$$, $x$ $$ $x$, true)", "INSERT INTO t VALUES (-?, E?, ?, ?, true)"),
+            ("SELECT \"my 1\" -- 42\n FROM t /* secret */ WHERE a='x", "SELECT \"my 1\" FROM t WHERE a=?"),
+            ("", ""),
+        ] {
+            assert_eq!(Statement::new(text, []).describe(), described, "{text}");
+        }
+    }
 
     #[test]
     fn a_statement_is_described_without_its_parameters() {

@@ -119,6 +119,9 @@ impl KeptResult {
     }
 }
 
+/// How the words begin for what a run finds out about its request.
+pub const OF_REQUEST: &str = "of the request: ";
+
 /// The results that are kept of one execution, in order, up to a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeptResults {
@@ -129,12 +132,26 @@ pub struct KeptResults {
     /// Bytes that may still be kept.
     #[serde(skip)]
     room: usize,
+    /// Only what was found out about the request itself is to be given again.
+    #[serde(skip)]
+    is_of_request: bool,
 }
 
 impl KeptResults {
     /// Has kept nothing, and may keep so many bytes.
     pub fn with_room(bytes: usize) -> Self {
-        Self { results: Vec::new(), is_cut: false, room: bytes }
+        Self { results: Vec::new(), is_cut: false, room: bytes, is_of_request: false }
+    }
+
+    /// Leaves what was found out about the request itself: it is not kept whole, so nobody can find it out again.
+    pub fn of_request(mut self) -> Self {
+        self.results.retain(|result| result.asked.starts_with(OF_REQUEST));
+        Self { is_of_request: true, ..self }
+    }
+
+    /// Returns whether what is not among them is asked for anew.
+    pub fn is_of_request(&self) -> bool {
+        self.is_of_request
     }
 
     /// Keeps a result. One that does not fit is not kept, nor is any after it.

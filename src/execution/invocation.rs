@@ -62,6 +62,8 @@ pub struct Invocation {
     pub request: HttpRequest,
     /// The request as it is kept to be run again, if it is.
     pub capture: Option<Box<Capture>>,
+    /// The run that this gives again exactly: what it knew of itself is as it was.
+    pub repeats: Option<ExecutionId>,
     /// What came from outside in the run that this repeats, to be given again; none: it is asked for anew.
     pub replay: Option<KeptResults>,
 }
@@ -79,6 +81,7 @@ impl Invocation {
             remote_addr: None,
             request,
             capture: None,
+            repeats: None,
             replay: None,
         }
     }

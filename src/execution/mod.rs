@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use capture::{Capture, CaptureError, is_credential};
-pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET};
+pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET, OF_REQUEST};
 pub use invocation::{Invocation, Trigger};
 pub use recorded::{CutText, RecordedMethod, RecordedPath};
 pub use request::{HttpRequest, Param, Params};

@@ -81,6 +81,9 @@ impl Auth {
     }
 }
 
+/// Keys that stand above every section.
+const TOP_KEYS: [&str; 6] = ["description", "methods", "timeout", "auth", "capture", "secrets"];
+
 /// Lines of a file before the TOML of its front-matter.
 const LINES_BEFORE: u32 = 1;
 
@@ -95,7 +98,9 @@ impl WrittenSettings {
                 unknown if unknown.starts_with("unknown key") => format!("{unknown} in front-matter"),
                 other => format!("front-matter: {other}"),
             };
-            Box::new(in_file(Diagnostic::error(file.clone(), message).at(toml, problem.position)).maybe_hint(problem.hint))
+            let misplaced = |key: &&&str| problem.message == format!("unknown key `{key}`");
+            let hint = TOP_KEYS.iter().find(misplaced).map(|key| format!("`{key}` belongs above the first `[section]`: move its line up"));
+            Box::new(in_file(Diagnostic::error(file.clone(), message).at(toml, problem.position)).maybe_hint(hint.or(problem.hint)))
         })?;
         let written = Self { file: file.clone(), toml: toml.into(), keys };
         match written.nonsense() {

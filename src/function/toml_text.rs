@@ -49,6 +49,9 @@ pub fn explained(message: &str) -> (String, Option<String>) {
         return (message.into(), Some(hint.into()));
     }
     let mut message = message.trim().replace('\n', ", ");
+    if let Some(value) = message.strip_prefix("invalid type: string ").and_then(|rest| rest.strip_suffix(", expected a sequence")) {
+        return (format!("{value} is one value, and this is a list"), Some(format!("write `[{value}]`")));
+    }
     if let Some(at) = message.find("expected struct ") {
         message.replace_range(at.., "expected a table");
     }

@@ -62,6 +62,9 @@ pub struct NoReply {
     pub failure: Option<Box<Failure>>,
 }
 
+/// Where a caller's own id for a request is.
+const REQUEST_ID: &str = "x-request-id";
+
 impl<'a> Attempt<'a> {
     pub(super) fn new(runner: &'a Runner, target: Target<'a>, trigger: Trigger) -> Self {
         Self {
@@ -128,10 +131,11 @@ impl<'a> Attempt<'a> {
     }
 
     fn invocation(&mut self, permission: Permission<'_>, mut request: HttpRequest) -> Box<Invocation> {
-        let (mut replay_of, mut kept, mut results) = (None, None, None);
+        let (mut replay_of, mut repeats, mut kept, mut results) = (None, None, None, None);
         if let Some((execution, mut capture, mode)) = self.replay.take() {
             let of_then = capture.take_results();
-            results = (mode == ReplayMode::Recorded).then_some(of_then);
+            repeats = (mode == ReplayMode::Recorded).then_some(execution);
+            results = Some(if repeats.is_some() { of_then } else { of_then.of_request() });
             (replay_of, kept) = (Some(execution), Some(capture));
         }
         let capture = self.runner.capture.capture(&permission.function.manifest, &request, kept);
@@ -139,7 +143,10 @@ impl<'a> Attempt<'a> {
             trace.runs(&mut request.headers);
         }
         let mut invocation = Box::new(Invocation::new(self.id, self.target.table.deployment, self.trigger, request));
-        invocation.replay_of = replay_of;
+        (invocation.replay_of, invocation.repeats) = (replay_of, repeats);
+        if replay_of.is_some() {
+            invocation.request_id = invocation.request.headers.get(REQUEST_ID).cloned();
+        }
         // Whoever has a request run again has not sent it.
         invocation.principal = permission.principal.filter(|_| replay_of.is_none());
         if let Some(sender) = &self.sender {

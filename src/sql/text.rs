@@ -12,10 +12,17 @@ pub fn must_be_whole(statement: &Statement) -> Result<(), SqlError> {
     Err(SqlError::new(SqlErrorKind::Statement, message).code("42601"))
 }
 
-/// Returns the first word in capital letters, without the white space and the comments before it. Comments nest, as on Postgres.
+/// Returns the first word in capital letters, without what says nothing before it: white space, comments, which nest as on Postgres, and
+/// empty statements.
 pub fn first_word(text: &str) -> String {
-    let word: String = after_comments(text).chars().take_while(|c| c.is_ascii_alphabetic()).collect();
+    let word: String = first_statement(text).chars().take_while(|c| c.is_ascii_alphabetic()).collect();
     word.to_ascii_uppercase()
+}
+
+/// Returns the text from its first statement on. A `;` before it ends a statement that is empty.
+fn first_statement(text: &str) -> &str {
+    let text = after_comments(text);
+    text.strip_prefix(';').map_or(text, first_statement)
 }
 
 /// Returns the text from its first word on.
@@ -57,6 +64,9 @@ mod tests {
             ("/* commit", ""),
             ("-- commit", ""),
             ("/*/ */ rollback", "ROLLBACK"),
+            (";BEGIN", "BEGIN"),
+            ("\n;\n; /* ; */ ;commit", "COMMIT"),
+            ("-- a\n;-- b\n;copy w to stdout", "COPY"),
             ("(select 1)", ""),
             ("", ""),
             ("é", ""),

@@ -10,6 +10,7 @@ use crate::kit::{
 on_both_nodes! {
     a_time_of_a_row_is_a_time
     an_error_is_a_map_that_says_what_to_do
+    what_goes_around_an_open_transaction_is_refused
 }
 
 const CONFIG: &str = "[databases.app]\nurl = \"sqlite\"\n";
@@ -44,6 +45,22 @@ fn a_time_of_a_row_is_a_time(on: impl Fn(Setup) -> Setup) {
             "text": "2026-11-23T09:04:05.678901+00:00",
         })
     );
+}
+
+fn what_goes_around_an_open_transaction_is_refused(on: impl Fn(Setup) -> Setup) {
+    let around = r#"
+        sql::transaction(|tx| {
+            tx.exec("INSERT INTO events VALUES (1, '2026-11-23T11:00:00Z')");
+            sql::exec("INSERT INTO events VALUES (2, '2026-11-23T12:00:00Z')");
+        })"#;
+    let count = r#"sql::transaction(|tx| 1); sql::value("SELECT count(*) FROM events")"#;
+    let files = [("_sql/app/0001_events.sql", EVENTS.to_owned()), ("around.rhai", script(around)), ("count.rhai", script(count))];
+    let node = on(node(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).config(CONFIG)).start();
+    node.wait_for_status("/around", 502);
+    let logged = node.executions().into_iter().find_map(|execution| execution.failure).unwrap();
+    assert!(logged.message.contains("call its own functions, such as `tx.exec(…)`"), "{logged:?}");
+    assert_eq!(logged.position.unwrap().line, 8, "{logged:?}");
+    assert_eq!(node.get("/count").text(), "0");
 }
 
 fn an_error_is_a_map_that_says_what_to_do(on: impl Fn(Setup) -> Setup) {

@@ -185,5 +185,8 @@ fn a_replay_is_told_what_was_found() {
         wait_until("it is recorded", PATIENCE, || api.get(&path).status == 200);
         let replayed = api.json("POST", &format!("{path}/replay"), &json!({})).json();
         assert_eq!(replayed["response"]["status"], status, "{replayed}");
+        // What happens again for real is told it, too: the signature is not kept.
+        let again = api.json("POST", &format!("{path}/replay"), &json!({ "live": true })).json();
+        assert_eq!(again["response"]["status"], status, "{again}");
     }
 }

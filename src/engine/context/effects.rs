@@ -80,6 +80,9 @@ impl Effects {
     /// Returns the result of the run that is repeated, if one is. It must have asked the same at this point.
     pub fn again<T: DeserializeOwned>(&mut self, asked: &str, digest: &str) -> Result<Option<T>, Departure> {
         let Some(Replay { results, next }) = &mut self.replayed else { return Ok(None) };
+        if results.is_of_request() && results.get(*next).is_none_or(|kept| kept.asked != asked) {
+            return Ok(None);
+        }
         let why = match results.get(*next) {
             Some(kept) if kept.asked == asked && kept.digest == digest => {
                 *next += 1;

@@ -50,6 +50,8 @@ pub struct Run {
     pub capabilities: Option<Arc<OnceLock<Capabilities>>>,
     /// What it can render.
     pub templates: Option<Arc<Templates>>,
+    /// A transaction of a database is open: what it does there goes through that.
+    pub in_transaction: bool,
     /// How it waits, if it may.
     pub waiter: Option<Arc<dyn Wait>>,
 }
@@ -69,6 +71,7 @@ impl Run {
             grants: None,
             capabilities: None,
             templates: None,
+            in_transaction: false,
             waiter: None,
         }
     }

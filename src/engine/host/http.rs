@@ -169,7 +169,7 @@ fn reach(call: &mut Call<'_>) -> Result<Reach, HostError> {
     let allowed = allowed.ok_or("the front-matter allows no network; add `[http]` with `allow = [\"https://…\"]`")?;
     let client = call.with_run(|run| run.capabilities().and_then(|all| all.http.clone()))?;
     let function = call.with_run(|run| run.function.name.clone())?;
-    Ok(Reach { client: client.ok_or("there is no network here")?, function, allowed })
+    Ok(Reach { client: client.ok_or("there is no network without a node; `--url` names one")?, function, allowed })
 }
 
 /// A request with what a replay compares.

@@ -78,7 +78,7 @@ fn reach(call: &mut Call<'_>) -> Result<Reach, HostError> {
     let namespace = call.with_run(|run| run.grants().and_then(|grants| grants.kv.clone()))?;
     let namespace = namespace.ok_or("the front-matter does not declare the key-value store; add `[kv]`")?;
     let store = call.with_run(|run| run.capabilities().and_then(|all| all.kv.clone()))?;
-    Ok(Reach { store: store.ok_or("there is no key-value store here")?, namespace })
+    Ok(Reach { store: store.ok_or("there is no key-value store without a node; `--url` names one")?, namespace })
 }
 
 impl Reach {

@@ -5,7 +5,7 @@ use std::{any::TypeId, cmp::Ordering, collections::BTreeSet};
 use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Module, NativeCallContext, RhaiFunc, Shared};
 
 use super::{
-    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, ObjectClass, Standing, WRONG_KIND,
+    CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, ObjectClass, SECRET, Standing, WRONG_KIND,
     convert::{from_rhai, to_rhai},
 };
 use crate::engine::context::Run;
@@ -35,10 +35,22 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("+", |object: Object, text: ImmutableString| joined(&object, &text, false));
     engine.register_fn("==", |left: Object, right: Object| left.0.compare(&*right.0) == Some(Ordering::Equal));
     engine.register_fn("!=", |left: Object, right: Object| left.0.compare(&*right.0) != Some(Ordering::Equal));
+    engine.register_fn("==", |text: ImmutableString, object: Object| same(&object, &text));
+    engine.register_fn("==", |object: Object, text: ImmutableString| same(&object, &text));
+    engine.register_fn("!=", |text: ImmutableString, object: Object| same(&object, &text).map(std::ops::Not::not));
+    engine.register_fn("!=", |object: Object, text: ImmutableString| same(&object, &text).map(std::ops::Not::not));
     engine.register_fn("<", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_lt));
     engine.register_fn("<=", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_le));
     engine.register_fn(">", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_gt));
     engine.register_fn(">=", |left: Object, right: Object| ordered(&left, &right).map(Ordering::is_ge));
+}
+
+/// Compares an object with a text. No object is one; a secret has one inside, which `==` does not see.
+fn same(object: &Object, _: &str) -> Result<bool> {
+    match object.0.class() {
+        SECRET => Err("a secret is compared by `crypto::equal(text, secret)`, and never by `==`".into()),
+        _ => Ok(false),
+    }
 }
 
 /// Joins a text and an object: to a text, unless the object keeps what it is.

@@ -22,7 +22,7 @@ pub const FUNCTION: HostFunction = HostFunction::new(
 .needing(Requirement::Secrets);
 
 /// A check, or a command without a node, has no secrets.
-pub const NO_SECRETS: &str = "there are no secrets here";
+pub const NO_SECRETS: &str = "there are no secrets without a node; `--url` names one";
 
 /// What secrets have in common.
 pub static CLASS: ObjectClass = ObjectClass { name: super::SECRET, properties: &[], methods: &[REVEAL] };

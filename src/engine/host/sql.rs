@@ -1,6 +1,9 @@
 //! The module `sql`: the database that the front-matter names.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Mutex;
 
@@ -13,9 +16,9 @@ use super::{
 };
 use crate::engine::value::plain::{HostObject, Map, Object, Value};
 use crate::{
-    capability::sql::{Databases, Rows, SqlError, SqlValue, Statement, StatementBounds, Transaction},
+    capability::sql::{Databases, Rows, SqlError, SqlErrorKind, SqlValue, Statement, StatementBounds, Transaction},
     clock::monotonic,
-    engine::meter,
+    engine::meter::{self, limits::Stop},
     execution::EffectKind,
     function::grants::sql::DatabaseName,
 };
@@ -144,14 +147,23 @@ impl Answer for Result<(), SqlError> {
 }
 
 fn reach(call: &mut Call<'_>) -> Result<(Arc<dyn Databases>, DatabaseName), HostError> {
+    if call.with_run(|run| run.in_transaction)? {
+        // Outside of the transaction it would not be undone with it, and on SQLite it would wait for it.
+        return Err("a transaction is open: call its own functions, such as `tx.exec(…)`, where `tx` is what the closure gets".into());
+    }
     let database = call.with_run(|run| run.grants().and_then(|grants| grants.sql.clone()))?;
     let database = database.ok_or("the front-matter names no database; add `[sql]` with `database = \"…\"`")?;
     let databases = call.with_run(|run| run.capabilities().and_then(|all| all.sql.clone()))?;
-    Ok((databases.ok_or("there are no databases here")?, database))
+    Ok((databases.ok_or("there are no databases without a node; `--url` names one")?, database))
 }
 
 /// Makes of an error a map that a script can look into.
 fn thrown(error: &SqlError) -> HostError {
+    if error.kind == SqlErrorKind::Timeout && meter::time_left() < OVER {
+        // The database was told when the run ends, and its clock or its answer was faster than ours.
+        meter::interrupt(Stop::Deadline);
+        return HostError::Stopped;
+    }
     let (line, column) = error.position.map(|place| (i64::from(place.line), i64::from(place.column))).unzip();
     HostError::Thrown(Value::map([
         ("kind", error.kind.as_str().into()),
@@ -163,6 +175,9 @@ fn thrown(error: &SqlError) -> HostError {
         ("column", column.into()),
     ]))
 }
+
+/// So near to its end, a run is over.
+const OVER: Duration = Duration::from_millis(50);
 
 fn deadline() -> Instant {
     monotonic() + meter::time_left()
@@ -247,7 +262,9 @@ fn transaction(call: &mut Call<'_>) -> HostResult {
     };
     began?;
     let open = Object::new(Open { database: database.clone(), transaction: transaction.clone() });
+    call.with_run(|run| run.in_transaction = true)?;
     let result = call.call_back(&work, vec![open.into()]);
+    call.with_run(|run| run.in_transaction = false)?;
     let (word, is_kept) = if result.is_ok() { ("commit", true) } else { ("rollback", false) };
     let end = async move {
         match transaction.lock().await.take() {

@@ -58,7 +58,13 @@ fn missing(root: &Script, script: &Script, call: &HostCall) -> Option<Diagnostic
             (Requirement::Secrets, _) if let Some(Literal::Text(name)) = call.literal(0) => format!("`secrets = [\"{name}\"]`"),
             _ => need.lines().into(),
         };
-        return Some(script.at(call.position, format!("{name} needs what {to} does not declare")).hint(format!("add {lines} to it")));
+        // In the file itself it is seen whether there is one.
+        let has_none = root.file == script.file && !script.text().starts_with("+++");
+        let hint = match has_none {
+            true => format!("begin the file with a front-matter: a line `+++`, then {lines}, then another line `+++`"),
+            false => format!("add {lines} to it"),
+        };
+        return Some(script.at(call.position, format!("{name} needs what {to} does not declare")).hint(hint));
     };
     match (need, call.literal(0)?) {
         (Requirement::Http, Literal::Text(url)) => match parse_url(url) {

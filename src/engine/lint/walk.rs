@@ -168,6 +168,15 @@ impl<'a> Walk<'a> {
         match expression {
             Expr::FnCall(call, at) => self.call(call, *at),
             Expr::MethodCall(call, at) => self.method(call, *at),
+            Expr::InterpolatedString(parts, _) => {
+                // In a text a secret is written by its name.
+                if let Some(Expr::FnCall(_, at)) = parts.iter().find(|part| matches!(part, Expr::FnCall(call, _) if call.name == "secret"))
+                {
+                    let message = "a secret in `${…}` is written as `[secret …]`";
+                    let warning = place::mark(Diagnostic::warning(self.file.clone(), message), self.text, *at);
+                    self.findings.warnings.push(warning.hint("join it with `+`: `\"Bearer \" + secret(\"…\")` stays a secret"));
+                }
+            }
             Expr::Map(map, at) => {
                 properties.extend(map.0.iter().map(|(key, _)| key.name.to_string()));
                 if let Some(key) = response::mistaken_status(&map.0, path) {

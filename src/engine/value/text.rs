@@ -2,7 +2,10 @@
 
 use rhai::{Array, Blob, Dynamic, FLOAT, INT, ImmutableString, Map};
 
-use super::write::{ToJsonError, start_of_json, to_json};
+use super::{
+    plain::Object,
+    write::{ToJsonError, start_for_people, to_json},
+};
 
 /// Returns text for a log line or an error: strings as they are, everything else as JSON, cut at `limit` bytes.
 pub fn to_text(value: &Dynamic, limit: usize) -> String {
@@ -21,7 +24,11 @@ pub fn to_line(value: &Dynamic, limit: usize) -> String {
     if let Ok(text) = value.as_immutable_string_ref() {
         return with_mark(text.as_str(), limit, &format!("… {} bytes", text.len()));
     }
-    match start_of_json(value, limit) {
+    if let Some(object) = value.read_lock::<Object>() {
+        let object: &Object = &object;
+        return with_mark(&object.0.shown(), limit, "…");
+    }
+    match start_for_people(value, limit) {
         (json, Ok(())) => String::from_utf8_lossy(&json).into_owned(),
         // Nobody counts the rest: a small value can hold another many times.
         (json, Err(ToJsonError::TooLarge { .. })) => with_mark(&(String::from_utf8_lossy(&json) + "…"), limit, "… and more"),

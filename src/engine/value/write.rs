@@ -26,10 +26,19 @@ pub fn to_json(value: &Dynamic, limit: usize) -> Result<Vec<u8>, ToJsonError> {
     written.map(|()| json)
 }
 
+/// Writes as much of a value's JSON as fits, for people: what has no form in JSON is written as a script sees it in a text.
+pub fn start_for_people(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
+    start(value, limit, true)
+}
+
 /// Writes as much of a value's JSON as fits.
 pub fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
+    start(value, limit, false)
+}
+
+fn start(value: &Dynamic, limit: usize, is_for_people: bool) -> (Vec<u8>, Result<(), ToJsonError>) {
     let mut writer = BoundedWriter::new(limit);
-    let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0 }).map_err(|error| match error.is_io() {
+    let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0, is_for_people }).map_err(|error| match error.is_io() {
         true => ToJsonError::TooLarge { limit },
         false => ToJsonError::JsonError(error.to_string()),
     });
@@ -39,11 +48,12 @@ pub fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJs
 struct Json<'a> {
     value: &'a Dynamic,
     depth: usize,
+    is_for_people: bool,
 }
 
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { value, depth } = *self;
+        let Self { value, depth, is_for_people } = *self;
         if depth > MAX_DEPTH {
             return Err(S::Error::custom(format!("it is nested deeper than {MAX_DEPTH}, or holds itself")));
         }
@@ -56,14 +66,14 @@ impl Serialize for Json<'_> {
         if let Ok(map) = value.as_map_ref() {
             let mut out = serializer.serialize_map(Some(map.len()))?;
             for (key, value) in map.iter() {
-                out.serialize_entry(key.as_str(), &Json { value, depth: depth + 1 })?;
+                out.serialize_entry(key.as_str(), &Json { value, depth: depth + 1, is_for_people })?;
             }
             return out.end();
         }
         if let Ok(array) = value.as_array_ref() {
             let mut out = serializer.serialize_seq(Some(array.len()))?;
             for value in array.iter() {
-                out.serialize_element(&Json { value, depth: depth + 1 })?;
+                out.serialize_element(&Json { value, depth: depth + 1, is_for_people })?;
             }
             return out.end();
         }
@@ -89,10 +99,14 @@ impl Serialize for Json<'_> {
         if let Some(object) = value.read_lock::<Object>() {
             return match object.0.json() {
                 Some(json) => json.serialize(serializer),
+                None if is_for_people => serializer.serialize_str(&object.0.shown()),
                 None => Err(S::Error::custom(object.without_json())),
             };
         }
         let name = value.type_name().rsplit("::").next().unwrap_or_default();
+        if is_for_people {
+            return serializer.serialize_str(&format!("({name})"));
+        }
         Err(S::Error::custom(format!("a value of type `{name}` has no form in JSON")))
     }
 }

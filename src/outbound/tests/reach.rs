@@ -15,7 +15,7 @@ async fn a_place_that_the_list_does_not_name_is_not_connected_to() {
     let client = client();
     for entries in [&[][..], &["https://127.0.0.1"], &["http://127.0.0.1"], &["http://localhost:9", "https://*.example.org"]] {
         let result = send_if(&client, entries, request("GET", &server.at("/?key=sesame"))).await;
-        let place = format!("`http://{}` is not in `allow` of `[http]`; add it", server.address);
+        let place = format!("`http://{}` is not in `allow` of `[http]`; add", server.address);
         assert_fails(result, ErrorKind::Blocked, &place);
     }
     assert_eq!(server.connections(), 0);

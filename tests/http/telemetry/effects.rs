@@ -60,8 +60,8 @@ const EFFECTS: [(&str, &str, &str); 11] = [
     ("sql", "app INSERT INTO orders VALUES ($1, $2, $3)", "ok"),
     ("sql", "app SELECT number, price, at FROM orders", "ok"),
     ("sql", "app commit", "ok"),
-    ("sql", "app INSERT INTO orders VALUES ($1, 1.5, $2)", "23505"),
-    ("sql", "app SELECT price / 3 FROM orders", "ok"),
+    ("sql", "app INSERT INTO orders VALUES ($1, ?, $2)", "23505"),
+    ("sql", "app SELECT price / ? FROM orders", "ok"),
     ("kv", "list shop/", "ok"),
 ];
 

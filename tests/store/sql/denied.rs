@@ -43,7 +43,18 @@ async fn no_statement_begins_or_ends_a_transaction(fresh: Fresh) {
     app.done("CREATE TABLE t (a INTEGER)").await;
     let mut transaction = app.begin().await;
     transaction.query(&text("INSERT INTO t VALUES (1)"), super::generous()).await.unwrap();
-    for sql in ["BEGIN", "begin immediate", "COMMIT", "/* a */ commit;", "-- a\nEND", "ROLLBACK", "SAVEPOINT a", "RELEASE a"] {
+    for sql in [
+        "BEGIN",
+        "begin immediate",
+        "COMMIT",
+        "/* a */ commit;",
+        "-- a\nEND",
+        ";COMMIT",
+        "\n; ;/**/BEGIN",
+        "ROLLBACK",
+        "SAVEPOINT a",
+        "RELEASE a",
+    ] {
         let error = app.refused(sql).await;
         assert_eq!((error.kind, error.code.as_deref()), (SqlErrorKind::Denied, Some("42501")), "{sql}: {error:?}");
     }
@@ -172,8 +183,15 @@ async fn a_role_of_postgres_is_the_limit() {
 #[tokio::test]
 async fn what_would_take_a_connection_over_is_refused() {
     let app = App::new(Fresh::postgres().await);
-    for sql in ["COPY pg_class TO STDOUT", "COPY pg_class FROM STDIN", "LISTEN x", "PREPARE a AS SELECT 1", "DEALLOCATE ALL", "DISCARD ALL"]
-    {
+    for sql in [
+        "COPY pg_class TO STDOUT",
+        "COPY pg_class FROM STDIN",
+        "LISTEN x",
+        "PREPARE a AS SELECT 1",
+        "DEALLOCATE ALL",
+        "DISCARD ALL",
+        ";COPY pg_class TO STDOUT",
+    ] {
         assert_eq!(app.refused(sql).await.kind, SqlErrorKind::Denied, "{sql}");
     }
     // A function can do it all the same. The connection is not used again.

@@ -4,7 +4,7 @@ mod scheme;
 
 use self::scheme::Scheme;
 use super::{Call, HostFunction, HostModule, HostResult, Kind, Parameter, Type, keys};
-use crate::execution::LogLevel;
+use crate::execution::{LogLevel, OF_REQUEST};
 
 /// The module.
 pub static MODULE: HostModule = HostModule {
@@ -34,7 +34,7 @@ fn verify(call: &mut Call<'_>) -> HostResult {
         scheme.verify(&keys, &request.headers, &request.body, now_us).err().map(|refusal| refusal.to_string())
     })?;
     // Kept whole: a request that is kept for a replay has no signature.
-    let refusal: Option<String> = call.observe(&format!("whether a webhook of {} is signed", call.text(0).to_owned()), || refusal)?;
+    let refusal: Option<String> = call.observe(&format!("{OF_REQUEST}whether {} signed it", call.text(0)), || refusal)?;
     if let Some(refusal) = &refusal {
         // For the author alone. Whoever tries signatures must not learn what is wrong with them.
         call.with_run(|run| run.log(LogLevel::Trace, &format!("webhook::verify: {refusal}").into()))?;
