@@ -1,5 +1,7 @@
 //! Signatures with a key that both sides know: HMAC (RFC 2104), and what Standard Webhooks makes of it.
 
+use std::borrow::Cow;
+
 use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -69,12 +71,16 @@ pub struct StandardSignature<'a> {
 impl StandardSignature<'_> {
     /// Returns whether one of the signatures is made with this secret. Its time is another question.
     pub fn is_of(&self, secret: &[u8], body: &[u8]) -> bool {
-        let key = secret.strip_prefix(b"whsec_").and_then(|key| BASE64.decode(key).ok());
-        let key = key.as_deref().unwrap_or(secret);
+        let key = match secret.strip_prefix(b"whsec_").map(|key| BASE64.decode(key)) {
+            None => Cow::Borrowed(secret),
+            Some(Ok(key)) if !key.is_empty() => Cow::Owned(key),
+            // It is no key, and an empty one would be anybody's.
+            Some(_) => return false,
+        };
         let parts = [self.id, b".", self.time, b".", body];
         // While its key is replaced a sender signs with both.
         let signatures = self.signatures.split(|byte| *byte == b' ').filter_map(|signature| signature.strip_prefix(b"v1,"));
-        let is_of = |signature| BASE64.decode(signature).is_ok_and(|signature| is_hmac(Hash::Sha256, key, &parts, &signature));
+        let is_of = |signature| BASE64.decode(signature).is_ok_and(|signature| is_hmac(Hash::Sha256, &key, &parts, &signature));
         signatures.take(MAX_SIGNATURES).any(is_of)
     }
 }

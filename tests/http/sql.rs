@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::kit::{
-    node::{Setup, node},
+    node::{PATIENCE, Setup, node, wait_until},
     store::on_both_nodes,
 };
 
@@ -57,7 +57,9 @@ fn what_goes_around_an_open_transaction_is_refused(on: impl Fn(Setup) -> Setup) 
     let files = [("_sql/app/0001_events.sql", EVENTS.to_owned()), ("around.rhai", script(around)), ("count.rhai", script(count))];
     let node = on(node(&files.each_ref().map(|(path, text)| (*path, text.as_str()))).config(CONFIG)).start();
     node.wait_for_status("/around", 502);
-    let logged = node.executions().into_iter().find_map(|execution| execution.failure).unwrap();
+    let failure = || node.executions().into_iter().find_map(|execution| execution.failure);
+    wait_until("the failure is recorded", PATIENCE, || failure().is_some());
+    let logged = failure().unwrap();
     assert!(logged.message.contains("call its own functions, such as `tx.exec(…)`"), "{logged:?}");
     assert_eq!(logged.position.unwrap().line, 8, "{logged:?}");
     assert_eq!(node.get("/count").text(), "0");

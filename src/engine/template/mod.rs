@@ -8,7 +8,8 @@ use std::{error::Error as _, io};
 
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, escape_formatter, value::ValueKind};
 
-use self::names::{TemplateTag, tags};
+use self::names::{TemplateTag, star, tags};
+use crate::bounded::BoundedWriter;
 use crate::function::{
     Content, Diagnostic, FilePath, Limits, Position, Tree,
     diagnostic::near_miss,
@@ -17,6 +18,8 @@ use crate::function::{
 
 /// What a unit of fuel allows a template to allocate, in bytes; says `Environment::set_fuel`.
 const BYTES_OF_FUEL: usize = 64;
+/// Most bytes that the filter `tojson` gives.
+const MAX_JSON: usize = 1024 * 1024;
 /// The part of a run's memory that templates may use beside what they write.
 const PART_OF_MEMORY: usize = 4;
 
@@ -63,6 +66,12 @@ pub fn check(tree: &Tree, path: &FilePath, content: &Content) -> Vec<Diagnostic>
     if let Err(error) = environment.add_template(template_name(path).unwrap_or(path), text) {
         return vec![malformed(path, text, &error)];
     }
+    if let Some(offset) = star(text) {
+        let error = Diagnostic::error(path.clone(), "templates have no `*`: it could repeat a text or a list without end");
+        return vec![
+            error.at(text, Position::of_offset(text, offset)).hint("work the product out in the function, and hand it in as a value"),
+        ];
+    }
     tags(text).into_iter().filter_map(|tag| check_tag(tree, path, text, &tag)).collect()
 }
 
@@ -106,12 +115,29 @@ fn words(error: &Error) -> String {
 fn environment<'a>() -> Environment<'a> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Each would make as much at once as a number says, before anybody counts it.
+    for filter in ["batch", "format", "indent", "slice"] {
+        environment.remove_filter(filter);
+    }
+    environment.add_filter("tojson", json);
     environment.set_formatter(|out, state, value| match value.kind() {
         ValueKind::None => Ok(()),
         ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
         _ => escape_formatter(out, state, value),
     });
     environment
+}
+
+/// Writes a value as JSON in one line, which is safe inside a page.
+fn json(value: &Value) -> Result<Value, Error> {
+    let mut writer = BoundedWriter::new(MAX_JSON);
+    serde_json::to_writer(&mut writer, value).map_err(|error| {
+        let why = if error.is_io() { format!("it is larger than {MAX_JSON} bytes as JSON") } else { error.to_string() };
+        Error::new(ErrorKind::InvalidOperation, why)
+    })?;
+    let json = String::from_utf8(writer.into_bytes()).unwrap_or_default();
+    let safe = json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026").replace('\'', "\\u0027");
+    Ok(Value::from_safe_string(safe))
 }
 
 impl Templates {

@@ -40,6 +40,43 @@ pub fn tags(text: &str) -> Vec<TemplateTag<'_>> {
     found
 }
 
+/// Finds a `*` in the expressions of a template, outside of strings. Returns its place in bytes.
+pub fn star(text: &str) -> Option<usize> {
+    let mut at = 0;
+    while let Some(begin) = text[at..].find('{').map(|from| at + from) {
+        let rest = &text[begin..];
+        let end = |closing: &str| rest.find(closing).map_or(text.len(), |length| begin + length + closing.len());
+        at = match () {
+            () if rest.starts_with("{#") => end("#}"),
+            () if rest.starts_with("{%") || rest.starts_with("{{") => {
+                let end = if rest.starts_with("{%") { end("%}") } else { end("}}") };
+                if let Some(found) = star_outside_of_strings(&text[begin..end]) {
+                    return Some(begin + found);
+                }
+                let is_raw = first_word(text, begin + 2, end).0 == "raw";
+                if is_raw { text[end..].find("endraw").map_or(text.len(), |length| end + length) } else { end }
+            }
+            () => begin + 1,
+        };
+    }
+    None
+}
+
+fn star_outside_of_strings(expression: &str) -> Option<usize> {
+    let mut quote = None;
+    let mut letters = expression.char_indices();
+    while let Some((at, letter)) = letters.next() {
+        match (quote, letter) {
+            (Some(_), '\\') => drop(letters.next()),
+            (Some(open), letter) if open == letter => quote = None,
+            (None, '"' | '\'') => quote = Some(letter),
+            (None, '*') => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Returns the first word of a tag, and what follows it with its place.
 fn first_word(text: &str, begin: usize, end: usize) -> (&str, &str, usize) {
     let inner = &text[begin..end];
@@ -62,6 +99,19 @@ fn literal(after: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_star_is_found_in_expressions_alone() {
+        for (text, found) in [
+            ("* {{ a }} * {# a * b #}{% raw %}{{ a * b }}{% endraw %} {{ \"a*\" ~ 'it\\'s *' }}", None),
+            ("{{ a * 3 }}", Some(5)),
+            ("{% set a = [1]*9 %}", Some(14)),
+            ("{{ f(*x) }}", Some(5)),
+            ("{{ \"a\" * 3", Some(7)),
+        ] {
+            assert_eq!(star(text), found, "{text}");
+        }
+    }
 
     #[test]
     fn tags_name_templates_by_plain_strings() {

@@ -4,7 +4,7 @@ use rhai::{Array, Blob, Dynamic, FLOAT, INT, ImmutableString, Map};
 
 use super::{
     plain::Object,
-    write::{ToJsonError, start_for_people, to_json},
+    write::{ToJsonError, start_for_people, start_of_json, to_json},
 };
 
 /// Returns text for a log line or an error: strings as they are, everything else as JSON, cut at `limit` bytes.
@@ -28,7 +28,8 @@ pub fn to_line(value: &Dynamic, limit: usize) -> String {
         let object: &Object = &object;
         return with_mark(&object.0.shown(), limit, "…");
     }
-    match start_for_people(value, limit) {
+    let has_parts = value.is_array() || value.is_map();
+    match if has_parts { start_for_people(value, limit) } else { start_of_json(value, limit) } {
         (json, Ok(())) => String::from_utf8_lossy(&json).into_owned(),
         // Nobody counts the rest: a small value can hold another many times.
         (json, Err(ToJsonError::TooLarge { .. })) => with_mark(&(String::from_utf8_lossy(&json) + "…"), limit, "… and more"),

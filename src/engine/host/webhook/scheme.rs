@@ -235,6 +235,9 @@ mod tests {
             assert_eq!(verify("standard", secret, &given, body, 1_614_265_330), Ok(()));
             assert_eq!(verify("standard", secret, &given, body, 1_614_265_029), Err(Refusal::WrongTime(time.into())));
             assert_eq!(verify("standard", secret, &given, "{}", 1_614_265_330), wrong(signature));
+            for no_key in ["whsec_", "whsec_!!"] {
+                assert_eq!(verify("standard", no_key, &given, body, 1_614_265_330), wrong(signature), "{no_key}");
+            }
             assert_eq!(verify("standard", secret, &given[..2], body, 1_614_265_330), Err(Refusal::NoHeader(signature.into())));
         }
     }
