@@ -123,7 +123,10 @@ impl Vault {
     /// Returns the key to seal with. One is made only where there is nothing that another key has sealed.
     fn key(&self, contents: &Contents) -> Result<Key, VaultError> {
         let Inner { source, data, key, .. } = &*self.0;
-        if let Some(problem) = &contents.problem {
+        // A value that is damaged keeps nobody from changing others, or from setting it anew.
+        let is_of_other_key =
+            |held: &HeldSecret| held.opened.is_none() && key.get().is_none_or(|key| key.fingerprint().as_str() != held.sealed.sealed_by);
+        if let Some(problem) = contents.problem.as_ref().filter(|_| contents.secrets.values().any(is_of_other_key)) {
             return Err(VaultError::Locked(problem.clone()));
         }
         let found = if contents.secrets.is_empty() { Some(source.load_or_make(data)?) } else { source.load(data)? };
@@ -166,7 +169,7 @@ impl Change<'_> {
         if is_same {
             return (SetOutcome::Unchanged, None);
         }
-        let previous = held.filter(|_| self.keep > Duration::ZERO);
+        let previous = held.filter(|held| self.keep > Duration::ZERO && held.opened.is_some());
         let sealed = SealedSecret {
             name: new.name.clone(),
             sealed_by: self.key.fingerprint().to_string(),

@@ -279,6 +279,13 @@ async fn a_value_in_the_place_of_another_is_not_opened(fresh: Fresh) {
         problem.starts_with("1 secret in the database is damaged") && problem.contains("`picloud secret rm --force A`, then"),
         "{problem}"
     );
+    // It keeps nobody from setting others, or it.
+    for (of, value) in [("C", "three"), ("A", "four")] {
+        let new = vec![NewSecret { name: name(of), value: Secret::new(value) }];
+        vault.set(&story.store, new, None, &ann()).await.unwrap();
+        assert_eq!(values(&vault, of), only(value));
+    }
+    assert_eq!(vault.problem(), None);
 }
 
 async fn a_node_without_its_database_says_that_it_does_not_know(fresh: Fresh) {

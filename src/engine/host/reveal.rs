@@ -1,5 +1,7 @@
 //! Values on their way out, which may have secrets in them.
 
+use std::cell::Cell;
+
 use super::{
     HostError,
     secret::{NO_SECRETS, SecretText},
@@ -8,7 +10,14 @@ use crate::engine::value::plain::{Object, Value};
 use crate::{capability::secret::Secrets, engine::value::MAX_DEPTH};
 
 /// How secrets are written: with their values for those that they are meant for, by their names for everybody else.
-pub struct Reveal<'a>(How<'a>);
+pub struct Reveal<'a> {
+    how: How<'a>,
+    /// Bytes of secrets that may still be written: one secret can stand in many places.
+    room: Cell<usize>,
+}
+
+/// Most bytes of secrets in one request: those of a body.
+const MAX_BYTES: usize = 4 << 20;
 
 enum How<'a> {
     Values(Option<&'a dyn Secrets>),
@@ -18,12 +27,12 @@ enum How<'a> {
 impl<'a> Reveal<'a> {
     /// Writes their values. Without secrets at hand a secret is an error.
     pub fn with(secrets: Option<&'a dyn Secrets>) -> Self {
-        Self(How::Values(secrets))
+        Self { how: How::Values(secrets), room: Cell::new(MAX_BYTES) }
     }
 
     /// Writes their names.
     pub fn shown() -> Self {
-        Self(How::Names)
+        Self { how: How::Names, room: Cell::new(MAX_BYTES) }
     }
 
     /// Writes a value as text, where one is wanted: a header, a field of a form.
@@ -59,8 +68,13 @@ impl<'a> Reveal<'a> {
     }
 
     fn object(&self, object: &Object) -> Result<String, HostError> {
-        match (object.of::<SecretText>(), &self.0) {
-            (Some(secret), How::Values(Some(secrets))) => secret.value(*secrets),
+        match (object.of::<SecretText>(), &self.how) {
+            (Some(secret), How::Values(Some(secrets))) => {
+                let value = secret.value(*secrets)?;
+                let left = self.room.get().checked_sub(value.len());
+                self.room.set(left.ok_or_else(|| format!("secrets in it take more than {MAX_BYTES} bytes"))?);
+                Ok(value)
+            }
             (Some(_), How::Values(None)) => Err(NO_SECRETS.into()),
             _ => Ok(object.0.shown()),
         }
