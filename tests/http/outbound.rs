@@ -102,3 +102,14 @@ fn what_a_run_did_is_on_record_when_its_caller_leaves() {
         assert!(metrics.contains(line), "{metrics}");
     }
 }
+
+#[test]
+fn a_body_with_one_secret_many_times_is_bounded_before_it_is_made() {
+    let script = "+++\nsecrets = [\"KEY\"]\n[http]\nallow = [\"https://example.org\"]\n+++\nlet all = [];\nfor n in 0..100 { all.push(secret(\"KEY\")); }\ntry { http::post(\"https://example.org/\", all); } catch (error) { return error; }";
+    let node = node(&[("many.rhai", script)]).start();
+    let values = json!({ "values": { "KEY": "x".repeat(60_000) } });
+    assert_eq!(Api::of(&node).json("PUT", "/api/admin/secrets", &values).status, 200);
+    let error = node.get("/many").json();
+    assert_eq!(error["kind"], "invalid", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("secrets in it take more than 4194304 bytes"), "{error}");
+}
