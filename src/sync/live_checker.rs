@@ -58,10 +58,12 @@ pub(super) struct SideCheck {
 impl LiveChecker {
     /// Finds what of a directory's state can go live.
     pub async fn fall_back(&self, mut snapshot: Snapshot) -> GoodTree {
-        self.without_unsettled_migrations(&mut snapshot);
+        let whole = self.without_unsettled_migrations(&mut snapshot);
         snapshot.problems.extend(self.check_migrations(&snapshot.tree).await);
         let live = self.tree.clone();
-        self.on_checker(move |checker| fall_back(checker, snapshot, &live)).await
+        let mut good = self.on_checker(move |checker| fall_back(checker, snapshot, &live)).await;
+        good.wanted = whole.unwrap_or(good.wanted);
+        good
     }
 
     /// Checks a tree beside what is live.

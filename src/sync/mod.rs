@@ -39,15 +39,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     audit::Actor,
-    capability::sql::Migrations,
+    capability::sql::{MigrationError, Migrations},
     deployment::{Cause, Deployment, Following, Snapshot},
     engine::Engine,
     executor::SharedExecutor,
-    function::{Diagnostic, FilePath, Revision, Tree, tree::directory_revision},
+    function::{Content, Diagnostic, FilePath, Revision, Tree, tree::directory_revision},
     id::Ids,
     live::Live,
     shown::with_causes,
-    source::{Source, SourceError, edit::FileEdit},
+    source::{Source, SourceError},
     store::Store,
 };
 
@@ -179,11 +179,15 @@ impl Sync {
 
     /// Looks at the source once and does what it asks for.
     async fn sync(&mut self, cause: Cause) -> Done {
-        self.sync_after(cause, None).await
+        self.sync_after(cause, None).await.unwrap_or_else(|error| {
+            self.tell_unmigrated(&error);
+            Done::WaitsForStore
+        })
     }
 
-    /// The same after somebody has changed it through this node.
-    async fn sync_after(&mut self, cause: Cause, change: Option<NodeEdit<'_>>) -> Done {
+    /// The same after somebody has changed it through this node. Returns why the migrations of what the source holds are not applied:
+    /// nothing of it goes live then.
+    async fn sync_after(&mut self, cause: Cause, change: Option<NodeEdit<'_>>) -> Result<Done, MigrationError> {
         self.record_what_is_live().await;
         let checked_us = self.parts.ids.now_us();
         self.parts.live.set_status(|status| status.checked_us = Some(checked_us));
@@ -198,7 +202,7 @@ impl Sync {
             Err(SourceError::NoBranch { .. }) if self.deployment.as_ref().is_none_or(|live| live.revision.0 == EMPTY) => {
                 Snapshot { revision: Revision(EMPTY.into()), ..whole(&Tree::new()) }
             }
-            Err(error) => return self.without_source(&with_causes(&error)).await,
+            Err(error) => return Ok(self.without_source(&with_causes(&error)).await),
         };
         let problem = self.parts.source.problem();
         self.parts.live.set_status(|status| {
@@ -212,23 +216,22 @@ impl Sync {
             self.parts.live.set_status(|status| status.held = Some(why.clone()));
             self.keep().await;
             self.show_files(Arc::new(snapshot.tree));
-            return Done::Decided;
+            return Ok(Done::Decided);
         }
-        let proposal = match self.propose(snapshot).await {
-            Ok(proposal) => proposal,
-            Err(error) => {
-                self.tell_unmigrated(&error);
-                self.keep().await;
-                return Done::WaitsForStore;
-            }
-        };
-        self.wanted = Some(proposal.wanted());
+        let unsettled = migrations::unsettled(&snapshot, &self.tree);
+        let (proposal, migrated) = self.propose(snapshot, change).await;
+        self.wanted = Some(proposal.wanted(unsettled));
         let (wanted, is_refused) = (proposal.good.wanted.clone(), proposal.is_refused);
+        if let Err(error) = migrated {
+            self.keep().await;
+            self.show_files(wanted);
+            return Err(error);
+        }
         let done = self.deploy(cause, change.map(|change| change.by), proposal).await;
         let held = self.held_files().filter(|_| !is_refused);
         self.parts.live.set_status(|status| status.held.clone_from(&held));
         self.show_files(wanted);
-        done
+        Ok(done)
     }
 
     /// Keeps what is live, because the source cannot be read.
@@ -253,13 +256,14 @@ impl Sync {
 #[derive(Clone, Copy)]
 struct NodeEdit<'a> {
     by: &'a Actor,
-    files: &'a BTreeMap<FilePath, FileEdit>,
+    /// The files that it is about, with what they are to be: of a tree all.
+    files: &'a BTreeMap<FilePath, Option<Content>>,
 }
 
 impl NodeEdit<'_> {
     /// Returns whether a file of a tree is as it was written, to its end.
     fn is_whole(&self, path: &FilePath, tree: &Tree) -> bool {
-        self.files.get(path).is_some_and(|edit| edit.after.as_ref() == tree.get(path))
+        self.files.get(path).is_some_and(|after| after.as_ref() == tree.get(path))
     }
 }
 

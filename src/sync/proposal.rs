@@ -35,17 +35,20 @@ pub(super) struct SourceState {
     pub tree: Arc<Tree>,
     /// Mistakes that the source itself found.
     pub problems: Vec<Diagnostic>,
+    /// Migrations that may be half of a save.
+    pub unsettled: Vec<FilePath>,
     /// A commit goes live whole or not at all.
     pub is_commit: bool,
 }
 
 impl Proposal {
     /// Returns what the source holds.
-    pub fn wanted(&self) -> SourceState {
+    pub fn wanted(&self, unsettled: Vec<FilePath>) -> SourceState {
         SourceState {
             revision: self.revision.clone(),
             tree: self.good.wanted.clone(),
             problems: self.problems.clone(),
+            unsettled,
             is_commit: self.commit.is_some(),
         }
     }

@@ -38,7 +38,9 @@ impl Problem {
             Self::Broken(diagnostics) | Self::BrokenBranch(diagnostics) if dev => (None, &diagnostics[..]),
             Self::Order(OrderError::Broken { diagnostics, .. })
             | Self::NotInvocable { diagnostics, .. }
-            | Self::Upload(UploadError::Wrong(diagnostics) | UploadError::RouteTaken(diagnostics))
+            | Self::Upload(
+                UploadError::Wrong(diagnostics) | UploadError::Unmigrated { found: diagnostics, .. } | UploadError::RouteTaken(diagnostics),
+            )
             | Self::Tar(TarError::Wrong(diagnostics)) => (None, &diagnostics[..]),
             Self::Earlier(EarlierError::Outdated { diagnostics, .. }) if dev => {
                 (None, &diagnostics[..diagnostics.len().min(FIRST_DIAGNOSTICS)])

@@ -82,9 +82,9 @@ impl Problem {
                 | UploadError::Edit(EditError::ReadOnly(_) | EditError::Moved(_) | EditError::InTheWay { .. }),
             ) => StatusCode::CONFLICT,
             Self::Upload(UploadError::Moved(_)) | Self::OtherKeyVersion { .. } => StatusCode::PRECONDITION_FAILED,
-            Self::Order(OrderError::Broken { .. }) | Self::Upload(UploadError::Wrong(_)) | Self::Tar(TarError::Wrong(_)) => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::Order(OrderError::Broken { .. })
+            | Self::Upload(UploadError::Wrong(_) | UploadError::Unmigrated { .. })
+            | Self::Tar(TarError::Wrong(_)) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Webhook(_) => StatusCode::UNAUTHORIZED,
             Self::NoWebhookSecret => StatusCode::FORBIDDEN,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,

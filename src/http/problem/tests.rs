@@ -114,6 +114,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::Tar(TarError::TooMuch { what: "x".into(), limit: 1 }), 413),
         (Problem::Tar(TarError::NoTar { hint: None }), 415),
         (Problem::Upload(UploadError::Wrong(Vec::new())), 422),
+        (Problem::Upload(UploadError::Unmigrated { found: Vec::new(), stays: None }), 422),
         (Problem::Tar(TarError::Wrong(Vec::new())), 422),
         (Problem::Upload(EditError::Failed { path: "x".into(), why: "x".into() }.into()), 500),
         (Problem::Upload(UploadError::SourceAway(None)), 503),

@@ -57,7 +57,7 @@ pub struct FilesCheck {
     pub plan: TreeDiff,
 }
 
-/// Why a source was not changed. Nothing of it is written then.
+/// Why a source was not changed. Nothing of it is written then, or what was written is taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
     /// A script of this name is there.
@@ -75,6 +75,14 @@ pub enum UploadError {
     /// It does not check.
     #[error("{}, and nothing was written", mistakes(.0))]
     Wrong(Vec<Diagnostic>),
+    /// Its migrations cannot be applied.
+    #[error("{}, and {}", mistakes(found), taken_back(stays.as_ref()))]
+    Unmigrated {
+        /// What is wrong with them.
+        found: Vec<Diagnostic>,
+        /// Why what was written is still in the source, if it is.
+        stays: Option<EditError>,
+    },
     /// Too many functions would go.
     #[error("this would remove {} of {} functions, and nothing was written\n  hint: if that is meant, say `allow_mass_delete=true`", .0.removed, .0.before)]
     MassDelete(Box<TreeDiff>),
@@ -100,6 +108,13 @@ pub enum UploadError {
 fn mistakes(found: &[Diagnostic]) -> String {
     let errors = found.iter().filter(|found| found.is_error()).count();
     if errors == 1 { "there is 1 mistake".into() } else { format!("there are {errors} mistakes") }
+}
+
+fn taken_back(stays: Option<&EditError>) -> String {
+    match stays {
+        None => "what was written is taken back".into(),
+        Some(why) => format!("what was written stays in the source: {why}\n  hint: `picloud status` shows what is live"),
+    }
 }
 
 impl SourceChange {

@@ -2,10 +2,11 @@
 //! keeps its files. Then the source is looked at. It stays the truth: what is live afterwards is what it holds.
 
 mod check;
+mod take_back;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use self::check::name_problem;
+use self::{check::name_problem, take_back::unread_migration};
 use super::{
     NodeEdit, Sync,
     diff::tree::TreeDiff,
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::{
     deployment::{Cause, DeploymentId, Following},
-    function::{FilePath, FunctionName, Revision, Tree, tree::differences},
+    function::{Content, FilePath, FunctionName, Revision, Tree, tree::differences},
     source::edit::{Edit, EditError, FileEdit},
 };
 
@@ -77,9 +78,21 @@ impl Sync {
             self.parts.source.try_edit(edit).await?;
             return Ok(UploadOutcome { live: self.live_since(), ..uploaded });
         }
-        let files = edit.files.clone();
-        self.parts.source.edit(edit).await?;
-        self.sync_after(Cause::Upload, Some(NodeEdit { by: &upload.by, files: &files })).await;
+        if let Some(migration) = wanted.awaited(&paths, &after) {
+            return Err(unread_migration(migration).into());
+        }
+        self.parts.source.edit(edit.clone()).await?;
+        let mut files: BTreeMap<FilePath, Option<Content>> =
+            edit.files.iter().map(|(path, file)| (path.clone(), file.after.clone())).collect();
+        if matches!(upload.change, SourceChange::Tree(_)) {
+            files.extend(after.iter().map(|(path, content)| (path.clone(), Some(content.clone()))));
+        }
+        let change = NodeEdit { by: &upload.by, files: &files };
+        match self.sync_after(Cause::Upload, Some(change)).await {
+            Err(error) if change.needs(&error) => return Err(self.take_back(edit, error).await),
+            Err(error) => self.tell_unmigrated(&error),
+            Ok(_) => {}
+        }
         let is_live = paths.iter().all(|path| self.tree.get(path) == after.get(path));
         Ok(UploadOutcome { live: self.live_since(), held: (!is_live).then(|| self.why_not_live()), ..uploaded })
     }

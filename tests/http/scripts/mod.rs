@@ -4,6 +4,7 @@ mod checks;
 mod deploy;
 mod directory;
 mod lifecycle;
+mod migrations;
 mod races;
 mod refusals;
 mod trees;
