@@ -20,8 +20,6 @@ const PATIENT_LIMITS: (Duration, Duration) = (Duration::from_secs(3600), Duratio
 const POSTGRES_CONNECTIONS: u32 = 6;
 /// Long, because sqlx wakes up once in this time to look for connections to close.
 const POSTGRES_IDLE: Duration = Duration::from_secs(3600);
-/// A connection that answered so recently is not asked before it is used whether it still does. To stop and start a server takes longer.
-const POSTGRES_FRESH: Duration = Duration::from_millis(100);
 
 impl DatabaseUrl {
     /// Opens the database for a node or a command that writes.
@@ -83,8 +81,6 @@ fn postgres_pool(options: &PgConnectOptions, connections: u32) -> PgPool {
         .acquire_timeout(CONNECT_LIMIT)
         .idle_timeout(POSTGRES_IDLE)
         .max_lifetime(None)
-        .test_before_acquire(false)
-        .before_acquire(|connection, known| Box::pin(async move { Ok(known.idle_for < POSTGRES_FRESH || connection.ping().await.is_ok()) }))
         // The pool itself would wait without a limit until a returned connection answers. One that does not answer must leave the pool.
         .after_release(|connection, _| {
             Box::pin(async { Ok(matches!(tokio::time::timeout(CONNECT_LIMIT, connection.ping()).await, Ok(Ok(())))) })
