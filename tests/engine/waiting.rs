@@ -243,10 +243,11 @@ fn what_a_run_asks_is_recorded_and_given_again_in_a_replay() {
 fn what_is_not_declared_cannot_be_used() {
     let of = |front: &str, script: &str| findings(&[("f.rhai", &format!("{front}{script}"))]).join("\n");
     for (front, script, found) in [
-        ("", "kv::get(\"a\")", "add `[kv]` to it"),
+        ("+++\ndescription = \"a\"\n+++\n", "kv::get(\"a\")", "add `[kv]` to it"),
+        ("", "kv::get(\"a\")", "begin the file with a front-matter: a line `+++`, then `[kv]`, then another line `+++`"),
         ("", "http::get(\"https://api.example.org/x\")", "`[http]` with `allow = [\"https://api.example.org\"]`"),
         ("+++\n[http]\nallow = [\"https://a.example.org\"]\n+++\n", "http::get(`https://b.example.org/${1}`)", "https://b.example.org"),
-        ("", "secret(\"KEY\")", "add `secrets = [\"KEY\"]` to it"),
+        ("", "secret(\"KEY\")", "then `secrets = [\"KEY\"]`, then"),
         ("+++\nsecrets = [\"A\"]\n+++\n", "secret(\"B\")", "does not declare the secret `B`"),
         ("", "kv::gett(\"a\")", "did you mean `get`?"),
         ("+++\n[kv]\n+++\n", "kv::get()", "takes 1 or 2 argument(s), not 0"),

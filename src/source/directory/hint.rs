@@ -15,6 +15,10 @@ use crate::{
     source::names::{is_read, is_skipped},
 };
 
+/// Why changes are not reported where the process, or its user, may open nothing more.
+pub(super) const NO_HANDLES: &str =
+    "there are no more inotify instances (raise `fs.inotify.max_user_instances`) or file handles (`ulimit -n`)";
+
 /// A place to look at, and how soon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Hint {
@@ -116,9 +120,7 @@ pub(super) fn is_about_way(way: &[PathBuf], report: &notify::Result<Event>) -> b
 pub(super) fn explained(error: &notify::Error) -> String {
     match &error.kind {
         ErrorKind::MaxFilesWatch => "the system has no more watches for this user (raise `fs.inotify.max_user_watches`)".into(),
-        ErrorKind::Io(error) if error.raw_os_error() == Some(libc::EMFILE) => {
-            "there are no more inotify instances (raise `fs.inotify.max_user_instances`) or file handles (`ulimit -n`)".into()
-        }
+        ErrorKind::Io(error) if error.raw_os_error() == Some(libc::EMFILE) => NO_HANDLES.into(),
         _ => error.to_string(),
     }
 }

@@ -8,7 +8,7 @@ use super::Worker;
 use crate::{
     clock::{Clock as _, SystemClock, monotonic},
     source::directory::{
-        hint::Hint,
+        hint::{Hint, NO_HANDLES},
         inbox::PendingLooks,
         mounts,
         view::Obstacle,
@@ -20,7 +20,9 @@ impl Worker {
     /// Sees to it that what is watched is what the root's path leads to, and returns whether that is new. The watch begins before the
     /// look, so that no change falls between.
     pub(super) fn watch_where_root_leads(&mut self) -> io::Result<bool> {
-        let is_time_to_retry = self.trouble.is_some() && monotonic() >= self.watched_since + self.settings.full_scan;
+        // Handles are there again as soon as others close theirs, and to ask for one costs nothing.
+        let wait = if self.trouble.as_deref() == Some(NO_HANDLES) { self.settings.poll_interval } else { self.settings.full_scan };
+        let is_time_to_retry = self.trouble.is_some() && monotonic() >= self.watched_since + wait;
         if !self.must_watch_anew && !is_time_to_retry && self.folder.is_some() && self.folder == RootFolder::of(&self.root).ok() {
             return Ok(false);
         }
