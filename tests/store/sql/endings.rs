@@ -108,7 +108,9 @@ async fn a_server_that_ends_connections_is_connected_to_again() {
     let app = App::new(fresh);
     for _ in 0..3 {
         app.done("SELECT 1").await;
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        // It waits until they have gone: else a statement may still go well, and the next one fail.
+        let end =
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
         other.done(end).await;
         // The first that notices fails, and takes the others with it.
         let mut tries = 0;
