@@ -15,7 +15,7 @@ pub use capture::{Capture, CaptureError, is_credential};
 pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET, OF_REQUEST};
 pub use invocation::{Invocation, Trigger};
 pub use recorded::{CutText, RecordedMethod, RecordedPath};
-pub use request::{HttpRequest, Param, Params};
+pub use request::{HttpRequest, Param, Params, REQUEST_ID, request_id};
 
 pub use crate::id::ExecutionId;
 use crate::{

@@ -3,9 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// Where a caller's own id for a request is.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Returns the caller's id for the request if it sent a sane one: up to 128 visible ASCII characters.
+pub fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(&REQUEST_ID)?;
+    let sane = (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
+    sane.then(|| id.clone())
+}
 
 /// A request to a function, read to its end.
 #[derive(Debug, Clone)]

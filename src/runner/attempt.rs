@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use super::{Permission, Rejection, RequestTrace, Runner, Target, record::CLIENT_WENT_AWAY};
 use crate::{
     clock::monotonic,
-    execution::{Capture, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, Outcome, Reply, Trigger},
+    execution::{Capture, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, Outcome, Reply, Trigger, request_id},
     executor::ExecuteError,
     live::meter::Meter,
 };
@@ -61,9 +61,6 @@ pub struct NoReply {
     /// What went wrong.
     pub failure: Option<Box<Failure>>,
 }
-
-/// Where a caller's own id for a request is.
-const REQUEST_ID: &str = "x-request-id";
 
 impl<'a> Attempt<'a> {
     pub(super) fn new(runner: &'a Runner, target: Target<'a>, trigger: Trigger) -> Self {
@@ -145,7 +142,7 @@ impl<'a> Attempt<'a> {
         let mut invocation = Box::new(Invocation::new(self.id, self.target.table.deployment, self.trigger, request));
         (invocation.replay_of, invocation.repeats) = (replay_of, repeats);
         if replay_of.is_some() {
-            invocation.request_id = invocation.request.headers.get(REQUEST_ID).cloned();
+            invocation.request_id = request_id(&invocation.request.headers);
         }
         // Whoever has a request run again has not sent it.
         invocation.principal = permission.principal.filter(|_| replay_of.is_none());

@@ -9,13 +9,13 @@ pub mod preview;
 
 use std::{net::SocketAddr, time::Duration};
 
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
+use http::{HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::{Either, Full};
 use hyper::ext::ReasonPhrase;
 
 use self::error::CallError;
 use crate::{
-    execution::{HttpRequest, Params, Reply, Trigger},
+    execution::{HttpRequest, Params, REQUEST_ID, Reply, Trigger, request_id},
     http::{
         answer::{Answer, no_content},
         app::App,
@@ -27,7 +27,6 @@ use crate::{
     runner::{Attempt, NoReply, Rejection, RequestTrace, Sender, Target},
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const EXECUTION: HeaderName = HeaderName::from_static("x-picloud-execution");
 const VERSION: HeaderName = HeaderName::from_static("x-picloud-version");
 const DEPLOYMENT: HeaderName = HeaderName::from_static("x-picloud-deployment");
@@ -160,11 +159,4 @@ pub fn respond(app: &App, ended: Result<Reply, Problem>, id: &str) -> Answer {
         response.extensions_mut().insert(ReasonPhrase::from_static(b""));
     }
     response
-}
-
-/// Returns the caller's id for the request if it sent a sane one: up to 128 visible ASCII characters.
-fn request_id(headers: &HeaderMap) -> Option<HeaderValue> {
-    let id = headers.get(&REQUEST_ID)?;
-    let sane = (1..=128).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic);
-    sane.then(|| id.clone())
 }
