@@ -1,13 +1,17 @@
-//! Work that blocks, on a thread of its own. Tokio's pool panics when the system gives it no thread, and what panics there ends the node.
+//! Work for another thread: what blocks, on one of its own, and what scripts wait for, on those of the runtime.
+//!
+//! Tokio's pool panics when the system gives it no thread, and what panics there ends the node. So what blocks does not go there.
 
 use std::{
     fs, io,
+    panic::resume_unwind,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{Builder, JoinHandle},
 };
 
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
 
 /// The stack of a thread that runs no script.
 const STACK: usize = 2 << 20;
@@ -93,4 +97,17 @@ pub async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -
         work();
     }
     receiver.await.ok()
+}
+
+/// Runs work as a task of the runtime, which ends when nobody waits for it any more. A thread that the work starts has the priority of the
+/// runtime's threads, and not that of the caller's, who may wait on a thread of a script.
+pub async fn as_task<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match AbortOnDropHandle::new(tokio::spawn(work)).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime ends, and everybody who waits with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
 }

@@ -34,6 +34,7 @@ pub mod audit;
 pub mod backup;
 mod blocking;
 pub mod bounded;
+pub mod cancel;
 pub mod capability;
 pub mod cli;
 pub mod clock;

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::function::{Diagnostic, FilePath, Position, Tree, diagnostic::near_miss, grants::sql::DatabaseName};
+use crate::{
+    cancel::CancelFlag,
+    function::{Diagnostic, FilePath, Position, Tree, diagnostic::near_miss, grants::sql::DatabaseName},
+};
 
 /// Databases that scripts may use, as the node's configuration names them.
 #[async_trait]
@@ -14,11 +17,12 @@ pub trait Databases: Send + Sync {
     /// Returns their names in alphabetical order.
     fn names(&self) -> Vec<DatabaseName>;
 
-    /// Runs one statement in a transaction of its own. If the future is dropped, the database ends the statement.
+    /// Runs one statement in a transaction of its own. If the future is dropped or the bounds say so, the database ends the statement. A file
+    /// of SQLite is read and written on the calling thread.
     async fn query(&self, database: &DatabaseName, statement: &Statement, bounds: StatementBounds) -> Result<Rows, SqlError>;
 
-    /// Begins a transaction, which ends at this deadline.
-    async fn begin(&self, database: &DatabaseName, deadline: Instant) -> Result<Box<dyn Transaction>, SqlError>;
+    /// Begins a transaction, which ends at this deadline, and does nothing more when the flag is set.
+    async fn begin(&self, database: &DatabaseName, deadline: Instant, cancel: &CancelFlag) -> Result<Box<dyn Transaction>, SqlError>;
 }
 
 /// A transaction. If it is dropped before its commit, nothing of it stays. After an error it can only be rolled back.
@@ -143,12 +147,14 @@ impl fmt::Debug for Statement {
 }
 
 /// What one statement may use.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct StatementBounds {
     /// When the run ends, and with it the statement.
     pub deadline: Instant,
     /// Most bytes of the answer, beside the limit of the database in the configuration.
     pub bytes: usize,
+    /// Set when nobody wants the answer any more.
+    pub cancel: CancelFlag,
 }
 
 /// A value of SQL.

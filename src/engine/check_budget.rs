@@ -7,10 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    class::{Class, ClassKey},
-    meter::limits::CancelFlag,
-};
+use super::class::{Class, ClassKey};
+use crate::cancel::CancelFlag;
 use crate::clock::monotonic;
 use crate::function::{
     Diagnostic, FilePath, LimitPolicy,

@@ -36,7 +36,7 @@ use std::{
 };
 
 pub use body::MalformedBody;
-pub use meter::limits::{CancelFlag, cpu_time};
+pub use meter::limits::cpu_time;
 pub use program::Program;
 pub use run::{Control, ShortRun};
 pub use wait::Wait;

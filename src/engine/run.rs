@@ -9,7 +9,7 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::{
-    CancelFlag, Engine, MalformedBody, Program, Wait, body,
+    Engine, MalformedBody, Program, Wait, body,
     context::{self, Run, effects::Effects, log::Log},
     failure,
     meter::{
@@ -25,6 +25,7 @@ use super::{
     value::sizes::Sizes,
 };
 use crate::{
+    cancel::CancelFlag,
     execution::{Execution, Failure, Finished, Invocation, Outcome, Reply},
     function::{FilePath, Limits},
 };

@@ -20,7 +20,8 @@ use super::{
     pool::{Full, Pool, PoolWait},
 };
 use crate::{
-    engine::{CancelFlag, Control, Engine, ShortRun, Wait, budget},
+    cancel::{CancelFlag, CancelOnDrop},
+    engine::{Control, Engine, ShortRun, Wait, budget},
     execution::{Execution, Finished, Invocation},
     function::{Diagnostic, SharedFunction, Version},
 };
@@ -78,15 +79,6 @@ impl Drop for Delivery {
         if let Some(Ok(finished)) = self.result.take() {
             (self.abandoned)(finished.execution);
         }
-    }
-}
-
-/// Stops a run whose result nobody waits for any more.
-struct CancelOnDrop(CancelFlag);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.set();
     }
 }
 

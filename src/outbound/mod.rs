@@ -23,6 +23,7 @@ use rustls::RootCertStore;
 use tokio::time::timeout;
 
 use crate::{
+    blocking::as_task,
     capability::http::{ErrorKind, HttpClient, OutboundError, OutboundRequest, OutboundResponse},
     clock::monotonic,
     function::{FunctionName, grants::http::AllowList, quantity::Span},
@@ -35,7 +36,9 @@ use resolve::{Resolver, SystemResolver};
 pub use settings::{OutboundSettings, ProxyUrl};
 
 /// Sends requests of functions.
-pub struct Outbound {
+pub struct Outbound(Arc<Client>);
+
+struct Client {
     settings: OutboundSettings,
     guard: Arc<Guard>,
     resolver: Arc<dyn Resolver>,
@@ -52,16 +55,18 @@ impl Outbound {
     }
 
     fn with(settings: OutboundSettings, resolver: Arc<dyn Resolver>, roots: fn() -> RootCertStore) -> Self {
-        Self {
+        Self(Arc::new(Client {
             guard: Arc::new(Guard::new(settings.private.clone())),
             places: Places::new(settings.max_requests, settings.max_requests_per_function),
             pools: OnceLock::new(),
             settings,
             resolver,
             roots,
-        }
+        }))
     }
+}
 
+impl Client {
     fn pools(&self) -> Result<&Pools, OutboundError> {
         let make = || {
             let tls = tls::client_config((self.roots)());
@@ -114,18 +119,6 @@ impl Outbound {
         hop.send(self.pools()?.client(named), max_bytes, follows).await
     }
 
-    fn no_place(&self, waited: Duration) -> OutboundError {
-        let OutboundSettings { max_requests, max_requests_per_function, .. } = self.settings;
-        let message = format!(
-            "no place within {} for another request: {max_requests_per_function} of the function or {max_requests} of the node are under way",
-            Span(waited)
-        );
-        OutboundError::new(ErrorKind::Timeout, message)
-    }
-}
-
-#[async_trait]
-impl HttpClient for Outbound {
     async fn send(
         &self,
         function: &FunctionName,
@@ -147,6 +140,28 @@ impl HttpClient for Outbound {
             url: hop.shown.into(),
             ms: began.elapsed().as_millis() as u64,
         })
+    }
+
+    fn no_place(&self, waited: Duration) -> OutboundError {
+        let OutboundSettings { max_requests, max_requests_per_function, .. } = self.settings;
+        let message = format!(
+            "no place within {} for another request: {max_requests_per_function} of the function or {max_requests} of the node are under way",
+            Span(waited)
+        );
+        OutboundError::new(ErrorKind::Timeout, message)
+    }
+}
+
+#[async_trait]
+impl HttpClient for Outbound {
+    async fn send(
+        &self,
+        function: &FunctionName,
+        allowed: &AllowList,
+        request: OutboundRequest,
+    ) -> Result<OutboundResponse, OutboundError> {
+        let (client, function, allowed) = (self.0.clone(), function.clone(), allowed.clone());
+        as_task(async move { client.send(&function, &allowed, request).await }).await
     }
 }
 

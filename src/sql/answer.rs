@@ -22,7 +22,7 @@ pub struct Answer {
 
 impl Answer {
     /// Begins an answer, which must fit both the database's limits and the run's.
-    pub fn new(limits: AnswerLimits, bounds: StatementBounds) -> Self {
+    pub fn new(limits: AnswerLimits, bounds: &StatementBounds) -> Self {
         Self { rows: Rows::default(), limits: AnswerLimits { bytes: limits.bytes.min(bounds.bytes), ..limits }, bytes: 0 }
     }
 
@@ -78,12 +78,13 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cancel::CancelFlag;
     use crate::clock::monotonic;
 
     #[test]
     fn an_answer_ends_where_its_limits_are() {
-        let bounds = StatementBounds { deadline: monotonic(), bytes: 10_000 };
-        let mut answer = Answer::new(AnswerLimits { rows: 2, bytes: 1_000 }, bounds);
+        let bounds = StatementBounds { deadline: monotonic(), bytes: 10_000, cancel: CancelFlag::default() };
+        let mut answer = Answer::new(AnswerLimits { rows: 2, bytes: 1_000 }, &bounds);
         let twice = answer.columns(["a", "b", "a"].map(str::to_owned).into()).unwrap_err();
         assert_eq!(twice.message, "two columns of the answer have the name `a`");
         answer.columns(vec!["a".into()]).unwrap();
@@ -95,7 +96,7 @@ mod tests {
         assert_eq!(answer.begin_row().unwrap_err().kind, SqlErrorKind::TooLarge);
         assert_eq!(answer.reserve(1_000).unwrap_err().message, "the answer has more than 1000 bytes");
         assert_eq!(answer.done().rows, [[SqlValue::Int(1)], [SqlValue::Int(2)]]);
-        let mut small = Answer::new(AnswerLimits { rows: 2, bytes: 1_000 }, StatementBounds { bytes: 10, ..bounds });
+        let mut small = Answer::new(AnswerLimits { rows: 2, bytes: 1_000 }, &StatementBounds { bytes: 10, ..bounds });
         assert!(small.reserve(usize::MAX).is_err());
     }
 }

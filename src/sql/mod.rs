@@ -27,6 +27,7 @@ pub use self::{
 };
 use self::{migrate::Scratches, postgres::Postgres, settings::Place, sqlite::Sqlite};
 use crate::{
+    cancel::CancelFlag,
     capability::sql::{Databases, Rows, SqlError, Statement, StatementBounds, Transaction},
     function::grants::sql::DatabaseName,
 };
@@ -73,10 +74,10 @@ impl Databases for UserDatabases {
         }
     }
 
-    async fn begin(&self, database: &DatabaseName, deadline: Instant) -> Result<Box<dyn Transaction>, SqlError> {
+    async fn begin(&self, database: &DatabaseName, deadline: Instant, cancel: &CancelFlag) -> Result<Box<dyn Transaction>, SqlError> {
         match self.find(database)? {
             Database::Postgres(database) => database.begin(deadline).await,
-            Database::Sqlite(database) => database.begin(deadline).await,
+            Database::Sqlite(database) => database.begin(deadline, cancel).await,
         }
     }
 }

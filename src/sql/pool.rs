@@ -1,45 +1,83 @@
 //! Connections that are used again. Each has a place, and there are only so many places.
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
     time::Instant,
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::timeout_at,
 };
 
 /// Connections to one database.
 pub struct Pool<C> {
+    shared: Arc<Shared<C>>,
+    /// How often a thread looks whether a place is free before it waits for one.
+    looks: u32,
+}
+
+struct Shared<C> {
     places: Arc<Semaphore>,
-    idle: Arc<Mutex<Vec<C>>>,
+    idle: Mutex<Vec<C>>,
+    /// A place was given back.
+    given_back: Notify,
 }
 
 /// A place for one connection. It is free again when this is dropped.
 pub struct Place<C> {
-    idle: Arc<Mutex<Vec<C>>>,
+    shared: Arc<Shared<C>>,
     /// The connection that was left here, if there is one.
     left: Option<C>,
-    _permit: OwnedSemaphorePermit,
+    /// Some until the end.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<C> Pool<C> {
     /// Makes a pool of so many places, without a connection.
     pub fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), idle: Arc::default() }
+        Self::with(places, 1)
     }
 
-    /// Waits for a place, in order of arrival. None: the time was over first.
+    /// The same, where a place is mostly free again within microseconds: a thread looks some times before it waits, which takes as long.
+    pub fn of_quick(places: usize) -> Self {
+        Self::with(places, 20)
+    }
+
+    fn with(places: usize, looks: u32) -> Self {
+        let (places, idle) = (Arc::new(Semaphore::new(places)), Mutex::new(Vec::new()));
+        Self { shared: Arc::new(Shared { places, idle, given_back: Notify::new() }), looks }
+    }
+
+    /// Waits for a place. Whoever comes when one is free takes it, even if others have waited: a free place that waits for its next user to
+    /// wake up would keep everybody waiting. None: the time was over first.
     pub async fn place(&self, deadline: Instant) -> Option<Place<C>> {
-        let permit = timeout_at(deadline.into(), self.places.clone().acquire_owned()).await.ok()?.ok()?;
-        let left = lock(&self.idle).pop();
-        Some(Place { idle: self.idle.clone(), left, _permit: permit })
+        loop {
+            let mut given_back = pin!(self.shared.given_back.notified());
+            // From here on no notice is missed.
+            given_back.as_mut().enable();
+            if let Some(place) = self.free_place() {
+                return Some(place);
+            }
+            timeout_at(deadline.into(), given_back).await.ok()?;
+        }
+    }
+
+    fn free_place(&self) -> Option<Place<C>> {
+        (0..self.looks).find_map(|look| {
+            if look > 0 {
+                thread::yield_now();
+            }
+            let permit = self.shared.places.clone().try_acquire_owned().ok()?;
+            Some(Place { left: self.shared.idle().pop(), shared: self.shared.clone(), permit: Some(permit) })
+        })
     }
 
     /// Drops the connections that nobody uses.
     pub fn forget_idle(&self) {
-        lock(&self.idle).clear();
+        self.shared.idle().clear();
     }
 }
 
@@ -50,21 +88,25 @@ impl<C> Place<C> {
     }
 
     /// Leaves a connection for the next.
-    pub fn give_back(self, connection: C) {
-        lock(&self.idle).push(connection);
+    pub fn give_back(mut self, connection: C) {
+        self.left = Some(connection);
     }
 }
 
 impl<C> Drop for Place<C> {
     fn drop(&mut self) {
         if let Some(connection) = self.left.take() {
-            lock(&self.idle).push(connection);
+            self.shared.idle().push(connection);
         }
+        drop(self.permit.take());
+        self.shared.given_back.notify_one();
     }
 }
 
-fn lock<C>(idle: &Mutex<Vec<C>>) -> MutexGuard<'_, Vec<C>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
+impl<C> Shared<C> {
+    fn idle(&self) -> MutexGuard<'_, Vec<C>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]

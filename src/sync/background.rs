@@ -7,7 +7,8 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::live_checker::{CancelOnDrop, LiveChecker, SideCheck};
+use super::live_checker::{LiveChecker, SideCheck};
+use crate::cancel::CancelOnDrop;
 
 /// Checks that run at the same time: each takes a processor.
 const PLACES: usize = 2;

@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     blocking,
+    cancel::CancelFlag,
     capability::sql::Migrations,
     deployment::{Following, Snapshot},
-    engine::{CancelFlag, Engine, memory},
+    engine::{Engine, memory},
     function::Tree,
 };
 
@@ -119,15 +120,5 @@ impl LiveChecker {
         let mut copy = checker.copy(beside.cancel.clone());
         drop(checker);
         work(&mut copy)
-    }
-}
-
-/// Sets a flag when whoever waits for the result goes.
-#[derive(Default)]
-pub(super) struct CancelOnDrop(pub CancelFlag);
-
-impl Drop for CancelOnDrop {
-    fn drop(&mut self) {
-        self.0.set();
     }
 }

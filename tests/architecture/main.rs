@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 37] = [
+const MAY_USE: [(&str, &[&str]); 38] = [
     ("blocking", &[]),
     ("bounded", &[]),
+    ("cancel", &[]),
     ("clock", &[]),
     ("hex", &[]),
     ("network", &[]),
@@ -27,15 +28,15 @@ const MAY_USE: [(&str, &[&str]); 37] = [
     ("audit", &[]),
     ("trace", &["blocking", "clock", "id"]),
     ("function", &["access", "hex", "id", "shown"]),
-    ("capability", &["bounded", "function", "hex", "secret"]),
+    ("capability", &["bounded", "cancel", "function", "hex", "secret"]),
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
-    ("engine", &["bounded", "capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
+    ("engine", &["bounded", "cancel", "capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
-    ("sql", &["blocking", "capability", "clock", "function", "secret"]),
-    ("executor", &["blocking", "engine", "execution", "function"]),
+    ("sql", &["blocking", "cancel", "capability", "clock", "function", "secret"]),
+    ("executor", &["blocking", "cancel", "engine", "execution", "function"]),
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "shown"]),
     ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
@@ -44,6 +45,7 @@ const MAY_USE: [(&str, &[&str]); 37] = [
         &[
             "audit",
             "blocking",
+            "cancel",
             "capability",
             "clock",
             "deployment",
@@ -155,7 +157,7 @@ const MAY_USE: [(&str, &[&str]); 37] = [
 const ONLY_IN: [(&str, &[&str]); 12] = [
     ("rhai::", &["engine"]),
     ("sqlx::", &["store", "sql"]),
-    ("rusqlite::", &["sql/sqlite"]),
+    ("rusqlite::", &["sql/sqlite", "store/file.rs"]),
     ("notify::", &["source"]),
     ("git2::", &["source/git"]),
     ("tar::", &["backup", "source/tarball"]),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use picloud::{
-    engine::{CancelFlag, Engine, check_budget::MAX_CLASSES},
+    cancel::CancelFlag,
+    engine::{Engine, check_budget::MAX_CLASSES},
     function::{Content, LimitPolicy, Tree},
     sync::check::{Checker, Report},
 };

@@ -1,7 +1,8 @@
 //! What a run may use, in each way of running.
 
 use picloud::{
-    engine::{CancelFlag, Control, Engine},
+    cancel::CancelFlag,
+    engine::{Control, Engine},
     execution::Outcome,
     function::LimitPolicy,
 };

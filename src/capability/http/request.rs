@@ -96,6 +96,29 @@ pub struct OutboundRequest {
 }
 
 impl OutboundRequest {
+    /// Copies all of it. A clone has the bytes of the body and of the headers in common with this.
+    pub fn copied(&self) -> Self {
+        let value = |value: &HeaderValue| {
+            let mut copy = HeaderValue::from_bytes(value.as_bytes()).expect("it was a value before");
+            copy.set_sensitive(value.is_sensitive());
+            copy
+        };
+        let name = |name: &HeaderName| HeaderName::from_bytes(name.as_str().as_bytes()).expect("it was a name before");
+        let headers = self.headers.iter().map(|(header, held)| (name(header), value(held))).collect();
+        let body = self.body.as_ref().map(|body| Bytes::copy_from_slice(body));
+        Self {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            parameters: self.parameters.clone(),
+            headers,
+            body,
+            timeout: self.timeout,
+            max_response_bytes: self.max_response_bytes,
+            retries: self.retries,
+            redirects: self.redirects,
+        }
+    }
+
     /// Begins a request without headers and body.
     pub fn new(method: &str, url: &str, timeout: Duration, max_response_bytes: usize) -> Result<Self, RequestError> {
         let url = parse_url(url)?;

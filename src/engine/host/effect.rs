@@ -113,13 +113,9 @@ pub trait Answer: Serialize + DeserializeOwned + Send + 'static {
 }
 
 impl Call<'_> {
-    /// Has something done outside, waits for it, and reads the answer, whose memory is not the run's.
-    pub fn effect<T: Answer, R>(
-        &mut self,
-        ask: Ask,
-        work: impl Future<Output = T> + Send + 'static,
-        read: impl FnOnce(&T) -> R,
-    ) -> Result<R, HostError> {
+    /// Has something done outside, waits for it, and reads the answer. What the work makes, and the answer, are not in the memory of the run.
+    /// The work may leave with others what it makes, but nothing that it finds here: that the run would miss at its end.
+    pub fn effect<T: Answer, R>(&mut self, ask: Ask, work: impl AsyncFn() -> T, read: impl FnOnce(&T) -> R) -> Result<R, HostError> {
         let mut asked = Inquiry::now(ask);
         let again = self.again(&asked.question)?;
         asked.replayed = again.is_some();
@@ -136,7 +132,7 @@ impl Call<'_> {
     pub fn effects<T: Answer, R>(
         &mut self,
         asks: Vec<Ask>,
-        work: impl Future<Output = Vec<T>> + Send + 'static,
+        work: impl AsyncFn() -> Vec<T>,
         mut read: impl FnMut(&T) -> R,
     ) -> Result<Vec<R>, HostError> {
         let mut asked: Vec<_> = asks.into_iter().map(Inquiry::now).collect();
@@ -154,7 +150,7 @@ impl Call<'_> {
     }
 
     /// Waits for the answer to one ask or several. Those whose run ends before that are recorded: they may have been done.
-    fn ask<T: Send + 'static>(&mut self, asked: &[Inquiry], work: impl Future<Output = T> + Send + 'static) -> Result<T, HostError> {
+    fn ask<T>(&mut self, asked: &[Inquiry], work: impl AsyncFn() -> T) -> Result<T, HostError> {
         let answer = self.wait(work);
         if matches!(answer, Err(HostError::Stopped)) {
             let outcome = if meter::usage().stop == Some(Stop::Deadline) { Outcome::TimedOut } else { Outcome::Cancelled };
@@ -199,12 +195,12 @@ impl Call<'_> {
         self.observe("the time", || SystemClock.now_us())
     }
 
-    /// Waits for a future, within what is left of the run.
-    pub fn wait<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> Result<T, HostError> {
+    /// Waits for some work, within what is left of the run.
+    pub fn wait<T>(&mut self, work: impl AsyncFn() -> T) -> Result<T, HostError> {
         let waiter = self.with_run(|run| run.waiter.clone())?;
         let waiter = waiter.ok_or("it cannot wait here")?;
         // What is done elsewhere is not the run's: its memory is neither taken nor given back by it.
-        let waited = meter::beside(|| wait::wait(&*waiter, work, meter::time_left(), meter::cancel_flag()));
+        let waited = meter::beside(|| wait::wait(&*waiter, work(), meter::time_left(), meter::cancel_flag()));
         waited.map_err(|stop| {
             meter::interrupt(stop);
             HostError::Stopped

@@ -267,7 +267,7 @@ fn thrown(error: &OutboundError) -> Value {
 fn send(call: &mut Call<'_>, order: Order) -> HostResult {
     let Reach { client, function, allowed } = reach(call)?;
     let Order { ask, request } = order;
-    call.effect(ask, async move { client.send(&function, &allowed, request).await }, answer)?
+    call.effect(ask, async || client.send(&function, &allowed, request.copied()).await, answer)?
 }
 
 fn plain(call: &mut Call<'_>, method: &str) -> HostResult {
@@ -316,12 +316,9 @@ fn all(call: &mut Call<'_>) -> HostResult {
     }
     let (asks, requests): (Vec<_>, Vec<_>) = orders.into_iter().map(|order| (order.ask, order.request)).unzip();
     let Reach { client, function, allowed } = reach(call)?;
-    let sent = async move {
-        let sent = requests.into_iter().map(|request| {
-            let (client, function, allowed) = (&client, &function, &allowed);
-            async move { client.send(function, allowed, request).await }
-        });
-        stream::iter(sent).buffered(AT_ONCE_PER_RUN).collect::<Vec<_>>().await
+    let sent = async || {
+        let sent = requests.iter().map(|request| client.send(&function, &allowed, request.copied()));
+        stream::iter(sent).buffered(AT_ONCE_PER_RUN).collect().await
     };
     let answers = call.effects(asks, sent, |came| match answer(came) {
         Err(HostError::Thrown(error)) => Ok(Value::map([("ok", false.into()), ("error", error)])),

@@ -162,19 +162,21 @@ fn number(version: u64) -> Value {
 
 /// Reads what is kept under a key: its value, its version, its end in milliseconds since 1970.
 fn read(call: &mut Call<'_>, reach: &Reach, key: &Key) -> Result<Option<(Value, u64, Option<i64>)>, HostError> {
-    let (store, namespace, wanted) = (reach.store.clone(), reach.namespace.clone(), key.clone());
-    call.effect(reach.ask("get", key.as_str()), async move { store.get(&namespace, &wanted).await }, |found| match found {
-        Ok(None) => Ok(None),
-        Ok(Some(entry)) => Ok(Some((from_json(entry.value.as_str())?, entry.version, entry.expires_us.map(|us| us / 1_000)))),
-        Err(why) => Err(thrown(why.clone())),
-    })?
+    call.effect(
+        reach.ask("get", key.as_str()),
+        async || reach.store.get(&reach.namespace, key).await,
+        |found| match found {
+            Ok(None) => Ok(None),
+            Ok(Some(entry)) => Ok(Some((from_json(entry.value.as_str())?, entry.version, entry.expires_us.map(|us| us / 1_000)))),
+            Err(why) => Err(thrown(why.clone())),
+        },
+    )?
 }
 
 fn write(call: &mut Call<'_>, reach: &Reach, key: &Key, set: Set) -> Result<SetResult, HostError> {
     let ask = reach.ask("set", key.as_str()).of(set.value.as_str()).of(format!("{:?} {:?}", set.ttl, set.if_version));
     let ask = ask.sending(set.value.as_str().len());
-    let (store, namespace, key) = (reach.store.clone(), reach.namespace.clone(), key.clone());
-    call.effect(ask, async move { store.set(&namespace, &key, set).await }, |stored| stored.clone().map_err(thrown))?
+    call.effect(ask, async || reach.store.set(&reach.namespace, key, set.clone()).await, |stored| stored.clone().map_err(thrown))?
 }
 
 fn get(call: &mut Call<'_>) -> HostResult {
@@ -209,18 +211,19 @@ fn add(call: &mut Call<'_>) -> HostResult {
     let (key, delta, ttl) = (key(call)?, call.int(1).unwrap_or(1), ttl(call, 2, &["ttl"])?);
     let reach = reach(call)?;
     let ask = reach.ask("add", key.as_str()).of(format!("{delta} {ttl:?}"));
-    let Reach { store, namespace } = reach;
-    call.effect(ask, async move { store.add(&namespace, &key, Add { delta, ttl }).await }, |sum| {
-        sum.clone().map(Value::Int).map_err(thrown)
-    })?
+    let added = async || reach.store.add(&reach.namespace, &key, Add { delta, ttl }).await;
+    call.effect(ask, added, |sum| sum.clone().map(Value::Int).map_err(thrown))?
 }
 
 fn delete(call: &mut Call<'_>) -> HostResult {
     let key = key(call)?;
     let reach = reach(call)?;
     let ask = reach.ask("delete", key.as_str());
-    let Reach { store, namespace } = reach;
-    call.effect(ask, async move { store.delete(&namespace, &key).await }, |was_there| was_there.clone().map(Value::Bool).map_err(thrown))?
+    call.effect(
+        ask,
+        async || reach.store.delete(&reach.namespace, &key).await,
+        |was_there| was_there.clone().map(Value::Bool).map_err(thrown),
+    )?
 }
 
 /// Entries of a page where nobody says how many.
@@ -237,22 +240,25 @@ fn list(call: &mut Call<'_>) -> HostResult {
     let range = Range::new(prefix, after.clone(), limit, PAGE_BYTES).map_err(thrown)?;
     let reach = reach(call)?;
     let ask = reach.ask("list", &shown).of(format!("{limit} {after:?}"));
-    let Reach { store, namespace } = reach;
-    call.effect(ask, async move { store.list(&namespace, &range).await }, |page| match page {
-        Err(why) => Err(thrown(why.clone())),
-        Ok(EntryPage { entries, .. }) => {
-            let entry = |listed: &KeyedEntry| {
-                let KeyedEntry { key, entry } = listed;
-                Ok(Value::map([
-                    ("key", key.as_str().into()),
-                    ("value", from_json(entry.value.as_str())?),
-                    ("version", number(entry.version)),
-                    ("expires", entry.expires_us.map(|us| us / 1_000).into()),
-                ]))
-            };
-            entries.iter().map(entry).collect::<Result<Vec<_>, HostError>>().map(Value::Array)
-        }
-    })?
+    call.effect(
+        ask,
+        async || reach.store.list(&reach.namespace, &range).await,
+        |page| match page {
+            Err(why) => Err(thrown(why.clone())),
+            Ok(EntryPage { entries, .. }) => {
+                let entry = |listed: &KeyedEntry| {
+                    let KeyedEntry { key, entry } = listed;
+                    Ok(Value::map([
+                        ("key", key.as_str().into()),
+                        ("value", from_json(entry.value.as_str())?),
+                        ("version", number(entry.version)),
+                        ("expires", entry.expires_us.map(|us| us / 1_000).into()),
+                    ]))
+                };
+                entries.iter().map(entry).collect::<Result<Vec<_>, HostError>>().map(Value::Array)
+            }
+        },
+    )?
 }
 
 fn update(call: &mut Call<'_>) -> HostResult {

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::engine::value::plain::{HostObject, Map, Object, Value};
 use crate::{
+    cancel::CancelFlag,
     capability::sql::{Databases, Rows, SqlError, SqlErrorKind, SqlValue, Statement, StatementBounds, Transaction},
     clock::monotonic,
     engine::meter::{self, limits::Stop},
@@ -183,6 +184,10 @@ fn deadline() -> Instant {
     monotonic() + meter::time_left()
 }
 
+fn cancel() -> CancelFlag {
+    meter::cancel_flag().unwrap_or_default()
+}
+
 /// The statement of a call whose text is the argument of this number, what a replay compares, and what it may use.
 fn statement(call: &mut Call<'_>, database: &DatabaseName, at: usize) -> Result<(Ask, Statement, StatementBounds), HostError> {
     let Value::Array(parameters) = call.take(at + 1) else {
@@ -215,7 +220,7 @@ fn of(
     let ask = Ask::new(EffectKind::Sql, format!("{database} {}", statement.describe())).of(&statement.text).sending(sent);
     let ask = shown.iter().fold(ask, |ask, part| ask.of(part));
     // Rows are held twice for a moment: as they came, and as the run's.
-    Ok((ask, statement, StatementBounds { deadline: deadline(), bytes: meter::memory_left() / 2 }))
+    Ok((ask, statement, StatementBounds { deadline: deadline(), bytes: meter::memory_left() / 2, cancel: cancel() }))
 }
 
 /// What a call makes of the rows.
@@ -224,20 +229,20 @@ type Reading = fn(&Rows) -> HostResult;
 fn ask(call: &mut Call<'_>, reading: Reading) -> HostResult {
     let (databases, database) = reach(call)?;
     let (ask, statement, bounds) = statement(call, &database, 0)?;
-    let work = async move { databases.query(&database, &statement, bounds).await };
-    call.effect(ask, work, |answer| answer.as_ref().map_err(thrown).and_then(reading))?
+    call.effect(
+        ask,
+        async || databases.query(&database, &statement, bounds.clone()).await,
+        |answer| answer.as_ref().map_err(thrown).and_then(reading),
+    )?
 }
 
 fn ask_within(call: &mut Call<'_>, reading: Reading) -> HostResult {
     let Value::Object(object) = call.take(0) else { return Ok(Value::Unit) };
     let open = object.of::<Open>().ok_or("it is no transaction")?;
     let (ask, statement, bounds) = statement(call, &open.database, 1)?;
-    let transaction = open.transaction.clone();
-    let work = async move {
-        match transaction.lock().await.as_mut() {
-            Some(transaction) => transaction.query(&statement, bounds).await,
-            None => Err(over()),
-        }
+    let work = async || match open.transaction.lock().await.as_mut() {
+        Some(transaction) => transaction.query(&statement, bounds.clone()).await,
+        None => Err(over()),
     };
     call.effect(ask, work, |answer| answer.as_ref().map_err(thrown).and_then(reading))?
 }
@@ -253,9 +258,8 @@ fn transaction(call: &mut Call<'_>) -> HostResult {
     let transaction = Arc::new(Mutex::new(None));
     let began = {
         let ask = Ask::new(EffectKind::Sql, format!("{database} begin"));
-        let (database, transaction, deadline) = (database.clone(), transaction.clone(), deadline());
-        let begin = async move {
-            *transaction.lock().await = Some(databases.begin(&database, deadline).await?);
+        let begin = async || {
+            *transaction.lock().await = Some(databases.begin(&database, deadline(), &cancel()).await?);
             Ok(())
         };
         call.effect(ask, begin, |began: &Result<(), SqlError>| began.as_ref().map_err(thrown).copied())?
@@ -266,15 +270,13 @@ fn transaction(call: &mut Call<'_>) -> HostResult {
     let result = call.call_back(&work, vec![open.into()]);
     call.with_run(|run| run.in_transaction = false)?;
     let (word, is_kept) = if result.is_ok() { ("commit", true) } else { ("rollback", false) };
-    let end = async move {
-        match transaction.lock().await.take() {
-            Some(transaction) if is_kept => transaction.commit().await,
-            Some(transaction) => {
-                transaction.rollback().await;
-                Ok(())
-            }
-            None => Ok(()),
+    let end = async || match transaction.lock().await.take() {
+        Some(transaction) if is_kept => transaction.commit().await,
+        Some(transaction) => {
+            transaction.rollback().await;
+            Ok(())
         }
+        None => Ok(()),
     };
     let ended = call.effect(Ask::new(EffectKind::Sql, format!("{database} {word}")), end, |ended| ended.as_ref().map_err(thrown).copied());
     let result = result?;

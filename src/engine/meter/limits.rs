@@ -1,15 +1,8 @@
 //! What a run may use, what it has used, and why it was stopped.
 
-use std::{
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use crate::cancel::CancelFlag;
 
 /// Why a run was stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,39 +21,6 @@ pub enum Stop {
     Cancelled,
     /// It repeats an earlier run, and asked for something else than that did.
     Departed,
-}
-
-/// Set by whoever no longer wants the result of a run. Cheap to clone: all clones are one flag.
-#[derive(Debug, Clone, Default)]
-pub struct CancelFlag(Arc<Cancel>);
-
-#[derive(Debug, Default)]
-struct Cancel {
-    is_set: AtomicBool,
-    set: Notify,
-}
-
-impl CancelFlag {
-    /// Sets it, for good.
-    pub fn set(&self) {
-        self.0.is_set.store(true, Ordering::Relaxed);
-        self.0.set.notify_waiters();
-    }
-
-    /// Returns whether it is set.
-    pub fn is_set(&self) -> bool {
-        self.0.is_set.load(Ordering::Relaxed)
-    }
-
-    /// Waits until it is set.
-    pub async fn wait(&self) {
-        let mut set = pin!(self.0.set.notified());
-        // From here on no notice is missed.
-        set.as_mut().enable();
-        if !self.is_set() {
-            set.await;
-        }
-    }
 }
 
 /// What a run may use.

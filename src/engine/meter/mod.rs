@@ -13,9 +13,9 @@ use std::{
 
 use rhai::Dynamic;
 
-use self::limits::{Allowance, CancelFlag, CpuLimit, Stop, UNCOUNTED, Usage, cpu_time};
+use self::limits::{Allowance, CpuLimit, Stop, UNCOUNTED, Usage, cpu_time};
 use super::{budget, memory};
-use crate::clock::monotonic;
+use crate::{cancel::CancelFlag, clock::monotonic};
 
 /// A run with more ticks than this is slow: about half a millisecond of work.
 pub const SLOW_TICKS: u64 = 10_000;
@@ -139,9 +139,11 @@ pub fn correct(ticks: u64, operations: u64) {
 /// Does work that is not the run's: what it takes is no part of the run's memory.
 pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {
-        let held = memory::held();
+        let (held, peak) = (memory::held(), memory::peak());
         let result = work();
-        meter.base.set(meter.base.get() + memory::held() - held);
+        let stays = memory::held() - held;
+        meter.base.set(meter.base.get() + stays);
+        memory::set_peak(peak + stays);
         result
     })
 }

@@ -8,11 +8,7 @@ use std::{
 
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{
-    Shared,
-    state::{State, Turn},
-    worker::NICENESS_OF_MANY,
-};
+use super::{Shared, state::State, wait::Turn, worker::NICENESS_OF_MANY};
 
 /// When no run has ended for so long, the places are taken by long ones, and what is in line gets one more.
 const STUCK: Duration = Duration::from_millis(20);

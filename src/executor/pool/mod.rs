@@ -19,8 +19,9 @@ use std::{
 use rustix::process::getpriority_process;
 use tokio::runtime::Handle;
 
-use state::{State, Turn};
+use state::State;
 pub use wait::PoolWait;
+use wait::Turn;
 use worker::NICENESS;
 
 /// Work for one thread.

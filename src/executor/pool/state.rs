@@ -2,16 +2,13 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     thread::Thread,
 };
 
 use tokio::time::Instant;
 
-use super::Job;
+use super::{Job, wait::Turn};
 
 pub struct State {
     /// Who wants a place, in the order of their coming.
@@ -28,12 +25,6 @@ pub struct State {
     pub is_watched: bool,
 }
 
-/// Somebody in line for a place.
-pub enum Turn {
-    Start(Job),
-    Resume(Arc<Waiting>),
-}
-
 impl State {
     /// Nobody is in line, and nobody has a place.
     pub fn new() -> Self {
@@ -44,20 +35,6 @@ impl State {
     pub fn give_back(&mut self) {
         self.running -= 1;
         self.moved = Instant::now();
-    }
-}
-
-/// A thread whose run waits.
-pub struct Waiting {
-    pub thread: Thread,
-    pub has_place: AtomicBool,
-}
-
-impl Waiting {
-    /// Lets the run go on, which has a place again.
-    pub fn resume(&self) {
-        self.has_place.store(true, Ordering::Release);
-        self.thread.unpark();
     }
 }
 

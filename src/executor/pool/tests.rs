@@ -10,6 +10,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use super::*;
 use crate::engine::Wait as _;
 
+/// Longer than any of this takes.
+const LONG: Duration = Duration::from_secs(10);
+
 /// What watches a pool. It does so only while it is driven.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
@@ -32,7 +35,7 @@ fn runs_again(pool: &Pool, runtime: &Handle) {
             Err(Full) => std::thread::yield_now(),
         }
     }
-    seen.recv_timeout(Duration::from_secs(10)).unwrap();
+    seen.recv_timeout(LONG).unwrap();
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn what_waits_behind_long_jobs_gets_a_thread() {
     assert_eq!(pool.usage(), (few, 100), "more threads make nothing faster");
     runtime.block_on(async {
         for _ in 0..100 {
-            tokio::time::timeout(Duration::from_secs(10), seen.recv()).await.unwrap().unwrap();
+            tokio::time::timeout(LONG, seen.recv()).await.unwrap().unwrap();
         }
     });
     drop(release);
@@ -111,7 +114,7 @@ fn who_waits_has_no_place_and_comes_back_to_the_same_priority() {
         let waiter = PoolWait { pool: pool.clone(), runtime: runtime.handle().clone() };
         let (mut gate, ran) = (gate.clone(), ran.clone());
         let work = move || {
-            waiter.wait(Box::pin(async move { drop(gate.wait_for(|is_open| *is_open).await) }));
+            waiter.wait(Box::pin(async move { drop(gate.wait_for(|is_open| *is_open).await) }), LONG);
             ran.send(getpriority_process(None).unwrap()).unwrap();
         };
         pool.run(runtime.handle(), Box::new(work)).unwrap();
@@ -126,10 +129,31 @@ fn who_waits_has_no_place_and_comes_back_to_the_same_priority() {
     });
     for _ in 0..many {
         // Threads that wait have started others, which would otherwise be less and less likely to run.
-        let niceness = seen.recv_timeout(Duration::from_secs(10)).unwrap();
+        let niceness = seen.recv_timeout(LONG).unwrap();
         assert_eq!(niceness, (pool.shared.niceness + worker::NICENESS).min(19));
     }
     until(&pool, (0, 0));
+}
+
+#[test]
+fn whoever_waited_in_vain_or_for_what_panics_has_a_place_again() {
+    let (pool, runtime) = (Pool::new(1_000, 1 << 20), runtime());
+    for is_broken in [false, true] {
+        let waiter = PoolWait { pool: pool.clone(), runtime: runtime.handle().clone() };
+        let (theirs, (ran, seen)) = (pool.clone(), channel());
+        let work = move || {
+            let never = async {
+                tokio::task::yield_now().await;
+                assert!(!is_broken, "on purpose");
+                std::future::pending::<()>().await;
+            };
+            let waited = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| waiter.wait(Box::pin(never), Duration::from_millis(1))));
+            ran.send((waited.is_err(), theirs.usage())).unwrap();
+        };
+        pool.run(runtime.handle(), Box::new(work)).unwrap();
+        assert_eq!(seen.recv_timeout(LONG).unwrap(), (is_broken, (1, 0)));
+        until(&pool, (0, 0));
+    }
 }
 
 #[test]
@@ -154,7 +178,7 @@ fn the_thread_that_worked_last_works_next() {
             }
             let ran = ran.clone();
             pool.run(runtime.handle(), Box::new(move || ran.send(std::thread::current().id()).unwrap())).unwrap();
-            seen.recv_timeout(Duration::from_secs(10)).unwrap()
+            seen.recv_timeout(LONG).unwrap()
         });
         ids.collect::<std::collections::HashSet<_>>().len()
     };

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::{
     Job, Shared,
-    state::{State, Turn, Worker},
+    state::{State, Worker},
+    wait::Turn,
 };
 use crate::blocking;
 

@@ -7,6 +7,7 @@ use super::{
     transaction::PostgresTransaction,
 };
 use crate::{
+    cancel::CancelFlag,
     capability::sql::{Rows, SqlError, SqlValue, Statement, StatementBounds, Transaction as _},
     clock::monotonic,
     function::FilePath,
@@ -58,7 +59,7 @@ impl Run {
     }
 
     async fn query(&mut self, text: &str, parameters: Vec<SqlValue>) -> Result<Rows, SqlError> {
-        let bounds = StatementBounds { deadline: self.deadline, bytes: usize::MAX };
+        let bounds = StatementBounds { deadline: self.deadline, bytes: usize::MAX, cancel: CancelFlag::default() };
         self.transaction.query(&Statement::new(text, parameters), bounds).await
     }
 

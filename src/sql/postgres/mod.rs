@@ -22,11 +22,13 @@ use super::{
     settings::DatabaseSettings,
 };
 use crate::{
+    blocking::as_task,
     capability::sql::{Rows, SqlError, Statement, StatementBounds, Transaction},
     function::FilePath,
 };
 
 /// A database and its connections.
+#[derive(Clone)]
 pub struct Postgres(Arc<Server>);
 
 impl Postgres {
@@ -35,8 +37,14 @@ impl Postgres {
         Self(Arc::new(Server::new(options, settings)))
     }
 
-    /// Runs one statement in a transaction of its own.
+    /// Runs one statement in a transaction of its own. It waits for a connection and for the server, several times: a task does that, so that
+    /// the thread of a script is woken once.
     pub async fn query(&self, statement: &Statement, bounds: StatementBounds) -> Result<Rows, SqlError> {
+        let (server, statement) = (self.clone(), statement.clone());
+        as_task(async move { server.query_here(&statement, bounds).await }).await
+    }
+
+    async fn query_here(&self, statement: &Statement, bounds: StatementBounds) -> Result<Rows, SqlError> {
         let session = Session::open(&self.0, bounds.deadline).await?;
         // The server would commit while its answer is still being read, and may turn out to be too large.
         if !statement.text.to_ascii_uppercase().contains("RETURNING") {

@@ -26,6 +26,7 @@ use super::{
     parameter,
 };
 use crate::{
+    blocking::as_task,
     capability::sql::{Rows, SqlError, SqlErrorKind, Statement, StatementBounds},
     clock::monotonic,
     sql::{
@@ -78,7 +79,7 @@ impl Server {
         }
     }
 
-    async fn connect(&self) -> sqlx::Result<Connection> {
+    async fn connect(self: Arc<Self>) -> sqlx::Result<Connection> {
         let mut postgres = PgConnection::connect_with(&self.options).await?;
         let sql = "SELECT pg_backend_pid(), current_setting('is_superuser') = 'on'";
         let row = sqlx::query(sql).persistent(false).fetch_one(&mut postgres).await?;
@@ -146,7 +147,7 @@ impl Session {
             }
         }
         let until = deadline.min(monotonic() + SERVICE_LIMIT);
-        let connection = match timeout_at(until.into(), server.connect()).await {
+        let connection = match timeout_at(until.into(), as_task(server.clone().connect())).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(server.unavailable(&error)),
             Err(_) => return Err(server.unavailable(&sqlx::Error::PoolTimedOut)),
@@ -156,7 +157,7 @@ impl Session {
 
     /// Runs one statement in a transaction of its own.
     pub async fn query_alone(mut self, statement: &Statement, bounds: StatementBounds) -> Result<Rows, SqlError> {
-        let answer = self.query(statement, bounds).await;
+        let answer = self.query(statement, bounds.clone()).await;
         if !self.is_stale {
             return answer;
         }
@@ -170,7 +171,7 @@ impl Session {
         text::must_be_whole(statement)?;
         error::must_be_allowed(&text::first_word(&statement.text))?;
         let was_busy = std::mem::replace(&mut self.is_busy, true);
-        let answered = timeout_at(bounds.deadline.into(), self.answer(statement, bounds)).await;
+        let answered = timeout_at(bounds.deadline.into(), self.answer(statement, &bounds)).await;
         match answered {
             Err(_) => Err(self.server.timed_out()),
             Ok(Ok(rows)) => {
@@ -190,7 +191,7 @@ impl Session {
         }
     }
 
-    async fn answer(&mut self, statement: &Statement, bounds: StatementBounds) -> Result<Rows, Failure> {
+    async fn answer(&mut self, statement: &Statement, bounds: &StatementBounds) -> Result<Rows, Failure> {
         let mut answer = Answer::new(self.server.answer, bounds);
         let failure = |error| Failure::of(error, &statement.text);
         let sql = || AssertSqlSafe(statement.text.clone()).into_sql_str();

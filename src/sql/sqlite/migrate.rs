@@ -5,9 +5,8 @@ use rusqlite::{Batch, fallible_iterator::FallibleIterator as _};
 use super::{
     connection::Connection,
     error::explained,
-    lease::timed_out,
+    lease::{Stop, timed_out},
     transaction::{begin, commit, roll_back},
-    worker::Cancel,
 };
 use crate::{
     capability::sql::{SqlError, SqlErrorKind},
@@ -19,17 +18,17 @@ use crate::{
 };
 
 /// Applies the migrations that are pending, each in a transaction of its own. Another process waits meanwhile.
-pub fn migrate(connection: &Connection, migrations: &[Migration], cancel: &Cancel) -> Result<Vec<FilePath>, Failure> {
+pub fn migrate(connection: &Connection, migrations: &[Migration], stop: &Stop) -> Result<Vec<FilePath>, Failure> {
     let mut done = Vec::new();
     loop {
-        begin(connection).map_err(Failure::Unavailable)?;
+        begin(connection, stop).map_err(Failure::Unavailable)?;
         match next(connection, migrations) {
             Ok(Some(migration)) => {
-                commit(connection, cancel).map_err(|error| failure(migration, 0, error))?;
+                commit(connection, stop).map_err(|error| failure(migration, 0, error))?;
                 done.push(migration.path.clone());
             }
             Ok(None) => {
-                commit(connection, cancel).map_err(Failure::Unavailable)?;
+                commit(connection, stop).map_err(Failure::Unavailable)?;
                 return Ok(done);
             }
             Err(error) => {

@@ -10,7 +10,6 @@ mod scratch;
 mod statement;
 mod transaction;
 mod value;
-mod worker;
 
 use std::{
     path::PathBuf,
@@ -19,10 +18,9 @@ use std::{
 
 use self::{
     connection::{Connection, FileOptions},
-    lease::Lease,
+    lease::{Lease, Stop, timed_out},
     statement::{Access, run},
     transaction::{SqliteTransaction, begin, commit, roll_back},
-    worker::{Cancel, NoWorker, Worker},
 };
 pub use self::{
     copy::{NotCopied, copy},
@@ -36,6 +34,8 @@ use super::{
     text,
 };
 use crate::{
+    blocking,
+    cancel::{CancelFlag, CancelOnDrop},
     capability::sql::{Rows, SqlError, SqlErrorKind, Statement, StatementBounds, Transaction},
     clock::monotonic,
     function::{FilePath, grants::sql::DatabaseName},
@@ -50,8 +50,8 @@ pub struct Sqlite {
     options: FileOptions,
     answer: AnswerLimits,
     statement_timeout: Duration,
-    readers: Pool<Worker>,
-    writer: Pool<Worker>,
+    readers: Pool<Connection>,
+    writer: Pool<Connection>,
 }
 
 impl Sqlite {
@@ -67,8 +67,8 @@ impl Sqlite {
             },
             answer: settings.answer,
             statement_timeout: settings.statement_timeout,
-            readers: Pool::new(settings.connections.saturating_sub(1).max(1)),
-            writer: Pool::new(1),
+            readers: Pool::of_quick(settings.connections.saturating_sub(1).max(1)),
+            writer: Pool::of_quick(1),
         }
     }
 
@@ -79,25 +79,23 @@ impl Sqlite {
         // A guess: a reader says of each statement whether it writes, and the writer takes all.
         let may_read =
             !matches!(text::first_word(&statement.text).as_str(), "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "CREATE" | "DROP");
-        if may_read && let Some(rows) = self.read(statement, bounds).await? {
+        if may_read && let Some(rows) = self.read(statement, &bounds).await? {
             return Ok(rows);
         }
-        self.write(statement, bounds).await
+        self.write(statement, &bounds).await
     }
 
     /// Begins a transaction.
-    pub async fn begin(&self, deadline: Instant) -> Result<Box<dyn Transaction>, SqlError> {
+    pub async fn begin(&self, deadline: Instant, cancel: &CancelFlag) -> Result<Box<dyn Transaction>, SqlError> {
         let lease = self.lease(&self.writer, Access::Write, deadline).await?;
-        Ok(Box::new(SqliteTransaction::begin(lease, self.answer, deadline).await?))
+        Ok(Box::new(SqliteTransaction::begin(lease, self.answer, Stop { deadline, cancel: cancel.clone() })?))
     }
 
     /// Applies the migrations that are pending. Returns those that it applied.
     pub async fn migrate(&self, migrations: &[Migration]) -> Result<Vec<FilePath>, Failure> {
-        let deadline = monotonic() + migrations::LIMIT;
-        let lease = self.lease(&self.writer, Access::Write, deadline).await.map_err(Failure::Unavailable)?;
         let migrations = migrations.to_vec();
-        let work = move |connection: &Connection, cancel: &Cancel| Ok(migrate::migrate(connection, &migrations, cancel));
-        lease.run(deadline, work).await.map_err(Failure::Unavailable)?
+        let stop = Stop::at(monotonic() + migrations::LIMIT);
+        self.aside(&self.writer, Access::Write, stop, move |connection, stop| migrate::migrate(connection, &migrations, stop)).await
     }
 
     /// Compares migrations with those that were applied, and changes nothing.
@@ -106,55 +104,69 @@ impl Sqlite {
         if !self.options.path.as_ref().is_some_and(|path| path.exists()) {
             return Ok(());
         }
-        let deadline = monotonic() + BUSY_LIMIT;
-        let lease = self.lease(&self.readers, Access::Read, deadline).await.map_err(Failure::Unavailable)?;
         let migrations = migrations.to_vec();
-        let work = move |connection: &Connection, _: &Cancel| Ok(migrate::compare(connection, &migrations));
-        lease.run(deadline, work).await.map_err(Failure::Unavailable)?
+        let stop = Stop::at(monotonic() + BUSY_LIMIT);
+        self.aside(&self.readers, Access::Read, stop, move |connection, _| migrate::compare(connection, &migrations)).await
     }
 
-    async fn read(&self, statement: &Statement, bounds: StatementBounds) -> Result<Option<Rows>, SqlError> {
+    /// Does work that may be long on a thread of its own.
+    async fn aside<T: Send + 'static>(
+        &self,
+        pool: &Pool<Connection>,
+        access: Access,
+        stop: Stop,
+        work: impl FnOnce(&Connection, &Stop) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let lease = self.lease(pool, access, stop.deadline).await.map_err(Failure::Unavailable)?;
+        let cancel = CancelOnDrop(stop.cancel.clone());
+        let done = blocking::run(move || lease.run(&stop, |connection| Ok(work(connection, &stop)))).await;
+        drop(cancel);
+        done.unwrap_or_else(|| Err(timed_out())).map_err(Failure::Unavailable)?
+    }
+
+    async fn read(&self, statement: &Statement, bounds: &StatementBounds) -> Result<Option<Rows>, SqlError> {
         let lease = self.lease(&self.readers, Access::Read, bounds.deadline).await?;
-        let (statement, answer) = (statement.clone(), Answer::new(self.answer, bounds));
-        let work = move |connection: &Connection, _: &Cancel| run(connection, &statement, Access::Read, answer);
-        lease.run(bounds.deadline, work).await
+        lease.run(&stop_of(bounds), |connection| run(connection, statement, Access::Read, Answer::new(self.answer, bounds)))
     }
 
-    async fn write(&self, statement: &Statement, bounds: StatementBounds) -> Result<Rows, SqlError> {
+    async fn write(&self, statement: &Statement, bounds: &StatementBounds) -> Result<Rows, SqlError> {
         let lease = self.lease(&self.writer, Access::Write, bounds.deadline).await?;
-        let (statement, answer) = (statement.clone(), Answer::new(self.answer, bounds));
-        let work = move |connection: &Connection, cancel: &Cancel| {
-            begin(connection)?;
-            let rows = run(connection, &statement, Access::Write, answer);
-            match rows {
-                Ok(rows) => commit(connection, cancel).map(|()| rows.unwrap_or_default()),
+        let stop = stop_of(bounds);
+        lease.run(&stop, |connection| {
+            begin(connection, &stop)?;
+            match run(connection, statement, Access::Write, Answer::new(self.answer, bounds)) {
+                Ok(rows) => commit(connection, &stop).map(|()| rows.unwrap_or_default()),
                 Err(error) => {
                     roll_back(connection);
                     Err(error)
                 }
             }
-        };
-        lease.run(bounds.deadline, work).await
+        })
     }
 
-    async fn lease(&self, pool: &Pool<Worker>, access: Access, deadline: Instant) -> Result<Lease, SqlError> {
+    async fn lease(&self, pool: &Pool<Connection>, access: Access, deadline: Instant) -> Result<Lease, SqlError> {
         let Some(mut place) = pool.place(deadline).await else {
             let message = format!("all connections to the database `{}` are in use", self.name);
             return Err(SqlError::new(SqlErrorKind::Unavailable, message).code("53300"));
         };
-        if let Some(worker) = place.take() {
-            return Ok(Lease::new(worker, place));
+        if let Some(connection) = place.take() {
+            return Ok(Lease::new(connection, place));
         }
         let options = FileOptions { is_reader: access == Access::Read, ..self.options.clone() };
-        match Worker::start(options).await {
-            Ok(worker) => Ok(Lease::new(worker, place)),
+        match options.open() {
+            Ok(connection) => Ok(Lease::new(connection, place)),
             Err(error) => Err(self.unavailable(&error)),
         }
     }
 
     /// Says why the database cannot be used: to the log all of it, to the script nothing about the way there.
-    fn unavailable(&self, error: &NoWorker) -> SqlError {
+    fn unavailable(&self, error: &rusqlite::Error) -> SqlError {
         tracing::warn!("the database `{}` cannot be opened: {error}", self.name);
         SqlError::new(SqlErrorKind::Unavailable, format!("the database `{}` cannot be opened", self.name)).code("58030")
     }
+}
+
+/// Returns when a statement with these bounds ends.
+fn stop_of(bounds: &StatementBounds) -> Stop {
+    Stop { deadline: bounds.deadline, cancel: bounds.cancel.clone() }
 }

@@ -1,32 +1,44 @@
 //! Transactions on SQLite: on the connection that writes, one at a time.
 
-use std::time::Instant;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{
+    BUSY_LIMIT,
     connection::Connection,
     error::explained,
-    lease::{Lease, timed_out},
+    lease::{Lease, Stop, timed_out},
     statement::{Access, run},
-    worker::Cancel,
 };
 use crate::{
     capability::sql::{Rows, SqlError, SqlErrorKind, Statement, StatementBounds, Transaction},
+    clock::monotonic,
     sql::{
         answer::{Answer, AnswerLimits},
         text,
     },
 };
 
-/// Begins a transaction. A deferred one that reads first would fail when another process writes meanwhile.
-pub fn begin(connection: &Connection) -> Result<(), SqlError> {
-    command(connection, "BEGIN IMMEDIATE")
+/// How long SQLite waits at once for another process that writes.
+const BUSY_LOOK: Duration = Duration::from_millis(10);
+
+/// Begins a transaction. A deferred one that reads first would fail when another process writes meanwhile. Looks now and then whether it
+/// still should wait for that one: SQLite itself would not.
+pub fn begin(connection: &Connection, stop: &Stop) -> Result<(), SqlError> {
+    let _ = connection.sqlite.busy_timeout(BUSY_LOOK);
+    let until = monotonic() + BUSY_LIMIT;
+    loop {
+        match command(connection, "BEGIN IMMEDIATE") {
+            Err(error) if error.kind == SqlErrorKind::Conflict && !stop.is_over() && monotonic() < until => {}
+            begun => return begun,
+        }
+    }
 }
 
 /// Keeps the changes, unless nobody waits for that any more.
-pub fn commit(connection: &Connection, cancel: &Cancel) -> Result<(), SqlError> {
-    if cancel.is_cancelled() {
+pub fn commit(connection: &Connection, stop: &Stop) -> Result<(), SqlError> {
+    if stop.is_over() {
         roll_back(connection);
         return Err(timed_out());
     }
@@ -51,21 +63,20 @@ fn command(connection: &Connection, sql: &str) -> Result<(), SqlError> {
     done.map_err(|error| explained(&error, sql, &connection.guard))
 }
 
-/// A transaction that was begun. The worker does what it is asked in order, so that a rollback comes before the next user.
+/// A transaction that was begun.
 pub struct SqliteTransaction {
     lease: Lease,
     limits: AnswerLimits,
-    deadline: Instant,
+    stop: Stop,
     is_open: bool,
     has_failed: bool,
 }
 
 impl SqliteTransaction {
     /// Begins a transaction on the connection that writes.
-    pub async fn begin(lease: Lease, limits: AnswerLimits, deadline: Instant) -> Result<Self, SqlError> {
-        let transaction = Self { lease, limits, deadline, is_open: true, has_failed: false };
-        transaction.lease.run(deadline, |connection, _| begin(connection)).await?;
-        Ok(transaction)
+    pub fn begin(lease: Lease, limits: AnswerLimits, stop: Stop) -> Result<Self, SqlError> {
+        lease.run(&stop, |connection| begin(connection, &stop))?;
+        Ok(Self { lease, limits, stop, is_open: true, has_failed: false })
     }
 }
 
@@ -75,13 +86,11 @@ impl Transaction for SqliteTransaction {
         if self.has_failed {
             return Err(failed());
         }
-        let deadline = bounds.deadline.min(self.deadline);
-        let (statement, answer) = (statement.clone(), Answer::new(self.limits, bounds));
-        let work = move |connection: &Connection, _: &Cancel| {
-            text::must_be_whole(&statement)?;
-            run(connection, &statement, Access::Write, answer).map(Option::unwrap_or_default)
-        };
-        let answer = self.lease.run(deadline, work).await;
+        let stop = Stop { deadline: bounds.deadline.min(self.stop.deadline), cancel: bounds.cancel.clone() };
+        let answer = self.lease.run(&stop, |connection| {
+            text::must_be_whole(statement)?;
+            run(connection, statement, Access::Write, Answer::new(self.limits, &bounds)).map(Option::unwrap_or_default)
+        });
         self.has_failed = answer.is_err();
         answer
     }
@@ -90,7 +99,7 @@ impl Transaction for SqliteTransaction {
         if self.has_failed {
             return Err(failed());
         }
-        let committed = self.lease.run(self.deadline, commit).await;
+        let committed = self.lease.run(&self.stop, |connection| commit(connection, &self.stop));
         self.is_open = committed.is_err();
         committed
     }
@@ -101,7 +110,7 @@ impl Transaction for SqliteTransaction {
 impl Drop for SqliteTransaction {
     fn drop(&mut self) {
         if self.is_open {
-            self.lease.send(roll_back);
+            self.lease.finish(roll_back);
         }
     }
 }

@@ -17,8 +17,9 @@ use self::{
     statements::Statements,
 };
 use crate::{
+    cancel::CancelFlag,
     capability::sql::Migrations,
-    engine::{CancelFlag, Engine, Program, check_budget::CheckBudget, script::SourceFiles},
+    engine::{Engine, Program, check_budget::CheckBudget, script::SourceFiles},
     function::{Diagnostic, FilePath, Role, SharedFunction, Tree, TreeSettings, Version, route::conflicts::conflicts, tree::differences},
 };
 

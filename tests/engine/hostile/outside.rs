@@ -1,9 +1,17 @@
 //! What is outside of the scripts that are tried: a service, a store, a database and a secret, which answer at once.
 
-use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use picloud::{
+    cancel::CancelFlag,
     capability::{
         Capabilities,
         http::{HttpClient, OutboundError, OutboundRequest, OutboundResponse},
@@ -45,16 +53,23 @@ impl Here {
 }
 
 impl Wait for Here {
-    fn wait(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        self.0.block_on(future);
+    fn wait(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>, left: Duration) {
+        let _ = self.0.block_on(async { tokio::time::timeout(left, future).await });
     }
+}
+
+/// Another thread keeps it for a while, as in a node. It is no leak of the run.
+fn drop_elsewhere(held: impl Send + 'static) {
+    thread::spawn(move || drop(held)).join().unwrap();
 }
 
 #[async_trait]
 impl HttpClient for Outside {
     async fn send(&self, _: &FunctionName, _: &AllowList, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
         let headers = vec![("x-one".into(), "1".into()), ("x-one".into(), "2".into())];
-        Ok(OutboundResponse { status: 200, headers, body: "{\"a\":[1,null]}".into(), url: request.url().to_string(), ms: 1 })
+        let url = request.url().to_string();
+        drop_elsewhere(request);
+        Ok(OutboundResponse { status: 200, headers, body: "{\"a\":[1,null]}".into(), url, ms: 1 })
     }
 }
 
@@ -68,7 +83,8 @@ impl KeyValue for Outside {
         Ok(Some(entry()))
     }
 
-    async fn set(&self, _: &Namespace, _: &Key, _: Set) -> Result<SetResult, KvError> {
+    async fn set(&self, _: &Namespace, key: &Key, set: Set) -> Result<SetResult, KvError> {
+        drop_elsewhere((key.clone(), set));
         Ok(SetResult::Done(8))
     }
 
@@ -96,11 +112,12 @@ impl Databases for Outside {
         vec!["d".parse().unwrap()]
     }
 
-    async fn query(&self, _: &DatabaseName, _: &Statement, _: StatementBounds) -> Result<Rows, SqlError> {
+    async fn query(&self, _: &DatabaseName, statement: &Statement, _: StatementBounds) -> Result<Rows, SqlError> {
+        drop_elsewhere(statement.clone());
         Ok(rows())
     }
 
-    async fn begin(&self, _: &DatabaseName, _: Instant) -> Result<Box<dyn Transaction>, SqlError> {
+    async fn begin(&self, _: &DatabaseName, _: Instant, _: &CancelFlag) -> Result<Box<dyn Transaction>, SqlError> {
         Ok(Box::new(Self))
     }
 }

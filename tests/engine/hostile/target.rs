@@ -82,7 +82,8 @@ pub struct Target {
     /// A function that is asked after each attack.
     next: Arc<Program>,
     waiter: Arc<dyn Wait>,
-    leaked_bytes: i64,
+    /// What all runs so far allocated and did not free.
+    pub leaked_bytes: i64,
     /// Told of every script, and where the script is while it runs: a stack that overflows ends the process.
     alive: Sender<()>,
     last: PathBuf,

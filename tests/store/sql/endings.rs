@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use picloud::{
+    cancel::CancelFlag,
     capability::sql::{Databases as _, SqlErrorKind, SqlValue, StatementBounds},
     clock::monotonic,
     sql::DatabaseSettings,
@@ -46,8 +47,20 @@ async fn a_statement_ends_with_its_run(fresh: Fresh) {
 async fn a_statement_whose_caller_went_away_does_not_go_on(fresh: Fresh) {
     let app = one_connection(fresh).await;
     for sql in [FOR_EVER, WRITE_FOR_EVER] {
-        let begun = tokio::time::timeout(Duration::from_millis(200), app.run(&text(sql))).await;
-        assert!(begun.is_err());
+        let cancel = CancelFlag::default();
+        let bounds = StatementBounds { cancel: cancel.clone(), ..generous() };
+        let goes = std::thread::spawn(move || {
+            std::thread::park_timeout(Duration::from_millis(200));
+            cancel.set();
+        });
+        let (name, statement) = (app_name(), text(sql));
+        let query = app.databases.query(&name, &statement, bounds);
+        if app.is_sqlite() {
+            assert_eq!(query.await.unwrap_err().kind, SqlErrorKind::Timeout);
+        } else {
+            assert!(tokio::time::timeout(Duration::from_millis(200), query).await.is_err());
+        }
+        goes.join().unwrap();
         // With one place and a statement that works for ever this would wait for ever.
         app.done("INSERT INTO t VALUES (1)").await;
         app.done("DELETE FROM t").await;
@@ -60,7 +73,7 @@ async fn a_statement_whose_caller_went_away_does_not_go_on(fresh: Fresh) {
 
 async fn a_transaction_ends_with_its_run(fresh: Fresh) {
     let app = one_connection(fresh).await;
-    let mut transaction = app.databases.begin(&app_name(), monotonic() + Duration::from_millis(300)).await.unwrap();
+    let mut transaction = app.databases.begin(&app_name(), monotonic() + Duration::from_millis(300), &CancelFlag::default()).await.unwrap();
     transaction.query(&text("INSERT INTO t VALUES (1)"), generous()).await.unwrap();
     assert_eq!(transaction.query(&text(FOR_EVER), generous()).await.unwrap_err().kind, SqlErrorKind::Timeout);
     assert!(transaction.commit().await.is_err());
@@ -127,7 +140,7 @@ async fn a_commit_without_an_answer_is_told_as_such() {
     let fresh = Fresh::postgres().await;
     let (proxy, through) = Proxy::before(&fresh.url).await;
     let app = App::new(Fresh { url: through, folder: tempfile::TempDir::new().unwrap() });
-    let mut transaction = app.databases.begin(&app_name(), monotonic() + Duration::from_secs(2)).await.unwrap();
+    let mut transaction = app.databases.begin(&app_name(), monotonic() + Duration::from_secs(2), &CancelFlag::default()).await.unwrap();
     transaction.query(&text("CREATE TABLE t (a INTEGER)"), generous()).await.unwrap();
     proxy.hold();
     let error = transaction.commit().await.unwrap_err();

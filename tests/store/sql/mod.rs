@@ -11,6 +11,7 @@ mod values;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use picloud::{
+    cancel::CancelFlag,
     capability::sql::{Databases, Rows, SqlError, SqlValue, Statement, StatementBounds, Transaction},
     clock::monotonic,
     function::grants::sql::DatabaseName,
@@ -31,7 +32,7 @@ pub fn app_name() -> DatabaseName {
 }
 
 pub fn bounds(time: Duration) -> StatementBounds {
-    StatementBounds { deadline: monotonic() + time, bytes: usize::MAX }
+    StatementBounds { deadline: monotonic() + time, bytes: usize::MAX, cancel: CancelFlag::default() }
 }
 
 /// Much more than anything here takes.
@@ -93,6 +94,6 @@ impl App {
     }
 
     pub async fn begin(&self) -> Box<dyn Transaction> {
-        self.databases.begin(&app_name(), monotonic() + Duration::from_secs(60)).await.unwrap()
+        self.databases.begin(&app_name(), monotonic() + Duration::from_secs(60), &CancelFlag::default()).await.unwrap()
     }
 }

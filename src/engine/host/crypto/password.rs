@@ -66,7 +66,7 @@ fn parse(text: &str) -> Result<(Params, Vec<u8>, Vec<u8>), HostError> {
 
 /// Computes the hash of the password that is the first argument, on this thread and with the run's memory.
 fn compute(call: &mut Call<'_>, params: Params, salt: &[u8]) -> Result<Vec<u8>, HostError> {
-    let _place = call.wait(PLACES.acquire())?;
+    let _place = call.wait(async || PLACES.acquire().await)?;
     let blocks = params.block_count();
     call.reserve(blocks * Block::SIZE)?;
     let (mut memory, mut hash) = (vec![Block::default(); blocks], vec![0; params.output_len().unwrap_or(HASH_BYTES)]);
