@@ -1,8 +1,10 @@
 //! The two databases: their connections, and what runs on either.
 
+use std::sync::Arc;
+
 use sqlx::{Postgres, Sqlite};
 
-use super::pool::Pool;
+use super::{file::FileReader, pool::Pool};
 
 /// An open database.
 #[derive(Debug, Clone)]
@@ -10,7 +12,8 @@ pub(super) enum Database {
     /// The writer and the readers are the same connections. A node writes only while it holds the database.
     Postgres { writer: Pool<Postgres>, readers: Pool<Postgres>, kv_readers: Pool<Postgres> },
     /// SQLite has one writer at a time. The writer is one connection, so that writers queue here and do not fail there.
-    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite>, kv_readers: Pool<Sqlite> },
+    /// With `kv_file`, functions read there first.
+    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite>, kv_readers: Pool<Sqlite>, kv_file: Option<Arc<FileReader>> },
 }
 
 /// Connections to SQLite on which listings are read, beside the one writer.
@@ -86,10 +89,11 @@ impl Database {
                 kv_readers.close().await;
                 writer.close().await;
             }
-            Self::Sqlite { writer, readers, kv_readers } => {
+            Self::Sqlite { writer, readers, kv_readers, kv_file } => {
                 // The last connection to close folds the write-ahead log into the file. Only the writer may do that, so the readers go first.
                 readers.close().await;
                 kv_readers.close().await;
+                kv_file.iter().for_each(|file| file.close());
                 writer.close().await;
             }
         }

@@ -10,6 +10,7 @@ mod database;
 mod deployments;
 mod error;
 mod executions;
+mod file;
 mod filter;
 pub mod journal;
 pub mod kv;

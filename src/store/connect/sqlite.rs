@@ -1,6 +1,6 @@
 //! Opens SQLite files.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection,
@@ -11,6 +11,7 @@ use super::{CONNECT_LIMIT, DatabaseUrl, close, schema};
 use crate::store::{
     StoreError,
     database::{Database, KV_READERS, LISTING_READERS},
+    file::FileReader,
     pool::{Fence, Pool},
 };
 
@@ -27,7 +28,12 @@ impl DatabaseUrl {
         writer.acquire().await.map_err(|source| StoreError::connect(self.describe(), source))?;
         close(connection).await;
         fence.bind(path);
-        Ok(Database::Sqlite { writer: Pool::new(writer, fence), readers: readers(LISTING_READERS), kv_readers: readers(KV_READERS) })
+        Ok(Database::Sqlite {
+            writer: Pool::new(writer, fence),
+            readers: readers(LISTING_READERS),
+            kv_readers: readers(KV_READERS),
+            kv_file: Some(Arc::new(FileReader::new(path.into()))),
+        })
     }
 
     /// Opens the file for reading.
@@ -35,7 +41,7 @@ impl DatabaseUrl {
         close(self.read_sqlite(path).await?).await;
         let readers = sqlite_pool(LISTING_READERS).connect_lazy_with(sqlite_options(path).read_only(true));
         let readers = Pool::new(readers, Fence::default());
-        Ok(Database::Sqlite { writer: readers.clone(), kv_readers: readers.clone(), readers })
+        Ok(Database::Sqlite { writer: readers.clone(), kv_readers: readers.clone(), readers, kv_file: None })
     }
 
     /// Makes the file if it is missing, and brings its tables up to date, or to an earlier schema.

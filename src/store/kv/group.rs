@@ -1,17 +1,9 @@
 //! Writes of concurrent callers go to the database in one transaction, which is made durable once for all of them.
-//!
-//! While one transaction runs, writes wait for the next. Nobody waits for others to come: a write that comes alone goes alone. The task that
-//! does it ends when nothing waits.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
-
-use tokio::sync::{Notify, Semaphore, oneshot};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    gather::Caller,
     transaction::{KvTransaction, NamespaceLock, SLICE},
     write::{KvFailure, KvWrite, WriteOutcome},
 };
@@ -21,75 +13,17 @@ use crate::{
     store::{Store, StoreError, executions::signed},
 };
 
-/// Writes that are held in memory. With the largest values they take 64 MiB. Whoever comes when so many wait, waits for a place.
-const MAX_WAITING: usize = 1_024;
-/// Writes of one transaction.
-const MAX_GROUP: usize = 256;
 /// What is said of a failure.
 const WHAT: &str = "write to the key-value store";
 
-/// What the writers of a store share.
-pub struct KvShared {
-    queue: Mutex<Queue>,
-    places: Semaphore,
-    /// Something that has an end was written.
-    pub(in crate::store) has_ends: Notify,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Waiting>,
-    /// A task takes them.
-    is_taken: bool,
-}
-
-/// A write, and who waits for it. Whoever has gone no longer listens.
-struct Waiting {
-    write: KvWrite,
-    answer: oneshot::Sender<Result<WriteOutcome, KvFailure>>,
-}
-
-impl Default for KvShared {
-    fn default() -> Self {
-        Self { queue: Mutex::default(), places: Semaphore::new(MAX_WAITING), has_ends: Notify::new() }
-    }
-}
-
-impl fmt::Debug for KvShared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KvShared").finish_non_exhaustive()
-    }
-}
-
-impl KvShared {
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes what waits, as much as one transaction has. With nothing more to take, the task that takes ends.
-    fn next_group(&self) -> Vec<Waiting> {
-        let mut queue = self.queue();
-        let count = queue.waiting.len().min(MAX_GROUP);
-        queue.is_taken = count > 0;
-        queue.waiting.drain(..count).collect()
-    }
-}
+/// A write, and who waits for it.
+pub type WriteCaller = Caller<KvWrite, Result<WriteOutcome, KvFailure>>;
 
 impl Store {
     /// Writes, and returns when it is on the disk. If the future is dropped before its transaction begins, nothing is written.
     pub async fn kv_write(&self, write: KvWrite) -> Result<WriteOutcome, KvFailure> {
-        let _place = self.kv.places.acquire().await;
-        let (answer, answered) = oneshot::channel();
-        let is_first = {
-            let mut queue = self.kv.queue();
-            queue.waiting.push_back(Waiting { write, answer });
-            !mem::replace(&mut queue.is_taken, true)
-        };
-        if is_first {
-            tokio::spawn(write_groups(self.clone()));
-        }
-        // The task is only gone before its time when the process ends.
-        answered.await.unwrap_or_else(|_| Err(StoreError::query(WHAT)(sqlx::Error::PoolClosed).into()))
+        let outcome = self.kv.writes.ask(write, || drop(tokio::spawn(write_groups(self.clone())))).await;
+        outcome.unwrap_or_else(|| Err(StoreError::query(WHAT)(sqlx::Error::PoolClosed).into()))
     }
 
     /// Does one transaction. The order of writes to one key is that in which they came.
@@ -123,8 +57,8 @@ impl Store {
     }
 
     /// Does a group, and a write alone if the database refuses the group for what one of them holds.
-    async fn write_and_answer(&self, group: Vec<Waiting>) {
-        let (writes, answers): (Vec<KvWrite>, Vec<_>) = group.into_iter().map(|waiting| (waiting.write, waiting.answer)).unzip();
+    async fn write_and_answer(&self, group: Vec<WriteCaller>) {
+        let (writes, answers): (Vec<KvWrite>, Vec<_>) = group.into_iter().map(|caller| (caller.question, caller.answer)).unzip();
         match self.write_group(&writes).await.map_err(StoreError::query(WHAT)) {
             Ok(outcomes) => {
                 if writes.iter().any(KvWrite::has_end) {
@@ -136,7 +70,7 @@ impl Store {
             }
             Err(refusal) if writes.len() > 1 && !refusal.is_outage() => {
                 for (write, answer) in writes.into_iter().zip(answers) {
-                    Box::pin(self.write_and_answer(vec![Waiting { write, answer }])).await;
+                    Box::pin(self.write_and_answer(vec![Caller { question: write, answer }])).await;
                 }
             }
             Err(error) => {
@@ -151,12 +85,7 @@ impl Store {
 
 /// Writes what waits, group by group, until nothing does.
 async fn write_groups(store: Store) {
-    loop {
-        let mut group = store.kv.next_group();
-        if group.is_empty() {
-            break;
-        }
-        group.retain(|waiting| !waiting.answer.is_closed());
+    while let Some(group) = store.kv.writes.next_group() {
         store.write_and_answer(group).await;
     }
 }

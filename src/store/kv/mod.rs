@@ -1,25 +1,37 @@
-//! The key-value store, in the node's own database. Reads go there one by one, writes of concurrent callers in one transaction.
+//! The key-value store, in the node's own database. Concurrent callers are answered together: reads by one statement, writes by one transaction.
 
 mod expiry;
+mod gather;
 mod group;
 mod ledger;
+mod lookup;
 mod read;
 mod transaction;
 mod write;
 
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
-pub(super) use group::KvShared;
 pub use read::NamespaceSize;
 pub use write::{KvChange, KvFailure, KvWrite, WriteOutcome};
 
+use self::{gather::Gathering, lookup::Lookup};
 use super::Store;
 use crate::{
+    blocking::as_task,
     capability::kv::{Add, Entry, EntryPage, Key, KeyValue, KvError, Range, Set, SetResult},
     clock::SharedClock,
     function::grants::kv::Namespace,
 };
+
+/// What the callers of a store share.
+#[derive(Debug, Default)]
+pub(super) struct KvShared {
+    reads: Gathering<Lookup, Result<Option<Entry>, KvFailure>>,
+    writes: Gathering<KvWrite, Result<WriteOutcome, KvFailure>>,
+    /// Something that has an end was written.
+    pub has_ends: Notify,
+}
 
 /// What each namespace may hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +75,11 @@ impl StoredKeyValue {
 #[async_trait]
 impl KeyValue for StoredKeyValue {
     async fn get(&self, namespace: &Namespace, key: &Key) -> Result<Option<Entry>, KvError> {
-        self.store()?.kv_get(namespace, key, self.clock.now_us()).await.map_err(refusal)
+        let (store, now_us) = (self.store()?, self.clock.now_us());
+        match store.kv_get_here(namespace, key, now_us) {
+            Some(found) => found.map_err(refusal),
+            None => store.kv_get(namespace, key, now_us).await.map_err(refusal),
+        }
     }
 
     async fn set(&self, namespace: &Namespace, key: &Key, set: Set) -> Result<SetResult, KvError> {
@@ -80,7 +96,8 @@ impl KeyValue for StoredKeyValue {
     }
 
     async fn list(&self, namespace: &Namespace, range: &Range) -> Result<EntryPage, KvError> {
-        self.store()?.kv_list(namespace, range, self.clock.now_us()).await.map_err(refusal)
+        let (store, namespace, range, now_us) = (self.store()?, namespace.clone(), range.clone(), self.clock.now_us());
+        as_task(async move { store.kv_list(&namespace, &range, now_us).await }).await.map_err(refusal)
     }
 }
 

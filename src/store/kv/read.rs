@@ -1,4 +1,4 @@
-//! Reads of the key-value store. None sees what is over.
+//! Lists of the key-value store. None has what is over.
 
 use sqlx::FromRow;
 
@@ -25,19 +25,6 @@ pub struct NamespaceSize {
 }
 
 impl Store {
-    /// Returns what is kept under a key.
-    pub async fn kv_get(&self, namespace: &Namespace, key: &Key, now_us: i64) -> Result<Option<Entry>, KvFailure> {
-        let row: Option<EntryRow> = read_kv!(self, pool => sqlx::query_as(concat!(
-            "SELECT ", columns!(kv_entry), " FROM kv WHERE namespace = $1 AND key = $2 AND (expires_us IS NULL OR expires_us > $3)",
-        ))
-        .bind(namespace.as_str())
-        .bind(key.as_str())
-        .bind(now_us)
-        .fetch_optional(pool))
-        .map_err(StoreError::query("read the key-value store"))?;
-        Ok(row.map(|row| row.entry(key)).transpose()?)
-    }
-
     /// Returns entries by their keys. The database itself stops at the bytes that there may be.
     pub async fn kv_list(&self, namespace: &Namespace, range: &Range, now_us: i64) -> Result<EntryPage, KvFailure> {
         let (from, to) = bounds(range);
@@ -122,14 +109,14 @@ impl TryFrom<SizeRow> for NamespaceSize {
 }
 
 #[derive(FromRow)]
-struct EntryRow {
-    value: String,
-    version: i64,
-    expires_us: Option<i64>,
+pub(super) struct EntryRow {
+    pub value: String,
+    pub version: i64,
+    pub expires_us: Option<i64>,
 }
 
 impl EntryRow {
-    fn entry(self, key: &Key) -> Result<Entry, StoreError> {
+    pub fn entry(self, key: &Key) -> Result<Entry, StoreError> {
         let value = self.value.parse().map_err(|error| StoreError::bad_row("kv", key, error))?;
         Ok(Entry { value, version: self.version.unsigned_abs(), expires_us: self.expires_us })
     }

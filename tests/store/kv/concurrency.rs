@@ -86,8 +86,8 @@ async fn what_is_dropped_before_it_begins_is_not_written(fresh: Fresh) {
             let kv = &kept.kv;
             async move { kv.set(&ns("a"), &one, set("1")).await }
         });
-        assert!(futures_util::poll!(&mut first).is_pending());
-        // Whether its transaction has begun, nobody knows: it is written whole, or not at all.
+        let _ = futures_util::poll!(&mut first);
+        // Whether its transaction has begun, or even ended, nobody knows: it is written whole, or not at all.
         drop(first);
         dropped.push(number);
         kept_on.push(kept.kv.set(&ns("a"), &other, set("1")).await);
