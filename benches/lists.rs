@@ -248,7 +248,8 @@ fn tails() {
         wrk(&url, 64, 1, None);
         let before = node.cpu_us();
         let load = wrk(&url, 64, SECONDS, None);
-        (load, (node.cpu_us() - before) as f64 / load.requests as f64)
+        let cpu_us = (node.cpu_us() - before) as f64 / load.requests as f64;
+        (load, cpu_us)
     };
     for _ in 0..ROUNDS {
         without.push(measure());

@@ -145,7 +145,7 @@ fn in_a_row() {
         (loads, pushes.join().unwrap())
     });
     let requests: u64 = load.iter().map(|load| load.requests).sum();
-    let failed = load.iter().filter(|load| load.errors).count();
+    let failed = load.iter().filter(|load| load.errors.is_some()).count();
     let loose = fs::read_dir(pushed.folder.path().join("data/functions.git/objects")).unwrap();
     let loose: usize = loose
         .map(|entry| entry.unwrap())

@@ -75,7 +75,7 @@ fn main() {
                 let before = server.cpu_us();
                 let load = wrk(&url, connections, SECONDS, script);
                 let cpu = (server.cpu_us() - before) as f64 / load.requests as f64;
-                assert!(!load.errors, "{name} failed requests on {function}");
+                assert_eq!(load.errors, None, "{name} on {function}");
                 if at == servers.len() - 1 {
                     recorded += warm.requests + load.requests;
                 }

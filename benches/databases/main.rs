@@ -77,8 +77,9 @@ fn measure(call: &str, path: &str, servers: &[(&str, Server)]) {
 fn load(server: &Server, path: &str, seconds: u32) -> (Load, f64) {
     let before = server.cpu_us();
     let load = wrk(&format!("http://{}{path}", server.address), CONNECTIONS, seconds, Some(Path::new(IDS)));
-    assert!(!load.errors, "{path} failed at {}", server.address);
-    (load, (server.cpu_us() - before) as f64 / load.requests as f64)
+    assert_eq!(load.errors, None, "{path} at {}", server.address);
+    let cpu_us = (server.cpu_us() - before) as f64 / load.requests as f64;
+    (load, cpu_us)
 }
 
 fn bare(folder: &Path, server: Option<&str>, before_use: &str) -> Server {

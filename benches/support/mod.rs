@@ -129,12 +129,13 @@ pub fn function(number: usize) -> String {
 }
 
 /// What `wrk` measured.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Load {
     pub requests: u64,
     pub per_second: f64,
     pub p99_ms: f64,
-    pub errors: bool,
+    /// What `wrk` says of answers that were none.
+    pub errors: Option<String>,
 }
 
 /// Runs `wrk` with one thread.
@@ -155,7 +156,7 @@ pub fn wrk(url: &str, connections: u32, seconds: u32, script: Option<&Path>) -> 
         requests: line.split_whitespace().next().unwrap().parse().unwrap(),
         per_second: word_after("Requests/sec:").parse().unwrap(),
         p99_ms: milliseconds(&word_after("99%")),
-        errors: text.contains("Non-2xx") || text.contains("Socket errors"),
+        errors: text.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors")).map(|line| line.trim().to_owned()),
     }
 }
 
