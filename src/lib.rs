@@ -52,6 +52,7 @@ pub mod live;
 pub mod network;
 pub mod node;
 pub mod outbound;
+pub mod queue;
 pub mod runner;
 pub mod secret;
 pub mod shown;
@@ -64,6 +65,7 @@ mod supervisor;
 pub mod sync;
 pub mod telemetry;
 pub mod trace;
+pub mod trigger;
 mod user;
 pub mod vault;
 

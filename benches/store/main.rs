@@ -100,7 +100,7 @@ async fn deployment(database: &str, store: &Store) {
                 script_id,
                 version,
                 manifest: Manifest::default(),
-                route,
+                route: Some(route),
                 guards: Vec::new(),
                 files: files.into_iter().collect(),
                 limits: Box::default(),

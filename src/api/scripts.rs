@@ -174,7 +174,7 @@ impl From<&Script> for ScriptSummary {
             kind: script.role,
             state: script.state,
             version: live.map(|live| live.version),
-            route: live.map(|live| ScriptRoute::from(&live.route)),
+            route: live.and_then(|live| live.route.as_ref()).map(ScriptRoute::from),
             size_bytes: script.content.bytes.len(),
             errors: script.diagnostics.iter().filter(|found| found.is_error()).count(),
         }

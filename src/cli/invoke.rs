@@ -141,7 +141,7 @@ type Entry = Result<SharedFunction, Arc<[Diagnostic]>>;
 
 /// Makes the router that a node on this folder would have.
 fn router(settled: &GoodTree) -> Router<Entry> {
-    let ready = settled.report.functions.values().map(|function| (function.route.clone(), Ok(function.clone())));
+    let ready = settled.report.functions.values().filter_map(|function| Some((function.route.clone()?, Ok(function.clone()))));
     let broken = settled.broken.iter().map(|file| (file.route.clone(), Err(file.diagnostics.clone())));
     Router::new(ready.chain(broken))
 }

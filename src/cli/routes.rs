@@ -59,14 +59,14 @@ impl Routes {
         let functions = &settled.report.functions;
         match &self.asked {
             Some(url) => {
-                let right = functions.iter().map(|(file, function)| (function.route.clone(), file.to_string()));
+                let right = functions.iter().filter_map(|(file, function)| Some((function.route.clone()?, file.to_string())));
                 let broken = settled.broken.iter().map(|broken| (broken.route.clone(), broken_label(&broken.file)));
                 // In this order: where a broken file's route is also a function's, the function answers.
                 let router: Router<String> = Router::new(right.chain(broken));
                 self.tell(&explain(&router, &self.method.to_uppercase(), path_of(url), Clone::clone))?;
             }
             None => {
-                let right = functions.values().map(|function| RouteSummary::of(function, &config.limits.default));
+                let right = functions.values().filter_map(|function| RouteSummary::of(function, &config.limits.default));
                 let mut listed: Vec<RouteSummary> = right.chain(settled.broken.iter().map(RouteSummary::of_broken)).collect();
                 listed.sort_by(RouteSummary::order);
                 self.list(&listed)?;

@@ -10,7 +10,7 @@ use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::{
     Engine, MalformedBody, Program, Wait, body,
-    context::{self, Run, effects::Effects, log::Log},
+    context::{self, Run, effects::Effects, log::Log, outbox::Outbox},
     failure,
     meter::{
         self,
@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     cancel::CancelFlag,
-    execution::{Execution, Failure, Finished, Invocation, Outcome, Reply},
+    execution::{Execution, Failure, Finished, Invocation, Outcome, Reply, Verdict},
     function::{FilePath, Limits},
 };
 
@@ -92,7 +92,7 @@ fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>
     let evaluation = if has_body { evaluate(program, &rhai) } else { no_memory_for_body(program) };
     let usage = meter::usage();
     module::enter(None);
-    let Run { invocation, log, effects, .. } = context::leave().expect("entered above, and nothing else leaves");
+    let Run { invocation, log, effects, outbox, .. } = context::leave().expect("entered above, and nothing else leaves");
     drop(rhai);
     // Of the run there is only what goes out.
     let leaked_bytes = meter::leaked() as i64;
@@ -101,8 +101,9 @@ fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>
         return Ok(ShortRun::TooLong { invocation, leaked_bytes });
     }
     let departure = effects.as_ref().and_then(|effects| effects.departure.clone());
+    let departure = departure.or_else(|| outbox.as_ref()?.verdict.as_ref().map(Verdict::to_string));
     let ending = ending(program, usage.stop, departure, evaluation);
-    Ok(ShortRun::Finished(finish(program, invocation, (log, effects), &usage, ending, leaked_bytes)))
+    Ok(ShortRun::Finished(finish(program, invocation, (log, effects, outbox), &usage, ending, leaked_bytes)))
 }
 
 fn start_meter(limits: &Limits, cpu: Option<Duration>, cancel: Option<CancelFlag>) {
@@ -174,7 +175,7 @@ fn ending(program: &Program, stop: Option<Stop>, departure: Option<String>, eval
 fn finish(
     program: &Program,
     mut invocation: Box<Invocation>,
-    (log, effects): (Log, Option<Box<Effects>>),
+    (log, effects, outbox): (Log, Option<Box<Effects>>, Option<Box<Outbox>>),
     usage: &Usage,
     ending: Ending,
     leaked_bytes: i64,
@@ -183,6 +184,10 @@ fn finish(
     let Effects { list, dropped, kept, .. } = effects.map_or_else(Effects::default, |effects| *effects);
     if let (Some(capture), Some(kept)) = (&mut invocation.capture, kept) {
         capture.put_results(kept);
+    }
+    let Outbox { mut events, verdict, .. } = outbox.map_or_else(Outbox::default, |outbox| *outbox);
+    if outcome != Outcome::Ok {
+        events.clear();
     }
     let execution = Box::new(Execution {
         id: invocation.execution_id,
@@ -206,12 +211,14 @@ fn finish(
         failure,
         capture: invocation.capture,
     });
-    Finished { reply, execution, leaked_bytes }
+    Finished { reply, emitted: events, verdict, execution, leaked_bytes }
 }
 
 /// Runs the guards, and the function's own script unless one of them answers.
 fn run_scripts(program: &Program, rhai: &rhai::Engine) -> Evaluation {
-    for guard in &program.guards {
+    // A guard holds callers back, and an event has none.
+    let has_caller = context::with(|run| run.invocation.event.is_none()).unwrap_or(true);
+    for guard in program.guards.iter().filter(|_| has_caller) {
         match run_script(program, rhai, guard) {
             Ok(result) if result.is_unit() => {}
             Ok(result) => return reply_of(program, &guard.file, &result),

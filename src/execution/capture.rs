@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
 
-use super::{HttpRequest, KeptResults, Params};
+use super::{EventInfo, HttpRequest, KeptResults, Params};
 
 /// A request that a run was asked for by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +19,9 @@ pub struct Capture {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     body_bytes: u64,
+    /// What started the run, beside the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<EventInfo>,
     /// What its run got from outside.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     results: Option<KeptResults>,
@@ -45,7 +48,7 @@ const JWT: &str = "eyJ";
 
 impl Capture {
     /// Keeps a request, and its body if that has at most so many bytes.
-    pub fn of(request: &HttpRequest, max_body_bytes: usize) -> Self {
+    pub fn of(request: &HttpRequest, event: Option<&EventInfo>, max_body_bytes: usize) -> Self {
         let HttpRequest { method, uri, params, headers, body } = request;
         let kept = |(name, value): (&HeaderName, &HeaderValue)| {
             let text =
@@ -59,8 +62,14 @@ impl Capture {
             headers: headers.iter().map(kept).collect(),
             body: (body.len() <= max_body_bytes).then(|| BASE64_STANDARD.encode(body)),
             body_bytes: body.len() as u64,
+            event: event.cloned(),
             results: None,
         }
+    }
+
+    /// Returns what started the run, beside the request.
+    pub fn event(&self) -> Option<EventInfo> {
+        self.event.clone()
     }
 
     /// Has its run's results kept as well, up to so many bytes.
@@ -84,6 +93,7 @@ impl Capture {
         self.uri.len()
             + headers.sum::<usize>()
             + self.results.as_ref().map_or(0, KeptResults::size)
+            + self.event.as_ref().map_or(0, |event| event.json.len())
             + self.body.as_ref().map_or(0, String::len)
     }
 
@@ -193,7 +203,7 @@ mod tests {
         let uri = Uri::from_static("http://h/orders/7?x=%20");
         let body = Bytes::from_static(b"\x00\xff{}");
         let sent = HttpRequest { method: Method::POST, uri, params: params.clone(), headers: headers.clone(), body: body.clone() };
-        let capture = |limit| Capture::of(&sent, limit);
+        let capture = |limit| Capture::of(&sent, None, limit);
         let json = serde_json::to_string(&capture(4)).unwrap();
         assert!(!json.contains("id=1"), "{json}");
         let read: Capture = serde_json::from_str(&json).unwrap();

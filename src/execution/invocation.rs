@@ -6,7 +6,7 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Capture, ExecutionId, HttpRequest, KeptResults};
+use super::{Capture, EventInfo, ExecutionId, HttpRequest, KeptResults};
 use crate::deployment::DeploymentId;
 
 /// What asked for a run.
@@ -23,11 +23,18 @@ pub enum Trigger {
     Invoke,
     /// A recorded request, run again.
     Replay,
+    /// A schedule of the function was due.
+    Schedule,
+    /// An event that the function handles.
+    Event,
+    /// `picloud run`: somebody had a schedule run now.
+    Manual,
 }
 
 impl Trigger {
     /// Every trigger.
-    pub const ALL: [Self; 5] = [Self::Http, Self::Execute, Self::Cli, Self::Invoke, Self::Replay];
+    pub const ALL: [Self; 8] =
+        [Self::Http, Self::Execute, Self::Cli, Self::Invoke, Self::Replay, Self::Schedule, Self::Event, Self::Manual];
 
     /// Returns the word that scripts and tables see.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +44,9 @@ impl Trigger {
             Self::Cli => "cli",
             Self::Invoke => "invoke",
             Self::Replay => "replay",
+            Self::Schedule => "schedule",
+            Self::Event => "event",
+            Self::Manual => "manual",
         }
     }
 }
@@ -58,7 +68,9 @@ pub struct Invocation {
     pub principal: Option<Arc<str>>,
     /// The peer, or who a trusted proxy says it is.
     pub remote_addr: Option<IpAddr>,
-    /// What is asked.
+    /// What started it, beside a request.
+    pub event: Option<EventInfo>,
+    /// What is asked. An event asks with its payload.
     pub request: HttpRequest,
     /// The request as it is kept to be run again, if it is.
     pub capture: Option<Box<Capture>>,
@@ -79,6 +91,7 @@ impl Invocation {
             request_id: None,
             principal: None,
             remote_addr: None,
+            event: None,
             request,
             capture: None,
             repeats: None,

@@ -2,6 +2,7 @@
 
 mod capture;
 mod effect;
+mod event;
 mod invocation;
 mod recorded;
 mod request;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 pub use capture::{Capture, CaptureError, is_credential};
 pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET, OF_REQUEST};
+pub use event::{Emitter, EventInfo, MAX_DELAY, MAX_DEPTH, MAX_EMITTED, MAX_EMITTED_BYTES, MAX_ID, MAX_PAYLOAD, NewEvent, Verdict};
 pub use invocation::{Invocation, Trigger};
 pub use recorded::{CutText, RecordedMethod, RecordedPath};
 pub use request::{HttpRequest, Param, Params, REQUEST_ID, request_id};
@@ -195,6 +197,10 @@ pub struct Reply {
 pub struct Finished {
     /// What the function answers; none if it failed.
     pub reply: Option<Reply>,
+    /// What it emitted; nothing unless it ended well.
+    pub emitted: Vec<NewEvent>,
+    /// What becomes of the event that started it, if the script said that.
+    pub verdict: Option<Verdict>,
     /// What happened. Its `status` is the reply's, and 0 where there is none: whoever answers the caller sets it.
     pub execution: Box<Execution>,
     /// Bytes that it allocated and nobody frees any more; fewer than none where it freed what earlier runs had left.

@@ -1,6 +1,6 @@
 //! Takes the file of a script apart: the front-matter, which is TOML between two `+++` lines at the very top, and the script.
 
-use super::{Content, Diagnostic, FilePath, Position, foreign, quantity::Size, settings::WrittenSettings};
+use super::{Content, Diagnostic, FilePath, Position, Role, foreign, quantity::Size, settings::WrittenSettings};
 
 /// The file of a script, taken apart.
 #[derive(Debug)]
@@ -61,9 +61,10 @@ impl<'a> ScriptFile<'a> {
         Ok(Self { text, toml: Some(toml), script: blank + script })
     }
 
-    /// Returns what the front-matter says; none if there is none. The error says where in the file, and why.
+    /// Returns what the front-matter says; none if there is none, and the path says nothing either. The error says where in the file, and why.
     pub fn settings(&self, file: &FilePath) -> Result<Option<WrittenSettings>, Box<Diagnostic>> {
-        self.toml.map(|toml| WrittenSettings::parse(file, toml)).transpose()
+        let of_path = || Role::of(file).is_some_and(Role::has_settings).then_some("");
+        self.toml.or_else(of_path).map(|toml| WrittenSettings::parse(file, toml)).transpose()
     }
 
     fn without_front_matter(file: &FilePath, text: &'a str, script: &str) -> Result<Self, Box<Diagnostic>> {

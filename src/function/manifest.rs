@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Cors, grants::Grants, limits::Limits, route::Method};
+use super::{Cors, grants::Grants, handler::Handler, limits::Limits, retry::WrittenRetry, route::Method, schedule::Schedule};
 use crate::access::Scope;
 
 /// What holds for one function: every key has its value.
@@ -24,6 +24,15 @@ pub struct Manifest {
     /// Which pages of other origins may call it; none: those that the node says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
+    /// When it runs by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Schedule>,
+    /// Which events it handles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handlers: Vec<Handler>,
+    /// How often a run is tried for which no caller waits.
+    #[serde(skip)]
+    pub retry: WrittenRetry,
     /// What it may reach outside of itself.
     #[serde(skip_serializing_if = "Grants::is_empty")]
     pub grants: Grants,
@@ -32,6 +41,17 @@ pub struct Manifest {
 impl Default for Manifest {
     /// What holds for a file without front-matter on a node without configuration.
     fn default() -> Self {
-        Self { description: None, methods: None, auth: None, limits: Limits::DEFAULT, capture: None, cors: None, grants: Grants::default() }
+        Self {
+            description: None,
+            methods: None,
+            auth: None,
+            limits: Limits::DEFAULT,
+            capture: None,
+            cors: None,
+            schedules: Vec::new(),
+            handlers: Vec::new(),
+            retry: WrittenRetry::default(),
+            grants: Grants::default(),
+        }
     }
 }

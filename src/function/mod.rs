@@ -6,16 +6,20 @@ pub mod digest;
 pub mod foreign;
 pub mod front_matter;
 pub mod grants;
+pub mod handler;
 pub mod limits;
 pub mod loss;
 pub mod manifest;
 pub mod name;
 pub mod quantity;
 pub mod reserved;
+pub mod retry;
 pub mod role;
 pub mod route;
+pub mod schedule;
 pub mod settings;
 pub mod toml_text;
+pub mod topic;
 pub mod tree;
 pub mod tree_settings;
 pub mod unicode;
@@ -46,8 +50,8 @@ pub struct Function {
     pub version: Version,
     /// What the file says, defaults filled in.
     pub manifest: Manifest,
-    /// Where it answers.
-    pub route: Route,
+    /// Where it answers; none: it has no URL.
+    pub route: Option<Route>,
     /// Guards that run before it, outermost folder first; keys of `files`.
     pub guards: Vec<FilePath>,
     /// The function's own file, its guards, and every module that they import, directly or not, with their contents, in order of path.

@@ -17,6 +17,10 @@ const MIGRATION_ENDING: &str = ".sql";
 /// The folder with templates, and how the names of those end.
 pub const TEMPLATES: &str = "_templates";
 const TEMPLATE_ENDINGS: [&str; 4] = [".html", ".txt", ".xml", ".md"];
+/// The folder with what is run at times.
+pub const SCHEDULES: &str = "_cron";
+/// The folder with what handles events; the rest of a file's path is its topic.
+pub const HANDLERS: &str = "_events";
 /// The one folder that is looked into although its name begins with a dot.
 pub const WELL_KNOWN: &str = ".well-known";
 
@@ -26,6 +30,10 @@ pub const WELL_KNOWN: &str = ".well-known";
 pub enum Role {
     /// It serves requests, if its name is right.
     Function,
+    /// It is run at times that it says.
+    Schedule,
+    /// It is run for the events of a topic.
+    Event,
     /// It runs before every function in its folder and below.
     Guard,
     /// It is imported.
@@ -54,6 +62,8 @@ impl Role {
         }
         Some(match file {
             _ if stem.ends_with(".test") => Self::Test,
+            _ if is_triggered(SCHEDULES, path) => Self::Schedule,
+            _ if is_triggered(HANDLERS, path) => Self::Event,
             _ if holds_modules(folder) => Self::Module,
             GUARD => Self::Guard,
             _ if file.starts_with('_') => Self::Module,
@@ -62,10 +72,24 @@ impl Role {
     }
 }
 
+impl Role {
+    /// Returns whether a file with this role is a function: it is run for itself, and not as a part of others.
+    pub fn is_function(self) -> bool {
+        matches!(self, Self::Function | Self::Schedule | Self::Event)
+    }
+
+    /// Returns whether a file with this role has settings although it writes none: its path says what starts it.
+    pub fn has_settings(self) -> bool {
+        matches!(self, Self::Schedule | Self::Event)
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Function => "function",
+            Self::Schedule => "schedule",
+            Self::Event => "event",
             Self::Guard => "guard",
             Self::Module => "module",
             Self::Test => "test",
@@ -80,9 +104,19 @@ pub fn is_migration(path: &str) -> bool {
     below(MIGRATIONS, path).is_some_and(|name| name.ends_with(MIGRATION_ENDING))
 }
 
+/// Returns the topic whose events the file at this path handles, as its path says it: `orders.created` for `_events/orders/created.rhai`.
+pub fn topic_of(path: &str) -> Option<String> {
+    Some(below(HANDLERS, path)?.strip_suffix(ENDING)?.replace('/', "."))
+}
+
 /// Returns the name of the template at this path, if one is there: what follows `_templates/`.
 pub fn template_name(path: &str) -> Option<&str> {
     below(TEMPLATES, path).filter(|name| TEMPLATE_ENDINGS.iter().any(|ending| name.ends_with(ending)))
+}
+
+/// Returns whether the file at this path lies in a folder of functions that run without a request, and is no module there.
+fn is_triggered(folder: &str, path: &str) -> bool {
+    below(folder, path).is_some_and(|name| !name.split('/').any(|part| part.starts_with('_')))
 }
 
 /// Returns what follows a folder at the top, unless it is ignored.

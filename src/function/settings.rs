@@ -7,11 +7,15 @@ use serde::Deserialize;
 use super::{
     Cors, Diagnostic, FilePath, FunctionName, Manifest, Position, Role, foreign,
     grants::{Grants, http::AllowList, kv::KvSection, secret::SecretName, sql::SqlGrant},
+    handler::{Handler, MAX_HANDLERS, WrittenHandler},
     limits::{LimitOverrides, LimitPolicy},
     quantity::{LONGEST, Span},
-    role::ENDING,
+    retry::WrittenRetry,
+    role::{ENDING, topic_of},
     route::Method,
+    schedule::{MAX_SCHEDULES, Schedule},
     toml_text,
+    topic::{Topic, TopicPattern},
     within::Within,
 };
 use crate::access::Scope;
@@ -40,6 +44,12 @@ struct Keys {
     sql: Option<SqlGrant>,
     #[serde(default)]
     secrets: Vec<SecretName>,
+    #[serde(default)]
+    schedule: Vec<Schedule>,
+    #[serde(default)]
+    on: Vec<WrittenHandler>,
+    #[serde(default)]
+    retry: Option<WrittenRetry>,
     #[serde(default)]
     limits: LimitOverrides,
 }
@@ -130,6 +140,9 @@ impl WrittenSettings {
             let error = self.error(key, format!("`{key}` is for functions and guards, and this file is a module"));
             return Some(error.hint("write it into each function that imports the module and is to use it"));
         }
+        if let Some(found) = self.nonsense_of_triggers() {
+            return Some(found);
+        }
         // Above all in a guard it would look as if it did something.
         let of_functions = [("auth", auth.is_some()), ("cors", cors.is_some())];
         let (key, _) = of_functions.into_iter().find(|(_, is_there)| *is_there)?;
@@ -137,6 +150,58 @@ impl WrittenSettings {
             let error = self.error(key, format!("`{key}` is for functions, and this file is none"));
             error.hint("write it into each function that it is meant for")
         })
+    }
+
+    /// Returns what is wrong with what starts the function beside requests.
+    fn nonsense_of_triggers(&self) -> Option<Diagnostic> {
+        let Keys { methods, auth, cors, schedule, on, retry, .. } = &self.keys;
+        let role = Role::of(&self.file);
+        let of_functions = [("schedule", !schedule.is_empty()), ("on", !on.is_empty()), ("retry", retry.is_some())];
+        if let (false, Some((key, _))) = (role.is_some_and(Role::is_function), of_functions.into_iter().find(|(_, is_there)| *is_there)) {
+            let error = self.error(key, format!("`{key}` is for functions, and this file is none"));
+            return Some(error.hint("write it into the function that it is to start"));
+        }
+        let of_urls = [("methods", methods.is_some()), ("auth", auth.is_some()), ("cors", cors.is_some())];
+        if let (true, Some((key, _))) = (role.is_some_and(Role::has_settings), of_urls.into_iter().find(|(_, is_there)| *is_there)) {
+            let error = self.error(key, format!("`{key}` is for functions with a URL, and this one has none"));
+            return Some(error.hint("leave it out: nobody can call this function from outside"));
+        }
+        if role == Some(Role::Schedule) && schedule.is_empty() {
+            let error =
+                Diagnostic::error(self.file.clone(), "this file does not say when it runs").at(&self.toml, Position { line: 1, column: 1 });
+            return Some(error.hint("add `[[schedule]]` and `cron = \"30 2 * * *\"` between two lines of `+++` at its beginning"));
+        }
+        let names = |names: Vec<Option<&str>>| (1..names.len()).find(|at| names[*at].is_none() || names[..*at].contains(&names[*at]));
+        let lists = [
+            ("schedule", schedule.len(), MAX_SCHEDULES, names(schedule.iter().map(|one| one.name.as_deref()).collect())),
+            ("on", on.len(), MAX_HANDLERS, names(on.iter().map(WrittenHandler::name).collect())),
+        ];
+        lists.into_iter().find_map(|(key, count, most, unnamed)| {
+            if count > most {
+                return Some(self.error(key, format!("`[[{key}]]` is there {count} times, and a function may have {most}")));
+            }
+            let error = self.error(key, format!("the `[[{key}]]` number {} has no name of its own", unnamed? + 1));
+            Some(error.hint("give each but the first another `name`: it is how it is known from the others"))
+        })
+    }
+
+    /// Returns which events the function handles.
+    fn handlers(&self) -> Result<Vec<Handler>, Box<Diagnostic>> {
+        let own = topic_of(&self.file).filter(|_| Role::of(&self.file) == Some(Role::Event));
+        let own = own.map(|topic| topic.parse::<Topic>()).transpose().map_err(|error| {
+            let message = format!("the path of this file says its topic, and {error}");
+            Box::new(Diagnostic::error(self.file.clone(), message).hint(error.hint))
+        })?;
+        let own = own.as_ref().map(TopicPattern::from);
+        let written = self.keys.on.iter().map(|written| written.resolve(own.as_ref()));
+        let mut handlers: Vec<Handler> = written.collect::<Result<_, _>>().map_err(|error| {
+            let (message, hint) = toml_text::explained(&error);
+            Box::new(self.error("on", message).maybe_hint(hint))
+        })?;
+        if let Some(topic) = own.filter(|own| !handlers.iter().any(|handler| handler.topic == *own)) {
+            handlers.insert(0, Handler { name: None, topic, key: None });
+        }
+        Ok(handlers)
     }
 
     /// Returns what it allows its script to reach. The error says why a section cannot stand as it is.
@@ -187,7 +252,7 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         let error = own.error(key, format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
         return Err(vec![error.hint(format!("lower it, or raise `{key}` in the section `[ceilings]` of picloud.toml"))]);
     }
-    let Keys { description, methods, auth, capture, cors, .. } = &own.keys;
+    let Keys { description, methods, auth, capture, cors, schedule, retry, .. } = &own.keys;
     Ok(Manifest {
         description: description.clone(),
         methods: methods.clone(),
@@ -195,6 +260,9 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         limits,
         capture: *capture,
         cors: cors.clone(),
+        schedules: schedule.clone(),
+        handlers: own.handlers().map_err(|found| vec![*found])?,
+        retry: retry.unwrap_or_default(),
         grants: own.grants().map_err(|found| vec![*found])?,
     })
 }

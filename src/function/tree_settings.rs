@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Content, Diagnostic, FilePath, LimitPolicy, Limits, Manifest, Tree,
+    Content, Diagnostic, FilePath, LimitPolicy, Limits, Manifest, Role, Tree,
     front_matter::{self, ScriptFile},
     settings,
 };
@@ -37,7 +37,8 @@ impl TreeSettings {
 
     /// Resolves those of a file that has another content now, or is gone.
     pub fn set(&mut self, file: &FilePath, content: Option<&Content>) {
-        let content = content.filter(|content| front_matter::may_have(content));
+        let has_settings = |content: &Content| front_matter::may_have(content) || Role::of(file).is_some_and(Role::has_settings);
+        let content = content.filter(|content| has_settings(content));
         match content.and_then(|content| self.resolve(file, content).transpose()) {
             Some(resolved) => drop(self.written.insert(file.clone(), resolved.map(Arc::new))),
             None => drop(self.written.remove(file)),

@@ -32,19 +32,20 @@ pub struct RouteSummary {
 }
 
 impl RouteSummary {
-    /// Lists a function, with the limits that are not these.
-    pub fn of(function: &Function, defaults: &Limits) -> Self {
+    /// Lists a function that has a route, with the limits that are not these.
+    pub fn of(function: &Function, defaults: &Limits) -> Option<Self> {
         let limits = function.manifest.limits.differing(defaults);
-        Self {
-            route: function.route.to_string(),
-            methods: function.route.methods.to_string(),
+        let route = function.route.as_ref()?;
+        Some(Self {
+            route: route.to_string(),
+            methods: route.methods.to_string(),
             file: function.name.file().into(),
             description: function.manifest.description.clone(),
             limits: limits.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             guards: function.guards.clone(),
             auth: function.manifest.auth.map(|scope| scope.to_string()),
             broken: false,
-        }
+        })
     }
 
     /// Lists a file by what its name alone says.
@@ -72,9 +73,9 @@ impl Table {
     pub fn listing(&self, defaults: &Limits) -> Vec<RouteSummary> {
         let listed = |entry: &Destination| match entry {
             Destination::Ready(live) => RouteSummary::of(&live.function, defaults),
-            Destination::Broken(broken) => RouteSummary::of_broken(broken),
+            Destination::Broken(broken) => Some(RouteSummary::of_broken(broken)),
         };
-        let mut listing: Vec<RouteSummary> = self.router.entries().map(|(_, entry)| listed(entry)).collect();
+        let mut listing: Vec<RouteSummary> = self.router.entries().filter_map(|(_, entry)| listed(entry)).collect();
         listing.sort_by(RouteSummary::order);
         listing
     }

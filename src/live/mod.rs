@@ -1,21 +1,25 @@
 //! What is live: one immutable table, swapped whole. A request keeps the table that it began with.
 
 pub mod explain;
+mod function;
 pub mod listing;
 pub mod meter;
 pub mod router;
 pub mod scripts;
 mod status;
 mod table;
+pub mod triggers;
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
+pub use function::LiveFunction;
 pub use router::Match;
 use scripts::Files;
 pub use status::Status;
-pub use table::{BrokenFile, Destination, LiveFunction, METERS, SharedMeters, Table};
+pub use table::{BrokenFile, Destination, METERS, SharedMeters, Table};
 
 use crate::function::{Diagnostic, Revision};
 
@@ -38,6 +42,8 @@ pub struct Live {
     status: ArcSwap<Status>,
     previews: ArcSwap<Previews>,
     files: ArcSwap<Files>,
+    /// Counts the swaps.
+    swaps: watch::Sender<u64>,
 }
 
 impl Default for Live {
@@ -47,6 +53,7 @@ impl Default for Live {
             status: ArcSwap::default(),
             previews: ArcSwap::default(),
             files: ArcSwap::default(),
+            swaps: watch::Sender::default(),
         }
     }
 }
@@ -61,6 +68,12 @@ impl Live {
     /// should pay.
     pub fn swap(&self, table: Table) {
         self.table.store(Arc::new(table));
+        self.swaps.send_modify(|count| *count += 1);
+    }
+
+    /// Returns a channel that tells of each table that goes live.
+    pub fn swaps(&self) -> watch::Receiver<u64> {
+        self.swaps.subscribe()
     }
 
     /// Returns the files of the source and those that are live.

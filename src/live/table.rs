@@ -5,24 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use http::HeaderValue;
 
 use super::{
+    function::LiveFunction,
     meter::Meter,
     router::{Match, Router},
+    triggers::Triggers,
 };
 use crate::{
     deployment::DeploymentId,
     function::{Diagnostic, FilePath, Route, ScriptId, SharedFunction},
 };
-
-/// A function that requests can meet.
-#[derive(Debug)]
-pub struct LiveFunction {
-    /// What it is.
-    pub function: SharedFunction,
-    /// Its version, as every response names it.
-    pub version_header: HeaderValue,
-    /// Counts its requests while it is live; with other versions of it, or with other functions.
-    meter: Arc<Meter>,
-}
 
 /// Functions that are counted each for itself. Those beyond are counted together, so that what a node says of itself stays bounded.
 pub const METERS: usize = 200;
@@ -66,6 +57,7 @@ pub struct Table {
     pub deployment_header: HeaderValue,
     pub(super) router: Router<Destination>,
     by_id: HashMap<ScriptId, Arc<LiveFunction>>,
+    triggers: Triggers,
     meters: SharedMeters,
     is_preview: bool,
 }
@@ -82,6 +74,7 @@ impl Table {
             deployment_header,
             router: Router::new([]),
             by_id: HashMap::new(),
+            triggers: Triggers::default(),
             meters: SharedMeters::default(),
             is_preview: false,
         }
@@ -139,12 +132,13 @@ impl Table {
         broken: impl Iterator<Item = (Route, Destination)>,
         meters: SharedMeters,
     ) -> Self {
-        let routes = ready.iter().map(|live| (live.function.route.clone(), Destination::Ready(live.clone())));
+        let routes = ready.iter().filter_map(|live| Some((live.function.route.clone()?, Destination::Ready(live.clone()))));
         Self {
             deployment,
             deployment_header: header(&deployment.to_string()),
             router: Router::new(routes.chain(broken)),
             by_id: ready.iter().map(|live| (live.function.script_id, live.clone())).collect(),
+            triggers: Triggers::of(&ready),
             meters,
             is_preview: false,
         }
@@ -163,6 +157,11 @@ impl Table {
     /// Returns the function of this script id.
     pub fn by_id(&self, id: ScriptId) -> Option<&Arc<LiveFunction>> {
         self.by_id.get(&id)
+    }
+
+    /// Returns what starts its functions without a request.
+    pub fn triggers(&self) -> &Triggers {
+        &self.triggers
     }
 
     /// Returns every function, in no order.

@@ -17,9 +17,10 @@ use crate::{
     id::{Ids, NodeNumber},
     live::Live,
     outbound::Outbound,
-    runner::{Recorder, Runner},
+    queue::SharedQueue,
+    runner::{Publisher, Recorder, Runner},
     sql::UserDatabases,
-    store::{Store, journal::Journal, kv::StoredKeyValue},
+    store::{Store, journal::Journal, kv::StoredKeyValue, queue::StoredQueue},
     trace::{self, Tracer},
     vault::{Vault, dot_env::DotEnv},
 };
@@ -34,6 +35,12 @@ pub struct Base {
     pub live: Arc<Live>,
     /// Takes executions to the store.
     pub journal: Journal,
+    /// Gets the database once it is reached.
+    pub reached: watch::Sender<Option<Store>>,
+    /// Tells of schedules that were paused or resumed.
+    pub schedules_changed: watch::Sender<u64>,
+    /// What runs without a caller waits here.
+    pub queue: SharedQueue,
     /// Keeps secrets.
     pub vault: Vault,
     /// Databases that scripts use.
@@ -59,10 +66,17 @@ impl Base {
         let ids = Arc::new(Ids::new(clock.clone(), number));
         let executor = executor(config, &engine, &recorder);
         let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
+        let live = Arc::new(Live::default());
+        let reached = watch::Sender::default();
+        let queue: SharedQueue = Arc::new(StoredQueue::new(reached.subscribe(), ids.clone()));
+        let publisher = Publisher::new(queue.clone(), live.clone());
         Ok(Self {
-            runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone())),
+            runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone(), publisher)),
             ids,
-            live: Arc::new(Live::default()),
+            live,
+            queue,
+            reached,
+            schedules_changed: watch::Sender::default(),
             databases: Arc::new(UserDatabases::new(&config.databases, &config.data)),
             executor,
             tracer,

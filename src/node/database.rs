@@ -27,7 +27,7 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 
 /// Starts to look for the database, and waits for it as long as a start does.
 pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Result<watch::Receiver<Option<Store>>> {
-    let (reached, store) = watch::channel(None);
+    let (reached, store) = (base.reached.clone(), base.reached.subscribe());
     let (others, other) = watch::channel(OtherNode::None);
     let database = Database {
         config: config.clone(),

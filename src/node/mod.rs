@@ -41,6 +41,7 @@ use crate::{
     supervisor,
     sync::{Sync, SyncParts, orders::SyncHandle},
     telemetry,
+    trigger::{DeliveryRunner, DispatchLimits, Dispatcher, Scheduler},
 };
 
 /// How long a stop waits after the grace period: for the database, for what else still goes on, and for the database's connections to
@@ -116,6 +117,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         Some(git) => pushes::take(git, is_open, &config.data, &sync_handle, &tasks).await?,
         None => None,
     };
+    start_triggers(&base, &mut tasks, &stop);
     tasks.spawn_vital("sync", sync.follow(orders, tasks.after_requests.clone()));
     let wiring = Wiring { config: &config, max_connections, base: &base, store, sync: sync_handle, hosted, stop: stop.clone() };
     let app = Arc::new(wiring.app()?);
@@ -135,6 +137,17 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
         None => Ok(()),
     }
+}
+
+/// Starts what starts functions without a request.
+fn start_triggers(base: &Base, tasks: &mut Tasks, stop: &CancellationToken) {
+    let (live, clock) = (base.live.clone(), base.clock.clone());
+    let runner = DeliveryRunner { runner: base.runner.clone(), live: live.clone(), clock: clock.clone() };
+    let dispatcher = Dispatcher::new(base.queue.clone(), runner, DispatchLimits::default());
+    tasks.spawn_vital("events", dispatcher.run(stop.clone()));
+    let changed = base.schedules_changed.subscribe();
+    let scheduler = Scheduler { queue: base.queue.clone(), live, clock, changed };
+    tasks.spawn_vital("schedules", scheduler.run(stop.clone()));
 }
 
 /// Takes the addresses of a node. One that runs on the same data folder already has them, too.

@@ -4,10 +4,13 @@ use std::{net::IpAddr, time::Instant};
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 
-use super::{Permission, Rejection, RequestTrace, Runner, Target, record::CLIENT_WENT_AWAY};
+use super::{Permission, Rejection, RequestTrace, Runner, Target, publish, record::CLIENT_WENT_AWAY};
 use crate::{
     clock::monotonic,
-    execution::{Capture, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, Outcome, Reply, Trigger, request_id},
+    execution::{
+        Capture, EventInfo, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, NewEvent, Outcome, Reply, Trigger, Verdict,
+        request_id,
+    },
     executor::ExecuteError,
     live::meter::Meter,
 };
@@ -30,6 +33,8 @@ pub struct Attempt<'a> {
     target: Target<'a>,
     trigger: Trigger,
     sender: Option<Sender>,
+    /// What started it, beside a request.
+    event: Option<EventInfo>,
     /// The execution whose request this repeats, and what was kept of that request.
     replay: Option<(ExecutionId, Box<Capture>, ReplayMode)>,
     /// Counts it when it is dropped.
@@ -42,6 +47,18 @@ pub struct Attempt<'a> {
     status: u16,
     /// What happened, until it is recorded.
     execution: Option<Box<Execution>>,
+    /// Whoever settles it keeps what it emits. Then what it emitted, and what it said of its event.
+    settled_elsewhere: bool,
+    said: Said,
+}
+
+/// What a run that nobody waits for leaves to whoever settles it.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What it emitted.
+    pub emitted: Vec<NewEvent>,
+    /// What becomes of its event, if the script said that.
+    pub verdict: Option<Verdict>,
 }
 
 /// What becomes of the effects of a run that is repeated.
@@ -70,6 +87,7 @@ impl<'a> Attempt<'a> {
             target,
             trigger,
             sender: None,
+            event: None,
             replay: None,
             meter: None,
             began: monotonic(),
@@ -77,6 +95,8 @@ impl<'a> Attempt<'a> {
             outcome: None,
             status: CLIENT_WENT_AWAY,
             execution: None,
+            settled_elsewhere: false,
+            said: Said::default(),
         }
     }
 
@@ -91,8 +111,20 @@ impl<'a> Attempt<'a> {
         self
     }
 
+    /// An event or a schedule started it.
+    pub(super) fn started_by(mut self, event: EventInfo) -> Self {
+        (self.event, self.settled_elsewhere) = (Some(event), true);
+        self
+    }
+
+    /// Takes what the run leaves to whoever settles it.
+    pub fn take_said(&mut self) -> Said {
+        std::mem::take(&mut self.said)
+    }
+
     /// It repeats the request of this execution.
     pub(super) fn replays(mut self, execution: ExecutionId, capture: Capture, mode: ReplayMode) -> Self {
+        self.event = capture.event();
         self.replay = Some((execution, Box::new(capture), mode));
         self
     }
@@ -110,12 +142,17 @@ impl<'a> Attempt<'a> {
     ) -> impl Future<Output = Result<Result<Reply, NoReply>, ExecuteError>> {
         let version = permission.function.version;
         let invocation = self.invocation(permission, request);
+        let is_given_back = invocation.repeats.is_some();
         // Whoever leaves from here on leaves a run, which is stopped.
         self.outcome = Some(Outcome::Cancelled);
         async move {
             let mut executed = self.runner.executor.execute(version, invocation).await;
             if let Ok(finished) = &mut executed {
                 self.runner.recorder.look_through(&mut finished.execution);
+                if self.settled_elsewhere || !finished.emitted.is_empty() {
+                    // Apart: a future that holds this one is as large as what it may wait for.
+                    Box::pin(self.keeps_events(finished, is_given_back)).await;
+                }
             }
             self.outcome = executed.as_ref().ok().map(|finished| finished.execution.outcome);
             if let Some(trace) = &mut self.trace {
@@ -127,6 +164,18 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Keeps what the run emitted, unless its results were given back: then nothing of it happens again.
+    async fn keeps_events(&mut self, finished: &mut Finished, is_given_back: bool) {
+        let emitted = std::mem::take(&mut finished.emitted);
+        if self.settled_elsewhere {
+            self.said = Said { emitted, verdict: finished.verdict.take() };
+        } else if !is_given_back
+            && let Err(why) = self.runner.publisher.publish(emitted, self.runner.ids.now_us()).await
+        {
+            publish::fail(finished, &why);
+        }
+    }
+
     fn invocation(&mut self, permission: Permission<'_>, mut request: HttpRequest) -> Box<Invocation> {
         let (mut replay_of, mut repeats, mut kept, mut results) = (None, None, None, None);
         if let Some((execution, mut capture, mode)) = self.replay.take() {
@@ -135,7 +184,7 @@ impl<'a> Attempt<'a> {
             results = Some(if repeats.is_some() { of_then } else { of_then.of_request() });
             (replay_of, kept) = (Some(execution), Some(capture));
         }
-        let capture = self.runner.capture.capture(&permission.function.manifest, &request, kept);
+        let capture = self.runner.capture.capture(&permission.function.manifest, &request, self.event.as_ref(), kept);
         if let Some(trace) = &mut self.trace {
             trace.runs(&mut request.headers);
         }
@@ -144,6 +193,7 @@ impl<'a> Attempt<'a> {
         if replay_of.is_some() {
             invocation.request_id = request_id(&invocation.request.headers);
         }
+        invocation.event = self.event.take();
         // Whoever has a request run again has not sent it.
         invocation.principal = permission.principal.filter(|_| replay_of.is_none());
         if let Some(sender) = &self.sender {

@@ -5,6 +5,7 @@ mod attempt;
 mod effect_span;
 mod effects;
 mod permission;
+mod publish;
 mod record;
 mod rejection;
 mod trace;
@@ -13,16 +14,17 @@ use std::sync::Arc;
 
 use http::request::Parts;
 
-pub use attempt::{Attempt, NoReply, ReplayMode, Sender};
+pub use attempt::{Attempt, NoReply, ReplayMode, Said, Sender};
 pub use effects::{EffectCount, EffectStats, MAX_HOSTS, OTHER_HOSTS};
 pub use permission::{Permission, PermissionError};
+pub use publish::Publisher;
 pub use record::{CapturePolicy, RecordPolicy, Recorder};
 use rejection::RejectionCounts;
 pub use rejection::{Rejection, RejectionReason};
 pub use trace::RequestTrace;
 
 use crate::{
-    execution::{Capture, ExecutionId, Trigger},
+    execution::{Capture, EventInfo, ExecutionId, Trigger},
     executor::{SharedExecutor, Usage},
     id::Ids,
     live::{LiveFunction, Table},
@@ -46,12 +48,20 @@ pub struct Runner {
     capture: CapturePolicy,
     tracer: Option<Tracer>,
     rejections: RejectionCounts,
+    publisher: Publisher,
 }
 
 impl Runner {
     /// Has this executor run them.
-    pub fn new(executor: SharedExecutor, ids: Arc<Ids>, recorder: Recorder, capture: CapturePolicy, tracer: Option<Tracer>) -> Self {
-        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default() }
+    pub fn new(
+        executor: SharedExecutor,
+        ids: Arc<Ids>,
+        recorder: Recorder,
+        capture: CapturePolicy,
+        tracer: Option<Tracer>,
+        publisher: Publisher,
+    ) -> Self {
+        Self { executor, ids, recorder, capture, tracer, rejections: RejectionCounts::default(), publisher }
     }
 
     /// Begins the trace of a request, if traces are on and this request is one to be traced.
@@ -67,6 +77,16 @@ impl Runner {
     /// Begins a run that an operator orders.
     pub fn invoke<'a>(&'a self, target: Target<'a>) -> Attempt<'a> {
         Attempt::new(self, target, Trigger::Invoke)
+    }
+
+    /// Begins a run that nobody waits for: an event or a schedule starts it. What it emits is left to whoever settles it.
+    pub fn start<'a>(&'a self, target: Target<'a>, trigger: Trigger, event: EventInfo) -> Attempt<'a> {
+        Attempt::new(self, target, trigger).started_by(event)
+    }
+
+    /// Returns where events go.
+    pub fn publisher(&self) -> &Publisher {
+        &self.publisher
     }
 
     /// Begins another run of a request that was kept with this execution.

@@ -41,6 +41,11 @@ impl<'a> Permission<'a> {
         }
     }
 
+    /// For the node itself, which runs what the function's own file says: its schedules and handlers.
+    pub fn of_node(function: &'a SharedFunction) -> Self {
+        Self { function, principal: None }
+    }
+
     /// For somebody with a token. Whoever orders a run needs one for functions that anybody may call, too.
     pub fn of(principal: &Principal, function: &'a SharedFunction) -> Result<Self, PermissionError> {
         let auth = function.manifest.auth;

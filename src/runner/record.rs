@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::effects::{EffectCounts, EffectStats};
 use crate::{
     capability::redact::Redactor,
-    execution::{Capture, Execution, HttpRequest, Outcome},
+    execution::{Capture, EventInfo, Execution, HttpRequest, Outcome},
     function::Manifest,
     store::journal::Journal,
 };
@@ -58,9 +58,15 @@ impl Default for CapturePolicy {
 
 impl CapturePolicy {
     /// Returns what is kept of a request to a function. What an earlier run kept of it is kept again.
-    pub(super) fn capture(self, manifest: &Manifest, request: &HttpRequest, kept: Option<Box<Capture>>) -> Option<Box<Capture>> {
+    pub(super) fn capture(
+        self,
+        manifest: &Manifest,
+        request: &HttpRequest,
+        event: Option<&EventInfo>,
+        kept: Option<Box<Capture>>,
+    ) -> Option<Box<Capture>> {
         let is_captured = manifest.capture.unwrap_or(self.all);
-        let of_request = || Box::new(Capture::of(request, self.max_body_bytes));
+        let of_request = || Box::new(Capture::of(request, event, self.max_body_bytes));
         is_captured.then(|| Box::new(kept.unwrap_or_else(of_request).with_results(self.max_results_bytes)))
     }
 }

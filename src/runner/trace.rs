@@ -58,10 +58,11 @@ impl RequestTrace {
     /// The router has looked, and this is what the request met.
     pub(super) fn routed(&mut self, target: &Target<'_>, trigger: Trigger) {
         let function = &target.function.function;
-        let route = function.route.to_string();
-        self.name = cut(&format!("{} {route}", self.name)).into();
+        if let Some(route) = function.route.as_ref().map(ToString::to_string) {
+            self.name = cut(&format!("{} {route}", self.name)).into();
+            self.attributes.push(("http.route", Value::text(&route)));
+        }
         self.attributes.extend([
-            ("http.route", Value::text(&route)),
             ("picloud.function", Value::text(function.name.as_str())),
             ("picloud.version", Value::text(&function.version.to_string())),
             ("picloud.deployment", Value::text(&target.table.deployment.to_string())),

@@ -27,6 +27,28 @@ macro_rules! columns {
     (kv_entry) => {
         "value, version, expires_us"
     };
+    (events) => {
+        "seq, id, topic, key, payload, depth, emitted_by"
+    };
+    (event_ids) => {
+        "topic, id, until_us"
+    };
+    // What a delivery and its dead letter have in common.
+    (delivery_load) => {
+        "seq, event, receiver, key, attempt, tick"
+    };
+    (deliveries) => {
+        concat!(columns!(delivery_load), ", state, due_us, lost")
+    };
+    (attempts) => {
+        "delivery, attempt, time_us, execution, error"
+    };
+    (dead_letters) => {
+        concat!(columns!(delivery_load), ", reason, died_us")
+    };
+    (schedules) => {
+        "id, expression, last_us, paused_by, paused_us"
+    };
     (kv_namespaces) => {
         "namespace, keys, bytes, version"
     };

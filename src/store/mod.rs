@@ -16,9 +16,11 @@ pub mod journal;
 pub mod kv;
 pub mod lease;
 mod pool;
+pub mod queue;
 pub mod retention;
 mod secrets;
 mod tokens;
+mod transaction;
 pub mod transfer;
 
 use std::{path::Path, sync::Arc};

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 38] = [
+const MAY_USE: [(&str, &[&str]); 40] = [
     ("blocking", &[]),
     ("bounded", &[]),
     ("cancel", &[]),
@@ -32,14 +32,19 @@ const MAY_USE: [(&str, &[&str]); 38] = [
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
     ("engine", &["bounded", "cancel", "capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
+    ("queue", &["execution", "function", "id"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
-    ("store", &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "shown"]),
+    (
+        "store",
+        &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "queue", "shown"],
+    ),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
     ("sql", &["blocking", "cancel", "capability", "clock", "function", "secret"]),
     ("executor", &["blocking", "cancel", "engine", "execution", "function"]),
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
-    ("live", &["deployment", "execution", "function", "shown"]),
-    ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "store", "trace"]),
+    ("live", &["deployment", "execution", "function", "queue", "shown"]),
+    ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "queue", "store", "trace"]),
+    ("trigger", &["clock", "execution", "executor", "function", "id", "live", "queue", "runner"]),
     (
         "sync",
         &[
@@ -110,6 +115,7 @@ const MAY_USE: [(&str, &[&str]); 38] = [
             "function",
             "http",
             "live",
+            "queue",
             "runner",
             "shutdown",
             "source",
@@ -119,6 +125,7 @@ const MAY_USE: [(&str, &[&str]); 38] = [
             "sync",
             "telemetry",
             "trace",
+            "trigger",
             "id",
             "vault",
         ],

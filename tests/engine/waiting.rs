@@ -123,7 +123,7 @@ impl Loaded {
 
     async fn replay(&self, results: Option<KeptResults>) -> Finished {
         let mut invocation = invocation("/", &[], "");
-        invocation.capture = Some(Box::new(Capture::of(&invocation.request, 1_000).with_results(100_000)));
+        invocation.capture = Some(Box::new(Capture::of(&invocation.request, None, 1_000).with_results(100_000)));
         invocation.replay = results;
         self.executor.execute(self.functions[0].version, invocation).await.unwrap()
     }

@@ -34,7 +34,7 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
         version: program::version(&file, &files),
         name,
         manifest: settings.manifest(&file).map_err(<[_]>::to_vec)?.as_ref().clone(),
-        route: Route { segments: Vec::new().into(), methods: Methods::Any },
+        route: Some(Route { segments: Vec::new().into(), methods: Methods::Any }),
         guards,
         limits: settings.own_limits(files.keys()),
         files: files.into_iter().collect(),

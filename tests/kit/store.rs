@@ -136,7 +136,7 @@ pub fn function(path: &FilePath, content: &Content) -> Function {
         name,
         version: content.digest.into(),
         manifest: Manifest::default(),
-        route: Route { segments: Vec::new().into(), methods: Methods::Any },
+        route: Some(Route { segments: Vec::new().into(), methods: Methods::Any }),
         guards: Vec::new(),
         files: Box::new([(path.clone(), content.clone())]),
         limits: Box::default(),

@@ -11,6 +11,7 @@ mod kv;
 mod lease;
 mod limits;
 mod opening;
+mod queue;
 mod recording;
 mod secrets;
 mod sql;

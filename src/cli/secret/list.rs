@@ -66,7 +66,7 @@ pub async fn users_in(store: &Store, config: &Config) -> anyhow::Result<BTreeMap
     let mut users: BTreeMap<SecretName, Vec<FunctionName>> = BTreeMap::new();
     let Some((_, tree)) = store.live().await? else { return Ok(users) };
     let settings = TreeSettings::of(&config.limits, &tree);
-    for file in tree.keys().filter(|file| Role::of(file) == Some(Role::Function)) {
+    for file in tree.keys().filter(|file| Role::of(file).is_some_and(Role::is_function)) {
         for secret in settings.manifest(file).map(|manifest| &*manifest.grants.secrets).unwrap_or_default() {
             users.entry(secret.clone()).or_default().extend(FunctionName::of_file(file));
         }

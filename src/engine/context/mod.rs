@@ -5,6 +5,7 @@
 
 pub mod effects;
 pub mod log;
+pub mod outbox;
 pub mod properties;
 mod request;
 pub mod variable;
@@ -16,7 +17,7 @@ use std::{
 
 use rhai::{Dynamic, EvalAltResult, Map};
 
-use self::{effects::Effects, log::Log};
+use self::{effects::Effects, log::Log, outbox::Outbox};
 use super::{Wait, meter, template::Templates};
 use crate::{
     capability::Capabilities,
@@ -44,6 +45,8 @@ pub struct Run {
     pub log: Log,
     /// What it did outside, if anything.
     pub effects: Option<Box<Effects>>,
+    /// What it emitted, if anything.
+    pub outbox: Option<Box<Outbox>>,
     /// What the script that runs may reach: a guard's is not its function's.
     pub grants: Option<Arc<Grants>>,
     /// What the node offers, where a script of this run may reach something.
@@ -68,6 +71,7 @@ impl Run {
             headers: None,
             log: Log::default(),
             effects: None,
+            outbox: None,
             grants: None,
             capabilities: None,
             templates: None,
@@ -99,6 +103,11 @@ impl Run {
                 Box::new(Effects::new(invocation.capture.as_mut().map(|capture| capture.take_results()), invocation.replay.take()))
             })
         })
+    }
+
+    /// Returns what it emitted, to be added to.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        self.outbox.get_or_insert_default()
     }
 
     /// Appends a line to its log.

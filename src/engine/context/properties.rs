@@ -4,7 +4,7 @@ use http::HeaderName;
 use rhai::{Dynamic, ImmutableString};
 
 use super::{Run, request::param_value};
-use crate::id::id_text;
+use crate::{engine::value::read, id::id_text};
 
 /// The property of `ctx` that has properties of its own.
 pub const REQUEST: &str = "request";
@@ -26,7 +26,7 @@ fn own_id(run: &Run) -> i64 {
 pub type Getter = fn(&mut Run) -> Dynamic;
 
 /// The properties of `ctx` beside [`REQUEST`].
-pub const OF_CTX: [(&str, Getter); 8] = [
+pub const OF_CTX: [(&str, Getter); 9] = [
     ("execution_id", |run| id(own_id(run)).into()),
     ("script_id", |run| run.function.script_id.to_string().into()),
     ("script_name", |run| run.function.name.as_str().into()),
@@ -37,6 +37,9 @@ pub const OF_CTX: [(&str, Getter); 8] = [
         None => id(own_id(run)).into(),
     }),
     ("invocation_type", |run| run.invocation.trigger.as_str().into()),
+    ("event", |run| {
+        run.invocation.event.as_ref().map_or(Dynamic::UNIT, |event| read::from_json(event.json.as_bytes()).unwrap_or_default())
+    }),
     ("principal", |run| run.invocation.principal.as_deref().map_or(Dynamic::UNIT, |name| name.into())),
 ];
 
@@ -44,7 +47,7 @@ pub const OF_CTX: [(&str, Getter); 8] = [
 pub const OF_REQUEST: [(&str, Getter); 10] = [
     ("method", |run| run.invocation.request.method.as_str().into()),
     (PATH, |run| run.invocation.request.uri.path().into()),
-    ("route", |run| run.function.route.to_string().into()),
+    ("route", |run| run.function.route.as_ref().map_or(Dynamic::UNIT, |route| route.to_string().into())),
     ("params", |run| run.params().into()),
     ("query", |run| run.query().into()),
     ("query_all", |run| run.query_all().into()),

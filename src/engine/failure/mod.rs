@@ -133,6 +133,7 @@ pub fn stopped(stop: Stop, limits: &Limits) -> (Outcome, String) {
         Stop::NodeMemory => (Outcome::Cancelled, "the runs of this node have no memory left for it; it may be tried again".into()),
         Stop::CpuTime => (Outcome::TimedOut, "it used all the CPU time that it was given".into()),
         Stop::Departed => (Outcome::Failed, "it departed from the run that it repeats".into()),
+        Stop::Settled => (Outcome::Failed, "it ended with what becomes of its event".into()),
         Stop::Cancelled => (Outcome::Cancelled, "nobody waits for it any more".into()),
     }
 }

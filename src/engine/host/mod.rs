@@ -11,6 +11,7 @@ mod csv;
 pub mod definitions;
 mod effect;
 mod encoding;
+mod event;
 mod html;
 pub mod http;
 mod json;
@@ -68,8 +69,11 @@ pub static MODULES: [&HostModule; 18] = [
 ];
 
 /// The functions that are called without a module.
-static GLOBAL: HostModule =
-    HostModule { name: "", about: "Functions that are called without a module.", functions: &[secret::FUNCTION, render::FUNCTION] };
+static GLOBAL: HostModule = HostModule {
+    name: "",
+    about: "Functions that are called without a module.",
+    functions: &[secret::FUNCTION, render::FUNCTION, event::EMIT, event::RETRY, event::DEAD],
+};
 
 /// The classes of values with methods of their own.
 pub static CLASSES: [&ObjectClass; 4] = [&http::CLASS, &secret::CLASS, &sql::CLASS, &time::CLASS];

@@ -21,6 +21,8 @@ pub enum Stop {
     Cancelled,
     /// It repeats an earlier run, and asked for something else than that did.
     Departed,
+    /// It said what becomes of the event that started it.
+    Settled,
 }
 
 /// What a run may use.

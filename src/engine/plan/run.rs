@@ -25,6 +25,7 @@ pub enum PlanOutcome {
 pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntimeState, run: &mut Run) -> PlanOutcome {
     let (logged, used) = (run.log.mark(), meter::mark());
     let effects = run.effects.as_ref().map(|effects| effects.mark());
+    let emitted = run.outbox.as_ref().map(|emitted| emitted.mark());
     if run.body.is_shared() {
         // A guard has read it.
         run.body = run.body.take().flatten();
@@ -52,6 +53,9 @@ pub fn run(steps: &Block, places: usize, engine: &Engine, global: &GlobalRuntime
     run.log.rewind(logged);
     if let Some(later) = &mut run.effects {
         later.rewind(effects.unwrap_or_default());
+    }
+    if let Some(later) = &mut run.outbox {
+        meter::keep(|| later.rewind(emitted.unwrap_or_default()));
     }
     if took_body {
         // What is left of it makes room first. It was well formed the first time.

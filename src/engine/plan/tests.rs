@@ -76,7 +76,7 @@ fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Pro
         version: program::version(&file, &files),
         name,
         manifest: settings.manifest(&file).unwrap().as_ref().clone(),
-        route: Route { segments: Vec::new().into(), methods: Methods::Any },
+        route: Some(Route { segments: Vec::new().into(), methods: Methods::Any }),
         guards,
         limits: settings.own_limits(files.keys()),
         files: files.into_iter().collect(),
@@ -85,7 +85,7 @@ fn program(engine: &Engine, guard: Option<&str>, script: &str) -> Option<Arc<Pro
 }
 
 /// What a run shows: its answer, how it ended and where, what it counted, and its log.
-fn shown(Finished { reply, execution, leaked_bytes }: Finished) -> String {
+fn shown(Finished { reply, execution, leaked_bytes, .. }: Finished) -> String {
     let Execution { outcome, failure, logs, logs_dropped, operations, .. } = *execution;
     let failure = failure.map(|failure| (failure.message, failure.file, failure.position, failure.calls));
     let logs: Vec<_> = logs.into_iter().map(|line| (line.level, line.message)).collect();

@@ -17,7 +17,8 @@ pub async fn answer(app: &App, head: &mut Parts, body: RequestBody, peer: Socket
     let trace = app.runner.trace(head);
     let table = app.live.table();
     let id = head.uri.path().strip_prefix(EXECUTE).and_then(|id| id.parse().ok());
-    match id.and_then(|id| table.by_id(ScriptId(id))) {
+    // What has no URL is nobody's to call.
+    match id.and_then(|id| table.by_id(ScriptId(id))).filter(|live| live.function.route.is_some()) {
         Some(function) => {
             if let Some(answer) = app.preflight_of(function, head) {
                 return answer;

@@ -30,7 +30,7 @@ fn rank(path: &str) -> (u8, usize) {
     match Role::of(path) {
         Some(Role::Guard) => (0, path.matches('/').count()),
         Some(Role::Module | Role::Test | Role::Migration | Role::Template) | None => (1, 0),
-        Some(Role::Function) => (2, 0),
+        Some(Role::Function | Role::Schedule | Role::Event) => (2, 0),
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, postgres::PgRow, sqlite::SqliteRow};
-
 use super::{
     ledger::{KeyRow, Ledger, Size},
     write::LONGEST_NUMBER,
@@ -17,10 +15,10 @@ use crate::{
     function::grants::kv::Namespace,
     store::{
         audit,
-        batch::{Parameter, bind, json},
+        batch::{Parameter, json},
         columns::columns,
         database::Database,
-        pool::{STATEMENT_LIMIT, Transaction},
+        transaction::EitherTransaction,
     },
 };
 
@@ -30,12 +28,7 @@ pub const SLICE: i64 = 500;
 /// A transaction that is on the disk when it has ended.
 pub struct KvTransaction<'a> {
     database: &'a Database,
-    connection: Connection,
-}
-
-enum Connection {
-    Postgres(Transaction<Postgres>),
-    Sqlite(Transaction<Sqlite>),
+    transaction: EitherTransaction,
 }
 
 /// A namespace that is this transaction's until its end.
@@ -49,11 +42,7 @@ pub struct NamespaceLock {
 impl<'a> KvTransaction<'a> {
     /// Begins it.
     pub async fn begin(database: &'a Database) -> sqlx::Result<Self> {
-        let connection = match database {
-            Database::Postgres { writer, .. } => Connection::Postgres(writer.begin(STATEMENT_LIMIT).await?),
-            Database::Sqlite { writer, .. } => Connection::Sqlite(writer.begin_durable(STATEMENT_LIMIT).await?),
-        };
-        Ok(Self { database, connection })
+        Ok(Self { database, transaction: EitherTransaction::begin(database).await? })
     }
 
     /// Takes a namespace, and reserves versions for so many writes.
@@ -65,7 +54,7 @@ impl<'a> KvTransaction<'a> {
              ON CONFLICT (namespace) DO UPDATE SET version = kv_namespaces.version + $2
              RETURNING keys, bytes, version"
         );
-        let rows: Vec<(i64, i64, i64)> = self.fetch(TAKE.into(), vec![text(namespace.as_str()), (writes as i64).into()]).await?;
+        let rows: Vec<(i64, i64, i64)> = self.transaction.fetch(TAKE, vec![text(namespace.as_str()), (writes as i64).into()]).await?;
         let (keys, bytes, last) = rows.into_iter().next().ok_or(sqlx::Error::RowNotFound)?;
         Ok(NamespaceLock { namespace: namespace.clone(), size: Size { keys, bytes }, last_version: last - writes as i64 })
     }
@@ -78,7 +67,7 @@ impl<'a> KvTransaction<'a> {
                 AND key IN (SELECT key FROM kv WHERE namespace = $1 AND expires_us <= $2 ORDER BY expires_us LIMIT $3)
             RETURNING CAST(octet_length(key) + octet_length(value) AS bigint)";
         let parameters = vec![text(taken.namespace.as_str()), now_us.into(), SLICE.into()];
-        let removed: Vec<(i64,)> = self.fetch(REMOVE.into(), parameters).await?;
+        let removed: Vec<(i64,)> = self.transaction.fetch(REMOVE, parameters).await?;
         let count = removed.len() as i64;
         if count > 0 {
             taken.size.keys -= count;
@@ -97,7 +86,7 @@ impl<'a> KvTransaction<'a> {
              FROM kv WHERE namespace = $2 AND key IN ({})",
             self.database.texts_of_json()
         );
-        let rows: Vec<LoadedRow> = self.fetch(sql, vec![json(&keys).into(), text(taken.namespace.as_str())]).await?;
+        let rows: Vec<LoadedRow> = self.transaction.fetch(sql, vec![json(&keys).into(), text(taken.namespace.as_str())]).await?;
         let kept = |(key, bytes, version, expires_us, short): LoadedRow| {
             let number = short.and_then(|short| short.parse().ok());
             let key: Key = key.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
@@ -120,11 +109,11 @@ impl<'a> KvTransaction<'a> {
                 columns!(kv),
                 self.database.rows_of_json()
             );
-            self.fetch::<()>(sql, vec![json(&written).into(), text(namespace)]).await?;
+            self.transaction.fetch::<()>(sql, vec![json(&written).into(), text(namespace)]).await?;
         }
         if !removed.is_empty() {
             let sql = format!("DELETE FROM kv WHERE namespace = $2 AND key IN ({})", self.database.texts_of_json());
-            self.fetch::<()>(sql, vec![json(&removed).into(), text(namespace)]).await?;
+            self.transaction.fetch::<()>(sql, vec![json(&removed).into(), text(namespace)]).await?;
         }
         match ledger.new_size() {
             Some(size) => self.set_size(ledger.namespace(), size).await,
@@ -134,38 +123,17 @@ impl<'a> KvTransaction<'a> {
 
     /// Writes an entry of the audit log.
     pub async fn record(&mut self, record: &Record) -> sqlx::Result<()> {
-        self.fetch::<()>(audit::INSERT.into(), audit::values(record)).await.map(drop)
+        self.transaction.fetch::<()>(audit::INSERT, audit::values(record)).await.map(drop)
     }
 
     /// Keeps the changes.
     pub async fn commit(self) -> sqlx::Result<()> {
-        match self.connection {
-            Connection::Postgres(transaction) => transaction.commit().await,
-            Connection::Sqlite(transaction) => transaction.commit().await,
-        }
+        self.transaction.commit().await
     }
 
     async fn set_size(&mut self, namespace: &Namespace, size: Size) -> sqlx::Result<()> {
         const SET: &str = "UPDATE kv_namespaces SET keys = $2, bytes = $3 WHERE namespace = $1";
-        self.fetch::<()>(SET.into(), vec![text(namespace.as_str()), size.keys.into(), size.bytes.into()]).await.map(drop)
-    }
-
-    /// Runs a statement, and returns its rows.
-    async fn fetch<R>(&mut self, sql: String, parameters: Vec<Parameter>) -> sqlx::Result<Vec<R>>
-    where
-        R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow>,
-    {
-        let sql = AssertSqlSafe(sql);
-        match &mut self.connection {
-            Connection::Postgres(transaction) => {
-                let rows = transaction.fetch_all(bind!(sqlx::query(sql), parameters)).await?;
-                rows.iter().map(R::from_row).collect()
-            }
-            Connection::Sqlite(transaction) => {
-                let rows = transaction.fetch_all(bind!(sqlx::query(sql), parameters)).await?;
-                rows.iter().map(R::from_row).collect()
-            }
-        }
+        self.transaction.fetch::<()>(SET, vec![text(namespace.as_str()), size.keys.into(), size.bytes.into()]).await.map(drop)
     }
 }
 

@@ -14,7 +14,12 @@ use crate::{
         Content, Diagnostic, FilePath, Function, FunctionName, Manifest, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
         diagnostic::near_miss,
         role::{ENDING, guard_paths},
-        route::{FileRoute, file::check_path, methods::combine, stray::stray},
+        route::{
+            FileRoute,
+            file::check_path,
+            methods::{MethodsProblem, combine},
+            stray::stray,
+        },
     },
 };
 
@@ -48,7 +53,7 @@ pub(super) fn check_file(
         return report;
     }
     // Somebody has made it, and written nothing yet.
-    if role == Some(Role::Function) && content.is_blank() {
+    if role.is_some_and(Role::is_function) && content.is_blank() {
         report.diagnostics.push(Diagnostic::warning(path.clone(), "the file is empty, and is not served"));
         return report;
     }
@@ -69,9 +74,11 @@ pub(super) fn check_file(
     };
     report.diagnostics.extend(check_script(script, tree, path, role));
     report.diagnostics.extend(engine.check_calls(script, tree));
-    let Some(FileRoute { segments, method }) = file_route else { return report };
-    let methods = match combine(method, manifest.methods.as_deref()) {
-        Ok(methods) => methods,
+    if !role.is_some_and(Role::is_function) {
+        return report;
+    }
+    let route = match file_route.map(|file_route| route(file_route, manifest)).transpose() {
+        Ok(route) => route,
         Err(problem) => {
             report.diagnostics.push(Diagnostic::error(path.clone(), problem.to_string()).hint(problem.hint()));
             return report;
@@ -81,7 +88,6 @@ pub(super) fn check_file(
         return report;
     }
     let limits = |file: &str| settings.limits(file);
-    let route = Route { segments: segments.into(), methods };
     let function = function(engine, tree, settings, path, manifest, route, before);
     match engine.program_of(&function, &limits) {
         // Not `function`: another table may hold the same version, and two tables share one function.
@@ -92,6 +98,11 @@ pub(super) fn check_file(
         Err(found) => report.diagnostics.extend(found),
     }
     report
+}
+
+/// Returns the route of a function: the path of its file, and the methods of both its name and its front-matter.
+fn route(FileRoute { segments, method }: FileRoute, manifest: &Manifest) -> Result<Route, MethodsProblem> {
+    Ok(Route { segments: segments.into(), methods: combine(method, manifest.methods.as_deref())? })
 }
 
 /// Finds what is wrong with a script that compiles: its warnings, its imports, and a guard that holds nobody back.
@@ -117,10 +128,12 @@ fn function(
     settings: &TreeSettings,
     path: &FilePath,
     manifest: &Manifest,
-    route: Route,
+    route: Option<Route>,
     before: Option<&SharedFunction>,
 ) -> SharedFunction {
-    let guards: Vec<FilePath> = guard_paths(path).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
+    // Guards hold callers back, and nobody calls what has no URL.
+    let guards: Vec<FilePath> =
+        route.iter().flat_map(|_| guard_paths(path)).filter_map(|guard| Some(tree.get_key_value(guard.as_str())?.0.clone())).collect();
     let limits = |file: &str| settings.limits(file);
     let files = program::closure(engine, SourceFiles { tree, limits: &limits }, guards.iter().cloned().chain([path.clone()]));
     let version = program::version(path, &files);

@@ -152,8 +152,8 @@ impl Checker {
             } else {
                 self.found.insert(path.clone(), checked.diagnostics);
             }
-            let route = checked.function.as_ref().map(|(function, _)| &function.route);
-            routes_changed |= route != before.as_ref().map(|function| &function.route);
+            let route = checked.function.as_ref().and_then(|(function, _)| function.route.as_ref());
+            routes_changed |= route != before.as_ref().and_then(|function| function.route.as_ref());
             let functions = Arc::make_mut(&mut self.functions);
             match checked.function {
                 Some((function, program)) => {
@@ -164,7 +164,7 @@ impl Checker {
             }
         }
         if routes_changed {
-            self.conflicts = conflicts(self.functions.iter().map(|(path, function)| (path, &function.route)));
+            self.conflicts = conflicts(self.functions.iter().filter_map(|(path, function)| Some((path, function.route.as_ref()?))));
         }
         self.tree = tree.clone();
         self.statements.compare(tree, self.functions.values().filter_map(|function| self.programs.get(&function.version)));

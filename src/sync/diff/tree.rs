@@ -109,8 +109,13 @@ fn function_diff(file: &FilePath, old: Option<&SharedFunction>, shown: &SharedFu
     }
 }
 
+/// Returns what starts a function, for people.
 fn route(function: &Function) -> String {
-    format!("{} {}", function.route.methods, function.route)
+    match &function.route {
+        Some(route) => format!("{} {route}", route.methods),
+        None if !function.manifest.schedules.is_empty() => "schedule".into(),
+        None => "event".into(),
+    }
 }
 
 impl fmt::Display for TreeDiff {

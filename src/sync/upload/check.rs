@@ -66,7 +66,7 @@ impl Sync {
         }
         errors.sort();
         errors.dedup();
-        let taken = conflicts(report.functions.iter().map(|(path, function)| (path, &function.route)));
+        let taken = conflicts(report.functions.iter().filter_map(|(path, function)| Some((path, function.route.as_ref()?))));
         let is_taken = !matches!(change, SourceChange::Tree(_)) && errors.iter().all(|found| taken.contains(found));
         if is_taken {
             errors.retain(is_changed);

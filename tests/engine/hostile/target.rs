@@ -128,7 +128,7 @@ impl Target {
 
     /// The next run on the same thread.
     fn is_unhurt(&self, script: &str) {
-        let Finished { reply, execution, leaked_bytes } = self.run(&self.next);
+        let Finished { reply, execution, leaked_bytes, .. } = self.run(&self.next);
         assert_eq!(execution.outcome, Outcome::Ok, "{:?} after {script}", execution.failure);
         assert_eq!(reply.unwrap().body, NEXT_ANSWERS, "after {script}");
         assert_eq!((leaked_bytes, execution.peak_memory_bytes < 64 << 10), (0, true), "after {script}");

@@ -1,0 +1,68 @@
+-- Events, in the order of their commit on one node. A row stays for a while after its last delivery, to be looked at.
+CREATE TABLE events (
+    seq        INTEGER NOT NULL PRIMARY KEY, -- rises with the time
+    id         TEXT    NOT NULL,
+    topic      TEXT    NOT NULL,
+    key        TEXT,
+    payload    TEXT    NOT NULL,             -- JSON
+    depth      INTEGER NOT NULL,
+    emitted_by TEXT    NOT NULL              -- JSON
+) STRICT;
+CREATE INDEX events_by_topic ON events (topic, seq);
+
+-- Ids that an event has had within a day: a second one with the same is left out.
+CREATE TABLE event_ids (
+    topic    TEXT    NOT NULL,
+    id       TEXT    NOT NULL,
+    until_us INTEGER NOT NULL,
+    PRIMARY KEY (topic, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX event_ids_by_end ON event_ids (until_us);
+
+-- What waits to be run, and what runs. A row goes when it is settled, so the table is as small as the queue is short.
+CREATE TABLE deliveries (
+    seq      INTEGER NOT NULL PRIMARY KEY, -- rises with the time
+    event    INTEGER,                      -- events; none: a due time of a schedule
+    receiver TEXT    NOT NULL,             -- a handler, or a schedule
+    key      TEXT,                         -- of one receiver and key, one after the other
+    state    INTEGER NOT NULL,             -- 0 ready, 1 claimed, 2 behind another of its key, 3 its function cannot run
+    due_us   INTEGER NOT NULL,             -- claimed: the end of the lease
+    attempt  INTEGER NOT NULL,
+    lost     INTEGER NOT NULL,             -- attempts whose lease ended unsettled
+    tick     TEXT                          -- JSON
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (due_us) WHERE state < 2;
+CREATE INDEX deliveries_by_key ON deliveries (receiver, key, seq) WHERE key IS NOT NULL;
+CREATE INDEX deliveries_of_event ON deliveries (event) WHERE event IS NOT NULL;
+
+-- Attempts that did not end well. They go with their delivery, or with its dead letter.
+CREATE TABLE attempts (
+    delivery  INTEGER NOT NULL,
+    attempt   INTEGER NOT NULL,
+    time_us   INTEGER NOT NULL,
+    execution INTEGER,
+    error     TEXT    NOT NULL,
+    PRIMARY KEY (delivery, attempt)
+) STRICT, WITHOUT ROWID;
+
+-- What was given up.
+CREATE TABLE dead_letters (
+    seq      INTEGER NOT NULL PRIMARY KEY, -- of its delivery
+    event    INTEGER,
+    receiver TEXT    NOT NULL,
+    key      TEXT,
+    attempt  INTEGER NOT NULL,
+    tick     TEXT,
+    reason   TEXT    NOT NULL,
+    died_us  INTEGER NOT NULL
+) STRICT;
+CREATE INDEX dead_letters_by_time ON dead_letters (died_us);
+
+-- How far each schedule is. A due time is run by the node that moves this row past it.
+CREATE TABLE schedules (
+    id        TEXT    NOT NULL PRIMARY KEY,
+    expression TEXT   NOT NULL, -- another one starts anew
+    last_us   INTEGER NOT NULL, -- the last due time that was dealt with, or the time of its beginning
+    paused_by TEXT,             -- none: it runs
+    paused_us INTEGER
+) STRICT, WITHOUT ROWID;

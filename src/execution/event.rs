@@ -1,0 +1,89 @@
+//! Events: what a run emits, what a run is told that an event or a schedule started, and what it says of that.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::ExecutionId;
+use crate::function::{FunctionName, quantity::Span, topic::Topic};
+
+/// Most bytes of a payload, as JSON.
+pub const MAX_PAYLOAD: usize = 256 * 1024;
+/// Most events that one run emits.
+pub const MAX_EMITTED: usize = 1_000;
+/// Most bytes of the payloads that one run emits.
+pub const MAX_EMITTED_BYTES: usize = 1024 * 1024;
+/// The longest delay of an event.
+pub const MAX_DELAY: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Most bytes of the id that somebody gives an event, and of its key.
+pub const MAX_ID: usize = 256;
+/// How many events may lead to one another: a handler that emits what it handles would go on for ever.
+pub const MAX_DEPTH: u32 = 16;
+
+/// An event that is to be kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewEvent {
+    /// Names it: of two events with one topic and one id within a day, the second is dropped.
+    pub id: String,
+    /// Its emitter chose the id. Nobody else can have one that was not chosen.
+    pub is_named: bool,
+    /// What it is about.
+    pub topic: Topic,
+    /// Events of one key are handled one after the other.
+    pub key: Option<String>,
+    /// What happened, as JSON.
+    pub payload: Box<str>,
+    /// How long after its commit it is due.
+    pub delay: Duration,
+    /// How many events led to it, itself among them.
+    pub depth: u32,
+    /// Who emitted it.
+    pub by: Emitter,
+}
+
+/// Who emitted an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Emitter {
+    /// A run of a function.
+    Run {
+        /// Which function.
+        function: FunctionName,
+        /// Which run.
+        execution: ExecutionId,
+    },
+    /// Somebody with a token of this name.
+    Token(String),
+    /// A program that writes into the database.
+    Database,
+    /// The node itself.
+    Node,
+}
+
+/// What started a run, beside a request. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventInfo {
+    /// What scripts read as `ctx.event`: a map, as JSON.
+    pub json: Arc<str>,
+    /// How many events led to this run; none for a schedule.
+    pub depth: u32,
+}
+
+/// What a script says becomes of the event that started it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is tried again: after this time, or after the time that `[retry]` says.
+    Retry(Option<Duration>),
+    /// It is never tried again, for this reason.
+    Dead(String),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Retry(None) => f.write_str("it asks for another attempt"),
+            Self::Retry(Some(after)) => write!(f, "it asks for another attempt in {}", Span(*after)),
+            Self::Dead(reason) => write!(f, "it gives the event up: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! `[[schedule]]`: when a function runs by itself.
+
+mod calendar;
+mod when;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use when::{NotATime, When};
+
+use super::{
+    Digest, FunctionName,
+    quantity::{LONGEST, Size, Span},
+    within::Within,
+};
+
+/// Most characters of a schedule's name.
+const LONGEST_NAME: usize = 63;
+/// Most bytes of an `input`, as JSON.
+const MAX_INPUT: usize = 64 * 1024;
+/// Most schedules of one function.
+pub const MAX_SCHEDULES: usize = 32;
+
+/// One schedule of a function, as its file writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(try_from = "ScheduleKeys")]
+pub struct Schedule {
+    /// Tells the schedules of one function apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// When it is due: `30 2 * * * Europe/Berlin`, or `every 15m`.
+    #[schema(value_type = String)]
+    pub when: When,
+    /// What becomes of times that passed while nobody ran them.
+    pub missed: MissedPolicy,
+    /// A time counts as missed when it is later than this.
+    pub grace: Span,
+    /// Nothing later than this is run any more.
+    pub max_late: Span,
+    /// What becomes of a time that comes while the run before goes on.
+    pub overlap: Overlap,
+    /// Every time is later by an offset from zero to this, which is the same every time.
+    pub spread: Span,
+    /// What the run gets as its body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<serde_json::Value>,
+}
+
+/// What becomes of times that passed while nobody ran them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MissedPolicy {
+    /// All of them together are one run.
+    #[default]
+    Once,
+    /// They are left out.
+    Skip,
+    /// Each is a run; of more than [`MissedPolicy::MOST`] the newest.
+    All,
+}
+
+impl MissedPolicy {
+    /// Most runs that are caught up.
+    pub const MOST: usize = 100;
+}
+
+/// What becomes of a time that comes while the run before goes on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// It is left out, and recorded as that.
+    #[default]
+    Skip,
+    /// It waits; at most one does.
+    Queue,
+    /// Both run.
+    Allow,
+    /// The run before is cancelled.
+    Replace,
+}
+
+/// Names a schedule: its function, and its own name where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScheduleId(Box<str>);
+
+impl ScheduleId {
+    /// Returns the id of a function's schedule of this name.
+    pub fn new(function: &FunctionName, name: Option<&str>) -> Self {
+        Self(name.map_or_else(|| function.as_str().into(), |name| format!("{function}#{name}").into()))
+    }
+
+    /// Takes an id as it was written down.
+    pub fn of(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// Returns the id as text: `reports/nightly`, or `reports/nightly#europe`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ScheduleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Schedule {
+    /// Returns the first time after `after` that it is due, in microseconds since 1970; none if there is none before the year 5000.
+    pub fn next(&self, id: &ScheduleId, after_us: i64) -> Option<i64> {
+        let offset = self.offset_us(id);
+        Some(self.when.next(after_us.checked_sub(offset)?)? + offset)
+    }
+
+    /// Returns the last time before `before` that it was due, in microseconds since 1970.
+    pub fn previous(&self, id: &ScheduleId, before_us: i64) -> Option<i64> {
+        let offset = self.offset_us(id);
+        Some(self.when.previous(before_us.checked_sub(offset)?)? + offset)
+    }
+
+    /// Returns by how much this schedule is later than it is written, in microseconds: less than its spread, and always the same.
+    fn offset_us(&self, id: &ScheduleId) -> i64 {
+        let spread = self.spread.0.as_micros() as u64;
+        let digest = Digest::of(id.as_str().as_bytes());
+        let (start, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
+        u64::from_le_bytes(*start).checked_rem(spread).unwrap_or(0) as i64
+    }
+}
+
+/// The keys of `[[schedule]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScheduleKeys {
+    name: Option<String>,
+    cron: Option<String>,
+    every: Option<Within<Span, 1_000, LONGEST>>,
+    zone: Option<String>,
+    #[serde(default)]
+    missed: MissedPolicy,
+    grace: Option<Within<Span, 1_000, LONGEST>>,
+    max_late: Option<Within<Span, 1_000, LONGEST>>,
+    #[serde(default)]
+    overlap: Overlap,
+    spread: Option<Within<Span, 0, LONGEST>>,
+    input: Option<serde_json::Value>,
+}
+
+impl TryFrom<ScheduleKeys> for Schedule {
+    type Error = String;
+
+    fn try_from(written: ScheduleKeys) -> Result<Self, String> {
+        let ScheduleKeys { name, cron, every, zone, missed, grace, max_late, overlap, spread, input } = written;
+        if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
+            return Err(not_a_name("schedule", name));
+        }
+        if input.as_ref().is_some_and(|input| input.to_string().len() > MAX_INPUT) {
+            return Err(format!("`input` is larger than {}\nhint: keep it in a store, and name it here", Size(MAX_INPUT as u64)));
+        }
+        let when = match (cron, every) {
+            (Some(cron), None) => When::cron(&cron, zone.as_deref()).map_err(|error| error.to_string())?,
+            (None, Some(_)) if zone.is_some() => {
+                return Err("`zone` is for `cron`: `every` counts from 1970 in UTC\nhint: leave `zone` out".into());
+            }
+            (None, Some(every)) => When::Every { every: every.get() },
+            (Some(_), Some(_)) => return Err("`cron` and `every` are both there\nhint: write one of them".into()),
+            (None, None) => return Err("it does not say when\nhint: add `cron = \"30 2 * * *\"`, or `every = \"15m\"`".into()),
+        };
+        Ok(Self {
+            name,
+            when,
+            missed,
+            grace: grace.map_or(Span::seconds(60), Within::get),
+            max_late: max_late.map_or(Span::seconds(24 * 3600), Within::get),
+            overlap,
+            spread: spread.map_or(Span::seconds(0), Within::get),
+            input,
+        })
+    }
+}
+
+/// Says that a text cannot name one of these.
+pub(super) fn not_a_name(what: &str, name: &str) -> String {
+    let name: String = name.chars().take(LONGEST_NAME + 1).collect();
+    format!("`{name}` is no name of a {what}\nhint: use letters, digits, `-` and `_`, at most {LONGEST_NAME} of them")
+}
+
+/// Returns whether a text can name a schedule or a handler: it is a part of ids.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !text.is_empty() && text.len() <= LONGEST_NAME && text.bytes().all(is_inner)
+}

@@ -1,0 +1,124 @@
+//! Claims what is due.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::FromRow;
+
+use super::{CLAIMED, HELD, READY};
+use crate::{
+    function::topic::NotATopic,
+    id::id_time_us,
+    queue::{ClaimRequest, Delivery, DeliveryId, Load, Receiver, StoredEvent},
+    store::{Store, StoreError, batch::json, columns::columns, database::read, transaction::EitherTransaction},
+};
+
+impl Store {
+    /// Claims what is due, the earliest first. A lease that has ended makes its delivery due.
+    pub(super) async fn claim_deliveries(&self, claim: &ClaimRequest) -> sqlx::Result<Vec<Delivery>> {
+        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        let find = format!(
+            "SELECT {} FROM deliveries WHERE state < 2 AND due_us <= $1 ORDER BY due_us LIMIT $2 {}",
+            columns!(deliveries),
+            self.database.skipping_locked()
+        );
+        let rows: Vec<DeliveryRow> = transaction.fetch(find, vec![claim.now_us.into(), (claim.most as i64).into()]).await?;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let from = self.database.rows_of_json();
+        let seqs: BTreeSet<[i64; 1]> = rows.iter().filter_map(|row| Some([row.event?])).collect();
+        let read = format!("SELECT {} FROM events WHERE seq IN (SELECT CAST(value->>0 AS bigint) FROM {from})", columns!(events));
+        let events: Vec<EventRow> = transaction.fetch(read, vec![json(&seqs).into()]).await?;
+        let events: HashMap<i64, EventRow> = events.into_iter().map(|event| (event.seq, event)).collect();
+        let take = format!(
+            "UPDATE deliveries SET lost = lost + state, state = {CLAIMED}, due_us = $2, attempt = attempt + 1
+             WHERE seq IN (SELECT CAST(value->>0 AS bigint) FROM {from})"
+        );
+        let seqs: Vec<[i64; 1]> = rows.iter().map(|row| [row.seq]).collect();
+        transaction.execute(take, vec![json(&seqs).into(), claim.until_us.into()]).await?;
+        transaction.commit().await?;
+        rows.into_iter().map(|row| row.delivery(&events).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
+    }
+
+    /// Returns when something is due next, or the lease of something ends.
+    pub(super) async fn next_due(&self) -> sqlx::Result<Option<i64>> {
+        let (due,): (Option<i64>,) =
+            read!(self, pool => sqlx::query_as("SELECT MIN(due_us) FROM deliveries WHERE state < 2").fetch_one(pool))?;
+        Ok(due)
+    }
+
+    /// Lets what waited for these receivers be claimed again.
+    pub(super) async fn release_deliveries(&self, receivers: &[Receiver], now_us: i64) -> sqlx::Result<u64> {
+        let names: Vec<&str> = receivers.iter().map(Receiver::as_str).collect();
+        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        let release = format!(
+            "UPDATE deliveries SET state = {READY}, due_us = $2 WHERE state = {HELD} AND receiver IN ({})",
+            self.database.texts_of_json()
+        );
+        let released = transaction.execute(release, vec![json(&names).into(), now_us.into()]).await?;
+        transaction.commit().await?;
+        Ok(released)
+    }
+}
+
+#[derive(FromRow)]
+struct DeliveryRow {
+    seq: i64,
+    event: Option<i64>,
+    receiver: String,
+    attempt: i64,
+    tick: Option<String>,
+    state: i64,
+    due_us: i64,
+    lost: i64,
+}
+
+#[derive(FromRow)]
+struct EventRow {
+    seq: i64,
+    id: String,
+    topic: String,
+    key: Option<String>,
+    payload: String,
+    depth: i64,
+    emitted_by: String,
+}
+
+impl DeliveryRow {
+    fn delivery(self, events: &HashMap<i64, EventRow>) -> Result<Delivery, StoreError> {
+        let bad = |reason: String| StoreError::bad_row("deliveries", self.seq, reason);
+        let (receiver, load) = match self.event {
+            None => {
+                let tick = serde_json::from_str(self.tick.as_deref().unwrap_or("{}")).map_err(|error| bad(error.to_string()))?;
+                (Receiver::schedule(self.receiver), Load::Tick(tick))
+            }
+            Some(event) => {
+                let event = events.get(&event).ok_or_else(|| bad("its event is not there".into()))?;
+                (Receiver::handler(self.receiver), Load::Event(Box::new(event.event()?)))
+            }
+        };
+        Ok(Delivery {
+            id: DeliveryId(self.seq),
+            receiver,
+            attempt: (self.attempt + 1) as u32,
+            lost: (self.lost + self.state) as u32,
+            due_us: self.due_us,
+            load,
+        })
+    }
+}
+
+impl EventRow {
+    fn event(&self) -> Result<StoredEvent, StoreError> {
+        let bad = |reason: &dyn ToString| StoreError::bad_row("events", self.seq, reason.to_string());
+        Ok(StoredEvent {
+            id: self.id.clone(),
+            topic: self.topic.parse().map_err(|error: NotATopic| bad(&error))?,
+            key: self.key.clone(),
+            payload: self.payload.as_str().into(),
+            emitted_us: id_time_us(self.seq),
+            by: serde_json::from_str(&self.emitted_by).map_err(|error| bad(&error))?,
+            depth: self.depth as u32,
+        })
+    }
+}

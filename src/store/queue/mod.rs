@@ -1,0 +1,116 @@
+//! The queue in the node's own database: what waits to be run without a caller.
+//!
+//! The table of deliveries is small: what is settled leaves it in the transaction that settles it. No transaction is open while a script runs.
+
+mod claim;
+mod publish;
+mod schedules;
+mod settle;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{Store, StoreError, database::Database};
+use crate::{
+    id::Ids,
+    queue::{
+        Advance, ClaimRequest, Delivery, DeliveryId, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule, Settlement,
+        TickOutcome,
+    },
+};
+
+/// The states of a delivery. What is below [`BLOCKED`] has a time at which it may be claimed.
+const READY: i64 = 0;
+const CLAIMED: i64 = 1;
+const BLOCKED: i64 = 2;
+const HELD: i64 = 3;
+
+/// A queue in the database of the node, once that has been reached.
+pub struct StoredQueue {
+    store: watch::Receiver<Option<Store>>,
+    ids: Arc<Ids>,
+    /// Counts what may have become due.
+    woken: watch::Sender<u64>,
+}
+
+impl StoredQueue {
+    /// Keeps the queue in this database.
+    pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>) -> Self {
+        Self { store, ids, woken: watch::Sender::default() }
+    }
+
+    fn store(&self) -> Result<Store, QueueError> {
+        self.store.borrow().clone().ok_or_else(|| QueueError("the database is away".into()))
+    }
+
+    fn wake(&self) {
+        self.woken.send_modify(|count| *count += 1);
+    }
+}
+
+/// Returns what others are told. What the database says is for the log.
+fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> QueueError {
+    move |error| {
+        let error = StoreError::query(what)(error);
+        tracing::warn!("the queue does not answer: {}", error.explained());
+        QueueError(format!("cannot {what}: the database is away").into())
+    }
+}
+
+#[async_trait]
+impl Queue for StoredQueue {
+    async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError> {
+        self.store()?.publish_events(&self.ids, events, now_us).await.map_err(failed("keep events"))?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn claim(&self, claim: ClaimRequest) -> Result<Vec<Delivery>, QueueError> {
+        self.store()?.claim_deliveries(&claim).await.map_err(failed("claim deliveries"))
+    }
+
+    async fn settle(&self, settled: Vec<Settlement>, now_us: i64) -> Result<Vec<DeliveryId>, QueueError> {
+        let stale = self.store()?.settle_deliveries(&self.ids, settled, now_us).await.map_err(failed("settle deliveries"))?;
+        self.wake();
+        Ok(stale)
+    }
+
+    async fn next_due(&self) -> Result<Option<i64>, QueueError> {
+        self.store()?.next_due().await.map_err(failed("ask what is due"))
+    }
+
+    async fn release(&self, receivers: Vec<Receiver>, now_us: i64) -> Result<u64, QueueError> {
+        let released = self.store()?.release_deliveries(&receivers, now_us).await.map_err(failed("release deliveries"))?;
+        if released > 0 {
+            self.wake();
+        }
+        Ok(released)
+    }
+
+    async fn schedules(&self, live: Vec<ScheduleRule>, now_us: i64) -> Result<Vec<ScheduleProgress>, QueueError> {
+        self.store()?.set_schedules(&live, now_us).await.map_err(failed("keep schedules"))
+    }
+
+    async fn advance(&self, steps: Vec<Advance>) -> Result<Vec<TickOutcome>, QueueError> {
+        let outcomes = self.store()?.advance_schedules(&self.ids, &steps).await.map_err(failed("make due times deliveries"))?;
+        self.wake();
+        Ok(outcomes)
+    }
+
+    fn woken(&self) -> watch::Receiver<u64> {
+        self.woken.subscribe()
+    }
+}
+
+impl Database {
+    /// Returns what ends a query whose rows this transaction changes: on Postgres other transactions leave them out meanwhile.
+    fn skipping_locked(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "FOR UPDATE SKIP LOCKED",
+            // The transaction is the only one that writes.
+            Self::Sqlite { .. } => "",
+        }
+    }
+}

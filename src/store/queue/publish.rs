@@ -1,0 +1,126 @@
+//! Keeps events, each with a delivery for every handler that takes it.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::{BLOCKED, READY};
+use crate::{
+    id::Ids,
+    queue::Publication,
+    store::{Store, batch::json, columns::columns, database::Database, transaction::EitherTransaction},
+};
+
+/// How long an id is remembered: a day, in microseconds.
+const REMEMBERED_US: i64 = 24 * 3_600 * 1_000_000;
+
+/// What orders deliveries: of one receiver and one key, one runs after the other.
+pub(super) type OrderKey = (String, String);
+
+impl Store {
+    /// Keeps events, all or none, and makes their deliveries.
+    pub(super) async fn publish_events(&self, ids: &Ids, events: Vec<Publication>, now_us: i64) -> sqlx::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        publish(&self.database, &mut transaction, ids, events, now_us).await?;
+        transaction.commit().await
+    }
+}
+
+/// The same within a transaction.
+pub(super) async fn publish(
+    database: &Database,
+    transaction: &mut EitherTransaction,
+    ids: &Ids,
+    mut events: Vec<Publication>,
+    now_us: i64,
+) -> sqlx::Result<()> {
+    leave_out_known(database, transaction, &mut events, now_us).await?;
+    if events.is_empty() {
+        return Ok(());
+    }
+    let (mut rows, mut deliveries) = (Vec::new(), Vec::new());
+    for Publication { event, handlers } in &events {
+        let seq = ids.next();
+        rows.push((seq, &event.id, event.topic.as_str(), &event.key, &event.payload, event.depth, json(&event.by)));
+        let due_us = now_us + event.delay.as_micros() as i64;
+        deliveries.extend(handlers.iter().map(|(handler, key)| (seq, handler.as_str(), key.as_deref(), due_us)));
+    }
+    let from = database.rows_of_json();
+    let insert = format!(
+        "INSERT INTO events ({}) SELECT CAST(value->>0 AS bigint), value->>1, value->>2, value->>3, value->>4, CAST(value->>5 AS bigint), value->>6 FROM {from}",
+        columns!(events)
+    );
+    transaction.execute(insert, vec![json(&rows).into()]).await?;
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let keys = deliveries.iter().filter_map(|(_, handler, key, _)| Some(((*handler).to_owned(), (*key)?.to_owned())));
+    let mut busy = lock_keys(database, transaction, keys.collect()).await?;
+    let deliveries: Vec<_> = deliveries
+        .into_iter()
+        .map(|(event, handler, key, due_us)| {
+            let is_first = key.is_none_or(|key| busy.insert((handler.to_owned(), key.to_owned())));
+            (ids.next(), event, handler, key, if is_first { READY } else { BLOCKED }, due_us)
+        })
+        .collect();
+    let insert = format!(
+        "INSERT INTO deliveries ({})
+         SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), value->>2, value->>3, 0, NULL,
+             CAST(value->>4 AS bigint), CAST(value->>5 AS bigint), 0 FROM {from}",
+        columns!(deliveries)
+    );
+    transaction.execute(insert, vec![json(&deliveries).into()]).await.map(drop)
+}
+
+/// Leaves out events whose id their topic has had within a day, and remembers the ids of the others.
+async fn leave_out_known(
+    database: &Database,
+    transaction: &mut EitherTransaction,
+    events: &mut Vec<Publication>,
+    now_us: i64,
+) -> sqlx::Result<()> {
+    // The order is the same for all, so that no two transactions wait for each other.
+    let named: BTreeSet<(&str, &str)> =
+        events.iter().filter(|one| one.event.is_named).map(|one| (one.event.topic.as_str(), one.event.id.as_str())).collect();
+    if named.is_empty() {
+        return Ok(());
+    }
+    let remember = format!(
+        "INSERT INTO event_ids ({}) SELECT value->>0, value->>1, CAST($2 AS bigint) FROM {}
+         ON CONFLICT (topic, id) DO UPDATE SET until_us = excluded.until_us WHERE event_ids.until_us <= $3
+         RETURNING topic, id",
+        columns!(event_ids),
+        database.rows_of_json()
+    );
+    let new: Vec<(String, String)> =
+        transaction.fetch(remember, vec![json(&named).into(), (now_us + REMEMBERED_US).into(), now_us.into()]).await?;
+    let mut new: HashSet<(String, String)> = new.into_iter().collect();
+    events.retain(|one| {
+        // The second of one batch finds its id taken out.
+        !one.event.is_named || new.remove(&(one.event.topic.as_str().to_owned(), one.event.id.clone()))
+    });
+    Ok(())
+}
+
+/// Makes these keys this transaction's until its end. Returns those that have deliveries already.
+pub(super) async fn lock_keys(
+    database: &Database,
+    transaction: &mut EitherTransaction,
+    keys: BTreeSet<OrderKey>,
+) -> sqlx::Result<HashSet<OrderKey>> {
+    if keys.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let keys = json(&keys);
+    if let Database::Postgres { .. } = database {
+        // In one order for all. Two keys may share a lock: then one waits for the other without need.
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended(value::text, 7)) FROM (SELECT value FROM json_array_elements(CAST($1 AS json)) AS value ORDER BY value::text) AS keys";
+        transaction.execute(lock, vec![keys.clone().into()]).await?;
+    }
+    let find = format!(
+        "SELECT DISTINCT receiver, key FROM deliveries WHERE (receiver, key) IN (SELECT value->>0, value->>1 FROM {})",
+        database.rows_of_json()
+    );
+    Ok(transaction.fetch::<OrderKey>(find, vec![keys.into()]).await?.into_iter().collect())
+}

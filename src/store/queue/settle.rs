@@ -1,0 +1,169 @@
+//! Settles attempts: what is done or given up leaves the table of deliveries in the same transaction, and what the run emitted comes in.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sqlx::FromRow;
+
+use super::{
+    BLOCKED, CLAIMED, HELD, READY,
+    publish::{OrderKey, lock_keys, publish},
+};
+use crate::{
+    id::Ids,
+    queue::{DeliveryId, End, Publication, Settlement},
+    store::{Store, batch::json, columns::columns, database::Database, transaction::EitherTransaction},
+};
+
+impl Store {
+    /// Settles attempts. Returns those whose lease was another's by then; nothing of them is settled.
+    pub(super) async fn settle_deliveries(&self, ids: &Ids, settled: Vec<Settlement>, now_us: i64) -> sqlx::Result<Vec<DeliveryId>> {
+        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        let mut settling = Settling { database: &self.database, transaction: &mut transaction, now_us };
+        let keys = settling.keys(&settled).await?;
+        let (settled, stale): (Vec<_>, Vec<_>) = settled.into_iter().partition(|one| keys.contains_key(&(one.delivery.0, one.attempt)));
+        settling.note_failures(&settled).await?;
+        let gone: BTreeSet<OrderKey> =
+            settled.iter().filter(|one| one.end.is_final()).filter_map(|one| keys[&(one.delivery.0, one.attempt)].clone()).collect();
+        lock_keys(settling.database, settling.transaction, gone.clone()).await?;
+        settling.bury(&settled).await?;
+        settling.remove(&settled).await?;
+        settling.put_back(&settled).await?;
+        settling.unblock(&gone).await?;
+        let emitted: Vec<Publication> = settled.into_iter().flat_map(|one| one.emitted).collect();
+        publish(&self.database, &mut transaction, ids, emitted, now_us).await?;
+        transaction.commit().await?;
+        Ok(stale.into_iter().map(|one| one.delivery).collect())
+    }
+}
+
+impl End {
+    /// Returns whether the delivery leaves the queue.
+    fn is_final(&self) -> bool {
+        matches!(self, Self::Done | Self::Dead(_))
+    }
+}
+
+/// What tells a claimed delivery from others.
+#[derive(FromRow)]
+struct LoadRow {
+    seq: i64,
+    receiver: String,
+    key: Option<String>,
+    attempt: i64,
+}
+
+/// The transaction that settles.
+struct Settling<'a> {
+    database: &'a Database,
+    transaction: &'a mut EitherTransaction,
+    now_us: i64,
+}
+
+impl Settling<'_> {
+    /// Finds the attempts that are still this node's, each with what orders it, and takes their rows.
+    async fn keys(&mut self, settled: &[Settlement]) -> sqlx::Result<HashMap<(i64, u32), Option<OrderKey>>> {
+        let mut attempts: Vec<(i64, u32)> = settled.iter().map(|one| (one.delivery.0, one.attempt)).collect();
+        attempts.sort_unstable();
+        let lock = match self.database {
+            Database::Postgres { .. } => "ORDER BY seq FOR UPDATE",
+            Database::Sqlite { .. } => "",
+        };
+        let find = format!(
+            "SELECT {} FROM deliveries
+             WHERE state = {CLAIMED} AND (seq, attempt) IN (SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint) FROM {}) {lock}",
+            columns!(delivery_load),
+            self.database.rows_of_json()
+        );
+        let rows: Vec<LoadRow> = self.transaction.fetch(find, vec![json(&attempts).into()]).await?;
+        Ok(rows.into_iter().map(|row| ((row.seq, row.attempt as u32), row.key.map(|key| (row.receiver, key)))).collect())
+    }
+
+    /// Writes down what failed.
+    async fn note_failures(&mut self, settled: &[Settlement]) -> sqlx::Result<()> {
+        let failed = settled.iter().filter(|one| !matches!(one.end, End::Done | End::Later(_) | End::Held));
+        let rows: Vec<_> =
+            failed.filter_map(|one| Some((one.delivery.0, one.attempt, one.execution.map(|id| id.0), one.error.as_ref()?))).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let insert = format!(
+            "INSERT INTO attempts ({})
+             SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), CAST($2 AS bigint), CAST(value->>2 AS bigint), value->>3 FROM {}",
+            columns!(attempts),
+            self.database.rows_of_json()
+        );
+        self.transaction.execute(insert, vec![json(&rows).into(), self.now_us.into()]).await.map(drop)
+    }
+
+    /// Makes dead letters of what is given up.
+    async fn bury(&mut self, settled: &[Settlement]) -> sqlx::Result<()> {
+        let dead: Vec<(i64, &str)> = settled
+            .iter()
+            .filter_map(|one| match &one.end {
+                End::Dead(reason) => Some((one.delivery.0, reason.as_str())),
+                _ => None,
+            })
+            .collect();
+        if dead.is_empty() {
+            return Ok(());
+        }
+        let insert = format!(
+            "INSERT INTO dead_letters ({})
+             SELECT {}, value->>1, CAST($2 AS bigint)
+             FROM deliveries JOIN (SELECT value FROM {}) AS dead ON seq = CAST(value->>0 AS bigint)",
+            columns!(dead_letters),
+            columns!(delivery_load),
+            self.database.rows_of_json()
+        );
+        self.transaction.execute(insert, vec![json(&dead).into(), self.now_us.into()]).await.map(drop)
+    }
+
+    /// Removes what is done or given up. The failures of a dead letter stay with it.
+    async fn remove(&mut self, settled: &[Settlement]) -> sqlx::Result<()> {
+        let of = |is_wanted: fn(&End) -> bool| -> Vec<[i64; 1]> {
+            settled.iter().filter(|one| is_wanted(&one.end)).map(|one| [one.delivery.0]).collect()
+        };
+        let (gone, done) = (of(End::is_final), of(|end| *end == End::Done));
+        for (table, column, rows) in [("deliveries", "seq", gone), ("attempts", "delivery", done)] {
+            if !rows.is_empty() {
+                let from = self.database.rows_of_json();
+                let delete = format!("DELETE FROM {table} WHERE {column} IN (SELECT CAST(value->>0 AS bigint) FROM {from})");
+                self.transaction.execute(delete, vec![json(&rows).into()]).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts back what is tried again, and what waits for its function.
+    async fn put_back(&mut self, settled: &[Settlement]) -> sqlx::Result<()> {
+        let rows: Vec<(i64, i64, i64, i64)> = settled
+            .iter()
+            .filter_map(|one| match one.end {
+                End::Retry(at_us) => Some((one.delivery.0, READY, at_us, 0)),
+                End::Later(at_us) => Some((one.delivery.0, READY, at_us, 1)),
+                End::Held => Some((one.delivery.0, HELD, self.now_us, 1)),
+                End::Done | End::Dead(_) => None,
+            })
+            .collect();
+        for (seq, state, due_us, uncounted) in rows {
+            let update = "UPDATE deliveries SET state = $2, due_us = $3, attempt = attempt - $4 WHERE seq = $1";
+            self.transaction.execute(update, vec![seq.into(), state.into(), due_us.into(), uncounted.into()]).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the next of each key be claimed.
+    async fn unblock(&mut self, keys: &BTreeSet<OrderKey>) -> sqlx::Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let update = format!(
+            "UPDATE deliveries SET state = {READY}
+             WHERE state = {BLOCKED} AND seq IN (
+                 SELECT MIN(seq) FROM deliveries WHERE (receiver, key) IN (SELECT value->>0, value->>1 FROM {}) GROUP BY receiver, key
+             )",
+            self.database.rows_of_json()
+        );
+        self.transaction.execute(update, vec![json(keys).into()]).await.map(drop)
+    }
+}

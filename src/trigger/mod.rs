@@ -1,0 +1,13 @@
+//! Starts functions without a request: at the due times of their schedules, and for the events that they handle.
+//!
+//! The scheduler turns due times into deliveries of the queue. The dispatcher claims deliveries, runs them and settles them.
+
+mod dispatch;
+mod due;
+mod occasion;
+mod run;
+mod schedule;
+
+pub use dispatch::{DispatchLimits, Dispatcher};
+pub use run::DeliveryRunner;
+pub use schedule::Scheduler;

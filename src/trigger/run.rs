@@ -1,0 +1,130 @@
+//! One attempt of a delivery: it runs, is recorded, and what becomes of it follows.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::occasion;
+use crate::{
+    clock::SharedClock,
+    execution::{ExecutionId, Failure, Trigger, Verdict},
+    executor::ExecuteError,
+    function::retry::Retry,
+    live::{Live, LiveFunction},
+    queue::{Delivery, End, Load, Receiver, Settlement},
+    runner::{Attempt, NoReply, Permission, Runner, Said, Target},
+};
+
+/// Attempts whose lease ended unsettled, after which a delivery is given up: it may be what takes the nodes down.
+pub const MAX_LOST: u32 = 3;
+/// How long a delivery waits that the node had no place for, in microseconds.
+const BUSY_WAIT_US: i64 = 1_000_000;
+
+/// What runs deliveries.
+pub struct DeliveryRunner {
+    /// Runs functions.
+    pub runner: Arc<Runner>,
+    /// What is live.
+    pub live: Arc<Live>,
+    /// Tells the time.
+    pub clock: SharedClock,
+}
+
+/// How an attempt ended.
+struct AttemptOutcome {
+    execution: Option<ExecutionId>,
+    end: AttemptEnd,
+    said: Said,
+}
+
+enum AttemptEnd {
+    Well,
+    /// The node had no place for it.
+    Busy,
+    /// Why.
+    Badly(String),
+}
+
+impl DeliveryRunner {
+    /// Makes an attempt of a delivery. Returns how it is settled.
+    pub async fn run(&self, delivery: &Delivery) -> Settlement {
+        let settled =
+            |end, error| Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, error, end, emitted: Vec::new() };
+        if delivery.lost >= MAX_LOST {
+            let why = format!("its node went or hung {MAX_LOST} times while it ran");
+            return settled(End::Dead("lost".into()), Some(why));
+        }
+        let table = self.live.table();
+        let found = match (&delivery.receiver, &delivery.load) {
+            (Receiver::Handler(id), Load::Event(event)) => table.triggers().handler(id).map(|(live, _)| {
+                let info = occasion::of_event(delivery, event);
+                (live, Trigger::Event, info, Retry::OF_EVENTS, event.payload.as_bytes().to_vec())
+            }),
+            (Receiver::Schedule(id), Load::Tick(tick)) => table.triggers().schedule(id).map(|(live, schedule)| {
+                let info = occasion::of_tick(delivery, id, schedule, tick, self.clock.now_us());
+                let trigger = if tick.is_manual { Trigger::Manual } else { Trigger::Schedule };
+                (live, trigger, info, Retry::OF_SCHEDULES, occasion::input(schedule, tick).to_string().into_bytes())
+            }),
+            _ => None,
+        };
+        let Some((live, trigger, info, retry, payload)) = found else {
+            // A schedule that is gone has no more due times; an event waits for its handler to come back.
+            let end = if matches!(delivery.load, Load::Tick(_)) { End::Done } else { End::Held };
+            return settled(end, None);
+        };
+        let target = Target { table: &table, function: live };
+        let attempt = self.runner.start(target, trigger, info);
+        let AttemptOutcome { execution, end, said } = self.attempt(attempt, live, payload).await;
+        let retry = retry.with(&live.function.manifest.retry);
+        let (end, error, emitted) = match end {
+            AttemptEnd::Well => (End::Done, None, said.emitted),
+            AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
+            AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
+        };
+        let emitted = self.runner.publisher().address(emitted);
+        Settlement { execution, error, end, emitted, ..settled(End::Done, None) }
+    }
+
+    async fn attempt(&self, mut attempt: Attempt<'_>, live: &Arc<LiveFunction>, payload: Vec<u8>) -> AttemptOutcome {
+        let request = occasion::request(&live.function.name, payload);
+        let ran = attempt.run(Permission::of_node(&live.function), request).await;
+        let (execution, said) = (Some(attempt.id), attempt.take_said());
+        let (end, status) = match ran {
+            Ok(Ok(reply)) if reply.status.is_server_error() => {
+                (AttemptEnd::Badly(format!("it answered {}", reply.status.as_u16())), reply.status)
+            }
+            Ok(Ok(reply)) => (AttemptEnd::Well, reply.status),
+            Ok(Err(NoReply { failure, outcome })) => {
+                let why = failure.map_or_else(|| outcome.as_str().to_owned(), |failure| place_and_message(&failure));
+                (AttemptEnd::Badly(why), StatusCode::INTERNAL_SERVER_ERROR)
+            }
+            Err(ExecuteError::MalformedBody(why)) => (AttemptEnd::Badly(why), StatusCode::BAD_REQUEST),
+            Err(_) => return AttemptOutcome { execution: None, end: AttemptEnd::Busy, said },
+        };
+        attempt.answered(status);
+        AttemptOutcome { execution, end, said }
+    }
+
+    /// Returns how a delivery goes on after an attempt that failed.
+    fn after_failure(&self, delivery: &Delivery, retry: Retry, verdict: Option<Verdict>) -> End {
+        let wait = retry.wait(delivery.attempt, chance());
+        match (verdict, wait) {
+            (Some(Verdict::Dead(reason)), _) => End::Dead(reason),
+            (_, None) => {
+                End::Dead(if delivery.attempt == 1 { "it failed".into() } else { format!("it failed {} times", delivery.attempt) })
+            }
+            (Some(Verdict::Retry(Some(after))), Some(_)) => End::Retry(self.clock.now_us() + after.as_micros() as i64),
+            (_, Some(wait)) => End::Retry(self.clock.now_us() + wait.as_micros() as i64),
+        }
+    }
+}
+
+fn place_and_message(failure: &Failure) -> String {
+    let place = failure.position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
+    format!("{}{place}: {}", failure.file, failure.message)
+}
+
+/// Returns a number from 0 to 1.
+fn chance() -> f64 {
+    f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,307 @@
+//! The queue: what waits to be run without a caller, each once and in its order.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use picloud::{
+    clock::SystemClock,
+    execution::{Emitter, NewEvent},
+    function::{
+        FunctionName,
+        handler::HandlerId,
+        schedule::{Overlap, ScheduleId},
+    },
+    id::{Ids, NodeNumber},
+    queue::{Advance, ClaimRequest, Delivery, End, Load, Publication, Queue, Receiver, ScheduleRule, Settlement, Tick, TickOutcome},
+    store::queue::StoredQueue,
+};
+use tokio::sync::watch;
+
+use crate::kit::store::{Fresh, NOW_US, on_both};
+
+on_both! {
+    an_event_becomes_a_delivery_for_each_handler
+    a_chosen_id_is_an_event_once_a_day
+    of_one_key_one_runs_after_the_other
+    a_failed_attempt_comes_again_at_its_time
+    what_is_given_up_leaves_the_queue_and_lets_the_next_of_its_key_go
+    what_cannot_run_waits_and_spends_no_attempt
+    a_lease_that_has_ended_is_another_s_and_its_holder_settles_nothing
+    what_a_handler_emits_comes_with_its_end_or_not_at_all
+    of_many_claimers_each_delivery_has_one
+    a_due_time_is_a_delivery_once
+    a_due_time_that_overlaps_is_left_out_or_waits
+    a_schedule_begins_when_it_is_new_or_another
+}
+
+const SECOND: i64 = 1_000_000;
+
+fn queue(store: &picloud::store::Store) -> StoredQueue {
+    let ids = Arc::new(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()));
+    StoredQueue::new(watch::Sender::new(Some(store.clone())).subscribe(), ids)
+}
+
+fn handler(name: &str) -> HandlerId {
+    HandlerId::new(&FunctionName::new(name), None)
+}
+
+fn schedule(name: &str) -> ScheduleId {
+    ScheduleId::new(&FunctionName::new(name), None)
+}
+
+/// An event for these handlers, ordered by this key.
+fn event(id: &str, key: Option<&str>, handlers: &[&str]) -> Publication {
+    let event = NewEvent {
+        id: id.into(),
+        is_named: true,
+        topic: "orders.created".parse().unwrap(),
+        key: key.map(Into::into),
+        payload: format!("{{\"id\":{id:?}}}").into(),
+        delay: Duration::ZERO,
+        depth: 1,
+        by: Emitter::Node,
+    };
+    Publication { event, handlers: handlers.iter().map(|name| (handler(name), key.map(Into::into))).collect() }
+}
+
+async fn claim(queue: &StoredQueue, now_us: i64) -> Vec<Delivery> {
+    queue.claim(ClaimRequest { now_us, until_us: now_us + 30 * SECOND, most: 50 }).await.unwrap()
+}
+
+/// The ids of the events of deliveries.
+fn events(deliveries: &[Delivery]) -> Vec<&str> {
+    deliveries
+        .iter()
+        .filter_map(|delivery| match &delivery.load {
+            Load::Event(event) => Some(event.id.as_str()),
+            Load::Tick(_) => None,
+        })
+        .collect()
+}
+
+fn settled(delivery: &Delivery, end: End) -> Settlement {
+    let error = (end != End::Done).then(|| "orders.rhai:3:1: no".to_owned());
+    Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, error, end, emitted: Vec::new() }
+}
+
+async fn settle(queue: &StoredQueue, delivery: &Delivery, end: End) {
+    assert_eq!(queue.settle(vec![settled(delivery, end)], NOW_US).await.unwrap(), []);
+}
+
+async fn an_event_becomes_a_delivery_for_each_handler(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", None, &["mail", "stock"]), event("b", None, &[])], NOW_US).await.unwrap();
+    assert_eq!(queue.next_due().await.unwrap(), Some(NOW_US));
+    let claimed = claim(&queue, NOW_US).await;
+    assert_eq!(events(&claimed), ["a", "a"]);
+    let receivers: HashSet<_> = claimed.iter().map(|delivery| delivery.receiver.clone()).collect();
+    assert_eq!(receivers, ["mail", "stock"].map(|name| Receiver::Handler(handler(name))).into());
+    let Load::Event(first) = &claimed[0].load else { panic!("it is an event") };
+    assert_eq!((first.topic.as_str(), &*first.payload, first.depth), ("orders.created", "{\"id\":\"a\"}", 1));
+    assert_eq!((claimed[0].attempt, claimed[0].lost, claimed[0].due_us), (1, 0, NOW_US));
+    assert_eq!(claim(&queue, NOW_US).await, []);
+    for delivery in &claimed {
+        settle(&queue, delivery, End::Done).await;
+    }
+    assert_eq!(queue.next_due().await.unwrap(), None);
+}
+
+async fn a_chosen_id_is_an_event_once_a_day(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    let day = 24 * 3_600 * SECOND;
+    queue.publish(vec![event("a", None, &["mail"]), event("a", None, &["mail"])], NOW_US).await.unwrap();
+    queue.publish(vec![event("a", None, &["mail"]), event("b", None, &["mail"])], NOW_US + day - 1).await.unwrap();
+    assert_eq!(events(&claim(&queue, NOW_US + day).await), ["a", "b"]);
+    queue.publish(vec![event("a", None, &["mail"])], NOW_US + day).await.unwrap();
+    assert_eq!(events(&claim(&queue, NOW_US + day).await), ["a"]);
+    let unnamed = || {
+        let mut publication = event("c", None, &["mail"]);
+        publication.event.is_named = false;
+        publication
+    };
+    queue.publish(vec![unnamed(), unnamed()], NOW_US + day).await.unwrap();
+    assert_eq!(events(&claim(&queue, NOW_US + day).await), ["c", "c"]);
+}
+
+async fn of_one_key_one_runs_after_the_other(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    let of = |id: &str, key| event(id, Some(key), &["mail", "stock"]);
+    queue.publish(vec![of("a", "7"), of("b", "7"), of("c", "8")], NOW_US).await.unwrap();
+    queue.publish(vec![of("d", "7")], NOW_US).await.unwrap();
+    let mut order = Vec::new();
+    for _ in 0..3 {
+        let claimed = claim(&queue, NOW_US).await;
+        let keyed: HashSet<_> = claimed.iter().map(|one| (one.receiver.clone(), events(std::slice::from_ref(one))[0] == "c")).collect();
+        assert_eq!(keyed.len(), claimed.len(), "two of one key at a time");
+        order.extend(
+            claimed
+                .iter()
+                .filter(|one| one.receiver == Receiver::Handler(handler("mail")))
+                .map(|one| events(std::slice::from_ref(one))[0].to_owned()),
+        );
+        for delivery in &claimed {
+            settle(&queue, delivery, End::Done).await;
+        }
+    }
+    order.retain(|id| id != "c");
+    assert_eq!(order, ["a", "b", "d"]);
+    assert_eq!(queue.next_due().await.unwrap(), None);
+}
+
+async fn a_failed_attempt_comes_again_at_its_time(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", Some("7"), &["mail"]), event("b", Some("7"), &["mail"])], NOW_US).await.unwrap();
+    let first = claim(&queue, NOW_US).await;
+    settle(&queue, &first[0], End::Retry(NOW_US + 10 * SECOND)).await;
+    assert_eq!(claim(&queue, NOW_US + 9 * SECOND).await, [], "it holds its key meanwhile");
+    assert_eq!(queue.next_due().await.unwrap(), Some(NOW_US + 10 * SECOND));
+    let again = claim(&queue, NOW_US + 10 * SECOND).await;
+    assert_eq!((events(&again), again[0].attempt, again[0].lost), (vec!["a"], 2, 0));
+    settle(&queue, &again[0], End::Done).await;
+    assert_eq!(events(&claim(&queue, NOW_US + 10 * SECOND).await), ["b"]);
+}
+
+async fn what_is_given_up_leaves_the_queue_and_lets_the_next_of_its_key_go(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", Some("7"), &["mail"]), event("b", Some("7"), &["mail"])], NOW_US).await.unwrap();
+    let first = claim(&queue, NOW_US).await;
+    settle(&queue, &first[0], End::Dead("unknown customer".into())).await;
+    assert_eq!(events(&claim(&queue, NOW_US).await), ["b"]);
+}
+
+async fn what_cannot_run_waits_and_spends_no_attempt(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", None, &["mail"]), event("b", None, &["stock"])], NOW_US).await.unwrap();
+    for delivery in claim(&queue, NOW_US).await {
+        settle(&queue, &delivery, End::Held).await;
+    }
+    assert_eq!(queue.next_due().await.unwrap(), None);
+    assert_eq!(queue.release(vec![Receiver::Handler(handler("mail")), Receiver::Handler(handler("other"))], NOW_US).await.unwrap(), 1);
+    let claimed = claim(&queue, NOW_US).await;
+    assert_eq!((events(&claimed), claimed[0].attempt), (vec!["a"], 1));
+}
+
+async fn a_lease_that_has_ended_is_another_s_and_its_holder_settles_nothing(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", None, &["mail"])], NOW_US).await.unwrap();
+    let first = claim(&queue, NOW_US).await;
+    assert_eq!(claim(&queue, NOW_US + 30 * SECOND - 1).await, []);
+    let second = claim(&queue, NOW_US + 30 * SECOND).await;
+    assert_eq!((second[0].attempt, second[0].lost), (2, 1));
+    let mut late = settled(&first[0], End::Done);
+    late.emitted = vec![event("never", None, &["mail"])];
+    assert_eq!(queue.settle(vec![late, settled(&second[0], End::Done)], NOW_US).await.unwrap(), [first[0].id]);
+    assert_eq!(queue.next_due().await.unwrap(), None);
+}
+
+async fn what_a_handler_emits_comes_with_its_end_or_not_at_all(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", None, &["mail"])], NOW_US).await.unwrap();
+    let first = claim(&queue, NOW_US).await;
+    let mut end = settled(&first[0], End::Done);
+    end.emitted = vec![event("b", None, &["stock"])];
+    assert_eq!(queue.settle(vec![end.clone()], NOW_US).await.unwrap(), []);
+    assert_eq!(queue.settle(vec![end], NOW_US).await.unwrap(), [first[0].id], "it is settled already");
+    assert_eq!(events(&claim(&queue, NOW_US).await), ["b"]);
+}
+
+async fn of_many_claimers_each_delivery_has_one(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queues: Vec<_> = (0..4).map(|_| queue(&store)).collect();
+    let all: Vec<_> = (0..200).map(|number| event(&number.to_string(), None, &["mail"])).collect();
+    queues[0].publish(all, NOW_US).await.unwrap();
+    let claims = queues.iter().map(|queue| async {
+        let mut mine = Vec::new();
+        loop {
+            let claimed = queue.claim(ClaimRequest { now_us: NOW_US, until_us: NOW_US + SECOND, most: 7 }).await.unwrap();
+            if claimed.is_empty() {
+                return mine;
+            }
+            let settled = claimed.iter().map(|delivery| settled(delivery, End::Done)).collect();
+            assert_eq!(queue.settle(settled, NOW_US).await.unwrap(), []);
+            mine.extend(claimed.into_iter().map(|delivery| delivery.id));
+        }
+    });
+    let ids: Vec<_> = join_all(claims).await.into_iter().flatten().collect();
+    assert_eq!((ids.len(), ids.iter().collect::<HashSet<_>>().len()), (200, 200));
+}
+
+/// Makes a schedule, and returns its state.
+async fn scheduled(store: &picloud::store::Store, expression: &str, now_us: i64) {
+    let live = vec![ScheduleRule { id: schedule("nightly"), expression: expression.into() }];
+    queue(store).schedules(live, now_us).await.unwrap();
+}
+
+fn advance(from_us: i64, to_us: i64, overlap: Overlap) -> Advance {
+    Advance { schedule: schedule("nightly"), from_us, to_us, tick: Some(Tick::default()), overlap }
+}
+
+async fn a_due_time_is_a_delivery_once(fresh: Fresh) {
+    let store = fresh.open().await;
+    scheduled(&store, "@daily", NOW_US).await;
+    let queues: Vec<_> = (0..5).map(|_| queue(&store)).collect();
+    let outcomes = join_all(queues.iter().map(|queue| queue.advance(vec![advance(NOW_US, NOW_US + SECOND, Overlap::Allow)]))).await;
+    let made = outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == [TickOutcome::Made]).count();
+    assert_eq!(made, 1);
+    let claimed = claim(&queues[0], NOW_US + SECOND).await;
+    assert_eq!(claimed.len(), 1);
+    assert_eq!((&claimed[0].receiver, claimed[0].due_us), (&Receiver::Schedule(schedule("nightly")), NOW_US + SECOND));
+    assert_eq!(claimed[0].load, Load::Tick(Tick::default()));
+}
+
+async fn a_due_time_that_overlaps_is_left_out_or_waits(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    for (overlap, outcomes, waiting) in [
+        (Overlap::Skip, [TickOutcome::Made, TickOutcome::Overlaps, TickOutcome::Overlaps], 0),
+        (Overlap::Queue, [TickOutcome::Made, TickOutcome::Made, TickOutcome::Overlaps], 1),
+        (Overlap::Allow, [TickOutcome::Made; 3], 2),
+    ] {
+        scheduled(&store, &format!("{overlap:?}"), NOW_US).await;
+        let mut running = Vec::new();
+        for (step, outcome) in outcomes.into_iter().enumerate() {
+            let from_us = NOW_US + step as i64 * SECOND;
+            assert_eq!(queue.advance(vec![advance(from_us, from_us + SECOND, overlap)]).await.unwrap(), [outcome], "{overlap:?} {step}");
+            if step == 0 {
+                running = claim(&queue, NOW_US + 9 * SECOND).await;
+                assert_eq!(running.len(), 1);
+            }
+        }
+        let at_once = claim(&queue, NOW_US + 9 * SECOND).await;
+        settle(&queue, &running[0], End::Done).await;
+        let after_it = claim(&queue, NOW_US + 9 * SECOND).await;
+        assert_eq!(at_once.len() + after_it.len(), waiting, "{overlap:?}");
+        assert_eq!(at_once.is_empty(), overlap != Overlap::Allow);
+        for delivery in at_once.iter().chain(&after_it) {
+            settle(&queue, delivery, End::Done).await;
+        }
+    }
+}
+
+async fn a_schedule_begins_when_it_is_new_or_another(fresh: Fresh) {
+    let store = fresh.open().await;
+    let last =
+        async |store: &picloud::store::Store| store.schedules().await.unwrap().into_iter().map(|row| row.last_us).collect::<Vec<_>>();
+    scheduled(&store, "@daily", NOW_US).await;
+    scheduled(&store, "@daily", NOW_US + SECOND).await;
+    assert_eq!(last(&store).await, [NOW_US], "the same goes on");
+    scheduled(&store, "@hourly", NOW_US + SECOND).await;
+    assert_eq!(last(&store).await, [NOW_US + SECOND], "another begins");
+    let queue = queue(&store);
+    assert!(store.pause_schedule("nightly", Some("ada"), NOW_US).await.unwrap());
+    assert!(!store.pause_schedule("other", Some("ada"), NOW_US).await.unwrap());
+    let step = advance(NOW_US + SECOND, NOW_US + 2 * SECOND, Overlap::Allow);
+    assert_eq!(queue.advance(vec![step.clone()]).await.unwrap(), [TickOutcome::Overtaken], "a paused one makes nothing");
+    store.pause_schedule("nightly", None, NOW_US + 5 * SECOND).await.unwrap();
+    assert_eq!(last(&store).await, [NOW_US + 5 * SECOND], "what was due meanwhile is not its own");
+    queue.schedules(Vec::new(), NOW_US).await.unwrap();
+    assert_eq!(store.schedules().await.unwrap(), []);
+}
