@@ -169,9 +169,7 @@ impl<'a> Attempt<'a> {
         let emitted = std::mem::take(&mut finished.emitted);
         if self.settled_elsewhere {
             self.said = Said { emitted, verdict: finished.verdict.take() };
-        } else if !is_given_back
-            && let Err(why) = self.runner.publisher.publish(emitted, self.runner.ids.now_us()).await
-        {
+        } else if !is_given_back && let Err(why) = self.runner.publisher.publish(emitted, self.runner.ids.now_us()).await {
             publish::fail(finished, &why);
         }
     }
