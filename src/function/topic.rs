@@ -92,8 +92,17 @@ impl TopicPattern {
         !self.0.contains('*')
     }
 
-    /// Returns whether an event with this topic is one of them.
+    /// Returns whether it is one of events of the node.
+    pub fn is_own(&self) -> bool {
+        self.0.split('.').next() == Some(OWN)
+    }
+
+    /// Returns whether an event with this topic is one of them. Events of the node are taken by patterns that name them: whoever handles all of
+    /// an application does not handle itself.
     pub fn takes(&self, topic: &Topic) -> bool {
+        if topic.is_own() && !self.is_own() {
+            return false;
+        }
         let mut words = topic.0.split('.');
         for wanted in self.0.split('.') {
             match (wanted, words.next()) {
@@ -166,7 +175,8 @@ mod tests {
             ("orders.*", &["orders.created", "orders.paid"], &["orders", "orders.created.eu"]),
             ("*.created", &["orders.created"], &["created", "a.orders.created"]),
             ("orders.**", &["orders.created", "orders.created.eu"], &["orders", "order.created"]),
-            ("**", &["orders", "orders.created"], &[]),
+            ("**", &["orders", "orders.created"], &["picloud.deployment.live"]),
+            ("picloud.**", &["picloud.deployment.live"], &["picloudy.a"]),
         ] {
             let takes = |topic: &&str| pattern.parse::<TopicPattern>().unwrap().takes(&topic.parse().unwrap());
             assert!(taken.iter().all(takes), "{pattern}");

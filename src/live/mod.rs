@@ -44,6 +44,8 @@ pub struct Live {
     files: ArcSwap<Files>,
     /// Counts the swaps.
     swaps: watch::Sender<u64>,
+    /// Counts the changes of the status.
+    changes: watch::Sender<u64>,
 }
 
 impl Default for Live {
@@ -54,6 +56,7 @@ impl Default for Live {
             previews: ArcSwap::default(),
             files: ArcSwap::default(),
             swaps: watch::Sender::default(),
+            changes: watch::Sender::default(),
         }
     }
 }
@@ -108,5 +111,11 @@ impl Live {
             change(&mut status);
             status
         });
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Returns a channel that tells of each change of the status.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }

@@ -14,6 +14,8 @@ use crate::{
 pub struct Status {
     /// What is live.
     pub live: Option<Arc<Deployment>>,
+    /// The last that was refused since the node started.
+    pub rejected: Option<Arc<Deployment>>,
     /// What the source holds, if it could be read.
     pub wanted: Option<Revision>,
     /// Since when it holds that, in microseconds since 1970.
@@ -55,6 +57,7 @@ impl Status {
             DeploymentStatus::Rejected => {
                 self.decided.rejected += 1;
                 self.decided.last_rejected = Some(deployment.id);
+                self.rejected = Some(Arc::new(deployment.clone()));
             }
         }
     }

@@ -41,7 +41,7 @@ use crate::{
     supervisor,
     sync::{Sync, SyncParts, orders::SyncHandle},
     telemetry,
-    trigger::{DeliveryRunner, DispatchLimits, Dispatcher, Scheduler},
+    trigger::{Announcer, DeliveryRunner, DispatchLimits, Dispatcher, Scheduler},
 };
 
 /// How long a stop waits after the grace period: for the database, for what else still goes on, and for the database's connections to
@@ -144,6 +144,8 @@ fn start_triggers(base: &Base, tasks: &mut Tasks, stop: &CancellationToken) {
     let (live, clock) = (base.live.clone(), base.clock.clone());
     let runner = DeliveryRunner { runner: base.runner.clone(), live: live.clone(), clock: clock.clone() };
     let dispatcher = Dispatcher::new(base.queue.clone(), runner, DispatchLimits::default());
+    let announcer = Announcer::new(live.clone(), base.runner.publisher().clone(), clock.clone());
+    tasks.spawn_vital("announcements", announcer.run(stop.clone()));
     tasks.spawn_vital("events", dispatcher.run(stop.clone()));
     let changed = base.schedules_changed.subscribe();
     let scheduler = Scheduler { queue: base.queue.clone(), live, clock, changed };

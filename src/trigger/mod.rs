@@ -2,12 +2,14 @@
 //!
 //! The scheduler turns due times into deliveries of the queue. The dispatcher claims deliveries, runs them and settles them.
 
+mod announce;
 mod dispatch;
 mod due;
 mod occasion;
 mod run;
 mod schedule;
 
+pub use announce::Announcer;
 pub use dispatch::{DispatchLimits, Dispatcher};
 pub use run::DeliveryRunner;
 pub use schedule::Scheduler;

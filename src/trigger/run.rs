@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde_json::json;
 
-use super::occasion;
+use super::{announce::event, occasion};
 use crate::{
     clock::SharedClock,
-    execution::{ExecutionId, Failure, Trigger, Verdict},
+    execution::{ExecutionId, Failure, NewEvent, Trigger, Verdict},
     executor::ExecuteError,
     function::retry::Retry,
     live::{Live, LiveFunction},
@@ -52,7 +53,9 @@ impl DeliveryRunner {
             |end, error| Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, error, end, emitted: Vec::new() };
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
-            return settled(End::Dead("lost".into()), Some(why));
+            let end = End::Dead("lost".into());
+            let emitted = self.runner.publisher().address(death(delivery, &end, Some(&why)).into_iter().collect());
+            return Settlement { emitted, ..settled(end, Some(why)) };
         }
         let table = self.live.table();
         let found = match (&delivery.receiver, &delivery.load) {
@@ -76,11 +79,12 @@ impl DeliveryRunner {
         let attempt = self.runner.start(target, trigger, info);
         let AttemptOutcome { execution, end, said } = self.attempt(attempt, live, payload).await;
         let retry = retry.with(&live.function.manifest.retry);
-        let (end, error, emitted) = match end {
+        let (end, error, mut emitted) = match end {
             AttemptEnd::Well => (End::Done, None, said.emitted),
             AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
+        emitted.extend(death(delivery, &end, error.as_deref()));
         let emitted = self.runner.publisher().address(emitted);
         Settlement { execution, error, end, emitted, ..settled(End::Done, None) }
     }
@@ -117,6 +121,26 @@ impl DeliveryRunner {
             (_, Some(wait)) => End::Retry(self.clock.now_us() + wait.as_micros() as i64),
         }
     }
+}
+
+/// Returns the event of the node about a delivery that is given up. None is told of one that told such a thing itself.
+fn death(delivery: &Delivery, end: &End, error: Option<&str>) -> Option<NewEvent> {
+    let End::Dead(reason) = end else { return None };
+    let topic = match &delivery.load {
+        Load::Event(event) if event.topic.is_own() => return None,
+        Load::Event(event) => Some(&event.topic),
+        Load::Tick(_) => None,
+    };
+    let receiver = delivery.receiver.as_str();
+    let payload = json!({
+        "delivery": delivery.id.to_string(),
+        "receiver": receiver,
+        "topic": topic,
+        "attempts": delivery.attempt,
+        "reason": reason,
+        "error": error,
+    });
+    Some(event("picloud.event.dead", &delivery.id.to_string(), &payload))
 }
 
 fn place_and_message(failure: &Failure) -> String {
