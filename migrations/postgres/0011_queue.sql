@@ -71,3 +71,11 @@ CREATE TABLE schedules (
     paused_by TEXT,             -- none: it runs
     paused_us BIGINT
 );
+
+-- The run of each schedule that ended last.
+CREATE TABLE schedule_runs (
+    schedule  TEXT   NOT NULL PRIMARY KEY,
+    due_us    BIGINT NOT NULL,
+    execution BIGINT,
+    error     TEXT -- none: it ended well
+);

@@ -66,3 +66,11 @@ CREATE TABLE schedules (
     paused_by TEXT,             -- none: it runs
     paused_us INTEGER
 ) STRICT, WITHOUT ROWID;
+
+-- The run of each schedule that ended last.
+CREATE TABLE schedule_runs (
+    schedule  TEXT   NOT NULL PRIMARY KEY,
+    due_us    INTEGER NOT NULL,
+    execution INTEGER,
+    error     TEXT -- none: it ended well
+) STRICT, WITHOUT ROWID;

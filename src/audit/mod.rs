@@ -46,6 +46,12 @@ pub enum Action {
     KvSet,
     /// A key was removed from it.
     KvDelete,
+    /// A schedule was run now.
+    ScheduleRun,
+    /// A schedule was paused.
+    SchedulePause,
+    /// It goes on.
+    ScheduleResume,
     /// The node started.
     Start,
     /// The node started with another configuration than the time before.
@@ -54,7 +60,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -71,6 +77,9 @@ impl Action {
         Self::SecretRemove,
         Self::KvSet,
         Self::KvDelete,
+        Self::ScheduleRun,
+        Self::SchedulePause,
+        Self::ScheduleResume,
         Self::Start,
         Self::Configure,
     ];
@@ -94,6 +103,9 @@ impl Action {
             Self::SecretRemove => "secret_remove",
             Self::KvSet => "kv_set",
             Self::KvDelete => "kv_delete",
+            Self::ScheduleRun => "schedule_run",
+            Self::SchedulePause => "schedule_pause",
+            Self::ScheduleResume => "schedule_resume",
             Self::Start => "start",
             Self::Configure => "configure",
         }

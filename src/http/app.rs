@@ -14,6 +14,7 @@ use crate::{
     source::git::backend::GitBackend,
     store::{KvLimits, Store, journal::Journal},
     sync::{earlier::EarlierDeployments, orders::SyncHandle},
+    trigger::RunOrders,
     vault::Vault,
 };
 
@@ -35,6 +36,10 @@ pub struct App {
     pub ids: Arc<Ids>,
     /// Decides what is live.
     pub sync: SyncHandle,
+    /// Takes orders to run schedules.
+    pub run_orders: RunOrders,
+    /// Hears of schedules that are paused or resumed.
+    pub schedules_changed: watch::Sender<u64>,
     /// Keeps secrets.
     pub vault: Vault,
     /// Knows who may do what.

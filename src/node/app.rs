@@ -15,6 +15,7 @@ use crate::{
         earlier::{EarlierDeployments, EarlierParts},
         orders::SyncHandle,
     },
+    trigger::RunOrders,
 };
 
 /// What was made before requests are taken.
@@ -29,6 +30,8 @@ pub struct Wiring<'a> {
     pub store: watch::Receiver<Option<Store>>,
     /// Decides what is live.
     pub sync: SyncHandle,
+    /// Takes orders to run schedules.
+    pub run_orders: RunOrders,
     /// The repository that is pushed to here.
     pub hosted: Option<Arc<dyn GitBackend>>,
     /// The node stops.
@@ -38,7 +41,7 @@ pub struct Wiring<'a> {
 impl Wiring<'_> {
     /// Returns what handlers of requests hold.
     pub fn app(self) -> anyhow::Result<App> {
-        let Self { config, max_connections, base, store, sync, hosted, stop } = self;
+        let Self { config, max_connections, base, store, sync, run_orders, hosted, stop } = self;
         Ok(App {
             settings: HttpSettings { max_connections, ..config.server.clone() },
             live: base.live.clone(),
@@ -56,6 +59,8 @@ impl Wiring<'_> {
             limits: config.limits.default.clone(),
             ids: base.ids.clone(),
             sync,
+            run_orders,
+            schedules_changed: base.schedules_changed.clone(),
             vault: base.vault.clone(),
             auth: Auth::new(data::admin_token(&config.data)?, store.clone(), base.clock.clone()),
             git: hosted,

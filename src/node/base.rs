@@ -22,6 +22,7 @@ use crate::{
     sql::UserDatabases,
     store::{Store, journal::Journal, kv::StoredKeyValue, queue::StoredQueue},
     trace::{self, Tracer},
+    trigger::TickRuns,
     vault::{Vault, dot_env::DotEnv},
 };
 
@@ -39,6 +40,8 @@ pub struct Base {
     pub reached: watch::Sender<Option<Store>>,
     /// Tells of schedules that were paused or resumed.
     pub schedules_changed: watch::Sender<u64>,
+    /// Knows which runs of schedules are under way.
+    pub ticks: Arc<TickRuns>,
     /// What runs without a caller waits here.
     pub queue: SharedQueue,
     /// Keeps secrets.
@@ -76,6 +79,7 @@ impl Base {
             live,
             queue,
             reached,
+            ticks: Arc::default(),
             schedules_changed: watch::Sender::default(),
             databases: Arc::new(UserDatabases::new(&config.databases, &config.data)),
             executor,

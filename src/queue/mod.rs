@@ -116,6 +116,9 @@ pub struct StoredEvent {
 /// A due time of a schedule.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
+    /// The due time, in microseconds since 1970. A delivery that is tried again has another one.
+    #[serde(default)]
+    pub due_us: i64,
     /// Due times before it that passed, and that it stands for.
     #[serde(default)]
     pub missed: u32,
@@ -179,6 +182,17 @@ pub struct ScheduleProgress {
     pub paused: Option<(String, i64)>,
 }
 
+/// The run of a schedule that ended last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastRun {
+    /// When it was due, in microseconds since 1970.
+    pub due_us: i64,
+    /// Which; none: it never began.
+    pub execution: Option<ExecutionId>,
+    /// Why its last attempt failed; none: it ended well.
+    pub error: Option<String>,
+}
+
 /// A step of a schedule.
 #[derive(Debug, Clone)]
 pub struct Advance {
@@ -192,6 +206,8 @@ pub struct Advance {
     pub tick: Option<Tick>,
     /// What becomes of it while the run before goes on.
     pub overlap: Overlap,
+    /// How many may wait, where the overlap is to wait.
+    pub most_waiting: usize,
 }
 
 /// What became of a due time.
@@ -244,6 +260,9 @@ pub trait Queue: Send + Sync {
 
     /// Moves schedules past due times, each of another schedule, and makes those deliveries. Returns what became of each.
     async fn advance(&self, steps: Vec<Advance>) -> Result<Vec<TickOutcome>, QueueError>;
+
+    /// Makes a delivery of a schedule that is claimed already, for whoever asked for it. The schedule does not move.
+    async fn start_now(&self, schedule: ScheduleId, tick: Tick, until_us: i64) -> Result<Delivery, QueueError>;
 
     /// Returns a channel that tells when something may have become due. A hint: it may miss what others do.
     fn woken(&self) -> watch::Receiver<u64>;

@@ -41,11 +41,15 @@ pub enum RejectionReason {
     SlowBody,
     /// The body did not come to its end.
     BrokenBody,
+    /// A schedule was due while its run before went on.
+    Overlap,
+    /// A due time of a schedule passed while nobody ran it.
+    Missed,
 }
 
 impl RejectionReason {
     /// Every reason.
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::FunctionBusy,
         Self::NodeBusy,
         Self::NodeWaits,
@@ -57,6 +61,8 @@ impl RejectionReason {
         Self::LargeBody,
         Self::SlowBody,
         Self::BrokenBody,
+        Self::Overlap,
+        Self::Missed,
     ];
 
     /// Returns the word that metrics show.
@@ -73,6 +79,8 @@ impl RejectionReason {
             Self::LargeBody => "large_body",
             Self::SlowBody => "slow_body",
             Self::BrokenBody => "broken_body",
+            Self::Overlap => "overlap",
+            Self::Missed => "missed",
         }
     }
 }

@@ -49,6 +49,9 @@ macro_rules! columns {
     (schedules) => {
         "id, expression, last_us, paused_by, paused_us"
     };
+    (schedule_runs) => {
+        "schedule, due_us, execution, error"
+    };
     (kv_namespaces) => {
         "namespace, keys, bytes, version"
     };

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::run::DeliveryRunner;
+use super::{order::RunOrder, run::DeliveryRunner};
 use crate::{
     clock::SharedClock,
     queue::{ClaimRequest, Settlement, SharedQueue},
@@ -34,7 +34,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The wait after the queue did not answer.
 const AWAY_WAIT: Duration = Duration::from_secs(1);
 /// How long a delivery is claimed for: the longest run, and half a minute.
-const LEASE_US: i64 = 330_000_000;
+pub(super) const LEASE_US: i64 = 330_000_000;
 
 /// Runs what is due.
 pub struct Dispatcher {
@@ -42,17 +42,18 @@ pub struct Dispatcher {
     runner: Arc<DeliveryRunner>,
     clock: SharedClock,
     places: Arc<Semaphore>,
+    orders: mpsc::Receiver<RunOrder>,
 }
 
 impl Dispatcher {
     /// Makes it; nothing runs yet.
-    pub fn new(queue: SharedQueue, runner: DeliveryRunner, limits: DispatchLimits) -> Self {
+    pub fn new(queue: SharedQueue, runner: DeliveryRunner, orders: mpsc::Receiver<RunOrder>, limits: DispatchLimits) -> Self {
         let clock = runner.clock.clone();
-        Self { queue, runner: Arc::new(runner), clock, places: Arc::new(Semaphore::new(limits.concurrency)) }
+        Self { queue, runner: Arc::new(runner), clock, places: Arc::new(Semaphore::new(limits.concurrency)), orders }
     }
 
     /// Runs what is due until the node stops, and settles what runs then.
-    pub async fn run(self, stop: CancellationToken) {
+    pub async fn run(mut self, stop: CancellationToken) {
         let (ended, endings) = mpsc::channel(MAX_BATCH);
         let settling = tokio::spawn(settle(self.queue.clone(), self.clock.clone(), endings));
         let mut runs = JoinSet::new();
@@ -67,6 +68,7 @@ impl Dispatcher {
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = woken.changed() => {}
+                Some(order) = self.orders.recv() => self.start(order, &mut runs, &ended),
                 _ = swaps.changed() => self.release().await,
                 () = tokio::time::sleep(sleep) => {}
                 Some(_) = runs.join_next(), if !runs.is_empty() => {}
@@ -91,12 +93,23 @@ impl Dispatcher {
             let place = self.places.clone().acquire_owned().await.expect("nobody closes it");
             let (runner, ended) = (self.runner.clone(), ended.clone());
             runs.spawn(async move {
-                let settled = runner.run(&delivery).await;
+                let (settled, _) = runner.run(&delivery).await;
                 drop(place);
                 let _ = ended.send(settled).await;
             });
         }
         Some(started)
+    }
+
+    /// Starts what somebody waits for. It needs no place: whoever asked is counted where it asked.
+    fn start(&self, order: RunOrder, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) {
+        let (runner, ended) = (self.runner.clone(), ended.clone());
+        runs.spawn(async move {
+            let (settled, report) = runner.run(&order.delivery).await;
+            let _ = ended.send(settled).await;
+            // Nobody hears it who has left.
+            let _ = order.answer.send(report);
+        });
     }
 
     /// Returns how long nothing is due.

@@ -24,7 +24,7 @@ pub fn due_times(schedule: &Schedule, id: &ScheduleId, last_us: i64, now_us: i64
     let late_us = |at_us: i64| now_us.saturating_sub(at_us);
     let is_on_time = late_us(latest) <= schedule.grace.0.as_micros() as i64;
     let is_too_late = |at_us: i64| late_us(at_us) > schedule.max_late.0.as_micros() as i64;
-    let run = |at_us, missed| DueTime { at_us, tick: Some(Tick { missed, ..Tick::default() }) };
+    let run = |at_us, missed| DueTime { at_us, tick: Some(Tick { due_us: at_us, missed, ..Tick::default() }) };
     match schedule.missed {
         _ if is_too_late(latest) => vec![DueTime { at_us: latest, tick: None }],
         MissedPolicy::Skip if is_on_time => vec![run(latest, 0)],

@@ -6,10 +6,14 @@ mod announce;
 mod dispatch;
 mod due;
 mod occasion;
+mod order;
 mod run;
 mod schedule;
+mod tick_runs;
 
 pub use announce::Announcer;
 pub use dispatch::{DispatchLimits, Dispatcher};
+pub use order::{RunOrder, RunOrders, RunReport};
 pub use run::DeliveryRunner;
 pub use schedule::Scheduler;
+pub use tick_runs::TickRuns;

@@ -44,8 +44,8 @@ pub fn of_event(delivery: &Delivery, event: &StoredEvent) -> EventInfo {
 }
 
 /// Makes what a run is told of a due time.
-pub fn of_tick(delivery: &Delivery, id: &ScheduleId, schedule: &Schedule, tick: &Tick, now_us: i64) -> EventInfo {
-    let due = delivery.due_us;
+pub fn of_tick(attempt: u32, id: &ScheduleId, schedule: &Schedule, tick: &Tick, now_us: i64) -> EventInfo {
+    let due = tick.due_us;
     let mut next = Vec::new();
     let mut after = due;
     while let Some(at_us) = schedule.next(id, after).filter(|_| next.len() < NEXT) {
@@ -59,7 +59,7 @@ pub fn of_tick(delivery: &Delivery, id: &ScheduleId, schedule: &Schedule, tick: 
         "due": rfc3339(due),
         "late_ms": now_us.saturating_sub(due).max(0) / 1_000,
         "missed": tick.missed,
-        "attempt": delivery.attempt,
+        "attempt": attempt,
         "previous": schedule.previous(id, due).map(rfc3339),
         "next": next,
         "zone": schedule.when.zone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{announce::event, occasion};
+use super::{announce::event, occasion, order::RunReport, tick_runs::TickRuns};
 use crate::{
     clock::SharedClock,
     execution::{ExecutionId, Failure, NewEvent, Trigger, Verdict},
@@ -29,6 +29,8 @@ pub struct DeliveryRunner {
     pub live: Arc<Live>,
     /// Tells the time.
     pub clock: SharedClock,
+    /// Knows which runs of schedules are under way.
+    pub ticks: Arc<TickRuns>,
 }
 
 /// How an attempt ended.
@@ -36,26 +38,29 @@ struct AttemptOutcome {
     execution: Option<ExecutionId>,
     end: AttemptEnd,
     said: Said,
+    report: Option<RunReport>,
 }
 
 enum AttemptEnd {
     Well,
     /// The node had no place for it.
     Busy,
+    /// The next due time took its place.
+    Replaced,
     /// Why.
     Badly(String),
 }
 
 impl DeliveryRunner {
-    /// Makes an attempt of a delivery. Returns how it is settled.
-    pub async fn run(&self, delivery: &Delivery) -> Settlement {
+    /// Makes an attempt of a delivery. Returns how it is settled, and what came of the run if there was one.
+    pub async fn run(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
         let settled =
             |end, error| Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, error, end, emitted: Vec::new() };
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
             let end = End::Dead("lost".into());
             let emitted = self.runner.publisher().address(death(delivery, &end, Some(&why)).into_iter().collect());
-            return Settlement { emitted, ..settled(end, Some(why)) };
+            return (Settlement { emitted, ..settled(end, Some(why)) }, None);
         }
         let table = self.live.table();
         let found = match (&delivery.receiver, &delivery.load) {
@@ -64,7 +69,7 @@ impl DeliveryRunner {
                 (live, Trigger::Event, info, Retry::OF_EVENTS, event.payload.as_bytes().to_vec())
             }),
             (Receiver::Schedule(id), Load::Tick(tick)) => table.triggers().schedule(id).map(|(live, schedule)| {
-                let info = occasion::of_tick(delivery, id, schedule, tick, self.clock.now_us());
+                let info = occasion::of_tick(delivery.attempt, id, schedule, tick, self.clock.now_us());
                 let trigger = if tick.is_manual { Trigger::Manual } else { Trigger::Schedule };
                 (live, trigger, info, Retry::OF_SCHEDULES, occasion::input(schedule, tick).to_string().into_bytes())
             }),
@@ -73,40 +78,50 @@ impl DeliveryRunner {
         let Some((live, trigger, info, retry, payload)) = found else {
             // A schedule that is gone has no more due times; an event waits for its handler to come back.
             let end = if matches!(delivery.load, Load::Tick(_)) { End::Done } else { End::Held };
-            return settled(end, None);
+            return (settled(end, None), None);
         };
         let target = Target { table: &table, function: live };
         let attempt = self.runner.start(target, trigger, info);
-        let AttemptOutcome { execution, end, said } = self.attempt(attempt, live, payload).await;
+        let under_way = self.ticks.begin(delivery);
+        let outcome = tokio::select! {
+            outcome = self.attempt(attempt, live, payload) => outcome,
+            () = under_way.replaced() => AttemptOutcome { execution: None, end: AttemptEnd::Replaced, said: Said::default(), report: None },
+        };
+        let AttemptOutcome { execution, end, said, report } = outcome;
         let retry = retry.with(&live.function.manifest.retry);
         let (end, error, mut emitted) = match end {
             AttemptEnd::Well => (End::Done, None, said.emitted),
+            // It has left the queue already.
+            AttemptEnd::Replaced => (End::Done, None, Vec::new()),
             AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
         emitted.extend(death(delivery, &end, error.as_deref()));
         let emitted = self.runner.publisher().address(emitted);
-        Settlement { execution, error, end, emitted, ..settled(End::Done, None) }
+        (Settlement { execution, error, end, emitted, ..settled(End::Done, None) }, report)
     }
 
     async fn attempt(&self, mut attempt: Attempt<'_>, live: &Arc<LiveFunction>, payload: Vec<u8>) -> AttemptOutcome {
         let request = occasion::request(&live.function.name, payload);
         let ran = attempt.run(Permission::of_node(&live.function), request).await;
-        let (execution, said) = (Some(attempt.id), attempt.take_said());
-        let (end, status) = match ran {
+        let (id, said) = (attempt.id, attempt.take_said());
+        let (end, status) = match &ran {
             Ok(Ok(reply)) if reply.status.is_server_error() => {
                 (AttemptEnd::Badly(format!("it answered {}", reply.status.as_u16())), reply.status)
             }
             Ok(Ok(reply)) => (AttemptEnd::Well, reply.status),
             Ok(Err(NoReply { failure, outcome })) => {
-                let why = failure.map_or_else(|| outcome.as_str().to_owned(), |failure| place_and_message(&failure));
+                let why = failure.as_ref().map_or_else(|| outcome.as_str().to_owned(), |failure| place_and_message(failure));
                 (AttemptEnd::Badly(why), StatusCode::INTERNAL_SERVER_ERROR)
             }
-            Err(ExecuteError::MalformedBody(why)) => (AttemptEnd::Badly(why), StatusCode::BAD_REQUEST),
-            Err(_) => return AttemptOutcome { execution: None, end: AttemptEnd::Busy, said },
+            Err(ExecuteError::MalformedBody(why)) => (AttemptEnd::Badly(why.clone()), StatusCode::BAD_REQUEST),
+            Err(_) => {
+                let report = RunReport { execution: None, end: ran };
+                return AttemptOutcome { execution: None, end: AttemptEnd::Busy, said, report: Some(report) };
+            }
         };
-        attempt.answered(status);
-        AttemptOutcome { execution, end, said }
+        let report = RunReport { execution: attempt.answered_with_record(status), end: ran };
+        AttemptOutcome { execution: Some(id), end, said, report: Some(report) }
     }
 
     /// Returns how a delivery goes on after an attempt that failed.

@@ -241,7 +241,7 @@ async fn scheduled(store: &picloud::store::Store, expression: &str, now_us: i64)
 }
 
 fn advance(from_us: i64, to_us: i64, overlap: Overlap) -> Advance {
-    Advance { schedule: schedule("nightly"), from_us, to_us, tick: Some(Tick::default()), overlap }
+    Advance { schedule: schedule("nightly"), from_us, to_us, tick: Some(Tick::default()), overlap, most_waiting: 1 }
 }
 
 async fn a_due_time_is_a_delivery_once(fresh: Fresh) {

@@ -3,6 +3,7 @@
 //! The table of deliveries is small: what is settled leaves it in the transaction that settles it. No transaction is open while a script runs.
 
 mod claim;
+mod paused;
 mod publish;
 mod schedules;
 mod settle;
@@ -14,9 +15,10 @@ use tokio::sync::watch;
 
 use super::{Store, StoreError, database::Database};
 use crate::{
+    function::schedule::ScheduleId,
     id::Ids,
     queue::{
-        Advance, ClaimRequest, Delivery, DeliveryId, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule, Settlement,
+        Advance, ClaimRequest, Delivery, DeliveryId, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule, Settlement, Tick,
         TickOutcome,
     },
 };
@@ -91,6 +93,10 @@ impl Queue for StoredQueue {
 
     async fn schedules(&self, live: Vec<ScheduleRule>, now_us: i64) -> Result<Vec<ScheduleProgress>, QueueError> {
         self.store()?.set_schedules(&live, now_us).await.map_err(failed("keep schedules"))
+    }
+
+    async fn start_now(&self, schedule: ScheduleId, tick: Tick, until_us: i64) -> Result<Delivery, QueueError> {
+        self.store()?.start_delivery(&self.ids, schedule, tick, until_us).await.map_err(failed("run a schedule now"))
     }
 
     async fn advance(&self, steps: Vec<Advance>) -> Result<Vec<TickOutcome>, QueueError> {

@@ -4,12 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::FromRow;
 
-use super::{BLOCKED, READY};
+use super::{BLOCKED, CLAIMED, READY, publish::lock_keys};
 use crate::{
+    execution::ExecutionId,
     function::schedule::{Overlap, ScheduleId},
     id::Ids,
-    queue::{Advance, ScheduleProgress, ScheduleRule, TickOutcome},
-    store::{Store, StoreError, batch::json, columns::columns, database::read, transaction::EitherTransaction},
+    queue::{Advance, Delivery, DeliveryId, LastRun, Load, Receiver, ScheduleProgress, ScheduleRule, Tick, TickOutcome},
+    store::{
+        Store, StoreError,
+        batch::json,
+        columns::columns,
+        database::{Database, read},
+        transaction::EitherTransaction,
+    },
 };
 
 /// A schedule, as the table has it.
@@ -27,6 +34,18 @@ impl Store {
     pub async fn schedules(&self) -> Result<Vec<ScheduleProgress>, StoreError> {
         let rows = self.schedule_rows().await.map_err(StoreError::query("list schedules"))?;
         Ok(rows.into_iter().map(ScheduleProgress::from).collect())
+    }
+
+    /// Returns the run of every schedule that ended last, by the id of the schedule.
+    pub async fn last_runs(&self) -> Result<HashMap<ScheduleId, LastRun>, StoreError> {
+        type Row = (String, i64, Option<i64>, Option<String>);
+        let rows: Vec<Row> =
+            read!(self, pool => sqlx::query_as(concat!("SELECT ", columns!(schedule_runs), " FROM schedule_runs")).fetch_all(pool))
+                .map_err(StoreError::query("list runs of schedules"))?;
+        let run = |(schedule, due_us, execution, error): Row| {
+            (ScheduleId::of(schedule), LastRun { due_us, execution: execution.map(ExecutionId), error })
+        };
+        Ok(rows.into_iter().map(run).collect())
     }
 
     async fn schedule_rows(&self) -> sqlx::Result<Vec<ScheduleRow>> {
@@ -55,60 +74,87 @@ impl Store {
             columns!(schedules)
         );
         transaction.execute(keep, vec![rows.clone().into(), now_us.into()]).await?;
-        let remove = format!("DELETE FROM schedules WHERE id NOT IN (SELECT value->>0 FROM {from})");
-        transaction.execute(remove, vec![rows.into()]).await?;
+        for (table, column) in [("schedules", "id"), ("schedule_runs", "schedule")] {
+            let remove = format!("DELETE FROM {table} WHERE {column} NOT IN (SELECT value->>0 FROM {from})");
+            transaction.execute(remove, vec![rows.clone().into()]).await?;
+        }
         transaction.commit().await
-    }
-
-    /// Pauses a schedule, or lets it run again from now on. Returns whether it is there.
-    pub async fn pause_schedule(&self, id: &str, by: Option<&str>, now_us: i64) -> Result<bool, StoreError> {
-        let sql = match by {
-            Some(_) => "UPDATE schedules SET paused_by = $2, paused_us = $3 WHERE id = $1",
-            None => "UPDATE schedules SET paused_by = $2, paused_us = NULL, last_us = $3 WHERE id = $1",
-        };
-        let parameters = vec![id.to_owned().into(), by.map(str::to_owned).into(), now_us.into()];
-        let work = async {
-            let mut transaction = EitherTransaction::begin(&self.database).await?;
-            let changed = transaction.execute(sql, parameters).await?;
-            transaction.commit().await?;
-            Ok(changed > 0)
-        };
-        work.await.map_err(StoreError::query("pause a schedule"))
     }
 
     /// Moves schedules past due times, each of another schedule, and makes those deliveries.
     pub(super) async fn advance_schedules(&self, ids: &Ids, steps: &[Advance]) -> sqlx::Result<Vec<TickOutcome>> {
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         let moved = self.move_on(&mut transaction, steps).await?;
-        // The rows of these schedules are this transaction's, so nobody adds deliveries of them meanwhile.
+        let in_place = steps.iter().filter(|step| step.overlap == Overlap::Replace && step.tick.is_some());
+        let in_place: BTreeSet<&str> = in_place.map(|step| step.schedule.as_str()).filter(|id| moved.contains(*id)).collect();
+        self.remove_deliveries(&mut transaction, &in_place).await?;
+        lock_keys(&self.database, &mut transaction, moved.iter().map(|id| (id.clone(), id.clone())).collect()).await?;
+        // The keys of these schedules are this transaction's, so nobody adds or settles deliveries of them meanwhile.
         let under_way = self.under_way(&mut transaction, &moved).await?;
         let (mut outcomes, mut rows) = (Vec::new(), Vec::new());
-        for Advance { schedule, to_us, tick, overlap, .. } in steps {
-            let count = under_way.get(schedule.as_str()).copied().unwrap_or(0);
-            outcomes.push(match tick {
+        for Advance { schedule, to_us, tick, overlap, most_waiting, .. } in steps {
+            let count = under_way.get(schedule.as_str()).copied().unwrap_or(0) as usize;
+            outcomes.push(match (tick, overlap) {
                 _ if !moved.contains(schedule.as_str()) => TickOutcome::Overtaken,
-                None => TickOutcome::LeftOut,
-                Some(_) if count > most_under_way(*overlap) => TickOutcome::Overlaps,
-                Some(tick) => {
-                    let key = (*overlap == Overlap::Queue).then(|| schedule.as_str());
-                    let state = if key.is_some() && count > 0 { BLOCKED } else { READY };
-                    rows.push((ids.next(), schedule.as_str(), key, state, to_us, json(tick)));
+                (None, _) => TickOutcome::LeftOut,
+                (Some(_), Overlap::Skip) if count > 0 => TickOutcome::Overlaps,
+                (Some(_), Overlap::Queue) if count > *most_waiting => TickOutcome::Overlaps,
+                (Some(tick), _) => {
+                    let state = if *overlap == Overlap::Queue && count > 0 { BLOCKED } else { READY };
+                    rows.push((ids.next(), schedule.as_str(), state, *to_us, json(tick)));
                     TickOutcome::Made
                 }
             });
         }
-        if !rows.is_empty() {
-            let insert = format!(
-                "INSERT INTO deliveries ({})
-                 SELECT CAST(value->>0 AS bigint), NULL, value->>1, value->>2, 0, value->>5,
-                     CAST(value->>3 AS bigint), CAST(value->>4 AS bigint), 0 FROM {}",
-                columns!(deliveries),
-                self.database.rows_of_json()
-            );
-            transaction.execute(insert, vec![json(&rows).into()]).await?;
-        }
+        self.add_deliveries(&mut transaction, &rows).await?;
         transaction.commit().await?;
         Ok(outcomes)
+    }
+
+    /// Makes a delivery that is claimed already.
+    pub(super) async fn start_delivery(&self, ids: &Ids, schedule: ScheduleId, tick: Tick, until_us: i64) -> sqlx::Result<Delivery> {
+        let id = DeliveryId(ids.next());
+        let row = (id.0, schedule.as_str(), CLAIMED, until_us, json(&tick));
+        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        self.add_deliveries(&mut transaction, &[row]).await?;
+        transaction.commit().await?;
+        Ok(Delivery { id, receiver: Receiver::Schedule(schedule), attempt: 1, lost: 0, due_us: tick.due_us, load: Load::Tick(tick) })
+    }
+
+    /// Adds deliveries of schedules. The key is the schedule, so that those that wait are let go one by one.
+    async fn add_deliveries(&self, transaction: &mut EitherTransaction, rows: &[(i64, &str, i64, i64, String)]) -> sqlx::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        // What is claimed from the beginning is at its first attempt.
+        let insert = format!(
+            "INSERT INTO deliveries ({})
+             SELECT CAST(value->>0 AS bigint), NULL, value->>1, value->>1, CASE CAST(value->>2 AS bigint) WHEN {CLAIMED} THEN 1 ELSE 0 END,
+                 value->>4, CAST(value->>2 AS bigint), CAST(value->>3 AS bigint), 0 FROM {}",
+            columns!(deliveries),
+            self.database.rows_of_json()
+        );
+        transaction.execute(insert, vec![json(&rows).into()]).await.map(drop)
+    }
+
+    /// Removes the deliveries of schedules: whoever runs them settles nothing.
+    async fn remove_deliveries(&self, transaction: &mut EitherTransaction, ids: &BTreeSet<&str>) -> sqlx::Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let lock = match self.database {
+            // In the order in which settling takes them.
+            Database::Postgres { .. } => "ORDER BY seq FOR UPDATE",
+            Database::Sqlite { .. } => "",
+        };
+        let find = format!("SELECT seq FROM deliveries WHERE event IS NULL AND receiver IN ({}) {lock}", self.database.texts_of_json());
+        let found: Vec<(i64,)> = transaction.fetch(find, vec![json(ids).into()]).await?;
+        for (table, column) in [("deliveries", "seq"), ("attempts", "delivery")] {
+            let from = self.database.rows_of_json();
+            let delete = format!("DELETE FROM {table} WHERE {column} IN (SELECT CAST(value->>0 AS bigint) FROM {from})");
+            transaction.execute(delete, vec![json(&found).into()]).await?;
+        }
+        Ok(())
     }
 
     /// Moves the schedules that nobody else has moved, and returns which those are.
@@ -139,14 +185,5 @@ impl Store {
 impl From<ScheduleRow> for ScheduleProgress {
     fn from(row: ScheduleRow) -> Self {
         Self { id: ScheduleId::of(row.id), last_us: row.last_us, paused: row.paused_by.zip(row.paused_us) }
-    }
-}
-
-/// Returns how many deliveries of a schedule another one may come to.
-fn most_under_way(overlap: Overlap) -> i64 {
-    match overlap {
-        Overlap::Skip => 0,
-        Overlap::Queue => 1,
-        Overlap::Allow | Overlap::Replace => i64::MAX,
     }
 }

@@ -1,6 +1,6 @@
 //! Settles attempts: what is done or given up leaves the table of deliveries in the same transaction, and what the run emitted comes in.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sqlx::FromRow;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     id::Ids,
-    queue::{DeliveryId, End, Publication, Settlement},
+    queue::{DeliveryId, End, Publication, Settlement, Tick},
     store::{Store, batch::json, columns::columns, database::Database, transaction::EitherTransaction},
 };
 
@@ -23,8 +23,9 @@ impl Store {
         let (settled, stale): (Vec<_>, Vec<_>) = settled.into_iter().partition(|one| keys.contains_key(&(one.delivery.0, one.attempt)));
         settling.note_failures(&settled).await?;
         let gone: BTreeSet<OrderKey> =
-            settled.iter().filter(|one| one.end.is_final()).filter_map(|one| keys[&(one.delivery.0, one.attempt)].clone()).collect();
+            settled.iter().filter(|one| one.end.is_final()).filter_map(|one| keys[&(one.delivery.0, one.attempt)].order_key()).collect();
         lock_keys(settling.database, settling.transaction, gone.clone()).await?;
+        settling.note_runs(&settled, &keys).await?;
         settling.bury(&settled).await?;
         settling.remove(&settled).await?;
         settling.put_back(&settled).await?;
@@ -48,8 +49,17 @@ impl End {
 struct LoadRow {
     seq: i64,
     receiver: String,
+    event: Option<i64>,
     key: Option<String>,
     attempt: i64,
+    tick: Option<String>,
+}
+
+impl LoadRow {
+    /// Returns what orders it.
+    fn order_key(&self) -> Option<OrderKey> {
+        Some((self.receiver.clone(), self.key.clone()?))
+    }
 }
 
 /// The transaction that settles.
@@ -60,8 +70,8 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
-    /// Finds the attempts that are still this node's, each with what orders it, and takes their rows.
-    async fn keys(&mut self, settled: &[Settlement]) -> sqlx::Result<HashMap<(i64, u32), Option<OrderKey>>> {
+    /// Finds the attempts that are still this node's, and takes their rows.
+    async fn keys(&mut self, settled: &[Settlement]) -> sqlx::Result<HashMap<(i64, u32), LoadRow>> {
         let mut attempts: Vec<(i64, u32)> = settled.iter().map(|one| (one.delivery.0, one.attempt)).collect();
         attempts.sort_unstable();
         let lock = match self.database {
@@ -75,7 +85,7 @@ impl Settling<'_> {
             self.database.rows_of_json()
         );
         let rows: Vec<LoadRow> = self.transaction.fetch(find, vec![json(&attempts).into()]).await?;
-        Ok(rows.into_iter().map(|row| ((row.seq, row.attempt as u32), row.key.map(|key| (row.receiver, key)))).collect())
+        Ok(rows.into_iter().map(|row| ((row.seq, row.attempt as u32), row)).collect())
     }
 
     /// Writes down what failed.
@@ -93,6 +103,31 @@ impl Settling<'_> {
             self.database.rows_of_json()
         );
         self.transaction.execute(insert, vec![json(&rows).into(), self.now_us.into()]).await.map(drop)
+    }
+
+    /// Writes down which run of each schedule ended last.
+    async fn note_runs(&mut self, settled: &[Settlement], loads: &HashMap<(i64, u32), LoadRow>) -> sqlx::Result<()> {
+        // In one order for all, so that no two transactions wait for each other.
+        let mut runs = BTreeMap::new();
+        for one in settled.iter().filter(|one| !matches!(one.end, End::Later(_) | End::Held)) {
+            let load = &loads[&(one.delivery.0, one.attempt)];
+            if load.event.is_none() {
+                let tick: Tick = load.tick.as_deref().and_then(|tick| serde_json::from_str(tick).ok()).unwrap_or_default();
+                runs.insert(load.receiver.as_str(), (load.receiver.as_str(), tick.due_us, one.execution, one.error.as_deref()));
+            }
+        }
+        if runs.is_empty() {
+            return Ok(());
+        }
+        let runs: Vec<_> = runs.into_values().collect();
+        let keep = format!(
+            "INSERT INTO schedule_runs ({}) SELECT value->>0, CAST(value->>1 AS bigint), CAST(value->>2 AS bigint), value->>3 FROM {}
+             WHERE value->>0 IN (SELECT id FROM schedules)
+             ON CONFLICT (schedule) DO UPDATE SET due_us = excluded.due_us, execution = excluded.execution, error = excluded.error",
+            columns!(schedule_runs),
+            self.database.rows_of_json()
+        );
+        self.transaction.execute(keep, vec![json(&runs).into()]).await.map(drop)
     }
 
     /// Makes dead letters of what is given up.
