@@ -7,6 +7,7 @@ pub mod kv;
 pub mod node;
 pub mod problem;
 pub mod routes;
+pub mod schedules;
 pub mod scripts;
 pub mod secrets;
 pub mod source;

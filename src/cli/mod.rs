@@ -33,6 +33,7 @@ mod remote;
 mod replay;
 mod request;
 mod routes;
+mod schedules;
 mod secret;
 mod serve;
 mod show;
@@ -82,6 +83,14 @@ enum Command {
     Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),
+    /// List schedules: when functions run by themselves, and how the last run ended
+    Schedules(schedules::Schedules),
+    /// Run a schedule now, and wait for the outcome
+    Run(schedules::Run),
+    /// Stop a schedule until `picloud resume`
+    Pause(schedules::Pause),
+    /// Let a paused schedule run again, from now on
+    Resume(schedules::Resume),
     /// Make, list and revoke tokens
     #[command(subcommand)]
     Token(token::Token),
@@ -148,6 +157,10 @@ impl Command {
             Self::Executions(executions) => executions.run(),
             Self::Replay(replay) => replay.run(),
             Self::Logs(logs) => logs.run(),
+            Self::Schedules(schedules) => schedules.run(),
+            Self::Run(run) => run.run(),
+            Self::Pause(pause) => pause.run(),
+            Self::Resume(resume) => resume.run(),
             Self::Token(token) => token.run(),
             Self::Secret(secret) => secret.run(),
             Self::Backup(backup) => backup.run(),

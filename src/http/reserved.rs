@@ -24,7 +24,7 @@ use crate::{
         api::{
             admin, audit, check, deployments, executions, invoke, kv,
             openapi::{self, Routes},
-            routes, scripts, secrets, tokens, tree,
+            routes, schedules, scripts, secrets, tokens, tree,
         },
         app::App,
         call::{earlier, execute, preview},
@@ -89,6 +89,7 @@ fn for_operators() -> Routes {
         .merge(routes::routes())
         .merge(invoke::routes())
         .merge(executions::routes())
+        .merge(schedules::routes())
         .merge(scripts::routes())
         .merge(check::routes())
         .merge(tree::routes())

@@ -69,8 +69,10 @@ fn passed(schedule: &Schedule, id: &ScheduleId, last_us: i64, now_us: i64) -> Pa
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
-    use crate::function::FunctionName;
+    use crate::{clock::rfc3339, function::FunctionName};
 
     const MINUTE: i64 = 60_000_000;
     const NOON: i64 = 1_795_780_800_000_000;
@@ -103,6 +105,81 @@ mod tests {
         ] {
             assert_eq!(due(&every(rest), NOON + last * MINUTE, NOON + now * MINUTE), expected, "{rest:?} from {last} to {now}");
         }
+    }
+
+    /// Tells a clock as a list of moments, and returns when runs began, each with the times that were missed before it.
+    fn runs(schedule: &str, clock: impl IntoIterator<Item = i64>) -> Vec<(String, u32)> {
+        let schedule: Schedule = toml::from_str(schedule).unwrap();
+        let id = ScheduleId::new(&FunctionName::new("a"), None);
+        let mut clock = clock.into_iter();
+        let (mut last_us, mut runs) = (clock.next().unwrap(), Vec::new());
+        for now_us in clock {
+            for due in due_times(&schedule, &id, last_us, now_us) {
+                last_us = due.at_us;
+                runs.extend(due.tick.map(|tick| (rfc3339(tick.due_us), tick.missed)));
+            }
+        }
+        runs
+    }
+
+    fn us(text: &str) -> i64 {
+        text.parse::<Timestamp>().unwrap().as_microsecond()
+    }
+
+    /// A clock that is looked at each minute.
+    fn minutes(from: &str, count: i64) -> impl Iterator<Item = i64> {
+        let from = us(from);
+        (0..=count).map(move |minute| from + minute * MINUTE)
+    }
+
+    #[test]
+    fn in_the_night_without_an_hour_a_fixed_time_runs_after_it_and_others_follow_the_real_time() {
+        // 29 March 2026 in Berlin: after 01:59:59 comes 03:00:00, which is 01:00 in UTC.
+        let night = |cron: &str| runs(&format!("cron = {cron:?}\nzone = \"Europe/Berlin\""), minutes("2026-03-28T23:30:00Z", 4 * 60));
+        assert_eq!(night("30 2 * * *"), [("2026-03-29T01:00:00.000Z".into(), 0)]);
+        assert_eq!(night("0 1,2,3 * * *").len(), 2, "two fixed times at one moment are one run");
+        let hourly: Vec<String> = night("15 * * * *").into_iter().map(|(due, _)| due[11..16].to_owned()).collect();
+        assert_eq!(hourly, ["00:15", "01:15", "02:15", "03:15"]);
+    }
+
+    #[test]
+    fn in_the_night_with_an_hour_twice_a_fixed_time_runs_once_and_others_follow_the_real_time() {
+        // 25 October 2026 in Berlin: after 02:59:59 comes 02:00:00, which is 01:00 in UTC.
+        let night = |cron: &str| runs(&format!("cron = {cron:?}\nzone = \"Europe/Berlin\""), minutes("2026-10-24T22:30:00Z", 4 * 60));
+        assert_eq!(night("30 2 * * *"), [("2026-10-25T00:30:00.000Z".into(), 0)]);
+        let hourly: Vec<String> = night("15 * * * *").into_iter().map(|(due, _)| due[11..16].to_owned()).collect();
+        assert_eq!(hourly, ["23:15", "00:15", "01:15", "02:15"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_repeats_nothing_and_makes_late_what_it_passes() {
+        let at = |minute: i64| us("2026-11-27T12:00:00Z") + minute * MINUTE;
+        let run = |time: &str, missed| (format!("2026-11-27T{time}:00.000Z"), missed);
+        let hourly = |rest: &str, clock: &[i64]| runs(&format!("cron = \"0 * * * *\"\n{rest}"), clock.iter().copied().map(at));
+        // Set back by two hours: what was dealt with is not due again.
+        assert_eq!(hourly("", &[0, 60, -60, 0, 59, 60, 61, 120]), [run("13:00", 0), run("14:00", 0)]);
+        // Set forward by three hours, or three hours off.
+        assert_eq!(hourly("", &[0, 61, 241]), [run("13:00", 0), run("16:00", 2)]);
+        assert_eq!(hourly("missed = \"skip\"", &[0, 60, 245, 300]), [run("13:00", 0), run("17:00", 0)]);
+        assert_eq!(hourly("missed = \"all\"", &[0, 60, 245]), [run("13:00", 0), run("14:00", 1), run("15:00", 1), run("16:00", 1)]);
+        // A backup of last month.
+        assert_eq!(runs("cron = \"@daily\"\nmax_late = \"6h\"", [us("2026-10-27T12:00:00Z"), us("2026-11-27T12:00:00Z")]), []);
+    }
+
+    #[test]
+    fn a_spread_is_the_same_every_time_and_another_for_each_schedule() {
+        let schedule: Schedule = toml::from_str("cron = \"0 * * * *\"\nspread = \"10m\"").unwrap();
+        let hour = 60 * MINUTE;
+        let offset = |name: &str, after_us: i64| {
+            let next = schedule.next(&ScheduleId::new(&FunctionName::new(name), None), after_us).unwrap();
+            assert!(next > after_us);
+            next % hour
+        };
+        let begin = us("2026-11-27T12:30:00Z");
+        let offsets: Vec<i64> = (0..50).map(|number| offset(&number.to_string(), begin)).collect();
+        assert!(offsets.iter().all(|offset| (0..10 * MINUTE).contains(offset)), "{offsets:?}");
+        assert!(offsets.windows(2).any(|two| two[0] != two[1]));
+        assert_eq!(offset("7", begin), offset("7", begin + 5 * hour));
     }
 
     #[test]

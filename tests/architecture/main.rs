@@ -65,7 +65,10 @@ const MAY_USE: [(&str, &[&str]); 40] = [
         ],
     ),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
-    ("api", &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "store", "sync", "vault"]),
+    (
+        "api",
+        &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "queue", "store", "sync", "vault"],
+    ),
     (
         "http",
         &[
@@ -89,6 +92,7 @@ const MAY_USE: [(&str, &[&str]); 40] = [
             "source",
             "store",
             "sync",
+            "trigger",
             "vault",
         ],
     ),

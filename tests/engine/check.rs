@@ -374,3 +374,48 @@ fn a_secret_that_is_revealed_is_a_warning() {
         assert_eq!(warned(script), [""; 0], "{script}");
     }
 }
+
+#[test]
+fn every_mistake_about_schedules_names_its_place() {
+    let schedule = |keys: &str| format!("+++\ndescription = \"x\"\n[[schedule]]\n{keys}\n+++\n()");
+    let too_many: String = (0..33).map(|number| format!("[[schedule]]\nname = \"s{number}\"\ncron = \"@daily\"\n")).collect();
+    let large = format!("cron = \"@daily\"\ninput = \"{}\"", "x".repeat(65 << 10));
+    let cases: Vec<(&str, String)> = vec![
+        ("_cron/a.rhai", "()".into()),
+        ("_cron/a.rhai", "+++\ndescription = \"x\"\n+++\n()".into()),
+        ("_cron/a.rhai", schedule("")),
+        ("_cron/a.rhai", schedule("cron = \"0 30 2 * * *\"")),
+        ("_cron/a.rhai", schedule("cron = \"30 25 * * *\"")),
+        ("_cron/a.rhai", schedule("cron = \"@dayly\"")),
+        ("_cron/a.rhai", schedule("cron = \"0 0 30 2 *\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\nevery = \"1h\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\nzone = \"Europe/Berln\"")),
+        ("_cron/a.rhai", schedule("every = \"1h\"\nzone = \"Europe/Berlin\"")),
+        ("_cron/a.rhai", schedule("every = \"10ms\"")),
+        ("_cron/a.rhai", schedule("every = \"often\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\nmissed = \"twice\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\noverlap = \"skp\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\ngrace = 5")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\nname = \"a b\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\nzon = \"UTC\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\n[[schedule]]\ncron = \"@hourly\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\nname = \"a\"\n[[schedule]]\nname = \"a\"\ncron = \"@hourly\"")),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\n[retry]\nattempts = 101")),
+        ("_cron/a.rhai", schedule(&large)),
+        ("_cron/a.rhai", format!("+++\n{too_many}+++\n()")),
+        ("_cron/a.rhai", format!("+++\nauth = \"token\"\n{}", &schedule("cron = \"@daily\"")[4..])),
+        ("_cron/a.rhai", format!("+++\nmethods = [\"GET\"]\n{}", &schedule("cron = \"@daily\"")[4..])),
+        ("_cron/a.rhai", schedule("cron = \"@daily\"\n[cors]\norigins = \"*\"")),
+        ("_lib/a.rhai", schedule("cron = \"@daily\"")),
+        ("_middleware.rhai", schedule("cron = \"@daily\"")),
+    ];
+    let found: Vec<String> = cases
+        .iter()
+        .map(|(file, text)| {
+            let found = findings(&[(*file, text.as_str())]);
+            assert!(!found.is_empty(), "nothing was found in {file}: {text}");
+            found.join("\n")
+        })
+        .collect();
+    insta::assert_snapshot!(found.join("\n\n"));
+}

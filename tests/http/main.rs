@@ -19,6 +19,7 @@ mod outbound;
 mod proxies;
 mod rejected;
 mod reserved;
+mod schedules;
 mod scripts;
 mod sql;
 mod telemetry;

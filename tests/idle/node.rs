@@ -27,10 +27,22 @@ fn activity(pid: u32) -> Activity {
     activity
 }
 
+/// The examples, with a hundred schedules and twenty handlers of events: none of them is due, and nothing happens.
+fn files() -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = ["hello.rhai", "compute.get.rhai"]
+        .map(|file| (file.to_owned(), fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("functions").join(file)).unwrap()))
+        .into();
+    let yearly = |day: usize| format!("+++\n[[schedule]]\ncron = \"0 0 {} 2 *\"\n+++\n()", day % 28 + 1);
+    files.extend((0..100).map(|number| (format!("_cron/job{number}.rhai"), yearly(number))));
+    files.extend((0..20).map(|number| (format!("_events/topic{number}.rhai"), "()".into())));
+    files
+}
+
 #[test]
 fn a_node_with_nothing_to_do_does_nothing() {
-    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
-    let node = node(&[]).argument("--functions").argument(functions.to_str().unwrap()).start();
+    let files = files();
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
+    let node = node(&files).start();
     // On both ways of running, recorded; so everything that is started by work has been.
     let mut client = node.client();
     for path in ["/hello", "/hello", "/compute"] {

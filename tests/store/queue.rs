@@ -4,6 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use picloud::{
+    audit::{Actor, Origin},
     clock::SystemClock,
     execution::{Emitter, NewEvent},
     function::{
@@ -31,6 +32,9 @@ on_both! {
     of_many_claimers_each_delivery_has_one
     a_due_time_is_a_delivery_once
     a_due_time_that_overlaps_is_left_out_or_waits
+    what_is_caught_up_waits_for_what_runs
+    a_due_time_takes_the_place_of_the_run_before
+    a_run_that_is_asked_for_moves_nothing_and_is_claimed_by_who_asked
     a_schedule_begins_when_it_is_new_or_another
 }
 
@@ -286,6 +290,57 @@ async fn a_due_time_that_overlaps_is_left_out_or_waits(fresh: Fresh) {
     }
 }
 
+async fn what_is_caught_up_waits_for_what_runs(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    scheduled(&store, "@daily", NOW_US).await;
+    // The one that runs began under another rule.
+    queue.advance(vec![advance(NOW_US, NOW_US + SECOND, Overlap::Skip)]).await.unwrap();
+    let mut running = claim(&queue, NOW_US + 9 * SECOND).await;
+    for step in 1..4 {
+        let mut next = advance(NOW_US + step * SECOND, NOW_US + (step + 1) * SECOND, Overlap::Queue);
+        next.most_waiting = 100;
+        assert_eq!(queue.advance(vec![next]).await.unwrap(), [TickOutcome::Made]);
+    }
+    for step in 2..5 {
+        assert_eq!(claim(&queue, NOW_US + 9 * SECOND).await, []);
+        settle(&queue, &running[0], End::Done).await;
+        running = claim(&queue, NOW_US + 9 * SECOND).await;
+        assert_eq!(running.iter().map(|one| one.due_us).collect::<Vec<_>>(), [NOW_US + step * SECOND]);
+    }
+}
+
+async fn a_due_time_takes_the_place_of_the_run_before(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    scheduled(&store, "@daily", NOW_US).await;
+    queue.advance(vec![advance(NOW_US, NOW_US + SECOND, Overlap::Replace)]).await.unwrap();
+    let before = claim(&queue, NOW_US + SECOND).await;
+    queue.advance(vec![advance(NOW_US + SECOND, NOW_US + 2 * SECOND, Overlap::Replace)]).await.unwrap();
+    let mut late = settled(&before[0], End::Done);
+    late.emitted = vec![event("never", None, &["mail"])];
+    assert_eq!(queue.settle(vec![late], NOW_US).await.unwrap(), [before[0].id], "it settles nothing");
+    let after = claim(&queue, NOW_US + 9 * SECOND).await;
+    assert_eq!((after.len(), after[0].due_us), (1, NOW_US + 2 * SECOND));
+}
+
+async fn a_run_that_is_asked_for_moves_nothing_and_is_claimed_by_who_asked(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    scheduled(&store, "@daily", NOW_US).await;
+    let tick = Tick { due_us: NOW_US + 7, is_manual: true, input: Some("[1]".into()), ..Tick::default() };
+    let mine = queue.start_now(schedule("nightly"), tick.clone(), NOW_US + 30 * SECOND).await.unwrap();
+    assert_eq!((mine.attempt, &mine.load), (1, &Load::Tick(tick.clone())));
+    assert_eq!(claim(&queue, NOW_US + SECOND).await, []);
+    assert_eq!(store.schedules().await.unwrap()[0].last_us, NOW_US);
+    // It comes again if its node does not live to settle it.
+    let again = claim(&queue, NOW_US + 30 * SECOND).await;
+    assert_eq!((again[0].id, again[0].attempt, again[0].lost, &again[0].load), (mine.id, 2, 1, &Load::Tick(tick)));
+    settle(&queue, &again[0], End::Dead("it failed".into())).await;
+    let last = &store.last_runs().await.unwrap()[&schedule("nightly")];
+    assert_eq!((last.due_us, last.error.as_deref()), (NOW_US + 7, Some("orders.rhai:3:1: no")));
+}
+
 async fn a_schedule_begins_when_it_is_new_or_another(fresh: Fresh) {
     let store = fresh.open().await;
     let last =
@@ -296,11 +351,12 @@ async fn a_schedule_begins_when_it_is_new_or_another(fresh: Fresh) {
     scheduled(&store, "@hourly", NOW_US + SECOND).await;
     assert_eq!(last(&store).await, [NOW_US + SECOND], "another begins");
     let queue = queue(&store);
-    assert!(store.pause_schedule("nightly", Some("ada"), NOW_US).await.unwrap());
-    assert!(!store.pause_schedule("other", Some("ada"), NOW_US).await.unwrap());
+    let ada = Actor { who: "ada".into(), origin: Origin::Cli };
+    assert!(store.pause_schedule(&schedule("nightly"), &ada, NOW_US).await.unwrap());
+    assert!(!store.pause_schedule(&schedule("other"), &ada, NOW_US).await.unwrap());
     let step = advance(NOW_US + SECOND, NOW_US + 2 * SECOND, Overlap::Allow);
     assert_eq!(queue.advance(vec![step.clone()]).await.unwrap(), [TickOutcome::Overtaken], "a paused one makes nothing");
-    store.pause_schedule("nightly", None, NOW_US + 5 * SECOND).await.unwrap();
+    store.resume_schedule(&schedule("nightly"), &ada, NOW_US + 5 * SECOND).await.unwrap();
     assert_eq!(last(&store).await, [NOW_US + 5 * SECOND], "what was due meanwhile is not its own");
     queue.schedules(Vec::new(), NOW_US).await.unwrap();
     assert_eq!(store.schedules().await.unwrap(), []);

@@ -12,6 +12,7 @@ pub mod openapi;
 mod replay;
 pub mod routes;
 mod run;
+pub mod schedules;
 pub mod scripts;
 pub mod secrets;
 mod tail;

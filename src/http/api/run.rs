@@ -14,6 +14,7 @@ use crate::{
     http::{answer::Answer, app::App, call, problem::Problem},
     id::id_text,
     runner::{Attempt, Permission},
+    trigger::RunReport,
 };
 
 impl App {
@@ -29,6 +30,15 @@ impl App {
         let execution = attempt.answered_with_record(call::status_of(&ended));
         let answer = call::respond(self, ended, std::str::from_utf8(&id).unwrap_or_default());
         Ok(RunAnswer { execution: execution.map(|execution| WithTime::from(*execution)), response: told(&method, answer).await })
+    }
+
+    /// Tells of a run that nobody called: what a caller would have got, and the execution.
+    pub(super) async fn tell_run(&self, report: RunReport) -> Result<RunAnswer, Problem> {
+        let ended = report.end.map_err(Problem::Refused)?.map_err(Problem::from);
+        let id = report.execution.as_ref().map(|execution| execution.id.to_string()).unwrap_or_default();
+        let answer = call::respond(self, ended, &id);
+        let execution = report.execution.map(|execution| WithTime::from(*execution));
+        Ok(RunAnswer { execution, response: told(&Method::POST, answer).await })
     }
 }
 

@@ -150,6 +150,13 @@ impl<S: Level> Caller<S> {
         self.for_functions(found.functions()).map(|grant| (grant, found)).map_err(T::refusal)
     }
 
+    /// The request is a list. Its sender is given of it what it may touch.
+    pub fn for_list<T: About>(self, find: impl FnOnce(&App) -> Vec<T>) -> (Grant, Vec<T>) {
+        let mut found = find(&self.app);
+        found.retain(|one| one.functions().iter().all(|name| self.principal.may_touch(name.as_str())));
+        (self.grant(), found)
+    }
+
     /// The request is about its own token.
     pub fn for_itself(self) -> Principal {
         self.principal

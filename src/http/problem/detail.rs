@@ -26,6 +26,9 @@ impl Problem {
             }
             Self::NoRoute => "this URL is the node's own: no function answers there".into(),
             Self::UnknownScript => "no script has this id".into(),
+            Self::UnknownSchedule(id) => {
+                format!("no live function has the schedule `{}`\n  hint: `picloud schedules` lists them", id.escape_debug())
+            }
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
             Self::Body(error) => body(error),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),

@@ -54,6 +54,8 @@ pub enum Problem {
     NoRoute,
     /// No function of this id.
     UnknownScript,
+    /// No live function has a schedule of this id.
+    UnknownSchedule(String),
     /// The path is there, the method is not.
     MethodNotAllowed(Vec<Method>),
     /// The body is not taken.

@@ -51,6 +51,7 @@ impl Problem {
             | Self::NotOurs
             | Self::NoRoute
             | Self::UnknownScript
+            | Self::UnknownSchedule(_)
             | Self::Upload(UploadError::Unknown(_))
             | Self::UnknownToken(_)
             | Self::Vault(VaultError::Unknown(_))

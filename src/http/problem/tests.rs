@@ -85,6 +85,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::NotOurs, 404),
         (Problem::NoRoute, 404),
         (Problem::UnknownScript, 404),
+        (Problem::UnknownSchedule("x".into()), 404),
         (Problem::BadOrder("x".into()), 400),
         (Problem::Order(OrderError::Find(FindError::NeverLive(DeploymentId(1)))), 404),
         (Problem::Order(OrderError::NothingBefore("x".into())), 404),

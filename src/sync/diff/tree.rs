@@ -113,7 +113,10 @@ fn function_diff(file: &FilePath, old: Option<&SharedFunction>, shown: &SharedFu
 fn route(function: &Function) -> String {
     match &function.route {
         Some(route) => format!("{} {route}", route.methods),
-        None if !function.manifest.schedules.is_empty() => "schedule".into(),
+        None if !function.manifest.schedules.is_empty() => {
+            let times: Vec<String> = function.manifest.schedules.iter().map(|schedule| schedule.when.to_string()).collect();
+            times.join(", ")
+        }
         None => "event".into(),
     }
 }
