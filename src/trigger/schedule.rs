@@ -113,7 +113,9 @@ impl Scheduler {
                 match outcome {
                     TickOutcome::Made | TickOutcome::Overtaken => {}
                     TickOutcome::Overlaps => self.leave_out(table, step, RejectionReason::Overlap, "its run before went on (`overlap`)"),
-                    TickOutcome::LeftOut => self.leave_out(table, step, RejectionReason::Missed, "nobody ran it in time (`missed`, `max_late`)"),
+                    TickOutcome::LeftOut => {
+                        self.leave_out(table, step, RejectionReason::Missed, "nobody ran it in time (`missed`, `max_late`)")
+                    }
                 }
             }
         }

@@ -65,10 +65,7 @@ const MAY_USE: [(&str, &[&str]); 40] = [
         ],
     ),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
-    (
-        "api",
-        &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "queue", "store", "sync", "vault"],
-    ),
+    ("api", &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "queue", "store", "sync", "vault"]),
     (
         "http",
         &[

@@ -130,7 +130,9 @@ fn a_paused_schedule_does_nothing_until_it_is_resumed(on: impl Fn(Setup) -> Setu
 
 fn a_due_time_that_overlaps_is_recorded_or_takes_the_place_of_the_run(on: impl Fn(Setup) -> Setup) {
     let slow = |overlap: &str| {
-        format!("+++\ntimeout = \"60s\"\n[[schedule]]\nevery = \"1s\"\noverlap = \"{overlap}\"\n[limits]\noperations = 100000000000\n+++\nwhile true {{}}")
+        format!(
+            "+++\ntimeout = \"60s\"\n[[schedule]]\nevery = \"1s\"\noverlap = \"{overlap}\"\n[limits]\noperations = 100000000000\n+++\nwhile true {{}}"
+        )
     };
     let config = "[ceilings]\noperations = 1000000000000\ntimeout = \"5m\"\n";
     let files = [("_cron/skip.rhai", slow("skip")), ("_cron/replace.rhai", slow("replace"))];

@@ -45,7 +45,8 @@ impl ScheduleArgs {
             ([schedule], _) => Ok(format!("{PATH}/{}", path_segment(&schedule.id))),
             (_, []) => bail!("no schedule runs `{}`\n  hint: {}", self.function, where_else(&self.function, &schedules)),
             (_, several) => {
-                let names: Vec<String> = several.iter().filter_map(|schedule| Some(format!("`--schedule {}`", schedule.name.as_ref()?))).collect();
+                let names: Vec<String> =
+                    several.iter().filter_map(|schedule| Some(format!("`--schedule {}`", schedule.name.as_ref()?))).collect();
                 let hint = if names.is_empty() { "leave `--schedule` out".into() } else { names.join(", ") };
                 match &self.schedule {
                     Some(name) => bail!("`{}` has no schedule `{name}`\n  hint: {hint}", self.function),

@@ -18,8 +18,8 @@ use crate::{
     function::schedule::ScheduleId,
     id::Ids,
     queue::{
-        Advance, ClaimRequest, Delivery, DeliveryId, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule, Settlement, Tick,
-        TickOutcome,
+        Advance, ClaimRequest, Delivery, DeliveryId, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule, Settlement,
+        Tick, TickOutcome,
     },
 };
 

@@ -5,11 +5,7 @@ use serde_json::json;
 use crate::{
     audit::{Action, Actor},
     function::schedule::ScheduleId,
-    store::{
-        Store, StoreError, audit,
-        batch::Parameter,
-        transaction::EitherTransaction,
-    },
+    store::{Store, StoreError, audit, batch::Parameter, transaction::EitherTransaction},
 };
 
 impl Store {
@@ -40,7 +36,8 @@ impl Store {
             let record = by.does(action, now_us, json!({ "schedule": id.as_str() }));
             transaction.execute(audit::INSERT, audit::values(&record)).await?;
         }
-        let found: Vec<(String,)> = transaction.fetch("SELECT id FROM schedules WHERE id = $1", vec![id.as_str().to_owned().into()]).await?;
+        let found: Vec<(String,)> =
+            transaction.fetch("SELECT id FROM schedules WHERE id = $1", vec![id.as_str().to_owned().into()]).await?;
         transaction.commit().await?;
         Ok(!found.is_empty())
     }
