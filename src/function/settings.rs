@@ -169,6 +169,7 @@ impl WrittenSettings {
         if role == Some(Role::Schedule) && schedule.is_empty() {
             let error =
                 Diagnostic::error(self.file.clone(), "this file does not say when it runs").at(&self.toml, Position { line: 1, column: 1 });
+            let error = if self.toml.is_empty() { error } else { in_file(error) };
             return Some(error.hint("add `[[schedule]]` and `cron = \"30 2 * * *\"` between two lines of `+++` at its beginning"));
         }
         let names = |names: Vec<Option<&str>>| (1..names.len()).find(|at| names[*at].is_none() || names[..*at].contains(&names[*at]));

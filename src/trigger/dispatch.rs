@@ -8,7 +8,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{order::RunOrder, run::DeliveryRunner};
+use super::{
+    order::RunOrder,
+    run::{DeliveryRunner, LEASE_US},
+};
 use crate::{
     clock::SharedClock,
     queue::{ClaimRequest, Settlement, SharedQueue},
@@ -33,8 +36,6 @@ const MAX_BATCH: usize = 50;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The wait after the queue did not answer.
 const AWAY_WAIT: Duration = Duration::from_secs(1);
-/// How long a delivery is claimed for: the longest run, and half a minute.
-pub(super) const LEASE_US: i64 = 330_000_000;
 
 /// Runs what is due.
 pub struct Dispatcher {

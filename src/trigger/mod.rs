@@ -13,7 +13,7 @@ mod tick_runs;
 
 pub use announce::Announcer;
 pub use dispatch::{DispatchLimits, Dispatcher};
-pub use order::{RunOrder, RunOrders, RunReport};
-pub use run::DeliveryRunner;
+pub use order::{RunOrder, RunOrders};
+pub use run::{DeliveryRunner, RunReport};
 pub use schedule::Scheduler;
 pub use tick_runs::TickRuns;

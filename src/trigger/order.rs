@@ -4,26 +4,15 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::dispatch::LEASE_US;
+use super::run::{LEASE_US, RunReport};
 use crate::{
     clock::SharedClock,
-    execution::{Execution, Reply},
-    executor::ExecuteError,
     function::schedule::ScheduleId,
     queue::{Delivery, QueueError, SharedQueue, Tick},
-    runner::NoReply,
 };
 
 /// Orders that wait for the dispatcher. Those who bring more wait themselves.
 const MAX_ORDERS: usize = 16;
-
-/// What came of an attempt, for whoever asked for it.
-pub struct RunReport {
-    /// What is on record; none: the script did not run.
-    pub execution: Option<Box<Execution>>,
-    /// The reply, or why there is none.
-    pub end: Result<Result<Reply, NoReply>, ExecuteError>,
-}
 
 /// A delivery that somebody waits for.
 pub struct RunOrder {

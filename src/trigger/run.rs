@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde_json::json;
 
-use super::{announce::event, occasion, order::RunReport, tick_runs::TickRuns};
+use super::{announce::event, occasion, tick_runs::TickRuns};
 use crate::{
     clock::SharedClock,
-    execution::{ExecutionId, Failure, NewEvent, Trigger, Verdict},
+    execution::{Execution, ExecutionId, Failure, NewEvent, Reply, Trigger, Verdict},
     executor::ExecuteError,
     function::retry::Retry,
     live::{Live, LiveFunction},
@@ -20,6 +20,17 @@ use crate::{
 pub const MAX_LOST: u32 = 3;
 /// How long a delivery waits that the node had no place for, in microseconds.
 const BUSY_WAIT_US: i64 = 1_000_000;
+
+/// How long a delivery is claimed for, in microseconds: the longest run, and half a minute.
+pub(super) const LEASE_US: i64 = 330_000_000;
+
+/// What came of an attempt, for whoever asked for it.
+pub struct RunReport {
+    /// What is on record; none: the script did not run.
+    pub execution: Option<Box<Execution>>,
+    /// The reply, or why there is none.
+    pub end: Result<Result<Reply, NoReply>, ExecuteError>,
+}
 
 /// What runs deliveries.
 pub struct DeliveryRunner {

@@ -412,7 +412,8 @@ fn every_mistake_about_schedules_names_its_place() {
     let found: Vec<String> = cases
         .iter()
         .map(|(file, text)| {
-            let found = findings(&[(*file, text.as_str())]);
+            let report = checked(&[((*file).to_owned(), text.clone()), ("f.rhai".into(), "1".into())]);
+            let found: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
             assert!(!found.is_empty(), "nothing was found in {file}: {text}");
             found.join("\n")
         })

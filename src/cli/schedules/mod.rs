@@ -15,7 +15,10 @@ pub use self::{
 use super::client::{Client, path_segment};
 use crate::{
     api::schedules::{ScheduleList, ScheduleSummary},
-    function::{diagnostic::near_miss, role::SCHEDULES},
+    function::{
+        diagnostic::near_miss,
+        role::{ENDING, SCHEDULES},
+    },
 };
 
 /// Where schedules are.
@@ -57,7 +60,7 @@ impl ScheduleArgs {
     }
 
     fn means(&self, schedule: &ScheduleSummary) -> bool {
-        let asked = self.function.trim_end_matches(".rhai");
+        let asked = self.function.trim_end_matches(ENDING);
         let name = schedule.function.as_str();
         schedule.id == asked || name == asked || short(name) == asked
     }

@@ -18,6 +18,8 @@ use serde::{Serialize, Serializer};
 use super::calendar::Moment;
 use crate::function::{diagnostic::near_miss, quantity::Span};
 
+/// Microseconds of a second: due times are whole seconds.
+const SECOND_US: i64 = 1_000_000;
 /// Longest expression, in bytes.
 const LONGEST_EXPRESSION: usize = 256;
 /// The short forms that are known.
@@ -78,7 +80,7 @@ impl When {
                 let period = every.0.as_micros() as i64;
                 after_us.div_euclid(period).checked_add(1)?.checked_mul(period)
             }
-            Self::Cron { cron, zone, .. } => us_of(&cron.find_next_occurrence(&moment(after_us, zone)?, false).ok()?),
+            Self::Cron { cron, zone, .. } => us_of(&cron.find_next_occurrence(&moment(after_us.div_euclid(SECOND_US), zone)?, false).ok()?),
         }
     }
 
@@ -89,7 +91,11 @@ impl When {
                 let period = every.0.as_micros() as i64;
                 before_us.checked_sub(1)?.div_euclid(period).checked_mul(period)
             }
-            Self::Cron { cron, zone, .. } => us_of(&cron.find_previous_occurrence(&moment(before_us, zone)?, false).ok()?),
+            Self::Cron { cron, zone, .. } => {
+                // The first whole second that is not before it: a part of a second after a due time, that one has passed.
+                let second = before_us.checked_add(SECOND_US - 1)?.div_euclid(SECOND_US);
+                us_of(&cron.find_previous_occurrence(&moment(second, zone)?, false).ok()?)
+            }
         }
     }
 
@@ -118,13 +124,12 @@ impl Serialize for When {
     }
 }
 
-fn moment(us: i64, zone: &TimeZone) -> Option<Moment> {
-    Some(Moment(Timestamp::from_microsecond(us).ok()?.to_zoned_datetime(zone.clone())))
+fn moment(second: i64, zone: &TimeZone) -> Option<Moment> {
+    Some(Moment(Timestamp::from_second(second).ok()?.to_zoned_datetime(zone.clone())))
 }
 
 fn us_of(moment: &Moment) -> Option<i64> {
-    // The search keeps the fraction of a second that it began with.
-    Some(moment.0.timestamp().as_second() * 1_000_000)
+    moment.0.timestamp().as_second().checked_mul(SECOND_US)
 }
 
 fn zone_of(name: &str) -> Result<TimeZone, NotATime> {
@@ -228,6 +233,17 @@ mod tests {
         assert_eq!(next(&every, "2026-11-27T09:14:59.999999Z", 1), ["2026-11-27T09:15:00Z"]);
         assert_eq!(shown(every.previous(us("2026-11-27T09:15:00Z"))), "2026-11-27T09:00:00Z");
         assert_eq!(shown(every.previous(us("2026-11-27T09:15:00.000001Z"))), "2026-11-27T09:15:00Z");
+    }
+
+    #[test]
+    fn a_time_has_passed_as_soon_as_it_has_come() {
+        let when = When::cron("0 * * * *", Some("Europe/Berlin")).unwrap();
+        let previous = |before: &str| shown(when.previous(us(before)));
+        assert_eq!(previous("2026-11-27T09:00:00Z"), "2026-11-27T08:00:00Z");
+        assert_eq!(previous("2026-11-27T09:00:00.000001Z"), "2026-11-27T09:00:00Z");
+        assert_eq!(previous("2026-11-27T09:00:01Z"), "2026-11-27T09:00:00Z");
+        assert_eq!(next(&when, "2026-11-27T08:59:59.999999Z", 1), ["2026-11-27T09:00:00Z"]);
+        assert_eq!(next(&when, "2026-11-27T09:00:00.000001Z", 1), ["2026-11-27T10:00:00Z"]);
     }
 
     #[test]

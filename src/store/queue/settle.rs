@@ -111,9 +111,13 @@ impl Settling<'_> {
         let mut runs = BTreeMap::new();
         for one in settled.iter().filter(|one| !matches!(one.end, End::Later(_) | End::Held)) {
             let load = &loads[&(one.delivery.0, one.attempt)];
-            if load.event.is_none() {
+            let has_run = one.execution.is_some() || one.error.is_some();
+            if load.event.is_none() && has_run {
                 let tick: Tick = load.tick.as_deref().and_then(|tick| serde_json::from_str(tick).ok()).unwrap_or_default();
-                runs.insert(load.receiver.as_str(), (load.receiver.as_str(), tick.due_us, one.execution, one.error.as_deref()));
+                runs.insert(
+                    load.receiver.as_str(),
+                    (load.receiver.as_str(), tick.due_us, one.execution.map(|id| id.0), one.error.as_deref()),
+                );
             }
         }
         if runs.is_empty() {
@@ -122,7 +126,6 @@ impl Settling<'_> {
         let runs: Vec<_> = runs.into_values().collect();
         let keep = format!(
             "INSERT INTO schedule_runs ({}) SELECT value->>0, CAST(value->>1 AS bigint), CAST(value->>2 AS bigint), value->>3 FROM {}
-             WHERE value->>0 IN (SELECT id FROM schedules)
              ON CONFLICT (schedule) DO UPDATE SET due_us = excluded.due_us, execution = excluded.execution, error = excluded.error",
             columns!(schedule_runs),
             self.database.rows_of_json()

@@ -136,7 +136,10 @@ fn start() -> Node {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    checkout.commit(&[("functions/bank/transfer.rhai", b"\"moved\""), ("functions/shop/item.get.rhai", b"1")]);
+    checkout.commit(&[
+        ("functions/bank/transfer.rhai", b"\"moved\""),
+        ("functions/shop/item.get.rhai", b"+++\n[[schedule]]\ncron = \"@yearly\"\n+++\n1"),
+    ]);
     checkout.done(&["push", "--quiet", &crate::kit::story::url(&node, &admin(&node)), "main", "main:topic"]);
     node
 }
@@ -190,6 +193,11 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/executions/tail", Read, Shop, "/api/admin/executions/tail?prefix=shop/", none(), &[400]),
         row("GET /api/admin/executions/{id}", Read, HiddenShop, format!("/api/admin/executions/{execution}"), none(), &[200]),
         row("POST /api/admin/executions/{id}/replay", Deploy, HiddenShop, replay_of(&execution), none(), &[200]),
+        row("GET /api/admin/schedules", Read, Itself, "/api/admin/schedules", none(), &[200]),
+        row("GET /api/admin/schedules/{id}", Read, Shop, "/api/admin/schedules/shop%2Fitem.get", none(), &[200]),
+        row("POST /api/admin/schedules/{id}/run", Deploy, Shop, "/api/admin/schedules/shop%2Fitem.get/run", none(), &[200]),
+        row("POST /api/admin/schedules/{id}/pause", Deploy, Shop, "/api/admin/schedules/shop%2Fitem.get/pause", none(), &[200]),
+        row("POST /api/admin/schedules/{id}/resume", Deploy, Shop, "/api/admin/schedules/shop%2Fitem.get/resume", none(), &[200]),
         row("GET /api/admin/scripts", Read, Whole, "/api/admin/scripts", none(), &[200]),
         row("GET /api/admin/scripts", Read, Shop, "/api/admin/scripts?prefix=shop/", none(), &[200]),
         row("POST /api/admin/scripts", Deploy, Shop, "/api/admin/scripts", json!({ "name": "shop/open", "source": "2" }), &[409]),
