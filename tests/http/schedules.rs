@@ -4,10 +4,12 @@ use picloud::execution::{Execution, Outcome, Trigger};
 use serde_json::{Value, json};
 
 use crate::kit::{
-    api::{Api, token},
+    api::{Api, admin, token},
     command::{picloud, run, said},
+    git::Checkout,
     node::{Node, PATIENCE, Setup, node, wait_until},
     store::on_both_nodes,
+    story::{hosted, url},
 };
 
 on_both_nodes! {
@@ -208,4 +210,20 @@ fn commands_list_run_pause_and_resume(on: impl Fn(Setup) -> Setup) {
         let refused = run(&node, arguments);
         assert!(!refused.status.success() && said(&refused).contains(why), "{arguments:?}: {}", said(&refused));
     }
+}
+
+#[test]
+fn a_branch_that_is_only_shown_runs_nothing_by_itself() {
+    let node = hosted().config("[source]\nkind = \"git\"\n[previews]\nbranches = 1\n").start();
+    let checkout = Checkout::empty();
+    let remote = url(&node, &admin(&node));
+    checkout.commit(&[("functions/a.rhai", b"1")]);
+    checkout.done(&["push", "--quiet", &remote, "main"]);
+    checkout.commit(&[("functions/_cron/often.rhai", b"+++\n[[schedule]]\nevery = \"1s\"\n+++\n()")]);
+    checkout.done(&["push", "--quiet", &remote, "main:topic"]);
+    let api = Api::of(&node);
+    wait_for("the branch is shown", || api.status()["previews"][0]["is_shown"] == true);
+    assert_eq!(api.get("/api/admin/schedules").json(), json!({ "schedules": [] }));
+    checkout.done(&["push", "--quiet", &remote, "main"]);
+    wait_for("it runs once it is live", || !executions(&api, "_cron/often").is_empty());
 }
