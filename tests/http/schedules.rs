@@ -93,7 +93,7 @@ fn an_order_runs_a_schedule_now_and_answers_with_its_outcome(on: impl Fn(Setup) 
     for (id, order, status, why) in [
         ("nope", json!({}), 404, "no live function has the schedule `nope`"),
         ("_cron%2Fyearly", json!({ "inpt": 1 }), 400, "unknown key `inpt`"),
-        ("_cron%2Fyearly", json!({ "input": "x".repeat(66 << 10) }), 413, "65 KiB"),
+        ("_cron%2Fyearly", json!({ "input": "x".repeat(66 << 10) }), 413, "larger than the 66560 bytes"),
     ] {
         let refused = run(id, &order);
         assert_eq!(refused.status, status, "{}", refused.text());
