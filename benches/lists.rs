@@ -22,7 +22,7 @@ use picloud::{
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
     id::{Ids, NodeNumber, first_id_at},
-    store::{Journal, JournalSettings, Retention, Store, retention},
+    store::{Journal, JournalSettings, Retention, Store, queue::QueueLimits, retention},
 };
 use support::{Server, median, now, wrk};
 use tokio_util::sync::CancellationToken;
@@ -305,7 +305,8 @@ fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
         journal.connect(store.clone());
         let stop = CancellationToken::new();
         let settings = Retention { max_age: Duration::from_secs(1 << 30), max_count: EXECUTIONS as u64, max_bytes: u64::MAX };
-        let forgetting = tokio::spawn(retention::run(store.clone(), settings, clock, journal.written(), stop.clone()));
+        let forgetting =
+            tokio::spawn(retention::run(store.clone(), settings, QueueLimits::default(), clock, journal.written(), stop.clone()));
         let writing = tokio::spawn(journal.clone().run(stop.clone()));
 
         let (began, mut sent, mut most, mut longest, mut slowest) = (now(), 0_usize, 0, Duration::ZERO, Duration::ZERO);

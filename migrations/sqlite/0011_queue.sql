@@ -9,6 +9,7 @@ CREATE TABLE events (
     emitted_by TEXT    NOT NULL              -- JSON
 ) STRICT;
 CREATE INDEX events_by_topic ON events (topic, seq);
+CREATE INDEX events_by_id ON events (id);
 
 -- Ids that an event has had within a day: a second one with the same is left out.
 CREATE TABLE event_ids (
@@ -41,6 +42,7 @@ CREATE TABLE attempts (
     attempt   INTEGER NOT NULL,
     time_us   INTEGER NOT NULL,
     execution INTEGER,
+    version   TEXT,                       -- of the function that ran
     error     TEXT    NOT NULL,
     PRIMARY KEY (delivery, attempt)
 ) STRICT, WITHOUT ROWID;
@@ -57,6 +59,7 @@ CREATE TABLE dead_letters (
     died_us  INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX dead_letters_by_time ON dead_letters (died_us);
+CREATE INDEX dead_letters_of_event ON dead_letters (event) WHERE event IS NOT NULL;
 
 -- How far each schedule is. A due time is run by the node that moves this row past it.
 CREATE TABLE schedules (

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod deployments;
+pub mod events;
 pub mod executions;
 pub mod kv;
 pub mod node;

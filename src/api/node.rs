@@ -59,6 +59,8 @@ pub struct NodeStatus {
     pub problem: Option<String>,
     /// A deployment that waits for the database.
     pub waiting: Option<String>,
+    /// What runs without a caller is late.
+    pub late: Option<String>,
     /// What is wrong in the source.
     pub diagnostics: Vec<Diagnostic>,
     /// Where deployments and executions are kept.

@@ -52,6 +52,12 @@ pub enum Action {
     SchedulePause,
     /// It goes on.
     ScheduleResume,
+    /// Somebody emitted an event from outside.
+    EventEmit,
+    /// What waits is tried at once, or dead letters are tried again.
+    EventRetry,
+    /// What waits, or dead letters, were thrown away.
+    EventDiscard,
     /// The node started.
     Start,
     /// The node started with another configuration than the time before.
@@ -60,7 +66,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -80,6 +86,9 @@ impl Action {
         Self::ScheduleRun,
         Self::SchedulePause,
         Self::ScheduleResume,
+        Self::EventEmit,
+        Self::EventRetry,
+        Self::EventDiscard,
         Self::Start,
         Self::Configure,
     ];
@@ -106,6 +115,9 @@ impl Action {
             Self::ScheduleRun => "schedule_run",
             Self::SchedulePause => "schedule_pause",
             Self::ScheduleResume => "schedule_resume",
+            Self::EventEmit => "event_emit",
+            Self::EventRetry => "event_retry",
+            Self::EventDiscard => "event_discard",
             Self::Start => "start",
             Self::Configure => "configure",
         }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::events::Events;
+use super::sse::SseStream;
 use crate::{api::problem::ProblemDetails, execution::ExecutionId, function::Diagnostic, secret::Secret, shown::Shown};
 
 /// Longest wait for an answer: a look at a remote fetches it first.
@@ -110,7 +110,7 @@ impl Client {
     }
 
     /// Asks for something that goes on, from the event after this one. None if the node cannot be reached just now.
-    pub fn events(&self, path: &str, after: Option<ExecutionId>) -> anyhow::Result<Option<Events>> {
+    pub fn events(&self, path: &str, after: Option<ExecutionId>) -> anyhow::Result<Option<SseStream>> {
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(FIRST_PATIENCE))
             .timeout_recv_response(Some(FIRST_PATIENCE))
@@ -121,7 +121,7 @@ impl Client {
             request = request.header("last-event-id", after.to_string());
         }
         match request.call() {
-            Ok(answer) if answer.status().is_success() => Ok(Some(Events::new(answer.into_body().into_reader()))),
+            Ok(answer) if answer.status().is_success() => Ok(Some(SseStream::new(answer.into_body().into_reader()))),
             Ok(answer) if answer.status().is_server_error() => Ok(None),
             Ok(answer) => self.answer(Ok(answer)).map(|_| None),
             Err(_) => Ok(None),
@@ -132,6 +132,12 @@ impl Client {
     pub fn post(&self, path: &str, body: &impl Serialize) -> anyhow::Result<Value> {
         let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", self.bearer());
         self.answer(request.send_json(body))
+    }
+
+    /// Orders something with a body of these bytes.
+    pub fn post_bytes(&self, path: &str, content_type: &str, body: &[u8]) -> anyhow::Result<Value> {
+        let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", self.bearer());
+        self.answer(request.content_type(content_type).send(body))
     }
 
     /// Puts bytes somewhere.

@@ -12,7 +12,7 @@ mod database;
 mod definitions;
 mod deploy;
 mod diff;
-mod events;
+mod event;
 mod executions;
 mod exit;
 mod findings;
@@ -37,6 +37,7 @@ mod schedules;
 mod secret;
 mod serve;
 mod show;
+mod sse;
 mod status;
 mod target;
 mod token;
@@ -106,6 +107,11 @@ enum Command {
     Db(database::Database),
     /// Show who changed what, the newest first
     Audit(audit::Audit),
+    /// Emit an event: its handlers run
+    Emit(event::Emit),
+    /// List topics and events, and deal with what waits or was given up
+    #[command(subcommand)]
+    Events(event::Events),
     /// Read and change what functions keep
     #[command(subcommand)]
     Kv(kv::Kv),
@@ -167,6 +173,8 @@ impl Command {
             Self::Restore(restore) => restore.run(),
             Self::Db(database) => database.run(),
             Self::Audit(audit) => audit.run(),
+            Self::Emit(emit) => emit.run(),
+            Self::Events(events) => events.run(),
             Self::Kv(kv) => kv.run(),
             Self::Login(login) => login.run(),
             Self::Logout(logout) => logout.run(),

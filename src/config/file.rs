@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::{
     Config, Fault,
     databases::{self, DatabasesFile},
+    events::EventsFile,
     executor::ExecutorFile,
     journal::{JournalFile, RetentionFile},
     kv::KvFile,
@@ -45,6 +46,7 @@ pub(super) struct File {
     outbound: OutboundFile,
     journal: JournalFile,
     retention: RetentionFile,
+    events: EventsFile,
     kv: KvFile,
     log: LogFile,
 }
@@ -98,6 +100,8 @@ impl File {
             retention: self.retention.resolve(),
             secret_key: KeySource::default(),
             dot_env: folder.join(".env"),
+            dispatch: self.events.dispatch(),
+            queue: self.events.queue(),
             kv: self.kv.resolve(),
             traces: self.traces.resolve(),
             log: self.log.resolve(),

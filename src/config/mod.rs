@@ -2,6 +2,7 @@
 
 mod address;
 mod databases;
+mod events;
 mod executor;
 mod fault;
 mod file;
@@ -44,8 +45,9 @@ use crate::{
     runner::{CapturePolicy, RecordPolicy},
     secret::Secret,
     sql::DatabaseSettings,
-    store::{JournalSettings, KvLimits, Retention, Store},
+    store::{JournalSettings, KvLimits, Retention, Store, queue::QueueLimits},
     trace,
+    trigger::DispatchLimits,
     vault::KeySource,
 };
 
@@ -101,6 +103,10 @@ pub struct Config {
     pub journal: JournalSettings,
     /// How long they stay there.
     pub retention: Retention,
+    /// What runs at once without a caller.
+    pub dispatch: DispatchLimits,
+    /// What the queue may hold, and for how long.
+    pub queue: QueueLimits,
     /// What each namespace of the key-value store may hold.
     pub kv: KvLimits,
     /// Signs the webhooks of the remote repository.

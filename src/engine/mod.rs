@@ -8,6 +8,7 @@ mod calls;
 pub mod check_budget;
 mod class;
 mod context;
+mod emission;
 mod failure;
 pub mod host;
 mod link;

@@ -7,6 +7,7 @@ use rhai::{Module, Shared};
 use super::{
     Engine,
     class::Class,
+    emission::PlainEmission,
     module::{self, Imports},
     script::{Script, SourceFiles},
     statement::PlainStatement,
@@ -36,6 +37,8 @@ pub struct Program {
     pub warnings: Vec<Diagnostic>,
     /// The statements of SQL that its files have as plain text.
     pub statements: Box<[PlainStatement]>,
+    /// What its files emit, where the topic is plain text.
+    pub emissions: Box<[PlainEmission]>,
     /// Kept here, they stay in the engine's cache as long as a program uses them.
     pub(super) modules: Vec<Arc<LinkedModule>>,
 }

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::ExecutionId;
 use crate::function::{FunctionName, quantity::Span, topic::Topic};
@@ -17,6 +18,12 @@ pub const MAX_EMITTED_BYTES: usize = 1024 * 1024;
 pub const MAX_DELAY: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Most bytes of the id that somebody gives an event, and of its key.
 pub const MAX_ID: usize = 256;
+
+/// Returns whether a text can be the id or the key of an event: 1 to [`MAX_ID`] bytes, and no control characters, which not every database
+/// takes.
+pub fn is_id(text: &str) -> bool {
+    (1..=MAX_ID).contains(&text.len()) && !text.contains(char::is_control)
+}
 /// How many events may lead to one another: a handler that emits what it handles would go on for ever.
 pub const MAX_DEPTH: u32 = 16;
 
@@ -42,7 +49,7 @@ pub struct NewEvent {
 }
 
 /// Who emitted an event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Emitter {
     /// A run of a function.

@@ -51,6 +51,11 @@ impl HandlerId {
     }
 }
 
+/// Returns the function of a handler or a schedule with this id.
+pub fn function_of(id: &str) -> FunctionName {
+    FunctionName::new(id.split_once('#').map_or(id, |(function, _)| function))
+}
+
 impl fmt::Display for HandlerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

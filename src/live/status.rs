@@ -32,6 +32,8 @@ pub struct Status {
     pub database: Option<String>,
     /// A deployment that waits for the database.
     pub waiting: Option<String>,
+    /// What runs without a caller is late.
+    pub late: Option<String>,
     /// What is wrong in the source; those files are live as they last were, or not at all.
     pub diagnostics: Vec<Diagnostic>,
     /// What was decided since the node started.
@@ -75,7 +77,7 @@ impl Status {
 
     /// Returns what is not as it should be, a sentence each; empty if all is well.
     pub fn degraded(&self) -> Vec<String> {
-        let mut found: Vec<String> = [&self.source, &self.database, &self.waiting].into_iter().flatten().cloned().collect();
+        let mut found: Vec<String> = [&self.source, &self.database, &self.waiting, &self.late].into_iter().flatten().cloned().collect();
         let broken = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         if broken > 0 {
             found.push(format!("{broken} mistake(s) in the source; `picloud status` shows them"));

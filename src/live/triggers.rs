@@ -4,8 +4,9 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::function::LiveFunction;
 use crate::{
-    execution::NewEvent,
+    execution::{NewEvent, is_id},
     function::{
+        Digest,
         handler::{Handler, HandlerId},
         schedule::{Schedule, ScheduleId},
     },
@@ -80,12 +81,16 @@ impl Triggers {
     }
 }
 
-/// Returns a value as a key; an empty one is none.
+/// Returns a value as a key; an empty one is none. What is no key as it stands is one by its digest.
 fn key_of(value: &serde_json::Value) -> Option<String> {
     let key = match value {
         serde_json::Value::Null => return None,
         serde_json::Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    (!key.is_empty()).then_some(key)
+    match key.is_empty() {
+        true => None,
+        false if is_id(&key) => Some(key),
+        false => Some(Digest::of(key.as_bytes()).to_string()),
+    }
 }

@@ -71,7 +71,7 @@ impl Base {
         let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
         let live = Arc::new(Live::default());
         let reached = watch::Sender::default();
-        let queue: SharedQueue = Arc::new(StoredQueue::new(reached.subscribe(), ids.clone()));
+        let queue: SharedQueue = Arc::new(StoredQueue::new(reached.subscribe(), ids.clone(), config.queue));
         let publisher = Publisher::new(queue.clone(), live.clone());
         Ok(Self {
             runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone(), publisher)),

@@ -128,7 +128,14 @@ impl Database {
         let (regained, waits) = watch::channel(());
         let holding = lease.keep(|change| self.lost_or_regained(&store, change, &regained));
         let reloading = self.reload_secrets(&store, waits);
-        let pruning = retention::run(store.clone(), self.config.retention, self.clock.clone(), self.journal.written(), self.stop.clone());
+        let pruning = retention::run(
+            store.clone(),
+            self.config.retention,
+            self.config.queue,
+            self.clock.clone(),
+            self.journal.written(),
+            self.stop.clone(),
+        );
         tokio::join!(holding, pruning, reloading);
     }
 

@@ -41,7 +41,7 @@ use crate::{
     supervisor,
     sync::{Sync, SyncParts, orders::SyncHandle},
     telemetry,
-    trigger::{Announcer, DeliveryRunner, DispatchLimits, Dispatcher, RunOrders, Scheduler},
+    trigger::{Announcer, DeliveryRunner, Dispatcher, RunOrders, Scheduler},
 };
 
 /// How long a stop waits after the grace period: for the database, for what else still goes on, and for the database's connections to
@@ -117,7 +117,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
         Some(git) => pushes::take(git, is_open, &config.data, &sync_handle, &tasks).await?,
         None => None,
     };
-    let run_orders = start_triggers(&base, &mut tasks, &stop);
+    let run_orders = start_triggers(&config, &base, &mut tasks, &stop);
     tasks.spawn_vital("sync", sync.follow(orders, tasks.after_requests.clone()));
     let wiring = Wiring { config: &config, max_connections, base: &base, store, sync: sync_handle, run_orders, hosted, stop: stop.clone() };
     let app = Arc::new(wiring.app()?);
@@ -140,13 +140,13 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 /// Starts what starts functions without a request. Returns who takes orders to run schedules.
-fn start_triggers(base: &Base, tasks: &mut Tasks, stop: &CancellationToken) -> RunOrders {
+fn start_triggers(config: &Config, base: &Base, tasks: &mut Tasks, stop: &CancellationToken) -> RunOrders {
     let (live, clock) = (base.live.clone(), base.clock.clone());
     let announcer = Announcer::new(live.clone(), base.runner.publisher().clone(), clock.clone());
     tasks.spawn_vital("announcements", announcer.run(stop.clone()));
     let runner = DeliveryRunner { runner: base.runner.clone(), live: live.clone(), clock: clock.clone(), ticks: base.ticks.clone() };
     let (run_orders, orders) = RunOrders::new(base.queue.clone(), clock.clone());
-    let dispatcher = Dispatcher::new(base.queue.clone(), runner, orders, DispatchLimits::default());
+    let dispatcher = Dispatcher::new(base.queue.clone(), runner, orders, config.dispatch);
     tasks.spawn_vital("events", dispatcher.run(stop.clone()));
     let changed = base.schedules_changed.subscribe();
     let (runner, ticks) = (base.runner.clone(), base.ticks.clone());

@@ -3,7 +3,7 @@
 //! An event becomes one delivery for each handler that takes it; a due time of a schedule is one delivery. A delivery is claimed for a time, the
 //! lease. Whoever has claimed it settles it before the lease ends; after that it may be claimed again.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -12,17 +12,26 @@ use tokio::sync::watch;
 use crate::{
     execution::{Emitter, ExecutionId, NewEvent},
     function::{
+        Version,
         handler::HandlerId,
         schedule::{Overlap, ScheduleId},
         topic::Topic,
     },
-    id::id_text,
+    id::{TimeIdError, id_text, parse_id},
 };
 
 /// Names a delivery. It rises with the time of its making.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(pub i64);
+
+impl FromStr for DeliveryId {
+    type Err = TimeIdError;
+
+    fn from_str(text: &str) -> Result<Self, TimeIdError> {
+        parse_id(text).map(Self)
+    }
+}
 
 impl fmt::Display for DeliveryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,6 +148,8 @@ pub struct Settlement {
     pub attempt: u32,
     /// The run, if there was one.
     pub execution: Option<ExecutionId>,
+    /// The version of the function that ran.
+    pub version: Option<Version>,
     /// Why it failed, if it did: with its file and line.
     pub error: Option<String>,
     /// How it goes on.
@@ -242,6 +253,9 @@ pub struct QueueError(pub Arc<str>);
 /// Keeps what is to be run.
 #[async_trait]
 pub trait Queue: Send + Sync {
+    /// Refuses so many deliveries if the queue would be longer than it may be with them.
+    async fn must_have_room(&self, deliveries: u64) -> Result<(), QueueError>;
+
     /// Keeps events, all or none. Of two with one topic and one id within a day, the second is left out.
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError>;
 
@@ -263,6 +277,9 @@ pub trait Queue: Send + Sync {
 
     /// Makes a delivery of a schedule that is claimed already, for whoever asked for it. The schedule does not move.
     async fn start_now(&self, schedule: ScheduleId, tick: Tick, until_us: i64) -> Result<Delivery, QueueError>;
+
+    /// Tells that something may have become due.
+    fn wake(&self);
 
     /// Returns a channel that tells when something may have become due. A hint: it may miss what others do.
     fn woken(&self) -> watch::Receiver<u64>;

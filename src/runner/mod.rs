@@ -4,6 +4,7 @@
 mod attempt;
 mod effect_span;
 mod effects;
+mod event_counts;
 mod permission;
 mod publish;
 mod record;
@@ -16,6 +17,7 @@ use http::request::Parts;
 
 pub use attempt::{Attempt, NoReply, ReplayMode, Said, Sender};
 pub use effects::{EffectCount, EffectStats, MAX_HOSTS, OTHER_HOSTS};
+pub use event_counts::{EventCounts, HandledOutcome};
 pub use permission::{Permission, PermissionError};
 pub use publish::Publisher;
 pub use record::{CapturePolicy, RecordPolicy, Recorder};

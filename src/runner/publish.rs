@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use super::EventCounts;
 use crate::{
     execution::{Execution, Failure, Finished, NewEvent, Outcome},
+    function::handler::HandlerId,
     live::Live,
     queue::{Publication, QueueError, SharedQueue},
 };
@@ -14,12 +16,13 @@ pub struct Publisher {
     queue: SharedQueue,
     /// Says who handles them: what is live, whatever table emitted them.
     live: Arc<Live>,
+    counts: Arc<EventCounts>,
 }
 
 impl Publisher {
     /// Has this queue keep them.
     pub fn new(queue: SharedQueue, live: Arc<Live>) -> Self {
-        Self { queue, live }
+        Self { queue, live, counts: Arc::default() }
     }
 
     /// Addresses events to those who handle them now.
@@ -28,9 +31,30 @@ impl Publisher {
         events.into_iter().map(|event| table.triggers().address(event)).collect()
     }
 
-    /// Keeps events, all or none.
-    pub async fn publish(&self, events: Vec<NewEvent>, now_us: i64) -> Result<(), QueueError> {
-        self.queue.publish(self.address(events), now_us).await
+    /// Returns what is counted of events.
+    pub fn counts(&self) -> &EventCounts {
+        &self.counts
+    }
+
+    /// Refuses events for which the queue has no room.
+    pub async fn must_have_room(&self, publications: &[Publication]) -> Result<(), QueueError> {
+        self.queue.must_have_room(publications.iter().map(|one| one.handlers.len() as u64).sum()).await
+    }
+
+    /// Tells whoever runs deliveries that something may have become due.
+    pub fn wake(&self) {
+        self.queue.wake();
+    }
+
+    /// Keeps events, all or none. Returns who they went to.
+    pub async fn publish(&self, events: Vec<NewEvent>, now_us: i64) -> Result<Vec<HandlerId>, QueueError> {
+        let publications = self.address(events);
+        let handlers = publications.iter().flat_map(|one| one.handlers.iter().map(|(handler, _)| handler.clone())).collect();
+        let events = publications.len();
+        self.must_have_room(&publications).await?;
+        self.queue.publish(publications, now_us).await?;
+        self.counts.emitted(events);
+        Ok(handlers)
     }
 }
 

@@ -27,8 +27,12 @@ macro_rules! columns {
     (kv_entry) => {
         "value, version, expires_us"
     };
+    // An event without its payload, which may be large.
+    (event_head) => {
+        "seq, id, topic, key, depth, emitted_by"
+    };
     (events) => {
-        "seq, id, topic, key, payload, depth, emitted_by"
+        concat!(columns!(event_head), ", payload")
     };
     (event_ids) => {
         "topic, id, until_us"
@@ -41,7 +45,7 @@ macro_rules! columns {
         concat!(columns!(delivery_load), ", state, due_us, lost")
     };
     (attempts) => {
-        "delivery, attempt, time_us, execution, error"
+        "delivery, attempt, time_us, execution, version, error"
     };
     (dead_letters) => {
         concat!(columns!(delivery_load), ", reason, died_us")

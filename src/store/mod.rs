@@ -31,7 +31,7 @@ pub use deployments::{FindError, FunctionVersion, LIVE, RecordOutcome, SHORTEST_
 pub use error::StoreError;
 pub use executions::Page;
 use executions::Words;
-pub use filter::{ExecutionFilter, FilterError, StatusFilter, StatusOrOutcome, function_name};
+pub use filter::{ExecutionFilter, FilterError, StatusFilter, StatusOrOutcome, function_name, parse_time};
 pub use journal::{Journal, JournalSettings};
 use kv::KvShared;
 pub use kv::{KvFailure, KvLimits};

@@ -1,11 +1,11 @@
-//! Removes old executions and their kept requests, by age, by count and by bytes; and keys whose time is over.
+//! Removes old executions and their kept requests, by age, by count and by bytes; old events and dead letters; and keys whose time is over.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Store, StoreError, database::read, executions::signed, journal::WriteTotals};
+use super::{Store, StoreError, database::read, executions::signed, journal::WriteTotals, queue::QueueLimits};
 use crate::{clock::SharedClock, id::first_id_at};
 
 /// How long executions are kept.
@@ -33,6 +33,7 @@ const PERIOD: Duration = Duration::from_secs(600);
 pub async fn run(
     store: Store,
     retention: Retention,
+    queue: QueueLimits,
     clock: SharedClock,
     mut written: watch::Receiver<WriteTotals>,
     shutdown: CancellationToken,
@@ -54,7 +55,19 @@ pub async fn run(
     };
     tokio::select! {
         () = shutdown.cancelled() => {}
-        _ = async { tokio::join!(rounds, remove_ended_keys(&store, &clock)) } => {}
+        _ = async { tokio::join!(rounds, remove_ended_keys(&store, &clock), prune_queue(&store, queue, &clock)) } => {}
+    }
+}
+
+/// Removes old events and dead letters, every ten minutes.
+async fn prune_queue(store: &Store, limits: QueueLimits, clock: &SharedClock) {
+    loop {
+        match store.prune_queue(limits, clock.now_us()).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "{removed} old events and dead letters were removed"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "old events were not removed; that is tried again"),
+        }
+        tokio::time::sleep(PERIOD).await;
     }
 }
 

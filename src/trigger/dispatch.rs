@@ -1,6 +1,12 @@
 //! Claims deliveries that are due, runs them, and settles them together.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -13,7 +19,7 @@ use super::{
     run::{DeliveryRunner, LEASE_US},
 };
 use crate::{
-    clock::SharedClock,
+    clock::{SharedClock, coarse_ms, rfc3339},
     queue::{ClaimRequest, Settlement, SharedQueue},
 };
 
@@ -44,13 +50,19 @@ pub struct Dispatcher {
     clock: SharedClock,
     places: Arc<Semaphore>,
     orders: mpsc::Receiver<RunOrder>,
+    /// When the queue was asked last what is due; in milliseconds, as the coarse clock has it.
+    asked_ms: AtomicU64,
 }
+
+/// How late the oldest delivery may be before the node says so.
+const LATE: Duration = Duration::from_secs(60);
 
 impl Dispatcher {
     /// Makes it; nothing runs yet.
     pub fn new(queue: SharedQueue, runner: DeliveryRunner, orders: mpsc::Receiver<RunOrder>, limits: DispatchLimits) -> Self {
         let clock = runner.clock.clone();
-        Self { queue, runner: Arc::new(runner), clock, places: Arc::new(Semaphore::new(limits.concurrency)), orders }
+        let places = Arc::new(Semaphore::new(limits.concurrency));
+        Self { queue, runner: Arc::new(runner), clock, places, orders, asked_ms: AtomicU64::new(0) }
     }
 
     /// Runs what is due until the node stops, and settles what runs then.
@@ -115,16 +127,36 @@ impl Dispatcher {
 
     /// Returns how long nothing is due.
     async fn until_next(&self) -> Duration {
-        if self.places.available_permits() == 0 {
+        let now_ms = coarse_ms();
+        if self.places.available_permits() == 0 && now_ms.saturating_sub(self.asked_ms.load(Relaxed)) < LONGEST_SLEEP.as_millis() as u64 {
             return LONGEST_SLEEP;
         }
-        match self.queue.next_due().await {
+        self.asked_ms.store(now_ms, Relaxed);
+        let next = self.queue.next_due().await;
+        if let Ok(next) = &next {
+            self.tell_if_late(*next);
+        }
+        match next {
             Ok(None) => LONGEST_SLEEP,
             Ok(Some(due_us)) => {
                 let wait = Duration::from_micros(due_us.saturating_sub(self.clock.now_us()).max(0) as u64);
                 wait.min(LONGEST_SLEEP)
             }
             Err(_) => AWAY_WAIT,
+        }
+    }
+
+    /// Says in the status of the node that deliveries are late, or that they are no longer.
+    fn tell_if_late(&self, next_due_us: Option<i64>) {
+        let is_late = |due_us: &i64| self.clock.now_us().saturating_sub(*due_us) > LATE.as_micros() as i64;
+        let late = next_due_us.filter(is_late).map(|due_us| {
+            format!(
+                "events and schedules are late: the oldest has been due since {}; `picloud events topics` shows what waits",
+                rfc3339(due_us)
+            )
+        });
+        if self.runner.live.status().late != late {
+            self.runner.live.set_status(|status| status.late.clone_from(&late));
         }
     }
 

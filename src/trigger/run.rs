@@ -12,8 +12,8 @@ use crate::{
     executor::ExecuteError,
     function::retry::Retry,
     live::{Live, LiveFunction},
-    queue::{Delivery, End, Load, Receiver, Settlement},
-    runner::{Attempt, NoReply, Permission, Runner, Said, Target},
+    queue::{Delivery, End, Load, Publication, QueueError, Receiver, Settlement},
+    runner::{Attempt, HandledOutcome, NoReply, Permission, Runner, Said, Target},
 };
 
 /// Attempts whose lease ended unsettled, after which a delivery is given up: it may be what takes the nodes down.
@@ -63,10 +63,25 @@ enum AttemptEnd {
 }
 
 impl DeliveryRunner {
-    /// Makes an attempt of a delivery. Returns how it is settled, and what came of the run if there was one.
+    /// Makes an attempt of a delivery, and counts it. Returns how it is settled, and what came of the run if there was one.
     pub async fn run(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
-        let settled =
-            |end, error| Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, error, end, emitted: Vec::new() };
+        let (settled, report) = self.settlement(delivery).await;
+        let counts = self.runner.publisher().counts();
+        counts.handled(HandledOutcome::of(&settled.end));
+        counts.emitted(settled.emitted.len());
+        (settled, report)
+    }
+
+    async fn settlement(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
+        let settled = |end, error| Settlement {
+            delivery: delivery.id,
+            attempt: delivery.attempt,
+            execution: None,
+            version: None,
+            error,
+            end,
+            emitted: Vec::new(),
+        };
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
             let end = End::Dead("lost".into());
@@ -101,15 +116,24 @@ impl DeliveryRunner {
         let AttemptOutcome { execution, end, said, report } = outcome;
         let retry = retry.with(&live.function.manifest.retry);
         let (end, error, mut emitted) = match end {
-            AttemptEnd::Well => (End::Done, None, said.emitted),
+            AttemptEnd::Well => match self.kept(said.emitted).await {
+                Ok(emitted) => (End::Done, None, emitted),
+                Err(why) => (self.after_failure(delivery, retry, None), Some(format!("its events could not be kept: {why}")), Vec::new()),
+            },
             // It has left the queue already.
             AttemptEnd::Replaced => (End::Done, None, Vec::new()),
             AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
-        emitted.extend(death(delivery, &end, error.as_deref()));
+        emitted.extend(self.runner.publisher().address(death(delivery, &end, error.as_deref()).into_iter().collect()));
+        let version = Some(live.function.version);
+        (Settlement { execution, version, error, end, emitted, ..settled(End::Done, None) }, report)
+    }
+
+    /// Addresses what a run emitted, if the queue has room for it.
+    async fn kept(&self, emitted: Vec<NewEvent>) -> Result<Vec<Publication>, QueueError> {
         let emitted = self.runner.publisher().address(emitted);
-        (Settlement { execution, error, end, emitted, ..settled(End::Done, None) }, report)
+        self.runner.publisher().must_have_room(&emitted).await.map(|()| emitted)
     }
 
     async fn attempt(&self, mut attempt: Attempt<'_>, live: &Arc<LiveFunction>, payload: Vec<u8>) -> AttemptOutcome {

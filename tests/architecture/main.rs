@@ -44,7 +44,7 @@ const MAY_USE: [(&str, &[&str]); 40] = [
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "queue", "shown"]),
     ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "queue", "store", "trace"]),
-    ("trigger", &["clock", "execution", "executor", "function", "id", "live", "queue", "runner"]),
+    ("trigger", &["clock", "deployment", "execution", "executor", "function", "id", "live", "queue", "runner"]),
     (
         "sync",
         &[
@@ -83,6 +83,7 @@ const MAY_USE: [(&str, &[&str]); 40] = [
             "id",
             "live",
             "network",
+            "queue",
             "runner",
             "secret",
             "signature",
@@ -93,7 +94,10 @@ const MAY_USE: [(&str, &[&str]); 40] = [
             "vault",
         ],
     ),
-    ("config", &["executor", "function", "http", "network", "outbound", "runner", "secret", "source", "sql", "store", "trace", "vault"]),
+    (
+        "config",
+        &["executor", "function", "http", "network", "outbound", "runner", "secret", "source", "sql", "store", "trace", "trigger", "vault"],
+    ),
     ("backup", &["clock", "config", "function", "hex", "source", "sql", "store"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),

@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
+    sync::Mutex,
     thread,
     time::UNIX_EPOCH,
 };
@@ -13,14 +14,14 @@ use std::{
 use crate::kit::{
     api::Api,
     client::{Client, Response},
-    node::{Node, node},
+    node::{Node, PATIENCE, node, wait_until},
 };
 use picloud::{
     execution::LogLevel,
     hex::Hex,
     signature::{Hash, hmac},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -33,7 +34,7 @@ const STRIPE_SECRET: &str = "whsec_of_Stripe";
 type Case = fn(&mut Client);
 
 /// The cases by file. A module's are those of the functions that import it.
-const CASES: [(&str, Case); 37] = [
+const CASES: [(&str, Case); 38] = [
     ("index.get.rhai", |client| {
         let page = client.get("/").unwrap();
         assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -186,6 +187,11 @@ const CASES: [(&str, Case); 37] = [
         }
         assert_eq!(send(r#"{"id":"evt_2","type":"charge.failed"}"#, STRIPE_SECRET).json(), json!({ "paid": null }));
     }),
+    // The webhook above has emitted what it handles, twice, with one id.
+    ("_events/order.paid.rhai", |_| {
+        wait_until("the chat is told", PATIENCE, || CHAT.lock().unwrap().contains(&json!({ "text": "order 42 is paid" })));
+        assert_eq!(CHAT.lock().unwrap().len(), 1);
+    }),
     ("links/index.post.rhai", |client| {
         let made = post(client, "/links", JSON, r#"{"url":"https://example.org/a/long/path"}"#);
         let link = made.json()["link"].as_str().unwrap().to_owned();
@@ -298,6 +304,26 @@ fn digits(key: &str, parts: &[&str]) -> String {
     Hex(hmac(Hash::Sha256, key.as_bytes(), &parts).as_ref()).to_string()
 }
 
+/// What the chat was told.
+static CHAT: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+/// Stands for the chat, which takes every message.
+fn chat_service() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let answer = |mut stream: TcpStream| {
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        let lines: Vec<String> = reader.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        let length = lines.iter().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let mut body = vec![0; length.unwrap()];
+        reader.read_exact(&mut body).unwrap();
+        CHAT.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        let _ = write!(stream, "HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
+    };
+    thread::spawn(move || listener.incoming().map_while(Result::ok).for_each(answer));
+    address
+}
+
 /// Stands for the weather service, which knows one place.
 fn weather_service() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -319,11 +345,12 @@ fn weather_service() -> SocketAddr {
 fn examples() -> Node {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let service = format!("http://{}", weather_service());
+    let chat = format!("http://{}", chat_service());
     let texts: Vec<(String, String)> = files()
         .into_iter()
         .map(|file| {
             let text = fs::read_to_string(root.join("functions").join(&file)).unwrap();
-            (file, text.replace("https://api.open-meteo.com", &service))
+            (file, text.replace("https://api.open-meteo.com", &service).replace("https://chat.example.org", &chat))
         })
         .collect();
     let texts: Vec<(&str, &str)> = texts.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();

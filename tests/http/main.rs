@@ -7,6 +7,7 @@ mod caddy;
 mod clients;
 mod contract;
 mod earlier;
+mod events;
 mod examples;
 mod failures;
 mod floods;

@@ -6,7 +6,7 @@ use picloud::{
     clock::Clock,
     execution::Execution,
     id::{ExecutionId, first_id_at},
-    store::{ExecutionFilter, Journal, JournalSettings, Retention, Store, journal::Stats, retention},
+    store::{ExecutionFilter, Journal, JournalSettings, Retention, Store, journal::Stats, queue::QueueLimits, retention},
 };
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -141,7 +141,7 @@ async fn old_executions_go_after_new_ones_came(fresh: Fresh) {
     running.journal.connect(store.clone());
     let settings = Retention { max_age: Duration::from_secs(60), max_count: 100, max_bytes: u64::MAX };
     let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
-    let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
+    let retention = tokio::spawn(retention::run(store.clone(), settings, QueueLimits::default(), Arc::new(Stopped), written, shutdown));
     running.journal.record(Execution { id: ExecutionId(first_id_at(NOW_US - 61_000_000)), ..execution(0) });
     running.record(0..999);
     running.until_written(1_000).await;
@@ -159,7 +159,7 @@ async fn old_executions_go_when_they_are_too_many_bytes(fresh: Fresh) {
     running.journal.connect(store.clone());
     let settings = Retention { max_bytes: 200_000, ..Retention::default() };
     let (written, shutdown) = (running.journal.written(), running.shutdown.clone());
-    let retention = tokio::spawn(retention::run(store.clone(), settings, Arc::new(Stopped), written, shutdown));
+    let retention = tokio::spawn(retention::run(store.clone(), settings, QueueLimits::default(), Arc::new(Stopped), written, shutdown));
     let path = "/".repeat(2_000);
     (0..1_000).for_each(|id| running.journal.record(Execution { path: path.as_str().into(), ..execution(id) }));
     running.until_written(1_000).await;

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use picloud::{
     audit::{Actor, Origin},
-    clock::SystemClock,
+    clock::{Clock, SystemClock},
     execution::{Emitter, NewEvent},
     function::{
         FunctionName,
@@ -14,7 +14,7 @@ use picloud::{
     },
     id::{Ids, NodeNumber},
     queue::{Advance, ClaimRequest, Delivery, End, Load, Publication, Queue, Receiver, ScheduleRule, Settlement, Tick, TickOutcome},
-    store::queue::StoredQueue,
+    store::queue::{DeadLetterFilter, EventFilter, QueueLimits, StoredQueue},
 };
 use tokio::sync::watch;
 
@@ -36,13 +36,15 @@ on_both! {
     a_due_time_takes_the_place_of_the_run_before
     a_run_that_is_asked_for_moves_nothing_and_is_claimed_by_who_asked
     a_schedule_begins_when_it_is_new_or_another
+    old_events_and_dead_letters_are_removed_and_what_waits_is_not
+    dead_letters_are_put_back_in_the_order_of_their_keys
 }
 
 const SECOND: i64 = 1_000_000;
 
 fn queue(store: &picloud::store::Store) -> StoredQueue {
     let ids = Arc::new(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()));
-    StoredQueue::new(watch::Sender::new(Some(store.clone())).subscribe(), ids)
+    StoredQueue::new(watch::Sender::new(Some(store.clone())).subscribe(), ids, QueueLimits::default())
 }
 
 fn handler(name: &str) -> HandlerId {
@@ -85,7 +87,7 @@ fn events(deliveries: &[Delivery]) -> Vec<&str> {
 
 fn settled(delivery: &Delivery, end: End) -> Settlement {
     let error = (end != End::Done).then(|| "orders.rhai:3:1: no".to_owned());
-    Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, error, end, emitted: Vec::new() }
+    Settlement { delivery: delivery.id, attempt: delivery.attempt, execution: None, version: None, error, end, emitted: Vec::new() }
 }
 
 async fn settle(queue: &StoredQueue, delivery: &Delivery, end: End) {
@@ -360,4 +362,54 @@ async fn a_schedule_begins_when_it_is_new_or_another(fresh: Fresh) {
     assert_eq!(last(&store).await, [NOW_US + 5 * SECOND], "what was due meanwhile is not its own");
     queue.schedules(Vec::new(), NOW_US).await.unwrap();
     assert_eq!(store.schedules().await.unwrap(), []);
+}
+
+async fn old_events_and_dead_letters_are_removed_and_what_waits_is_not(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("dead", None, &["mail"])], NOW_US).await.unwrap();
+    settle(&queue, &claim(&queue, NOW_US).await[0], End::Dead("no".into())).await;
+    queue.publish(vec![event("waits", None, &["mail"]), event("done", None, &[])], NOW_US).await.unwrap();
+    let day = Duration::from_secs(24 * 3_600);
+    let later = SystemClock.now_us() + 8 * day.as_micros() as i64;
+    let limits = QueueLimits { dead_max_age: day * 36_500, ..QueueLimits::default() };
+    let kept = async || {
+        let events = store.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap();
+        events.into_iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(store.prune_queue(limits, SystemClock.now_us()).await.unwrap(), 0);
+    assert_eq!(store.prune_queue(limits, later).await.unwrap(), 1);
+    assert_eq!(kept().await, ["waits", "dead"]);
+    // By number: the dead letter goes, and its event with it. What waits stays, whatever the number.
+    let limits = QueueLimits { max_count: 0, dead_max_count: 0, ..limits };
+    assert_eq!(store.prune_queue(limits, SystemClock.now_us()).await.unwrap(), 2);
+    assert_eq!(kept().await, ["waits"]);
+    // Its id is forgotten, too.
+    queue.publish(vec![event("dead", None, &["mail"])], later).await.unwrap();
+    assert_eq!(kept().await, ["dead", "waits"]);
+}
+
+async fn dead_letters_are_put_back_in_the_order_of_their_keys(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(["a", "b"].map(|id| event(id, Some("k"), &["mail"])).into(), NOW_US).await.unwrap();
+    for _ in 0..2 {
+        settle(&queue, &claim(&queue, NOW_US).await[0], End::Dead("no".into())).await;
+    }
+    queue.publish(vec![event("c", Some("k"), &["mail"])], NOW_US).await.unwrap();
+    let running = claim(&queue, NOW_US).await;
+    assert_eq!(events(&running), ["c"]);
+    let actor = Actor { who: "ada".into(), origin: Origin::Cli };
+    let all = DeadLetterFilter::default();
+    assert_eq!(store.retry_dead_letters(&all, &actor, NOW_US).await.unwrap(), 2);
+    assert_eq!(store.retry_dead_letters(&all, &actor, NOW_US).await.unwrap(), 0);
+    assert_eq!(claim(&queue, NOW_US).await, []);
+    settle(&queue, &running[0], End::Done).await;
+    for id in ["a", "b"] {
+        let next = claim(&queue, NOW_US).await;
+        assert_eq!((events(&next), next[0].attempt), (vec![id], 1));
+        settle(&queue, &next[0], End::Dead("again".into())).await;
+    }
+    assert_eq!(store.discard_dead_letters(&all, &actor, NOW_US).await.unwrap(), 2);
+    assert_eq!(queue.next_due().await.unwrap(), None);
 }

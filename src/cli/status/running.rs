@@ -39,7 +39,7 @@ fn rows(client: &Client, status: &NodeStatus) -> Vec<(&'static str, String)> {
         let behind = status.behind_us.map(|us| format!(", for {}", output::micros(us.unsigned_abs()))).unwrap_or_default();
         rows.push(("wanted", format!("{wanted}{behind}")));
     }
-    let reasons = [("held", &status.held), ("waiting", &status.waiting), ("problem", &status.problem)];
+    let reasons = [("held", &status.held), ("waiting", &status.waiting), ("problem", &status.problem), ("late", &status.late)];
     rows.extend(reasons.into_iter().filter_map(|(name, why)| Some((name, why.clone()?))));
     if let Some(last) = &status.last_look {
         let next = status.next_look.as_ref().map(|next| format!("{next}, or ")).unwrap_or_default();
@@ -78,7 +78,7 @@ fn preview(preview: &PreviewStatus) -> String {
 }
 
 /// What begins rows about something that is not as it should be.
-const TROUBLE: [&str; 5] = ["held", "waiting", "problem", "spool", "lost"];
+const TROUBLE: [&str; 6] = ["held", "waiting", "problem", "late", "spool", "lost"];
 
 /// Says what mistakes mean: of a commit all or nothing goes live.
 fn kept(config: &Config) -> &'static str {

@@ -12,7 +12,7 @@ use crate::{
         meter::{self, limits::Stop},
         value::plain::Value,
     },
-    execution::{Emitter, MAX_DELAY, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, NewEvent, Verdict},
+    execution::{Emitter, MAX_DELAY, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, NewEvent, Verdict, is_id},
     function::{
         quantity::Span,
         topic::{NotATopic, Topic},
@@ -75,7 +75,7 @@ fn emit(call: &mut Call<'_>) -> HostResult {
     let options = call.options(2, &["key", "delay", "id"])?;
     let named = |name: &'static str| -> Result<Option<String>, HostError> {
         match options.text(name)? {
-            Some(text) if text.is_empty() || text.len() > MAX_ID => Err(format!("the option `{name}` has 1 to {MAX_ID} bytes").into()),
+            Some(text) if !is_id(text) => Err(format!("the option `{name}` has 1 to {MAX_ID} bytes, without control characters").into()),
             text => Ok(text.map(str::to_owned)),
         }
     };

@@ -341,6 +341,11 @@ impl HostFunction {
         self.kind == Kind::Waits || self.needs.is_some() || self.check.is_some()
     }
 
+    /// Returns whether it is `emit`, if it is called without a module.
+    pub fn emits(&self) -> bool {
+        self.name == event::EMIT.name
+    }
+
     /// Returns whether its first argument is a statement of SQL.
     pub fn takes_sql(&self) -> bool {
         self.parameters.first().is_some_and(|parameter| parameter.takes == Type::Sql)

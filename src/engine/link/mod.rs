@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Engine,
+    emission::PlainEmission,
     host::Kind,
     module::{self, Imports},
     program::{LinkedModule, Program, closure, version},
@@ -32,6 +33,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
         found: BTreeSet::new(),
         warnings: BTreeSet::new(),
         statements: Vec::new(),
+        emissions: Vec::new(),
     };
     let guards: Vec<_> = function.guards.iter().filter_map(|guard| linker.root(guard)).collect();
     let script = linker.root(&file);
@@ -51,6 +53,7 @@ pub fn link(engine: &Engine, function: &SharedFunction, limits: &LimitsOf<'_>) -
             imports: (!linker.imports.0.is_empty()).then(|| Arc::new(linker.imports)),
             warnings: linker.warnings.into_iter().collect(),
             statements: linker.statements.into(),
+            emissions: linker.emissions.into(),
             modules: linker.modules.into_values().flatten().collect(),
         }),
         _ => Err(linker.found.into_iter().collect()),
@@ -66,6 +69,7 @@ struct Linker<'a, 'l> {
     found: BTreeSet<Diagnostic>,
     warnings: BTreeSet<Diagnostic>,
     statements: Vec<PlainStatement>,
+    emissions: Vec<PlainEmission>,
 }
 
 impl Linker<'_, '_> {

@@ -1,4 +1,5 @@
-//! Checks that the front-matter of a script declares what it and its modules reach, and finds the statements for its database.
+//! Checks that the front-matter of a script declares what it and its modules reach, and finds the statements for its database
+//! and the topics that it emits.
 
 use std::sync::Arc;
 
@@ -6,6 +7,7 @@ use super::Linker;
 use crate::{
     capability::http::parse_url,
     engine::{
+        emission::PlainEmission,
         host::{Requirement, check::Literal},
         lint::findings::{HostCall, Import},
         module,
@@ -24,6 +26,7 @@ impl Linker<'_, '_> {
             for (number, call) in script.references.host_calls.iter().enumerate().filter(|(_, call)| !is_imported(&script, call)) {
                 self.found.extend(missing(root, &script, call));
                 self.statements.extend(PlainStatement::of(root, &script, number));
+                self.emissions.extend(PlainEmission::of(&script, number));
             }
             for import in &script.references.imports {
                 let Ok(path) = module::resolve(&script.file, &import.path, |path| self.files.tree.contains_key(path)) else { continue };

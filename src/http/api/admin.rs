@@ -54,6 +54,7 @@ impl App {
             next_look: self.sync.next_look_us().map(rfc3339),
             problem: status.source.clone(),
             waiting: status.waiting.clone(),
+            late: status.late.clone(),
             diagnostics: status.diagnostics.clone(),
             database: DatabaseStatus { place: self.database.clone(), problem: status.database.clone() },
             journal: self.journal.stats(),

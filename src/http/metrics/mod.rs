@@ -2,10 +2,11 @@
 //! whatever is asked of them: docs/metrics.md says what each is.
 
 mod effects;
+mod events;
 mod process;
 mod text;
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use axum::{extract::ConnectInfo, response::IntoResponse};
 use http::{HeaderMap, header};
@@ -13,6 +14,7 @@ use text::{
     Kind::{Counter, Gauge, Histogram},
     Text,
 };
+use tokio::time::timeout;
 
 use crate::{
     blocking,
@@ -28,6 +30,7 @@ use crate::{
         Table,
         meter::{BOUNDS_US, Meter},
     },
+    store::queue::QueueSizes,
 };
 
 /// Stands for the functions beyond those that are counted each for itself. No function is called so: names that begin with `_` are not served.
@@ -36,6 +39,9 @@ const OTHERS: &str = "_other";
 const UNMATCHED: &str = "_none";
 /// Stands for the functions of earlier deployments and other branches.
 const PREVIEWS: &str = "_preview";
+
+/// How long the database may take to say how much waits.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers whoever may know.
 #[utoipa::path(
@@ -53,12 +59,19 @@ pub async fn answer(
     let _turn = app.counts.turn().await;
     let (writer, now_us) = (app.clone(), app.ids.now_us());
     // Some milliseconds with many functions, which no request should wait for.
-    let text = blocking::run(move || writer.metrics(now_us)).await.expect("writing numbers does not panic");
+    let queue = app.queue_sizes().await;
+    let text = blocking::run(move || writer.metrics(queue, now_us)).await.expect("writing numbers does not panic");
     Ok(([(header::CONTENT_TYPE, text::CONTENT_TYPE)], text))
 }
 
 impl App {
-    fn metrics(&self, now_us: i64) -> String {
+    /// Asks the database how much waits; none if it does not answer soon.
+    async fn queue_sizes(&self) -> Option<QueueSizes> {
+        let store = self.store.borrow().clone()?;
+        timeout(QUEUE_PATIENCE, store.queue_sizes()).await.ok()?.ok()
+    }
+
+    fn metrics(&self, queue: Option<QueueSizes>, now_us: i64) -> String {
         let mut text = Text::default();
         let table = self.live.table();
         let usage = self.runner.usage();
@@ -66,6 +79,7 @@ impl App {
         requests(&mut text, &table);
         self.runs(&mut text, &table, &usage);
         effects::write(&mut text, &self.runner.effects());
+        events::write(&mut text, self.runner.publisher().counts(), queue, now_us);
         self.journal(&mut text);
         self.deployments(&mut text, &table, now_us);
         self.traces(&mut text);

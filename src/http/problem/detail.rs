@@ -54,6 +54,12 @@ impl Problem {
             }
             Self::OtherKeyVersion { key, version: 0 } => format!("`{key}` is not there, and nothing was changed"),
             Self::OtherKeyVersion { key, version } => format!("`{key}` has the version {version}, and nothing was changed"),
+            Self::Queue(error) => error.to_string(),
+            Self::UnknownEvent => "no event of this topic has this id, or it is no longer kept\n  hint: `picloud events list` lists them".into(),
+            Self::UnknownDelivery => {
+                "no delivery with this id waits: it runs, or is done, or was given up\n  hint: `picloud events show` says how far an event is".into()
+            }
+            Self::UnknownDeadLetter => "no dead letter has this id\n  hint: `picloud events dead list` lists them".into(),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
             Self::UnknownVersion { version, function } => {
                 format!("no version of `{function}` is or begins with `{version}`\n  hint: `picloud versions {function}` lists them")

@@ -27,6 +27,7 @@ use crate::{
         route::Method,
     },
     http::{auth::Denial, wire::body::BodyError},
+    queue::QueueError,
     runner::NoReply,
     source::tarball::TarError,
     store::StoreError,
@@ -123,6 +124,14 @@ pub enum Problem {
         /// Which version it has; 0: it is not there.
         version: u64,
     },
+    /// The queue of events does not take or change something.
+    Queue(QueueError),
+    /// No event of this topic and id is kept.
+    UnknownEvent,
+    /// No such delivery waits.
+    UnknownDelivery,
+    /// No dead letter has this id.
+    UnknownDeadLetter,
     /// No execution of this id is kept.
     UnknownExecution,
     /// The function never had such a version.
@@ -192,6 +201,12 @@ impl From<UploadError> for Problem {
 impl From<TarError> for Problem {
     fn from(error: TarError) -> Self {
         Self::Tar(error)
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
     }
 }
 

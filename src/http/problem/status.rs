@@ -56,6 +56,9 @@ impl Problem {
             | Self::UnknownToken(_)
             | Self::Vault(VaultError::Unknown(_))
             | Self::UnknownKey { .. }
+            | Self::UnknownEvent
+            | Self::UnknownDelivery
+            | Self::UnknownDeadLetter
             | Self::UnknownExecution
             | Self::UnknownVersion { .. }
             | Self::Git(GitRefusal::NotHosted)
@@ -107,6 +110,7 @@ impl Problem {
             | Self::UploadsBusy
             | Self::Upload(UploadError::SourceAway(_))
             | Self::HistoryAway
+            | Self::Queue(_)
             | Self::Vault(VaultError::Store(_))
             | Self::Kv(KvError::Away)
             | Self::Order(OrderError::NoDatabase(_) | OrderError::Stopping(_))

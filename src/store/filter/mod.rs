@@ -3,6 +3,7 @@
 mod parse;
 mod status;
 
+pub use parse::parse_time;
 pub use status::{StatusFilter, StatusOrOutcome};
 
 use crate::{

@@ -50,8 +50,8 @@ impl ExecutionFilter {
                 return Err((format!("the text has {} bytes", value.len()), format!("write 1 to {MAX_TEXT} bytes")));
             }
             "text" => self.text = Some(value.into()),
-            "since" => self.since_us = Some(time(value, now_us)?),
-            "until" => self.until_us = Some(time(value, now_us)?),
+            "since" => self.since_us = Some(parse_time(value, now_us)?),
+            "until" => self.until_us = Some(parse_time(value, now_us)?),
             "has_output" => self.has_output = one_of(value, [true, false], |is_so| if is_so { "true" } else { "false" })?,
             "limit" => {
                 let in_range = value.parse::<u32>().ok().filter(|limit| (1..=PAGE.1).contains(limit));
@@ -88,8 +88,8 @@ fn request_id(value: &str) -> Result<&str, (String, String)> {
     Err(("that is no id of a request".into(), "it is what `x-request-id` said: 1 to 128 visible ASCII characters".into()))
 }
 
-/// Reads a time, or a span (`10m`) before now.
-fn time(text: &str, now_us: i64) -> Result<i64, (String, String)> {
+/// Reads a time, or a span (`10m`) before now, as microseconds since 1970. The error says what is wrong, and what to do.
+pub fn parse_time(text: &str, now_us: i64) -> Result<i64, (String, String)> {
     if let Ok(span) = humantime::parse_duration(text) {
         return Ok(now_us.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     }

@@ -3,16 +3,30 @@
 //! The table of deliveries is small: what is settled leaves it in the transaction that settles it. No transaction is open while a script runs.
 
 mod claim;
+mod dead;
+mod expiry;
+mod limits;
+mod lookup;
 mod paused;
 mod publish;
 mod schedules;
+mod selection;
 mod settle;
+mod waiting;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use self::limits::Room;
+pub use self::{
+    dead::{DeadLetterFilter, DeadLetterRecord},
+    limits::{QueueLimits, QueueSizes},
+    lookup::{EventFilter, EventRecord, TopicCount},
+    selection::FunctionSelection,
+    waiting::{DeliveryRecord, DeliveryState, FailedAttempt},
+};
 use super::{Store, StoreError, database::Database};
 use crate::{
     function::schedule::ScheduleId,
@@ -33,22 +47,19 @@ const HELD: i64 = 3;
 pub struct StoredQueue {
     store: watch::Receiver<Option<Store>>,
     ids: Arc<Ids>,
+    room: Room,
     /// Counts what may have become due.
     woken: watch::Sender<u64>,
 }
 
 impl StoredQueue {
     /// Keeps the queue in this database.
-    pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>) -> Self {
-        Self { store, ids, woken: watch::Sender::default() }
+    pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>, limits: QueueLimits) -> Self {
+        Self { store, ids, room: Room::new(limits.max_waiting), woken: watch::Sender::default() }
     }
 
     fn store(&self) -> Result<Store, QueueError> {
         self.store.borrow().clone().ok_or_else(|| QueueError("the database is away".into()))
-    }
-
-    fn wake(&self) {
-        self.woken.send_modify(|count| *count += 1);
     }
 }
 
@@ -63,6 +74,13 @@ fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> QueueError {
 
 #[async_trait]
 impl Queue for StoredQueue {
+    async fn must_have_room(&self, deliveries: u64) -> Result<(), QueueError> {
+        match deliveries {
+            0 => Ok(()),
+            wanted => self.room.take(wanted, &self.store()?).await,
+        }
+    }
+
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError> {
         self.store()?.publish_events(&self.ids, events, now_us).await.map_err(failed("keep events"))?;
         self.wake();
@@ -103,6 +121,10 @@ impl Queue for StoredQueue {
         let outcomes = self.store()?.advance_schedules(&self.ids, &steps).await.map_err(failed("make due times deliveries"))?;
         self.wake();
         Ok(outcomes)
+    }
+
+    fn wake(&self) {
+        self.woken.send_modify(|count| *count += 1);
     }
 
     fn woken(&self) -> watch::Receiver<u64> {

@@ -42,13 +42,13 @@ pub(super) async fn publish(
     let (mut rows, mut deliveries) = (Vec::new(), Vec::new());
     for Publication { event, handlers } in &events {
         let seq = ids.next();
-        rows.push((seq, &event.id, event.topic.as_str(), &event.key, &event.payload, event.depth, json(&event.by)));
+        rows.push((seq, &event.id, event.topic.as_str(), &event.key, event.depth, json(&event.by), &event.payload));
         let due_us = now_us + event.delay.as_micros() as i64;
         deliveries.extend(handlers.iter().map(|(handler, key)| (seq, handler.as_str(), key.as_deref(), due_us)));
     }
     let from = database.rows_of_json();
     let insert = format!(
-        "INSERT INTO events ({}) SELECT CAST(value->>0 AS bigint), value->>1, value->>2, value->>3, value->>4, CAST(value->>5 AS bigint), value->>6 FROM {from}",
+        "INSERT INTO events ({}) SELECT CAST(value->>0 AS bigint), value->>1, value->>2, value->>3, CAST(value->>4 AS bigint), value->>5, value->>6 FROM {from}",
         columns!(events)
     );
     transaction.execute(insert, vec![json(&rows).into()]).await?;

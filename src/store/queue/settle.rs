@@ -29,7 +29,7 @@ impl Store {
         settling.bury(&settled).await?;
         settling.remove(&settled).await?;
         settling.put_back(&settled).await?;
-        settling.unblock(&gone).await?;
+        unblock(settling.database, settling.transaction, &gone).await?;
         let emitted: Vec<Publication> = settled.into_iter().flat_map(|one| one.emitted).collect();
         publish(&self.database, &mut transaction, ids, emitted, now_us).await?;
         transaction.commit().await?;
@@ -91,14 +91,17 @@ impl Settling<'_> {
     /// Writes down what failed.
     async fn note_failures(&mut self, settled: &[Settlement]) -> sqlx::Result<()> {
         let failed = settled.iter().filter(|one| !matches!(one.end, End::Done | End::Later(_) | End::Held));
-        let rows: Vec<_> =
-            failed.filter_map(|one| Some((one.delivery.0, one.attempt, one.execution.map(|id| id.0), one.error.as_ref()?))).collect();
+        let row = |one: &'_ Settlement| {
+            let version = one.version.map(|version| version.to_string());
+            Some((one.delivery.0, one.attempt, one.execution.map(|id| id.0), version, one.error.clone()?))
+        };
+        let rows: Vec<_> = failed.filter_map(row).collect();
         if rows.is_empty() {
             return Ok(());
         }
         let insert = format!(
             "INSERT INTO attempts ({})
-             SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), CAST($2 AS bigint), CAST(value->>2 AS bigint), value->>3 FROM {}",
+             SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), CAST($2 AS bigint), CAST(value->>2 AS bigint), value->>3, value->>4 FROM {}",
             columns!(attempts),
             self.database.rows_of_json()
         );
@@ -189,19 +192,19 @@ impl Settling<'_> {
         }
         Ok(())
     }
+}
 
-    /// Lets the next of each key be claimed.
-    async fn unblock(&mut self, keys: &BTreeSet<OrderKey>) -> sqlx::Result<()> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let update = format!(
-            "UPDATE deliveries SET state = {READY}
-             WHERE state = {BLOCKED} AND seq IN (
-                 SELECT MIN(seq) FROM deliveries WHERE (receiver, key) IN (SELECT value->>0, value->>1 FROM {}) GROUP BY receiver, key
-             )",
-            self.database.rows_of_json()
-        );
-        self.transaction.execute(update, vec![json(keys).into()]).await.map(drop)
+/// Lets the next of each key be claimed.
+pub(super) async fn unblock(database: &Database, transaction: &mut EitherTransaction, keys: &BTreeSet<OrderKey>) -> sqlx::Result<()> {
+    if keys.is_empty() {
+        return Ok(());
     }
+    let update = format!(
+        "UPDATE deliveries SET state = {READY}
+         WHERE state = {BLOCKED} AND seq IN (
+             SELECT MIN(seq) FROM deliveries WHERE (receiver, key) IN (SELECT value->>0, value->>1 FROM {}) GROUP BY receiver, key
+         )",
+        database.rows_of_json()
+    );
+    transaction.execute(update, vec![json(keys).into()]).await.map(drop)
 }

@@ -5,6 +5,7 @@
 mod file;
 pub mod needs;
 mod statements;
+mod topics;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -55,6 +56,8 @@ pub struct Checker {
     found: BTreeMap<FilePath, Vec<Diagnostic>>,
     /// Mistakes between routes.
     conflicts: Vec<Diagnostic>,
+    /// Files for one topic.
+    topics_told_twice: Vec<Diagnostic>,
     /// SourceFiles that the last check had no room for. The next may have.
     refused: BTreeSet<FilePath>,
     /// Keeps what is compiled while it may be asked for again.
@@ -75,6 +78,7 @@ impl Checker {
             functions: Arc::default(),
             found: BTreeMap::new(),
             conflicts: Vec::new(),
+            topics_told_twice: Vec::new(),
             refused: BTreeSet::new(),
             programs: HashMap::new(),
             statements: Statements::default(),
@@ -104,6 +108,7 @@ impl Checker {
             functions: self.functions.clone(),
             found: self.found.clone(),
             conflicts: self.conflicts.clone(),
+            topics_told_twice: self.topics_told_twice.clone(),
             refused: self.refused.clone(),
             programs: self.programs.clone(),
             statements: self.statements.clone(),
@@ -166,6 +171,9 @@ impl Checker {
         if routes_changed {
             self.conflicts = conflicts(self.functions.iter().filter_map(|(path, function)| Some((path, function.route.as_ref()?))));
         }
+        if changed.iter().any(|path| Role::of(path) == Some(Role::Event)) {
+            self.topics_told_twice = topics::told_twice(tree);
+        }
         self.tree = tree.clone();
         self.statements.compare(tree, self.functions.values().filter_map(|function| self.programs.get(&function.version)));
         self.report()
@@ -175,13 +183,15 @@ impl Checker {
     fn lacking(&self) -> Vec<Diagnostic> {
         let mut lacking = needs::missing(self.engine.offered(), &self.settings, &self.tree, &self.excuse);
         let programs = self.functions.values().filter_map(|function| self.programs.get(&function.version));
-        lacking.extend(programs.flat_map(|program| self.statements.wrong(program, &self.tree, &self.excuse)));
+        lacking.extend(programs.clone().flat_map(|program| self.statements.wrong(program, &self.tree, &self.excuse)));
+        lacking.extend(topics::unhandled(programs, &self.settings));
         lacking
     }
 
     fn report(&self) -> Report {
         let lacking = self.lacking();
-        let found: BTreeSet<&Diagnostic> = self.found.values().flatten().chain(&self.conflicts).chain(&lacking).collect();
+        let found: BTreeSet<&Diagnostic> =
+            self.found.values().flatten().chain(&self.conflicts).chain(&self.topics_told_twice).chain(&lacking).collect();
         let mut diagnostics: Vec<Diagnostic> = found.into_iter().cloned().collect();
         // What an importer and the file itself both tell is told once, with the hint, which sorts last.
         diagnostics.reverse();

@@ -139,6 +139,7 @@ fn start() -> Node {
     checkout.commit(&[
         ("functions/bank/transfer.rhai", b"\"moved\""),
         ("functions/shop/item.get.rhai", b"+++\n[[schedule]]\ncron = \"@yearly\"\n+++\n1"),
+        ("functions/shop/on.rhai", b"+++\n[[on]]\ntopic = \"shop.made\"\n+++\n1"),
     ]);
     checkout.done(&["push", "--quiet", &crate::kit::story::url(&node, &admin(&node)), "main", "main:topic"]);
     node
@@ -229,6 +230,22 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/kv/{namespace}/{key}", Admin, Whole, "/api/admin/kv/shop/no-such-one", none(), &[404]),
         row("PUT /api/admin/kv/{namespace}/{key}", Admin, Whole, "/api/admin/kv/shop/key?if_version=7", json!(1), &[412]),
         row("DELETE /api/admin/kv/{namespace}/{key}", Admin, Whole, "/api/admin/kv/shop/no-such-one", none(), &[404]),
+        row("GET /api/admin/topics", Read, Whole, "/api/admin/topics", none(), &[200]),
+        row("GET /api/admin/events", Read, Whole, "/api/admin/events", none(), &[200]),
+        row("GET /api/admin/events", Read, Shop, "/api/admin/events?topic=shop.made", none(), &[200]),
+        row("POST /api/admin/events/{topic}", Deploy, Shop, "/api/admin/events/shop.made?id=", json!(1), &[400]),
+        row("POST /api/admin/events/{topic}", Deploy, Whole, "/api/admin/events/nobody.handles.it?id=", json!(1), &[400]),
+        row("GET /api/admin/events/{topic}/{id}", Read, HiddenShop, "/api/admin/events/shop.made/none", none(), &[404]),
+        row("GET /api/admin/events/{topic}/{id}/payload", Admin, Whole, "/api/admin/events/shop.made/none/payload", none(), &[404]),
+        row("POST /api/admin/deliveries/{id}/retry", Deploy, HiddenShop, "/api/admin/deliveries/0000000000000/retry", none(), &[404]),
+        row("DELETE /api/admin/deliveries/{id}", Deploy, HiddenShop, "/api/admin/deliveries/0000000000000", none(), &[404]),
+        row("GET /api/admin/dead-letters", Read, Whole, "/api/admin/dead-letters", none(), &[200]),
+        row("GET /api/admin/dead-letters", Read, Shop, "/api/admin/dead-letters?prefix=shop/", none(), &[200]),
+        row("GET /api/admin/dead-letters/{id}", Read, HiddenShop, "/api/admin/dead-letters/0000000000000", none(), &[404]),
+        row("POST /api/admin/dead-letters/retry", Deploy, Whole, "/api/admin/dead-letters/retry", json!({ "all": true }), &[200]),
+        row("POST /api/admin/dead-letters/retry", Deploy, Shop, "/api/admin/dead-letters/retry", json!({ "function": "shop/on" }), &[200]),
+        row("POST /api/admin/dead-letters/discard", Deploy, Whole, "/api/admin/dead-letters/discard", json!({ "all": true }), &[200]),
+        row("POST /api/admin/dead-letters/discard", Deploy, Shop, "/api/admin/dead-letters/discard", json!({ "prefix": "shop/" }), &[200]),
     ];
     let described = ask(&node, &admin(&node), "GET", "/_picloud/openapi.json", &Value::Null).json();
     let methods = |item: &Value| item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect::<Vec<_>>();

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 /// One event.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Event {
+pub struct SseEvent {
     /// `execution`, `skipped`, …; empty where the node only says where to go on.
     pub name: String,
     /// Names its place in the stream.
@@ -14,17 +14,17 @@ pub struct Event {
 }
 
 /// Events as they come.
-pub struct Events(BufReader<Box<dyn Read>>);
+pub struct SseStream(BufReader<Box<dyn Read>>);
 
-impl Events {
+impl SseStream {
     /// Reads them from here.
     pub fn new(from: impl Read + 'static) -> Self {
         Self(BufReader::new(Box::new(from)))
     }
 
     /// Waits for the next one; none at the end.
-    pub fn read(&mut self) -> io::Result<Option<Event>> {
-        let (mut event, mut line) = (Event::default(), String::new());
+    pub fn read(&mut self) -> io::Result<Option<SseEvent>> {
+        let (mut event, mut line) = (SseEvent::default(), String::new());
         loop {
             line.clear();
             if self.0.read_line(&mut line)? == 0 {
@@ -35,7 +35,7 @@ impl Events {
                 Some(("id", id)) => event.id = Some(id.into()),
                 Some(("data", data)) => event.data = data.into(),
                 Some(_) => {}
-                None if line.trim_end().is_empty() && event != Event::default() => return Ok(Some(event)),
+                None if line.trim_end().is_empty() && event != SseEvent::default() => return Ok(Some(event)),
                 None => {}
             }
         }
@@ -50,8 +50,8 @@ mod tests {
     fn events_are_read_as_they_are_written() {
         let text =
             ": following\nretry: 1000\n\nid: 7\nevent: execution\ndata: {\"a\": \"b: c\"}\n\n: alive\nid: 8\n\nevent: ended\ndata: {}\n";
-        let mut events = Events::new(text.as_bytes());
-        let event = |name: &str, id: Option<&str>, data: &str| Event { name: name.into(), id: id.map(Into::into), data: data.into() };
+        let mut events = SseStream::new(text.as_bytes());
+        let event = |name: &str, id: Option<&str>, data: &str| SseEvent { name: name.into(), id: id.map(Into::into), data: data.into() };
         assert_eq!(events.read().unwrap(), Some(event("execution", Some("7"), "{\"a\": \"b: c\"}")));
         assert_eq!(events.read().unwrap(), Some(event("", Some("8"), "")));
         // The last one was cut off.

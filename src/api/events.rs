@@ -1,0 +1,221 @@
+//! Events: topics, what was emitted, what waits, and what was given up.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    clock::rfc3339,
+    execution::{Emitter, ExecutionId},
+    function::{FunctionName, Version, handler::function_of},
+    store::queue::{DeadLetterRecord, DeliveryRecord, DeliveryState, EventRecord, FailedAttempt},
+};
+
+/// An event that was emitted just now.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EmitAnswer {
+    /// Its id.
+    pub id: String,
+    /// The handlers that it goes to. If its topic has had this id within a day, they have had it already.
+    pub handlers: Vec<String>,
+}
+
+/// Every topic that is handled, or that something waits for.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct TopicList {
+    /// By name.
+    pub topics: Vec<TopicStatus>,
+}
+
+/// A topic, or a pattern of topics that handlers take.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct TopicStatus {
+    /// The topic, or the pattern.
+    pub topic: String,
+    /// The live handlers that take it.
+    pub handlers: Vec<String>,
+    /// Deliveries that wait for their time, for a place, or for another of their key.
+    pub waiting: u64,
+    /// Deliveries that run.
+    pub running: u64,
+    /// Deliveries whose functions cannot run.
+    pub held: u64,
+}
+
+/// A page of events, the newest first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventPage {
+    /// What was emitted.
+    pub events: Vec<EventSummary>,
+    /// The cursor of the next page; none: this is the last one.
+    pub next: Option<String>,
+}
+
+/// An event without its payload.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventSummary {
+    /// As its emitter named it.
+    pub id: String,
+    /// What it is about.
+    pub topic: String,
+    /// When it was committed.
+    pub time: String,
+    /// Events of one key are handled one after the other.
+    pub key: Option<String>,
+    /// How many events led to it, itself among them.
+    pub depth: u32,
+    /// Who emitted it.
+    pub emitted_by: Emitter,
+}
+
+impl From<EventRecord> for EventSummary {
+    fn from(event: EventRecord) -> Self {
+        let time = rfc3339(event.time_us());
+        let EventRecord { id, topic, key, depth, by, .. } = event;
+        Self { id, topic: topic.to_string(), time, key, depth, emitted_by: by }
+    }
+}
+
+/// An event, and what becomes of it. A handler that is in neither list is done with it.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventDetail {
+    /// The event itself.
+    #[serde(flatten)]
+    pub event: EventSummary,
+    /// What waits or runs.
+    pub deliveries: Vec<DeliveryStatus>,
+    /// What was given up.
+    pub dead: Vec<DeadLetterDetail>,
+}
+
+/// An event on its way to a handler.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryStatus {
+    /// Names it.
+    pub id: String,
+    /// The id of the handler.
+    pub handler: String,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// When it is due; of one that runs, when another node may take it.
+    pub due: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Those that did not end well.
+    pub failed: Vec<AttemptFailure>,
+}
+
+impl DeliveryStatus {
+    /// Says how far a delivery is.
+    pub fn of(delivery: DeliveryRecord, failed: Vec<FailedAttempt>) -> Self {
+        let DeliveryRecord { id, receiver, state, due_us, attempts } = delivery;
+        let failed = failed.into_iter().map(Into::into).collect();
+        Self { id: id.to_string(), handler: receiver, state, due: rfc3339(due_us), attempts, failed }
+    }
+}
+
+/// An attempt that did not end well.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AttemptFailure {
+    /// Which; the first is 1.
+    pub attempt: u32,
+    /// When it ended.
+    pub time: String,
+    /// The run, if there was one.
+    pub execution: Option<ExecutionId>,
+    /// The version of the function that ran.
+    pub version: Option<Version>,
+    /// Why, with file and line.
+    pub error: String,
+}
+
+impl From<FailedAttempt> for AttemptFailure {
+    fn from(FailedAttempt { attempt, time_us, execution, version, error }: FailedAttempt) -> Self {
+        Self { attempt, time: rfc3339(time_us), execution, version, error }
+    }
+}
+
+/// A page of dead letters, the newest first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterPage {
+    /// What was given up.
+    pub dead_letters: Vec<DeadLetter>,
+    /// The cursor of the next page; none: this is the last one.
+    pub next: Option<String>,
+}
+
+/// Something that was given up.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetter {
+    /// Names it.
+    pub id: String,
+    /// The function that did not manage it.
+    pub function: FunctionName,
+    /// The id of its handler, or of its schedule.
+    pub receiver: String,
+    /// The topic of its event; none: it was a due time of a schedule.
+    pub topic: Option<String>,
+    /// The id of its event.
+    pub event: Option<String>,
+    /// Ordered it among others.
+    pub key: Option<String>,
+    /// Attempts.
+    pub attempts: u32,
+    /// Why it was given up.
+    pub reason: String,
+    /// When.
+    pub time: String,
+    /// The function is live in another version than the one that failed: it may be mended.
+    pub has_changed: bool,
+}
+
+impl DeadLetter {
+    /// Says what was given up. `live` finds the version of a function that is live.
+    pub fn of(letter: DeadLetterRecord, live: impl FnOnce(&FunctionName) -> Option<Version>) -> Self {
+        let DeadLetterRecord { id, receiver, event, key, attempts, reason, died_us, version } = letter;
+        let function = function_of(&receiver);
+        let has_changed = live(&function).zip(version).is_some_and(|(live, failed)| live != failed);
+        let (topic, event) = event.map(|(topic, id)| (topic.to_string(), id)).unzip();
+        Self { id: id.to_string(), function, receiver, topic, event, key, attempts, reason, time: rfc3339(died_us), has_changed }
+    }
+}
+
+/// Something that was given up, with every attempt.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterDetail {
+    /// The dead letter itself.
+    #[serde(flatten)]
+    pub letter: DeadLetter,
+    /// The attempts.
+    pub failed: Vec<AttemptFailure>,
+}
+
+/// Which dead letters are tried again, or thrown away. At least one key is there.
+#[derive(Debug, Default, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeadLetterOrder {
+    /// Only this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Only those of this function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Only those of functions whose names begin so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Only those of events about this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// Only those that were given up since then: a span (`2h`) or a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
+    /// All of them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
+}
+
+/// What became of dead letters.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterChanges {
+    /// So many are in the queue again, or gone.
+    pub changed: u64,
+}

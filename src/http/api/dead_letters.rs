@@ -1,0 +1,178 @@
+//! The control plane's part about dead letters: lists, one with its attempts, trying again, throwing away.
+
+use std::sync::Arc;
+
+use axum::{Json, body::Body};
+use http::{Request, Uri};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::routes;
+
+use crate::{
+    api::events::{DeadLetter, DeadLetterChanges, DeadLetterDetail, DeadLetterOrder, DeadLetterPage},
+    function::{FunctionName, handler::function_of, topic::NotATopic},
+    http::{
+        api::{
+            asked::{PathParams, asked},
+            events::{page_cursor, page_limit},
+            openapi::Routes,
+        },
+        app::App,
+        auth::Denial,
+        caller::{About, Caller, Deploy, Grant, Level, Read},
+        problem::{Problem, away},
+    },
+    queue::DeliveryId,
+    store::{
+        function_name, parse_time,
+        queue::{DeadLetterFilter, DeadLetterRecord, FunctionSelection},
+    },
+};
+
+/// Longest order.
+const MAX_ORDER_BYTES: usize = 64 * 1024;
+
+/// The routes of dead letters.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(retry)).routes(routes!(discard))
+}
+
+/// Which dead letters are asked for. A token for some functions must name one, or a prefix.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+struct DeadLetterQuery {
+    /// Only those of this function.
+    function: Option<String>,
+    /// Only those of functions whose names begin so.
+    prefix: Option<String>,
+    /// Only those of events about this.
+    topic: Option<String>,
+    /// Only those that were given up since then: a span (`2h`) or a time.
+    since: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// What follows the last page.
+    cursor: Option<String>,
+}
+
+/// Lists dead letters, the newest first.
+#[utoipa::path(
+    get, path = "/api/admin/dead-letters", operation_id = "list_dead_letters", tag = "events", params(DeadLetterQuery),
+    responses((status = 200, description = "A page, and where the next one begins.", body = DeadLetterPage))
+)]
+async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeadLetterPage>, Problem> {
+    let DeadLetterQuery { function, prefix, topic, since, limit, cursor } = asked(&uri)?;
+    let order = DeadLetterOrder { id: None, function, prefix, topic, since, all: false };
+    let filter = filter(&order, caller.now_us())?;
+    let Grant { app, .. } = allowed(caller, &filter)?;
+    let (limit, before) = (page_limit(limit)?, cursor.map(|text| page_cursor(&text)).transpose()?);
+    let filter = DeadLetterFilter { before, limit: limit + 1, ..filter };
+    let mut letters = app.history()?.dead_letters(&filter).await.map_err(away)?;
+    let has_more = letters.len() > limit as usize;
+    letters.truncate(limit as usize);
+    let next = letters.last().filter(|_| has_more).map(|last| last.id.to_string());
+    let dead_letters = letters.into_iter().map(|letter| DeadLetter::of(letter, |function| app.live_version(function))).collect();
+    Ok(Json(DeadLetterPage { dead_letters, next }))
+}
+
+/// A dead letter that a request names.
+struct NamedLetter(DeadLetterRecord);
+
+impl NamedLetter {
+    async fn find(app: Arc<App>, id: String) -> Result<Self, Problem> {
+        let id: DeliveryId = id.parse().map_err(|_| Problem::UnknownDeadLetter)?;
+        let filter = DeadLetterFilter { id: Some(id), limit: 1, ..DeadLetterFilter::default() };
+        app.history()?.dead_letters(&filter).await.map_err(away)?.pop().map(Self).ok_or(Problem::UnknownDeadLetter)
+    }
+}
+
+impl About for NamedLetter {
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![function_of(&self.0.receiver)]
+    }
+
+    /// Those of other functions are not there.
+    fn refusal(_: Denial) -> Problem {
+        Problem::UnknownDeadLetter
+    }
+}
+
+/// Tells of a dead letter, with every attempt.
+#[utoipa::path(
+    get, path = "/api/admin/dead-letters/{id}", operation_id = "get_dead_letter", tag = "events",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, description = "The dead letter, with its attempts.", body = DeadLetterDetail))
+)]
+async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Json<DeadLetterDetail>, Problem> {
+    let (Grant { app, .. }, NamedLetter(letter)) = caller.for_found(|app| NamedLetter::find(app, id)).await?;
+    app.letter(letter).await.map(Json)
+}
+
+/// Puts dead letters back into the queue, as if no attempt had been made.
+#[utoipa::path(
+    post, path = "/api/admin/dead-letters/retry", operation_id = "retry_dead_letters", tag = "events", request_body = DeadLetterOrder,
+    responses((status = 200, description = "How many.", body = DeadLetterChanges))
+)]
+async fn retry(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<DeadLetterChanges>, Problem> {
+    let (grant, filter) = ordered(caller, request).await?;
+    let app = &grant.app;
+    let changed = app.history()?.retry_dead_letters(&filter, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
+    app.runner.publisher().wake();
+    Ok(Json(DeadLetterChanges { changed }))
+}
+
+/// Throws dead letters away.
+#[utoipa::path(
+    post, path = "/api/admin/dead-letters/discard", operation_id = "discard_dead_letters", tag = "events", request_body = DeadLetterOrder,
+    responses((status = 200, description = "How many.", body = DeadLetterChanges))
+)]
+async fn discard(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<DeadLetterChanges>, Problem> {
+    let (grant, filter) = ordered(caller, request).await?;
+    let app = &grant.app;
+    let changed = app.history()?.discard_dead_letters(&filter, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
+    Ok(Json(DeadLetterChanges { changed }))
+}
+
+/// Reads which dead letters are to be changed. One that is named is found first, as it is the function's whose it is.
+async fn ordered(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Grant, DeadLetterFilter), Problem> {
+    let order: DeadLetterOrder = caller.order(request, |_| MAX_ORDER_BYTES).await?;
+    let names_some = [&order.id, &order.function, &order.prefix, &order.topic, &order.since].iter().any(|key| key.is_some());
+    if names_some == order.all {
+        let why = "it does not say which, or says `all` and which\n  hint: send `id`, `function`, `prefix`, `topic` or `since`, or `\"all\": true`";
+        return Err(Problem::BadOrder(why.into()));
+    }
+    let filter = filter(&order, caller.now_us())?;
+    match order.id {
+        Some(id) => caller.for_found(|app| NamedLetter::find(app, id)).await.map(|(grant, _)| (grant, filter)),
+        None => allowed(caller, &filter).map(|grant| (grant, filter)),
+    }
+}
+
+fn allowed<S: Level>(caller: Caller<S>, filter: &DeadLetterFilter) -> Result<Grant, Problem> {
+    Ok(match &filter.functions {
+        FunctionSelection::One(function) => caller.for_function(function)?,
+        FunctionSelection::Below(begin) => caller.for_all_below(begin)?,
+        FunctionSelection::All => caller.for_all_below("")?,
+    })
+}
+
+fn filter(order: &DeadLetterOrder, now_us: i64) -> Result<DeadLetterFilter, Problem> {
+    let DeadLetterOrder { id, function, prefix, topic, since, .. } = order;
+    let functions = match (function, prefix) {
+        (Some(_), Some(_)) => return Err(Problem::BadOrder("`prefix`: there is a `function`, too\n  hint: send one of them".into())),
+        (Some(function), None) => FunctionSelection::One(function_name(function)),
+        (None, Some(prefix)) => FunctionSelection::Below(prefix.clone()),
+        (None, None) => FunctionSelection::All,
+    };
+    let bad = |error: NotATopic| Problem::BadOrder(format!("`topic`: {error}\n  hint: {}", error.hint));
+    let since = since.as_deref().map(|since| parse_time(since, now_us)).transpose();
+    Ok(DeadLetterFilter {
+        id: id.as_deref().map(|id| id.parse().map_err(|_| Problem::UnknownDeadLetter)).transpose()?,
+        functions,
+        topic: topic.as_deref().map(|topic| topic.parse().map_err(bad)).transpose()?,
+        since_us: since.map_err(|(message, hint)| Problem::BadOrder(format!("`since`: {message}\n  hint: {hint}")))?,
+        ..DeadLetterFilter::default()
+    })
+}

@@ -1,0 +1,430 @@
+//! Events from outside and inside: emitted, handled, given up, tried again. Over HTTP and by commands.
+
+use picloud::{audit::AuditEntry, execution::Trigger};
+use serde_json::{Value, json};
+
+use crate::kit::{
+    api::{Api, token},
+    command::{run, said},
+    node::{Node, PATIENCE, Setup, node, wait_until},
+    store::on_both_nodes,
+};
+
+on_both_nodes! {
+    a_function_answers_first_and_works_later
+    what_is_given_up_is_tried_again_when_it_is_mended
+    what_waits_is_hastened_or_thrown_away
+    an_event_with_one_id_is_handled_once_a_day
+    events_of_one_key_are_handled_in_their_order
+    a_handler_says_what_becomes_of_its_event
+    what_no_emit_takes_is_refused_with_the_reason
+    a_run_that_fails_has_emitted_nothing
+    events_that_lead_to_one_another_end
+    a_token_for_some_functions_emits_and_sees_what_only_those_handle
+    a_handler_has_no_guard_and_no_url_and_is_replayed_exactly
+    a_full_queue_takes_no_more_and_says_so
+    the_order_desk_of_the_manual_works
+    check_warns_of_topics_that_nobody_handles_and_refuses_two_files_for_one
+}
+
+/// Notes every event that it handles in the key-value store, in their order.
+const NOTES: &str = "+++\n[kv]\nname = \"notes\"\n+++\nkv::update(\"seen\", |seen| (seen ?? []) + [ctx.event.payload]);";
+/// Emits the body of its request.
+const EMITS: &str = "emit(\"orders.created\", ctx.request.body); #{ statusCode: 202, body: \"later\" }";
+
+fn start(files: &[(&str, &str)], on: impl Fn(Setup) -> Setup) -> Node {
+    on(node(files)).start()
+}
+
+/// What handlers have noted.
+fn notes(api: &Api) -> Value {
+    match api.get("/api/admin/kv/notes/seen") {
+        answer if answer.status == 200 => answer.json()["value"].take(),
+        _ => json!([]),
+    }
+}
+
+#[track_caller]
+fn wait_for_notes(api: &Api, expected: &Value) {
+    wait_until("the handlers have run", PATIENCE, || notes(api) == *expected);
+}
+
+#[track_caller]
+fn emit(api: &Api, path: &str, payload: &Value) -> Value {
+    let answer = api.json("POST", &format!("/api/admin/events/{path}"), payload);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+/// Waits until there are so many dead letters, and returns them.
+#[track_caller]
+fn dead(api: &Api, count: usize) -> Vec<Value> {
+    let mut letters = Vec::new();
+    wait_until("there are dead letters", PATIENCE, || {
+        letters = api.get("/api/admin/dead-letters").json()["dead_letters"].as_array().unwrap().clone();
+        letters.len() == count
+    });
+    letters
+}
+
+/// Actions, names and details of the audit log about events, the oldest first.
+fn told(api: &Api) -> Vec<String> {
+    let entries: Vec<AuditEntry> = serde_json::from_value(api.get("/api/admin/audit").json()["entries"].take()).unwrap();
+    let of_events = entries.iter().rev().filter(|entry| entry.action.as_str().starts_with("event_"));
+    of_events.map(|entry| format!("{} {} {}", entry.action, entry.who, entry.detail)).collect()
+}
+
+fn a_function_answers_first_and_works_later(on: impl Fn(Setup) -> Setup) {
+    let node = start(&[("orders.post.rhai", EMITS), ("_events/orders.created.rhai", NOTES)], on);
+    let api = Api::of(&node);
+    let answer = node.send("POST", "/orders", &[("content-type", "application/json")], b"{\"id\":7}");
+    assert_eq!((answer.status, answer.text()), (202, "later".into()));
+    wait_for_notes(&api, &json!([{ "id": 7 }]));
+    let page = api.get("/api/admin/events?topic=orders.created").json();
+    let event = &page["events"][0];
+    assert_eq!(event["emitted_by"]["run"]["function"], "orders.post");
+    let path = format!("/api/admin/events/orders.created/{}", event["id"].as_str().unwrap());
+    wait_until("it is done", PATIENCE, || api.get(&path).json()["deliveries"] == json!([]));
+    assert_eq!(api.get(&format!("{path}/payload")).json(), json!({ "id": 7 }));
+    let topics = api.get("/api/admin/topics").json();
+    let expected = json!({ "topic": "orders.created", "handlers": ["_events/orders.created"], "waiting": 0, "running": 0, "held": 0 });
+    assert_eq!(topics["topics"], json!([expected]));
+    // A function's emit is no operator's.
+    assert!(told(&api).is_empty());
+    assert_eq!(api.get("/api/admin/events/orders.created/none").status, 404);
+    assert_eq!(api.get("/api/admin/events?id=none").json()["events"], json!([]));
+}
+
+fn what_is_given_up_is_tried_again_when_it_is_mended(on: impl Fn(Setup) -> Setup) {
+    let broken = "+++\n[retry]\nattempts = 1\n+++\nthrow \"the printer is on fire\";";
+    let node = start(&[("_events/orders.created.rhai", broken)], on);
+    let api = Api::of(&node);
+    let picloud = |arguments: &[&str]| {
+        let output = run(&node, arguments);
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned(), said(&output))
+    };
+    let (code, id, told_of) = picloud(&["emit", "orders.created", "{\"id\": 7}", "--id", "order-7"]);
+    assert_eq!((code, id.trim(), told_of.as_str()), (Some(0), "order-7", "it goes to _events/orders.created\n"));
+    let letter = dead(&api, 1).remove(0);
+    assert_eq!((&letter["topic"], &letter["event"], &letter["has_changed"]), (&json!("orders.created"), &json!("order-7"), &json!(false)));
+    let name = letter["id"].as_str().unwrap();
+    let (_, shown, _) = picloud(&["events", "dead", "show", name]);
+    assert!(shown.contains("_events/orders.created.rhai:5:") && shown.contains("the printer is on fire"), "{shown}");
+    assert!(!shown.contains("fixed since?"), "{shown}");
+    node.write("_events/orders.created.rhai", NOTES);
+    wait_until("the mended version is known", PATIENCE, || dead(&api, 1)[0]["has_changed"] == true);
+    assert!(picloud(&["events", "show", "order-7"]).1.contains("fixed since? `_events/orders.created` is live in another version"));
+    assert!(picloud(&["events", "dead", "list"]).1.contains("perhaps"));
+    let (code, _, why) = picloud(&["events", "dead", "retry"]);
+    assert_eq!((code, why.contains("which dead letters?")), (Some(2), true), "{why}");
+    for (filter, changed) in [
+        (["--function", "other"], "0 dead letters tried again.\n"),
+        (["--topic", "orders.paid"], "0 dead letters tried again.\n"),
+        (["--since", "2100-01-01T00:00:00Z"], "0 dead letters tried again.\n"),
+        (["--since", "1h"], "1 dead letter tried again.\n"),
+    ] {
+        let (code, _, said) = picloud(&[&["events", "dead", "retry"], &filter[..]].concat());
+        assert_eq!((code, said.as_str()), (Some(0), changed), "{filter:?}");
+    }
+    wait_for_notes(&api, &json!([{ "id": 7 }]));
+    assert_eq!(dead(&api, 0), [] as [Value; 0]);
+    let told = told(&api);
+    assert_eq!(told[0], "event_emit admin {\"id\":\"order-7\",\"topic\":\"orders.created\"}");
+    assert!(told[1].starts_with("event_retry admin ") && told[1].contains("\"dead_letters\":1"), "{told:?}");
+    assert_eq!(told.len(), 2);
+}
+
+fn what_waits_is_hastened_or_thrown_away(on: impl Fn(Setup) -> Setup) {
+    let node = start(&[("_events/a.rhai", NOTES)], on);
+    let api = Api::of(&node);
+    let waiting = |id: &str| {
+        let event = emit(&api, &format!("a?delay=1h&id={id}"), &json!(id));
+        assert_eq!(event["handlers"], json!(["_events/a"]));
+        let shown = api.get(&format!("/api/admin/events/a/{id}")).json();
+        assert_eq!(shown["deliveries"][0]["state"], "waiting");
+        shown["deliveries"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (waiting("first"), waiting("second"));
+    assert_eq!(api.get("/api/admin/topics").json()["topics"][0]["waiting"], 2);
+    let output = run(&node, &["events", "discard", &first]);
+    assert!(output.status.success(), "{}", said(&output));
+    let output = run(&node, &["events", "retry", &second]);
+    assert!(output.status.success(), "{}", said(&output));
+    wait_for_notes(&api, &json!(["second"]));
+    let output = run(&node, &["events", "discard", &first]);
+    assert!(said(&output).contains("no delivery with this id waits"), "{}", said(&output));
+    assert_eq!(told(&api).len(), 4);
+}
+
+fn an_event_with_one_id_is_handled_once_a_day(on: impl Fn(Setup) -> Setup) {
+    let node = start(&[("_events/a.rhai", NOTES), ("_events/b.rhai", NOTES)], on);
+    let api = Api::of(&node);
+    for payload in 1..4 {
+        emit(&api, "a?id=x", &json!(payload));
+    }
+    // Another topic has ids of its own.
+    emit(&api, "b?id=x", &json!(4));
+    wait_until("both have run", PATIENCE, || notes(&api).as_array().unwrap().len() == 2);
+    assert_eq!(api.get("/api/admin/events?topic=a").json()["events"].as_array().unwrap().len(), 1);
+    assert!(notes(&api).as_array().unwrap().contains(&json!(1)));
+}
+
+fn events_of_one_key_are_handled_in_their_order(on: impl Fn(Setup) -> Setup) {
+    let handler = format!("+++\n[[on]]\ntopic = \"orders.*\"\nkey = \"order\"\n{}", NOTES.trim_start_matches("+++\n"));
+    let node = start(&[("_lib/x.rhai", ""), ("keeps.rhai", &handler)], on);
+    let api = Api::of(&node);
+    let payload = |number: u32| json!({ "order": "A", "number": number });
+    (0..20).for_each(|number| drop(emit(&api, "orders.changed", &payload(number))));
+    wait_for_notes(&api, &json!((0..20).map(payload).collect::<Vec<_>>()));
+}
+
+fn a_handler_says_what_becomes_of_its_event(on: impl Fn(Setup) -> Setup) {
+    let handler = "if ctx.event.attempt < 3 { retry(\"1ms\"); }\ndead(`after ${ctx.event.attempt}: ${ctx.event.payload}`);";
+    let calls = "retry();";
+    let node = start(&[("_events/a.rhai", handler), ("calls.rhai", calls)], on);
+    let api = Api::of(&node);
+    emit(&api, "a", &json!("unknown customer"));
+    let letter = dead(&api, 1).remove(0);
+    assert_eq!((&letter["reason"], &letter["attempts"]), (&json!("after 3: unknown customer"), &json!(3)));
+    let shown = api.get(&format!("/api/admin/dead-letters/{}", letter["id"].as_str().unwrap())).json();
+    let errors: Vec<&str> = shown["failed"].as_array().unwrap().iter().map(|one| one["error"].as_str().unwrap()).collect();
+    assert!(errors[0].contains("it asks for another attempt in 1ms"), "{errors:?}");
+    // Whoever waits for an answer gets one.
+    assert_eq!(node.get("/calls").status, 502);
+    let discarded = api.json("POST", "/api/admin/dead-letters/discard", &json!({ "all": true })).json();
+    assert_eq!(discarded, json!({ "changed": 1 }));
+    assert_eq!(dead(&api, 0), [] as [Value; 0]);
+}
+
+fn what_no_emit_takes_is_refused_with_the_reason(on: impl Fn(Setup) -> Setup) {
+    let files = [
+        ("large.rhai", "let x = \"x\"; x.pad(300000, \"x\"); emit(\"a\", x)"),
+        ("many.rhai", "for i in 0..1001 { emit(\"a\", i); }"),
+        ("much.rhai", "let x = \"x\"; x.pad(250000, \"x\"); for i in 0..5 { emit(\"a\", x); }"),
+        ("late.rhai", "emit(\"a\", 1, #{ delay: \"31d\" })"),
+        ("long.rhai", "let x = \"x\"; x.pad(257, \"x\"); emit(\"a\", 1, #{ key: x })"),
+        ("zero.rhai", "emit(\"a\", 1, #{ id: \"a\\x00\" })"),
+        ("wrong.rhai", "let t = \"A B\"; emit(t, 1)"),
+        ("own.rhai", "let t = \"picloud.event.dead\"; emit(t, 1)"),
+    ];
+    let node = start(&files, on);
+    let api = Api::of(&node);
+    for (path, why) in [
+        ("large", "262144"),
+        ("many", "a run emits 1000 events at most"),
+        ("much", "a run emits 1048576 bytes of payloads at most"),
+        ("late", "the option `delay` is 30 days at most"),
+        ("long", "the option `key` has 1 to 256 bytes"),
+        ("zero", "the option `id` has 1 to 256 bytes, without control characters"),
+        ("wrong", "`A B` is no topic"),
+        ("own", "only the node emits on `picloud.event.dead`"),
+    ] {
+        let run = api.json("POST", "/api/admin/invoke", &json!({ "path": format!("/{path}") })).json();
+        let failure = run["execution"]["failure"]["message"].as_str().unwrap_or_else(|| panic!("{path}: {run}"));
+        assert!(failure.contains(why), "{path}: {failure}");
+    }
+    let large = format!("\"{}\"", "x".repeat(256 << 10));
+    for (path, body, status, why) in [
+        ("A", "1", 400, "`A` is no topic"),
+        ("picloud.x", "1", 400, "only the node emits on `picloud.x`"),
+        ("a", "nope", 400, "the payload is not JSON"),
+        ("a", large.as_str(), 413, "262144 bytes"),
+        ("a?delay=31d", "1", 400, "`delay`: it is a time up to 30 days"),
+        ("a?delay=soon", "1", 400, "`delay`"),
+        ("a?id=", "1", 400, "`id`: it has 1 to 256 bytes"),
+        ("a?key=%00", "1", 400, "`key`: it has 1 to 256 bytes"),
+        ("a?kye=1", "1", 400, "unknown field `kye`"),
+    ] {
+        let answer = api.send("POST", &format!("/api/admin/events/{path}"), &[], body.as_bytes());
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+        assert!(answer.json()["detail"].as_str().unwrap().contains(why), "{path}: {}", answer.text());
+    }
+    assert_eq!(api.get("/api/admin/events").json()["events"], json!([]));
+    assert!(told(&api).is_empty());
+    for (query, why) in [
+        ("limit=0", "from 1 to 1000"),
+        ("limit=1001", "from 1 to 1000"),
+        ("cursor=x", "`next` of the page before"),
+        ("topic=A", "no topic"),
+    ] {
+        for list in ["events", "dead-letters"] {
+            let answer = api.get(&format!("/api/admin/{list}?{query}"));
+            assert_eq!((answer.status, answer.text().contains(why)), (400, true), "{list}?{query}: {}", answer.text());
+        }
+    }
+    for order in [json!({}), json!({ "all": true, "topic": "a" }), json!({ "function": "a", "prefix": "b" }), json!({ "since": "soon" })] {
+        assert_eq!(api.json("POST", "/api/admin/dead-letters/retry", &order).status, 400, "{order}");
+    }
+}
+
+fn a_run_that_fails_has_emitted_nothing(on: impl Fn(Setup) -> Setup) {
+    let node = start(
+        &[
+            ("fails.rhai", "emit(\"a\", 1); throw \"no\";"),
+            ("says.rhai", "emit(\"a\", 2); #{ statusCode: 503 }"),
+            ("_events/a.rhai", NOTES),
+            ("well.rhai", "emit(\"a\", 3)"),
+        ],
+        on,
+    );
+    let api = Api::of(&node);
+    assert_eq!([node.get("/fails").status, node.get("/says").status, node.get("/well").status], [502, 503, 200]);
+    wait_until("one has run", PATIENCE, || notes(&api).as_array().unwrap().contains(&json!(3)));
+    let events = api.get("/api/admin/events").json();
+    assert!(!events["events"].as_array().unwrap().iter().any(|event| event["emitted_by"]["run"]["function"] == "fails"), "{events}");
+}
+
+fn events_that_lead_to_one_another_end(on: impl Fn(Setup) -> Setup) {
+    let node = start(&[("_events/a.rhai", "+++\n[retry]\nattempts = 1\n+++\nemit(\"a\", ctx.event.payload + 1)")], on);
+    let api = Api::of(&node);
+    emit(&api, "a", &json!(1));
+    let letter = dead(&api, 1).remove(0);
+    let shown = api.get(&format!("/api/admin/dead-letters/{}", letter["id"].as_str().unwrap())).json();
+    let error = shown["failed"][0]["error"].as_str().unwrap();
+    assert!(error.contains("16 events have led to this one: a handler emits what starts it again"), "{error}");
+    assert_eq!(api.get("/api/admin/events?topic=a").json()["events"].as_array().unwrap().len(), 16);
+}
+
+fn a_token_for_some_functions_emits_and_sees_what_only_those_handle(on: impl Fn(Setup) -> Setup) {
+    let fails = |topic: &str| format!("+++\n[retry]\nattempts = 1\n[[on]]\ntopic = \"{topic}\"\n+++\nthrow \"no\";");
+    let (own, shared) = (fails("own"), fails("shared"));
+    let node = start(&[("shop/own.rhai", &own), ("shop/shared.rhai", &shared), ("other.rhai", &shared)], on);
+    let admin = Api::of(&node);
+    let secret = token(&node, "shop", "admin", Some("shop"));
+    let shop = Api::with(&node, &secret);
+    let path = |topic: &str| format!("/api/admin/events/{topic}?id=1");
+    assert_eq!(shop.json("POST", &path("own"), &json!(1)).status, 200);
+    for topic in ["shared", "nobody"] {
+        assert_eq!(shop.json("POST", &path(topic), &json!(1)).status, 403, "{topic}");
+    }
+    assert_eq!(Api::with(&node, &token(&node, "reader", "read", None)).json("POST", &path("own"), &json!(1)).status, 403);
+    emit(&admin, "shared?id=1", &json!(1));
+    let all = dead(&admin, 3);
+    assert_eq!(shop.get("/api/admin/events?topic=own").json()["events"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        [shop.get("/api/admin/events").status, shop.get("/api/admin/events?topic=shared").status, shop.get("/api/admin/topics").status],
+        [403; 3]
+    );
+    assert_eq!([shop.get("/api/admin/events/own/1").status, shop.get("/api/admin/events/shared/1").status], [200, 404]);
+    assert_eq!([shop.get("/api/admin/events/own/1/payload").status, shop.get("/api/admin/events/shared/1/payload").status], [403; 2]);
+    assert_eq!(shop.get("/api/admin/dead-letters").status, 403);
+    assert_eq!(shop.get("/api/admin/dead-letters?prefix=shop/").json()["dead_letters"].as_array().unwrap().len(), 2);
+    let others = all.iter().find(|letter| letter["function"] == "other").unwrap()["id"].as_str().unwrap();
+    assert_eq!(shop.get(&format!("/api/admin/dead-letters/{others}")).status, 404);
+    for (order, status) in [
+        (json!({ "id": others }), 404),
+        (json!({ "function": "other" }), 403),
+        (json!({ "topic": "own" }), 403),
+        (json!({ "all": true }), 403),
+        (json!({ "prefix": "shop/" }), 200),
+    ] {
+        assert_eq!(shop.json("POST", "/api/admin/dead-letters/discard", &order).status, status, "{order}");
+    }
+    assert_eq!(dead(&admin, 1)[0]["function"], "other");
+}
+
+fn a_handler_has_no_guard_and_no_url_and_is_replayed_exactly(on: impl Fn(Setup) -> Setup) {
+    let emits = format!("{NOTES}\nemit(\"b\", ctx.event.payload);");
+    let node = start(&[("_middleware.rhai", "#{ statusCode: 403 }"), ("_events/a.rhai", &emits), ("_events/b.rhai", NOTES)], |setup| {
+        on(setup.config("[journal]\ncapture = true\n"))
+    });
+    let api = Api::of(&node);
+    for path in ["/_events/a", "/a"] {
+        assert_eq!(node.get(path).status, 404, "{path}");
+    }
+    emit(&api, "a", &json!(1));
+    wait_for_notes(&api, &json!([1, 1]));
+    let events = || api.get("/api/admin/events?topic=b").json()["events"].as_array().unwrap().len();
+    assert_eq!(events(), 1);
+    let mut id = String::new();
+    wait_until("the run is recorded", PATIENCE, || {
+        let page = api.get("/api/admin/executions?function=_events/a").json();
+        id = page["executions"][0]["id"].as_str().unwrap_or_default().to_owned();
+        !id.is_empty() && page["executions"][0]["trigger"] == Trigger::Event.as_str()
+    });
+    let replay = |live: bool| api.json("POST", &format!("/api/admin/executions/{id}/replay"), &json!({ "live": live }));
+    let exact = replay(false);
+    assert_eq!(exact.status, 200, "{}", exact.text());
+    assert_eq!(events(), 1);
+    let live = replay(true);
+    assert_eq!(live.status, 200, "{}", live.text());
+    wait_until("it emitted again", PATIENCE, || events() == 2);
+}
+
+fn a_full_queue_takes_no_more_and_says_so(on: impl Fn(Setup) -> Setup) {
+    let files = [
+        ("_events/a.rhai", NOTES),
+        ("a.rhai", "emit(\"a\", 1, #{ delay: \"1h\" })"),
+        ("_events/b.rhai", "+++\n[retry]\nattempts = 1\n+++\nemit(\"a\", 1); emit(\"a\", 2);"),
+    ];
+    let node = start(&files, |setup| on(setup.config("[events]\nmax_waiting = 2\n")));
+    let api = Api::of(&node);
+    emit(&api, "b", &json!(1));
+    let letter = dead(&api, 1).remove(0);
+    let shown = api.get(&format!("/api/admin/dead-letters/{}", letter["id"].as_str().unwrap())).json();
+    assert!(shown["failed"][0]["error"].as_str().unwrap().contains("its events could not be kept: the queue is full"), "{shown}");
+    // For a moment it is taken to be full.
+    wait_until("there is room", PATIENCE, || node.get("/a").status == 200);
+    wait_until("one more fits", PATIENCE, || node.get("/a").status == 200);
+    let why = "the queue is full: it may hold 2 deliveries (`max_waiting` in the section `[events]`)";
+    let answer = api.json("POST", "/api/admin/events/a", &json!(1));
+    assert_eq!((answer.status, answer.json()["detail"].as_str().unwrap()), (503, why));
+    let run = api.json("POST", "/api/admin/invoke", &json!({ "path": "/a" })).json();
+    assert!(run["execution"]["failure"]["message"].as_str().unwrap().contains(why), "{run}");
+    let metrics = api.get("/_picloud/metrics").text();
+    for line in [
+        "picloud_events_emitted_total 4",
+        "picloud_events_handled_total{outcome=\"dead\"} 1",
+        "picloud_events_deliveries{state=\"waiting\"} 2",
+        "picloud_events_dead_letters 1",
+        "picloud_events_oldest_due_seconds 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line}:\n{metrics}");
+    }
+}
+
+fn the_order_desk_of_the_manual_works(on: impl Fn(Setup) -> Setup) {
+    let manual = include_str!("../../docs/events.md");
+    let scripts: Vec<&str> = manual.split("```text\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect();
+    let node = start(&[("orders/index.post.rhai", scripts[0]), ("_events/orders.created.rhai", scripts[1])], on);
+    let post = |body: &str| node.send("POST", "/orders", &[("content-type", "application/json")], body.as_bytes());
+    assert_eq!(post("{}").status, 422);
+    let answer = post("{\"item\":\"lamp\"}");
+    assert_eq!(answer.status, 202);
+    let (api, id) = (Api::of(&node), answer.json()["order"].as_str().unwrap().to_owned());
+    wait_until("it is packed", PATIENCE, || api.get(&format!("/api/admin/kv/orders/packed%3A{id}")).status == 200);
+    wait_until("nothing of it waits", PATIENCE, || {
+        let output = run(&node, &["events", "show", &id]);
+        String::from_utf8_lossy(&output.stdout).contains("nothing of it waits: its handlers are done, or there were none")
+    });
+}
+
+fn check_warns_of_topics_that_nobody_handles_and_refuses_two_files_for_one(on: impl Fn(Setup) -> Setup) {
+    let files = [
+        ("a.rhai", "import \"_lib/m\" as m; emit(\"ordres.created\", 1); m::told();"),
+        ("_lib/m.rhai", "fn told() { emit(\"nothing.like.it\", 1); emit(\"orders.created\", 1); emit(\"mail.sent\", 1); }"),
+        ("_events/orders.created.rhai", "1"),
+        ("b.rhai", "+++\n[[on]]\ntopic = \"mail.*\"\n+++\n1"),
+    ];
+    let node = start(&files, on);
+    let check = || {
+        let output = run(&node, &["check"]);
+        (output.status.code(), format!("{}{}", String::from_utf8_lossy(&output.stdout), said(&output)))
+    };
+    let (code, told) = check();
+    assert_eq!(code, Some(0), "{told}");
+    for line in [
+        "warning: nobody handles the topic `ordres.created`",
+        "did you mean `orders.created`?",
+        "warning: nobody handles the topic `nothing.like.it`",
+        "a file `_events/nothing.like.it.rhai` would handle it",
+    ] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert_eq!(told.matches("nobody handles").count(), 2, "{told}");
+    node.write("_events/orders/created.rhai", "1");
+    let (code, told) = check();
+    assert_ne!(code, Some(0), "{told}");
+    assert!(told.contains("`_events/orders/created.rhai` handles the topic `orders.created` as well"), "{told}");
+    assert!(told.contains("`_events/orders.created.rhai` handles the topic `orders.created` as well"), "{told}");
+}
