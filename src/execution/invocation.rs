@@ -98,4 +98,9 @@ impl Invocation {
             replay: None,
         }
     }
+
+    /// Returns the id that the run knows itself by: in an exact replay that of the run that is repeated.
+    pub fn own_id(&self) -> ExecutionId {
+        self.repeats.unwrap_or(self.execution_id)
+    }
 }

@@ -17,24 +17,19 @@ fn id(id: i64) -> ImmutableString {
     std::str::from_utf8(&id_text(id)).expect("the alphabet is ASCII").into()
 }
 
-/// Returns the id that a run knows itself by: in an exact replay that of the run that is repeated.
-fn own_id(run: &Run) -> i64 {
-    run.invocation.repeats.unwrap_or(run.invocation.execution_id).0
-}
-
 /// Reads a property of a run.
 pub type Getter = fn(&mut Run) -> Dynamic;
 
 /// The properties of `ctx` beside [`REQUEST`].
 pub const OF_CTX: [(&str, Getter); 9] = [
-    ("execution_id", |run| id(own_id(run)).into()),
+    ("execution_id", |run| id(run.invocation.own_id().0).into()),
     ("script_id", |run| run.function.script_id.to_string().into()),
     ("script_name", |run| run.function.name.as_str().into()),
     ("version", |run| run.function.version.to_string().into()),
     ("deployment", |run| id(run.invocation.deployment.0).into()),
     ("request_id", |run| match &run.invocation.request_id {
         Some(request_id) => String::from_utf8_lossy(request_id.as_bytes()).into_owned().into(),
-        None => id(own_id(run)).into(),
+        None => id(run.invocation.own_id().0).into(),
     }),
     ("invocation_type", |run| run.invocation.trigger.as_str().into()),
     ("event", |run| {

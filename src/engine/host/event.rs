@@ -88,7 +88,7 @@ fn emit(call: &mut Call<'_>) -> HostResult {
         if depth > MAX_DEPTH {
             return Err(format!("{MAX_DEPTH} events have led to this one: a handler emits what starts it again"));
         }
-        let (execution, function) = (run.invocation.execution_id, run.function.name.clone());
+        let (execution, function) = (run.invocation.own_id(), run.function.name.clone());
         meter::keep(|| {
             let emitted = run.outbox();
             let is_named = id.is_some();
