@@ -69,8 +69,8 @@ impl From<String> for Parameter {
     }
 }
 
-/// Replaces zero characters: Postgres refuses a text with one, and people may send one.
-fn without_zeros(text: String) -> String {
+/// Replaces zero characters: Postgres refuses a text with one, and people may send one. Texts in rows of JSON need it before they are JSON.
+pub(super) fn without_zeros(text: String) -> String {
     if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 

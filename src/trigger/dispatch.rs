@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     order::RunOrder,
-    run::{DeliveryRunner, LEASE_US},
+    run::{DeliveryRunner, LEASE},
 };
 use crate::{
-    clock::{SharedClock, coarse_ms, rfc3339},
+    clock::{SharedClock, coarse_ms, monotonic, rfc3339},
     queue::{ClaimRequest, Settlement, SharedQueue},
 };
 
@@ -100,7 +100,7 @@ impl Dispatcher {
             return Some(0);
         }
         let now_us = self.clock.now_us();
-        let claimed = self.queue.claim(ClaimRequest { now_us, until_us: now_us + LEASE_US, most }).await.ok()?;
+        let claimed = self.queue.claim(ClaimRequest { now_us, until_us: now_us + LEASE.as_micros() as i64, most }).await.ok()?;
         let started = claimed.len();
         for delivery in claimed {
             let place = self.places.clone().acquire_owned().await.expect("nobody closes it");
@@ -169,11 +169,12 @@ impl Dispatcher {
     }
 }
 
-/// Settles what ends, together as much as has ended meanwhile. What cannot be settled is tried until its lease ends.
+/// Settles what ends, together as much as has ended meanwhile. What cannot be settled is tried for as long as a lease: then it is another's.
 async fn settle(queue: SharedQueue, clock: SharedClock, mut endings: mpsc::Receiver<Settlement>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while endings.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        while queue.settle(batch.clone(), clock.now_us()).await.is_err() {
+        let began = monotonic();
+        while queue.settle(batch.clone(), clock.now_us()).await.is_err() && began.elapsed() < LEASE {
             tokio::time::sleep(AWAY_WAIT).await;
         }
         batch.clear();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::run::{LEASE_US, RunReport};
+use super::run::{LEASE, RunReport};
 use crate::{
     clock::SharedClock,
     function::schedule::ScheduleId,
@@ -41,7 +41,7 @@ impl RunOrders {
     pub async fn run(&self, schedule: ScheduleId, input: Option<Box<str>>) -> Result<Option<RunReport>, QueueError> {
         let now_us = self.clock.now_us();
         let tick = Tick { due_us: now_us, missed: 0, is_manual: true, input };
-        let delivery = self.queue.start_now(schedule, tick, now_us + LEASE_US).await?;
+        let delivery = self.queue.start_now(schedule, tick, now_us + LEASE.as_micros() as i64).await?;
         let (answer, report) = oneshot::channel();
         let stopped = || QueueError(Arc::from("the node stops, and the run comes again when its lease has ended"));
         self.orders.send(RunOrder { delivery, answer }).await.map_err(|_| stopped())?;

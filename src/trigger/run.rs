@@ -1,6 +1,6 @@
 //! One attempt of a delivery: it runs, is recorded, and what becomes of it follows.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use serde_json::json;
@@ -8,10 +8,10 @@ use serde_json::json;
 use super::{announce::event, occasion, tick_runs::TickRuns};
 use crate::{
     clock::SharedClock,
-    execution::{Execution, ExecutionId, Failure, NewEvent, Reply, Trigger, Verdict},
+    execution::{EventInfo, Execution, ExecutionId, Failure, NewEvent, Reply, Trigger, Verdict},
     executor::ExecuteError,
     function::retry::Retry,
-    live::{Live, LiveFunction},
+    live::{Live, LiveFunction, Table},
     queue::{Delivery, End, Load, Publication, QueueError, Receiver, Settlement},
     runner::{Attempt, HandledOutcome, NoReply, Permission, Runner, Said, Target},
 };
@@ -21,8 +21,8 @@ pub const MAX_LOST: u32 = 3;
 /// How long a delivery waits that the node had no place for, in microseconds.
 const BUSY_WAIT_US: i64 = 1_000_000;
 
-/// How long a delivery is claimed for, in microseconds: the longest run, and half a minute.
-pub(super) const LEASE_US: i64 = 330_000_000;
+/// How long a delivery is claimed for: the longest run, and half a minute.
+pub(super) const LEASE: Duration = Duration::from_secs(330);
 
 /// What came of an attempt, for whoever asked for it.
 pub struct RunReport {
@@ -73,48 +73,25 @@ impl DeliveryRunner {
     }
 
     async fn settlement(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
-        let settled = |end, error| Settlement {
-            delivery: delivery.id,
-            attempt: delivery.attempt,
-            execution: None,
-            version: None,
-            error,
-            end,
-            emitted: Vec::new(),
-        };
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
             let end = End::Dead("lost".into());
-            let emitted = self.runner.publisher().address(death(delivery, &end, Some(&why)).into_iter().collect());
-            return (Settlement { emitted, ..settled(end, Some(why)) }, None);
+            let emitted = self.tell_of_death(delivery, &end, Some(&why));
+            return (Settlement { emitted, error: Some(why), ..settled(delivery, end) }, None);
         }
         let table = self.live.table();
-        let found = match (&delivery.receiver, &delivery.load) {
-            (Receiver::Handler(id), Load::Event(event)) => table.triggers().handler(id).map(|(live, _)| {
-                let info = occasion::of_event(delivery, event);
-                (live, Trigger::Event, info, Retry::OF_EVENTS, event.payload.as_bytes().to_vec())
-            }),
-            (Receiver::Schedule(id), Load::Tick(tick)) => table.triggers().schedule(id).map(|(live, schedule)| {
-                let info = occasion::of_tick(delivery.attempt, id, schedule, tick, self.clock.now_us());
-                let trigger = if tick.is_manual { Trigger::Manual } else { Trigger::Schedule };
-                (live, trigger, info, Retry::OF_SCHEDULES, occasion::input(schedule, tick).to_string().into_bytes())
-            }),
-            _ => None,
-        };
-        let Some((live, trigger, info, retry, payload)) = found else {
+        let Some(Start { live, trigger, told, retry, payload }) = Start::find(&table, delivery, self.clock.now_us()) else {
             // A schedule that is gone has no more due times; an event waits for its handler to come back.
             let end = if matches!(delivery.load, Load::Tick(_)) { End::Done } else { End::Held };
-            return (settled(end, None), None);
+            return (settled(delivery, end), None);
         };
-        let target = Target { table: &table, function: live };
-        let attempt = self.runner.start(target, trigger, info);
+        let attempt = self.runner.start(Target { table: &table, function: live }, trigger, told);
         let under_way = self.ticks.begin(delivery);
         let outcome = tokio::select! {
             outcome = self.attempt(attempt, live, payload) => outcome,
             () = under_way.replaced() => AttemptOutcome { execution: None, end: AttemptEnd::Replaced, said: Said::default(), report: None },
         };
         let AttemptOutcome { execution, end, said, report } = outcome;
-        let retry = retry.with(&live.function.manifest.retry);
         let (end, error, mut emitted) = match end {
             AttemptEnd::Well => match self.kept(said.emitted).await {
                 Ok(emitted) => (End::Done, None, emitted),
@@ -125,9 +102,14 @@ impl DeliveryRunner {
             AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
-        emitted.extend(self.runner.publisher().address(death(delivery, &end, error.as_deref()).into_iter().collect()));
+        emitted.extend(self.tell_of_death(delivery, &end, error.as_deref()));
         let version = Some(live.function.version);
-        (Settlement { execution, version, error, end, emitted, ..settled(End::Done, None) }, report)
+        (Settlement { execution, version, error, emitted, ..settled(delivery, end) }, report)
+    }
+
+    /// Returns the event of the node about a delivery that is given up, addressed.
+    fn tell_of_death(&self, delivery: &Delivery, end: &End, error: Option<&str>) -> Vec<Publication> {
+        self.runner.publisher().address(death(delivery, end, error).into_iter().collect())
     }
 
     /// Addresses what a run emitted, if the queue has room for it.
@@ -171,6 +153,45 @@ impl DeliveryRunner {
             (_, Some(wait)) => End::Retry(self.clock.now_us() + wait.as_micros() as i64),
         }
     }
+}
+
+/// What a delivery starts.
+struct Start<'a> {
+    live: &'a Arc<LiveFunction>,
+    trigger: Trigger,
+    /// What the run is told of it.
+    told: EventInfo,
+    retry: Retry,
+    /// JSON.
+    payload: Vec<u8>,
+}
+
+impl<'a> Start<'a> {
+    /// Finds what a delivery starts, if that is live.
+    fn find(table: &'a Table, delivery: &Delivery, now_us: i64) -> Option<Self> {
+        match (&delivery.receiver, &delivery.load) {
+            (Receiver::Handler(id), Load::Event(event)) => {
+                let (live, _) = table.triggers().handler(id)?;
+                let retry = Retry::OF_EVENTS.with(&live.function.manifest.retry);
+                let (told, payload) = (occasion::of_event(delivery, event), event.payload.as_bytes().to_vec());
+                Some(Self { live, trigger: Trigger::Event, told, retry, payload })
+            }
+            (Receiver::Schedule(id), Load::Tick(tick)) => {
+                let (live, schedule) = table.triggers().schedule(id)?;
+                let trigger = if tick.is_manual { Trigger::Manual } else { Trigger::Schedule };
+                let told = occasion::of_tick(delivery.attempt, id, schedule, tick, now_us);
+                let retry = Retry::OF_SCHEDULES.with(&live.function.manifest.retry);
+                Some(Self { live, trigger, told, retry, payload: occasion::input(schedule, tick).to_string().into_bytes() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Settles a delivery of which nothing ran.
+fn settled(delivery: &Delivery, end: End) -> Settlement {
+    let (delivery, attempt) = (delivery.id, delivery.attempt);
+    Settlement { delivery, attempt, execution: None, version: None, error: None, end, emitted: Vec::new() }
 }
 
 /// Returns the event of the node about a delivery that is given up. None is told of one that told such a thing itself.

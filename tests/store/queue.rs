@@ -26,6 +26,7 @@ on_both! {
     of_one_key_one_runs_after_the_other
     a_failed_attempt_comes_again_at_its_time
     what_is_given_up_leaves_the_queue_and_lets_the_next_of_its_key_go
+    a_reason_with_a_zero_character_is_settled_as_any_other
     what_cannot_run_waits_and_spends_no_attempt
     a_lease_that_has_ended_is_another_s_and_its_holder_settles_nothing
     what_a_handler_emits_comes_with_its_end_or_not_at_all
@@ -178,6 +179,19 @@ async fn what_is_given_up_leaves_the_queue_and_lets_the_next_of_its_key_go(fresh
     let first = claim(&queue, NOW_US).await;
     settle(&queue, &first[0], End::Dead("unknown customer".into())).await;
     assert_eq!(events(&claim(&queue, NOW_US).await), ["b"]);
+}
+
+async fn a_reason_with_a_zero_character_is_settled_as_any_other(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    queue.publish(vec![event("a", None, &["mail"])], NOW_US).await.unwrap();
+    let claimed = claim(&queue, NOW_US).await;
+    let error = Some("mail.rhai:1:1: a\0b".to_owned());
+    let end = End::Dead("c\0d".into());
+    assert_eq!(queue.settle(vec![Settlement { error, ..settled(&claimed[0], end) }], NOW_US).await.unwrap(), []);
+    let letters = store.dead_letters(&DeadLetterFilter { limit: 10, ..DeadLetterFilter::default() }).await.unwrap();
+    assert_eq!(letters[0].reason, "c\u{fffd}d");
+    assert_eq!(store.failed_attempts(letters[0].id).await.unwrap()[0].error, "mail.rhai:1:1: a\u{fffd}b");
 }
 
 async fn what_cannot_run_waits_and_spends_no_attempt(fresh: Fresh) {

@@ -11,12 +11,19 @@ use super::{
 use crate::{
     id::Ids,
     queue::{DeliveryId, End, Publication, Settlement, Tick},
-    store::{Store, batch::json, columns::columns, database::Database, transaction::EitherTransaction},
+    store::{
+        Store,
+        batch::{json, without_zeros},
+        columns::columns,
+        database::Database,
+        transaction::EitherTransaction,
+    },
 };
 
 impl Store {
     /// Settles attempts. Returns those whose lease was another's by then; nothing of them is settled.
     pub(super) async fn settle_deliveries(&self, ids: &Ids, settled: Vec<Settlement>, now_us: i64) -> sqlx::Result<Vec<DeliveryId>> {
+        let settled: Vec<Settlement> = settled.into_iter().map(Settlement::storable).collect();
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         let mut settling = Settling { database: &self.database, transaction: &mut transaction, now_us };
         let keys = settling.keys(&settled).await?;
@@ -34,6 +41,17 @@ impl Store {
         publish(&self.database, &mut transaction, ids, emitted, now_us).await?;
         transaction.commit().await?;
         Ok(stale.into_iter().map(|one| one.delivery).collect())
+    }
+}
+
+impl Settlement {
+    /// Returns it with what its script said as a database takes it.
+    fn storable(self) -> Self {
+        let end = match self.end {
+            End::Dead(reason) => End::Dead(without_zeros(reason)),
+            end => end,
+        };
+        Self { error: self.error.map(without_zeros), end, ..self }
     }
 }
 
