@@ -52,8 +52,13 @@ impl Meter {
         durations.ranges[range].fetch_add(1, Ordering::Relaxed);
         durations.sum_us.fetch_add(took_us, Ordering::Relaxed);
         if let Some(outcome) = outcome {
-            self.by_outcome[outcome as usize].fetch_add(1, Ordering::Relaxed);
+            self.count_execution(outcome);
         }
+    }
+
+    /// Counts an execution that no request led to.
+    pub fn count_execution(&self, outcome: Outcome) {
+        self.by_outcome[outcome as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Returns how long requests took, for each class of status.

@@ -111,8 +111,9 @@ impl<'a> Attempt<'a> {
         self
     }
 
-    /// An event or a schedule started it.
+    /// An event or a schedule started it: its execution is counted.
     pub(super) fn started_by(mut self, event: EventInfo) -> Self {
+        self.meter = Some(self.target.table.meter(self.target.function));
         (self.event, self.settled_elsewhere) = (Some(event), true);
         self
     }
@@ -268,8 +269,11 @@ impl Drop for Attempt<'_> {
         if let Some(execution) = self.execution.take() {
             self.runner.recorder.record_left(execution);
         }
-        if let Some(meter) = self.meter {
-            meter.count(self.status, self.began.elapsed(), self.outcome);
+        let Some(meter) = self.meter else { return };
+        match (&self.sender, self.outcome) {
+            (Some(_), outcome) => meter.count(self.status, self.began.elapsed(), outcome),
+            (None, Some(outcome)) => meter.count_execution(outcome),
+            (None, None) => {}
         }
     }
 }
