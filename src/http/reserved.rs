@@ -22,7 +22,7 @@ use crate::{
     http::{
         answer::Answer,
         api::{
-            admin, audit, check, dead_letters, deployments, events, executions, invoke, kv,
+            admin, audit, check, deployments, events, executions, invoke, kv,
             openapi::{self, Routes},
             routes, schedules, scripts, secrets, tokens, tree,
         },
@@ -98,5 +98,4 @@ fn for_operators() -> Routes {
         .merge(audit::routes())
         .merge(kv::routes())
         .merge(events::routes())
-        .merge(dead_letters::routes())
 }

@@ -4,7 +4,6 @@ pub mod admin;
 mod asked;
 pub mod audit;
 pub mod check;
-pub mod dead_letters;
 pub mod deployments;
 pub mod events;
 pub mod executions;

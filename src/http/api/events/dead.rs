@@ -1,4 +1,4 @@
-//! The control plane's part about dead letters: lists, one with its attempts, trying again, throwing away.
+//! Dead letters: lists, one with its attempts, trying again, throwing away.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
+use super::page::AskedPage;
 use crate::{
     api::events::{DeadLetter, DeadLetterChanges, DeadLetterDetail, DeadLetterOrder, DeadLetterPage},
-    function::{FunctionName, handler::function_of, topic::NotATopic},
+    function::{FunctionName, Version, handler::function_of, topic::NotATopic},
     http::{
         api::{
             asked::{PathParams, asked},
-            events::{page_cursor, page_limit},
             openapi::Routes,
         },
         app::App,
@@ -67,14 +67,28 @@ async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeadLetterPage>, Pr
     let order = DeadLetterOrder { id: None, function, prefix, topic, since, all: false };
     let filter = filter(&order, caller.now_us())?;
     let Grant { app, .. } = allowed(caller, &filter)?;
-    let (limit, before) = (page_limit(limit)?, cursor.map(|text| page_cursor(&text)).transpose()?);
-    let filter = DeadLetterFilter { before, limit: limit + 1, ..filter };
+    let page = AskedPage::read(limit, cursor.as_deref())?;
+    let filter = DeadLetterFilter { before: page.before, limit: page.rows(), ..filter };
     let mut letters = app.history()?.dead_letters(&filter).await.map_err(away)?;
-    let has_more = letters.len() > limit as usize;
-    letters.truncate(limit as usize);
-    let next = letters.last().filter(|_| has_more).map(|last| last.id.to_string());
+    let next = page.cut(&mut letters, |letter| letter.id);
     let dead_letters = letters.into_iter().map(|letter| DeadLetter::of(letter, |function| app.live_version(function))).collect();
     Ok(Json(DeadLetterPage { dead_letters, next }))
+}
+
+impl App {
+    /// Adds its attempts to a dead letter.
+    pub(super) async fn letter(&self, letter: DeadLetterRecord) -> Result<DeadLetterDetail, Problem> {
+        let failed = self.history()?.failed_attempts(letter.id).await.map_err(away)?;
+        let letter = DeadLetter::of(letter, |function| self.live_version(function));
+        Ok(DeadLetterDetail { letter, failed: failed.into_iter().map(Into::into).collect() })
+    }
+
+    /// Returns the version of a function that is live.
+    fn live_version(&self, function: &FunctionName) -> Option<Version> {
+        let table = self.live.table();
+        let live = table.functions().find(|live| live.function.name == *function)?;
+        Some(live.function.version)
+    }
 }
 
 /// A dead letter that a request names.
