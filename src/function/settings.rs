@@ -200,6 +200,10 @@ impl WrittenSettings {
             Box::new(self.error("on", message).maybe_hint(hint))
         })?;
         if let Some(topic) = own.filter(|own| !handlers.iter().any(|handler| handler.topic == *own)) {
+            if handlers.iter().any(|handler| handler.name.is_none()) {
+                let error = self.error("on", "an `[[on]]` has no name of its own, and the path of this file is a handler, too".into());
+                return Err(Box::new(error.hint("give it a `name`: it is how it is known from the others")));
+            }
             handlers.insert(0, Handler { name: None, topic, key: None });
         }
         Ok(handlers)

@@ -409,14 +409,39 @@ fn every_mistake_about_schedules_names_its_place() {
         ("_lib/a.rhai", schedule("cron = \"@daily\"")),
         ("_middleware.rhai", schedule("cron = \"@daily\"")),
     ];
-    let found: Vec<String> = cases
-        .iter()
-        .map(|(file, text)| {
-            let report = checked(&[((*file).to_owned(), text.clone()), ("f.rhai".into(), "1".into())]);
-            let found: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
-            assert!(!found.is_empty(), "nothing was found in {file}: {text}");
-            found.join("\n")
-        })
-        .collect();
-    insta::assert_snapshot!(found.join("\n\n"));
+    insta::assert_snapshot!(told(&cases));
+}
+
+#[test]
+fn every_mistake_about_handlers_names_its_place() {
+    let on = |keys: &str| format!("+++\ndescription = \"x\"\n[[on]]\n{keys}\n+++\n()");
+    let too_many: String = (0..33).map(|number| format!("[[on]]\nname = \"s{number}\"\ntopic = \"a\"\n")).collect();
+    let cases: Vec<(&str, String)> = vec![
+        ("a.rhai", on("")),
+        ("a.rhai", on("topic = \"Orders\"")),
+        ("a.rhai", on("topic = \"**.a\"")),
+        ("a.rhai", on("topic = \"a\"\nkey = \"\"")),
+        ("a.rhai", on("topic = \"a\"\nname = \"a b\"")),
+        ("a.rhai", on("topic = \"a\"\ntopik = \"b\"")),
+        ("a.rhai", on("topic = \"a\"\n[[on]]\ntopic = \"b\"")),
+        ("a.rhai", format!("+++\n{too_many}+++\n()")),
+        ("_events/Orders.rhai", "()".into()),
+        ("_events/a.rhai", on("topic = \"b\"")),
+        ("_events/a.rhai", "+++\nauth = \"token\"\n+++\n()".into()),
+        ("_lib/a.rhai", on("topic = \"a\"")),
+        ("a.rhai", "emit(\"Orders\", 1)".into()),
+        ("a.rhai", "emit(\"picloud.event.dead\", 1)".into()),
+    ];
+    insta::assert_snapshot!(told(&cases));
+}
+
+/// What is found in each of these files, in a tree with one that is right.
+fn told(cases: &[(&str, String)]) -> String {
+    let of_case = |(file, text): &(&str, String)| {
+        let report = checked(&[((*file).to_owned(), text.clone()), ("f.rhai".into(), "1".into())]);
+        let found: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
+        assert!(!found.is_empty(), "nothing was found in {file}: {text}");
+        found.join("\n")
+    };
+    cases.iter().map(of_case).collect::<Vec<String>>().join("\n\n")
 }

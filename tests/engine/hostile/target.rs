@@ -14,7 +14,7 @@ use std::{
 use picloud::{
     clock::monotonic,
     engine::{Control, Engine, Program, Wait},
-    execution::{Execution, Finished, Outcome},
+    execution::{EventInfo, Execution, Finished, Outcome},
     function::{LimitPolicy, Limits},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -91,6 +91,7 @@ pub struct Target {
 
 const NEXT: &str =
     "+++\ntimeout = \"60s\"\n+++\nlet m = #{a: [1, 2, `${1 + 2}`]}; m.a.map(|x| `<${x}>`).reduce(|all, x| all + x, ctx.request.method)";
+const EVENT: &str = r#"{"type":"event","topic":"a","attempt":1,"payload":[1,{"a":"x"}]}"#;
 const NEXT_ANSWERS: &str = "GET<1><2><3>";
 
 impl Target {
@@ -122,8 +123,11 @@ impl Target {
         Some(*execution)
     }
 
+    /// An event has started it, so that it may say what becomes of that.
     fn run(&self, program: &Program) -> Finished {
-        self.engine.run(program, invocation("/f?a=1", &[], ""), Control { cancel: None, waiter: Some(self.waiter.clone()) }).unwrap()
+        let mut invocation = invocation("/f?a=1", &[], "");
+        invocation.event = Some(EventInfo { json: EVENT.into(), depth: 1 });
+        self.engine.run(program, invocation, Control { cancel: None, waiter: Some(self.waiter.clone()) }).unwrap()
     }
 
     /// The next run on the same thread.
