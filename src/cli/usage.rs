@@ -14,7 +14,7 @@ pub fn explained(root: &Command, mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
-    let is_serve = std::env::args().nth(1).is_some_and(|command| command == "serve");
+    let command = std::env::args().nth(1).unwrap_or_default();
     if let ErrorKind::InvalidValue | ErrorKind::ValueValidation = error.kind()
         && let Some(variable) = text(&error, ContextKind::InvalidArg).and_then(|argument| variable_of(root, &argument))
     {
@@ -22,7 +22,9 @@ pub fn explained(root: &Command, mut error: clap::Error) -> clap::Error {
     }
     let tip = match error.kind() {
         ErrorKind::InvalidSubcommand => text(&error, ContextKind::InvalidSubcommand).and_then(|word| instead_of(&word).map(str::to_owned)),
-        ErrorKind::UnknownArgument if is_serve => text(&error, ContextKind::InvalidArg).and_then(|word| argument_of_serve(&word)),
+        // It runs a schedule here, and needs a name.
+        ErrorKind::MissingRequiredArgument if command == "run" => instead_of(&command).map(str::to_owned),
+        ErrorKind::UnknownArgument if command == "serve" => text(&error, ContextKind::InvalidArg).and_then(|word| argument_of_serve(&word)),
         _ => None,
     };
     if let Some(tip) = tip {

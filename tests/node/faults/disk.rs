@@ -70,8 +70,10 @@ fn a_node_starts_on_a_full_disk_and_serves_what_is_there() {
     node.start();
     let mut answered = Vec::new();
     ask(&node, 20, &mut answered);
-    let said = degraded(&node);
-    assert!(said.contains("full") || said.contains("disk I/O"), "{said}");
+    wait_until("the node says that its disk is full", PATIENCE, || {
+        let said = degraded(&node);
+        said.contains("full") || said.contains("disk I/O")
+    });
     fs::remove_file(node.data().join("ballast")).unwrap();
     node.wait_for("/n", "two");
     ask(&node, 20, &mut answered);
