@@ -99,21 +99,28 @@ impl Announcer {
         let table = self.live.table();
         let before = std::mem::take(&mut self.functions);
         let mut events = Vec::new();
-        for live in table.functions() {
+        for live in table.functions().filter(|live| !handles_own(live)) {
             let Some(now) = counts(&table, live) else { continue };
             let name = &live.function.name;
-            let then = before.get(name).copied().unwrap_or(now);
-            let failures = now.failures.saturating_sub(then.failures);
-            let runs = now.runs.saturating_sub(then.runs);
-            let mut quiet = then.quiet.saturating_sub(1);
-            if quiet == 0 && failures >= FAILURES && failures * 2 >= runs && !handles_own(live) {
-                quiet = QUIET_LOOKS;
+            let mut known = before.get(name).copied().unwrap_or(now);
+            if let Some((runs, failures)) = known.look(now) {
                 let payload = json!({ "function": name, "version": live.function.version, "runs": runs, "failures": failures });
-                events.push(event("picloud.function.failing", &format!("{name}-{}", now.failures), &payload));
+                events.push(event("picloud.function.failing", &format!("{name}-{}", self.clock.now_us()), &payload));
             }
-            self.functions.insert(name.clone(), Counts { quiet, ..now });
+            self.functions.insert(name.clone(), known);
         }
         events
+    }
+}
+
+impl Counts {
+    /// Takes the counts of another look. Returns the runs and failures since the last one, if they are to be told.
+    fn look(&mut self, now: Self) -> Option<(u64, u64)> {
+        let (runs, failures) = (now.runs.saturating_sub(self.runs), now.failures.saturating_sub(self.failures));
+        let quiet = self.quiet.saturating_sub(1);
+        let is_told = quiet == 0 && failures >= FAILURES && failures * 2 >= runs;
+        *self = Self { quiet: if is_told { QUIET_LOOKS } else { quiet }, ..now };
+        is_told.then_some((runs, failures))
     }
 }
 
@@ -167,5 +174,30 @@ pub(super) fn event(topic: &str, id: &str, payload: &Value) -> NewEvent {
         delay: Duration::ZERO,
         depth: 1,
         by: Emitter::Node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_said_to_fail_when_half_of_its_runs_do_and_once_an_hour() {
+        let mut known = Counts::default();
+        let mut look = |runs: u64, failures: u64| {
+            let now = Counts { runs: known.runs + runs, failures: known.failures + failures, quiet: 0 };
+            known.look(now)
+        };
+        assert_eq!(look(4, 4), None, "too few");
+        assert_eq!(look(11, 5), None, "most end well");
+        assert_eq!(look(10, 5), Some((10, 5)));
+        for _ in 1..QUIET_LOOKS {
+            assert_eq!(look(10, 10), None);
+        }
+        assert_eq!(look(10, 10), Some((10, 10)));
+        // Another table counts from the beginning.
+        let mut known = Counts { runs: 100, failures: 100, quiet: 0 };
+        assert_eq!(known.look(Counts { runs: 6, failures: 6, quiet: 0 }), None);
+        assert_eq!(known.look(Counts { runs: 12, failures: 12, quiet: 0 }), Some((6, 6)));
     }
 }

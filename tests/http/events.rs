@@ -8,6 +8,7 @@ use crate::kit::{
     command::{run, said},
     node::{Node, PATIENCE, Setup, node, wait_until},
     store::on_both_nodes,
+    upstream::Upstream,
 };
 
 on_both_nodes! {
@@ -24,6 +25,7 @@ on_both_nodes! {
     a_handler_has_no_guard_and_no_url_and_is_replayed_exactly
     a_full_queue_takes_no_more_and_says_so
     the_order_desk_of_the_manual_works
+    the_node_tells_of_itself_and_never_of_what_it_told
     check_warns_of_topics_that_nobody_handles_and_refuses_two_files_for_one
 }
 
@@ -397,6 +399,44 @@ fn the_order_desk_of_the_manual_works(on: impl Fn(Setup) -> Setup) {
         let output = run(&node, &["events", "show", &id]);
         String::from_utf8_lossy(&output.stdout).contains("nothing of it waits: its handlers are done, or there were none")
     });
+}
+
+fn the_node_tells_of_itself_and_never_of_what_it_told(on: impl Fn(Setup) -> Setup) {
+    let chat = Upstream::start(|_| Some("{}".into()));
+    let manual = include_str!("../../docs/events.md").split_once("## Events of the node").unwrap().1;
+    let tells = manual.split_once("```text\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
+    let tells = tells.replace("https://chat.example.org", &chat.url());
+    let notes_it = NOTES
+        .replace("+++\n[kv]", "+++\n[[on]]\ntopic = \"picloud.**\"\n[kv]")
+        .replace("[ctx.event.payload]", "[[ctx.event.topic, ctx.event.payload]]");
+    let fails = "+++\n[retry]\nattempts = 1\n+++\nthrow \"no\";";
+    let files =
+        [("tells.rhai", tells.as_str()), ("notes.rhai", &notes_it), ("_events/a.rhai", fails), ("_events/picloud.event.dead.rhai", fails)];
+    let node = start(&files, |setup| on(setup.config("[outbound]\nprivate = [\"127.0.0.1\"]\n")));
+    let api = Api::of(&node);
+    let told = |topic: &str| {
+        let mut found = Value::Null;
+        wait_until("the node tells", PATIENCE, || {
+            found = notes(&api).as_array().unwrap().iter().find(|note| note[0] == topic).map_or(Value::Null, |note| note[1].clone());
+            !found.is_null()
+        });
+        found
+    };
+    emit(&api, "a?id=1", &json!(1));
+    let death = told("picloud.event.dead");
+    assert_eq!((&death["receiver"], &death["topic"], &death["attempts"]), (&json!("_events/a"), &json!("a"), &json!(1)), "{death}");
+    assert!(death["error"].as_str().unwrap().contains("_events/a.rhai:5:1: no"), "{death}");
+    // The handler of that failed, too, and nothing is told of it.
+    let letters = dead(&api, 2);
+    assert!(letters.iter().any(|letter| letter["topic"] == "picloud.event.dead"), "{letters:?}");
+    node.write("fine.rhai", "1");
+    let live = told("picloud.deployment.live");
+    assert_eq!((&live["cause"], &live["functions"], &live["changes"]), (&json!("save"), &json!(5), &json!(1)), "{live}");
+    node.write("fine.rhai", "let");
+    let rejected = told("picloud.deployment.rejected");
+    assert_eq!(rejected["diagnostics"][0]["file"], "fine.rhai", "{rejected}");
+    wait_until("the chat knows", PATIENCE, || chat.heads().iter().filter(|head| head.starts_with("post /messages ")).count() == 2);
+    assert_eq!(api.get("/api/admin/events?topic=picloud.event.dead").json()["events"].as_array().unwrap().len(), 1);
 }
 
 fn check_warns_of_topics_that_nobody_handles_and_refuses_two_files_for_one(on: impl Fn(Setup) -> Setup) {
