@@ -146,7 +146,7 @@ fn start_triggers(config: &Config, base: &Base, tasks: &mut Tasks, stop: &Cancel
     tasks.spawn_vital("announcements", announcer.run(stop.clone()));
     let runner = DeliveryRunner { runner: base.runner.clone(), live: live.clone(), clock: clock.clone(), ticks: base.ticks.clone() };
     let (run_orders, orders) = RunOrders::new(base.queue.clone(), clock.clone());
-    let dispatcher = Dispatcher::new(base.queue.clone(), runner, orders, config.dispatch);
+    let dispatcher = Dispatcher::new(base.queue.clone(), runner, orders, config.dispatch, tasks.runs.clone());
     tasks.spawn_vital("events", dispatcher.run(stop.clone()));
     let changed = base.schedules_changed.subscribe();
     let (runner, ticks) = (base.runner.clone(), base.ticks.clone());
@@ -215,7 +215,7 @@ fn warn_if_exposed(control: SocketAddr) {
     }
 }
 
-/// Ends what a node does, in the order in which one part needs another: requests and pushes, the loop, the journal, the database.
+/// Ends what a node does, in the order in which one part needs another: requests, pushes and runs, the loop, the journal, the database.
 async fn end(config: &Config, base: &Base, app: &App, tasks: &Tasks) {
     supervisor::tell(supervisor::State::Stopping);
     app.connections.close();
@@ -224,9 +224,12 @@ async fn end(config: &Config, base: &Base, app: &App, tasks: &Tasks) {
         if let Some(hosted) = &app.git {
             hosted.ended().await;
         }
+        tasks.runs.close();
+        tasks.runs.wait().await;
     };
     if tokio::time::timeout(config.grace.0, requests).await.is_err() {
-        tracing::warn!("{} connection(s) did not end within {}", app.connections.len(), config.grace);
+        let (connections, runs) = (app.connections.len(), tasks.runs.len());
+        tracing::warn!("{connections} connection(s) and {runs} run(s) of events and schedules did not end within {}", config.grace);
     }
     tasks.after_requests.cancel();
     app.journal.close(LAST_PATIENCE).await;

@@ -12,6 +12,8 @@ pub struct Tasks {
     tracker: TaskTracker,
     /// Those without which the node stops, by name.
     vital: Vec<(&'static str, JoinHandle<()>)>,
+    /// Runs that no request led to. They have the grace period to end.
+    pub runs: TaskTracker,
     /// Cancelled after the last request: pushes that have begun are judged to their end.
     pub after_requests: CancellationToken,
     /// Cancelled after that, so that the last executions are recorded.

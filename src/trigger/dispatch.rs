@@ -12,7 +12,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     order::RunOrder,
@@ -42,6 +42,8 @@ const MAX_BATCH: usize = 50;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The wait after the queue did not answer.
 const AWAY_WAIT: Duration = Duration::from_secs(1);
+/// How late the oldest delivery may be before the node says so.
+const LATE: Duration = Duration::from_secs(60);
 
 /// Runs what is due.
 pub struct Dispatcher {
@@ -50,19 +52,24 @@ pub struct Dispatcher {
     clock: SharedClock,
     places: Arc<Semaphore>,
     orders: mpsc::Receiver<RunOrder>,
+    /// What the end of the node waits for.
+    under_way: TaskTracker,
     /// When the queue was asked last what is due; in milliseconds, as the coarse clock has it.
     asked_ms: AtomicU64,
 }
 
-/// How late the oldest delivery may be before the node says so.
-const LATE: Duration = Duration::from_secs(60);
-
 impl Dispatcher {
-    /// Makes it; nothing runs yet.
-    pub fn new(queue: SharedQueue, runner: DeliveryRunner, orders: mpsc::Receiver<RunOrder>, limits: DispatchLimits) -> Self {
+    /// Makes it; nothing runs yet. What runs is tracked here.
+    pub fn new(
+        queue: SharedQueue,
+        runner: DeliveryRunner,
+        orders: mpsc::Receiver<RunOrder>,
+        limits: DispatchLimits,
+        under_way: TaskTracker,
+    ) -> Self {
         let clock = runner.clock.clone();
         let places = Arc::new(Semaphore::new(limits.concurrency));
-        Self { queue, runner: Arc::new(runner), clock, places, orders, asked_ms: AtomicU64::new(0) }
+        Self { queue, runner: Arc::new(runner), clock, places, orders, under_way, asked_ms: AtomicU64::new(0) }
     }
 
     /// Runs what is due until the node stops, and settles what runs then.
@@ -72,12 +79,7 @@ impl Dispatcher {
         let mut runs = JoinSet::new();
         let (mut woken, mut swaps) = (self.queue.woken(), self.runner.live.swaps());
         loop {
-            let sleep = match self.start_due(&mut runs, &ended).await {
-                // There may be more.
-                Some(started) if started == MAX_BATCH => Duration::ZERO,
-                Some(_) => self.until_next().await,
-                None => AWAY_WAIT,
-            };
+            let sleep = self.step(&mut runs, &ended).await;
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = woken.changed() => {}
@@ -87,16 +89,30 @@ impl Dispatcher {
                 Some(_) = runs.join_next(), if !runs.is_empty() => {}
             }
         }
-        // Runs that have begun end with the grace period of the node, as requests do.
+        // Runs that have begun have the grace period of the node to end, as requests have.
         drop(ended);
         while runs.join_next().await.is_some() {}
         let _ = settling.await;
     }
 
+    /// Starts what is due. Returns how long nothing else is.
+    async fn step(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) -> Duration {
+        if !self.runner.live.table().is_loaded() {
+            // The first table wakes it.
+            return LONGEST_SLEEP;
+        }
+        match self.start_due(runs, ended).await {
+            // There may be more.
+            Some(started) if started == MAX_BATCH => Duration::ZERO,
+            Some(_) => self.until_next().await,
+            None => AWAY_WAIT,
+        }
+    }
+
     /// Starts what is due, as much as there are places for. Returns how many; none if the queue does not answer.
     async fn start_due(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) -> Option<usize> {
         let most = self.places.available_permits().min(MAX_BATCH);
-        if most == 0 || !self.runner.live.table().is_loaded() {
+        if most == 0 {
             return Some(0);
         }
         let now_us = self.clock.now_us();
@@ -105,11 +121,11 @@ impl Dispatcher {
         for delivery in claimed {
             let place = self.places.clone().acquire_owned().await.expect("nobody closes it");
             let (runner, ended) = (self.runner.clone(), ended.clone());
-            runs.spawn(async move {
+            runs.spawn(self.under_way.track_future(async move {
                 let (settled, _) = runner.run(&delivery).await;
                 drop(place);
                 let _ = ended.send(settled).await;
-            });
+            }));
         }
         Some(started)
     }
@@ -117,12 +133,12 @@ impl Dispatcher {
     /// Starts what somebody waits for. It needs no place: whoever asked is counted where it asked.
     fn start(&self, order: RunOrder, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) {
         let (runner, ended) = (self.runner.clone(), ended.clone());
-        runs.spawn(async move {
+        runs.spawn(self.under_way.track_future(async move {
             let (settled, report) = runner.run(&order.delivery).await;
             let _ = ended.send(settled).await;
             // Nobody hears it who has left.
             let _ = order.answer.send(report);
-        });
+        }));
     }
 
     /// Returns how long nothing is due.

@@ -1,9 +1,15 @@
 //! SIGTERM under load, and while the database hangs: what was begun is ended, and everything that was answered is recorded.
 
-use std::{collections::BTreeSet, fs, io::ErrorKind, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::ErrorKind,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
-use picloud::clock::monotonic;
-
+use picloud::{clock::monotonic, execution::Outcome};
+use serde_json::json;
 use sqlx::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -11,9 +17,11 @@ use tokio::runtime::Runtime;
 use crate::{
     faults::load::{FILES, Load, ask, ids, wait_for_degraded},
     kit::{
+        api::Api,
         node::{PATIENCE, Signal, ask::executions, node, wait_until},
         proxy::Proxy,
         store::Fresh,
+        upstream::Upstream,
     },
 };
 
@@ -48,6 +56,31 @@ fn what_was_begun_is_answered_and_what_was_answered_is_recorded() {
         let (unrecorded, unanswered) = (answered.difference(&recorded).count(), recorded.difference(&answered).count());
         assert_eq!((unrecorded, unanswered), (0, 0), "of {} answered and {} recorded", answered.len(), recorded.len());
     }
+}
+
+/// The node has been told to stop.
+static STOPS: AtomicBool = AtomicBool::new(false);
+
+#[test]
+fn a_run_of_an_event_that_has_begun_ends_before_the_node_and_is_recorded() {
+    let service = Upstream::start(|_| {
+        wait_until("the node stops", PATIENCE, || STOPS.load(Ordering::Relaxed));
+        Some("1".into())
+    });
+    let asks = format!("+++\n[http]\nallow = [\"{0}\"]\n+++\nhttp::get(\"{0}/\").json", service.url());
+    let mut node = node(&[("_events/a.rhai", asks.as_str())]).config("[outbound]\nprivate = [\"127.0.0.1\"]\n").start();
+    assert_eq!(Api::of(&node).json("POST", "/api/admin/events/a", &json!(1)).status, 200);
+    wait_until("it runs", PATIENCE, || service.heads().len() == 1);
+    node.signal(Signal::TERM);
+    wait_until("the node stops", PATIENCE, || node.log().contains("stopping: running requests may end"));
+    STOPS.store(true, Ordering::Relaxed);
+    assert_eq!(node.ended().code(), Some(0), "{}", node.log());
+    let ran: Vec<(String, Outcome)> =
+        executions(&node.data()).into_iter().map(|execution| (execution.function.to_string(), execution.outcome)).collect();
+    assert_eq!(ran, [("_events/a".into(), Outcome::Ok)]);
+    node.start();
+    assert_eq!(Api::of(&node).get("/api/admin/topics").json()["topics"][0]["running"], 0);
+    node.stop();
 }
 
 #[test]
