@@ -170,7 +170,7 @@ async fn requeue(database: &Database, transaction: &mut EitherTransaction, found
     let rows: Vec<(i64, i64)> = found
         .iter()
         .map(|FoundLetter { seq, receiver, key }| {
-            let is_first = key.as_ref().is_none_or(|key| busy.insert((receiver.clone(), key.clone())));
+            let is_first = key.as_ref().is_none_or(|key| busy.insert((receiver.clone(), key.clone()), *seq).is_none());
             (*seq, if is_first { READY } else { BLOCKED })
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Keeps events, each with a delivery for every handler that takes it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{BLOCKED, READY};
 use crate::{
@@ -35,6 +35,10 @@ pub(super) async fn publish(
     mut events: Vec<Publication>,
     now_us: i64,
 ) -> sqlx::Result<()> {
+    // Before the ids, as settling has it: no two transactions wait for each other.
+    let mut busy = lock_keys(database, transaction, order_keys(&events)).await?;
+    // Another node's clock may be ahead.
+    busy.values().for_each(|last| ids.rise_above(*last));
     leave_out_known(database, transaction, &mut events, now_us).await?;
     if events.is_empty() {
         return Ok(());
@@ -55,12 +59,10 @@ pub(super) async fn publish(
     if deliveries.is_empty() {
         return Ok(());
     }
-    let keys = deliveries.iter().filter_map(|(_, handler, key, _)| Some(((*handler).to_owned(), (*key)?.to_owned())));
-    let mut busy = lock_keys(database, transaction, keys.collect()).await?;
     let deliveries: Vec<_> = deliveries
         .into_iter()
         .map(|(event, handler, key, due_us)| {
-            let is_first = key.is_none_or(|key| busy.insert((handler.to_owned(), key.to_owned())));
+            let is_first = key.is_none_or(|key| busy.insert((handler.to_owned(), key.to_owned()), 0).is_none());
             (ids.next(), event, handler, key, if is_first { READY } else { BLOCKED }, due_us)
         })
         .collect();
@@ -71,6 +73,12 @@ pub(super) async fn publish(
         columns!(deliveries)
     );
     transaction.execute(insert, vec![json(&deliveries).into()]).await.map(drop)
+}
+
+/// Returns what orders the deliveries of events.
+pub(super) fn order_keys<'a>(events: impl IntoIterator<Item = &'a Publication>) -> BTreeSet<OrderKey> {
+    let handlers = events.into_iter().flat_map(|one| &one.handlers);
+    handlers.filter_map(|(handler, key)| Some((handler.as_str().to_owned(), key.clone()?))).collect()
 }
 
 /// Leaves out events whose id their topic has had within a day, and remembers the ids of the others.
@@ -103,14 +111,14 @@ async fn leave_out_known(
     Ok(())
 }
 
-/// Makes these keys this transaction's until its end. Returns those that have deliveries already.
+/// Makes these keys this transaction's until its end. Returns the last delivery of those that have some already.
 pub(super) async fn lock_keys(
     database: &Database,
     transaction: &mut EitherTransaction,
     keys: BTreeSet<OrderKey>,
-) -> sqlx::Result<HashSet<OrderKey>> {
+) -> sqlx::Result<HashMap<OrderKey, i64>> {
     if keys.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(HashMap::new());
     }
     let keys = json(&keys);
     if let Database::Postgres { .. } = database {
@@ -119,8 +127,9 @@ pub(super) async fn lock_keys(
         transaction.execute(lock, vec![keys.clone().into()]).await?;
     }
     let find = format!(
-        "SELECT DISTINCT receiver, key FROM deliveries WHERE (receiver, key) IN (SELECT value->>0, value->>1 FROM {})",
+        "SELECT value->>0, value->>1, (SELECT MAX(seq) FROM deliveries WHERE receiver = value->>0 AND key = value->>1) FROM {}",
         database.rows_of_json()
     );
-    Ok(transaction.fetch::<OrderKey>(find, vec![keys.into()]).await?.into_iter().collect())
+    let found: Vec<(String, String, Option<i64>)> = transaction.fetch(find, vec![keys.into()]).await?;
+    Ok(found.into_iter().filter_map(|(receiver, key, last)| Some(((receiver, key), last?))).collect())
 }

@@ -88,7 +88,8 @@ impl Store {
         let in_place = steps.iter().filter(|step| step.overlap == Overlap::Replace && step.tick.is_some());
         let in_place: BTreeSet<&str> = in_place.map(|step| step.schedule.as_str()).filter(|id| moved.contains(*id)).collect();
         self.remove_deliveries(&mut transaction, &in_place).await?;
-        lock_keys(&self.database, &mut transaction, moved.iter().map(|id| (id.clone(), id.clone())).collect()).await?;
+        let busy = lock_keys(&self.database, &mut transaction, moved.iter().map(|id| (id.clone(), id.clone())).collect()).await?;
+        busy.values().for_each(|last| ids.rise_above(*last));
         // The keys of these schedules are this transaction's, so nobody adds or settles deliveries of them meanwhile.
         let under_way = self.under_way(&mut transaction, &moved).await?;
         let (mut outcomes, mut rows) = (Vec::new(), Vec::new());

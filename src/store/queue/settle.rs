@@ -6,7 +6,7 @@ use sqlx::FromRow;
 
 use super::{
     BLOCKED, CLAIMED, HELD, READY,
-    publish::{OrderKey, lock_keys, publish},
+    publish::{OrderKey, lock_keys, order_keys, publish},
 };
 use crate::{
     id::Ids,
@@ -31,7 +31,9 @@ impl Store {
         settling.note_failures(&settled).await?;
         let gone: BTreeSet<OrderKey> =
             settled.iter().filter(|one| one.end.is_final()).filter_map(|one| keys[&(one.delivery.0, one.attempt)].order_key()).collect();
-        lock_keys(settling.database, settling.transaction, gone.clone()).await?;
+        // All at once and in one order, with those of what is emitted: no two transactions wait for each other.
+        let emitted = order_keys(settled.iter().flat_map(|one| &one.emitted));
+        lock_keys(settling.database, settling.transaction, gone.union(&emitted).cloned().collect()).await?;
         settling.note_runs(&settled, &keys).await?;
         settling.bury(&settled).await?;
         settling.remove(&settled).await?;
@@ -212,7 +214,7 @@ impl Settling<'_> {
     }
 }
 
-/// Lets the next of each key be claimed.
+/// Lets the next of each key be claimed, where nothing of that key is under way.
 pub(super) async fn unblock(database: &Database, transaction: &mut EitherTransaction, keys: &BTreeSet<OrderKey>) -> sqlx::Result<()> {
     if keys.is_empty() {
         return Ok(());
@@ -220,7 +222,8 @@ pub(super) async fn unblock(database: &Database, transaction: &mut EitherTransac
     let update = format!(
         "UPDATE deliveries SET state = {READY}
          WHERE state = {BLOCKED} AND seq IN (
-             SELECT MIN(seq) FROM deliveries WHERE (receiver, key) IN (SELECT value->>0, value->>1 FROM {}) GROUP BY receiver, key
+             SELECT (SELECT MIN(seq) FROM deliveries WHERE receiver = value->>0 AND key = value->>1) FROM (SELECT value FROM {}) AS keys
+             WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE receiver = value->>0 AND key = value->>1 AND state <> {BLOCKED})
          )",
         database.rows_of_json()
     );
