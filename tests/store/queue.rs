@@ -1,10 +1,12 @@
 //! The queue: what waits to be run without a caller, each once and in its order.
 
+mod nodes;
+
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use picloud::{
-    audit::{Actor, Origin},
+    audit::{Action, Actor, Origin},
     clock::{Clock, SystemClock},
     execution::{Emitter, NewEvent},
     function::{
@@ -39,6 +41,7 @@ on_both! {
     a_schedule_begins_when_it_is_new_or_another
     old_events_and_dead_letters_are_removed_and_what_waits_is_not
     dead_letters_are_put_back_in_the_order_of_their_keys
+    a_delivery_that_is_thrown_away_lets_no_other_run_beside_one_of_its_key
 }
 
 const SECOND: i64 = 1_000_000;
@@ -401,6 +404,27 @@ async fn old_events_and_dead_letters_are_removed_and_what_waits_is_not(fresh: Fr
     // Its id is forgotten, too.
     queue.publish(vec![event("dead", None, &["mail"])], later).await.unwrap();
     assert_eq!(kept().await, ["dead", "waits"]);
+}
+
+async fn a_delivery_that_is_thrown_away_lets_no_other_run_beside_one_of_its_key(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    let ada = Actor { who: "ada".into(), origin: Origin::Cli };
+    queue.publish(["a", "b"].map(|id| event(id, Some("k"), &["mail"])).into(), NOW_US).await.unwrap();
+    for _ in 0..2 {
+        settle(&queue, &claim(&queue, NOW_US).await[0], End::Dead("no".into())).await;
+    }
+    queue.publish(vec![event("c", Some("k"), &["mail"])], NOW_US).await.unwrap();
+    let running = claim(&queue, NOW_US).await;
+    // Those that are put back are older than the one that runs.
+    store.retry_dead_letters(&DeadLetterFilter::default(), &ada, NOW_US).await.unwrap();
+    let b = store.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap().into_iter().find(|one| one.id == "b").unwrap();
+    let waiting = store.deliveries_of(b.seq).await.unwrap();
+    let record = ada.does(Action::EventDiscard, NOW_US, Default::default());
+    assert!(store.discard_delivery(waiting[0].id, &record).await.unwrap());
+    assert_eq!(claim(&queue, NOW_US).await, []);
+    settle(&queue, &running[0], End::Done).await;
+    assert_eq!(events(&claim(&queue, NOW_US).await), ["a"]);
 }
 
 async fn dead_letters_are_put_back_in_the_order_of_their_keys(fresh: Fresh) {

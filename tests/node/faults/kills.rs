@@ -25,22 +25,22 @@ use crate::{
 /// Executions of so long before a kill may be lost: the journal writes every 100 ms, and writing takes a while.
 const LAST_MOMENT: Duration = Duration::from_millis(200);
 
-fn rounds() -> u64 {
+pub(super) fn rounds() -> u64 {
     std::env::var("PICLOUD_KILL_ROUNDS").map_or(12, |rounds| rounds.parse().unwrap())
 }
 
 /// A small generator of numbers, so that a run can be repeated.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn seeded() -> Self {
+    pub(super) fn seeded() -> Self {
         let seed = std::env::var("PICLOUD_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| u64::from(std::process::id()) << 20 | 1);
         eprintln!("PICLOUD_TEST_SEED={seed}");
         Self(seed)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -6,6 +6,7 @@ mod clock;
 mod damage;
 mod databases;
 mod disk;
+mod events;
 mod handles;
 mod kills;
 mod kv;
