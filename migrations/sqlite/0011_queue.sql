@@ -36,6 +36,7 @@ CREATE INDEX deliveries_due ON deliveries (due_us) WHERE state < 2;
 CREATE INDEX deliveries_by_key ON deliveries (receiver, key, seq) WHERE key IS NOT NULL;
 CREATE INDEX deliveries_under_way ON deliveries (receiver, key) WHERE key IS NOT NULL AND state <> 2;
 CREATE INDEX deliveries_held ON deliveries (receiver) WHERE state = 3;
+CREATE INDEX deliveries_of_schedule ON deliveries (receiver) WHERE event IS NULL;
 CREATE INDEX deliveries_of_event ON deliveries (event) WHERE event IS NOT NULL;
 
 -- Attempts that did not end well. They go with their delivery, or with its dead letter.

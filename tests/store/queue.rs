@@ -1,6 +1,7 @@
 //! The queue: what waits to be run without a caller, each once and in its order.
 
 mod nodes;
+mod reads;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

@@ -92,7 +92,8 @@ struct Settling<'a> {
 impl Settling<'_> {
     /// Finds the attempts that are still this node's, and takes their rows.
     async fn keys(&mut self, settled: &[Settlement]) -> sqlx::Result<HashMap<(i64, u32), LoadRow>> {
-        let mut attempts: Vec<(i64, u32)> = settled.iter().map(|one| (one.delivery.0, one.attempt)).collect();
+        // The state is a value among others: as a condition of its own it makes Postgres look for whatever is claimed.
+        let mut attempts: Vec<(i64, u32, i64)> = settled.iter().map(|one| (one.delivery.0, one.attempt, CLAIMED)).collect();
         attempts.sort_unstable();
         let lock = match self.database {
             Database::Postgres { .. } => "ORDER BY seq FOR UPDATE",
@@ -100,7 +101,9 @@ impl Settling<'_> {
         };
         let find = format!(
             "SELECT {} FROM deliveries
-             WHERE state = {CLAIMED} AND (seq, attempt) IN (SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint) FROM {}) {lock}",
+             WHERE (seq, attempt, state) IN (
+                 SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), CAST(value->>2 AS bigint) FROM {}
+             ) {lock}",
             columns!(delivery_load),
             self.database.rows_of_json()
         );

@@ -1,0 +1,91 @@
+//! What the queue reads does not grow with what waits in it. Postgres counts it, so no clock is asked.
+
+use picloud::{
+    function::schedule::Overlap,
+    queue::{Advance, ClaimRequest, End, Queue, Receiver, Tick, TickOutcome},
+    store::{Store, queue::StoredQueue},
+};
+use sqlx::{Connection as _, PgConnection};
+
+use super::{SECOND, event, handler, queue, schedule, scheduled, settled};
+use crate::kit::store::{Fresh, NOW_US, until};
+
+/// Deliveries of each kind that wait.
+const WAITING: i64 = 20_000;
+
+/// Fills the queue: deliveries that are due, and behind one another of one key, and whose function cannot run.
+const FILL: &str = "INSERT INTO deliveries (seq, event, receiver, key, attempt, tick, state, due_us, lost)
+    SELECT kind * 1000000 + number, kind * 1000000 + number, 'r' || kind, CASE WHEN kind = 2 THEN 'k' END, 0, NULL, kind, $2, 0
+    FROM generate_series(1, $1) AS number, (VALUES (0), (2), (3)) AS kinds (kind)";
+const FILL_EVENTS: &str = "INSERT INTO events (seq, id, topic, key, payload, depth, emitted_by)
+    SELECT seq, seq::text, 'a', key, '1', 1, '\"node\"' FROM deliveries";
+
+/// Rows and entries of indexes of deliveries that were read.
+const READS: &str = "SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'deliveries')::bigint,
+    (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'deliveries')::bigint";
+const OTHERS: &str = "SELECT COUNT(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+
+/// Returns what Postgres has counted. A connection tells what it did at its end.
+async fn counted(fresh: &Fresh) -> i64 {
+    until("nobody is connected", async || {
+        let mut connection = PgConnection::connect(&fresh.url).await.unwrap();
+        let others: i64 = sqlx::query_scalar(OTHERS).fetch_one(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+        others == 0
+    })
+    .await;
+    let mut connection = PgConnection::connect(&fresh.url).await.unwrap();
+    let (of_table, of_indexes): (i64, i64) = sqlx::query_as(READS).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    of_table + of_indexes
+}
+
+/// Returns how much a piece of work reads.
+async fn reads(fresh: &Fresh, work: impl AsyncFnOnce(&Store, StoredQueue)) -> i64 {
+    let before = counted(fresh).await;
+    let store = fresh.open().await;
+    work(&store, queue(&store)).await;
+    store.close().await;
+    counted(fresh).await - before
+}
+
+const ROUNDS: i64 = 20;
+const BATCH: i64 = 25;
+
+/// Does everything that a node does with its queue, so often.
+async fn day(store: &Store, queue: StoredQueue) {
+    scheduled(store, "@daily", NOW_US).await;
+    for round in 0..ROUNDS {
+        let ids = |kind: &str| (0..BATCH).map(|number| format!("{kind}.{round}.{number}")).collect::<Vec<_>>();
+        let keyed = ids("keyed").into_iter().map(|id| event(&id, Some("k"), &["r2"]));
+        let plain = ids("plain").into_iter().map(|id| event(&id, None, &["mail"]));
+        queue.publish(keyed.chain(plain).collect(), NOW_US).await.unwrap();
+        let (from_us, to_us) = (NOW_US + round * SECOND, NOW_US + (round + 1) * SECOND);
+        let tick = Some(Tick { due_us: to_us, ..Tick::default() });
+        let advance = Advance { schedule: schedule("nightly"), from_us, to_us, tick, overlap: Overlap::Replace, most_waiting: 1 };
+        assert_eq!(queue.advance(vec![advance]).await.unwrap(), [TickOutcome::Made]);
+        assert!(queue.next_due().await.unwrap().is_some());
+        let claimed = queue.claim(ClaimRequest { now_us: NOW_US, until_us: NOW_US + 3_600 * SECOND, most: BATCH as usize }).await.unwrap();
+        assert_eq!(claimed.len(), BATCH as usize);
+        let done = claimed.iter().map(|delivery| settled(delivery, End::Done)).collect();
+        assert_eq!(queue.settle(done, NOW_US).await.unwrap(), []);
+    }
+    queue.release(vec![Receiver::Handler(handler("mail"))], NOW_US).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_is_the_same_with_a_long_queue_and_with_a_short_one() {
+    let (short, long) = (Fresh::postgres().await, Fresh::postgres().await);
+    for (fresh, waiting) in [(&short, 100), (&long, WAITING)] {
+        fresh.open().await.close().await;
+        let mut connection = PgConnection::connect(&fresh.url).await.unwrap();
+        sqlx::query(FILL).bind(waiting as i32).bind(NOW_US).execute(&mut connection).await.unwrap();
+        sqlx::query(FILL_EVENTS).execute(&mut connection).await.unwrap();
+        sqlx::query("ANALYZE").execute(&mut connection).await.unwrap();
+    }
+    let (short, long) = (reads(&short, day).await, reads(&long, day).await);
+    // What is held is looked through once, when other functions go live.
+    println!("{} rounds with {} deliveries read {short} rows where 300 wait, {long} where {} wait", ROUNDS, BATCH, WAITING * 3);
+    assert!(long < 2 * short + 2 * WAITING, "{long} rows are read where {} wait, {short} where 300 wait", WAITING * 3);
+}
