@@ -71,7 +71,7 @@ fn emit(call: &mut Call<'_>) -> HostResult {
     if topic.is_own() {
         return Err(own(&topic).into());
     }
-    let payload = to_json(call.argument(1), MAX_PAYLOAD)?.into();
+    let payload = to_json(call.argument(1), MAX_PAYLOAD)?;
     let options = call.options(2, &["key", "delay", "id"])?;
     let named = |name: &'static str| -> Result<Option<String>, HostError> {
         match options.text(name)? {
@@ -89,14 +89,16 @@ fn emit(call: &mut Call<'_>) -> HostResult {
             return Err(format!("{MAX_DEPTH} events have led to this one: a handler emits what starts it again"));
         }
         let (execution, function) = (run.invocation.own_id(), run.function.name.clone());
+        let emitted = run.outbox();
+        let is_named = id.is_some();
+        let id = id.unwrap_or_else(|| format!("{execution}-{}", emitted.events.len() + 1));
+        // All of it is copied: what the run has made is the run's, and gone with it.
         meter::keep(|| {
-            let emitted = run.outbox();
-            let is_named = id.is_some();
-            let id = id.unwrap_or_else(|| format!("{execution}-{}", emitted.events.len() + 1));
-            let by = Emitter::Run { function, execution };
-            emitted.add(NewEvent { id: id.clone(), is_named, topic, key, payload, delay, depth, by })?;
-            Ok(id)
-        })
+            let topic = topic.as_str().parse().map_err(|error: NotATopic| error.to_string())?;
+            let (id, key, payload) = (id.clone(), key.clone(), payload.as_str().into());
+            emitted.add(NewEvent { id, is_named, topic, key, payload, delay, depth, by: Emitter::Run { function, execution } })
+        })?;
+        Ok(id)
     })?;
     Ok(emitted?.into())
 }
@@ -120,7 +122,7 @@ fn settle(call: &mut Call<'_>, verdict: Verdict) -> HostResult {
     let is_started_by_event = call.with_run(|run| {
         let is_started = run.invocation.event.is_some();
         if is_started {
-            meter::keep(|| run.outbox().verdict = Some(verdict));
+            meter::keep(|| run.outbox().verdict = Some(verdict.clone()));
         }
         is_started
     })?;
