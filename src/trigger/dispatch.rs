@@ -9,14 +9,14 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, oneshot},
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     order::RunOrder,
-    run::{DeliveryRunner, LEASE},
+    run::{DeliveryRunner, LEASE, RunReport},
 };
 use crate::{
     clock::{SharedClock, coarse_ms, monotonic, rfc3339},
@@ -44,6 +44,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 const AWAY_WAIT: Duration = Duration::from_secs(1);
 /// How late the oldest delivery may be before the node says so.
 const LATE: Duration = Duration::from_secs(60);
+
+/// An attempt that has ended, and who hears of it when it is settled.
+struct Ending {
+    settled: Settlement,
+    answer: Option<(oneshot::Sender<Option<RunReport>>, Option<RunReport>)>,
+}
 
 /// Runs what is due.
 pub struct Dispatcher {
@@ -96,7 +102,7 @@ impl Dispatcher {
     }
 
     /// Starts what is due. Returns how long nothing else is.
-    async fn step(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) -> Duration {
+    async fn step(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Duration {
         if !self.runner.live.table().is_loaded() {
             // The first table wakes it.
             return LONGEST_SLEEP;
@@ -110,7 +116,7 @@ impl Dispatcher {
     }
 
     /// Starts what is due, as much as there are places for. Returns how many; none if the queue does not answer.
-    async fn start_due(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) -> Option<usize> {
+    async fn start_due(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Option<usize> {
         let most = self.places.available_permits().min(MAX_BATCH);
         if most == 0 {
             return Some(0);
@@ -124,20 +130,18 @@ impl Dispatcher {
             runs.spawn(self.under_way.track_future(async move {
                 let (settled, _) = runner.run(&delivery).await;
                 drop(place);
-                let _ = ended.send(settled).await;
+                let _ = ended.send(Ending { settled, answer: None }).await;
             }));
         }
         Some(started)
     }
 
     /// Starts what somebody waits for. It needs no place: whoever asked is counted where it asked.
-    fn start(&self, order: RunOrder, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Settlement>) {
+    fn start(&self, order: RunOrder, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) {
         let (runner, ended) = (self.runner.clone(), ended.clone());
         runs.spawn(self.under_way.track_future(async move {
             let (settled, report) = runner.run(&order.delivery).await;
-            let _ = ended.send(settled).await;
-            // Nobody hears it who has left.
-            let _ = order.answer.send(report);
+            let _ = ended.send(Ending { settled, answer: Some((order.answer, report)) }).await;
         }));
     }
 
@@ -186,13 +190,17 @@ impl Dispatcher {
 }
 
 /// Settles what ends, together as much as has ended meanwhile. What cannot be settled is tried for as long as a lease: then it is another's.
-async fn settle(queue: SharedQueue, clock: SharedClock, mut endings: mpsc::Receiver<Settlement>) {
+async fn settle(queue: SharedQueue, clock: SharedClock, mut endings: mpsc::Receiver<Ending>) {
     let mut batch = Vec::with_capacity(MAX_BATCH);
     while endings.recv_many(&mut batch, MAX_BATCH).await > 0 {
         let began = monotonic();
-        while queue.settle(batch.clone(), clock.now_us()).await.is_err() && began.elapsed() < LEASE {
+        let (settled, answers): (Vec<Settlement>, Vec<_>) = batch.drain(..).map(|ending| (ending.settled, ending.answer)).unzip();
+        while queue.settle(settled.clone(), clock.now_us()).await.is_err() && began.elapsed() < LEASE {
             tokio::time::sleep(AWAY_WAIT).await;
         }
-        batch.clear();
+        for (answer, report) in answers.into_iter().flatten() {
+            // Nobody hears it who has left.
+            let _ = answer.send(report);
+        }
     }
 }
