@@ -107,7 +107,7 @@ impl Run {
 
     /// Returns what it emitted, to be added to.
     pub fn outbox(&mut self) -> &mut Outbox {
-        self.outbox.get_or_insert_default()
+        self.outbox.get_or_insert_with(|| meter::keep(Box::default))
     }
 
     /// Appends a line to its log.
