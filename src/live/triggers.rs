@@ -71,7 +71,7 @@ impl Triggers {
         for (id, handler) in self.handlers().filter(|(_, handler)| handler.topic.takes(&event.topic)) {
             let of_payload = handler.key.as_ref().filter(|_| event.key.is_none()).and_then(|field| {
                 let payload = payload.get_or_insert_with(|| serde_json::from_str(&event.payload).unwrap_or_default());
-                key_of(payload.get(field)?)
+                key_of(field.split('.').try_fold(&*payload, |value, part| value.get(part))?)
             });
             handlers.push((id.clone(), event.key.clone().or(of_payload)));
         }

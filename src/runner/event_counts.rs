@@ -2,13 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::queue::End;
+use crate::queue::{End, Settlement};
 
 /// How an attempt to handle something ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandledOutcome {
     /// It is done.
     Done,
+    /// It failed, and the next due time comes anyway.
+    Failed,
     /// It failed, and is tried again.
     Retried,
     /// It was given up.
@@ -21,11 +23,12 @@ pub enum HandledOutcome {
 
 impl HandledOutcome {
     /// Every one.
-    pub const ALL: [Self; 5] = [Self::Done, Self::Retried, Self::Dead, Self::Held, Self::Later];
+    pub const ALL: [Self; 6] = [Self::Done, Self::Failed, Self::Retried, Self::Dead, Self::Held, Self::Later];
 
-    /// Returns what this end of an attempt counts as.
-    pub fn of(end: &End) -> Self {
-        match end {
+    /// Returns what an attempt that is settled so counts as.
+    pub fn of(settled: &Settlement) -> Self {
+        match settled.end {
+            End::Done if settled.error.is_some() => Self::Failed,
             End::Done => Self::Done,
             End::Retry(_) => Self::Retried,
             End::Dead(_) => Self::Dead,
@@ -38,6 +41,7 @@ impl HandledOutcome {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
+            Self::Failed => "failed",
             Self::Retried => "retried",
             Self::Dead => "dead",
             Self::Held => "held",

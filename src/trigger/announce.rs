@@ -77,6 +77,8 @@ impl Announcer {
         let mut events = Vec::new();
         let now_us = self.clock.now_us();
         match (&status.database, self.away_since) {
+            // At the start of a node it may only not be there yet.
+            (Some(_), None) if status.live.is_none() => {}
             (Some(_), None) => self.away_since = Some(now_us),
             (None, Some(since_us)) => {
                 self.away_since = None;

@@ -67,7 +67,7 @@ impl DeliveryRunner {
     pub async fn run(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
         let (settled, report) = self.settlement(delivery).await;
         let counts = self.runner.publisher().counts();
-        counts.handled(HandledOutcome::of(&settled.end));
+        counts.handled(HandledOutcome::of(&settled));
         counts.emitted(settled.emitted.len());
         (settled, report)
     }
@@ -146,6 +146,8 @@ impl DeliveryRunner {
         let wait = retry.wait(delivery.attempt, chance());
         match (verdict, wait) {
             (Some(Verdict::Dead(reason)), _) => End::Dead(reason),
+            // The next due time comes anyway, and what became of this one is on record.
+            (_, None) if matches!(delivery.load, Load::Tick(_)) && delivery.attempt == 1 => End::Done,
             (_, None) => {
                 End::Dead(if delivery.attempt == 1 { "it failed".into() } else { format!("it failed {} times", delivery.attempt) })
             }

@@ -141,7 +141,7 @@ fn steps_of(id: &ScheduleId, schedule: &Schedule, last_us: i64, now_us: i64) -> 
     // What is caught up comes one after the other, whatever holds at other times.
     let (overlap, most_waiting) = match schedule.overlap {
         Overlap::Allow => (Overlap::Allow, 0),
-        _ if times.len() > 1 => (Overlap::Queue, MissedPolicy::MOST),
+        _ if times.iter().filter(|due| due.tick.is_some()).count() > 1 => (Overlap::Queue, MissedPolicy::MOST),
         overlap => (overlap, 1),
     };
     let mut from_us = last_us;

@@ -42,7 +42,11 @@ impl ScheduleArgs {
         let of_function: Vec<&ScheduleSummary> = schedules.iter().filter(|schedule| self.means(schedule)).collect();
         let meant: Vec<&ScheduleSummary> = match &self.schedule {
             Some(name) => of_function.iter().filter(|schedule| schedule.name.as_ref() == Some(name)).copied().collect(),
-            None => of_function.clone(),
+            // Of several, one without a name of its own has that of its function.
+            None => match of_function.iter().find(|schedule| schedule.name.is_none()) {
+                Some(nameless) => vec![*nameless],
+                None => of_function.clone(),
+            },
         };
         match (&meant[..], &of_function[..]) {
             ([schedule], _) => Ok(format!("{PATH}/{}", path_segment(&schedule.id))),

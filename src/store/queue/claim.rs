@@ -47,6 +47,13 @@ impl Store {
         Ok(due)
     }
 
+    /// Makes due what is claimed. Its next claim counts the lease as lost.
+    pub(super) async fn end_leases(&self, now_us: i64) -> sqlx::Result<()> {
+        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        transaction.execute(format!("UPDATE deliveries SET due_us = $1 WHERE state = {CLAIMED}"), vec![now_us.into()]).await?;
+        transaction.commit().await
+    }
+
     /// Lets what waited for these receivers be claimed again.
     pub(super) async fn release_deliveries(&self, receivers: &[Receiver], now_us: i64) -> sqlx::Result<u64> {
         let names: Vec<&str> = receivers.iter().map(Receiver::as_str).collect();

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::{BLOCKED, READY};
 use crate::{
     audit::{Action, Actor},
     function::schedule::ScheduleId,
@@ -9,7 +10,7 @@ use crate::{
 };
 
 impl Store {
-    /// Pauses a schedule. Returns whether it is there; one that is paused already stays as it is.
+    /// Pauses a schedule, and drops what of it waits. Returns whether it is there; one that is paused already stays as it is.
     pub async fn pause_schedule(&self, id: &ScheduleId, by: &Actor, now_us: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE schedules SET paused_by = $2, paused_us = $3 WHERE id = $1 AND paused_by IS NULL";
         let values = vec![id.as_str().to_owned().into(), by.who.clone().into(), now_us.into()];
@@ -35,6 +36,8 @@ impl Store {
         if transaction.execute(sql, values).await? > 0 {
             let record = by.does(action, now_us, json!({ "schedule": id.as_str() }));
             transaction.execute(audit::INSERT, audit::values(&record)).await?;
+            let waiting = format!("DELETE FROM deliveries WHERE receiver = $1 AND event IS NULL AND state IN ({READY}, {BLOCKED})");
+            transaction.execute(waiting, vec![id.as_str().to_owned().into()]).await?;
         }
         let found: Vec<(String,)> =
             transaction.fetch("SELECT id FROM schedules WHERE id = $1", vec![id.as_str().to_owned().into()]).await?;
