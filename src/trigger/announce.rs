@@ -11,7 +11,7 @@ use crate::{
     clock::{SharedClock, rfc3339},
     deployment::{Deployment, DeploymentId, DeploymentStatus},
     execution::{Emitter, NewEvent, Outcome},
-    function::{FunctionName, topic::Topic},
+    function::{Diagnostic, FunctionName, topic::Topic},
     live::{Live, LiveFunction, Table},
     runner::Publisher,
 };
@@ -144,15 +144,14 @@ fn handles_own(live: &LiveFunction) -> bool {
     live.function.manifest.handlers.iter().any(|handler| handler.topic.is_own())
 }
 
+/// Tells of a deployment. Any function may handle this, also one of somebody who may not see the whole node: of files there are only places.
 fn of_deployment(deployment: &Deployment) -> NewEvent {
-    let diagnostics = &deployment.diagnostics[..deployment.diagnostics.len().min(MAX_DIAGNOSTICS)];
+    let place = |one: &Diagnostic| json!({ "file": one.file, "at": one.position, "severity": one.severity });
+    let diagnostics: Vec<Value> = deployment.diagnostics.iter().take(MAX_DIAGNOSTICS).map(place).collect();
     let payload = json!({
         "deployment": deployment.id,
         "revision": deployment.revision,
         "cause": deployment.cause,
-        "by": deployment.by,
-        "pushed_by": deployment.pushed_by,
-        "note": deployment.note,
         "functions": deployment.functions,
         "changes": deployment.changes.len(),
         "diagnostics": diagnostics,

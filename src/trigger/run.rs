@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{announce::event, occasion, tick_runs::TickRuns};
 use crate::{
     clock::SharedClock,
-    execution::{EventInfo, Execution, ExecutionId, Failure, NewEvent, Reply, Trigger, Verdict},
+    execution::{EventInfo, Execution, ExecutionId, Failure, MAX_DEPTH, NewEvent, Reply, Trigger, Verdict},
     executor::ExecuteError,
     function::retry::Retry,
     live::{Live, LiveFunction, Table},
@@ -76,7 +76,7 @@ impl DeliveryRunner {
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
             let end = End::Dead("lost".into());
-            let emitted = self.tell_of_death(delivery, &end, Some(&why));
+            let emitted = self.tell_of_death(delivery, &end);
             return (Settlement { emitted, error: Some(why), ..settled(delivery, end) }, None);
         }
         let table = self.live.table();
@@ -102,14 +102,14 @@ impl DeliveryRunner {
             AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
-        emitted.extend(self.tell_of_death(delivery, &end, error.as_deref()));
+        emitted.extend(self.tell_of_death(delivery, &end));
         let version = Some(live.function.version);
         (Settlement { execution, version, error, emitted, ..settled(delivery, end) }, report)
     }
 
     /// Returns the event of the node about a delivery that is given up, addressed.
-    fn tell_of_death(&self, delivery: &Delivery, end: &End, error: Option<&str>) -> Vec<Publication> {
-        self.runner.publisher().address(death(delivery, end, error).into_iter().collect())
+    fn tell_of_death(&self, delivery: &Delivery, end: &End) -> Vec<Publication> {
+        self.runner.publisher().address(death(delivery, end).into_iter().collect())
     }
 
     /// Addresses what a run emitted, if the queue has room for it.
@@ -196,13 +196,14 @@ fn settled(delivery: &Delivery, end: End) -> Settlement {
     Settlement { delivery, attempt, execution: None, version: None, error: None, end, emitted: Vec::new() }
 }
 
-/// Returns the event of the node about a delivery that is given up. None is told of one that told such a thing itself.
-fn death(delivery: &Delivery, end: &End, error: Option<&str>) -> Option<NewEvent> {
-    let End::Dead(reason) = end else { return None };
-    let topic = match &delivery.load {
-        Load::Event(event) if event.topic.is_own() => return None,
-        Load::Event(event) => Some(&event.topic),
-        Load::Tick(_) => None,
+/// Returns the event of the node about a delivery that is given up, without words of its function: any other may handle this. None is told of
+/// one that told such a thing itself, or that ends a chain.
+fn death(delivery: &Delivery, end: &End) -> Option<NewEvent> {
+    let End::Dead(_) = end else { return None };
+    let (topic, depth) = match &delivery.load {
+        Load::Event(event) if event.topic.is_own() || event.depth >= MAX_DEPTH => return None,
+        Load::Event(event) => (Some(&event.topic), event.depth),
+        Load::Tick(_) => (None, 0),
     };
     let receiver = delivery.receiver.as_str();
     let payload = json!({
@@ -210,10 +211,9 @@ fn death(delivery: &Delivery, end: &End, error: Option<&str>) -> Option<NewEvent
         "receiver": receiver,
         "topic": topic,
         "attempts": delivery.attempt,
-        "reason": reason,
-        "error": error,
     });
-    Some(event("picloud.event.dead", &delivery.id.to_string(), &payload))
+    // It is a link of the chain: whoever handles it may emit what leads here again.
+    Some(NewEvent { depth: depth + 1, ..event("picloud.event.dead", &delivery.id.to_string(), &payload) })
 }
 
 fn place_and_message(failure: &Failure) -> String {
