@@ -12,6 +12,7 @@ mod error;
 mod executions;
 mod file;
 mod filter;
+mod gather;
 pub mod journal;
 pub mod kv;
 pub mod lease;

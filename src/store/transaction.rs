@@ -8,7 +8,7 @@ use super::{
     pool::{STATEMENT_LIMIT, Transaction},
 };
 
-/// A transaction that is on the disk when it has ended.
+/// A transaction on either database.
 pub(super) enum EitherTransaction {
     /// On Postgres.
     Postgres(Transaction<Postgres>),
@@ -17,11 +17,19 @@ pub(super) enum EitherTransaction {
 }
 
 impl EitherTransaction {
-    /// Begins it.
+    /// Begins one that is on the disk when it has ended.
     pub(super) async fn begin(database: &Database) -> sqlx::Result<Self> {
         Ok(match database {
             Database::Postgres { writer, .. } => Self::Postgres(writer.begin(STATEMENT_LIMIT).await?),
             Database::Sqlite { writer, .. } => Self::Sqlite(writer.begin_durable(STATEMENT_LIMIT).await?),
+        })
+    }
+
+    /// Begins one that may still be on its way to the disk when it has ended: its work can be done again.
+    pub(super) async fn begin_repeatable(database: &Database) -> sqlx::Result<Self> {
+        Ok(match database {
+            Database::Postgres { writer, .. } => Self::Postgres(writer.begin_repeatable(STATEMENT_LIMIT).await?),
+            Database::Sqlite { writer, .. } => Self::Sqlite(writer.begin(STATEMENT_LIMIT).await?),
         })
     }
 

@@ -64,6 +64,13 @@ pub struct Dispatcher {
     asked_ms: AtomicU64,
 }
 
+/// How long nothing is due.
+struct Pause {
+    sleep: Duration,
+    /// Something may be due for which there was no place: the end of a run ends the pause.
+    needs_places: bool,
+}
+
 impl Dispatcher {
     /// Makes it; nothing runs yet. What runs is tracked here.
     pub fn new(
@@ -96,14 +103,14 @@ impl Dispatcher {
         let mut runs = JoinSet::new();
         let (mut woken, mut swaps) = (self.queue.woken(), self.runner.live.swaps());
         loop {
-            let sleep = self.step(&mut runs, &ended).await;
+            let Pause { sleep, needs_places } = self.step(&mut runs, &ended).await;
             tokio::select! {
                 () = stop.cancelled() => break,
                 _ = woken.changed() => {}
                 Some(order) = self.orders.recv() => self.start(order, &mut runs, &ended),
                 _ = swaps.changed() => self.release().await,
                 () = tokio::time::sleep(sleep) => {}
-                Some(_) = runs.join_next(), if !runs.is_empty() => {}
+                Some(_) = runs.join_next(), if needs_places && !runs.is_empty() => {}
             }
         }
         // Runs that have begun have the grace period of the node to end, as requests have.
@@ -113,22 +120,23 @@ impl Dispatcher {
     }
 
     /// Starts what is due. Returns how long nothing else is.
-    async fn step(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Duration {
+    async fn step(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Pause {
+        while runs.try_join_next().is_some() {}
         if !self.runner.live.table().is_loaded() {
             // The first table wakes it.
-            return LONGEST_SLEEP;
+            return Pause { sleep: LONGEST_SLEEP, needs_places: false };
         }
-        match self.start_due(runs, ended).await {
+        let most = self.places.available_permits().min(MAX_BATCH);
+        match self.start_due(most, runs, ended).await {
             // There may be more.
-            Some(started) if started == MAX_BATCH => Duration::ZERO,
-            Some(_) => self.until_next().await,
-            None => AWAY_WAIT,
+            Some(MAX_BATCH) => Pause { sleep: Duration::ZERO, needs_places: false },
+            Some(started) => Pause { sleep: self.until_next().await, needs_places: started == most },
+            None => Pause { sleep: AWAY_WAIT, needs_places: false },
         }
     }
 
-    /// Starts what is due, as much as there are places for. Returns how many; none if the queue does not answer.
-    async fn start_due(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Option<usize> {
-        let most = self.places.available_permits().min(MAX_BATCH);
+    /// Starts what is due, at most so many. Returns how many; none if the queue does not answer.
+    async fn start_due(&self, most: usize, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Option<usize> {
         if most == 0 {
             return Some(0);
         }

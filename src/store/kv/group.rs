@@ -3,14 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    gather::Caller,
     transaction::{KvTransaction, NamespaceLock, SLICE},
     write::{KvFailure, KvWrite, WriteOutcome},
 };
 use crate::{
     capability::kv::KvError,
     function::grants::kv::Namespace,
-    store::{Store, StoreError, executions::signed},
+    store::{Store, StoreError, executions::signed, gather::Caller},
 };
 
 /// What is said of a failure.

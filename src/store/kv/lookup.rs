@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, FromRow};
 
-use super::{gather::Caller, read::EntryRow, write::KvFailure};
+use super::{read::EntryRow, write::KvFailure};
 use crate::{
     capability::kv::{Entry, Key},
     function::grants::kv::Namespace,
@@ -13,6 +13,7 @@ use crate::{
         batch::json,
         columns::columns,
         database::{Database, read_kv},
+        gather::Caller,
     },
 };
 

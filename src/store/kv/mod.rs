@@ -1,7 +1,6 @@
 //! The key-value store, in the node's own database. Concurrent callers are answered together: reads by one statement, writes by one transaction.
 
 mod expiry;
-mod gather;
 mod group;
 mod ledger;
 mod lookup;
@@ -15,8 +14,8 @@ use tokio::sync::{Notify, watch};
 pub use read::NamespaceSize;
 pub use write::{KvChange, KvFailure, KvWrite, WriteOutcome};
 
-use self::{gather::Gathering, lookup::Lookup};
-use super::Store;
+use self::lookup::Lookup;
+use super::{Store, gather::Gathering};
 use crate::{
     blocking::as_task,
     capability::kv::{Add, Entry, EntryPage, Key, KeyValue, KvError, Range, Set, SetResult},

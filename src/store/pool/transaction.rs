@@ -11,8 +11,17 @@ use crate::store::error::Unavailable;
 impl Pool<Postgres> {
     /// Begins a transaction, whose statements may each take this long. It only begins while this node has the database.
     pub(in crate::store) async fn begin(&self, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
+        self.begin_with("BEGIN", limit).await
+    }
+
+    /// The same, and its commit does not wait for the disk.
+    pub(in crate::store) async fn begin_repeatable(&self, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
+        self.begin_with("BEGIN; SET LOCAL synchronous_commit = off", limit).await
+    }
+
+    async fn begin_with(&self, begin: &str, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
         let mut transaction = self.acquire(limit).await?;
-        let mut begin = "BEGIN".to_owned();
+        let mut begin = begin.to_owned();
         if limit != STATEMENT_LIMIT {
             begin += &format!("; SET LOCAL statement_timeout = {}", limit.as_millis());
         }

@@ -14,8 +14,10 @@ use crate::{
 
 impl Store {
     /// Claims what is due, the earliest first. A lease that has ended makes its delivery due.
+    ///
+    /// Nobody waits for the disk: a claim that goes with the power is made again, and what was run is run again, as where a node goes.
     pub(super) async fn claim_deliveries(&self, claim: &ClaimRequest) -> sqlx::Result<Vec<Delivery>> {
-        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
         let find = format!(
             "SELECT {} FROM deliveries WHERE state < 2 AND due_us <= $1 ORDER BY due_us LIMIT $2 {}",
             columns!(deliveries),
@@ -23,6 +25,8 @@ impl Store {
         );
         let rows: Vec<DeliveryRow> = transaction.fetch(find, vec![claim.now_us.into(), (claim.most as i64).into()]).await?;
         if rows.is_empty() {
+            // To drop the transaction would close the connection.
+            transaction.commit().await?;
             return Ok(Vec::new());
         }
         let from = self.database.rows_of_json();

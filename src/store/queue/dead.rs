@@ -125,6 +125,7 @@ impl Store {
             let mut transaction = EitherTransaction::begin(&self.database).await?;
             let found = find(&self.database, &mut transaction, &filter).await?;
             if found.is_empty() {
+                transaction.commit().await?;
                 return Ok(changed);
             }
             if action == Action::EventRetry {

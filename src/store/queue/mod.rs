@@ -19,13 +19,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use self::limits::Room;
 pub use self::{
     dead::{DeadLetterFilter, DeadLetterRecord},
     limits::{QueueLimits, QueueSizes},
     lookup::{EventFilter, EventRecord, TopicCount},
     selection::FunctionSelection,
     waiting::{DeliveryRecord, DeliveryState, FailedAttempt},
+};
+use self::{
+    limits::Room,
+    publish::{Emission, Emissions, publish_groups},
 };
 use super::{Store, StoreError, database::Database};
 use crate::{
@@ -48,6 +51,7 @@ pub struct StoredQueue {
     store: watch::Receiver<Option<Store>>,
     ids: Arc<Ids>,
     room: Room,
+    emissions: Arc<Emissions>,
     /// Counts what may have become due.
     woken: watch::Sender<u64>,
 }
@@ -55,7 +59,7 @@ pub struct StoredQueue {
 impl StoredQueue {
     /// Keeps the queue in this database.
     pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>, limits: QueueLimits) -> Self {
-        Self { store, ids, room: Room::new(limits.max_waiting), woken: watch::Sender::default() }
+        Self { store, ids, room: Room::new(limits.max_waiting), emissions: Arc::default(), woken: watch::Sender::default() }
     }
 
     fn store(&self) -> Result<Store, QueueError> {
@@ -65,11 +69,12 @@ impl StoredQueue {
 
 /// Returns what others are told. What the database says is for the log.
 fn failed(what: &'static str) -> impl Fn(sqlx::Error) -> QueueError {
-    move |error| {
-        let error = StoreError::query(what)(error);
-        tracing::warn!("the queue does not answer: {}", error.explained());
-        QueueError(format!("cannot {what}: the database is away").into())
-    }
+    move |error| refusal(what, &StoreError::query(what)(error))
+}
+
+fn refusal(what: &'static str, error: &StoreError) -> QueueError {
+    tracing::warn!("the queue does not answer: {}", error.explained());
+    QueueError(format!("cannot {what}: the database is away").into())
 }
 
 #[async_trait]
@@ -82,7 +87,14 @@ impl Queue for StoredQueue {
     }
 
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError> {
-        self.store()?.publish_events(&self.ids, events, now_us).await.map_err(failed("keep events"))?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        let store = self.store()?;
+        let start = || drop(tokio::spawn(publish_groups(store, self.ids.clone(), self.emissions.clone())));
+        let kept = self.emissions.ask(Emission { events, now_us }, start).await;
+        // The task is only gone before its time when the process ends.
+        kept.unwrap_or_else(|| Err(failed("keep events")(sqlx::Error::PoolClosed)))?;
         self.wake();
         Ok(())
     }
@@ -92,9 +104,11 @@ impl Queue for StoredQueue {
     }
 
     async fn settle(&self, settled: Vec<Settlement>, now_us: i64) -> Result<Vec<DeliveryId>, QueueError> {
-        let stale = self.store()?.settle_deliveries(&self.ids, settled, now_us).await.map_err(failed("settle deliveries"))?;
-        self.wake();
-        Ok(stale)
+        let settled = self.store()?.settle_deliveries(&self.ids, settled, now_us).await.map_err(failed("settle deliveries"))?;
+        if settled.may_make_due {
+            self.wake();
+        }
+        Ok(settled.stale)
     }
 
     async fn next_due(&self) -> Result<Option<i64>, QueueError> {

@@ -1,26 +1,93 @@
 //! Keeps events, each with a delivery for every handler that takes it.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
-use super::{BLOCKED, READY};
+use super::{BLOCKED, READY, refusal};
 use crate::{
     id::Ids,
-    queue::Publication,
-    store::{Store, batch::json, columns::columns, database::Database, transaction::EitherTransaction},
+    queue::{Publication, QueueError},
+    store::{
+        Store, StoreError,
+        batch::json,
+        columns::columns,
+        database::Database,
+        gather::{Caller, Gathering},
+        transaction::EitherTransaction,
+    },
 };
 
 /// How long an id is remembered: a day, in microseconds.
 const REMEMBERED_US: i64 = 24 * 3_600 * 1_000_000;
+/// What one transaction keeps of several callers: bytes of payloads, where every event and every delivery counts as [`EVENT_BYTES`] more.
+const MAX_GROUP: usize = 1024 * 1024;
+const EVENT_BYTES: usize = 512;
+/// What is said of a failure.
+const WHAT: &str = "keep events";
 
 /// What orders deliveries: of one receiver and one key, one runs after the other.
 pub(super) type OrderKey = (String, String);
 
-impl Store {
-    /// Keeps events, all or none, and makes their deliveries.
-    pub(super) async fn publish_events(&self, ids: &Ids, events: Vec<Publication>, now_us: i64) -> sqlx::Result<()> {
-        if events.is_empty() {
-            return Ok(());
+/// What one caller emits, at this time in microseconds since 1970.
+pub(super) struct Emission {
+    pub events: Vec<Publication>,
+    pub now_us: i64,
+}
+
+/// Emissions of concurrent callers, which share transactions.
+pub(super) type Emissions = Gathering<Emission, Result<(), QueueError>>;
+
+impl Emission {
+    /// Returns what a transaction has to keep.
+    fn bytes(&self) -> usize {
+        self.events.iter().map(|one| one.event.payload.len() + EVENT_BYTES * (1 + one.handlers.len())).sum()
+    }
+}
+
+/// Keeps what callers emit, some of them together, until nothing waits.
+pub(super) async fn publish_groups(store: Store, ids: Arc<Ids>, emissions: Arc<Emissions>) {
+    while let Some(callers) = emissions.next_group() {
+        let (mut group, mut bytes) = (Vec::new(), 0);
+        for caller in callers {
+            let more = caller.question.bytes();
+            if bytes + more > MAX_GROUP {
+                store.publish_and_answer(&ids, std::mem::take(&mut group)).await;
+                bytes = 0;
+            }
+            bytes += more;
+            group.push(caller);
         }
+        store.publish_and_answer(&ids, group).await;
+    }
+}
+
+impl Store {
+    /// Keeps the events of a group, or of each alone if the database refuses the group for what one of them holds.
+    async fn publish_and_answer(&self, ids: &Ids, group: Vec<Caller<Emission, Result<(), QueueError>>>) {
+        if group.is_empty() {
+            return;
+        }
+        match self.publish_events(ids, group.iter().map(|one| &one.question)).await.map_err(StoreError::query(WHAT)) {
+            Err(error) if group.len() > 1 && !error.is_outage() => {
+                for one in group {
+                    Box::pin(self.publish_and_answer(ids, vec![one])).await;
+                }
+            }
+            outcome => {
+                let outcome = outcome.map_err(|error| refusal(WHAT, &error));
+                for one in group {
+                    let _ = one.answer.send(outcome.clone());
+                }
+            }
+        }
+    }
+
+    /// Keeps events, all or none, and makes their deliveries.
+    async fn publish_events<'e>(&self, ids: &Ids, emissions: impl Iterator<Item = &'e Emission> + Clone) -> sqlx::Result<()> {
+        let now_us = emissions.clone().map(|one| one.now_us).max().unwrap_or_default();
+        let events: Vec<&Publication> = emissions.flat_map(|one| &one.events).collect();
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         publish(&self.database, &mut transaction, ids, events, now_us).await?;
         transaction.commit().await
@@ -32,11 +99,11 @@ pub(super) async fn publish(
     database: &Database,
     transaction: &mut EitherTransaction,
     ids: &Ids,
-    mut events: Vec<Publication>,
+    mut events: Vec<&Publication>,
     now_us: i64,
 ) -> sqlx::Result<()> {
     // Before the ids, as settling has it: no two transactions wait for each other.
-    let mut busy = lock_keys(database, transaction, order_keys(&events)).await?;
+    let mut busy = lock_keys(database, transaction, order_keys(events.iter().copied())).await?;
     // Another node's clock may be ahead.
     busy.values().for_each(|last| ids.rise_above(*last));
     leave_out_known(database, transaction, &mut events, now_us).await?;
@@ -44,7 +111,7 @@ pub(super) async fn publish(
         return Ok(());
     }
     let (mut rows, mut deliveries) = (Vec::new(), Vec::new());
-    for Publication { event, handlers } in &events {
+    for Publication { event, handlers } in events {
         let seq = ids.next();
         rows.push((seq, &event.id, event.topic.as_str(), &event.key, event.depth, json(&event.by), &event.payload));
         let due_us = now_us + event.delay.as_micros() as i64;
@@ -85,7 +152,7 @@ pub(super) fn order_keys<'a>(events: impl IntoIterator<Item = &'a Publication>) 
 async fn leave_out_known(
     database: &Database,
     transaction: &mut EitherTransaction,
-    events: &mut Vec<Publication>,
+    events: &mut Vec<&Publication>,
     now_us: i64,
 ) -> sqlx::Result<()> {
     // The order is the same for all, so that no two transactions wait for each other.

@@ -20,9 +20,17 @@ use crate::{
     },
 };
 
+/// What came of settling attempts.
+pub(super) struct SettleOutcome {
+    /// Those whose lease was another's by then; nothing of them is settled.
+    pub stale: Vec<DeliveryId>,
+    /// Something waits now that did not, or may be claimed earlier.
+    pub may_make_due: bool,
+}
+
 impl Store {
-    /// Settles attempts. Returns those whose lease was another's by then; nothing of them is settled.
-    pub(super) async fn settle_deliveries(&self, ids: &Ids, settled: Vec<Settlement>, now_us: i64) -> sqlx::Result<Vec<DeliveryId>> {
+    /// Settles attempts.
+    pub(super) async fn settle_deliveries(&self, ids: &Ids, settled: Vec<Settlement>, now_us: i64) -> sqlx::Result<SettleOutcome> {
         let settled: Vec<Settlement> = settled.into_iter().map(Settlement::storable).collect();
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         let mut settling = Settling { database: &self.database, transaction: &mut transaction, now_us };
@@ -39,10 +47,11 @@ impl Store {
         settling.remove(&settled).await?;
         settling.put_back(&settled).await?;
         unblock(settling.database, settling.transaction, &gone).await?;
-        let emitted: Vec<Publication> = settled.into_iter().flat_map(|one| one.emitted).collect();
+        let emitted: Vec<&Publication> = settled.iter().flat_map(|one| &one.emitted).collect();
+        let may_make_due = !gone.is_empty() || !emitted.is_empty() || settled.iter().any(|one| !one.end.is_final());
         publish(&self.database, &mut transaction, ids, emitted, now_us).await?;
         transaction.commit().await?;
-        Ok(stale.into_iter().map(|one| one.delivery).collect())
+        Ok(SettleOutcome { stale: stale.into_iter().map(|one| one.delivery).collect(), may_make_due })
     }
 }
 
