@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
-use crate::kit::node::node;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::kit::{
+    node::{Node, node},
+    store::on_postgres,
+};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// What the threads of a process have done: clock ticks of all, and how often each went to sleep by its own will.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,28 +45,61 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-#[test]
-fn a_node_with_nothing_to_do_does_nothing() {
-    let files = files();
-    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
-    let node = node(&files).start();
-    // On both ways of running, recorded; so everything that is started by work has been.
+/// Has a node run functions on both ways, recorded; so everything that is started by work has been.
+fn work(node: &Node) {
     let mut client = node.client();
     for path in ["/hello", "/hello", "/compute"] {
         assert_eq!(client.get(path).unwrap().status, 200);
     }
     drop(client);
     node.wait_for_execution("the work", |execution| execution.path == "/compute");
+}
+
+#[test]
+fn a_node_with_nothing_to_do_does_nothing() {
+    let files = files();
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
+    let node = node(&files).start();
+    work(&node);
     // Settled: the pool's thread has ended, and two looks a second apart agree.
-    let second = Duration::from_secs(1);
     let mut before = activity(node.pid());
     let settles = (0..20).any(|_| {
-        std::thread::sleep(second);
+        std::thread::sleep(SECOND);
         let now = activity(node.pid());
         let has_pool = now.sleeps.keys().any(|thread| thread.starts_with("run "));
         std::mem::replace(&mut before, now.clone()) == now && !has_pool
     });
     assert!(settles, "it does not come to rest: {before:?}");
-    std::thread::sleep(5 * second);
+    std::thread::sleep(10 * SECOND);
     assert_eq!(activity(node.pid()), before);
+}
+
+/// Returns the sessions of a database, each with the beginning of its last statement.
+fn statements(url: &str) -> Vec<(i32, String)> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let sessions = "SELECT pid, COALESCE(CAST(query_start AS text), '') || query FROM pg_stat_activity
+            WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        sqlx::query_as(sessions).fetch_all(&mut connection).await.unwrap()
+    })
+}
+
+#[test]
+fn a_node_with_nothing_to_do_asks_postgres_nothing() {
+    let files = files();
+    let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
+    let node = on_postgres()(node(&files)).start();
+    work(&node);
+    let url = node.variables().find(|(name, _)| *name == "PICLOUD_DATABASE_URL").unwrap().1;
+    let mut before = statements(url);
+    let settles = (0..20).any(|_| {
+        std::thread::sleep(SECOND);
+        let now = statements(url);
+        std::mem::replace(&mut before, now.clone()) == now
+    });
+    assert!(settles && !before.is_empty(), "it does not come to rest: {before:?}");
+    // Shorter than the minute after which the queue is looked at again. Sessions that nobody needs may end.
+    std::thread::sleep(10 * SECOND);
+    let after = statements(url);
+    assert!(after.iter().all(|session| before.contains(session)), "{before:?} became {after:?}");
 }
