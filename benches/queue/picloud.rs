@@ -76,7 +76,7 @@ pub fn events(server: &str) -> Figures {
     let mut running = node.start();
     let load = |path: &str, callers: u32| {
         let load = wrk(&format!("http://{}{path}", running.address), callers, SECONDS, None);
-        assert!(!load.errors, "{path} failed");
+        assert_eq!(load.errors, None, "{path} failed");
         load.per_second
     };
     let (one, many) = (load("/one", CALLERS), load("/many", 4) * BULK as f64);

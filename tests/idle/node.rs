@@ -45,14 +45,12 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
-/// Has a node run functions on both ways, recorded; so everything that is started by work has been.
+/// Has a node run functions on both ways; so everything that is started by work has been.
 fn work(node: &Node) {
     let mut client = node.client();
     for path in ["/hello", "/hello", "/compute"] {
         assert_eq!(client.get(path).unwrap().status, 200);
     }
-    drop(client);
-    node.wait_for_execution("the work", |execution| execution.path == "/compute");
 }
 
 #[test]
@@ -61,6 +59,7 @@ fn a_node_with_nothing_to_do_does_nothing() {
     let files: Vec<(&str, &str)> = files.iter().map(|(file, text)| (file.as_str(), text.as_str())).collect();
     let node = node(&files).start();
     work(&node);
+    node.wait_for_execution("the work", |execution| execution.path == "/compute");
     // Settled: the pool's thread has ended, and two looks a second apart agree.
     let mut before = activity(node.pid());
     let settles = (0..20).any(|_| {

@@ -19,6 +19,7 @@ use picloud::{
     queue::{Advance, ClaimRequest, Delivery, End, Load, Publication, Queue, Receiver, ScheduleRule, Settlement, Tick, TickOutcome},
     store::queue::{DeadLetterFilter, EventFilter, QueueLimits, StoredQueue},
 };
+use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
 
 use crate::kit::store::{Fresh, NOW_US, on_both};
@@ -34,6 +35,7 @@ on_both! {
     a_lease_that_has_ended_is_another_s_and_its_holder_settles_nothing
     what_a_handler_emits_comes_with_its_end_or_not_at_all
     of_many_claimers_each_delivery_has_one
+    what_is_emitted_at_once_is_kept_each_once
     a_due_time_is_a_delivery_once
     a_due_time_that_overlaps_is_left_out_or_waits
     what_is_caught_up_waits_for_what_runs
@@ -235,6 +237,48 @@ async fn what_a_handler_emits_comes_with_its_end_or_not_at_all(fresh: Fresh) {
     assert_eq!(queue.settle(vec![end.clone()], NOW_US).await.unwrap(), []);
     assert_eq!(queue.settle(vec![end], NOW_US).await.unwrap(), [first[0].id], "it is settled already");
     assert_eq!(events(&claim(&queue, NOW_US).await), ["b"]);
+}
+
+async fn what_is_emitted_at_once_is_kept_each_once(fresh: Fresh) {
+    let queue = queue(&fresh.open().await);
+    // Two callers for each id. Some events are large, so that not all share a transaction.
+    let emissions = (0..300).map(|number| {
+        let mut publication = event(&(number / 2).to_string(), None, &["a"]);
+        if number % 50 == 0 {
+            publication.event.payload = format!("{:?}", "x".repeat(250_000)).into();
+        }
+        queue.publish(vec![publication], NOW_US)
+    });
+    join_all(emissions).await.into_iter().for_each(|kept| kept.unwrap());
+    let mut found = HashSet::new();
+    loop {
+        let claimed = claim(&queue, NOW_US).await;
+        if claimed.is_empty() {
+            break;
+        }
+        assert!(events(&claimed).into_iter().all(|id| found.insert(id.to_owned())), "an event came twice");
+    }
+    assert_eq!(found.len(), 150);
+}
+
+#[tokio::test]
+async fn a_look_that_finds_nothing_keeps_its_connection() {
+    let fresh = Fresh::postgres().await;
+    let queue = queue(&fresh.open().await);
+    claim(&queue, NOW_US).await;
+    let mut other = PgConnection::connect(&fresh.url).await.unwrap();
+    let mut sessions = async || -> Vec<(i32,)> {
+        let sessions =
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' ORDER BY pid";
+        sqlx::query_as(sessions).fetch_all(&mut other).await.unwrap()
+    };
+    let before = sessions().await;
+    for _ in 0..3 {
+        assert_eq!(claim(&queue, NOW_US).await, []);
+    }
+    // There may be more: one that was given back is asked whether it answers, and is not free at once.
+    let after = sessions().await;
+    assert!(before.iter().all(|session| after.contains(session)), "{before:?} became {after:?}");
 }
 
 async fn of_many_claimers_each_delivery_has_one(fresh: Fresh) {
