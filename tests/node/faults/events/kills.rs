@@ -37,7 +37,8 @@ struct Figures {
 fn no_event_and_no_due_time_is_lost_by_kills(on: impl Fn(Setup) -> Setup) {
     let rounds = rounds().div_ceil(4);
     let mut node = on(desk()).start();
-    node.wait_for_state("ready");
+    // A migration that was written just now is waited for, and with it whoever uses its table.
+    node.wait_for_line(&["is live: 4 functions"]);
     let (mut random, mut figures) = (Random::seeded(), Figures::default());
     let (mut emitted, mut under_way) = (Emitted::default(), BTreeSet::new());
     let own = own_url(&node);

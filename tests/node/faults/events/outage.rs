@@ -43,7 +43,8 @@ fn claimed_for_good(url: &str) -> Vec<Queued> {
 fn no_event_is_lost_while_postgres_is_stopped_or_read_only_and_the_node_goes_on_by_itself() {
     let server = Server::start();
     let mut node = desk().variable("PICLOUD_DATABASE_URL", &server.url()).start();
-    node.wait_for_state("ready");
+    // A migration that was written just now is waited for, and with it whoever uses its table.
+    node.wait_for_line(&["is live: 4 functions"]);
     let (mut emitted, mut under_way) = (Emitted::default(), BTreeSet::new());
     emitted.sent.insert("x-refused".into());
     let own = own_url(&node);
