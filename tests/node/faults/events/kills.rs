@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use picloud::clock::monotonic;
 
-use super::desk::{Emitted, WRITERS, connections, desk, done, end_leases, judge, own_url, queued, rows};
+use super::desk::{Emitted, WRITERS, connections, desk, done, judge, own_url, queued, rows};
 use crate::{
     faults::kills::{Random, rounds},
     kit::{
@@ -64,7 +64,7 @@ fn no_event_and_no_due_time_is_lost_by_kills(on: impl Fn(Setup) -> Setup) {
                 under_way.insert(delivery.name());
             }
         }
-        end_leases(&own);
+        // It takes over what was claimed.
         node.start();
         wait_until("everything is done", PATIENCE * 4, || queued(&own).is_empty());
         let done = done(&node);
