@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::{
     clock::rfc3339,
     execution::{Emitter, ExecutionId},
-    function::{FunctionName, Version, handler::function_of},
+    function::{FunctionName, Version, schedule::function_of},
     store::queue::{DeadLetterRecord, DeliveryRecord, DeliveryState, EventRecord, FailedAttempt},
 };
 

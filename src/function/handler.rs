@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::{
     FunctionName,
-    schedule::{is_name, not_a_name},
+    schedule::{id_of, is_name, not_a_name},
     topic::TopicPattern,
 };
 
@@ -37,7 +37,7 @@ pub struct HandlerId(Box<str>);
 impl HandlerId {
     /// Returns the id of a function's handler of this name.
     pub fn new(function: &FunctionName, name: Option<&str>) -> Self {
-        Self(name.map_or_else(|| function.as_str().into(), |name| format!("{function}#{name}").into()))
+        Self(id_of(function, name))
     }
 
     /// Takes an id as it was written down.
@@ -49,11 +49,6 @@ impl HandlerId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-/// Returns the function of a handler or a schedule with this id.
-pub fn function_of(id: &str) -> FunctionName {
-    FunctionName::new(id.split_once('#').map_or(id, |(function, _)| function))
 }
 
 impl fmt::Display for HandlerId {

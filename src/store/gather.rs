@@ -11,7 +11,8 @@ use std::{
 
 use tokio::sync::{Semaphore, oneshot};
 
-/// Questions that are held in memory. With the largest values, writes take 64 MiB. Whoever comes when so many wait, waits for a place.
+/// Questions that are held in memory: writes of `kv` take 64 MiB at most. What a run emits is bounded with the run. Whoever comes when so
+/// many wait, waits for a place.
 const MAX_WAITING: usize = 1_024;
 /// Questions of one turn.
 const MAX_GROUP: usize = 256;

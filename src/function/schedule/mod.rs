@@ -81,6 +81,16 @@ pub enum Overlap {
     Replace,
 }
 
+/// Returns the id of a function's handler or schedule of this name: `orders/mail`, or `orders/mail#paid`.
+pub(super) fn id_of(function: &FunctionName, name: Option<&str>) -> Box<str> {
+    name.map_or_else(|| function.as_str().into(), |name| format!("{function}#{name}").into())
+}
+
+/// Returns the function of a handler or a schedule with this id.
+pub fn function_of(id: &str) -> FunctionName {
+    FunctionName::new(id.split_once('#').map_or(id, |(function, _)| function))
+}
+
 /// Names a schedule: its function, and its own name where it has one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScheduleId(Box<str>);
@@ -88,7 +98,7 @@ pub struct ScheduleId(Box<str>);
 impl ScheduleId {
     /// Returns the id of a function's schedule of this name.
     pub fn new(function: &FunctionName, name: Option<&str>) -> Self {
-        Self(name.map_or_else(|| function.as_str().into(), |name| format!("{function}#{name}").into()))
+        Self(id_of(function, name))
     }
 
     /// Takes an id as it was written down.

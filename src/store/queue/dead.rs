@@ -14,7 +14,7 @@ use crate::{
     audit::{Action, Actor},
     function::{
         Version,
-        handler::function_of,
+        schedule::function_of,
         topic::{NotATopic, Topic},
     },
     queue::DeliveryId,

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 use super::page::AskedPage;
 use crate::{
     api::events::{DeadLetter, DeadLetterChanges, DeadLetterDetail, DeadLetterOrder, DeadLetterPage},
-    function::{FunctionName, Version, handler::function_of, topic::NotATopic},
+    function::{FunctionName, Version, schedule::function_of, topic::NotATopic},
     http::{
         api::{
             asked::{PathParams, asked},

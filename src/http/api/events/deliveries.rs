@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use crate::{
     audit::Action,
-    function::{FunctionName, handler::function_of},
+    function::{FunctionName, schedule::function_of},
     http::{
         api::{asked::PathParams, openapi::Routes},
         app::App,

@@ -3,7 +3,7 @@
 use crate::{
     function::{
         FunctionName,
-        handler::function_of,
+        schedule::function_of,
         topic::{NotATopic, Topic},
     },
     http::{app::App, caller::About, problem::Problem},
