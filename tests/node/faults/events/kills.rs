@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use picloud::clock::monotonic;
 
-use super::desk::{Emitted, WRITERS, connections, desk, done, judge, own_url, queued, rows};
+use super::desk::{Again, Emitted, WRITERS, connections, desk, done, judge, own_url, queued, rows};
 use crate::{
     faults::kills::{Random, rounds},
     kit::{
@@ -40,7 +40,7 @@ fn no_event_and_no_due_time_is_lost_by_kills(on: impl Fn(Setup) -> Setup) {
     // A migration that was written just now is waited for, and with it whoever uses its table.
     node.wait_for_line(&["is live: 4 functions"]);
     let (mut random, mut figures) = (Random::seeded(), Figures::default());
-    let (mut emitted, mut under_way) = (Emitted::default(), BTreeSet::new());
+    let (mut emitted, mut again) = (Emitted::default(), Again::default());
     let own = own_url(&node);
     for round in 0..rounds {
         let moment = Duration::from_micros(random.below(250_000));
@@ -61,14 +61,14 @@ fn no_event_and_no_due_time_is_lost_by_kills(on: impl Fn(Setup) -> Setup) {
                 _ => figures.waiting += 1,
             }
             if delivery.state == 1 {
-                under_way.insert(delivery.name());
+                again.under_way.insert(delivery.name());
             }
         }
         // It takes over what was claimed.
         node.start();
         wait_until("everything is done", PATIENCE * 4, || queued(&own).is_empty());
         let done = done(&node);
-        judge(&done, &emitted, &under_way);
+        judge(&done, &emitted, &again);
         figures.twice = done.iter().filter(|done| done.attempt > 1).count();
         figures.done = done.len();
     }
