@@ -1,0 +1,68 @@
+// One typed way to ask the node. Paths, queries, bodies and answers come from its OpenAPI description (schema.d.ts), and for endpoints that are
+// still to come from planned.ts.
+import type { paths } from './schema';
+import type { PlannedPaths } from './planned';
+import { Problem, problemOf } from './problem';
+
+type All = paths & PlannedPaths;
+type Method = 'get' | 'post' | 'put' | 'delete';
+type Operation<P extends keyof All, M extends Method> = M extends keyof All[P] ? NonNullable<All[P][M]> : never;
+type Parameters<O> = O extends { parameters: infer P } ? P : never;
+type Part<P, K extends string> = P extends { [N in K]?: infer T } ? ([T] extends [undefined] ? undefined : NonNullable<T>) : undefined;
+type Json<R> = R extends { content: { 'application/json': infer T } } ? T : undefined;
+type Good<R> = { [S in keyof R]: S extends 200 | 201 | 202 | 204 ? Json<R[S]> : never }[keyof R];
+
+/** The paths that have this method. */
+export type PathOf<M extends Method> = { [P in keyof All]: [Operation<P, M>] extends [never] ? never : P }[keyof All];
+/** What the node answers. */
+export type Answer<P extends keyof All, M extends Method> = Operation<P, M> extends { responses: infer R } ? Good<R> : never;
+/** What may stand in the query. */
+export type Query<P extends PathOf<'get'>> = Part<Parameters<Operation<P, 'get'>>, 'query'>;
+
+type Body<O> = O extends { requestBody?: infer B } ? Json<NonNullable<B>> : undefined;
+export interface Options<P extends keyof All, M extends Method> {
+	path?: Part<Parameters<Operation<P, M>>, 'path'>;
+	query?: Part<Parameters<Operation<P, M>>, 'query'>;
+	body?: Body<Operation<P, M>>;
+	signal?: AbortSignal;
+}
+type Values = Record<string, string | number | boolean | null | undefined>;
+
+/** Fills the places in braces, and adds the values of the query that there are. */
+export function url(path: string, places: Values = {}, query: Values = {}): string {
+	const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(String(places[name])));
+	const entries = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+	const search = new URLSearchParams(entries.map(([key, value]) => [key, String(value)])).toString();
+	return search ? `${filled}?${search}` : filled;
+}
+
+async function send(method: Method, address: string, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+	const init: RequestInit = { method: method.toUpperCase(), credentials: 'same-origin', cache: 'no-store', signal: signal ?? null };
+	if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
+	const response = await fetch(address, init).catch((error: unknown) => {
+		if (signal?.aborted) throw error;
+		throw new Problem({ status: 0, detail: 'the node does not answer' });
+	});
+	if (!response.ok) throw await problemOf(response);
+	return response.headers.get('content-type')?.startsWith('application/json') ? response.json() : undefined;
+}
+
+function asking<M extends Method>(method: M) {
+	return async <P extends PathOf<M>>(path: P, options: Options<P, M> = {}): Promise<Answer<P, M>> =>
+		(await send(method, url(path as string, options.path as Values, options.query as Values), options.body, options.signal)) as Answer<P, M>;
+}
+
+export const get = asking('get');
+export const post = asking('post');
+export const put = asking('put');
+export const del = asking('delete');
+
+/** Gives null where the node does not have this (yet): views go on without it. */
+export async function ifThere<T>(answer: Promise<T>): Promise<T | null> {
+	try {
+		return await answer;
+	} catch (error) {
+		if (error instanceof Problem && error.status === 404) return null;
+		throw error;
+	}
+}

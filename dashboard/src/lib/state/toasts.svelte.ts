@@ -1,0 +1,28 @@
+// Short words about what was done, one at a time. A refusal stays until it is read.
+import { asProblem } from '$lib/api';
+import type { State } from '$lib/text/names';
+
+interface Toast {
+	text: string;
+	state: State;
+}
+let current = $state<Toast>();
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+export const toasts = {
+	get current() {
+		return current;
+	},
+	say(text: string, state: State = 'ok'): void {
+		clearTimeout(timer);
+		current = { text, state };
+		if (state !== 'fail') timer = setTimeout(() => (current = undefined), 3500);
+	},
+	refuse(error: unknown): void {
+		const problem = asProblem(error);
+		this.say(problem.hint ? `${problem.message}: ${problem.hint}` : problem.message, 'fail');
+	},
+	close(): void {
+		current = undefined;
+	}
+};

@@ -1,0 +1,23 @@
+// Names of functions, revisions and people, and what of them is shown.
+import type { Execution } from '$lib/api';
+
+/** The author of a commit comes with an address, which is left out. */
+export const person = (by: string): string => by.replace(/ <.*>$/, '');
+
+/** A commit by its first seven characters; a folder's digest has a word before it. */
+export const shortRevision = (revision: string): string => revision.replace(/^dir-/, '').slice(0, 7);
+
+export type State = 'ok' | 'warn' | 'fail' | 'off' | 'held' | 'run' | 'back';
+
+/** The glyph of an execution. */
+export function executionState(execution: Pick<Execution, 'status' | 'outcome'>): State {
+	if (execution.outcome === 'cancelled') return 'off';
+	if (execution.status >= 500) return 'fail';
+	if (execution.status >= 400) return 'warn';
+	return execution.outcome === 'ok' ? 'ok' : 'fail';
+}
+
+/** What ended a run, in a word. */
+export const outcomeWord = (outcome: Execution['outcome']): string =>
+	({ ok: 'ok', failed: 'threw', timed_out: 'timed out', operations_exceeded: 'too many operations', memory_exceeded: 'too much memory',
+		size_exceeded: 'too large', cancelled: 'cancelled', rejected: 'rejected' })[outcome];
