@@ -1,13 +1,20 @@
 // `vite dev` serves the dashboard beside a node: PICLOUD_URL says which one, PICLOUD_TOKEN who asks.
 import { sveltekit } from '@sveltejs/kit/vite';
-import { defineConfig, loadEnv } from 'vite';
+import { defineConfig, loadEnv, type Plugin } from 'vite';
 
 const environment = loadEnv('', '.', 'PICLOUD_');
 const node = environment.PICLOUD_URL ?? 'http://127.0.0.1:8080';
 const token = environment.PICLOUD_TOKEN;
 
+// SvelteKit hides its announcer of pages by an inline style, which the content security policy refuses. styles/base.css hides it instead.
+const announcerWithoutStyle: Plugin = {
+	name: 'announcer-without-style',
+	enforce: 'pre',
+	transform: (code, id) => (id.endsWith('/generated/root.svelte') ? code.replace(/(id="svelte-announcer"[^>]*?) style="[^"]*"/, '$1') : null)
+};
+
 export default defineConfig({
-	plugins: [sveltekit()],
+	plugins: [announcerWithoutStyle, sveltekit()],
 	build: {
 		// Browsers that know light-dark(), nesting and popover: their CSS is kept as it is written.
 		cssTarget: ['chrome125', 'firefox128', 'safari17.5']

@@ -1048,32 +1048,32 @@ export interface components {
              * @description All of them.
              * @default false
              */
-            all: boolean;
+            all?: boolean;
             /**
              * @description Only those of this function.
              * @default null
              */
-            function: string | null;
+            function?: string | null;
             /**
              * @description Only this one.
              * @default null
              */
-            id: string | null;
+            id?: string | null;
             /**
              * @description Only those of functions whose names begin so.
              * @default null
              */
-            prefix: string | null;
+            prefix?: string | null;
             /**
              * @description Only those that were given up since then: a span (`2h`) or a time.
              * @default null
              */
-            since: string | null;
+            since?: string | null;
             /**
              * @description Only those of events about this.
              * @default null
              */
-            topic: string | null;
+            topic?: string | null;
         };
         /** @description A page of dead letters, the newest first. */
         DeadLetterPage: {
@@ -1399,9 +1399,9 @@ export interface components {
         /** @description What an operator has told the node about following its source. Survives restarts. */
         Following: {
             /** @default null */
-            pin: components["schemas"]["Pin"] | null;
+            pin?: components["schemas"]["Pin"] | null;
             /** @default null */
-            suspended: components["schemas"]["Suspension"] | null;
+            suspended?: components["schemas"]["Suspension"] | null;
         };
         /** @description A function that a deployment added (`from` is none), changed, or removed (`to` is none). */
         FunctionChange: {
@@ -1903,12 +1903,12 @@ export interface components {
              * @description Whether effects happen again: requests, and changes to stores and databases. Else their recorded results are given back.
              * @default false
              */
-            live: boolean;
+            live?: boolean;
             /**
              * @description A version of the function, or its first characters; none: what is live.
              * @default null
              */
-            version: string | null;
+            version?: string | null;
         };
         /** @description One state of the source: a git commit id, or `dir-` and the digest of a directory's tree. */
         Revision: string;
@@ -1935,22 +1935,22 @@ export interface components {
              * @description Only say what would happen.
              * @default false
              */
-            dry_run: boolean;
+            dry_run?: boolean;
             /**
              * @description Nothing goes live until `unpin`.
              * @default false
              */
-            hold: boolean;
+            hold?: boolean;
             /**
              * @description For people.
              * @default null
              */
-            reason: string | null;
+            reason?: string | null;
             /**
              * @description A deployment, its revision or the beginning of that; none: what was live before.
              * @default null
              */
-            to: string | null;
+            to?: string | null;
         };
         /** @description The routes that are live. */
         RouteList: {

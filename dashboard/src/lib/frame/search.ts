@@ -1,6 +1,6 @@
 // What the palette finds: pages, functions by text, and executions and deployments by their ids.
 import { get, ifThere, type ScriptSummary } from '$lib/api';
-import { executionState, shortRevision, type State } from '$lib/text/names';
+import { deploymentTitle, executionState, shortRevision, type State } from '$lib/text/names';
 import { page, toDeployment, toExecution, toFunction } from '$lib/text/links';
 import { PAGES } from './pages';
 
@@ -52,6 +52,6 @@ export async function idHits(query: string): Promise<Hit[]> {
 	]);
 	return [
 		...(execution ? [{ href: toExecution(execution.id), text: `${execution.id} ${execution.function}`, note: String(execution.status), glyph: executionState(execution), isMono: true }] : []),
-		...(deployment ? [{ href: toDeployment(deployment.id), text: `${shortRevision(deployment.revision)} ${deployment.note ?? deployment.cause}`, note: deployment.status, icon: 'deployments', isMono: true }] : [])
+		...(deployment ? [{ href: toDeployment(deployment.id), text: `${shortRevision(deployment.revision)} ${deploymentTitle(deployment)}`, note: deployment.status, icon: 'deployments', isMono: true }] : [])
 	];
 }

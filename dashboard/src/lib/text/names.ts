@@ -1,5 +1,6 @@
 // Names of functions, revisions and people, and what of them is shown.
-import type { Execution } from '$lib/api';
+import type { Deployment, Execution } from '$lib/api';
+import { plural } from './numbers';
 
 /** The author of a commit comes with an address, which is left out. */
 export const person = (by: string): string => by.replace(/ <.*>$/, '');
@@ -21,3 +22,12 @@ export function executionState(execution: Pick<Execution, 'status' | 'outcome'>)
 export const outcomeWord = (outcome: Execution['outcome']): string =>
 	({ ok: 'ok', failed: 'threw', timed_out: 'timed out', operations_exceeded: 'too many operations', memory_exceeded: 'too much memory',
 		size_exceeded: 'too large', cancelled: 'cancelled', rejected: 'rejected' })[outcome];
+
+type Told = Pick<Deployment, 'cause' | 'functions'> & { note?: string | null | undefined; subject?: string | null | undefined };
+const CAUSES: Record<Deployment['cause'], string> = { start: 'Started', save: 'Saved', push: 'Pushed', pull: 'Fetched', upload: 'Uploaded', rollback: 'Rolled back' };
+
+/** What a deployment is called: the subject of its commit, or why there is one. */
+export function deploymentTitle(deployment: Told): string {
+	if (deployment.cause === 'rollback') return deployment.note ? `Rolled back: ${deployment.note}` : 'Rolled back';
+	return deployment.subject ?? deployment.note ?? `${CAUSES[deployment.cause]} with ${plural(deployment.functions, 'function')}`;
+}

@@ -1,0 +1,95 @@
+// The rows of the list: pages back in time, or what comes live. What comes is held while somebody points at the list or is in it.
+import { asProblem, get, url, type Execution, type Problem } from '$lib/api';
+import { follow } from '$lib/api/events';
+import { matches, queryOf, type Filters } from './filters';
+
+const PAGE = 100;
+/** So many rows are kept while following. */
+const KEPT = 200;
+/** Live rows are shown in groups, so that a hundred a second cost one drawing. */
+const GROUP_MS = 200;
+
+export class ExecutionList {
+	rows = $state.raw<Execution[]>([]);
+	/** Ids of those that came while following. */
+	fresh = $state.raw<ReadonlySet<string>>(new Set());
+	next = $state<string | null>(null);
+	lookedBackTo = $state<string | null>(null);
+	problem = $state.raw<Problem>();
+	isLoading = $state(true);
+	/** What came and is not shown. */
+	held = $state.raw<Execution[]>([]);
+	skipped = $state(0);
+	isHeld = false;
+	isConnected = $state(false);
+
+	#stop = new AbortController();
+
+	/** Shows the newest; what was shown stays until they are there. */
+	async load(filters: Filters): Promise<void> {
+		await this.#ask(filters, undefined);
+	}
+
+	async more(filters: Filters): Promise<void> {
+		if (this.next) await this.#ask(filters, this.next);
+	}
+
+	async #ask(filters: Filters, cursor: string | undefined): Promise<void> {
+		this.#stop.abort();
+		this.#stop = new AbortController();
+		const { signal } = this.#stop;
+		this.isLoading = true;
+		try {
+			const page = await get('/api/admin/executions', { query: { ...queryOf(filters), limit: PAGE, ...(cursor ? { cursor } : {}) }, signal });
+			const found = page.executions.filter((one) => matches(filters, one));
+			this.rows = cursor ? [...this.rows, ...found] : found;
+			this.next = page.next ?? null;
+			this.lookedBackTo = page.looked_back_to ?? null;
+			this.problem = undefined;
+		} catch (error) {
+			if (signal.aborted) return;
+			this.problem = asProblem(error);
+		}
+		this.isLoading = false;
+	}
+
+	/** Follows until the function that is returned is called. */
+	follow(filters: Filters): () => void {
+		let waiting: Execution[] = [];
+		this.skipped = 0;
+		const timer = setInterval(() => {
+			if (waiting.length === 0) return;
+			this.#take(waiting);
+			waiting = [];
+		}, GROUP_MS);
+		const stop = follow(
+			url('/api/admin/executions/tail', {}, queryOf(filters, true) as Record<string, string>),
+			{
+				execution: (data) => {
+					if (matches(filters, data as Execution)) waiting.unshift(data as Execution);
+				},
+				skipped: (data) => (this.skipped += (data as { count?: number }).count ?? 0)
+			},
+			{ onOpen: () => (this.isConnected = true), onLost: () => (this.isConnected = false) }
+		);
+		return () => {
+			clearInterval(timer);
+			stop();
+			this.isConnected = false;
+			this.release();
+		};
+	}
+
+	#take(newest: Execution[]): void {
+		this.held = [...newest, ...this.held].slice(0, KEPT);
+		if (!this.isHeld) this.release();
+	}
+
+	/** Shows what was held. */
+	release(): void {
+		if (this.held.length === 0) return;
+		this.fresh = new Set(this.held.map((one) => one.id));
+		this.rows = [...this.held, ...this.rows.filter((one) => !this.fresh.has(one.id))].slice(0, KEPT);
+		this.held = [];
+	}
+}
