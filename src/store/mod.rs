@@ -54,14 +54,14 @@ impl Store {
     ///
     /// `url` is `sqlite` (a file `picloud.db` in the data folder), `sqlite:PATH`, or `postgres://…`.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self::on(DatabaseUrl::parse(url, data_dir)?.open(Fence::default()).await?))
+        Ok(Self::on(DatabaseUrl::parse(url, data_dir)?.bound().await?.open(Fence::default()).await?))
     }
 
     /// Opens the database for a node, which has it alone while it holds the lease.
     ///
     /// `identity` is a few letters. Nodes with different data folders have different ones.
     pub async fn open_as_node(url: &str, data_dir: &Path, identity: &str) -> Result<(Self, Lease), StoreError> {
-        let url = DatabaseUrl::parse(url, data_dir)?;
+        let url = DatabaseUrl::parse(url, data_dir)?.bound().await?;
         let lease = Lease::take(&url, identity).await?;
         let store = Self::on(url.open(lease.fence()).await?);
         Ok((store, lease))
@@ -69,7 +69,7 @@ impl Store {
 
     /// Connects to a database that a node has made, without changing anything.
     pub async fn open_read_only(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
-        Ok(Self::on(DatabaseUrl::parse(url, data_dir)?.open_read_only().await?))
+        Ok(Self::on(DatabaseUrl::parse(url, data_dir)?.bound().await?.open_read_only().await?))
     }
 
     /// Connects to a database that a node of this version has made, for writing. The tables stay as they are, because a node may use them.

@@ -1,5 +1,6 @@
 //! From a database URL to open pools with up-to-date tables. Nothing here wakes up by itself: an idle node is idle.
 
+mod own_schema;
 mod postgres;
 mod schema;
 mod sqlite;

@@ -38,7 +38,7 @@ pub struct Filling {
 impl Filling {
     /// Opens an empty database, makes the tables of this schema in it, and begins the transaction.
     pub async fn open(url: &str, data_dir: &Path, schema: i64) -> Result<Self, StoreError> {
-        let url = DatabaseUrl::parse(url, data_dir)?;
+        let url = DatabaseUrl::parse(url, data_dir)?.bound().await?;
         url.must_be_empty().await?;
         let mut connection = url.connect_and_migrate(Some(schema)).await?;
         let begin = match &connection {

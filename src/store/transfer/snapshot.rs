@@ -16,7 +16,7 @@ pub struct DatabaseSnapshot {
 impl DatabaseSnapshot {
     /// Opens a database with this program's schema, and begins to read.
     pub async fn open(url: &str, data_dir: &Path) -> Result<Self, StoreError> {
-        let url = DatabaseUrl::parse(url, data_dir)?;
+        let url = DatabaseUrl::parse(url, data_dir)?.bound().await?;
         let mut connection = url.connect_read_only().await?;
         let begin = match &connection {
             Connection::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
