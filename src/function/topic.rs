@@ -5,9 +5,13 @@ use std::{fmt, str::FromStr, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
 /// Most bytes of a topic, and of a pattern.
-const LONGEST: usize = 128;
+pub const MAX_TOPIC: usize = 128;
 /// The topics below this name are the node's own: nobody else emits there.
 pub const OWN: &str = "picloud";
+
+/// What to do with a text that is no topic.
+pub const TOPIC_HINT: &str =
+    "write lower-case letters, digits, `-` and `_`, with dots between words, at most 128 of them: `orders.created`";
 
 /// What an event is about: `orders.created`. Lower-case words with `-` and `_`, and dots between them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -31,7 +35,7 @@ impl NotATopic {
     }
 
     fn new(text: &str, kind: &'static str, hint: &'static str) -> Self {
-        Self { text: text.chars().take(LONGEST + 1).collect(), kind, hint }
+        Self { text: text.chars().take(MAX_TOPIC + 1).collect(), kind, hint }
     }
 }
 
@@ -51,11 +55,10 @@ impl FromStr for Topic {
     type Err = NotATopic;
 
     fn from_str(text: &str) -> Result<Self, NotATopic> {
-        if text.len() <= LONGEST && text.split('.').all(is_word) {
+        if text.len() <= MAX_TOPIC && text.split('.').all(is_word) {
             return Ok(Self(text.into()));
         }
-        let hint = "write lower-case letters, digits, `-` and `_`, with dots between words, at most 128 of them: `orders.created`";
-        Err(NotATopic::new(text, "topic", hint))
+        Err(NotATopic::new(text, "topic", TOPIC_HINT))
     }
 }
 
@@ -129,7 +132,7 @@ impl FromStr for TopicPattern {
     fn from_str(text: &str) -> Result<Self, NotATopic> {
         let (start, last) = text.rsplit_once('.').map_or((None, text), |(start, last)| (Some(start), last));
         let is_one = |word: &str| word == "*" || is_word(word);
-        if text.len() <= LONGEST && start.is_none_or(|start| start.split('.').all(is_one)) && (last == "**" || is_one(last)) {
+        if text.len() <= MAX_TOPIC && start.is_none_or(|start| start.split('.').all(is_one)) && (last == "**" || is_one(last)) {
             return Ok(Self(text.into()));
         }
         let hint = "write a topic such as `orders.created`; a `*` in it stands for one word, and `**` at its end for all that follow";
@@ -155,10 +158,10 @@ mod tests {
 
     #[test]
     fn topics_and_patterns_are_words_and_dots() {
-        for topic in ["a", "orders.created", "a-b.c_d.2", &"x".repeat(LONGEST)] {
+        for topic in ["a", "orders.created", "a-b.c_d.2", &"x".repeat(MAX_TOPIC)] {
             assert_eq!(topic.parse::<Topic>().unwrap().as_str(), topic);
         }
-        for wrong in ["", ".", "a.", ".a", "a..b", "A", "a b", "a*", "ä", "a/b", &"x".repeat(LONGEST + 1)] {
+        for wrong in ["", ".", "a.", ".a", "a..b", "A", "a b", "a*", "ä", "a/b", &"x".repeat(MAX_TOPIC + 1)] {
             assert!(wrong.parse::<Topic>().is_err() && wrong.parse::<TopicPattern>().is_err(), "{wrong}");
         }
         for wrong in ["**.a", "a.**.b", "a.***", "a.b*"] {

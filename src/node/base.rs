@@ -40,6 +40,8 @@ pub struct Base {
     pub reached: watch::Sender<Option<Store>>,
     /// Tells of schedules that were paused or resumed.
     pub schedules_changed: watch::Sender<u64>,
+    /// Tells that SQL may have emitted events.
+    pub sql_emitted: watch::Sender<u64>,
     /// Knows which runs of schedules are under way.
     pub ticks: Arc<TickRuns>,
     /// What runs without a caller waits here.
@@ -81,6 +83,7 @@ impl Base {
             reached,
             ticks: Arc::default(),
             schedules_changed: watch::Sender::default(),
+            sql_emitted: watch::Sender::default(),
             databases: Arc::new(UserDatabases::new(&config.databases, &config.data)),
             executor,
             tracer,

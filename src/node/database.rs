@@ -38,6 +38,7 @@ pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Resul
         vault: base.vault.clone(),
         reached,
         others,
+        sql_emitted: base.sql_emitted.clone(),
         identity: data::identity(&data::admin_token(&config.data)?),
         stop: tasks.last.clone(),
     };
@@ -95,6 +96,8 @@ struct Database {
     vault: Vault,
     reached: watch::Sender<Option<Store>>,
     others: watch::Sender<OtherNode>,
+    /// Tells that SQL may have emitted events.
+    sql_emitted: watch::Sender<u64>,
     /// Tells this node from others.
     identity: String,
     stop: CancellationToken,
@@ -126,7 +129,10 @@ impl Database {
             tracing::error!("the audit log misses this start: {}", error.explained());
         }
         let (regained, waits) = watch::channel(());
-        let holding = lease.keep(|change| self.lost_or_regained(&store, change, &regained));
+        let emitted = || self.sql_emitted.send_modify(|count| *count += 1);
+        // What was emitted while the node was down.
+        emitted();
+        let holding = lease.keep(|change| self.lost_or_regained(&store, change, &regained), emitted);
         let reloading = self.reload_secrets(&store, waits);
         let pruning = retention::run(
             store.clone(),

@@ -41,7 +41,7 @@ use crate::{
     supervisor,
     sync::{Sync, SyncParts, orders::SyncHandle},
     telemetry,
-    trigger::{Announcer, DeliveryRunner, Dispatcher, RunOrders, Scheduler},
+    trigger::{Announcer, DeliveryRunner, Dispatcher, Inbox, RunOrders, Scheduler},
 };
 
 /// How long a stop waits after the grace period: for the database, for what else still goes on, and for the database's connections to
@@ -145,6 +145,9 @@ fn start_triggers(config: &Config, base: &Base, tasks: &mut Tasks, stop: &Cancel
     let announcer = Announcer::new(live.clone(), base.runner.publisher().clone(), clock.clone());
     tasks.spawn_vital("announcements", announcer.run(stop.clone()));
     let runner = DeliveryRunner { runner: base.runner.clone(), live: live.clone(), clock: clock.clone(), ticks: base.ticks.clone() };
+    let (publisher, emitted) = (base.runner.publisher().clone(), base.sql_emitted.subscribe());
+    let inbox = Inbox { publisher, live: live.clone(), clock: clock.clone(), emitted };
+    tasks.spawn_vital("inbox", inbox.run(stop.clone()));
     let (run_orders, orders) = RunOrders::new(base.queue.clone(), clock.clone());
     let dispatcher = Dispatcher::new(base.queue.clone(), runner, orders, config.dispatch, tasks.runs.clone());
     tasks.spawn_vital("events", dispatcher.run(stop.clone()));

@@ -48,6 +48,15 @@ pub struct Publication {
     pub handlers: Vec<(HandlerId, Option<String>)>,
 }
 
+/// An event that another program emitted by SQL, and that waits to be published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboxEntry {
+    /// Its place among all.
+    pub seq: i64,
+    /// The event, or why it is none.
+    pub event: Result<NewEvent, &'static str>,
+}
+
 /// Who a delivery is for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Receiver {
@@ -258,6 +267,13 @@ pub trait Queue: Send + Sync {
 
     /// Keeps events, all or none. Of two with one topic and one id within a day, the second is left out.
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError>;
+
+    /// Returns the earliest events of the inbox, where other programs emit: as many as are well taken at once. None: it is empty.
+    async fn inbox(&self, now_us: i64) -> Result<Vec<InboxEntry>, QueueError>;
+
+    /// Takes entries out of the inbox, by their places, and keeps their events, all or none. What has no publication is thrown away, and what
+    /// somebody else has taken is left out.
+    async fn take_from_inbox(&self, entries: Vec<(i64, Option<Publication>)>, now_us: i64) -> Result<(), QueueError>;
 
     /// Claims what is due, the earliest first.
     async fn claim(&self, claim: ClaimRequest) -> Result<Vec<Delivery>, QueueError>;

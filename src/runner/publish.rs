@@ -7,7 +7,7 @@ use crate::{
     execution::{Execution, Failure, Finished, NewEvent, Outcome},
     function::handler::HandlerId,
     live::Live,
-    queue::{Publication, QueueError, SharedQueue},
+    queue::{InboxEntry, Publication, QueueError, SharedQueue},
 };
 
 /// Where events of runs go.
@@ -55,6 +55,30 @@ impl Publisher {
         self.queue.publish(publications, now_us).await?;
         self.counts.emitted(events);
         Ok(handlers)
+    }
+
+    /// Keeps events that other programs emitted by SQL, as many as are well taken at once. Returns how many it took; 0: there were none.
+    pub async fn publish_inbox(&self, now_us: i64) -> Result<usize, QueueError> {
+        let entries = self.queue.inbox(now_us).await?;
+        let (mut taken, mut refused) = (Vec::new(), Vec::new());
+        for InboxEntry { seq, event } in entries {
+            let event = event.map_err(|why| refused.push(why)).ok();
+            taken.push((seq, event.and_then(|event| self.address(vec![event]).pop())));
+        }
+        let count = taken.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        let handlers = taken.iter().flat_map(|(_, publication)| publication).map(|one| one.handlers.len() as u64).sum();
+        self.queue.must_have_room(handlers).await?;
+        self.queue.take_from_inbox(taken, now_us).await?;
+        for why in &refused {
+            tracing::error!(
+                "an event in the table `inbox` was thrown away: {why}\n  hint: emit by `picloud.emit`, and write nothing there"
+            );
+        }
+        self.counts.emitted(count - refused.len());
+        Ok(count)
     }
 }
 

@@ -27,9 +27,17 @@ macro_rules! columns {
     (kv_entry) => {
         "value, version, expires_us"
     };
+    // What an event has before it is kept, too.
+    (event_name) => {
+        "id, topic, key"
+    };
+    // The database gives `seq`.
+    (inbox) => {
+        concat!(columns!(event_name), ", payload, is_named, due_us")
+    };
     // An event without its payload, which may be large.
     (event_head) => {
-        "seq, id, topic, key, depth, emitted_by"
+        concat!("seq, ", columns!(event_name), ", depth, emitted_by")
     };
     (events) => {
         concat!(columns!(event_head), ", payload")

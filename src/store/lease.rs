@@ -19,9 +19,10 @@ use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 
 use super::{
     StoreError,
-    connect::{CONNECT_LIMIT, DatabaseUrl, close},
+    connect::{CONNECT_LIMIT, DatabaseUrl},
     error::Reason,
     pool::{Fence, HOLDERS, TRY_LOCK},
+    sql_emit::CHANNEL,
 };
 
 /// Describes sessions: number, name, address, and time of the beginning. This user may not see all of that.
@@ -72,8 +73,6 @@ impl Lease {
             DatabaseUrl::Sqlite(path) => Lock::File { _file: lock_file(&real_name(path, url)?, url, identity)? },
             DatabaseUrl::Postgres(options) => {
                 let options = options.clone().application_name(&session_name(identity)).options(KEEPALIVES);
-                // The session below belongs to a pool, which would hide a refusal and try again. This connection finds it out.
-                close(url.connect_postgres(&options).await?).await;
                 match try_lock(&options).await.map_err(|source| StoreError::connect(url.describe(), source))? {
                     Attempt::Locked { session, number } => {
                         fence.held_by(number);
@@ -91,16 +90,20 @@ impl Lease {
         self.fence.clone()
     }
 
-    /// Holds the lease for ever, and takes it again when it is lost. Reports each change.
-    pub async fn keep(self, on_change: impl Fn(LeaseChange)) {
+    /// Holds the lease for ever, and takes it again when it is lost. Reports each change, and each time that SQL may have emitted events.
+    pub async fn keep(self, on_change: impl Fn(LeaseChange), on_emit: impl Fn()) {
         let Self { fence, lock } = self;
         let Lock::Session { place, options, mut session } = lock else { return std::future::pending().await };
         loop {
-            // Nobody sends notifications here. The end of this loop says that the connection broke.
-            while matches!(session.try_recv().await, Ok(Some(_))) {}
+            // The end of this loop says that the connection broke.
+            while matches!(session.try_recv().await, Ok(Some(_))) {
+                on_emit();
+            }
             fence.broken("it is made again".into());
             drop(session);
             session = take_again(&options, &place, &fence, &on_change).await;
+            // Nobody listened meanwhile.
+            on_emit();
         }
     }
 }
@@ -146,6 +149,7 @@ async fn try_lock(options: &PgConnectOptions) -> sqlx::Result<Attempt> {
         let mut session = Box::new(PgListener::connect_with(&pool.connect_lazy_with(options.clone())).await?);
         session.eager_reconnect(false);
         if let Some(number) = sqlx::query_scalar(TRY_LOCK).fetch_one(&mut *session).await? {
+            session.listen(CHANNEL).await?;
             return Ok(Attempt::Locked { session, number });
         }
         let holder: Option<(i32, String, Option<String>, Option<String>)> =

@@ -20,6 +20,7 @@ mod pool;
 pub mod queue;
 pub mod retention;
 mod secrets;
+mod sql_emit;
 mod tokens;
 mod transaction;
 pub mod transfer;

@@ -5,6 +5,7 @@
 mod announce;
 mod dispatch;
 mod due;
+mod inbox;
 mod occasion;
 mod order;
 mod run;
@@ -13,6 +14,7 @@ mod tick_runs;
 
 pub use announce::Announcer;
 pub use dispatch::{DispatchLimits, Dispatcher};
+pub use inbox::Inbox;
 pub use order::{RunOrder, RunOrders};
 pub use run::{DeliveryRunner, RunReport};
 pub use schedule::Scheduler;

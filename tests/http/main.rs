@@ -23,6 +23,7 @@ mod reserved;
 mod schedules;
 mod scripts;
 mod sql;
+mod sql_events;
 mod telemetry;
 mod templates;
 mod webhooks;

@@ -13,6 +13,7 @@ mod limits;
 mod opening;
 mod queue;
 mod recording;
+mod schemas;
 mod secrets;
 mod sql;
 mod tokens;

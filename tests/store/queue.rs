@@ -1,5 +1,6 @@
 //! The queue: what waits to be run without a caller, each once and in its order.
 
+mod inbox;
 mod nodes;
 mod reads;
 

@@ -12,6 +12,7 @@ use crate::store::{
     StoreError,
     database::{Database, KV_READERS},
     pool::{Fence, Pool, STATEMENT_LIMIT},
+    sql_emit,
 };
 
 /// The limits of a statement on a connection of its own, and of its wait for a lock. Migrations, backups and copies read whole tables.
@@ -24,7 +25,9 @@ const POSTGRES_IDLE: Duration = Duration::from_secs(3600);
 impl DatabaseUrl {
     /// Opens the database for a node or a command that writes.
     pub(super) async fn open_postgres(&self, options: &PgConnectOptions, fence: Fence) -> Result<Database, StoreError> {
-        close(self.migrate_postgres(options, None).await?).await;
+        let mut connection = self.migrate_postgres(options, None).await?;
+        sql_emit::offer(&mut connection).await;
+        close(connection).await;
         Ok(postgres_database(options, fence))
     }
 

@@ -5,6 +5,7 @@
 mod claim;
 mod dead;
 mod expiry;
+mod inbox;
 mod limits;
 mod lookup;
 mod paused;
@@ -35,8 +36,8 @@ use crate::{
     function::schedule::ScheduleId,
     id::Ids,
     queue::{
-        Advance, ClaimRequest, Delivery, DeliveryId, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule, Settlement,
-        Tick, TickOutcome,
+        Advance, ClaimRequest, Delivery, DeliveryId, InboxEntry, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule,
+        Settlement, Tick, TickOutcome,
     },
 };
 
@@ -95,6 +96,16 @@ impl Queue for StoredQueue {
         let kept = self.emissions.ask(Emission { events, now_us }, start).await;
         // The task is only gone before its time when the process ends.
         kept.unwrap_or_else(|| Err(failed("keep events")(sqlx::Error::PoolClosed)))?;
+        self.wake();
+        Ok(())
+    }
+
+    async fn inbox(&self, now_us: i64) -> Result<Vec<InboxEntry>, QueueError> {
+        self.store()?.inbox(now_us).await.map_err(failed("read what SQL emitted"))
+    }
+
+    async fn take_from_inbox(&self, entries: Vec<(i64, Option<Publication>)>, now_us: i64) -> Result<(), QueueError> {
+        self.store()?.take_from_inbox(&self.ids, &entries, now_us).await.map_err(failed("keep what SQL emitted"))?;
         self.wake();
         Ok(())
     }
