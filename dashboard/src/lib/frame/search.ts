@@ -1,5 +1,6 @@
 // What the palette finds: pages, functions by text, and executions and deployments by their ids.
 import { get, ifThere, type ScriptSummary } from '$lib/api';
+import { scriptPages } from '$lib/api/scripts';
 import { deploymentTitle, executionState, shortRevision, type State } from '$lib/text/names';
 import { page, toDeployment, toExecution, toFunction } from '$lib/text/links';
 import { PAGES } from './pages';
@@ -34,12 +35,7 @@ export const forgetFunctions = (): void => void (known = undefined);
 
 async function allFunctions(): Promise<ScriptSummary[]> {
 	const all: ScriptSummary[] = [];
-	let cursor: string | undefined;
-	do {
-		const answer = await get('/api/admin/scripts', { query: { limit: 1000, ...(cursor ? { cursor } : {}) } });
-		all.push(...answer.scripts);
-		cursor = answer.next ?? undefined;
-	} while (cursor && all.length < 20_000);
+	for await (const page of scriptPages()) all.push(...page);
 	return all;
 }
 

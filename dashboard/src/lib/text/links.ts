@@ -13,7 +13,7 @@ const segments = (name: string): string => name.split('/').map(encodeURIComponen
 
 export const toExecutions = (filters: Filters = {}): string => page('executions', filters);
 export const toExecution = (id: string): string => page(`executions/${encodeURIComponent(id)}`);
-export const toDeployment = (key: string): string => page(`deployments/${encodeURIComponent(key)}`);
+export const toDeployment = (key: string, against?: string): string => page(`deployments/${encodeURIComponent(key)}`, { against });
 export const toFunction = (name: string, tab?: string): string => page(`functions/${segments(name)}`, { tab });
 /** Where a rollback is shown before it is done. */
 export const toRollback = (to?: string): string => page('deployments', { rollback: to ?? 'before' });

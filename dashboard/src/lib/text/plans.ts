@@ -18,8 +18,8 @@ export function planCounts(deployment: Deployment): { added: number; changed: nu
 
 /** The route in two parts: the method, or what runs it instead of a request, and the path. */
 export function routeParts(diff: Pick<FunctionDiff, 'route' | 'function'>): [string, string] {
-	const route = /^([A-Z]+(?:, [A-Z]+)*) (\/.*)$/.exec(diff.route);
-	if (route) return [route[1] ?? '', route[2] ?? ''];
+	const route = /^(any method|[A-Z]+(?:, [A-Z]+)*) (\/.*)$/.exec(diff.route);
+	if (route) return [route[1]?.replace(' method', '') ?? '', route[2] ?? ''];
 	const name = diff.function.replace(/^_(events|cron)\//, '');
 	return [diff.route === 'event' ? 'event' : 'schedule', name];
 }
