@@ -97,8 +97,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// Attempts before whose lease ended unsettled: the node went, or hung.
     pub lost: u32,
-    /// When it was due, in microseconds since 1970.
-    pub due_us: i64,
+    /// When its lease ends, in microseconds since 1970. This tells the claim from others of the delivery, also from one of the same attempt.
+    pub until_us: i64,
     /// What it brings.
     pub load: Load,
 }
@@ -153,8 +153,10 @@ pub struct Tick {
 pub struct Settlement {
     /// Of which delivery.
     pub delivery: DeliveryId,
-    /// Which attempt: whoever has lost its lease settles nothing.
+    /// Which attempt.
     pub attempt: u32,
+    /// When the lease ends, as the claim has it: whoever has lost it settles nothing.
+    pub until_us: i64,
     /// The run, if there was one.
     pub execution: Option<ExecutionId>,
     /// The version of the function that ran.

@@ -72,6 +72,16 @@ impl DeliveryRunner {
         (settled, report)
     }
 
+    /// Puts back a delivery that the node has no place for.
+    pub fn put_back(&self, delivery: &Delivery) -> Settlement {
+        settled(delivery, self.later())
+    }
+
+    /// When a delivery is tried that the node has no place for.
+    fn later(&self) -> End {
+        End::Later(self.clock.now_us() + BUSY_WAIT_US)
+    }
+
     async fn settlement(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
@@ -99,7 +109,7 @@ impl DeliveryRunner {
             },
             // It has left the queue already.
             AttemptEnd::Replaced => (End::Done, None, Vec::new()),
-            AttemptEnd::Busy => (End::Later(self.clock.now_us() + BUSY_WAIT_US), None, Vec::new()),
+            AttemptEnd::Busy => (self.later(), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
         emitted.extend(self.tell_of_death(delivery, &end));
@@ -192,8 +202,8 @@ impl<'a> Start<'a> {
 
 /// Settles a delivery of which nothing ran.
 fn settled(delivery: &Delivery, end: End) -> Settlement {
-    let (delivery, attempt) = (delivery.id, delivery.attempt);
-    Settlement { delivery, attempt, execution: None, version: None, error: None, end, emitted: Vec::new() }
+    let Delivery { id: delivery, attempt, until_us, .. } = *delivery;
+    Settlement { delivery, attempt, until_us, execution: None, version: None, error: None, end, emitted: Vec::new() }
 }
 
 /// Returns the event of the node about a delivery that is given up, without words of its function: any other may handle this. None is told of

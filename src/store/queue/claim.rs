@@ -41,7 +41,7 @@ impl Store {
         let seqs: Vec<[i64; 1]> = rows.iter().map(|row| [row.seq]).collect();
         transaction.execute(take, vec![json(&seqs).into(), claim.until_us.into()]).await?;
         transaction.commit().await?;
-        rows.into_iter().map(|row| row.delivery(&events).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
+        rows.into_iter().map(|row| row.delivery(&events, claim.until_us).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
     }
 
     /// Returns when something is due next, or the lease of something ends.
@@ -80,7 +80,6 @@ struct DeliveryRow {
     attempt: i64,
     tick: Option<String>,
     state: i64,
-    due_us: i64,
     lost: i64,
 }
 
@@ -96,7 +95,7 @@ struct EventRow {
 }
 
 impl DeliveryRow {
-    fn delivery(self, events: &HashMap<i64, EventRow>) -> Result<Delivery, StoreError> {
+    fn delivery(self, events: &HashMap<i64, EventRow>, until_us: i64) -> Result<Delivery, StoreError> {
         let bad = |reason: String| StoreError::bad_row("deliveries", self.seq, reason);
         let (receiver, load) = match self.event {
             None => {
@@ -113,7 +112,7 @@ impl DeliveryRow {
             receiver,
             attempt: (self.attempt + 1) as u32,
             lost: (self.lost + self.state) as u32,
-            due_us: self.due_us,
+            until_us,
             load,
         })
     }

@@ -82,8 +82,10 @@ impl Store {
     }
 
     /// Moves schedules past due times, each of another schedule, and makes those deliveries.
+    ///
+    /// Nobody waits for the disk: what goes with the power goes as a whole, and the due time is dealt with again.
     pub(super) async fn advance_schedules(&self, ids: &Ids, steps: &[Advance]) -> sqlx::Result<Vec<TickOutcome>> {
-        let mut transaction = EitherTransaction::begin(&self.database).await?;
+        let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
         let moved = self.move_on(&mut transaction, steps).await?;
         let in_place = steps.iter().filter(|step| step.overlap == Overlap::Replace && step.tick.is_some());
         let in_place: BTreeSet<&str> = in_place.map(|step| step.schedule.as_str()).filter(|id| moved.contains(*id)).collect();
@@ -119,7 +121,7 @@ impl Store {
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         self.add_deliveries(&mut transaction, &[row]).await?;
         transaction.commit().await?;
-        Ok(Delivery { id, receiver: Receiver::Schedule(schedule), attempt: 1, lost: 0, due_us: tick.due_us, load: Load::Tick(tick) })
+        Ok(Delivery { id, receiver: Receiver::Schedule(schedule), attempt: 1, lost: 0, until_us, load: Load::Tick(tick) })
     }
 
     /// Adds deliveries of schedules. The key is the schedule, so that those that wait are let go one by one.

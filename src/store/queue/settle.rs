@@ -35,10 +35,11 @@ impl Store {
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         let mut settling = Settling { database: &self.database, transaction: &mut transaction, now_us };
         let keys = settling.keys(&settled).await?;
-        let (settled, stale): (Vec<_>, Vec<_>) = settled.into_iter().partition(|one| keys.contains_key(&(one.delivery.0, one.attempt)));
+        let is_held = |one: &Settlement| keys.get(&one.delivery).is_some_and(|load| load.due_us == one.until_us);
+        let (settled, stale): (Vec<_>, Vec<_>) = settled.into_iter().partition(is_held);
         settling.note_failures(&settled).await?;
         let gone: BTreeSet<OrderKey> =
-            settled.iter().filter(|one| one.end.is_final()).filter_map(|one| keys[&(one.delivery.0, one.attempt)].order_key()).collect();
+            settled.iter().filter(|one| one.end.is_final()).filter_map(|one| keys[&one.delivery].order_key()).collect();
         // All at once and in one order, with those of what is emitted: no two transactions wait for each other.
         let emitted = order_keys(settled.iter().flat_map(|one| &one.emitted));
         lock_keys(settling.database, settling.transaction, gone.union(&emitted).cloned().collect()).await?;
@@ -80,8 +81,9 @@ struct LoadRow {
     receiver: String,
     event: Option<i64>,
     key: Option<String>,
-    attempt: i64,
     tick: Option<String>,
+    /// When its lease ends.
+    due_us: i64,
 }
 
 impl LoadRow {
@@ -99,25 +101,22 @@ struct Settling<'a> {
 }
 
 impl Settling<'_> {
-    /// Finds the attempts that are still this node's, and takes their rows.
-    async fn keys(&mut self, settled: &[Settlement]) -> sqlx::Result<HashMap<(i64, u32), LoadRow>> {
+    /// Finds the deliveries that are claimed still, and takes their rows.
+    async fn keys(&mut self, settled: &[Settlement]) -> sqlx::Result<HashMap<DeliveryId, LoadRow>> {
         // The state is a value among others: as a condition of its own it makes Postgres look for whatever is claimed.
-        let mut attempts: Vec<(i64, u32, i64)> = settled.iter().map(|one| (one.delivery.0, one.attempt, CLAIMED)).collect();
-        attempts.sort_unstable();
+        let claimed: BTreeSet<(i64, i64)> = settled.iter().map(|one| (one.delivery.0, CLAIMED)).collect();
         let lock = match self.database {
             Database::Postgres { .. } => "ORDER BY seq FOR UPDATE",
             Database::Sqlite { .. } => "",
         };
         let find = format!(
-            "SELECT {} FROM deliveries
-             WHERE (seq, attempt, state) IN (
-                 SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), CAST(value->>2 AS bigint) FROM {}
-             ) {lock}",
+            "SELECT {}, due_us FROM deliveries
+             WHERE (seq, state) IN (SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint) FROM {}) {lock}",
             columns!(delivery_load),
             self.database.rows_of_json()
         );
-        let rows: Vec<LoadRow> = self.transaction.fetch(find, vec![json(&attempts).into()]).await?;
-        Ok(rows.into_iter().map(|row| ((row.seq, row.attempt as u32), row)).collect())
+        let rows: Vec<LoadRow> = self.transaction.fetch(find, vec![json(&claimed).into()]).await?;
+        Ok(rows.into_iter().map(|row| (DeliveryId(row.seq), row)).collect())
     }
 
     /// Writes down what failed.
@@ -141,11 +140,11 @@ impl Settling<'_> {
     }
 
     /// Writes down which run of each schedule ended last.
-    async fn note_runs(&mut self, settled: &[Settlement], loads: &HashMap<(i64, u32), LoadRow>) -> sqlx::Result<()> {
+    async fn note_runs(&mut self, settled: &[Settlement], loads: &HashMap<DeliveryId, LoadRow>) -> sqlx::Result<()> {
         // In one order for all, so that no two transactions wait for each other.
         let mut runs = BTreeMap::new();
         for one in settled.iter().filter(|one| !matches!(one.end, End::Later(_) | End::Held)) {
-            let load = &loads[&(one.delivery.0, one.attempt)];
+            let load = &loads[&one.delivery];
             let has_run = one.execution.is_some() || one.error.is_some();
             if load.event.is_none() && has_run {
                 let tick: Tick = load.tick.as_deref().and_then(|tick| serde_json::from_str(tick).ok()).unwrap_or_default();
