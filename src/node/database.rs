@@ -36,6 +36,7 @@ pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Resul
         clock: base.clock.clone(),
         ids: base.ids.clone(),
         vault: base.vault.clone(),
+        schedules_changed: base.schedules_changed.clone(),
         reached,
         others,
         sql_emitted: base.sql_emitted.clone(),
@@ -94,6 +95,7 @@ struct Database {
     clock: SharedClock,
     ids: Arc<Ids>,
     vault: Vault,
+    schedules_changed: watch::Sender<u64>,
     reached: watch::Sender<Option<Store>>,
     others: watch::Sender<OtherNode>,
     /// Tells that SQL may have emitted events.
@@ -133,7 +135,7 @@ impl Database {
         // What was emitted while the node was down.
         emitted();
         let holding = lease.keep(|change| self.lost_or_regained(&store, change, &regained), emitted);
-        let reloading = self.reload_secrets(&store, waits);
+        let reloading = self.read_again(&store, waits);
         let pruning = retention::run(
             store.clone(),
             self.config.retention,
@@ -185,10 +187,11 @@ impl Database {
         }
     }
 
-    /// Reads them again when another node had the database: it may have changed them.
-    async fn reload_secrets(&self, store: &Store, mut regained: watch::Receiver<()>) {
+    /// Reads secrets and schedules again when another node had the database: it may have changed them.
+    async fn read_again(&self, store: &Store, mut regained: watch::Receiver<()>) {
         while regained.changed().await.is_ok() {
             self.load_secrets(store).await;
+            self.schedules_changed.send_modify(|count| *count += 1);
         }
     }
 

@@ -9,13 +9,14 @@ use std::{
 };
 
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     task::JoinSet,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     order::RunOrder,
+    places::{MAX_BATCH, Places},
     run::{DeliveryRunner, LEASE, RunReport},
 };
 use crate::{
@@ -36,8 +37,6 @@ impl Default for DispatchLimits {
     }
 }
 
-/// Deliveries of one claim, and attempts that are settled together.
-const MAX_BATCH: usize = 50;
 /// Longest sleep: the clock may be set, and another program may have written into the database.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The wait after the queue did not answer.
@@ -56,7 +55,7 @@ pub struct Dispatcher {
     queue: SharedQueue,
     runner: Arc<DeliveryRunner>,
     clock: SharedClock,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     orders: mpsc::Receiver<RunOrder>,
     /// What the end of the node waits for.
     under_way: TaskTracker,
@@ -64,11 +63,21 @@ pub struct Dispatcher {
     asked_ms: AtomicU64,
 }
 
-/// How long nothing is due.
+/// What the dispatcher waits for.
 struct Pause {
     sleep: Duration,
-    /// Something may be due for which there was no place: the end of a run ends the pause.
-    needs_places: bool,
+    after: AfterPause,
+}
+
+/// Why something may be due after a pause. A run that starts or a table that is swapped ends the pause, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum AfterPause {
+    /// It is known what is due then.
+    Due,
+    /// Nothing is known to be due: only the queue knows what else has come.
+    Unknown,
+    /// There are too few places for what is due: the end of a run ends the pause.
+    Places,
 }
 
 impl Dispatcher {
@@ -81,7 +90,7 @@ impl Dispatcher {
         under_way: TaskTracker,
     ) -> Self {
         let clock = runner.clock.clone();
-        let places = Arc::new(Semaphore::new(limits.concurrency));
+        let places = Arc::new(Places::new(limits.concurrency));
         Self { queue, runner: Arc::new(runner), clock, places, orders, under_way, asked_ms: AtomicU64::new(0) }
     }
 
@@ -102,15 +111,18 @@ impl Dispatcher {
         let settling = tokio::spawn(settle(self.queue.clone(), self.clock.clone(), endings));
         let mut runs = JoinSet::new();
         let (mut woken, mut swaps) = (self.queue.woken(), self.runner.live.swaps());
+        let mut may_be_due = true;
         loop {
-            let Pause { sleep, needs_places } = self.step(&mut runs, &ended).await;
+            let Pause { sleep, after } = self.step(may_be_due, &mut runs, &ended).await;
+            may_be_due = true;
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = woken.changed() => {}
+                // Where places are short something is due anyway.
+                _ = woken.changed(), if after != AfterPause::Places => {}
                 Some(order) = self.orders.recv() => self.start(order, &mut runs, &ended),
                 _ = swaps.changed() => self.release().await,
-                () = tokio::time::sleep(sleep) => {}
-                Some(_) = runs.join_next(), if needs_places && !runs.is_empty() => {}
+                () = tokio::time::sleep(sleep) => may_be_due = after != AfterPause::Unknown,
+                () = self.places.wait(&mut runs), if after == AfterPause::Places => {}
             }
         }
         // Runs that have begun have the grace period of the node to end, as requests have.
@@ -119,19 +131,26 @@ impl Dispatcher {
         let _ = settling.await;
     }
 
-    /// Starts what is due. Returns how long nothing else is.
-    async fn step(&self, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Pause {
+    /// Starts what is due. Returns what to wait for then.
+    async fn step(&self, may_be_due: bool, runs: &mut JoinSet<()>, ended: &mpsc::Sender<Ending>) -> Pause {
         while runs.try_join_next().is_some() {}
         if !self.runner.live.table().is_loaded() {
             // The first table wakes it.
-            return Pause { sleep: LONGEST_SLEEP, needs_places: false };
+            return Pause { sleep: LONGEST_SLEEP, after: AfterPause::Unknown };
         }
-        let most = self.places.available_permits().min(MAX_BATCH);
+        if !may_be_due {
+            let pause = self.until_next().await;
+            if !pause.sleep.is_zero() {
+                return pause;
+            }
+        }
+        let most = self.places.wanted();
         match self.start_due(most, runs, ended).await {
             // There may be more.
-            Some(MAX_BATCH) => Pause { sleep: Duration::ZERO, needs_places: false },
-            Some(started) => Pause { sleep: self.until_next().await, needs_places: started == most },
-            None => Pause { sleep: AWAY_WAIT, needs_places: false },
+            Some(MAX_BATCH) => Pause { sleep: Duration::ZERO, after: AfterPause::Due },
+            Some(started) if started == most => self.until_places().await,
+            Some(_) => self.until_next().await,
+            None => Pause { sleep: AWAY_WAIT, after: AfterPause::Due },
         }
     }
 
@@ -140,16 +159,22 @@ impl Dispatcher {
         if most == 0 {
             return Some(0);
         }
+        self.places.claims();
         let now_us = self.clock.now_us();
         let claimed = self.queue.claim(ClaimRequest { now_us, until_us: now_us + LEASE.as_micros() as i64, most }).await.ok()?;
         let started = claimed.len();
         for delivery in claimed {
-            let place = self.places.clone().acquire_owned().await.expect("nobody closes it");
-            let (runner, ended) = (self.runner.clone(), ended.clone());
+            let claim = self.places.claim().await;
+            let (places, runner, ended) = (self.places.clone(), self.runner.clone(), ended.clone());
             runs.spawn(self.under_way.track_future(async move {
-                let (settled, _) = runner.run(&delivery).await;
-                drop(place);
+                let settled = match places.run().await {
+                    Some(_place) => runner.run(&delivery).await.0,
+                    None => runner.put_back(&delivery),
+                };
+                places.ends();
                 let _ = ended.send(Ending { settled, answer: None }).await;
+                // Not before: where settling is slow, what is claimed must not grow.
+                drop(claim);
             }));
         }
         Some(started)
@@ -164,24 +189,23 @@ impl Dispatcher {
         }));
     }
 
+    /// Waits for places. Asks what is due now and then all the same, to say that it is late.
+    async fn until_places(&self) -> Pause {
+        if coarse_ms().saturating_sub(self.asked_ms.load(Relaxed)) >= LONGEST_SLEEP.as_millis() as u64 {
+            self.until_next().await;
+        }
+        Pause { sleep: LONGEST_SLEEP, after: AfterPause::Places }
+    }
+
     /// Returns how long nothing is due.
-    async fn until_next(&self) -> Duration {
-        let now_ms = coarse_ms();
-        if self.places.available_permits() == 0 && now_ms.saturating_sub(self.asked_ms.load(Relaxed)) < LONGEST_SLEEP.as_millis() as u64 {
-            return LONGEST_SLEEP;
-        }
-        self.asked_ms.store(now_ms, Relaxed);
-        let next = self.queue.next_due().await;
-        if let Ok(next) = &next {
-            self.tell_if_late(*next);
-        }
-        match next {
-            Ok(None) => LONGEST_SLEEP,
-            Ok(Some(due_us)) => {
-                let wait = Duration::from_micros(due_us.saturating_sub(self.clock.now_us()).max(0) as u64);
-                wait.min(LONGEST_SLEEP)
-            }
-            Err(_) => AWAY_WAIT,
+    async fn until_next(&self) -> Pause {
+        self.asked_ms.store(coarse_ms(), Relaxed);
+        let Ok(next) = self.queue.next_due().await else { return Pause { sleep: AWAY_WAIT, after: AfterPause::Due } };
+        self.tell_if_late(next);
+        let wait = |due_us: i64| Duration::from_micros(due_us.saturating_sub(self.clock.now_us()).max(0) as u64);
+        match next.map(wait).filter(|wait| *wait < LONGEST_SLEEP) {
+            Some(sleep) => Pause { sleep, after: AfterPause::Due },
+            None => Pause { sleep: LONGEST_SLEEP, after: AfterPause::Unknown },
         }
     }
 

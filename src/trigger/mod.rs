@@ -8,6 +8,7 @@ mod due;
 mod inbox;
 mod occasion;
 mod order;
+mod places;
 mod run;
 mod schedule;
 mod tick_runs;

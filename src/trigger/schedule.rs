@@ -1,7 +1,7 @@
 //! Turns due times of schedules into deliveries of the queue.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -43,61 +43,75 @@ pub struct Scheduler {
     pub runner: Arc<Runner>,
     /// Stops runs whose place another takes.
     pub ticks: Arc<TickRuns>,
-    /// Tells of schedules that were paused or resumed.
+    /// Tells of schedules that were changed in the database: paused, resumed, or by another node.
     pub changed: watch::Receiver<u64>,
 }
 
 impl Scheduler {
     /// Works until the node stops. Between due times it sleeps.
-    pub async fn run(mut self, stop: CancellationToken) {
-        let mut swaps = self.live.swaps();
-        let work = async {
-            loop {
-                let table = self.live.table();
-                let wait = match table.is_loaded() {
-                    true => self.step(&table).await.unwrap_or(AWAY_WAIT),
-                    false => LONGEST_SLEEP,
-                };
-                tokio::select! {
-                    _ = swaps.changed() => {}
-                    _ = self.changed.changed() => {}
-                    () = tokio::time::sleep(wait) => {}
-                }
-            }
-        };
+    pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
-            () = work => {}
+            () = self.follow() => {}
             () = stop.cancelled() => {}
         }
     }
 
-    /// Makes deliveries of what is due. Returns how long nothing is.
-    async fn step(&self, table: &Table) -> Result<Duration, QueueError> {
-        let rules =
-            table.triggers().schedules().map(|(id, schedule)| ScheduleRule { id: id.clone(), expression: schedule.when.to_string() });
-        let progress = self.queue.schedules(rules.collect(), self.clock.now_us()).await?;
-        let progress: HashMap<&ScheduleId, &ScheduleProgress> = progress.iter().map(|one| (&one.id, one)).collect();
-        let now_us = self.clock.now_us();
-        let (mut steps, mut replaced, mut next) = (Vec::new(), Vec::new(), None::<i64>);
-        for (id, schedule) in table.triggers().schedules() {
-            let Some(ScheduleProgress { last_us, .. }) = progress.get(id).filter(|one| one.paused.is_none()) else { continue };
-            let due = steps_of(id, schedule, *last_us, now_us);
-            let last_us = due.last().map_or(*last_us, |step| step.to_us);
-            steps.extend(due);
-            if schedule.overlap == Overlap::Replace {
-                replaced.push((id, last_us));
+    async fn follow(&self) {
+        let (mut swaps, mut changed) = (self.live.swaps(), self.changed.clone());
+        let mut agenda = None;
+        loop {
+            let wait = self.step(&mut agenda).await.unwrap_or_else(|_| {
+                // A step whose answer was lost may have been taken.
+                agenda = None;
+                AWAY_WAIT
+            });
+            tokio::select! {
+                _ = swaps.changed() => agenda = None,
+                _ = changed.changed() => agenda = None,
+                () = tokio::time::sleep(wait) => {}
             }
-            next = next.into_iter().chain(schedule.next(id, last_us)).min();
         }
-        self.advance(table, steps).await?;
-        // Also where another node was first: it makes the delivery, and the run before may be here.
-        replaced.into_iter().for_each(|(id, last_us)| self.ticks.stop_before(id, last_us));
-        let wait = next.map_or(LONGEST_SLEEP, |next| Duration::from_micros(next.saturating_sub(self.clock.now_us()).max(0) as u64));
+    }
+
+    /// Makes deliveries of what is due. Returns how long nothing is.
+    async fn step(&self, agenda: &mut Option<Agenda>) -> Result<Duration, QueueError> {
+        let agenda = match agenda {
+            Some(agenda) => agenda,
+            None if !self.live.table().is_loaded() => return Ok(LONGEST_SLEEP),
+            none => none.insert(self.agenda().await?),
+        };
+        let due = agenda.due(self.clock.now_us());
+        if !due.is_empty() && self.advance(agenda, due).await? {
+            *agenda = self.agenda().await?;
+        }
+        let wait =
+            agenda.next().map_or(LONGEST_SLEEP, |next| Duration::from_micros(next.saturating_sub(self.clock.now_us()).max(0) as u64));
         Ok(wait.min(LONGEST_SLEEP))
     }
 
-    /// Takes steps, the first of every schedule together, then the second ones.
-    async fn advance(&self, table: &Table, mut steps: Vec<Advance>) -> Result<(), QueueError> {
+    /// Reads how far each schedule is that is live.
+    async fn agenda(&self) -> Result<Agenda, QueueError> {
+        let table = self.live.table();
+        let rule = |(id, schedule): (&ScheduleId, &Schedule)| ScheduleRule { id: id.clone(), expression: schedule.when.to_string() };
+        let rules = table.triggers().schedules().map(rule).collect();
+        let progress = self.queue.schedules(rules, self.clock.now_us()).await?;
+        let agenda = Agenda::new(table, progress);
+        agenda.times.keys().for_each(|id| self.replace(&agenda, id));
+        Ok(agenda)
+    }
+
+    /// Stops the run before the last due time, if its place is another's. Where another node was first, that made the delivery, and the run before
+    /// may be here.
+    fn replace(&self, agenda: &Agenda, id: &ScheduleId) {
+        let is_replaced = agenda.schedule(id).is_some_and(|schedule| schedule.overlap == Overlap::Replace);
+        if let Some((last_us, _)) = agenda.times.get(id).filter(|_| is_replaced) {
+            self.ticks.stop_before(id, *last_us);
+        }
+    }
+
+    /// Takes steps, the first of every schedule together, then the second ones. Returns whether another node was first somewhere.
+    async fn advance(&self, agenda: &mut Agenda, mut steps: Vec<Advance>) -> Result<bool, QueueError> {
+        let mut is_overtaken = false;
         while !steps.is_empty() {
             let mut taken: BTreeMap<ScheduleId, Advance> = BTreeMap::new();
             steps.retain(|step| {
@@ -111,15 +125,20 @@ impl Scheduler {
             let outcomes = self.queue.advance(taken.clone()).await?;
             for (step, outcome) in taken.iter().zip(outcomes) {
                 match outcome {
-                    TickOutcome::Made | TickOutcome::Overtaken => {}
-                    TickOutcome::Overlaps => self.leave_out(table, step, RejectionReason::Overlap, "its run before went on (`overlap`)"),
+                    TickOutcome::Made => {}
+                    TickOutcome::Overtaken => is_overtaken = true,
+                    TickOutcome::Overlaps => {
+                        self.leave_out(&agenda.table, step, RejectionReason::Overlap, "its run before went on (`overlap`)")
+                    }
                     TickOutcome::LeftOut => {
-                        self.leave_out(table, step, RejectionReason::Missed, "nobody ran it in time (`missed`, `max_late`)")
+                        self.leave_out(&agenda.table, step, RejectionReason::Missed, "nobody ran it in time (`missed`, `max_late`)")
                     }
                 }
+                agenda.set_last(&step.schedule, step.to_us);
+                self.replace(agenda, &step.schedule);
             }
         }
-        Ok(())
+        Ok(is_overtaken)
     }
 
     /// Records a due time that is left out as an execution that was rejected.
@@ -132,6 +151,54 @@ impl Scheduler {
         let request = occasion::request(&live.function.name, Vec::new());
         let mut attempt = self.runner.start(Target { table, function: live }, Trigger::Schedule, told);
         attempt.rejected(&request.method, &request.uri, Rejection { reason, status: StatusCode::CONFLICT, message });
+    }
+}
+
+/// When each schedule is due next, as far as this node knows. Another node may be further: then a step of this one moves nothing.
+struct Agenda {
+    table: Arc<Table>,
+    /// The last due time of each schedule that was dealt with, and the next one; in microseconds since 1970.
+    times: HashMap<ScheduleId, (i64, Option<i64>)>,
+    /// The next ones in their order.
+    next: BTreeSet<(i64, ScheduleId)>,
+}
+
+impl Agenda {
+    fn new(table: Arc<Table>, progress: Vec<ScheduleProgress>) -> Self {
+        let mut agenda = Self { table, times: HashMap::new(), next: BTreeSet::new() };
+        for ScheduleProgress { id, last_us, .. } in progress.into_iter().filter(|one| one.paused.is_none()) {
+            agenda.set_last(&id, last_us);
+        }
+        agenda
+    }
+
+    fn schedule(&self, id: &ScheduleId) -> Option<&Schedule> {
+        self.table.triggers().schedule(id).map(|(_, schedule)| schedule)
+    }
+
+    fn set_last(&mut self, id: &ScheduleId, last_us: i64) {
+        let next_us = self.schedule(id).and_then(|schedule| schedule.next(id, last_us));
+        if let Some((_, Some(before))) = self.times.insert(id.clone(), (last_us, next_us)) {
+            self.next.remove(&(before, id.clone()));
+        }
+        self.next.extend(next_us.map(|at_us| (at_us, id.clone())));
+    }
+
+    /// Returns the first due time that is to come, in microseconds since 1970.
+    fn next(&self) -> Option<i64> {
+        self.next.first().map(|(at_us, _)| *at_us)
+    }
+
+    /// Takes out the schedules that are due, and returns their steps up to now.
+    fn due(&mut self, now_us: i64) -> Vec<Advance> {
+        let mut steps = Vec::new();
+        while self.next().is_some_and(|at_us| at_us <= now_us) {
+            let Some((_, id)) = self.next.pop_first() else { break };
+            if let Some((schedule, (last_us, _))) = self.schedule(&id).zip(self.times.get(&id)) {
+                steps.extend(steps_of(&id, schedule, *last_us, now_us));
+            }
+        }
+        steps
     }
 }
 
