@@ -144,10 +144,16 @@ fn start_triggers(config: &Config, base: &Base, tasks: &mut Tasks, stop: &Cancel
     let (live, clock) = (base.live.clone(), base.clock.clone());
     let announcer = Announcer::new(live.clone(), base.runner.publisher().clone(), clock.clone());
     tasks.spawn_vital("announcements", announcer.run(stop.clone()));
-    let runner = DeliveryRunner { runner: base.runner.clone(), live: live.clone(), clock: clock.clone(), ticks: base.ticks.clone() };
     let (publisher, emitted) = (base.runner.publisher().clone(), base.sql_emitted.subscribe());
     let inbox = Inbox { publisher, live: live.clone(), clock: clock.clone(), emitted };
     tasks.spawn_vital("inbox", inbox.run(stop.clone()));
+    let runner = DeliveryRunner {
+        runner: base.runner.clone(),
+        live: live.clone(),
+        clock: clock.clone(),
+        ticks: base.ticks.clone(),
+        grace_over: tasks.after_requests.clone(),
+    };
     let (run_orders, orders) = RunOrders::new(base.queue.clone(), clock.clone());
     let dispatcher = Dispatcher::new(base.queue.clone(), runner, orders, config.dispatch, tasks.runs.clone());
     tasks.spawn_vital("events", dispatcher.run(stop.clone()));
@@ -232,9 +238,15 @@ async fn end(config: &Config, base: &Base, app: &App, tasks: &Tasks) {
     };
     if tokio::time::timeout(config.grace.0, requests).await.is_err() {
         let (connections, runs) = (app.connections.len(), tasks.runs.len());
-        tracing::warn!("{connections} connection(s) and {runs} run(s) of events and schedules did not end within {}", config.grace);
+        tracing::warn!(
+            "{connections} connection(s) and {runs} run(s) of events and schedules did not end within {}; those runs come again at the next start",
+            config.grace
+        );
     }
     tasks.after_requests.cancel();
+    // What is cut now is put back, and is an execution.
+    tasks.runs.close();
+    let _ = tokio::time::timeout(LAST_PATIENCE, tasks.runs.wait()).await;
     app.journal.close(LAST_PATIENCE).await;
     tasks.last.cancel();
     tasks.end_within(LAST_PATIENCE).await;

@@ -14,7 +14,8 @@ pub struct Tasks {
     vital: Vec<(&'static str, JoinHandle<()>)>,
     /// Runs that no request led to. They have the grace period to end.
     pub runs: TaskTracker,
-    /// Cancelled after the last request: pushes that have begun are judged to their end.
+    /// Cancelled after the last request, or when the grace period is over. Pushes that have begun are judged to their end until then, and runs that
+    /// go on are cut.
     pub after_requests: CancellationToken,
     /// Cancelled after that, so that the last executions are recorded.
     pub last: CancellationToken,

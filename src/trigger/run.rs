@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::StatusCode;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::{announce::event, occasion, tick_runs::TickRuns};
 use crate::{
@@ -42,6 +43,8 @@ pub struct DeliveryRunner {
     pub clock: SharedClock,
     /// Knows which runs of schedules are under way.
     pub ticks: Arc<TickRuns>,
+    /// Cancelled when the grace period of a stop is over: what still runs is cut, and put back.
+    pub grace_over: CancellationToken,
 }
 
 /// How an attempt ended.
@@ -58,8 +61,17 @@ enum AttemptEnd {
     Busy,
     /// The next due time took its place.
     Replaced,
+    /// The node stops, and the run did not end within the grace period.
+    Cut,
     /// Why.
     Badly(String),
+}
+
+impl AttemptOutcome {
+    /// A run that was stopped from outside.
+    fn without_end(end: AttemptEnd) -> Self {
+        Self { execution: None, end, said: Said::default(), report: None }
+    }
 }
 
 impl DeliveryRunner {
@@ -99,7 +111,8 @@ impl DeliveryRunner {
         let under_way = self.ticks.begin(delivery);
         let outcome = tokio::select! {
             outcome = self.attempt(attempt, live, payload) => outcome,
-            () = under_way.replaced() => AttemptOutcome { execution: None, end: AttemptEnd::Replaced, said: Said::default(), report: None },
+            () = under_way.replaced() => AttemptOutcome::without_end(AttemptEnd::Replaced),
+            () = self.grace_over.cancelled() => AttemptOutcome::without_end(AttemptEnd::Cut),
         };
         let AttemptOutcome { execution, end, said, report } = outcome;
         let (end, error, mut emitted) = match end {
@@ -109,6 +122,8 @@ impl DeliveryRunner {
             },
             // It has left the queue already.
             AttemptEnd::Replaced => (End::Done, None, Vec::new()),
+            // The attempt counts, as the run has begun. But it has not failed: it comes again even if it was the last one.
+            AttemptEnd::Cut => (End::Retry(self.clock.now_us()), Some("the node stopped before it ended".into()), Vec::new()),
             AttemptEnd::Busy => (self.later(), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };

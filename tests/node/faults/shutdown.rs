@@ -84,6 +84,34 @@ fn a_run_of_an_event_that_has_begun_ends_before_the_node_and_is_recorded() {
 }
 
 #[test]
+fn a_run_that_outlasts_the_grace_period_comes_again_at_each_start_and_is_not_lost() {
+    // More stops than an event may be lost, and one attempt that may fail.
+    const STOPS: usize = 4;
+    let service = Upstream::start(|count| (count > STOPS).then(|| "1".into()));
+    let asks = format!("+++\n[http]\nallow = [\"{0}\"]\n[retry]\nattempts = 1\n+++\nhttp::get(\"{0}/\").json", service.url());
+    let config = "[server]\ngrace = \"100ms\"\n[outbound]\nprivate = [\"127.0.0.1\"]\n";
+    let mut node = node(&[("_events/a.rhai", asks.as_str())]).config(config).start();
+    assert_eq!(Api::of(&node).json("POST", "/api/admin/events/a?id=one", &json!(1)).status, 200);
+    for stop in 1..=STOPS {
+        wait_until("it runs", PATIENCE, || service.heads().len() == stop);
+        node.stop();
+        assert!(node.log().contains("come again at the next start"), "{}", node.log());
+        node.start();
+        if stop < STOPS {
+            let shown = Api::of(&node).get("/api/admin/events/a/one").json();
+            let failed = shown["deliveries"][0]["failed"].as_array().unwrap();
+            let last = (failed.len(), &failed[stop - 1]["attempt"], &failed[stop - 1]["error"]);
+            assert_eq!(last, (stop, &json!(stop), &json!("the node stopped before it ended")));
+        }
+    }
+    let api = Api::of(&node);
+    wait_until("it is done", PATIENCE, || api.get("/api/admin/events/a/one").json()["deliveries"] == json!([]));
+    assert_eq!(api.get("/api/admin/dead-letters").json()["dead_letters"], json!([]));
+    node.stop();
+    assert_eq!(executions(&node.data())[0].outcome, Outcome::Ok);
+}
+
+#[test]
 fn a_database_that_hangs_does_not_hold_up_the_end_and_costs_no_execution() {
     let runtime = Runtime::new().unwrap();
     for is_locked in [true, false] {
