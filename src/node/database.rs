@@ -151,7 +151,7 @@ impl Database {
     async fn open(&self) -> (Store, Lease) {
         let (mut wait, mut in_use_since) = (RETRY.0, None);
         loop {
-            match Store::open_as_node(&self.config.database_url, &self.config.data, &self.identity).await {
+            match self.open_once().await {
                 Ok(opened) => {
                     self.others.send_replace(OtherNode::None);
                     return opened;
@@ -178,6 +178,13 @@ impl Database {
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(RETRY.1);
         }
+    }
+
+    /// Opens the database, and takes over what ran when the node before ended.
+    async fn open_once(&self) -> Result<(Store, Lease), StoreError> {
+        let (store, lease) = Store::open_as_node(&self.config.database_url, &self.config.data, &self.identity).await?;
+        store.end_claims(&lease, self.clock.now_us()).await?;
+        Ok((store, lease))
     }
 
     /// Reads the secrets, before functions are checked for those that they name.

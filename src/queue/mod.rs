@@ -302,9 +302,6 @@ pub trait Queue: Send + Sync {
     /// Returns a channel that tells when something may have become due. A hint: it may miss what others do.
     fn woken(&self) -> watch::Receiver<u64>;
 
-    /// Ends every lease: whoever had one is gone. Only a node that has the database alone may do this, before it claims.
-    async fn take_over(&self, now_us: i64) -> Result<(), QueueError>;
-
     /// Lets what waited for these receivers be claimed again: their functions can run now.
     async fn release(&self, receivers: Vec<Receiver>, now_us: i64) -> Result<u64, QueueError>;
 }

@@ -94,19 +94,8 @@ impl Dispatcher {
         Self { queue, runner: Arc::new(runner), clock, places, orders, under_way, asked_ms: AtomicU64::new(0) }
     }
 
-    /// Takes over what ran when the node before ended, which had the database alone as this one has. Waits until the database answers.
-    async fn take_over(&self) {
-        while self.queue.take_over(self.clock.now_us()).await.is_err() {
-            tokio::time::sleep(AWAY_WAIT).await;
-        }
-    }
-
     /// Runs what is due until the node stops, and settles what runs then.
     pub async fn run(mut self, stop: CancellationToken) {
-        tokio::select! {
-            () = self.take_over() => {}
-            () = stop.cancelled() => return,
-        }
         let (ended, endings) = mpsc::channel(MAX_BATCH);
         let settling = tokio::spawn(settle(self.queue.clone(), self.clock.clone(), endings));
         let mut runs = JoinSet::new();

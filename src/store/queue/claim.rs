@@ -9,7 +9,7 @@ use crate::{
     function::topic::NotATopic,
     id::id_time_us,
     queue::{ClaimRequest, Delivery, DeliveryId, Load, Receiver, StoredEvent},
-    store::{Store, StoreError, batch::json, columns::columns, database::read, transaction::EitherTransaction},
+    store::{Lease, Store, StoreError, batch::json, columns::columns, database::read, transaction::EitherTransaction},
 };
 
 impl Store {
@@ -51,11 +51,15 @@ impl Store {
         Ok(due)
     }
 
-    /// Makes due what is claimed. Its next claim counts the lease as lost.
-    pub(super) async fn end_leases(&self, now_us: i64) -> sqlx::Result<()> {
-        let mut transaction = EitherTransaction::begin(&self.database).await?;
-        transaction.execute(format!("UPDATE deliveries SET due_us = $1 WHERE state = {CLAIMED}"), vec![now_us.into()]).await?;
-        transaction.commit().await
+    /// Makes due what is claimed: with this lease nobody else has the database, so whoever claimed it is gone. Its next claim counts that as
+    /// lost. To be called before anything is claimed.
+    pub async fn end_claims(&self, _alone: &Lease, now_us: i64) -> Result<(), StoreError> {
+        let work = async {
+            let mut transaction = EitherTransaction::begin(&self.database).await?;
+            transaction.execute(format!("UPDATE deliveries SET due_us = $1 WHERE state = {CLAIMED}"), vec![now_us.into()]).await?;
+            transaction.commit().await
+        };
+        work.await.map_err(StoreError::query("take over what ran"))
     }
 
     /// Lets what waited for these receivers be claimed again.

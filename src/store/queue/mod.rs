@@ -126,10 +126,6 @@ impl Queue for StoredQueue {
         self.store()?.next_due().await.map_err(failed("ask what is due"))
     }
 
-    async fn take_over(&self, now_us: i64) -> Result<(), QueueError> {
-        self.store()?.end_leases(now_us).await.map_err(failed("take over what ran"))
-    }
-
     async fn release(&self, receivers: Vec<Receiver>, now_us: i64) -> Result<u64, QueueError> {
         let released = self.store()?.release_deliveries(&receivers, now_us).await.map_err(failed("release deliveries"))?;
         if released > 0 {
