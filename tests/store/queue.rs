@@ -1,6 +1,7 @@
 //! The queue: what waits to be run without a caller, each once and in its order.
 
 mod inbox;
+mod locks;
 mod nodes;
 mod reads;
 

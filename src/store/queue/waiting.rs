@@ -116,12 +116,16 @@ impl Store {
     pub async fn discard_delivery(&self, id: DeliveryId, record: &Record) -> Result<bool, StoreError> {
         let work = async {
             let mut transaction = EitherTransaction::begin(&self.database).await?;
-            let delete = format!("DELETE FROM deliveries WHERE seq = $1 AND state <> {CLAIMED} RETURNING receiver, key");
-            let gone: Vec<(String, Option<String>)> = transaction.fetch(delete, vec![id.0.into()]).await?;
-            let Some((receiver, key)) = gone.into_iter().next() else { return Ok(false) };
-            transaction.execute("DELETE FROM attempts WHERE delivery = $1", vec![id.0.into()]).await?;
-            let keys: BTreeSet<OrderKey> = key.map(|key| (receiver, key)).into_iter().collect();
+            let find = "SELECT receiver, key FROM deliveries WHERE seq = $1 AND key IS NOT NULL";
+            let keys: Vec<OrderKey> = transaction.fetch(find, vec![id.0.into()]).await?;
+            let keys: BTreeSet<OrderKey> = keys.into_iter().collect();
+            // Before the row: whoever settles another of the key has the key, and lets this one go.
             lock_keys(&self.database, &mut transaction, keys.clone()).await?;
+            let delete = format!("DELETE FROM deliveries WHERE seq = $1 AND state <> {CLAIMED}");
+            if transaction.execute(delete, vec![id.0.into()]).await? == 0 {
+                return Ok(false);
+            }
+            transaction.execute("DELETE FROM attempts WHERE delivery = $1", vec![id.0.into()]).await?;
             unblock(&self.database, &mut transaction, &keys).await?;
             transaction.execute(audit::INSERT, audit::values(record)).await?;
             transaction.commit().await.map(|()| true)
