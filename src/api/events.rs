@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 use crate::{
     clock::rfc3339,
     execution::{Emitter, ExecutionId},
-    function::{FunctionName, Version, schedule::function_of},
+    function::{FunctionName, Version, handler::HandlerId, trigger_id::function_of},
+    queue::PublishOutcome,
     store::queue::{DeadLetterRecord, DeliveryRecord, DeliveryState, EventRecord, FailedAttempt},
 };
 
@@ -15,8 +16,23 @@ use crate::{
 pub struct EmitAnswer {
     /// Its id.
     pub id: String,
-    /// The handlers that it goes to. If its topic has had this id within a day, they have had it already.
+    /// What became of it.
+    pub outcome: PublishOutcome,
+    /// The handlers that it goes to. One that is left out goes to none.
     pub handlers: Vec<String>,
+}
+
+impl EmitAnswer {
+    /// Says that an event goes to these handlers; none: it is left out.
+    pub fn of(id: String, handlers: Option<Vec<HandlerId>>) -> Self {
+        let outcome = if handlers.is_some() { PublishOutcome::Kept } else { PublishOutcome::LeftOut };
+        Self { id, outcome, handlers: handlers.iter().flatten().map(ToString::to_string).collect() }
+    }
+
+    /// Returns whether its topic has had its id within a day.
+    pub fn is_left_out(&self) -> bool {
+        self.outcome == PublishOutcome::LeftOut
+    }
 }
 
 /// Every topic that is handled, or that something waits for.
@@ -107,9 +123,47 @@ pub struct DeliveryStatus {
 impl DeliveryStatus {
     /// Says how far a delivery is.
     pub fn of(delivery: DeliveryRecord, failed: Vec<FailedAttempt>) -> Self {
-        let DeliveryRecord { id, receiver, state, due_us, attempts } = delivery;
+        let DeliveryRecord { id, receiver, state, due_us, attempts, .. } = delivery;
         let failed = failed.into_iter().map(Into::into).collect();
         Self { id: id.to_string(), handler: receiver, state, due: rfc3339(due_us), attempts, failed }
+    }
+}
+
+/// A page of what is in the queue, the newest first.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryPage {
+    /// What waits, runs and is held.
+    pub deliveries: Vec<QueuedDelivery>,
+    /// The cursor of the next page; none: this is the last one.
+    pub next: Option<String>,
+}
+
+/// Something in the queue: an event on its way to a handler, or a due time of a schedule.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct QueuedDelivery {
+    /// Names it.
+    pub id: String,
+    /// The function that it is for.
+    pub function: FunctionName,
+    /// The id of its handler, or of its schedule.
+    pub receiver: String,
+    /// The topic of its event; none: it is a due time of a schedule.
+    pub topic: Option<String>,
+    /// The id of its event.
+    pub event: Option<String>,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// When it is due; of one that runs, when another node may take it.
+    pub due: String,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+impl From<DeliveryRecord> for QueuedDelivery {
+    fn from(delivery: DeliveryRecord) -> Self {
+        let DeliveryRecord { id, receiver, event, state, due_us, attempts } = delivery;
+        let (topic, event) = event.map(|(topic, id)| (topic.to_string(), id)).unzip();
+        Self { id: id.to_string(), function: function_of(&receiver), receiver, topic, event, state, due: rfc3339(due_us), attempts }
     }
 }
 

@@ -1,13 +1,11 @@
 //! `[[on]]`: which events a function handles.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use super::trigger_id::HandlerId;
 use super::{
-    FunctionName,
-    schedule::{id_of, is_name, not_a_name},
+    schedule::{is_name, not_a_name},
     topic::TopicPattern,
 };
 
@@ -28,33 +26,6 @@ pub struct Handler {
     /// The field of the payload that says which events come one after the other, where the event itself has no key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-}
-
-/// Names a handler: its function, and its own name where it has one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HandlerId(Box<str>);
-
-impl HandlerId {
-    /// Returns the id of a function's handler of this name.
-    pub fn new(function: &FunctionName, name: Option<&str>) -> Self {
-        Self(id_of(function, name))
-    }
-
-    /// Takes an id as it was written down.
-    pub fn of(text: String) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the id as text: `orders/mail`, or `orders/mail#paid`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for HandlerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// The keys of `[[on]]`. In a file of `_events/`, whose path is a topic, `topic` may be missing.

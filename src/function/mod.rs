@@ -20,8 +20,10 @@ pub mod schedule;
 pub mod settings;
 pub mod toml_text;
 pub mod topic;
+pub mod topic_reach;
 pub mod tree;
 pub mod tree_settings;
+pub mod trigger_id;
 pub mod unicode;
 pub mod within;
 

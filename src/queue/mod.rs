@@ -8,6 +8,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
 
 use crate::{
     execution::{Emitter, ExecutionId, NewEvent},
@@ -55,6 +56,16 @@ pub struct InboxEntry {
     pub seq: i64,
     /// The event, or why it is none.
     pub event: Result<NewEvent, &'static str>,
+}
+
+/// What became of an event that was to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PublishOutcome {
+    /// It is kept.
+    Kept,
+    /// It is left out: its topic has had an event with its id within a day.
+    LeftOut,
 }
 
 /// Who a delivery is for.
@@ -267,8 +278,8 @@ pub trait Queue: Send + Sync {
     /// Refuses so many deliveries if the queue would be longer than it may be with them.
     async fn must_have_room(&self, deliveries: u64) -> Result<(), QueueError>;
 
-    /// Keeps events, all or none. Of two with one topic and one id within a day, the second is left out.
-    async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError>;
+    /// Keeps events, all or none. Of two with one topic and one id within a day, the second is left out. Returns what became of each.
+    async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError>;
 
     /// Returns the earliest events of the inbox, where other programs emit: as many as are well taken at once. None: it is empty.
     async fn inbox(&self, now_us: i64) -> Result<Vec<InboxEntry>, QueueError>;

@@ -7,7 +7,7 @@ use crate::{
     execution::{Execution, Failure, Finished, NewEvent, Outcome},
     function::handler::HandlerId,
     live::Live,
-    queue::{InboxEntry, Publication, QueueError, SharedQueue},
+    queue::{InboxEntry, Publication, PublishOutcome, QueueError, SharedQueue},
 };
 
 /// Where events of runs go.
@@ -46,15 +46,24 @@ impl Publisher {
         self.queue.wake();
     }
 
-    /// Keeps events, all or none. Returns who they went to.
-    pub async fn publish(&self, events: Vec<NewEvent>, now_us: i64) -> Result<Vec<HandlerId>, QueueError> {
-        let publications = self.address(events);
+    /// Keeps events, all or none.
+    pub async fn publish(&self, events: Vec<NewEvent>, now_us: i64) -> Result<(), QueueError> {
+        self.keep(self.address(events), now_us).await.map(drop)
+    }
+
+    /// Keeps an event. Returns who it goes to; none: its topic has had its id within a day, so it is left out.
+    pub async fn publish_one(&self, event: NewEvent, now_us: i64) -> Result<Option<Vec<HandlerId>>, QueueError> {
+        let publications = self.address(vec![event]);
         let handlers = publications.iter().flat_map(|one| one.handlers.iter().map(|(handler, _)| handler.clone())).collect();
-        let events = publications.len();
+        let outcomes = self.keep(publications, now_us).await?;
+        Ok((outcomes == [PublishOutcome::Kept]).then_some(handlers))
+    }
+
+    async fn keep(&self, publications: Vec<Publication>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError> {
         self.must_have_room(&publications).await?;
-        self.queue.publish(publications, now_us).await?;
-        self.counts.emitted(events);
-        Ok(handlers)
+        let outcomes = self.queue.publish(publications, now_us).await?;
+        self.counts.emitted(outcomes.iter().filter(|outcome| **outcome == PublishOutcome::Kept).count());
+        Ok(outcomes)
     }
 
     /// Keeps events that other programs emitted by SQL, as many as are well taken at once. Returns how many it took; 0: there were none.

@@ -1,5 +1,7 @@
 //! Events from outside and inside: emitted, handled, given up, tried again. Over HTTP and by commands.
 
+use std::collections::HashSet;
+
 use picloud::{audit::AuditEntry, execution::Trigger};
 use serde_json::{Value, json};
 
@@ -21,7 +23,9 @@ on_both_nodes! {
     what_no_emit_takes_is_refused_with_the_reason
     a_run_that_fails_has_emitted_nothing
     events_that_lead_to_one_another_end
-    a_token_for_some_functions_emits_and_sees_what_only_those_handle
+    a_token_for_some_functions_has_the_topics_of_its_folder
+    neither_of_two_tokens_for_some_functions_gets_the_events_of_the_other
+    what_waits_of_schedules_and_events_is_listed_and_thrown_away
     a_handler_has_no_guard_and_no_url_and_is_replayed_exactly
     a_full_queue_takes_no_more_and_says_so
     the_order_desk_of_the_manual_works
@@ -159,12 +163,48 @@ fn what_waits_is_hastened_or_thrown_away(on: impl Fn(Setup) -> Setup) {
     assert_eq!(told(&api).len(), 4);
 }
 
+fn what_waits_of_schedules_and_events_is_listed_and_thrown_away(on: impl Fn(Setup) -> Setup) {
+    let fails = "+++\n[[schedule]]\ncron = \"0 0 1 1 *\"\n[retry]\nattempts = 2\nbase = \"1h\"\n+++\nthrow \"no\";";
+    let node = start(&[("_cron/yearly.rhai", fails), ("_events/a.rhai", NOTES)], on);
+    let api = Api::of(&node);
+    let picloud =
+        |arguments: &[&str]| String::from_utf8_lossy(&run(&node, &[&["events", "waiting"], arguments].concat()).stdout).into_owned();
+    assert_eq!(run(&node, &["run", "yearly"]).status.code(), Some(1));
+    emit(&api, "a?delay=1h&id=later", &json!(1));
+    let listed = |query: &str| {
+        let page = api.get(&format!("/api/admin/deliveries{query}")).json();
+        let receivers = page["deliveries"].as_array().unwrap().iter().map(|one| one["receiver"].as_str().unwrap().to_owned());
+        receivers.collect::<Vec<_>>()
+    };
+    wait_until("the run has failed", PATIENCE, || {
+        api.get("/api/admin/deliveries?prefix=_cron/").json()["deliveries"][0]["state"] == "waiting"
+    });
+    assert_eq!(listed(""), ["_events/a", "_cron/yearly"], "the newest first");
+    assert_eq!(
+        (listed("?topic=a"), listed("?function=_cron/yearly"), listed("?limit=1")),
+        (vec!["_events/a".into()], vec!["_cron/yearly".into()], vec!["_events/a".into()],)
+    );
+    let page = api.get("/api/admin/deliveries?limit=1").json();
+    assert_eq!(listed(&format!("?limit=1&cursor={}", page["next"].as_str().unwrap())), ["_cron/yearly"]);
+    let tick = api.get("/api/admin/deliveries?prefix=_cron/").json()["deliveries"][0].clone();
+    assert_eq!((&tick["topic"], &tick["event"], &tick["attempts"]), (&Value::Null, &Value::Null, &json!(1)));
+    let event = &page["deliveries"][0];
+    assert_eq!((&event["topic"], &event["event"], &event["attempts"]), (&json!("a"), &json!("later"), &json!(0)));
+    let (all, of_cron) = (picloud(&[]), picloud(&["--prefix", "_cron/"]));
+    assert!(all.contains("_events/a") && of_cron.contains("_cron/yearly") && !of_cron.contains("_events/a"), "{all}{of_cron}");
+    assert!(run(&node, &["events", "discard", tick["id"].as_str().unwrap()]).status.success());
+    assert_eq!(listed(""), ["_events/a"]);
+}
+
 fn an_event_with_one_id_is_handled_once_a_day(on: impl Fn(Setup) -> Setup) {
     let node = start(&[("_events/a.rhai", NOTES), ("_events/b.rhai", NOTES)], on);
     let api = Api::of(&node);
-    for payload in 1..4 {
-        emit(&api, "a?id=x", &json!(payload));
+    assert_eq!(emit(&api, "a?id=x", &json!(1)), json!({ "id": "x", "outcome": "kept", "handlers": ["_events/a"] }));
+    for payload in 2..4 {
+        assert_eq!(emit(&api, "a?id=x", &json!(payload)), json!({ "id": "x", "outcome": "left_out", "handlers": [] }));
     }
+    let again = run(&node, &["emit", "a", "5", "--id", "x"]);
+    assert_eq!((again.status.code(), said(&again).as_str()), (Some(0), "left out: `a` has had an event with this id within a day\n"));
     // Another topic has ids of its own.
     emit(&api, "b?id=x", &json!(4));
     wait_until("both have run", PATIENCE, || notes(&api).as_array().unwrap().len() == 2);
@@ -288,42 +328,95 @@ fn events_that_lead_to_one_another_end(on: impl Fn(Setup) -> Setup) {
     assert_eq!(api.get("/api/admin/events?topic=a").json()["events"].as_array().unwrap().len(), 16);
 }
 
-fn a_token_for_some_functions_emits_and_sees_what_only_those_handle(on: impl Fn(Setup) -> Setup) {
+fn a_token_for_some_functions_has_the_topics_of_its_folder(on: impl Fn(Setup) -> Setup) {
     let fails = |topic: &str| format!("+++\n[retry]\nattempts = 1\n[[on]]\ntopic = \"{topic}\"\n+++\nthrow \"no\";");
-    let (own, shared) = (fails("own"), fails("shared"));
-    let node = start(&[("shop/own.rhai", &own), ("shop/shared.rhai", &shared), ("other.rhai", &shared)], on);
+    // Whoever takes `shop.made` beside it takes nothing from the shop.
+    let (own, shared, all) = (fails("shop.made"), fails("shared"), fails("**"));
+    let node = start(&[("shop/own.rhai", &own), ("shop/shared.rhai", &shared), ("other.rhai", &all)], on);
     let admin = Api::of(&node);
     let secret = token(&node, "shop", "admin", Some("shop"));
     let shop = Api::with(&node, &secret);
     let path = |topic: &str| format!("/api/admin/events/{topic}?id=1");
-    assert_eq!(shop.json("POST", &path("own"), &json!(1)).status, 200);
+    assert_eq!(emit(&shop, "shop.made?id=1", &json!(1))["handlers"], json!(["other", "shop/own"]));
+    // Not what its functions handle counts, and not whether somebody else does.
     for topic in ["shared", "nobody"] {
-        assert_eq!(shop.json("POST", &path(topic), &json!(1)).status, 403, "{topic}");
+        let refused = shop.json("POST", &path(topic), &json!(1));
+        assert_eq!(refused.status, 403, "{topic}");
+        let why = format!("good for the functions of `shop` only, which have the topics `shop.**`, and `{topic}` is none of them");
+        assert!(refused.text().contains(&why), "{}", refused.text());
     }
-    assert_eq!(Api::with(&node, &token(&node, "reader", "read", None)).json("POST", &path("own"), &json!(1)).status, 403);
+    assert_eq!(Api::with(&node, &token(&node, "reader", "read", None)).json("POST", &path("shop.made"), &json!(1)).status, 403);
     emit(&admin, "shared?id=1", &json!(1));
-    let all = dead(&admin, 3);
-    assert_eq!(shop.get("/api/admin/events?topic=own").json()["events"].as_array().unwrap().len(), 1);
+    let all = dead(&admin, 4);
+    assert_eq!(shop.get("/api/admin/events?topic=shop.made").json()["events"].as_array().unwrap().len(), 1);
     assert_eq!(
         [shop.get("/api/admin/events").status, shop.get("/api/admin/events?topic=shared").status, shop.get("/api/admin/topics").status],
         [403; 3]
     );
-    assert_eq!([shop.get("/api/admin/events/own/1").status, shop.get("/api/admin/events/shared/1").status], [200, 404]);
-    assert_eq!([shop.get("/api/admin/events/own/1/payload").status, shop.get("/api/admin/events/shared/1/payload").status], [403; 2]);
-    assert_eq!(shop.get("/api/admin/dead-letters").status, 403);
+    assert_eq!([shop.get("/api/admin/events/shop.made/1").status, shop.get("/api/admin/events/shared/1").status], [200, 404]);
+    // What others do with it is theirs.
+    let receivers = |api: &Api| {
+        let dead = api.get("/api/admin/events/shop.made/1").json()["dead"].as_array().unwrap().clone();
+        dead.iter().map(|letter| letter["receiver"].as_str().unwrap().to_owned()).collect::<HashSet<_>>()
+    };
+    assert_eq!(receivers(&shop), ["shop/own".to_owned()].into());
+    assert_eq!(receivers(&admin), ["shop/own", "other"].map(String::from).into());
+    let payloads = ["shop.made", "shared"].map(|topic| shop.get(&format!("/api/admin/events/{topic}/1/payload")).status);
+    assert_eq!(payloads, [403; 2]);
+    assert_eq!([shop.get("/api/admin/dead-letters").status, shop.get("/api/admin/deliveries").status], [403; 2]);
     assert_eq!(shop.get("/api/admin/dead-letters?prefix=shop/").json()["dead_letters"].as_array().unwrap().len(), 2);
     let others = all.iter().find(|letter| letter["function"] == "other").unwrap()["id"].as_str().unwrap();
     assert_eq!(shop.get(&format!("/api/admin/dead-letters/{others}")).status, 404);
     for (order, status) in [
         (json!({ "id": others }), 404),
         (json!({ "function": "other" }), 403),
-        (json!({ "topic": "own" }), 403),
+        (json!({ "topic": "shop.made" }), 403),
         (json!({ "all": true }), 403),
         (json!({ "prefix": "shop/" }), 200),
     ] {
         assert_eq!(shop.json("POST", "/api/admin/dead-letters/discard", &order).status, status, "{order}");
     }
-    assert_eq!(dead(&admin, 1)[0]["function"], "other");
+    assert!(dead(&admin, 2).iter().all(|letter| letter["function"] == "other"));
+}
+
+fn neither_of_two_tokens_for_some_functions_gets_the_events_of_the_other(on: impl Fn(Setup) -> Setup) {
+    // Somebody with a token for the whole node has given the shop this topic.
+    let given = "+++\n[[on]]\ntopic = \"orders.paid\"\n+++\n1";
+    let node = start(&[("shop/given.rhai", given), ("other/h.rhai", "+++\n[[on]]\ntopic = \"other.in\"\n+++\n1")], on);
+    let [shop, other] = ["shop", "other"].map(|name| Api::with(&node, &token(&node, name, "deploy", Some(name))));
+    let handles = |topic: &str| format!("+++\n[[on]]\ntopic = \"{topic}\"\n+++\n1");
+    let create =
+        |api: &Api, name: &str, topic: &str| api.json("POST", "/api/admin/scripts", &json!({ "name": name, "source": handles(topic) }));
+    for (api, name, topics) in [
+        (&shop, "shop/spy", ["**", "*", "*.in", "other.in", "other.**", "orders.paid"]),
+        (&other, "other/spy", ["**", "*", "*.made", "shop.made", "shop.**", "shop"]),
+    ] {
+        for topic in topics {
+            let refused = create(api, name, topic);
+            assert_eq!(refused.status, 403, "{name} on {topic}: {}", refused.text());
+            let why = format!("`{name}.rhai` would handle `{topic}`, and its sender's token has the topics `");
+            assert!(refused.text().contains(&why), "{}", refused.text());
+        }
+    }
+    for (api, name, topic) in [
+        (&shop, "shop/all", "shop.**"),
+        (&shop, "shop/node", "picloud.**"),
+        (&other, "other/all", "other.*"),
+        (&Api::of(&node), "audit", "**"),
+    ] {
+        let created = create(api, name, topic);
+        assert_eq!(created.status, 201, "{name} on {topic}: {}", created.text());
+    }
+    // What a function handles already it goes on handling, and takes no more.
+    let change = |topic: &str| shop.json("PUT", "/api/admin/scripts/shop%2Fgiven", &json!({ "source": format!("{} + 1", handles(topic)) }));
+    assert_eq!([change("orders.paid"), change("orders.*")].map(|answer| answer.status), [200, 403]);
+    // Each emits on its own, whoever takes that, too.
+    for (api, own, others) in [(&shop, "shop.made", "other.in"), (&other, "other.in", "shop.made")] {
+        emit(api, own, &json!(1));
+        assert_eq!(api.get(&format!("/api/admin/events?topic={own}")).status, 200);
+        let sent = api.json("POST", &format!("/api/admin/events/{others}"), &json!(1));
+        assert_eq!([sent.status, api.get(&format!("/api/admin/events?topic={others}")).status], [403; 2]);
+    }
 }
 
 fn a_handler_has_no_guard_and_no_url_and_is_replayed_exactly(on: impl Fn(Setup) -> Setup) {
@@ -374,6 +467,12 @@ fn a_full_queue_takes_no_more_and_says_so(on: impl Fn(Setup) -> Setup) {
     assert_eq!((answer.status, answer.json()["detail"].as_str().unwrap()), (503, why));
     let run = api.json("POST", "/api/admin/invoke", &json!({ "path": "/a" })).json();
     assert!(run["execution"]["failure"]["message"].as_str().unwrap().contains(why), "{run}");
+    // Whoever calls the function hears nothing of the node, and what to do.
+    let called = node.get("/a");
+    assert_eq!(
+        (called.status, called.json()["detail"].as_str().unwrap()),
+        (503, "the node cannot carry this out now, and dropped the run")
+    );
     let metrics = api.get("/_picloud/metrics").text();
     for line in [
         "picloud_events_emitted_total 4",

@@ -269,7 +269,7 @@ async fn what_is_emitted_at_once_is_kept_each_once(fresh: Fresh) {
         }
         queue.publish(vec![publication], NOW_US)
     });
-    join_all(emissions).await.into_iter().for_each(|kept| kept.unwrap());
+    join_all(emissions).await.into_iter().for_each(|kept| drop(kept.unwrap()));
     let mut found = HashSet::new();
     loop {
         let claimed = claim(&queue, NOW_US).await;

@@ -84,7 +84,7 @@ fn row(letter: &DeadLetter) -> [String; 7] {
     [
         letter.id.clone(),
         letter.time.clone(),
-        letter.topic.clone().unwrap_or_else(|| "schedule".into()),
+        letter.topic.clone().unwrap_or_else(|| "-".into()),
         letter.receiver.clone(),
         letter.attempts.to_string(),
         if letter.has_changed { "perhaps".into() } else { "no".into() },

@@ -55,6 +55,9 @@ impl Emit {
         }
         output::line(&answer.id);
         match answer.handlers.is_empty() {
+            _ if answer.is_left_out() => {
+                output::tell(format!("left out: `{}` has had an event with this id within a day", self.topic));
+            }
             true => output::tell(format!("nobody handles `{}`: `picloud events topics` lists what is handled", self.topic)),
             false => output::tell(format!("it goes to {}", answer.handlers.join(", "))),
         }

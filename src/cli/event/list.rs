@@ -162,7 +162,7 @@ fn tell_attempts(failed: &[AttemptFailure]) {
 pub struct RetryNow {
     #[command(flatten)]
     node: ChangeArgs,
-    /// The id of the delivery, as `picloud events show` tells it
+    /// The id of the delivery, as `picloud events waiting` and `show` tell it
     delivery: String,
 }
 
@@ -180,7 +180,7 @@ impl RetryNow {
 pub struct Discard {
     #[command(flatten)]
     node: ChangeArgs,
-    /// The id of the delivery, as `picloud events show` tells it
+    /// The id of the delivery, as `picloud events waiting` and `show` tell it
     delivery: String,
 }
 

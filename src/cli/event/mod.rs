@@ -3,6 +3,7 @@
 mod dead;
 mod emit;
 mod list;
+mod waiting;
 
 use clap::Subcommand;
 
@@ -10,6 +11,7 @@ pub use self::emit::Emit;
 use self::{
     dead::Dead,
     list::{Discard, List, RetryNow, Show, Topics},
+    waiting::Waiting,
 };
 use super::exit::Exit;
 
@@ -22,6 +24,8 @@ pub enum Events {
     List(List),
     /// Show an event, and what becomes of it
     Show(Show),
+    /// List what is in the queue, of events and schedules: what waits, runs and is held
+    Waiting(Waiting),
     /// Have a delivery tried at once that waits for its time
     Retry(RetryNow),
     /// Throw a delivery away that waits
@@ -37,6 +41,7 @@ impl Events {
             Self::Topics(topics) => topics.run(),
             Self::List(list) => list.run(),
             Self::Show(show) => show.run(),
+            Self::Waiting(waiting) => waiting.run(),
             Self::Retry(retry) => retry.run(),
             Self::Discard(discard) => discard.run(),
             Self::Dead(dead) => dead.run(),

@@ -3,15 +3,14 @@
 mod calendar;
 mod when;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use when::{NotATime, When};
 
+pub use super::trigger_id::ScheduleId;
 use super::{
-    Digest, FunctionName,
+    Digest,
     quantity::{LONGEST, Size, Span},
     within::Within,
 };
@@ -79,43 +78,6 @@ pub enum Overlap {
     Allow,
     /// The run before is cancelled.
     Replace,
-}
-
-/// Returns the id of a function's handler or schedule of this name: `orders/mail`, or `orders/mail#paid`.
-pub(super) fn id_of(function: &FunctionName, name: Option<&str>) -> Box<str> {
-    name.map_or_else(|| function.as_str().into(), |name| format!("{function}#{name}").into())
-}
-
-/// Returns the function of a handler or a schedule with this id.
-pub fn function_of(id: &str) -> FunctionName {
-    FunctionName::new(id.split_once('#').map_or(id, |(function, _)| function))
-}
-
-/// Names a schedule: its function, and its own name where it has one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ScheduleId(Box<str>);
-
-impl ScheduleId {
-    /// Returns the id of a function's schedule of this name.
-    pub fn new(function: &FunctionName, name: Option<&str>) -> Self {
-        Self(id_of(function, name))
-    }
-
-    /// Takes an id as it was written down.
-    pub fn of(text: String) -> Self {
-        Self(text.into())
-    }
-
-    /// Returns the id as text: `reports/nightly`, or `reports/nightly#europe`.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ScheduleId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Schedule {

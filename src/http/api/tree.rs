@@ -86,6 +86,7 @@ async fn deploy(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Statu
     let upload = Upload {
         change: SourceChange::Tree(tree),
         by: grant.actor(),
+        topics: grant.topics(),
         allow_mass_delete: wishes.allow_mass_delete,
         is_dry_run: wishes.is_dry_run,
     };

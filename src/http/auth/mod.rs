@@ -21,6 +21,7 @@ use tries::Tries;
 use crate::{
     access::{self, Principal, Scope, Token, TokenHash},
     clock::{SharedClock, monotonic},
+    function::topic::Topic,
     runner::PermissionError,
     secret::Secret,
     store::Store,
@@ -69,6 +70,13 @@ pub enum Denial {
     OtherFunction {
         /// Whose token it is.
         principal: Principal,
+    },
+    /// Its token is good for some functions, and this topic is not theirs.
+    OtherTopic {
+        /// Whose token it is.
+        principal: Principal,
+        /// What the request is about.
+        topic: Topic,
     },
     /// Its token is good for some functions, and a list of more is asked for.
     ListTooLarge {

@@ -23,7 +23,7 @@ use serde::de::DeserializeOwned;
 use crate::{
     access::{Principal, Scope},
     audit::Actor,
-    function::{Diagnostic, FunctionName, SharedFunction},
+    function::{Diagnostic, FunctionName, SharedFunction, topic::Topic, topic_reach::TopicReach},
     http::{
         app::App,
         auth::{Denial, Way},
@@ -140,6 +140,14 @@ impl<S: Level> Caller<S> {
         }
     }
 
+    /// The request is about this topic.
+    pub fn for_topic(self, topic: &Topic) -> Result<Grant, Denial> {
+        match TopicReach::of(self.principal.functions.as_ref()).has(topic) {
+            true => Ok(self.grant()),
+            false => Err(Denial::OtherTopic { principal: self.principal, topic: topic.clone() }),
+        }
+    }
+
     /// The request is about something that has to be found first. What is found is given to whoever may touch it; until then nobody has been
     /// asked, so `find` only looks.
     pub async fn for_found<T: About, F>(self, find: impl FnOnce(Arc<App>) -> F) -> Result<(Grant, T), Problem>
@@ -208,6 +216,16 @@ impl Grant {
     /// Returns permission to run a function: an order to run something does not say yet what its sender may run.
     pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Permission<'a>, Denial> {
         Ok(Permission::of(&self.principal, function)?)
+    }
+
+    /// Returns whether the sender's token is good for the function of this name.
+    pub fn may_touch(&self, name: &FunctionName) -> bool {
+        self.principal.may_touch(name.as_str())
+    }
+
+    /// Returns the topics of the sender.
+    pub fn topics(&self) -> TopicReach {
+        TopicReach::of(self.principal.functions.as_ref())
     }
 
     /// Returns whether the sender may read this file.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     access::{FunctionPrefix, Scope},
+    function::topic_reach::TopicReach,
     http::auth::{Denial, Way},
 };
 
@@ -41,6 +42,15 @@ pub fn to_operator(denied: &Denial) -> String {
             principal.name,
             principal.functions.as_ref().map_or("", FunctionPrefix::as_str)
         ),
+        Denial::OtherTopic { principal, topic } => {
+            let functions = principal.functions.as_ref();
+            format!(
+                "the token `{}` is good for the functions of `{}` only, which have the topics `{}`, and `{topic}` is none of them",
+                principal.name,
+                functions.map_or("", FunctionPrefix::as_str),
+                TopicReach::of(functions),
+            )
+        }
         Denial::DatabaseAway => {
             "the database that knows the tokens does not answer\n  hint: the token in the file `admin-token` of the data folder works without it".into()
         }
@@ -55,7 +65,10 @@ pub fn to_caller(denied: &Denial) -> String {
         Denial::ScopeTooSmall { principal, needed } => {
             format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
         }
-        Denial::OnlySomeFunctions { principal } | Denial::OtherFunction { principal } | Denial::ListTooLarge { principal } => {
+        Denial::OnlySomeFunctions { principal }
+        | Denial::OtherFunction { principal }
+        | Denial::OtherTopic { principal, .. }
+        | Denial::ListTooLarge { principal } => {
             format!("the token `{}` is not good for this function", principal.name)
         }
         Denial::DatabaseAway => "tokens cannot be looked up now\n  hint: try again soon".into(),
@@ -101,6 +114,7 @@ mod tests {
                 too_small(),
                 Denial::OnlySomeFunctions { principal: ci(Some("shop")) },
                 Denial::OtherFunction { principal: ci(Some("shop")) },
+                Denial::OtherTopic { principal: ci(Some("shop")), topic: "orders.created".parse().unwrap() },
                 Denial::ListTooLarge { principal: ci(Some("shop")) },
                 Denial::DatabaseAway,
             ]

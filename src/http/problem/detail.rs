@@ -57,7 +57,7 @@ impl Problem {
             Self::Queue(error) => error.to_string(),
             Self::UnknownEvent => "no event of this topic has this id, or it is no longer kept\n  hint: `picloud events list` lists them".into(),
             Self::UnknownDelivery => {
-                "no delivery with this id waits: it runs, or is done, or was given up\n  hint: `picloud events show` says how far an event is".into()
+                "no delivery with this id waits: it runs, or is done, or was given up\n  hint: `picloud events waiting` lists what is in the queue".into()
             }
             Self::UnknownDeadLetter => "no dead letter has this id\n  hint: `picloud events dead list` lists them".into(),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),

@@ -22,6 +22,6 @@ pub fn ended(outcome: Outcome) -> &'static str {
         Outcome::OperationsExceeded => "the function passed its limit of operations",
         Outcome::MemoryExceeded => "the function passed its memory limit",
         Outcome::SizeExceeded => "the function passed a size limit",
-        Outcome::Cancelled => "the node has too much to do and stopped the run\n  hint: try again soon",
+        Outcome::Cancelled => "the node cannot carry this out now, and dropped the run\n  hint: try again soon",
     }
 }

@@ -42,11 +42,12 @@ impl Problem {
                 Denial::ScopeTooSmall { .. }
                 | Denial::OnlySomeFunctions { .. }
                 | Denial::OtherFunction { .. }
+                | Denial::OtherTopic { .. }
                 | Denial::ListTooLarge { .. } => StatusCode::FORBIDDEN,
                 Denial::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
                 Denial::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Git(GitRefusal::NoService) => StatusCode::FORBIDDEN,
+            Self::Git(GitRefusal::NoService) | Self::Upload(UploadError::OtherTopic { .. }) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::NotOurs
             | Self::NoRoute

@@ -9,7 +9,7 @@ use crate::{
     deployment::DeploymentId,
     execution::Outcome,
     executor::ExecuteError,
-    function::{FunctionName, grants::secret::SecretName, quantity::Size, route::Method},
+    function::{FunctionName, grants::secret::SecretName, quantity::Size, route::Method, topic_reach::TopicReach},
     http::{
         auth::{Denial, Way},
         wire::body::BodyError,
@@ -41,6 +41,8 @@ fn too_small() -> Denial {
 fn problems() -> Vec<(Problem, u16)> {
     let refused = Problem::Refused;
     let ended = |outcome| Problem::Ended(outcome, None);
+    let other_topic =
+        UploadError::OtherTopic { file: "x".into(), topic: "**".parse().unwrap(), own: TopicReach::of(Some(&"shop".parse().unwrap())) };
     let held = UploadError::Held { why: "x".into(), hint: "y" };
     vec![
         (Problem::BadPath("x".into()), 400),
@@ -56,6 +58,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::Denied(too_small()), 403),
         (Problem::Denied(Denial::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
         (Problem::Denied(Denial::OtherFunction { principal: ci(Some("shop")) }), 403),
+        (Problem::Denied(Denial::OtherTopic { principal: ci(Some("shop")), topic: "x".parse().unwrap() }), 403),
         (Problem::Denied(Denial::ListTooLarge { principal: ci(None) }), 403),
         (Problem::UnknownToken("x".into()), 404),
         (Problem::UnknownKey { namespace: "x".parse().unwrap(), key: "x".parse().unwrap() }, 404),
@@ -103,6 +106,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::Earlier(EarlierError::NoDatabase), 503),
         (Problem::Earlier(EarlierError::NoThread(std::io::ErrorKind::WouldBlock.into())), 503),
         (Problem::Tar(TarError::Damaged(std::io::ErrorKind::UnexpectedEof.into())), 400),
+        (Problem::Upload(other_topic), 403),
         (Problem::Upload(UploadError::Unknown(FunctionName::new("x"))), 404),
         (Problem::Upload(UploadError::Exists(FunctionName::new("x"))), 409),
         (Problem::Upload(UploadError::RouteTaken(Vec::new())), 409),

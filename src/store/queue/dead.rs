@@ -14,8 +14,8 @@ use crate::{
     audit::{Action, Actor},
     function::{
         Version,
-        schedule::function_of,
         topic::{NotATopic, Topic},
+        trigger_id::function_of,
     },
     queue::DeliveryId,
     store::{

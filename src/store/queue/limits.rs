@@ -85,7 +85,7 @@ impl Room {
 
     fn is_full(&self) -> QueueError {
         let most = self.most;
-        QueueError(format!("the queue is full: it may hold {most} deliveries (`max_waiting` in the section `[events]`)\n  hint: `picloud events topics` says what waits").into())
+        QueueError(format!("the queue is full: it may hold {most} deliveries (`max_waiting` in the section `[events]`)\n  hint: try again when less waits; `picloud events topics` and `picloud events waiting` list that").into())
     }
 }
 

@@ -25,7 +25,7 @@ pub use self::{
     limits::{QueueLimits, QueueSizes},
     lookup::{EventFilter, EventRecord, TopicCount},
     selection::FunctionSelection,
-    waiting::{DeliveryRecord, DeliveryState, FailedAttempt},
+    waiting::{DeliveryFilter, DeliveryRecord, DeliveryState, FailedAttempt},
 };
 use self::{
     limits::Room,
@@ -36,8 +36,8 @@ use crate::{
     function::schedule::ScheduleId,
     id::Ids,
     queue::{
-        Advance, ClaimRequest, Delivery, DeliveryId, InboxEntry, Publication, Queue, QueueError, Receiver, ScheduleProgress, ScheduleRule,
-        Settlement, Tick, TickOutcome,
+        Advance, ClaimRequest, Delivery, DeliveryId, InboxEntry, Publication, PublishOutcome, Queue, QueueError, Receiver,
+        ScheduleProgress, ScheduleRule, Settlement, Tick, TickOutcome,
     },
 };
 
@@ -87,17 +87,17 @@ impl Queue for StoredQueue {
         }
     }
 
-    async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<(), QueueError> {
+    async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError> {
         if events.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let store = self.store()?;
         let start = || drop(tokio::spawn(publish_groups(store, self.ids.clone(), self.emissions.clone())));
         let kept = self.emissions.ask(Emission { events, now_us }, start).await;
         // The task is only gone before its time when the process ends.
-        kept.unwrap_or_else(|| Err(failed("keep events")(sqlx::Error::PoolClosed)))?;
+        let outcomes = kept.unwrap_or_else(|| Err(failed("keep events")(sqlx::Error::PoolClosed)))?;
         self.wake();
-        Ok(())
+        Ok(outcomes)
     }
 
     async fn inbox(&self, now_us: i64) -> Result<Vec<InboxEntry>, QueueError> {

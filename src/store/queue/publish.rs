@@ -8,7 +8,7 @@ use std::{
 use super::{BLOCKED, READY, refusal};
 use crate::{
     id::Ids,
-    queue::{Publication, QueueError},
+    queue::{Publication, PublishOutcome, QueueError},
     store::{
         Store, StoreError,
         batch::json,
@@ -36,8 +36,10 @@ pub(super) struct Emission {
     pub now_us: i64,
 }
 
+/// What a caller hears: what became of each event.
+type Answer = Result<Vec<PublishOutcome>, QueueError>;
 /// Emissions of concurrent callers, which share transactions.
-pub(super) type Emissions = Gathering<Emission, Result<(), QueueError>>;
+pub(super) type Emissions = Gathering<Emission, Answer>;
 
 impl Emission {
     /// Returns what a transaction has to keep.
@@ -65,7 +67,7 @@ pub(super) async fn publish_groups(store: Store, ids: Arc<Ids>, emissions: Arc<E
 
 impl Store {
     /// Keeps the events of a group, or of each alone if the database refuses the group for what one of them holds.
-    async fn publish_and_answer(&self, ids: &Ids, group: Vec<Caller<Emission, Result<(), QueueError>>>) {
+    async fn publish_and_answer(&self, ids: &Ids, group: Vec<Caller<Emission, Answer>>) {
         if group.is_empty() {
             return;
         }
@@ -76,39 +78,45 @@ impl Store {
                 }
             }
             outcome => {
-                let outcome = outcome.map_err(|error| refusal(WHAT, &error));
+                let mut outcome = outcome.map(Vec::into_iter).map_err(|error| refusal(WHAT, &error));
                 for one in group {
-                    let _ = one.answer.send(outcome.clone());
+                    let events = one.question.events.len();
+                    let answer = outcome.as_mut().map(|outcomes| outcomes.by_ref().take(events).collect());
+                    let _ = one.answer.send(answer.map_err(|error| error.clone()));
                 }
             }
         }
     }
 
     /// Keeps events, all or none, and makes their deliveries.
-    async fn publish_events<'e>(&self, ids: &Ids, emissions: impl Iterator<Item = &'e Emission> + Clone) -> sqlx::Result<()> {
+    async fn publish_events<'e>(
+        &self,
+        ids: &Ids,
+        emissions: impl Iterator<Item = &'e Emission> + Clone,
+    ) -> sqlx::Result<Vec<PublishOutcome>> {
         let now_us = emissions.clone().map(|one| one.now_us).max().unwrap_or_default();
         let events: Vec<&Publication> = emissions.flat_map(|one| &one.events).collect();
         let mut transaction = EitherTransaction::begin(&self.database).await?;
-        publish(&self.database, &mut transaction, ids, events, now_us).await?;
-        transaction.commit().await
+        let outcomes = publish(&self.database, &mut transaction, ids, events, now_us).await?;
+        transaction.commit().await.map(|()| outcomes)
     }
 }
 
-/// The same within a transaction.
+/// The same within a transaction. Returns what became of each.
 pub(super) async fn publish(
     database: &Database,
     transaction: &mut EitherTransaction,
     ids: &Ids,
     mut events: Vec<&Publication>,
     now_us: i64,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<PublishOutcome>> {
     // Before the ids, as settling has it: no two transactions wait for each other.
     let mut busy = lock_keys(database, transaction, order_keys(events.iter().copied())).await?;
     // Another node's clock may be ahead.
     busy.values().for_each(|last| ids.rise_above(*last));
-    leave_out_known(database, transaction, &mut events, now_us).await?;
+    let outcomes = leave_out_known(database, transaction, &mut events, now_us).await?;
     if events.is_empty() {
-        return Ok(());
+        return Ok(outcomes);
     }
     let (mut rows, mut deliveries) = (Vec::new(), Vec::new());
     for Publication { event, handlers } in events {
@@ -124,7 +132,7 @@ pub(super) async fn publish(
     );
     transaction.execute(insert, vec![json(&rows).into()]).await?;
     if deliveries.is_empty() {
-        return Ok(());
+        return Ok(outcomes);
     }
     let deliveries: Vec<_> = deliveries
         .into_iter()
@@ -139,7 +147,8 @@ pub(super) async fn publish(
              CAST(value->>4 AS bigint), CAST(value->>5 AS bigint), 0 FROM {from}",
         columns!(deliveries)
     );
-    transaction.execute(insert, vec![json(&deliveries).into()]).await.map(drop)
+    transaction.execute(insert, vec![json(&deliveries).into()]).await?;
+    Ok(outcomes)
 }
 
 /// Returns what orders the deliveries of events.
@@ -148,18 +157,18 @@ pub(super) fn order_keys<'a>(events: impl IntoIterator<Item = &'a Publication>) 
     handlers.filter_map(|(handler, key)| Some((handler.as_str().to_owned(), key.clone()?))).collect()
 }
 
-/// Leaves out events whose id their topic has had within a day, and remembers the ids of the others.
+/// Leaves out events whose id their topic has had within a day, and remembers the ids of the others. Returns what becomes of each.
 async fn leave_out_known(
     database: &Database,
     transaction: &mut EitherTransaction,
     events: &mut Vec<&Publication>,
     now_us: i64,
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<PublishOutcome>> {
     // The order is the same for all, so that no two transactions wait for each other.
     let named: BTreeSet<(&str, &str)> =
         events.iter().filter(|one| one.event.is_named).map(|one| (one.event.topic.as_str(), one.event.id.as_str())).collect();
     if named.is_empty() {
-        return Ok(());
+        return Ok(vec![PublishOutcome::Kept; events.len()]);
     }
     let remember = format!(
         "INSERT INTO event_ids ({}) SELECT value->>0, value->>1, CAST($2 AS bigint) FROM {}
@@ -171,11 +180,17 @@ async fn leave_out_known(
     let new: Vec<(String, String)> =
         transaction.fetch(remember, vec![json(&named).into(), (now_us + REMEMBERED_US).into(), now_us.into()]).await?;
     let mut new: HashSet<(String, String)> = new.into_iter().collect();
-    events.retain(|one| {
+    let outcome = |one: &&Publication| {
         // The second of one batch finds its id taken out.
-        !one.event.is_named || new.remove(&(one.event.topic.as_str().to_owned(), one.event.id.clone()))
-    });
-    Ok(())
+        match !one.event.is_named || new.remove(&(one.event.topic.as_str().to_owned(), one.event.id.clone())) {
+            true => PublishOutcome::Kept,
+            false => PublishOutcome::LeftOut,
+        }
+    };
+    let outcomes: Vec<PublishOutcome> = events.iter().map(outcome).collect();
+    let mut of_each = outcomes.iter();
+    events.retain(|_| of_each.next() == Some(&PublishOutcome::Kept));
+    Ok(outcomes)
 }
 
 /// Makes these keys this transaction's until its end. Returns the last delivery of those that have some already.

@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 use super::{
     BLOCKED, CLAIMED, HELD, READY,
     publish::{OrderKey, lock_keys},
-    selection::Selection,
+    selection::{FunctionSelection, Selection},
     settle::unblock,
 };
 use crate::{
     audit::Record,
     execution::ExecutionId,
-    function::Version,
+    function::{Version, topic::Topic},
     queue::DeliveryId,
     store::{
         Store, StoreError, audit,
@@ -40,6 +40,19 @@ pub enum DeliveryState {
     Held,
 }
 
+/// Which deliveries are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// Only those of these functions.
+    pub functions: FunctionSelection,
+    /// Only those of events about this.
+    pub topic: Option<Topic>,
+    /// Only older ones than this, for the next page.
+    pub before: Option<DeliveryId>,
+    /// At most so many.
+    pub limit: u32,
+}
+
 /// A delivery that is in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRecord {
@@ -47,6 +60,8 @@ pub struct DeliveryRecord {
     pub id: DeliveryId,
     /// The id of its handler, or of its schedule.
     pub receiver: String,
+    /// The topic and the id of its event; none: it is a due time of a schedule.
+    pub event: Option<(Topic, String)>,
     /// How far it is.
     pub state: DeliveryState,
     /// When it is due, in microseconds since 1970; of one that runs, when its lease ends.
@@ -73,17 +88,30 @@ pub struct FailedAttempt {
 impl Store {
     /// Returns the deliveries of an event that are in the queue, in their order.
     pub async fn deliveries_of(&self, event: i64) -> Result<Vec<DeliveryRecord>, StoreError> {
-        self.deliveries(Selection::default().and("event = ?", event)).await
+        self.deliveries(Selection::default().and("event = ?", event), "seq").await
+    }
+
+    /// Returns deliveries that are in the queue, the newest first.
+    pub async fn queued_deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let selection = Selection::default()
+            .of(&filter.functions)
+            .maybe("event IN (SELECT seq FROM events WHERE topic = ?)", filter.topic.as_ref().map(|topic| topic.as_str().to_owned()))
+            .maybe("seq < ?", filter.before.map(|id| id.0));
+        self.deliveries(selection, &format!("seq DESC LIMIT {}", filter.limit)).await
     }
 
     /// Returns a delivery that is in the queue.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryRecord>, StoreError> {
-        Ok(self.deliveries(Selection::default().and("seq = ?", id.0)).await?.pop())
+        Ok(self.deliveries(Selection::default().and("seq = ?", id.0), "seq").await?.pop())
     }
 
-    async fn deliveries(&self, selection: Selection) -> Result<Vec<DeliveryRecord>, StoreError> {
+    async fn deliveries(&self, selection: Selection, order: &str) -> Result<Vec<DeliveryRecord>, StoreError> {
         let (condition, parameters) = selection.end();
-        let sql = format!("SELECT {} FROM deliveries{condition} ORDER BY seq", columns!(deliveries));
+        let sql = format!(
+            "SELECT {}, (SELECT topic FROM events WHERE events.seq = event) AS topic, (SELECT id FROM events WHERE events.seq = event) AS event_id
+             FROM deliveries{condition} ORDER BY {order}",
+            columns!(deliveries)
+        );
         let rows: Vec<QueuedRow> = read!(self, pool => bind!(sqlx::query_as(AssertSqlSafe(sql)), parameters).fetch_all(pool))
             .map_err(StoreError::query("read deliveries"))?;
         rows.into_iter().map(DeliveryRecord::try_from).collect()
@@ -141,6 +169,8 @@ struct QueuedRow {
     state: i64,
     due_us: i64,
     attempt: i64,
+    topic: Option<String>,
+    event_id: Option<String>,
 }
 
 impl TryFrom<QueuedRow> for DeliveryRecord {
@@ -154,7 +184,16 @@ impl TryFrom<QueuedRow> for DeliveryRecord {
             HELD => DeliveryState::Held,
             other => return Err(StoreError::bad_row("deliveries", row.seq, format!("`{other}` is no state"))),
         };
-        Ok(Self { id: DeliveryId(row.seq), receiver: row.receiver, state, due_us: row.due_us, attempts: row.attempt as u32 })
+        let topic = row.topic.map(|topic| topic.parse::<Topic>()).transpose();
+        let topic = topic.map_err(|error| StoreError::bad_row("events", row.seq, error))?;
+        Ok(Self {
+            id: DeliveryId(row.seq),
+            receiver: row.receiver,
+            event: topic.zip(row.event_id),
+            state,
+            due_us: row.due_us,
+            attempts: row.attempt as u32,
+        })
     }
 }
 

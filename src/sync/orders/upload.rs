@@ -6,7 +6,7 @@ use super::error::OrderError;
 use crate::{
     audit::Actor,
     deployment::DeploymentId,
-    function::{Content, Diagnostic, FunctionName, Revision, Tree},
+    function::{Content, Diagnostic, FilePath, FunctionName, Revision, Tree, topic::TopicPattern, topic_reach::TopicReach},
     source::edit::EditError,
     sync::diff::tree::TreeDiff,
 };
@@ -29,6 +29,8 @@ pub struct Upload {
     pub change: SourceChange,
     /// The actor who asks for it.
     pub by: Actor,
+    /// The topics that its handlers may take, beside those that the handlers of their function take already.
+    pub topics: TopicReach,
     /// More than half of the functions may go.
     pub allow_mass_delete: bool,
     /// Only say what would change.
@@ -75,6 +77,18 @@ pub enum UploadError {
     /// It does not check.
     #[error("{}, and nothing was written", mistakes(.0))]
     Wrong(Vec<Diagnostic>),
+    /// It has a handler for topics that are none of its sender's.
+    #[error(
+        "`{file}` would handle `{topic}`, and its sender's token has the topics `{own}`; nothing was written\n  hint: handle one of those, or have the handler deployed once with a token for the whole node"
+    )]
+    OtherTopic {
+        /// The file.
+        file: FilePath,
+        /// What it would handle.
+        topic: TopicPattern,
+        /// What its sender's functions may handle.
+        own: TopicReach,
+    },
     /// Its migrations cannot be applied.
     #[error("{}, and {}", mistakes(found), taken_back(stays.as_ref()))]
     Unmigrated {

@@ -7,6 +7,7 @@ use crate::{
         Diagnostic, FilePath, Role, Tree,
         role::ENDING,
         route::{conflicts, file::check_path, stray::guard_of},
+        topic_reach::TopicReach,
         tree::inside_files,
     },
     source::edit::path_problem,
@@ -73,6 +74,19 @@ impl Sync {
             return Err(UploadError::RouteTaken(errors));
         }
         Err(UploadError::Wrong(errors))
+    }
+
+    /// Refuses handlers of topics that are none of their sender's. What a function handles already, whoever deployed that, it may go on handling.
+    pub(super) fn must_have_topics(&self, own: &TopicReach, paths: &[FilePath], report: &Report) -> Result<(), UploadError> {
+        for (file, function) in paths.iter().filter_map(|file| Some((file, report.functions.get(file)?))) {
+            let live = self.functions.get(file).map_or(&[][..], |live| &live.manifest.handlers);
+            let topics = function.manifest.handlers.iter().map(|handler| &handler.topic);
+            let other = topics.into_iter().find(|topic| !own.has_all_of(topic) && !live.iter().any(|live| live.topic == **topic));
+            if let Some(topic) = other {
+                return Err(UploadError::OtherTopic { file: file.clone(), topic: topic.clone(), own: own.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// Returns whether a mistake in a guard keeps changed files of its folder from going live.

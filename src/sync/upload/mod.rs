@@ -57,6 +57,7 @@ impl Sync {
         let paths = differences(&wanted.tree, &after);
         let mut report = self.live_checker().check(&after).await;
         self.must_be_good(wanted, &upload.change, &after, &paths, &report).await?;
+        self.must_have_topics(&upload.topics, &paths, &report)?;
         let plan = TreeDiff::between(&self.functions, &report.functions);
         let is_emptied = after.is_empty() && !self.functions.is_empty();
         if matches!(upload.change, SourceChange::Tree(_)) && (plan.is_mass_delete() || is_emptied) && !upload.allow_mass_delete {

@@ -237,6 +237,8 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("POST /api/admin/events/{topic}", Deploy, Whole, "/api/admin/events/nobody.handles.it?id=", json!(1), &[400]),
         row("GET /api/admin/events/{topic}/{id}", Read, HiddenShop, "/api/admin/events/shop.made/none", none(), &[404]),
         row("GET /api/admin/events/{topic}/{id}/payload", Admin, Whole, "/api/admin/events/shop.made/none/payload", none(), &[404]),
+        row("GET /api/admin/deliveries", Read, Whole, "/api/admin/deliveries", none(), &[200]),
+        row("GET /api/admin/deliveries", Read, Shop, "/api/admin/deliveries?prefix=shop/", none(), &[200]),
         row("POST /api/admin/deliveries/{id}/retry", Deploy, HiddenShop, "/api/admin/deliveries/0000000000000/retry", none(), &[404]),
         row("DELETE /api/admin/deliveries/{id}", Deploy, HiddenShop, "/api/admin/deliveries/0000000000000", none(), &[404]),
         row("GET /api/admin/dead-letters", Read, Whole, "/api/admin/dead-letters", none(), &[200]),

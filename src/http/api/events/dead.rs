@@ -8,10 +8,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::page::AskedPage;
+use super::{
+    page::AskedPage,
+    selection::{allowed, functions},
+};
 use crate::{
     api::events::{DeadLetter, DeadLetterChanges, DeadLetterDetail, DeadLetterOrder, DeadLetterPage},
-    function::{FunctionName, Version, schedule::function_of, topic::NotATopic},
+    function::{FunctionName, Version, topic::NotATopic, trigger_id::function_of},
     http::{
         api::{
             asked::{PathParams, asked},
@@ -19,13 +22,13 @@ use crate::{
         },
         app::App,
         auth::Denial,
-        caller::{About, Caller, Deploy, Grant, Level, Read},
+        caller::{About, Caller, Deploy, Grant, Read},
         problem::{Problem, away},
     },
     queue::DeliveryId,
     store::{
-        function_name, parse_time,
-        queue::{DeadLetterFilter, DeadLetterRecord, FunctionSelection},
+        parse_time,
+        queue::{DeadLetterFilter, DeadLetterRecord},
     },
 };
 
@@ -66,7 +69,7 @@ async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeadLetterPage>, Pr
     let DeadLetterQuery { function, prefix, topic, since, limit, cursor } = asked(&uri)?;
     let order = DeadLetterOrder { id: None, function, prefix, topic, since, all: false };
     let filter = filter(&order, caller.now_us())?;
-    let Grant { app, .. } = allowed(caller, &filter)?;
+    let Grant { app, .. } = allowed(caller, &filter.functions)?;
     let page = AskedPage::read(limit, cursor.as_deref())?;
     let filter = DeadLetterFilter { before: page.before, limit: page.rows(), ..filter };
     let mut letters = app.history()?.dead_letters(&filter).await.map_err(away)?;
@@ -160,31 +163,17 @@ async fn ordered(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Gran
     let filter = filter(&order, caller.now_us())?;
     match order.id {
         Some(id) => caller.for_found(|app| NamedLetter::find(app, id)).await.map(|(grant, _)| (grant, filter)),
-        None => allowed(caller, &filter).map(|grant| (grant, filter)),
+        None => allowed(caller, &filter.functions).map(|grant| (grant, filter)),
     }
-}
-
-fn allowed<S: Level>(caller: Caller<S>, filter: &DeadLetterFilter) -> Result<Grant, Problem> {
-    Ok(match &filter.functions {
-        FunctionSelection::One(function) => caller.for_function(function)?,
-        FunctionSelection::Below(begin) => caller.for_all_below(begin)?,
-        FunctionSelection::All => caller.for_all_below("")?,
-    })
 }
 
 fn filter(order: &DeadLetterOrder, now_us: i64) -> Result<DeadLetterFilter, Problem> {
     let DeadLetterOrder { id, function, prefix, topic, since, .. } = order;
-    let functions = match (function, prefix) {
-        (Some(_), Some(_)) => return Err(Problem::BadOrder("`prefix`: there is a `function`, too\n  hint: send one of them".into())),
-        (Some(function), None) => FunctionSelection::One(function_name(function)),
-        (None, Some(prefix)) => FunctionSelection::Below(prefix.clone()),
-        (None, None) => FunctionSelection::All,
-    };
     let bad = |error: NotATopic| Problem::BadOrder(format!("`topic`: {error}\n  hint: {}", error.hint));
     let since = since.as_deref().map(|since| parse_time(since, now_us)).transpose();
     Ok(DeadLetterFilter {
         id: id.as_deref().map(|id| id.parse().map_err(|_| Problem::UnknownDeadLetter)).transpose()?,
-        functions,
+        functions: functions(function.as_deref(), prefix.as_deref())?,
         topic: topic.as_deref().map(|topic| topic.parse().map_err(bad)).transpose()?,
         since_us: since.map_err(|(message, hint)| Problem::BadOrder(format!("`since`: {message}\n  hint: {hint}")))?,
         ..DeadLetterFilter::default()

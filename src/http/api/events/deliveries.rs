@@ -1,28 +1,75 @@
-//! Deliveries that are in the queue: tried at once, thrown away.
+//! Deliveries that are in the queue: listed, tried at once, thrown away.
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use axum::Json;
+use http::{StatusCode, Uri};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::IntoParams;
 use utoipa_axum::routes;
 
+use super::{
+    page::AskedPage,
+    selection::{allowed, functions},
+    topic::parse_topic,
+};
 use crate::{
+    api::events::DeliveryPage,
     audit::Action,
-    function::{FunctionName, schedule::function_of},
+    function::{FunctionName, trigger_id::function_of},
     http::{
-        api::{asked::PathParams, openapi::Routes},
+        api::{
+            asked::{PathParams, asked},
+            openapi::Routes,
+        },
         app::App,
         auth::Denial,
-        caller::{About, Caller, Deploy},
+        caller::{About, Caller, Deploy, Grant, Read},
         problem::{Problem, away},
     },
     queue::DeliveryId,
-    store::queue::DeliveryRecord,
+    store::queue::{DeliveryFilter, DeliveryRecord},
 };
 
 /// The routes of deliveries.
 pub fn routes() -> Routes {
-    Routes::new().routes(routes!(hasten)).routes(routes!(discard))
+    Routes::new().routes(routes!(list)).routes(routes!(hasten)).routes(routes!(discard))
+}
+
+/// Which deliveries are asked for. A token for some functions must name one, or a prefix.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+struct DeliveryQuery {
+    /// Only those of this function.
+    function: Option<String>,
+    /// Only those of functions whose names begin so.
+    prefix: Option<String>,
+    /// Only those of events about this.
+    topic: Option<String>,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+    /// What follows the last page.
+    cursor: Option<String>,
+}
+
+/// Lists what is in the queue, the newest first: events on their way to handlers, and due times of schedules that wait, run or are tried again.
+#[utoipa::path(
+    get, path = "/api/admin/deliveries", operation_id = "list_deliveries", tag = "events", params(DeliveryQuery),
+    responses((status = 200, description = "A page, and where the next one begins.", body = DeliveryPage))
+)]
+async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeliveryPage>, Problem> {
+    let DeliveryQuery { function, prefix, topic, limit, cursor } = asked(&uri)?;
+    let functions = functions(function.as_deref(), prefix.as_deref())?;
+    let Grant { app, .. } = allowed(caller, &functions)?;
+    let topic = topic.as_deref().map(parse_topic).transpose()?;
+    let page = AskedPage::read(limit, cursor.as_deref())?;
+    let filter = DeliveryFilter { functions, topic, before: page.before, limit: page.rows() };
+    let mut deliveries = app.history()?.queued_deliveries(&filter).await.map_err(away)?;
+    let next = page.cut(&mut deliveries, |delivery| delivery.id);
+    Ok(Json(DeliveryPage { deliveries: deliveries.into_iter().map(Into::into).collect(), next }))
 }
 
 /// A delivery that a request names.

@@ -1,6 +1,6 @@
 //! Emitting events from outside.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use axum::{Json, body::Body};
 use http::Request;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
-use super::topic::NamedTopic;
+use super::topic::parse_topic;
 use crate::{
     api::events::EmitAnswer,
     audit::Action,
@@ -20,7 +20,6 @@ use crate::{
             asked::{PathParams, asked},
             openapi::Routes,
         },
-        app::App,
         caller::{Caller, Deploy},
         problem::{Problem, away},
     },
@@ -65,10 +64,11 @@ impl EmitQuery {
 #[utoipa::path(
     post, path = "/api/admin/events/{topic}", operation_id = "emit_event", tag = "events", request_body = serde_json::Value,
     params(("topic" = String, Path, description = "What it is about."), EmitQuery),
-    responses((status = 200, description = "It is kept, and goes to these handlers.", body = EmitAnswer))
+    responses((status = 200, description = "What became of it.", body = EmitAnswer))
 )]
 async fn emit(caller: Caller<Deploy>, PathParams(topic): PathParams<String>, request: Request<Body>) -> Result<Json<EmitAnswer>, Problem> {
-    let (grant, NamedTopic { topic, .. }) = caller.for_found(|app: Arc<App>| async move { NamedTopic::find(&app, &topic) }).await?;
+    let topic = parse_topic(&topic)?;
+    let grant = caller.for_topic(&topic)?;
     if topic.is_own() {
         return Err(Problem::BadOrder(format!("only the node emits on `{topic}`\n  hint: choose another first word")));
     }
@@ -87,6 +87,6 @@ async fn emit(caller: Caller<Deploy>, PathParams(topic): PathParams<String>, req
     app.history()?.record_audit(&record).await.map_err(away)?;
     let by = Emitter::Token(grant.name().to_owned());
     let event = NewEvent { id: id.clone(), is_named, topic, key: query.key, payload: payload.to_string().into(), delay, depth: 1, by };
-    let handlers = app.runner.publisher().publish(vec![event], now_us).await?;
-    Ok(Json(EmitAnswer { id, handlers: handlers.iter().map(ToString::to_string).collect() }))
+    let handlers = app.runner.publisher().publish_one(event, now_us).await?;
+    Ok(Json(EmitAnswer::of(id, handlers)))
 }

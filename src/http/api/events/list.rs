@@ -1,6 +1,6 @@
 //! Topics, what was emitted, and what becomes of it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use axum::Json;
 use http::Uri;
@@ -11,20 +11,19 @@ use utoipa_axum::routes;
 
 use super::{
     page::{AskedPage, LONGEST},
-    topic::NamedTopic,
+    topic::parse_topic,
 };
 use crate::{
     api::events::{DeliveryStatus, EventDetail, EventPage, EventSummary, TopicList, TopicStatus},
     execution::is_id,
-    function::FunctionName,
+    function::{topic::Topic, trigger_id::function_of},
     http::{
         api::{
             asked::{PathParams, asked},
             openapi::Routes,
         },
         app::App,
-        auth::Denial,
-        caller::{About, Admin, Caller, Grant, Read},
+        caller::{Admin, Caller, Grant, Read},
         problem::{Problem, away},
     },
     queue::DeliveryId,
@@ -52,10 +51,9 @@ async fn topics(caller: Caller<Read>) -> Result<Json<TopicList>, Problem> {
         topics.entry(topic.clone()).or_insert_with(|| status(topic, Vec::new())).handlers.push(id.to_string());
     }
     for count in counts {
-        let NamedTopic { topic, handlers } = NamedTopic::find(&app, count.topic.as_str())?;
-        let counted =
-            TopicStatus { waiting: count.waiting, running: count.running, held: count.held, ..status(topic.to_string(), handlers) };
-        topics.insert(topic.to_string(), counted);
+        let (topic, handlers) = (count.topic.to_string(), app.handlers_of(&count.topic));
+        let counted = TopicStatus { waiting: count.waiting, running: count.running, held: count.held, ..status(topic.clone(), handlers) };
+        topics.insert(topic, counted);
     }
     let mut topics: Vec<TopicStatus> = topics.into_values().collect();
     topics.iter_mut().for_each(|topic| topic.handlers.sort_unstable());
@@ -88,8 +86,8 @@ async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<EventPage>, Problem
     let (Grant { app, .. }, topic) = match topic {
         None => (caller.for_node()?, None),
         Some(topic) => {
-            let (grant, named) = caller.for_found(|app: Arc<App>| async move { NamedTopic::find(&app, &topic) }).await?;
-            (grant, Some(named.topic))
+            let topic = parse_topic(&topic)?;
+            (caller.for_topic(&topic)?, Some(topic))
         }
     };
     let page = AskedPage::read(limit, cursor.as_deref())?;
@@ -102,50 +100,37 @@ async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<EventPage>, Problem
     Ok(Json(EventPage { events: events.into_iter().map(EventSummary::from).collect(), next }))
 }
 
-/// An event that a request names.
-struct NamedEvent {
-    topic: NamedTopic,
-    event: EventRecord,
-}
-
-impl NamedEvent {
-    async fn find(app: Arc<App>, (topic, id): (String, String)) -> Result<Self, Problem> {
-        let topic = NamedTopic::find(&app, &topic)?;
+impl App {
+    /// Finds an event that a request names. Of several with one id it is the newest.
+    async fn event(&self, topic: Topic, id: String) -> Result<EventRecord, Problem> {
         let id = Some(id).filter(|id| is_id(id)).ok_or(Problem::UnknownEvent)?;
-        let filter = EventFilter { topic: Some(topic.topic.clone()), id: Some(id), before: None, limit: 1 };
-        let event = app.history()?.events(&filter).await.map_err(away)?.pop().ok_or(Problem::UnknownEvent)?;
-        Ok(Self { topic, event })
+        let filter = EventFilter { topic: Some(topic), id: Some(id), before: None, limit: 1 };
+        self.history()?.events(&filter).await.map_err(away)?.pop().ok_or(Problem::UnknownEvent)
     }
 }
 
-impl About for NamedEvent {
-    fn functions(&self) -> Vec<FunctionName> {
-        self.topic.functions()
-    }
-
-    /// Those of other functions are not there.
-    fn refusal(_: Denial) -> Problem {
-        Problem::UnknownEvent
-    }
-}
-
-/// Tells of an event, and of what becomes of it. Of several with one id it is the newest.
+/// Tells of an event, and of what becomes of it. Of several with one id it is the newest. A token for some functions sees their deliveries.
 #[utoipa::path(
     get, path = "/api/admin/events/{topic}/{id}", operation_id = "get_event", tag = "events",
     params(("topic" = String, Path, description = "What it is about."), ("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "The event, with its deliveries and their attempts.", body = EventDetail))
 )]
-async fn one(caller: Caller<Read>, PathParams(path): PathParams<(String, String)>) -> Result<Json<EventDetail>, Problem> {
-    let (Grant { app, .. }, NamedEvent { event, .. }) = caller.for_found(|app| NamedEvent::find(app, path)).await?;
+async fn one(caller: Caller<Read>, PathParams((topic, id)): PathParams<(String, String)>) -> Result<Json<EventDetail>, Problem> {
+    let topic = parse_topic(&topic)?;
+    // Those of other topics are not there.
+    let grant = caller.for_topic(&topic).map_err(|_| Problem::UnknownEvent)?;
+    let app = &grant.app;
+    let event = app.event(topic, id).await?;
     let (store, seq) = (app.history()?, event.seq);
+    let is_shown = |receiver: &str| grant.may_touch(&function_of(receiver));
     let mut deliveries = Vec::new();
-    for delivery in store.deliveries_of(seq).await.map_err(away)? {
+    for delivery in store.deliveries_of(seq).await.map_err(away)?.into_iter().filter(|delivery| is_shown(&delivery.receiver)) {
         let failed = store.failed_attempts(delivery.id).await.map_err(away)?;
         deliveries.push(DeliveryStatus::of(delivery, failed));
     }
     let filter = DeadLetterFilter { event: Some(seq), limit: LONGEST, ..DeadLetterFilter::default() };
     let mut dead = Vec::new();
-    for letter in store.dead_letters(&filter).await.map_err(away)? {
+    for letter in store.dead_letters(&filter).await.map_err(away)?.into_iter().filter(|letter| is_shown(&letter.receiver)) {
         dead.push(app.letter(letter).await?);
     }
     Ok(Json(EventDetail { event: event.into(), deliveries, dead }))
@@ -157,9 +142,9 @@ async fn one(caller: Caller<Read>, PathParams(path): PathParams<(String, String)
     params(("topic" = String, Path, description = "What it is about."), ("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "The payload.", body = serde_json::Value))
 )]
-async fn payload(caller: Caller<Admin>, PathParams(path): PathParams<(String, String)>) -> Result<Json<Value>, Problem> {
+async fn payload(caller: Caller<Admin>, PathParams((topic, id)): PathParams<(String, String)>) -> Result<Json<Value>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
-    let NamedEvent { event, .. } = NamedEvent::find(app.clone(), path).await?;
+    let event = app.event(parse_topic(&topic)?, id).await?;
     let payload = app.history()?.event_payload(event.seq).await.map_err(away)?.ok_or(Problem::UnknownEvent)?;
     Ok(Json(serde_json::from_str(&payload).unwrap_or_default()))
 }

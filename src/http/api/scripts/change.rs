@@ -105,7 +105,7 @@ fn expected(headers: &HeaderMap) -> Option<Vec<String>> {
 impl Grant {
     /// Changes a script, and waits until that is live.
     async fn change(&self, change: SourceChange) -> Result<UploadOutcome, Problem> {
-        let upload = Upload { change, by: self.actor(), allow_mass_delete: false, is_dry_run: false };
+        let upload = Upload { change, by: self.actor(), topics: self.topics(), allow_mass_delete: false, is_dry_run: false };
         self.app.upload(upload).await.map_err(|error| match error {
             UploadError::Wrong(diagnostics) => UploadError::Wrong(self.shown(diagnostics)).into(),
             error => error.into(),
