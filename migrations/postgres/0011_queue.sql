@@ -30,6 +30,7 @@ CREATE TABLE deliveries (
     due_us   BIGINT NOT NULL,             -- claimed: the end of the lease
     attempt  BIGINT NOT NULL,
     lost     BIGINT NOT NULL,             -- attempts whose lease ended unsettled
+    earlier  BIGINT NOT NULL,             -- attempts that it had when it was put back as a dead letter
     tick     TEXT                          -- JSON
 ) WITH (
     fillfactor = 70,

@@ -30,6 +30,7 @@ CREATE TABLE deliveries (
     due_us   INTEGER NOT NULL,             -- claimed: the end of the lease
     attempt  INTEGER NOT NULL,
     lost     INTEGER NOT NULL,             -- attempts whose lease ended unsettled
+    earlier  INTEGER NOT NULL,             -- attempts that it had when it was put back as a dead letter
     tick     TEXT                          -- JSON
 ) STRICT;
 CREATE INDEX deliveries_due ON deliveries (due_us) WHERE state < 2;

@@ -110,6 +110,8 @@ pub struct Delivery {
     pub lost: u32,
     /// When its lease ends, in microseconds since 1970. This tells the claim from others of the delivery, also from one of the same attempt.
     pub until_us: i64,
+    /// Attempts that it had when it was put back as a dead letter. They do not count among those that it may have.
+    pub earlier: u32,
     /// What it brings.
     pub load: Load,
 }

@@ -50,7 +50,7 @@ macro_rules! columns {
         "seq, event, receiver, key, attempt, tick"
     };
     (deliveries) => {
-        concat!(columns!(delivery_load), ", state, due_us, lost")
+        concat!(columns!(delivery_load), ", state, due_us, lost, earlier")
     };
     (attempts) => {
         "delivery, attempt, time_us, execution, version, error"

@@ -168,14 +168,13 @@ impl DeliveryRunner {
 
     /// Returns how a delivery goes on after an attempt that failed.
     fn after_failure(&self, delivery: &Delivery, retry: Retry, verdict: Option<Verdict>) -> End {
-        let wait = retry.wait(delivery.attempt, chance());
+        let tried = delivery.attempt - delivery.earlier;
+        let wait = retry.wait(tried, chance());
         match (verdict, wait) {
             (Some(Verdict::Dead(reason)), _) => End::Dead(reason),
             // The next due time comes anyway, and what became of this one is on record.
-            (_, None) if matches!(delivery.load, Load::Tick(_)) && delivery.attempt == 1 => End::Done,
-            (_, None) => {
-                End::Dead(if delivery.attempt == 1 { "it failed".into() } else { format!("it failed {} times", delivery.attempt) })
-            }
+            (_, None) if matches!(delivery.load, Load::Tick(_)) && retry.attempts == 1 => End::Done,
+            (_, None) => End::Dead(if tried == 1 { "it failed".into() } else { format!("it failed {tried} times") }),
             (Some(Verdict::Retry(Some(after))), Some(_)) => End::Retry(self.clock.now_us() + after.as_micros() as i64),
             (_, Some(wait)) => End::Retry(self.clock.now_us() + wait.as_micros() as i64),
         }

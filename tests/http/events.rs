@@ -16,6 +16,7 @@ use crate::kit::{
 on_both_nodes! {
     a_function_answers_first_and_works_later
     what_is_given_up_is_tried_again_when_it_is_mended
+    attempts_go_on_when_a_dead_letter_is_put_back
     what_waits_is_hastened_or_thrown_away
     an_event_with_one_id_is_handled_once_a_day
     events_of_one_key_are_handled_in_their_order
@@ -139,6 +140,32 @@ fn what_is_given_up_is_tried_again_when_it_is_mended(on: impl Fn(Setup) -> Setup
     assert_eq!(told[0], "event_emit admin {\"id\":\"order-7\",\"topic\":\"orders.created\"}");
     assert!(told[1].starts_with("event_retry admin ") && told[1].contains("\"dead_letters\":1"), "{told:?}");
     assert_eq!(told.len(), 2);
+}
+
+fn attempts_go_on_when_a_dead_letter_is_put_back(on: impl Fn(Setup) -> Setup) {
+    let counts = "+++\n[retry]\nattempts = 2\nbase = \"1ms\"\n[kv]\nname = \"notes\"\n+++
+        kv::update(\"seen\", |seen| (seen ?? []) + [ctx.event.attempt]); if ctx.event.attempt < 4 { throw `no ${ctx.event.attempt}`; }";
+    let fails = counts.replace("< 4", "< 9");
+    let node = start(&[("_events/a.rhai", counts), ("_events/b.rhai", &fails)], on);
+    let api = Api::of(&node);
+    emit(&api, "a", &json!(1));
+    dead(&api, 1);
+    wait_for_notes(&api, &json!([1, 2]));
+    assert!(run(&node, &["events", "dead", "retry", "--all"]).status.success());
+    // It may have two again.
+    wait_for_notes(&api, &json!([1, 2, 3, 4]));
+    wait_until("it is done", PATIENCE, || api.get("/api/admin/deliveries").json()["deliveries"] == json!([]));
+    assert_eq!(dead(&api, 0), [] as [Value; 0]);
+    // What failed before is shown with what failed after.
+    emit(&api, "b", &json!(1));
+    dead(&api, 1);
+    assert!(run(&node, &["events", "dead", "retry", "--all"]).status.success());
+    wait_until("it is given up again", PATIENCE, || notes(&api) == json!([1, 2, 3, 4, 1, 2, 3, 4]) && dead(&api, 1).len() == 1);
+    let letter = dead(&api, 1).remove(0);
+    assert_eq!((&letter["attempts"], &letter["reason"]), (&json!(4), &json!("it failed 2 times")));
+    let shown = api.get(&format!("/api/admin/dead-letters/{}", letter["id"].as_str().unwrap())).json();
+    let failed: Vec<&Value> = shown["failed"].as_array().unwrap().iter().map(|one| &one["attempt"]).collect();
+    assert_eq!(failed, [1, 2, 3, 4]);
 }
 
 fn what_waits_is_hastened_or_thrown_away(on: impl Fn(Setup) -> Setup) {

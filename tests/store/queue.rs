@@ -516,7 +516,7 @@ async fn dead_letters_are_put_back_in_the_order_of_their_keys(fresh: Fresh) {
     settle(&queue, &running[0], End::Done).await;
     for id in ["a", "b"] {
         let next = claim(&queue, NOW_US).await;
-        assert_eq!((events(&next), next[0].attempt), (vec![id], 1));
+        assert_eq!((events(&next), next[0].attempt, next[0].earlier), (vec![id], 2, 1));
         settle(&queue, &next[0], End::Dead("again".into())).await;
     }
     assert_eq!(store.discard_dead_letters(&all, &actor, NOW_US).await.unwrap(), 2);

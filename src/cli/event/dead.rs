@@ -23,7 +23,7 @@ pub enum Dead {
     List(DeadList),
     /// Show a dead letter with every attempt
     Show(DeadShow),
-    /// Put dead letters back: they are tried as if they were new
+    /// Put dead letters back: they are tried as often as if they were new
     Retry(DeadChange),
     /// Throw dead letters away
     Discard(DeadChange),

@@ -85,6 +85,7 @@ struct DeliveryRow {
     tick: Option<String>,
     state: i64,
     lost: i64,
+    earlier: i64,
 }
 
 #[derive(FromRow)]
@@ -116,6 +117,7 @@ impl DeliveryRow {
             receiver,
             attempt: (self.attempt + 1) as u32,
             lost: (self.lost + self.state) as u32,
+            earlier: self.earlier as u32,
             until_us,
             load,
         })

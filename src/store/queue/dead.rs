@@ -108,7 +108,7 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Puts dead letters back into the queue, as if no attempt had been made. What is given up again meanwhile stays dead. Returns how many.
+    /// Puts dead letters back into the queue. Their numbers of attempts go on, and they may have as many as if they were new. What is given up again meanwhile stays dead. Returns how many.
     pub async fn retry_dead_letters(&self, filter: &DeadLetterFilter, actor: &Actor, now_us: i64) -> Result<u64, StoreError> {
         self.change_dead_letters(filter, actor, Action::EventRetry, now_us).await.map_err(StoreError::query("put dead letters back"))
     }
@@ -132,7 +132,11 @@ impl Store {
                 requeue(&self.database, &mut transaction, &found, now_us).await?;
             }
             let seqs: Vec<[i64; 1]> = found.iter().map(|one| [one.seq]).collect();
-            for (table, column) in [("attempts", "delivery"), ("dead_letters", "seq")] {
+            let mut left = vec![("dead_letters", "seq")];
+            if action == Action::EventDiscard {
+                left.push(("attempts", "delivery"));
+            }
+            for (table, column) in left {
                 let from = self.database.rows_of_json();
                 let delete = format!("DELETE FROM {table} WHERE {column} IN (SELECT CAST(value->>0 AS bigint) FROM {from})");
                 transaction.execute(delete, vec![json(&seqs).into()]).await?;
@@ -176,11 +180,9 @@ async fn requeue(database: &Database, transaction: &mut EitherTransaction, found
         })
         .collect();
     let from = database.rows_of_json();
-    let begin = format!("UPDATE dead_letters SET attempt = 0 WHERE seq IN (SELECT CAST(value->>0 AS bigint) FROM {from})");
-    transaction.execute(begin, vec![json(&rows).into()]).await?;
     let insert = format!(
         "INSERT INTO deliveries ({})
-         SELECT {}, CAST(value->>1 AS bigint), CAST($2 AS bigint), 0
+         SELECT {}, CAST(value->>1 AS bigint), CAST($2 AS bigint), 0, attempt
          FROM dead_letters JOIN (SELECT value FROM {from}) AS found ON seq = CAST(value->>0 AS bigint)",
         columns!(deliveries),
         columns!(delivery_load)

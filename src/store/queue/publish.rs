@@ -144,7 +144,7 @@ pub(super) async fn publish(
     let insert = format!(
         "INSERT INTO deliveries ({})
          SELECT CAST(value->>0 AS bigint), CAST(value->>1 AS bigint), value->>2, value->>3, 0, NULL,
-             CAST(value->>4 AS bigint), CAST(value->>5 AS bigint), 0 FROM {from}",
+             CAST(value->>4 AS bigint), CAST(value->>5 AS bigint), 0, 0 FROM {from}",
         columns!(deliveries)
     );
     transaction.execute(insert, vec![json(&deliveries).into()]).await?;

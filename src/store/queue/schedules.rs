@@ -121,7 +121,8 @@ impl Store {
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         self.add_deliveries(&mut transaction, &[row]).await?;
         transaction.commit().await?;
-        Ok(Delivery { id, receiver: Receiver::Schedule(schedule), attempt: 1, lost: 0, until_us, load: Load::Tick(tick) })
+        let receiver = Receiver::Schedule(schedule);
+        Ok(Delivery { id, receiver, attempt: 1, lost: 0, earlier: 0, until_us, load: Load::Tick(tick) })
     }
 
     /// Adds deliveries of schedules. The key is the schedule, so that those that wait are let go one by one.
@@ -133,7 +134,7 @@ impl Store {
         let insert = format!(
             "INSERT INTO deliveries ({})
              SELECT CAST(value->>0 AS bigint), NULL, value->>1, value->>1, CASE CAST(value->>2 AS bigint) WHEN {CLAIMED} THEN 1 ELSE 0 END,
-                 value->>4, CAST(value->>2 AS bigint), CAST(value->>3 AS bigint), 0 FROM {}",
+                 value->>4, CAST(value->>2 AS bigint), CAST(value->>3 AS bigint), 0, 0 FROM {}",
             columns!(deliveries),
             self.database.rows_of_json()
         );

@@ -14,8 +14,8 @@ use crate::kit::store::{Fresh, NOW_US, until};
 const WAITING: i64 = 20_000;
 
 /// Fills the queue: deliveries that are due, and behind one another of one key, and whose function cannot run.
-const FILL: &str = "INSERT INTO deliveries (seq, event, receiver, key, attempt, tick, state, due_us, lost)
-    SELECT kind * 1000000 + number, kind * 1000000 + number, 'r' || kind, CASE WHEN kind = 2 THEN 'k' END, 0, NULL, kind, $2, 0
+const FILL: &str = "INSERT INTO deliveries (seq, event, receiver, key, attempt, tick, state, due_us, lost, earlier)
+    SELECT kind * 1000000 + number, kind * 1000000 + number, 'r' || kind, CASE WHEN kind = 2 THEN 'k' END, 0, NULL, kind, $2, 0, 0
     FROM generate_series(1, $1) AS number, (VALUES (0), (2), (3)) AS kinds (kind)";
 const FILL_EVENTS: &str = "INSERT INTO events (seq, id, topic, key, payload, depth, emitted_by)
     SELECT seq, seq::text, 'a', key, '1', 1, '\"node\"' FROM deliveries";

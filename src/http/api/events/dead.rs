@@ -127,7 +127,7 @@ async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result
     app.letter(letter).await.map(Json)
 }
 
-/// Puts dead letters back into the queue, as if no attempt had been made.
+/// Puts dead letters back into the queue. They may have as many attempts as if they were new; the numbers of those go on.
 #[utoipa::path(
     post, path = "/api/admin/dead-letters/retry", operation_id = "retry_dead_letters", tag = "events", request_body = DeadLetterOrder,
     responses((status = 200, description = "How many.", body = DeadLetterChanges))
