@@ -3,6 +3,7 @@ import adapter from '@sveltejs/adapter-static';
 
 /** @type {import('@sveltejs/kit').Config} */
 export default {
+	compilerOptions: { runes: true },
 	kit: {
 		adapter: adapter({ pages: 'dist', assets: 'dist', fallback: 'index.html' }),
 		paths: { base: '/_picloud/dashboard' },

@@ -62,7 +62,7 @@ export async function ifThere<T>(answer: Promise<T>): Promise<T | null> {
 	try {
 		return await answer;
 	} catch (error) {
-		if (error instanceof Problem && error.status === 404) return null;
+		if (error instanceof Problem && (error.status === 404 || error.status === 405)) return null;
 		throw error;
 	}
 }

@@ -1,42 +1,52 @@
 // What DESIGN calls M1 to M14 and the description of the node does not have yet. An endpoint that comes is deleted here: then its types are those of
 // schema.d.ts, and nothing else changes. Where a node does not have one, it answers 404 and the view goes on without (`ifThere`).
 
-/** Counts over time (M1). All arrays have one value for each step; null where nothing ran. */
-export interface Stats {
+/** What some executions came to. */
+export interface Figures {
+	requests: number;
+	failed: number;
+	p50_us?: number | null;
+	p90_us?: number | null;
+	p99_us?: number | null;
+	waited_us: number;
+	highest: { duration_us: number; operations: number; memory_bytes: number };
+}
+interface Steps {
 	since: string;
 	until: string;
-	step_s: number;
+	step_seconds: number;
+}
+/** Counts over time (M1). All lists have one value for each step; null where nothing ran. */
+export interface Stats extends Steps {
 	requests: number[];
 	by_class: Record<string, number[]>;
 	failed: number[];
 	p50_us: (number | null)[];
 	p99_us: (number | null)[];
-	peak_memory_bytes: (number | null)[];
-	totals: { requests: number; failed: number; p50_us: number | null; p99_us: number | null; peak_memory_bytes: number | null };
+	peak_memory_bytes: number[];
+	waited_us: number[];
+	total: Figures;
 }
-/** Figures of one function, or with `by=version` of one version (M2). */
+/** What the executions of a function, or with `by=version` of a version, came to (M2). */
 export interface FunctionStats {
 	function: string;
-	version?: string;
+	version: string;
+	version_since?: string | null;
 	state: 'failing' | 'slow' | 'idle' | 'ok';
-	/** A sentence that says why, unless the state is `ok`. */
-	says?: string | null;
-	route?: string | null;
-	requests: number;
-	failed: number;
-	/** Part of the last hour's requests that failed, from 0 to 1. */
-	failed_rate: number;
-	p50_us: number | null;
-	p99_us: number | null;
-	/** One value for each hour, the oldest first. */
-	hourly: { requests: number[]; failed: number[]; p99_us: (number | null)[] };
-	last_failure: string | null;
-	version_since: string | null;
+	/** A sentence that says why it is in trouble. */
+	because?: string | null;
+	total: Figures;
+	/** Share of the last hour's requests that failed, from 0 to 1. */
+	failed_share: number;
+	requests: number[];
+	failed: number[];
+	p99_us: (number | null)[];
+	last_failure?: string | null;
 }
-export interface FunctionStatsPage {
+export interface FunctionStatsPage extends Steps {
 	functions: FunctionStats[];
 	counts: Record<FunctionStats['state'], number>;
-	next: string | null;
+	next?: number | null;
 }
 /** Failures that come from one place (M3). */
 export interface FailureGroup {
@@ -44,14 +54,16 @@ export interface FailureGroup {
 	file: string;
 	line?: number | null;
 	column?: number | null;
-	message: string;
 	count: number;
 	first: string;
 	last: string;
+	message: string;
 	/** The execution that failed last. */
-	last_id: string;
-	first_deployment?: string | null;
-	over_time: number[];
+	execution: string;
+	/** The version that failed first, and the deployment that was live then. */
+	version: string;
+	deployment: string;
+	counts: number[];
 }
 /** M4: what deployments will also tell. */
 export interface DeploymentMore {
@@ -132,21 +144,16 @@ interface StatsQuery {
 	function?: string | null;
 	prefix?: string | null;
 	version?: string | null;
-	deployment?: string | null;
-	status?: string | null;
-	trigger?: string | null;
 }
 interface FunctionStatsQuery {
 	since?: string;
 	sort?: string;
 	state?: string | null;
 	prefix?: string;
-	text?: string;
-	deployment?: string;
-	function?: string;
+	text?: string | null;
 	by?: 'version';
 	limit?: number;
-	cursor?: string;
+	cursor?: number;
 }
 
 export interface PlannedPaths {

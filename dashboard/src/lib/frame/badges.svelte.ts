@@ -11,10 +11,10 @@ export interface Badge {
 export function badges(): { readonly of: Record<string, Badge | undefined> } {
 	let of = $state.raw<Record<string, Badge | undefined>>({});
 	const look = async () => {
-		const stats = await ifThere(get('/api/admin/stats', { query: { since: '1h', step: '1h' } })).catch(() => null);
+		const stats = await ifThere(get('/api/admin/stats', { query: { since: '1h' } })).catch(() => null);
 		const dead = await get('/api/admin/dead-letters', { query: { limit: 1000 } }).catch(() => null);
 		of = {
-			executions: badge(stats?.totals.failed, 'failed in the last hour'),
+			executions: badge(stats?.total.failed, 'failed in the last hour'),
 			events: badge(dead?.dead_letters.length, 'dead letters')
 		};
 	};

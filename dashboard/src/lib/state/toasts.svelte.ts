@@ -18,6 +18,17 @@ export const toasts = {
 		current = { text, state };
 		if (state !== 'fail') timer = setTimeout(() => (current = undefined), 3500);
 	},
+	/** Says what was done once it is, or why not; whether it was. */
+	async tell(work: Promise<unknown>, text: string, state: State = 'ok'): Promise<boolean> {
+		try {
+			await work;
+			this.say(text, state);
+			return true;
+		} catch (error) {
+			this.refuse(error);
+			return false;
+		}
+	},
 	refuse(error: unknown): void {
 		const problem = asProblem(error);
 		this.say(problem.hint ? `${problem.message}: ${problem.hint}` : problem.message, 'fail');

@@ -13,7 +13,7 @@ export interface Item {
 
 export function attention(status: NodeStatus | undefined, health: HealthPart[] | null, degraded: string[], failures: FailureGroup[]): Item[] {
 	const items = health ? health.map(ofHealth) : [...ofStatus(status), ...degraded.map(ofDegraded)];
-	return [...items, ...failures.filter((group) => status?.live && group.first_deployment === status.live.id).map(ofFailure)];
+	return [...items, ...failures.filter((group) => status?.live && group.deployment === status.live.id).map(ofFailure)];
 }
 
 function ofHealth(part: HealthPart): Item {
@@ -24,7 +24,7 @@ function ofHealth(part: HealthPart): Item {
 const ofDegraded = (words: string): Item => ({ state: 'warn', what: words, why: '', href: page('nodes') });
 
 function ofFailure(group: FailureGroup): Item {
-	return { state: 'fail', what: `${group.function} fails: ${group.message}`, why: `${plural(group.count, 'time')} since what is live came, not before`, href: toExecution(group.last_id) };
+	return { state: 'fail', what: `${group.function} fails: ${group.message}`, why: `${plural(group.count, 'time')} since what is live came, not before`, href: toExecution(group.execution) };
 }
 
 function ofStatus(status: NodeStatus | undefined): Item[] {

@@ -46,4 +46,4 @@ export function queryOf(filters: Filters, isTail = false): NonNullable<Execution
 export const matches = (filters: Filters, execution: Execution): boolean => execution.version.startsWith(filters.version);
 
 /** Steps of the histogram for a span, some sixty of them. */
-export const stepOf = (since: string): string => ({ '15m': '15s', '1h': '1m', '24h': '20m', '7d': '3h', '30d': '12h' })[since] ?? '1h';
+export const stepOf = (since: string): string => ({ '15m': '1m', '1h': '1m', '24h': '20m', '7d': '3h', '30d': '12h' })[since] ?? '1h';
