@@ -178,7 +178,7 @@ impl fmt::Debug for Key {
     }
 }
 
-/// A value: JSON of at most 64 KiB, which is not nested deeper than readers follow (128).
+/// A value: JSON of at most 64 KiB, which is not nested deeper than readers follow (127 arrays and maps).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Json(Arc<str>);

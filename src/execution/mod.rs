@@ -14,7 +14,10 @@ use utoipa::ToSchema;
 
 pub use capture::{Capture, CaptureError, is_credential};
 pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET, OF_REQUEST};
-pub use event::{Emitter, EventInfo, MAX_DELAY, MAX_DEPTH, MAX_EMITTED, MAX_EMITTED_BYTES, MAX_ID, MAX_PAYLOAD, NewEvent, Verdict, is_id};
+pub use event::{
+    Emitter, EventInfo, MAX_DELAY, MAX_DEPTH, MAX_EMITTED, MAX_EMITTED_BYTES, MAX_ID, MAX_NESTING, MAX_PAYLOAD, NewEvent, Verdict, is_id,
+    must_be_readable,
+};
 pub use invocation::{Invocation, Trigger};
 pub use recorded::{CutText, RecordedMethod, RecordedPath};
 pub use request::{HttpRequest, Param, Params, REQUEST_ID, request_id};

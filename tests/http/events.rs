@@ -21,6 +21,8 @@ on_both_nodes! {
     an_event_with_one_id_is_handled_once_a_day
     events_of_one_key_are_handled_in_their_order
     a_handler_says_what_becomes_of_its_event
+    the_deepest_payload_is_read
+    no_attempt_waits_longer_than_an_event_may
     what_no_emit_takes_is_refused_with_the_reason
     a_run_that_fails_has_emitted_nothing
     events_that_lead_to_one_another_end
@@ -266,6 +268,32 @@ fn a_handler_says_what_becomes_of_its_event(on: impl Fn(Setup) -> Setup) {
     assert_eq!(dead(&api, 0), [] as [Value; 0]);
 }
 
+/// A payload that is as deep as one can be is read by its handler, as the body and in `ctx.event`.
+fn the_deepest_payload_is_read(on: impl Fn(Setup) -> Setup) {
+    let emits = "let x = 1; for i in 0..126 { x = [x]; } emit(\"deep\", x)";
+    let notes = "+++\n[kv]\nname = \"notes\"\n+++\nfn depth(x) { let n = 0; while type_of(x) == \"array\" { x = x[0]; n += 1; } n }\n\
+                 let depths = [depth(ctx.request.body), depth(ctx.event.payload)];\nkv::update(\"seen\", |seen| (seen ?? []) + [depths]);";
+    let node = start(&[("emits.rhai", emits), ("_events/deep.rhai", notes)], on);
+    let api = Api::of(&node);
+    assert_eq!(node.get("/emits").status, 200);
+    wait_for_notes(&api, &json!([[126, 126]]));
+    emit(&api, "deep", &serde_json::from_str(&format!("{}1{}", "[".repeat(126), "]".repeat(126))).unwrap());
+    wait_for_notes(&api, &json!([[126, 126], [126, 126]]));
+}
+
+fn no_attempt_waits_longer_than_an_event_may(on: impl Fn(Setup) -> Setup) {
+    let handler = "+++\n[retry]\nattempts = 1\n+++\nretry(ctx.event.payload);";
+    let node = start(&[("_events/a.rhai", handler)], on);
+    let api = Api::of(&node);
+    for (after, why) in [("31d", "`after` is 30 days at most"), ("soon", "`after` is a time such as \"30s\" or \"5m\"")] {
+        emit(&api, "a", &json!(after));
+        let letter = dead(&api, 1).remove(0);
+        let shown = api.get(&format!("/api/admin/dead-letters/{}", letter["id"].as_str().unwrap())).json();
+        assert!(shown["failed"][0]["error"].as_str().unwrap().contains(why), "{shown}");
+        assert_eq!(api.json("POST", "/api/admin/dead-letters/discard", &json!({ "all": true })).status, 200);
+    }
+}
+
 fn what_no_emit_takes_is_refused_with_the_reason(on: impl Fn(Setup) -> Setup) {
     let files = [
         ("large.rhai", "let x = \"x\"; x.pad(300000, \"x\"); emit(\"a\", x)"),
@@ -276,6 +304,10 @@ fn what_no_emit_takes_is_refused_with_the_reason(on: impl Fn(Setup) -> Setup) {
         ("zero.rhai", "emit(\"a\", 1, #{ id: \"a\\x00\" })"),
         ("wrong.rhai", "let t = \"A B\"; emit(t, 1)"),
         ("own.rhai", "let t = \"picloud.event.dead\"; emit(t, 1)"),
+        ("deep.rhai", "let x = 1; for i in 0..127 { x = [x]; } emit(\"a\", x)"),
+        ("deeper.rhai", "let x = 1; for i in 0..128 { x = [x]; } emit(\"a\", x)"),
+        ("whole.rhai", "emit(\"a\", ctx.request)"),
+        ("option.rhai", "let x = #{ dealy: \"1s\" }; emit(\"a\", 1, x)"),
     ];
     let node = start(&files, on);
     let api = Api::of(&node);
@@ -288,13 +320,19 @@ fn what_no_emit_takes_is_refused_with_the_reason(on: impl Fn(Setup) -> Setup) {
         ("zero", "the option `id` has 1 to 256 bytes, without control characters"),
         ("wrong", "`A B` is no topic"),
         ("own", "only the node emits on `picloud.event.dead`"),
+        ("deep", "the payload is nested deeper than 126"),
+        ("deeper", "nested deeper than 127, or holds itself"),
+        ("whole", "the request as a whole has no form in JSON; take what you need of it, such as `ctx.request.body`"),
+        ("option", "there is no option `dealy`; did you mean `delay`?"),
     ] {
         let run = api.json("POST", "/api/admin/invoke", &json!({ "path": format!("/{path}") })).json();
         let failure = run["execution"]["failure"]["message"].as_str().unwrap_or_else(|| panic!("{path}: {run}"));
         assert!(failure.contains(why), "{path}: {failure}");
     }
     let large = format!("\"{}\"", "x".repeat(256 << 10));
+    let deep = format!("{}{}", "[".repeat(127), "]".repeat(127));
     for (path, body, status, why) in [
+        ("a", deep.as_str(), 400, "the payload is nested deeper than 126"),
         ("A", "1", 400, "`A` is no topic"),
         ("picloud.x", "1", 400, "only the node emits on `picloud.x`"),
         ("a", "nope", 400, "the payload is not JSON"),
@@ -518,7 +556,7 @@ fn the_order_desk_of_the_manual_works(on: impl Fn(Setup) -> Setup) {
     let node = start(&[("orders/index.post.rhai", scripts[0]), ("_events/orders.created.rhai", scripts[1])], on);
     let post = |body: &str| node.send("POST", "/orders", &[("content-type", "application/json")], body.as_bytes());
     assert_eq!(post("{}").status, 422);
-    let answer = post("{\"item\":\"lamp\"}");
+    let answer = post("{\"item\":\"lamp\",\"total\":15}");
     assert_eq!(answer.status, 202);
     let (api, id) = (Api::of(&node), answer.json()["order"].as_str().unwrap().to_owned());
     wait_until("it is packed", PATIENCE, || api.get(&format!("/api/admin/kv/orders/packed%3A{id}")).status == 200);

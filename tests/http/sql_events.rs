@@ -245,7 +245,7 @@ fn what_is_no_event_keeps_no_other_waiting() {
     wait_until("both have run", PATIENCE, || {
         api.get("/api/admin/kv/notes/seen").json()["value"].as_array().is_some_and(|seen| seen.len() == 2)
     });
-    for why in ["its topic is none", "its id or its key is too long", "its payload is too large, or no JSON"] {
+    for why in ["its topic is none", "its id or its key is too long", "its payload is too large, nested too deep, or no JSON"] {
         node.wait_for_line(&["thrown away", why]);
     }
     assert_eq!(session.count("inbox"), 0);

@@ -2,6 +2,7 @@
 
 use rhai::{Expr, Position, Token};
 
+use super::options::UnknownOption;
 use crate::function::Tree;
 
 /// Looks for a mistake in a call whose function this belongs to.
@@ -20,6 +21,13 @@ impl<'a> CheckedCall<'a> {
     /// Returns what is known of an argument; none if it was left out.
     pub fn literal(&self, number: usize) -> Option<&'a Literal> {
         self.arguments.get(number).map(|argument| &argument.literal)
+    }
+
+    /// Finds an option that is none of these, in an argument that is a map.
+    pub fn unknown_option(&self, number: usize, names: &[&str]) -> Option<Mistake> {
+        let Literal::Map(keys) = self.literal(number)? else { return None };
+        let unknown = UnknownOption::find(keys.iter().map(String::as_str), names)?;
+        Some(Mistake::at_argument(number, unknown.message()).hint(unknown.hint(names)))
     }
 }
 
@@ -46,6 +54,8 @@ pub enum Literal {
     Text(String),
     /// It is put together from texts and values, and begins so.
     Built(String),
+    /// It is a map with these keys.
+    Map(Vec<String>),
     /// It is worked out when the script runs.
     Unknown,
 }
@@ -59,6 +69,7 @@ impl Literal {
                 [left, right] => Self::of(left).plus(Self::of(right)),
                 _ => Self::Unknown,
             },
+            Expr::Map(map, _) => Self::Map(map.0.iter().map(|(key, _)| key.name.to_string()).collect()),
             _ => Self::Unknown,
         }
     }
@@ -68,14 +79,15 @@ impl Literal {
         match (self, next) {
             (Self::Text(before), Self::Text(text)) => Self::Text(before + text.as_str()),
             (Self::Text(before), Self::Built(text)) => Self::Built(before + text.as_str()),
-            (Self::Text(before), Self::Unknown) | (Self::Built(before), _) => Self::Built(before),
-            (Self::Unknown, _) => Self::Built(String::new()),
+            (Self::Text(before), Self::Unknown | Self::Map(_)) | (Self::Built(before), _) => Self::Built(before),
+            (Self::Unknown | Self::Map(_), _) => Self::Built(String::new()),
         }
     }
 
     /// The same of two values with `+` between them: numbers and secrets can be added, too.
     fn plus(self, right: Self) -> Self {
-        if self == Self::Unknown && right == Self::Unknown { Self::Unknown } else { self.then(right) }
+        let is_text = |part: &Self| matches!(part, Self::Text(_) | Self::Built(_));
+        if is_text(&self) || is_text(&right) { self.then(right) } else { Self::Unknown }
     }
 }
 
@@ -147,6 +159,8 @@ mod tests {
             ("x + x", Literal::Unknown),
             ("x", Literal::Unknown),
             ("x - x", Literal::Unknown),
+            ("#{ b: x, a: 1 }", Literal::Map(vec!["b".into(), "a".into()])),
+            ("#{} + #{}", Literal::Unknown),
         ] {
             assert_eq!(literal(argument), known, "{argument}");
         }

@@ -12,7 +12,7 @@ use crate::{
         meter::{self, limits::Stop},
         value::plain::Value,
     },
-    execution::{Emitter, MAX_DELAY, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, NewEvent, Verdict, is_id},
+    execution::{Emitter, MAX_DELAY, MAX_DEPTH, MAX_ID, MAX_PAYLOAD, NewEvent, Verdict, is_id, must_be_readable},
     function::{
         quantity::Span,
         topic::{NotATopic, Topic},
@@ -28,7 +28,7 @@ pub const EMIT: HostFunction = HostFunction::new(
     "Emits an event when the run ends well, and gives its id. The options are `key`, `delay` and `id`.",
     emit,
 )
-.checked(check_topic);
+.checked(check_emit);
 
 /// Has an event tried again.
 pub const RETRY: HostFunction = HostFunction::new(
@@ -38,7 +38,8 @@ pub const RETRY: HostFunction = HostFunction::new(
     Kind::Held,
     "Ends this attempt, and has the event tried again: after this time, or as `[retry]` says.",
     retry,
-);
+)
+.checked(check_retry);
 
 /// Gives an event up.
 pub const DEAD: HostFunction = HostFunction::new(
@@ -50,8 +51,14 @@ pub const DEAD: HostFunction = HostFunction::new(
     dead,
 );
 
+/// The options of `emit`.
+const OPTIONS: &[&str] = &["key", "delay", "id"];
 /// Most bytes of a reason.
 const MAX_REASON: usize = 1024;
+
+fn check_emit(call: &CheckedCall<'_>) -> Option<Mistake> {
+    check_topic(call).or_else(|| call.unknown_option(2, OPTIONS))
+}
 
 fn check_topic(call: &CheckedCall<'_>) -> Option<Mistake> {
     let Literal::Text(topic) = call.literal(0)? else { return None };
@@ -59,6 +66,20 @@ fn check_topic(call: &CheckedCall<'_>) -> Option<Mistake> {
         Ok(topic) if topic.is_own() => Some(Mistake::at_argument(0, own(&topic)).hint("choose another first word")),
         Ok(_) => None,
         Err(error) => Some(Mistake::at_argument(0, error.to_string()).hint(error.hint)),
+    }
+}
+
+fn check_retry(call: &CheckedCall<'_>) -> Option<Mistake> {
+    let Literal::Text(after) = call.literal(0)? else { return None };
+    wait(after).err().map(|why| Mistake::at_argument(0, why))
+}
+
+/// Reads the time after which an event is tried again.
+fn wait(after: &str) -> Result<Duration, &'static str> {
+    match Span::parse(after) {
+        None => Err("`after` is a time such as \"30s\" or \"5m\""),
+        Some(Span(after)) if after > MAX_DELAY => Err("`after` is 30 days at most"),
+        Some(Span(after)) => Ok(after),
     }
 }
 
@@ -72,7 +93,8 @@ fn emit(call: &mut Call<'_>) -> HostResult {
         return Err(own(&topic).into());
     }
     let payload = to_json(call.argument(1), MAX_PAYLOAD)?;
-    let options = call.options(2, &["key", "delay", "id"])?;
+    must_be_readable(&payload)?;
+    let options = call.options(2, OPTIONS)?;
     let named = |name: &'static str| -> Result<Option<String>, HostError> {
         match options.text(name)? {
             Some(text) if !is_id(text) => Err(format!("the option `{name}` has 1 to {MAX_ID} bytes, without control characters").into()),
@@ -106,7 +128,7 @@ fn emit(call: &mut Call<'_>) -> HostResult {
 fn retry(call: &mut Call<'_>) -> HostResult {
     let after = match call.argument(0) {
         Value::Unit => None,
-        _ => Some(Span::parse(call.text(0)).ok_or("`after` is a time such as \"30s\" or \"5m\"")?.0),
+        _ => Some(wait(call.text(0))?),
     };
     settle(call, Verdict::Retry(after))
 }

@@ -10,16 +10,35 @@ use crate::function::{diagnostic::near_miss, quantity::Span};
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a>(&'a Map);
 
+/// An option that a function does not know.
+pub struct UnknownOption<'a>(&'a str);
+
+impl<'a> UnknownOption<'a> {
+    /// Finds the first of these keys that is none of the names.
+    pub fn find(keys: impl IntoIterator<Item = &'a str>, names: &[&str]) -> Option<Self> {
+        keys.into_iter().find(|key| !names.contains(key)).map(Self)
+    }
+
+    /// Says what is wrong.
+    pub fn message(&self) -> String {
+        format!("there is no option `{}`", self.0)
+    }
+
+    /// Says what to do.
+    pub fn hint(&self, names: &[&str]) -> String {
+        match near_miss(self.0, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
 impl<'a> Options<'a> {
     /// Takes a map as options; the error names one that the function does not know.
     pub fn new(map: &'a Map, names: &'static [&'static str]) -> Result<Self, HostError> {
-        match map.keys().find(|key| !names.contains(&key.as_str())) {
+        match UnknownOption::find(map.keys().map(|key| key.as_str()), names) {
             None => Ok(Self(map)),
-            Some(unknown) => {
-                let near = near_miss(unknown, names.iter().copied()).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-                let known = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-                Err(format!("there is no option `{unknown}`{near} (there are {known})").into())
-            }
+            Some(unknown) => Err(format!("{}; {}", unknown.message(), unknown.hint(names)).into()),
         }
     }
 

@@ -6,6 +6,7 @@ const NO_STORE: &str = "values are kept by `kv::set(key, value)`, with `[kv]` in
 const TIME: &str = "`time::now()` gives the present time, and `time::parse(text)` reads one";
 const NO_ENVIRONMENT: &str = "scripts have no environment: write what is no secret into the file, or a module";
 const NO_FILES: &str = "scripts have no files: write what they need into a module";
+const EVENTS: &str = "`emit(topic, payload)` emits an event, and a file in `_events/` handles it";
 const CHANCE: &str = "`crypto::random(count)` gives random bytes, and `crypto::uuid()` an id";
 
 /// Says that a module exists elsewhere and not here.
@@ -19,6 +20,7 @@ pub fn module(name: &str) -> Option<&'static str> {
         "fs" | "file" | "files" | "io" | "path" => NO_FILES,
         "random" | "rand" | "uuid" => CHANCE,
         "base64" | "hex" => "`encoding::base64(data)` and `encoding::hex(data)` write bytes as text",
+        "queue" | "event" | "events" => EVENTS,
         "hash" | "bcrypt" | "argon2" => "`crypto::sha256(data)` and `crypto::password_hash(password)` are there",
         _ => return None,
     })
@@ -38,6 +40,7 @@ pub fn function(name: &str) -> Option<&'static str> {
         "require" | "include" => "`import \"name\" as name;` makes the functions of a module known",
         "print" | "debug" => "use `log::info(…)`: its lines are kept with the execution",
         "eval" => "write the code in the file, or import a module",
+        "enqueue" | "publish" | "send_event" => EVENTS,
         "sleep" => "a function that waits holds a place that another could use; answer at once",
         "timestamp" => "`time::now()` gives the present time; the execution's duration is recorded for you",
         _ => return None,
@@ -56,7 +59,9 @@ pub fn variable(name: &str) -> Option<&'static str> {
         "process" | "Deno" | "Bun" | "os" => NO_ENVIRONMENT,
         "axios" | "requests" => NO_NETWORK,
         "fs" => NO_FILES,
-        "req" | "request" | "event" | "context" => "the request is `ctx.request`",
+        "req" | "request" | "context" => "the request is `ctx.request`",
+        "event" => "what started the run is `ctx.event`, with `ctx.event.payload`; a request is `ctx.request`",
+        "payload" => "the payload of an event is `ctx.event.payload`, and the body of a request `ctx.request.body`",
         "res" | "response" => "a response is what the script returns: `#{ statusCode: 404, body: \"…\" }`",
         "null" | "nil" | "undefined" | "None" => "nothing is written `()`",
         "True" => "write `true`",

@@ -38,7 +38,7 @@ pub static MODULE: HostModule = HostModule {
 };
 
 /// Deepest nesting of elements: each is a map in an array.
-const MAX_ELEMENTS: usize = MAX_DEPTH / 2 - 2;
+const MAX_ELEMENTS: usize = (MAX_DEPTH - 3) / 2;
 
 /// An element that is open.
 #[derive(Default)]

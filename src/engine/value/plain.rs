@@ -6,7 +6,7 @@ use std::{any::Any, cmp::Ordering, collections::BTreeMap, fmt, sync::Arc};
 use rhai::{Dynamic, FnPtr, Identifier, ImmutableString};
 use serde::ser::{Error as _, Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
-use super::MAX_DEPTH;
+use super::{check_depth, without_json};
 
 /// A text that is cheap to clone.
 pub type Text = ImmutableString;
@@ -243,8 +243,8 @@ impl Serialize for Value {
 impl Serialize for AtDepth<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self(value, depth) = *self;
-        if depth > MAX_DEPTH {
-            return Err(S::Error::custom(format!("it is nested deeper than {MAX_DEPTH}")));
+        if matches!(value, Value::Array(_) | Value::Map(_) | Value::Blob(_)) {
+            check_depth(depth)?;
         }
         match value {
             Value::Unit => serializer.serialize_unit(),
@@ -272,7 +272,7 @@ impl Serialize for AtDepth<'_> {
                 None => Err(S::Error::custom(object.without_json())),
             },
             Value::Closure(_) => Err(S::Error::custom("a function has no form in JSON")),
-            Value::Other(other) => Err(S::Error::custom(format!("a value of type `{}` has no form in JSON", other.0.type_name()))),
+            Value::Other(other) => Err(S::Error::custom(without_json(&other.0))),
         }
     }
 }

@@ -4,6 +4,7 @@ use rhai::{Array, Blob, Dynamic, FLOAT, INT, ImmutableString, Map};
 
 use super::{
     plain::Object,
+    type_name,
     write::{ToJsonError, start_for_people, start_of_json, to_json},
 };
 
@@ -14,8 +15,8 @@ pub fn to_text(value: &Dynamic, limit: usize) -> String {
     }
     match to_json(value, limit) {
         Ok(json) => String::from_utf8_lossy(&json).into_owned(),
-        Err(ToJsonError::TooLarge { .. }) => format!("({}, too large to show)", value.type_name()),
-        Err(ToJsonError::JsonError(_)) => format!("({})", value.type_name()),
+        Err(ToJsonError::TooLarge { .. }) => format!("({}, too large to show)", type_name(value)),
+        Err(ToJsonError::JsonError(_)) => format!("({})", type_name(value)),
     }
 }
 
@@ -33,7 +34,7 @@ pub fn to_line(value: &Dynamic, limit: usize) -> String {
         (json, Ok(())) => String::from_utf8_lossy(&json).into_owned(),
         // Nobody counts the rest: a small value can hold another many times.
         (json, Err(ToJsonError::TooLarge { .. })) => with_mark(&(String::from_utf8_lossy(&json) + "…"), limit, "… and more"),
-        (_, Err(ToJsonError::JsonError(_))) => format!("({})", value.type_name()),
+        (_, Err(ToJsonError::JsonError(_))) => format!("({})", type_name(value)),
     }
 }
 

@@ -3,7 +3,7 @@
 use rhai::Dynamic;
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-use super::{MAX_DEPTH, plain::Object};
+use super::{check_depth, plain::Object, type_name, without_json};
 use crate::bounded::BoundedWriter;
 
 /// Why a value cannot go out as JSON.
@@ -54,9 +54,6 @@ struct Json<'a> {
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { value, depth, is_for_people } = *self;
-        if depth > MAX_DEPTH {
-            return Err(S::Error::custom(format!("it is nested deeper than {MAX_DEPTH}, or holds itself")));
-        }
         if let Ok(text) = value.as_immutable_string_ref() {
             return serializer.serialize_str(text.as_str());
         }
@@ -64,6 +61,7 @@ impl Serialize for Json<'_> {
             return serializer.serialize_i64(number);
         }
         if let Ok(map) = value.as_map_ref() {
+            check_depth(depth)?;
             let mut out = serializer.serialize_map(Some(map.len()))?;
             for (key, value) in map.iter() {
                 out.serialize_entry(key.as_str(), &Json { value, depth: depth + 1, is_for_people })?;
@@ -71,6 +69,7 @@ impl Serialize for Json<'_> {
             return out.end();
         }
         if let Ok(array) = value.as_array_ref() {
+            check_depth(depth)?;
             let mut out = serializer.serialize_seq(Some(array.len()))?;
             for value in array.iter() {
                 out.serialize_element(&Json { value, depth: depth + 1, is_for_people })?;
@@ -90,6 +89,7 @@ impl Serialize for Json<'_> {
             return serializer.serialize_char(character);
         }
         if let Ok(blob) = value.as_blob_ref() {
+            check_depth(depth)?;
             let mut out = serializer.serialize_seq(Some(blob.len()))?;
             for byte in blob.iter() {
                 out.serialize_element(byte)?;
@@ -103,18 +103,21 @@ impl Serialize for Json<'_> {
                 None => Err(S::Error::custom(object.without_json())),
             };
         }
-        let name = value.type_name().rsplit("::").next().unwrap_or_default();
         if is_for_people {
-            return serializer.serialize_str(&format!("({name})"));
+            return serializer.serialize_str(&format!("({})", type_name(value)));
         }
-        Err(S::Error::custom(format!("a value of type `{name}` has no form in JSON")))
+        Err(S::Error::custom(without_json(value)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::value::read::from_json;
+    use crate::engine::value::{
+        MAX_DEPTH,
+        plain::{Map, Value},
+        read::from_json,
+    };
 
     #[test]
     fn json_goes_through_unchanged() {
@@ -124,12 +127,31 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_json_says_so() {
-        let mut deep = Dynamic::UNIT;
-        for _ in 0..200 {
-            deep = Dynamic::from_array(vec![deep]);
+    fn what_is_written_is_not_too_deep_to_be_read() {
+        let inner = [
+            (0, Dynamic::UNIT, Value::Unit),
+            (1, Dynamic::from_array(Vec::new()), Value::Array(Vec::new())),
+            (1, Dynamic::from_map(rhai::Map::new()), Value::Map(Map::new())),
+            (1, Dynamic::from_blob(vec![1]), Value::Blob(vec![1])),
+        ];
+        for (own, of_script, plain) in inner {
+            let of_script = |depth| (own..depth).fold(of_script.clone(), |value, _| Dynamic::from_array(vec![value]));
+            let plain = |depth| (own..depth).fold(plain.clone(), |value, _| Value::Array(vec![value]));
+            let written = to_json(&of_script(MAX_DEPTH), 10_000).unwrap();
+            assert_eq!(serde_json::to_vec(&plain(MAX_DEPTH)).unwrap(), written);
+            assert!(from_json(&written).is_ok());
+            let deeper = [
+                to_json(&of_script(MAX_DEPTH + 1), 10_000).unwrap_err().to_string(),
+                serde_json::to_string(&plain(MAX_DEPTH + 1)).unwrap_err().to_string(),
+            ];
+            assert_eq!(deeper, ["it is nested deeper than 127, or holds itself"; 2]);
         }
-        assert!(to_json(&deep, 10_000).unwrap_err().to_string().contains("nested deeper than 128"));
+        let deeper = format!("{}{}", "[".repeat(MAX_DEPTH + 1), "]".repeat(MAX_DEPTH + 1));
+        assert!(from_json(deeper.as_bytes()).unwrap_err().to_string().starts_with("it is nested deeper than 127 "));
+    }
+
+    #[test]
+    fn what_has_no_json_says_so() {
         assert!(matches!(to_json(&"x".repeat(100).into(), 50), Err(ToJsonError::TooLarge { limit: 50 })));
         let pointer = Dynamic::from(rhai::FnPtr::new("f").unwrap());
         assert_eq!(to_json(&pointer, 50).unwrap_err().to_string(), "a value of type `Fn` has no form in JSON");

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, FromRow};
 
 use super::publish::publish;
 use crate::{
-    execution::{Emitter, MAX_DELAY, MAX_PAYLOAD, NewEvent, is_id},
+    execution::{Emitter, MAX_DELAY, MAX_PAYLOAD, NewEvent, is_id, must_be_readable},
     function::topic::Topic,
     id::Ids,
     queue::{InboxEntry, Publication},
@@ -38,8 +38,9 @@ impl InboxRow {
         if !is_id(&self.id) || self.key.as_deref().is_some_and(|key| !is_id(key)) {
             return Err("its id or its key is too long, empty, or has control characters");
         }
-        if self.payload.len() > MAX_PAYLOAD || serde_json::from_str::<Value>(&self.payload).is_err() {
-            return Err("its payload is too large, or no JSON");
+        let is_json = serde_json::from_str::<Value>(&self.payload).is_ok() && must_be_readable(&self.payload).is_ok();
+        if self.payload.len() > MAX_PAYLOAD || !is_json {
+            return Err("its payload is too large, nested too deep, or no JSON");
         }
         let delay = Duration::from_micros(self.due_us.saturating_sub(now_us).max(0).unsigned_abs()).min(MAX_DELAY);
         let (payload, is_named) = (self.payload.into(), self.is_named != 0);

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use super::columns::columns;
 use crate::{
-    execution::{MAX_DELAY, MAX_ID, MAX_PAYLOAD},
+    execution::{MAX_DELAY, MAX_ID, MAX_NESTING, MAX_PAYLOAD},
     function::topic::{MAX_TOPIC, OWN, TOPIC_HINT},
 };
 
@@ -14,8 +14,6 @@ use crate::{
 pub(super) const CHANNEL: &str = "picloud_emit";
 /// Most events that wait for a node to take them. Transactions that are open at once do not see what the others emit.
 const MAX_WAITING: u32 = 100_000;
-/// Most arrays and objects of a payload within each other: serde_json reads one more, and `ctx.event` is around the payload.
-const MAX_DEPTH: u32 = 126;
 /// The largest number of a payload: serde_json refuses what is beyond the numbers of 64 bits with a decimal point.
 const MAX_NUMBER: &str = "1.797693134862315e308";
 /// What `char::is_control` says of a character, as a pattern of Postgres.
@@ -95,7 +93,7 @@ fn statements(schema: &str) -> String {
         topic_hint = TOPIC_HINT,
         own = OWN,
         max_payload = MAX_PAYLOAD,
-        max_depth = MAX_DEPTH,
+        max_depth = MAX_NESTING,
         max_number = MAX_NUMBER,
         max_id = MAX_ID,
         control = CONTROL,

@@ -13,7 +13,7 @@ use super::topic::parse_topic;
 use crate::{
     api::events::EmitAnswer,
     audit::Action,
-    execution::{Emitter, MAX_DELAY, MAX_ID, MAX_PAYLOAD, NewEvent, is_id},
+    execution::{Emitter, MAX_DELAY, MAX_ID, MAX_PAYLOAD, NewEvent, is_id, must_be_readable},
     function::quantity::Span,
     http::{
         api::{
@@ -80,13 +80,15 @@ async fn emit(caller: Caller<Deploy>, PathParams(topic): PathParams<String>, req
         true => Value::Null,
         false => serde_json::from_slice(&body).map_err(|error| Problem::BadOrder(format!("the payload is not JSON: {error}")))?,
     };
+    let payload = payload.to_string();
+    must_be_readable(&payload).map_err(Problem::BadOrder)?;
     let app = &grant.app;
     let (is_named, now_us) = (query.id.is_some(), app.ids.now_us());
     let id = query.id.unwrap_or_else(|| DeliveryId(app.ids.next()).to_string());
     let record = grant.actor().does(Action::EventEmit, now_us, json!({ "topic": topic, "id": id }));
     app.history()?.record_audit(&record).await.map_err(away)?;
     let by = Emitter::Token(grant.name().to_owned());
-    let event = NewEvent { id: id.clone(), is_named, topic, key: query.key, payload: payload.to_string().into(), delay, depth: 1, by };
+    let event = NewEvent { id: id.clone(), is_named, topic, key: query.key, payload: payload.into(), delay, depth: 1, by };
     let handlers = app.runner.publisher().publish_one(event, now_us).await?;
     Ok(Json(EmitAnswer::of(id, handlers)))
 }
