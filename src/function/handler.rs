@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 pub use super::trigger_id::HandlerId;
 use super::{
     schedule::{is_name, not_a_name},
+    tables::TableKind,
     topic::TopicPattern,
 };
 
@@ -37,12 +38,16 @@ pub struct WrittenHandler {
     key: Option<String>,
 }
 
-impl WrittenHandler {
-    /// Returns its name.
-    pub fn name(&self) -> Option<&str> {
+impl TableKind for WrittenHandler {
+    const KEY: &'static str = "on";
+    const MAIN: &'static str = "topic";
+
+    fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
+}
 
+impl WrittenHandler {
     /// Returns the handler that it is in a file whose path says this topic, or none. The error is for the section.
     pub fn resolve(&self, of_path: Option<&TopicPattern>) -> Result<Handler, String> {
         let Self { name, topic, key } = self.clone();

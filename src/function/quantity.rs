@@ -81,9 +81,19 @@ impl Span {
     }
 }
 
+/// Seconds of a day, and of a year as people write it: `1d`, `1y`.
+const DAY: u64 = 86_400;
+const YEAR: u64 = LONGEST / 1_000;
+
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        let (days, rest) = (self.0.as_secs() / DAY, Duration::new(self.0.as_secs() % DAY, self.0.subsec_nanos()));
+        // Nobody writes a month, which would have 30.44 days here.
+        match days > 30 && !self.0.as_secs().is_multiple_of(YEAR) {
+            true if rest.is_zero() => write!(f, "{days}days"),
+            true => write!(f, "{days}days {}", humantime::format_duration(rest)),
+            false => humantime::format_duration(self.0).fmt(f),
+        }
     }
 }
 
@@ -144,6 +154,17 @@ mod tests {
         let span = |text: &str| toml::from_str::<Sample>(&format!("span = {text}")).map(|sample| sample.span.unwrap().0);
         assert_eq!(span("\"2s\"").unwrap(), Duration::from_secs(2));
         assert_eq!(span("\"250ms\"").unwrap(), Duration::from_millis(250));
+        for (text, shown) in [
+            ("90s", "1m 30s"),
+            ("30d", "30days"),
+            ("31d", "31days"),
+            ("365d", "365days"),
+            ("1y", "1year"),
+            ("366d 12h", "366days 12h"),
+            ("100000d", "100000days"),
+        ] {
+            assert_eq!(Span::parse(text).unwrap().to_string(), shown);
+        }
         for (wrong, said) in [
             ("\"soon\"", "`soon` is not a time; write it like \"2s\" or \"250ms\""),
             ("\"30\"", "`30` has no unit; write \"30s\" for seconds, or \"30ms\", \"30m\", \"30h\", \"30d\""),

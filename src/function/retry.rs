@@ -33,6 +33,14 @@ pub struct WrittenRetry {
     max: Option<Within<Span, 1, LONGEST>>,
 }
 
+impl WrittenRetry {
+    /// Returns what is wrong with keys that are right one by one: a `base` that never counts.
+    pub fn nonsense(&self) -> Option<String> {
+        let Retry { base, max, .. } = Retry::OF_EVENTS.with(self);
+        (self.base.is_some() && base > max).then(|| format!("`base` is {base}, longer than `max`, which is {max}"))
+    }
+}
+
 impl Retry {
     /// For events: 12 attempts within 3.4 hours.
     pub const OF_EVENTS: Self = Self { attempts: 12, base: Span::seconds(10), max: Span::seconds(3_600) };

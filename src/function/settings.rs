@@ -9,11 +9,13 @@ use super::{
     grants::{Grants, http::AllowList, kv::KvSection, secret::SecretName, sql::SqlGrant},
     handler::{Handler, MAX_HANDLERS, WrittenHandler},
     limits::{LimitOverrides, LimitPolicy},
+    misplaced,
     quantity::{LONGEST, Span},
     retry::WrittenRetry,
     role::{ENDING, topic_of},
     route::Method,
-    schedule::{MAX_SCHEDULES, Schedule},
+    schedule::{MAX_SCHEDULES, Schedule, WrittenSchedule},
+    tables::{TableKind, Tables},
     toml_text,
     topic::{Topic, TopicPattern},
     within::Within,
@@ -45,9 +47,9 @@ struct Keys {
     #[serde(default)]
     secrets: Vec<SecretName>,
     #[serde(default)]
-    schedule: Vec<Schedule>,
+    schedule: Tables<WrittenSchedule>,
     #[serde(default)]
-    on: Vec<WrittenHandler>,
+    on: Tables<WrittenHandler>,
     #[serde(default)]
     retry: Option<WrittenRetry>,
     #[serde(default)]
@@ -94,6 +96,20 @@ impl Auth {
 /// Keys that stand above every section.
 const TOP_KEYS: [&str; 6] = ["description", "methods", "timeout", "auth", "capture", "secrets"];
 
+/// Says where a key belongs that stands where it is not known.
+fn where_it_belongs(key: &str) -> Option<String> {
+    let section = match key {
+        _ if TOP_KEYS.contains(&key) => return Some(format!("`{key}` belongs above the first `[section]`: move its line up")),
+        "cron" | "every" | "zone" | "missed" | "grace" | "max_late" | "overlap" | "spread" => "[[schedule]]",
+        "topic" => "[[on]]",
+        "attempts" => "[retry]",
+        "timezone" | "tz" => return Some("the key is `zone`, below `[[schedule]]`".into()),
+        "enabled" | "disabled" => return Some("`picloud pause NAME` stops a schedule, and `picloud resume NAME` lets it run again".into()),
+        _ => return None,
+    };
+    Some(format!("`{key}` belongs below `{section}`"))
+}
+
 /// Lines of a file before the TOML of its front-matter.
 const LINES_BEFORE: u32 = 1;
 
@@ -108,9 +124,9 @@ impl WrittenSettings {
                 unknown if unknown.starts_with("unknown key") => format!("{unknown} in front-matter"),
                 other => format!("front-matter: {other}"),
             };
-            let misplaced = |key: &&&str| problem.message == format!("unknown key `{key}`");
-            let hint = TOP_KEYS.iter().find(misplaced).map(|key| format!("`{key}` belongs above the first `[section]`: move its line up"));
-            Box::new(in_file(Diagnostic::error(file.clone(), message).at(toml, problem.position)).maybe_hint(hint.or(problem.hint)))
+            let unknown = problem.message.strip_prefix("unknown key `").and_then(|rest| rest.strip_suffix('`'));
+            let hint = unknown.and_then(where_it_belongs).or(problem.hint);
+            Box::new(in_file(Diagnostic::error(file.clone(), message).at(toml, problem.position)).maybe_hint(hint))
         })?;
         let written = Self { file: file.clone(), toml: toml.into(), keys };
         match written.nonsense() {
@@ -159,7 +175,8 @@ impl WrittenSettings {
         let of_functions = [("schedule", !schedule.is_empty()), ("on", !on.is_empty()), ("retry", retry.is_some())];
         if let (false, Some((key, _))) = (role.is_some_and(Role::is_function), of_functions.into_iter().find(|(_, is_there)| *is_there)) {
             let error = self.error(key, format!("`{key}` is for functions, and this file is none"));
-            return Some(error.hint("write it into the function that it is to start"));
+            let moved = misplaced::belongs_at(&self.file).map(|meant| misplaced::hint(&meant));
+            return Some(error.hint(moved.unwrap_or("write it into the function that it is to start".into())));
         }
         let of_urls = [("methods", methods.is_some()), ("auth", auth.is_some()), ("cors", cors.is_some())];
         if let (true, Some((key, _))) = (role.is_some_and(Role::has_settings), of_urls.into_iter().find(|(_, is_there)| *is_there)) {
@@ -172,18 +189,34 @@ impl WrittenSettings {
             let error = if self.toml.is_empty() { error } else { in_file(error) };
             return Some(error.hint("add `[[schedule]]` and `cron = \"30 2 * * *\"` between two lines of `+++` at its beginning"));
         }
-        let names = |names: Vec<Option<&str>>| (1..names.len()).find(|at| names[*at].is_none() || names[..*at].contains(&names[*at]));
-        let lists = [
-            ("schedule", schedule.len(), MAX_SCHEDULES, names(schedule.iter().map(|one| one.name.as_deref()).collect())),
-            ("on", on.len(), MAX_HANDLERS, names(on.iter().map(WrittenHandler::name).collect())),
-        ];
+        if let Some(why) = retry.as_ref().and_then(WrittenRetry::nonsense) {
+            return Some(self.error("retry.base", why).hint("`max` is the longest wait of all: lower `base`, or raise `max`"));
+        }
+        let lists = [("schedule", schedule.len(), MAX_SCHEDULES, schedule.unnamed()), ("on", on.len(), MAX_HANDLERS, on.unnamed())];
         lists.into_iter().find_map(|(key, count, most, unnamed)| {
+            let error = |at: usize, message| self.error(&format!("{key}.{at}"), message);
             if count > most {
-                return Some(self.error(key, format!("`[[{key}]]` is there {count} times, and a function may have {most}")));
+                return Some(error(most, format!("`[[{key}]]` is there {count} times, and a function may have {most}")));
             }
-            let error = self.error(key, format!("the `[[{key}]]` number {} has no name of its own", unnamed? + 1));
+            let error = error(unnamed?, format!("the `[[{key}]]` number {} has no name of its own", unnamed? + 1));
             Some(error.hint("give each but the first another `name`: it is how it is known from the others"))
         })
+    }
+
+    /// Returns when the function runs by itself.
+    fn schedules(&self) -> Result<Vec<Schedule>, Box<Diagnostic>> {
+        self.resolved(&self.keys.schedule, WrittenSchedule::resolve)
+    }
+
+    /// Makes what such tables say. The error is at the table that is wrong.
+    fn resolved<W: TableKind, T>(&self, tables: &Tables<W>, resolve: impl Fn(&W) -> Result<T, String>) -> Result<Vec<T>, Box<Diagnostic>> {
+        let resolved = tables.iter().enumerate().map(|(at, written)| {
+            resolve(written).map_err(|error| {
+                let (message, hint) = toml_text::explained(&error);
+                Box::new(self.error(&format!("{}.{at}", W::KEY), message).maybe_hint(hint))
+            })
+        });
+        resolved.collect()
     }
 
     /// Returns which events the function handles.
@@ -194,14 +227,11 @@ impl WrittenSettings {
             Box::new(Diagnostic::error(self.file.clone(), message).hint(error.hint))
         })?;
         let own = own.as_ref().map(TopicPattern::from);
-        let written = self.keys.on.iter().map(|written| written.resolve(own.as_ref()));
-        let mut handlers: Vec<Handler> = written.collect::<Result<_, _>>().map_err(|error| {
-            let (message, hint) = toml_text::explained(&error);
-            Box::new(self.error("on", message).maybe_hint(hint))
-        })?;
+        let mut handlers = self.resolved(&self.keys.on, |written| written.resolve(own.as_ref()))?;
         if let Some(topic) = own.filter(|own| !handlers.iter().any(|handler| handler.topic == *own)) {
-            if handlers.iter().any(|handler| handler.name.is_none()) {
-                let error = self.error("on", "an `[[on]]` has no name of its own, and the path of this file is a handler, too".into());
+            if let Some(at) = handlers.iter().position(|handler| handler.name.is_none()) {
+                let error = self
+                    .error(&format!("on.{at}"), "an `[[on]]` has no name of its own, and the path of this file is a handler, too".into());
                 return Err(Box::new(error.hint("give it a `name`: it is how it is known from the others")));
             }
             handlers.insert(0, Handler { name: None, topic, key: None });
@@ -257,7 +287,7 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         let error = own.error(key, format!("`{key}` is {value}, above this node's ceiling of {ceiling}"));
         return Err(vec![error.hint(format!("lower it, or raise `{key}` in the section `[ceilings]` of picloud.toml"))]);
     }
-    let Keys { description, methods, auth, capture, cors, schedule, retry, .. } = &own.keys;
+    let Keys { description, methods, auth, capture, cors, retry, .. } = &own.keys;
     Ok(Manifest {
         description: description.clone(),
         methods: methods.clone(),
@@ -265,7 +295,7 @@ pub fn resolve(policy: &LimitPolicy, own: &WrittenSettings) -> Result<Manifest, 
         limits,
         capture: *capture,
         cors: cors.clone(),
-        schedules: schedule.clone(),
+        schedules: own.schedules().map_err(|found| vec![*found])?,
         handlers: own.handlers().map_err(|found| vec![*found])?,
         retry: retry.unwrap_or_default(),
         grants: own.grants().map_err(|found| vec![*found])?,

@@ -78,13 +78,20 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{clock::rfc3339, function::FunctionName};
+    use crate::{
+        clock::rfc3339,
+        function::{FunctionName, schedule::WrittenSchedule},
+    };
 
     const MINUTE: i64 = 60_000_000;
     const NOON: i64 = 1_795_780_800_000_000;
 
+    fn written(schedule: &str) -> Schedule {
+        toml::from_str::<WrittenSchedule>(schedule).unwrap().resolve().unwrap()
+    }
+
     fn due(schedule: &str, last_us: i64, now_us: i64) -> Vec<(i64, Option<u32>)> {
-        let schedule: Schedule = toml::from_str(schedule).unwrap();
+        let schedule = written(schedule);
         let id = ScheduleId::new(&FunctionName::new("a"), None);
         let times = due_times(&schedule, &id, last_us, now_us);
         times.into_iter().map(|due| ((due.at_us - NOON) / MINUTE, due.tick.map(|tick| tick.missed))).collect()
@@ -115,7 +122,7 @@ mod tests {
 
     /// Tells a clock as a list of moments, and returns when runs began, each with the times that were missed before it.
     fn runs(schedule: &str, clock: impl IntoIterator<Item = i64>) -> Vec<(String, u32)> {
-        let schedule: Schedule = toml::from_str(schedule).unwrap();
+        let schedule = written(schedule);
         let id = ScheduleId::new(&FunctionName::new("a"), None);
         let mut clock = clock.into_iter();
         let (mut last_us, mut runs) = (clock.next().unwrap(), Vec::new());
@@ -174,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_spread_is_the_same_every_time_and_another_for_each_schedule() {
-        let schedule: Schedule = toml::from_str("cron = \"0 * * * *\"\nspread = \"10m\"").unwrap();
+        let schedule = written("cron = \"0 * * * *\"\nspread = \"10m\"");
         let hour = 60 * MINUTE;
         let offset = |name: &str, after_us: i64| {
             let next = schedule.next(&ScheduleId::new(&FunctionName::new(name), None), after_us).unwrap();

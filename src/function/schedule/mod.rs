@@ -1,30 +1,26 @@
 //! `[[schedule]]`: when a function runs by itself.
 
 mod calendar;
+mod expression;
 mod when;
+mod written;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use when::{NotATime, When};
+pub use when::When;
+pub use written::WrittenSchedule;
 
 pub use super::trigger_id::ScheduleId;
-use super::{
-    Digest,
-    quantity::{LONGEST, Size, Span},
-    within::Within,
-};
+use super::{Digest, quantity::Span};
 
 /// Most characters of a schedule's name.
 const LONGEST_NAME: usize = 63;
-/// Most bytes of an `input`, as JSON.
-const MAX_INPUT: usize = 64 * 1024;
 /// Most schedules of one function.
 pub const MAX_SCHEDULES: usize = 32;
 
 /// One schedule of a function, as its file writes it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-#[serde(try_from = "ScheduleKeys")]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Schedule {
     /// Tells the schedules of one function apart.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,57 +95,6 @@ impl Schedule {
         let digest = Digest::of(id.as_str().as_bytes());
         let (start, _) = digest.as_bytes().split_first_chunk().expect("a digest has 32 bytes");
         u64::from_le_bytes(*start).checked_rem(spread).unwrap_or(0) as i64
-    }
-}
-
-/// The keys of `[[schedule]]`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ScheduleKeys {
-    name: Option<String>,
-    cron: Option<String>,
-    every: Option<Within<Span, 1_000, LONGEST>>,
-    zone: Option<String>,
-    #[serde(default)]
-    missed: MissedPolicy,
-    grace: Option<Within<Span, 1_000, LONGEST>>,
-    max_late: Option<Within<Span, 1_000, LONGEST>>,
-    #[serde(default)]
-    overlap: Overlap,
-    spread: Option<Within<Span, 0, LONGEST>>,
-    input: Option<serde_json::Value>,
-}
-
-impl TryFrom<ScheduleKeys> for Schedule {
-    type Error = String;
-
-    fn try_from(written: ScheduleKeys) -> Result<Self, String> {
-        let ScheduleKeys { name, cron, every, zone, missed, grace, max_late, overlap, spread, input } = written;
-        if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
-            return Err(not_a_name("schedule", name));
-        }
-        if input.as_ref().is_some_and(|input| input.to_string().len() > MAX_INPUT) {
-            return Err(format!("`input` is larger than {}\nhint: keep it in a store, and name it here", Size(MAX_INPUT as u64)));
-        }
-        let when = match (cron, every) {
-            (Some(cron), None) => When::cron(&cron, zone.as_deref()).map_err(|error| error.to_string())?,
-            (None, Some(_)) if zone.is_some() => {
-                return Err("`zone` is for `cron`: `every` counts from 1970 in UTC\nhint: leave `zone` out".into());
-            }
-            (None, Some(every)) => When::Every { every: every.get() },
-            (Some(_), Some(_)) => return Err("`cron` and `every` are both there\nhint: write one of them".into()),
-            (None, None) => return Err("it does not say when\nhint: add `cron = \"30 2 * * *\"`, or `every = \"15m\"`".into()),
-        };
-        Ok(Self {
-            name,
-            when,
-            missed,
-            grace: grace.map_or(Span::seconds(60), Within::get),
-            max_late: max_late.map_or(Span::seconds(24 * 3600), Within::get),
-            overlap,
-            spread: spread.map_or(Span::seconds(0), Within::get),
-            input,
-        })
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     function::{
         Content, Diagnostic, FilePath, Function, FunctionName, Manifest, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
         diagnostic::near_miss,
+        misplaced,
         role::{ENDING, guard_paths},
         route::{
             FileRoute,
@@ -72,6 +73,7 @@ pub(super) fn check_file(
             return report;
         }
     };
+    report.diagnostics.extend(misplaced::warning(path));
     report.diagnostics.extend(check_script(script, tree, path, role));
     report.diagnostics.extend(engine.check_calls(script, tree));
     if !role.is_some_and(Role::is_function) {

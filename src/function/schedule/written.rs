@@ -1,0 +1,80 @@
+//! The keys of `[[schedule]]`, as a file writes them.
+
+use serde::Deserialize;
+
+use super::{
+    MissedPolicy, Overlap, Schedule,
+    expression::{Expression, Zone},
+    is_name, not_a_name,
+    when::When,
+};
+use crate::function::{
+    quantity::{LONGEST, Size, Span},
+    tables::TableKind,
+    within::Within,
+};
+
+/// Most bytes of an `input`, as JSON.
+const MAX_INPUT: usize = 64 * 1024;
+
+/// One `[[schedule]]`. Each key is right by itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenSchedule {
+    name: Option<String>,
+    cron: Option<Expression>,
+    every: Option<Within<Span, 1_000, LONGEST>>,
+    zone: Option<Zone>,
+    #[serde(default)]
+    missed: MissedPolicy,
+    grace: Option<Within<Span, 1_000, LONGEST>>,
+    max_late: Option<Within<Span, 1_000, LONGEST>>,
+    #[serde(default)]
+    overlap: Overlap,
+    spread: Option<Within<Span, 0, LONGEST>>,
+    input: Option<serde_json::Value>,
+}
+
+impl TableKind for WrittenSchedule {
+    const KEY: &'static str = "schedule";
+    const MAIN: &'static str = "cron";
+
+    fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+impl WrittenSchedule {
+    /// Returns the schedule that it is. The error is about the keys together.
+    pub fn resolve(&self) -> Result<Schedule, String> {
+        let Self { name, grace, max_late, spread, input, .. } = self.clone();
+        if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
+            return Err(not_a_name("schedule", name));
+        }
+        if input.as_ref().is_some_and(|input| input.to_string().len() > MAX_INPUT) {
+            return Err(format!("`input` is larger than {}\nhint: keep it in a store, and name it here", Size(MAX_INPUT as u64)));
+        }
+        Ok(Schedule {
+            name,
+            when: self.when()?,
+            missed: self.missed,
+            grace: grace.map_or(Span::seconds(60), Within::get),
+            max_late: max_late.map_or(Span::seconds(24 * 3600), Within::get),
+            overlap: self.overlap,
+            spread: spread.map_or(Span::seconds(0), Within::get),
+            input,
+        })
+    }
+
+    fn when(&self) -> Result<When, String> {
+        match (self.cron.clone(), self.every) {
+            (Some(expression), None) => Ok(When::Cron { expression, zone: self.zone.clone().unwrap_or_default() }),
+            (None, Some(_)) if self.zone.is_some() => {
+                Err("`zone` is for `cron`: `every` counts from 1970 in UTC\nhint: leave `zone` out".into())
+            }
+            (None, Some(every)) => Ok(When::Every { every: every.get() }),
+            (Some(_), Some(_)) => Err("`cron` and `every` are both there\nhint: write one of them".into()),
+            (None, None) => Err("it does not say when\nhint: add `cron = \"30 2 * * *\"`, or `every = \"15m\"`".into()),
+        }
+    }
+}
