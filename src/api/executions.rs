@@ -56,6 +56,9 @@ pub struct RunAnswer {
     pub execution: Option<WithTime<Execution>>,
     /// What a caller would have got.
     pub response: RunResponse,
+    /// When a run of a schedule that failed is tried again; none: it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried_again: Option<String>,
 }
 
 /// What a caller would have got.

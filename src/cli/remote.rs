@@ -19,7 +19,7 @@ use crate::{
 
 /// Prints what a node says of a run: as it came, or the log and the body, with `include` after status and headers.
 pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
-    let RunAnswer { execution, response } = understood(said.clone())?;
+    let RunAnswer { execution, response, tried_again } = understood(said.clone())?;
     let execution = execution.map(|execution| execution.record);
     let failure = execution.as_ref().and_then(|execution| execution.failure.as_ref());
     let exit = if failure.is_some() { Exit::FunctionsWrong } else { Exit::Done };
@@ -38,6 +38,7 @@ pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
             answer::print(&reply(response).context("the response that the node tells is none")?, &method, include);
         }
     }
+    tried_again.iter().for_each(|at| output::tell(format!("it failed, and is tried again at {at}")));
     Ok(exit)
 }
 

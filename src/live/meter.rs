@@ -18,6 +18,7 @@ pub const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 pub struct Meter {
     by_class: [Durations; STATUS_CLASSES.len()],
     by_outcome: [AtomicU64; Outcome::ALL.len()],
+    asked_again: AtomicU64,
 }
 
 /// How long requests took. A request is in one range only, so one more costs one addition, and one for the sum.
@@ -59,6 +60,22 @@ impl Meter {
     /// Counts an execution that no request led to.
     pub fn count_execution(&self, outcome: Outcome) {
         self.by_outcome[outcome as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an execution whose script asked to be run again. It has failed by its outcome, and nothing went wrong.
+    pub fn count_asked_again(&self) {
+        self.asked_again.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Returns how many executions there were, and how many of them went wrong.
+    pub fn runs_and_failures(&self) -> (u64, u64) {
+        let is_wrong = |outcome: &Outcome| !matches!(outcome, Outcome::Ok | Outcome::Rejected | Outcome::Cancelled);
+        let (mut runs, mut failures) = (0, 0);
+        for (outcome, count) in self.outcomes() {
+            runs += count;
+            failures += if is_wrong(&outcome) { count } else { 0 };
+        }
+        (runs, failures.saturating_sub(self.asked_again.load(Ordering::Relaxed)))
     }
 
     /// Returns how long requests took, for each class of status.
@@ -114,5 +131,9 @@ mod tests {
             assert_eq!(meter.outcomes().find(|(known, _)| *known == outcome).unwrap().1, 1, "{outcome:?}");
         }
         assert_eq!(meter.outcomes().map(|(_, count)| count).sum::<u64>(), Outcome::ALL.len() as u64);
+        assert_eq!(meter.runs_and_failures(), (8, 5));
+        meter.count_execution(Outcome::Failed);
+        meter.count_asked_again();
+        assert_eq!(meter.runs_and_failures(), (9, 5), "who asks to be run again has not gone wrong");
     }
 }

@@ -50,6 +50,8 @@ pub struct Attempt<'a> {
     /// Whoever settles it keeps what it emits. Then what it emitted, and what it said of its event.
     settled_elsewhere: bool,
     said: Said,
+    /// Its script wants to be run again later.
+    asks_again: bool,
 }
 
 /// What a run that nobody waits for leaves to whoever settles it.
@@ -97,6 +99,7 @@ impl<'a> Attempt<'a> {
             execution: None,
             settled_elsewhere: false,
             said: Said::default(),
+            asks_again: false,
         }
     }
 
@@ -170,6 +173,7 @@ impl<'a> Attempt<'a> {
         let emitted = std::mem::take(&mut finished.emitted);
         if self.settled_elsewhere {
             self.said = Said { emitted, verdict: finished.verdict.take() };
+            self.asks_again = matches!(self.said.verdict, Some(Verdict::Retry(_)));
         } else if !is_given_back && let Err(why) = self.runner.publisher.publish(emitted, self.runner.ids.now_us()).await {
             publish::fail(finished, &why);
         }
@@ -274,6 +278,9 @@ impl Drop for Attempt<'_> {
             (Some(_), outcome) => meter.count(self.status, self.began.elapsed(), outcome),
             (None, Some(outcome)) => meter.count_execution(outcome),
             (None, None) => {}
+        }
+        if self.asks_again {
+            meter.count_asked_again();
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::{SharedClock, rfc3339},
     deployment::{Deployment, DeploymentId, DeploymentStatus},
-    execution::{Emitter, NewEvent, Outcome},
+    execution::{Emitter, NewEvent},
     function::{Diagnostic, FunctionName, topic::Topic},
     live::{Live, LiveFunction, Table},
     runner::Publisher,
@@ -128,15 +128,8 @@ impl Counts {
 
 /// Returns how often a function ran and failed; none if it is counted together with others.
 fn counts(table: &Table, live: &LiveFunction) -> Option<Counts> {
-    let meter = table.own_meter(live)?;
-    let mut counts = Counts::default();
-    for (outcome, count) in meter.outcomes() {
-        counts.runs += count;
-        if !matches!(outcome, Outcome::Ok | Outcome::Rejected | Outcome::Cancelled) {
-            counts.failures += count;
-        }
-    }
-    Some(counts)
+    let (runs, failures) = table.own_meter(live)?.runs_and_failures();
+    Some(Counts { runs, failures, quiet: 0 })
 }
 
 /// Returns whether a function handles events of the node. Nothing is told of its failures: that would start it again.

@@ -31,6 +31,8 @@ pub struct RunReport {
     pub execution: Option<Box<Execution>>,
     /// The reply, or why there is none.
     pub end: Result<Result<Reply, NoReply>, ExecuteError>,
+    /// When it is tried again, in microseconds since 1970; none: it is not.
+    pub again_us: Option<i64>,
 }
 
 /// What runs deliveries.
@@ -129,6 +131,8 @@ impl DeliveryRunner {
         };
         emitted.extend(self.tell_of_death(delivery, &end));
         let version = Some(live.function.version);
+        let again_us = if let End::Retry(at_us) | End::Later(at_us) = end { Some(at_us) } else { None };
+        let report = report.map(|report| RunReport { again_us, ..report });
         (Settlement { execution, version, error, emitted, ..settled(delivery, end) }, report)
     }
 
@@ -158,11 +162,11 @@ impl DeliveryRunner {
             }
             Err(ExecuteError::MalformedBody(why)) => (AttemptEnd::Badly(why.clone()), StatusCode::BAD_REQUEST),
             Err(_) => {
-                let report = RunReport { execution: None, end: ran };
+                let report = RunReport { execution: None, end: ran, again_us: None };
                 return AttemptOutcome { execution: None, end: AttemptEnd::Busy, said, report: Some(report) };
             }
         };
-        let report = RunReport { execution: attempt.answered_with_record(status), end: ran };
+        let report = RunReport { execution: attempt.answered_with_record(status), end: ran, again_us: None };
         AttemptOutcome { execution: Some(id), end, said, report: Some(report) }
     }
 

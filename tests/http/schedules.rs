@@ -36,6 +36,11 @@ fn schedule(api: &Api, id: &str) -> Value {
     answer.json()
 }
 
+/// The scripts that a page shows, in their order.
+fn scripts_of(page: &'static str) -> Vec<&'static str> {
+    page.split("```text\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)).collect()
+}
+
 /// What the node has recorded of a function, the newest first.
 fn executions(api: &Api, function: &str) -> Vec<Execution> {
     serde_json::from_value(api.get(&format!("/api/admin/executions?function={function}")).json()["executions"].take()).unwrap()
@@ -47,14 +52,24 @@ fn wait_for(what: &str, condition: impl FnMut() -> bool) {
 }
 
 fn the_nightly_report_of_the_manual_works(on: impl Fn(Setup) -> Setup) {
-    let manual = include_str!("../../docs/schedules.md");
-    let script = manual.split_once("```text\n").and_then(|(_, rest)| rest.split_once("```")).unwrap().0;
-    let node = start(on, &[("_cron/nightly.rhai", script)]);
+    let (desk, own) = (scripts_of(include_str!("../../docs/events.md")), scripts_of(include_str!("../../docs/schedules.md")));
+    let files = [
+        ("orders/index.post.rhai", desk[0]),
+        ("_events/orders.created.rhai", desk[1]),
+        ("_cron/nightly.rhai", own[0]),
+        ("_cron/stock.rhai", own[1]),
+    ];
+    let node = start(on, &files);
     let api = Api::of(&node);
-    for order in ["1", "2"] {
-        assert_eq!(api.json("PUT", &format!("/api/admin/kv/orders/order%3A{order}"), &json!({ "total": 15 })).status, 200);
+    for _ in 0..2 {
+        let order = b"{\"item\":\"lamp\",\"total\":15}";
+        assert_eq!(node.send("POST", "/orders", &[("content-type", "application/json")], order).status, 202);
     }
+    wait_for("both are packed", || api.get("/api/admin/kv/orders?prefix=packed").json()["entries"].as_array().unwrap().len() == 2);
     assert_eq!(picloud(&node, &["run", "nightly"]), "{\"orders\":2,\"total\":30}");
+    for (arguments, counted) in [(&[][..], 1), (&["--schedule", "all"], 3), (&["--input", "{\"shelves\":[]}"], 0)] {
+        assert_eq!(picloud(&node, &[&["run", "stock"], arguments].concat()), format!("{{\"counted\":{counted}}}"));
+    }
     assert!(api.get("/api/admin/kv/orders?prefix=report").json()["entries"][0]["key"].as_str().unwrap().starts_with("report:2"));
 }
 
@@ -161,10 +176,22 @@ fn a_failed_run_is_tried_again_as_its_file_says(on: impl Fn(Setup) -> Setup) {
     wait_for("the schedule is there", || api.get("/api/admin/schedules/_cron%2Fflaky").status == 200);
     let first = api.json("POST", "/api/admin/schedules/_cron%2Fflaky/run", &json!({})).json();
     assert_eq!(first["execution"]["outcome"], "failed");
+    assert!(first["tried_again"].is_string(), "{first}");
     wait_for("the third attempt is recorded", || executions(&api, "_cron/flaky").len() == 3);
     let outcomes: Vec<Outcome> = executions(&api, "_cron/flaky").iter().map(|one| one.outcome).collect();
     assert_eq!(outcomes, [Outcome::Ok, Outcome::Failed, Outcome::Failed]);
     wait_for("the outcome is told", || schedule(&api, "_cron/flaky")["last_run"]["error"].is_null());
+    // The command says that, too, and not where nothing follows.
+    node.write("_cron/later.rhai", "+++\n[[schedule]]\ncron = \"@yearly\"\n[retry]\nattempts = 2\nbase = \"1h\"\n+++\nretry(\"1d\")");
+    node.write("_cron/once.rhai", "+++\n[[schedule]]\ncron = \"@yearly\"\n+++\nthrow \"no\"");
+    wait_for("both are live", || {
+        ["once", "later"].iter().all(|name| api.get(&format!("/api/admin/schedules/_cron%2F{name}")).status == 200)
+    });
+    let (later, once) = (run(&node, &["run", "later"]), run(&node, &["run", "once"]));
+    let told = said(&later);
+    assert!(told.contains("it asks for another attempt in 1day") && told.contains("it failed, and is tried again at 2"), "{told}");
+    assert!(said(&once).contains("once.rhai:5:1: no") && !said(&once).contains("tried again"), "{}", said(&once));
+    assert_eq!([later.status.code(), once.status.code()], [Some(1), Some(1)]);
 }
 
 fn a_schedule_follows_what_is_live(on: impl Fn(Setup) -> Setup) {

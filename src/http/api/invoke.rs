@@ -99,7 +99,7 @@ async fn invoke(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<R
         Meets::Options { allow, .. } => {
             // The node answers this one by itself, too.
             let response = no_content(&allow);
-            Ok(Json(RunAnswer { execution: None, response: told(&request.method, response).await }))
+            Ok(Json(RunAnswer { execution: None, response: told(&request.method, response).await, tried_again: None }))
         }
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         WithTime,
         executions::{RunAnswer, RunResponse},
     },
+    clock::rfc3339,
     execution::HttpRequest,
     http::{answer::Answer, app::App, call, problem::Problem},
     id::id_text,
@@ -29,7 +30,8 @@ impl App {
         let ended = attempt.run(permission, request).await.map_err(Problem::Refused)?.map_err(Problem::from);
         let execution = attempt.answered_with_record(call::status_of(&ended));
         let answer = call::respond(self, ended, std::str::from_utf8(&id).unwrap_or_default());
-        Ok(RunAnswer { execution: execution.map(|execution| WithTime::from(*execution)), response: told(&method, answer).await })
+        let execution = execution.map(|execution| WithTime::from(*execution));
+        Ok(RunAnswer { execution, response: told(&method, answer).await, tried_again: None })
     }
 
     /// Tells of a run that nobody called: what a caller would have got, and the execution.
@@ -38,7 +40,7 @@ impl App {
         let id = report.execution.as_ref().map(|execution| execution.id.to_string()).unwrap_or_default();
         let answer = call::respond(self, ended, &id);
         let execution = report.execution.map(|execution| WithTime::from(*execution));
-        Ok(RunAnswer { execution, response: told(&Method::POST, answer).await })
+        Ok(RunAnswer { execution, response: told(&Method::POST, answer).await, tried_again: report.again_us.map(rfc3339) })
     }
 }
 
