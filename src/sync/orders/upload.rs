@@ -79,7 +79,7 @@ pub enum UploadError {
     Wrong(Vec<Diagnostic>),
     /// It has a handler for topics that are none of its sender's.
     #[error(
-        "`{file}` would handle `{topic}`, and its sender's token has the topics `{own}`; nothing was written\n  hint: handle one of those, or have the handler deployed once with a token for the whole node"
+        "`{file}` would handle `{topic}`, and its sender's token has the topics `{own}`, so nothing was written\n  hint: handle one of those, or have the handler deployed once with a token for the whole node"
     )]
     OtherTopic {
         /// The file.
