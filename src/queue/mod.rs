@@ -296,8 +296,8 @@ pub trait Queue: Send + Sync {
     /// Settles attempts, each with what it emitted. Returns those whose lease was another's by then.
     async fn settle(&self, settled: Vec<Settlement>, now_us: i64) -> Result<Vec<DeliveryId>, QueueError>;
 
-    /// Returns when something is due next, in microseconds since 1970; none: nothing waits for a time.
-    async fn next_due(&self) -> Result<Option<i64>, QueueError>;
+    /// Returns when something is due next, in microseconds since 1970; none: nothing is, up to this time.
+    async fn next_due(&self, until_us: i64) -> Result<Option<i64>, QueueError>;
 
     /// Makes these the schedules that there are, and returns how far each is. New ones, and those with another expression, begin now: what they
     /// missed before is not theirs.

@@ -189,7 +189,8 @@ impl Dispatcher {
     /// Returns how long nothing is due.
     async fn until_next(&self) -> Pause {
         self.asked_ms.store(coarse_ms(), Relaxed);
-        let Ok(next) = self.queue.next_due().await else { return Pause { sleep: AWAY_WAIT, after: AfterPause::Due } };
+        let horizon_us = self.clock.now_us() + LONGEST_SLEEP.as_micros() as i64;
+        let Ok(next) = self.queue.next_due(horizon_us).await else { return Pause { sleep: AWAY_WAIT, after: AfterPause::Due } };
         self.tell_if_late(next);
         let wait = |due_us: i64| Duration::from_micros(due_us.saturating_sub(self.clock.now_us()).max(0) as u64);
         match next.map(wait).filter(|wait| *wait < LONGEST_SLEEP) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sqlx::FromRow;
 
-use super::{CLAIMED, HELD, READY};
+use super::{CLAIMED, HELD, READY, floor::Floor};
 use crate::{
     function::topic::NotATopic,
     id::id_time_us,
@@ -16,17 +16,21 @@ impl Store {
     /// Claims what is due, the earliest first. A lease that has ended makes its delivery due.
     ///
     /// Nobody waits for the disk: a claim that goes with the power is made again, and what was run is run again, as where a node goes.
-    pub(super) async fn claim_deliveries(&self, claim: &ClaimRequest) -> sqlx::Result<Vec<Delivery>> {
+    pub(super) async fn claim_deliveries(&self, claim: &ClaimRequest, floor: &Floor) -> sqlx::Result<Vec<Delivery>> {
+        let look = floor.look(claim.now_us);
         let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
         let find = format!(
-            "SELECT {} FROM deliveries WHERE state < 2 AND due_us <= $1 ORDER BY due_us LIMIT $2 {}",
+            "SELECT {} FROM deliveries WHERE state < 2 AND due_us >= $3 AND due_us <= $1 ORDER BY due_us LIMIT $2 {}",
             columns!(deliveries),
             self.database.skipping_locked()
         );
-        let rows: Vec<DeliveryRow> = transaction.fetch(find, vec![claim.now_us.into(), (claim.most as i64).into()]).await?;
+        let parameters = vec![claim.now_us.into(), (claim.most as i64).into(), look.from_us.into()];
+        let rows: Vec<DeliveryRow> = transaction.fetch(find, parameters).await?;
+        let taken_us = rows.last().filter(|_| rows.len() == claim.most).map_or(claim.now_us, |last| last.due_us);
         if rows.is_empty() {
             // To drop the transaction would close the connection.
             transaction.commit().await?;
+            floor.raise(look, taken_us);
             return Ok(Vec::new());
         }
         let from = self.database.rows_of_json();
@@ -41,13 +45,14 @@ impl Store {
         let seqs: Vec<[i64; 1]> = rows.iter().map(|row| [row.seq]).collect();
         transaction.execute(take, vec![json(&seqs).into(), claim.until_us.into()]).await?;
         transaction.commit().await?;
+        floor.raise(look, taken_us);
         rows.into_iter().map(|row| row.delivery(&events, claim.until_us).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
     }
 
-    /// Returns when something is due next, or the lease of something ends.
-    pub(super) async fn next_due(&self) -> sqlx::Result<Option<i64>> {
-        let (due,): (Option<i64>,) =
-            read!(self, pool => sqlx::query_as("SELECT MIN(due_us) FROM deliveries WHERE state < 2").fetch_one(pool))?;
+    /// Returns when something is due next, or the lease of something ends, between these times.
+    pub(super) async fn next_due(&self, from_us: i64, until_us: i64) -> sqlx::Result<Option<i64>> {
+        let find = "SELECT MIN(due_us) FROM deliveries WHERE state < 2 AND due_us >= $1 AND due_us <= $2";
+        let (due,): (Option<i64>,) = read!(self, pool => sqlx::query_as(find).bind(from_us).bind(until_us).fetch_one(pool))?;
         Ok(due)
     }
 
@@ -84,6 +89,7 @@ struct DeliveryRow {
     attempt: i64,
     tick: Option<String>,
     state: i64,
+    due_us: i64,
     lost: i64,
     earlier: i64,
 }

@@ -5,6 +5,7 @@
 mod claim;
 mod dead;
 mod expiry;
+mod floor;
 mod inbox;
 mod limits;
 mod lookup;
@@ -28,6 +29,7 @@ pub use self::{
     waiting::{DeliveryFilter, DeliveryRecord, DeliveryState, FailedAttempt},
 };
 use self::{
+    floor::Floor,
     limits::Room,
     publish::{Emission, Emissions, publish_groups},
 };
@@ -53,6 +55,7 @@ pub struct StoredQueue {
     ids: Arc<Ids>,
     room: Room,
     emissions: Arc<Emissions>,
+    floor: Floor,
     /// Counts what may have become due.
     woken: watch::Sender<u64>,
 }
@@ -60,11 +63,29 @@ pub struct StoredQueue {
 impl StoredQueue {
     /// Keeps the queue in this database.
     pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>, limits: QueueLimits) -> Self {
-        Self { store, ids, room: Room::new(limits.max_waiting), emissions: Arc::default(), woken: watch::Sender::default() }
+        Self {
+            store,
+            ids,
+            room: Room::new(limits.max_waiting),
+            emissions: Arc::default(),
+            floor: Floor::default(),
+            woken: watch::Sender::default(),
+        }
     }
 
     fn store(&self) -> Result<Store, QueueError> {
         self.store.borrow().clone().ok_or_else(|| QueueError("the database is away".into()))
+    }
+
+    /// Something is due at this time that was not, or later.
+    fn made_due(&self, due_us: i64) {
+        self.floor.lower(due_us);
+        self.woken.send_modify(|count| *count += 1);
+    }
+
+    /// Passes on what came of a change. One whose answer was lost may have made anything due.
+    fn sure<T>(&self, outcome: Result<T, QueueError>) -> Result<T, QueueError> {
+        outcome.inspect_err(|_| self.floor.lower(i64::MIN))
     }
 }
 
@@ -95,8 +116,8 @@ impl Queue for StoredQueue {
         let start = || drop(tokio::spawn(publish_groups(store, self.ids.clone(), self.emissions.clone())));
         let kept = self.emissions.ask(Emission { events, now_us }, start).await;
         // The task is only gone before its time when the process ends.
-        let outcomes = kept.unwrap_or_else(|| Err(failed("keep events")(sqlx::Error::PoolClosed)))?;
-        self.wake();
+        let outcomes = self.sure(kept.unwrap_or_else(|| Err(failed("keep events")(sqlx::Error::PoolClosed))))?;
+        self.made_due(now_us);
         Ok(outcomes)
     }
 
@@ -105,31 +126,32 @@ impl Queue for StoredQueue {
     }
 
     async fn take_from_inbox(&self, entries: Vec<(i64, Option<Publication>)>, now_us: i64) -> Result<(), QueueError> {
-        self.store()?.take_from_inbox(&self.ids, &entries, now_us).await.map_err(failed("keep what SQL emitted"))?;
-        self.wake();
+        self.sure(self.store()?.take_from_inbox(&self.ids, &entries, now_us).await.map_err(failed("keep what SQL emitted")))?;
+        self.made_due(now_us);
         Ok(())
     }
 
     async fn claim(&self, claim: ClaimRequest) -> Result<Vec<Delivery>, QueueError> {
-        self.store()?.claim_deliveries(&claim).await.map_err(failed("claim deliveries"))
+        self.sure(self.store()?.claim_deliveries(&claim, &self.floor).await.map_err(failed("claim deliveries")))
     }
 
     async fn settle(&self, settled: Vec<Settlement>, now_us: i64) -> Result<Vec<DeliveryId>, QueueError> {
-        let settled = self.store()?.settle_deliveries(&self.ids, settled, now_us).await.map_err(failed("settle deliveries"))?;
-        if settled.may_make_due {
-            self.wake();
+        let settled = self.store()?.settle_deliveries(&self.ids, settled, now_us).await.map_err(failed("settle deliveries"));
+        let settled = self.sure(settled)?;
+        if let Some(due_us) = settled.due_us {
+            self.made_due(due_us);
         }
         Ok(settled.stale)
     }
 
-    async fn next_due(&self) -> Result<Option<i64>, QueueError> {
-        self.store()?.next_due().await.map_err(failed("ask what is due"))
+    async fn next_due(&self, until_us: i64) -> Result<Option<i64>, QueueError> {
+        self.store()?.next_due(self.floor.start_us(until_us), until_us).await.map_err(failed("ask what is due"))
     }
 
     async fn release(&self, receivers: Vec<Receiver>, now_us: i64) -> Result<u64, QueueError> {
-        let released = self.store()?.release_deliveries(&receivers, now_us).await.map_err(failed("release deliveries"))?;
+        let released = self.sure(self.store()?.release_deliveries(&receivers, now_us).await.map_err(failed("release deliveries")))?;
         if released > 0 {
-            self.wake();
+            self.made_due(now_us);
         }
         Ok(released)
     }
@@ -143,13 +165,16 @@ impl Queue for StoredQueue {
     }
 
     async fn advance(&self, steps: Vec<Advance>) -> Result<Vec<TickOutcome>, QueueError> {
-        let outcomes = self.store()?.advance_schedules(&self.ids, &steps).await.map_err(failed("make due times deliveries"))?;
-        self.wake();
+        let outcomes = self.store()?.advance_schedules(&self.ids, &steps).await.map_err(failed("make due times deliveries"));
+        let outcomes = self.sure(outcomes)?;
+        if let Some(due_us) = steps.iter().map(|step| step.to_us).min() {
+            self.made_due(due_us);
+        }
         Ok(outcomes)
     }
 
     fn wake(&self) {
-        self.woken.send_modify(|count| *count += 1);
+        self.made_due(i64::MIN);
     }
 
     fn woken(&self) -> watch::Receiver<u64> {

@@ -24,8 +24,8 @@ use crate::{
 pub(super) struct SettleOutcome {
     /// Those whose lease was another's by then; nothing of them is settled.
     pub stale: Vec<DeliveryId>,
-    /// Something waits now that did not, or may be claimed earlier.
-    pub may_make_due: bool,
+    /// When the first of what waits now is due, that did not wait or could not be claimed; in microseconds since 1970.
+    pub due_us: Option<i64>,
 }
 
 impl Store {
@@ -47,12 +47,13 @@ impl Store {
         settling.bury(&settled).await?;
         settling.remove(&settled).await?;
         settling.put_back(&settled).await?;
-        unblock(settling.database, settling.transaction, &gone).await?;
+        let unblocked = unblock(settling.database, settling.transaction, &gone).await?;
         let emitted: Vec<&Publication> = settled.iter().flat_map(|one| &one.emitted).collect();
-        let may_make_due = !gone.is_empty() || !emitted.is_empty() || settled.iter().any(|one| !one.end.is_final());
+        let put_back = settled.iter().filter_map(|one| one.end.due_us());
+        let due_us = put_back.chain(unblocked).chain((!emitted.is_empty()).then_some(now_us)).min();
         publish(&self.database, &mut transaction, ids, emitted, now_us).await?;
         transaction.commit().await?;
-        Ok(SettleOutcome { stale: stale.into_iter().map(|one| one.delivery).collect(), may_make_due })
+        Ok(SettleOutcome { stale: stale.into_iter().map(|one| one.delivery).collect(), due_us })
     }
 }
 
@@ -71,6 +72,14 @@ impl End {
     /// Returns whether the delivery leaves the queue.
     fn is_final(&self) -> bool {
         matches!(self, Self::Done | Self::Dead(_))
+    }
+
+    /// Returns when the delivery may be claimed again, in microseconds since 1970.
+    fn due_us(&self) -> Option<i64> {
+        match self {
+            Self::Retry(at_us) | Self::Later(at_us) => Some(*at_us),
+            Self::Done | Self::Dead(_) | Self::Held => None,
+        }
     }
 }
 
@@ -225,18 +234,24 @@ impl Settling<'_> {
     }
 }
 
-/// Lets the next of each key be claimed, where nothing of that key is under way.
-pub(super) async fn unblock(database: &Database, transaction: &mut EitherTransaction, keys: &BTreeSet<OrderKey>) -> sqlx::Result<()> {
+/// Lets the next of each key be claimed, where nothing of that key is under way. Returns when the first of those was due.
+pub(super) async fn unblock(
+    database: &Database,
+    transaction: &mut EitherTransaction,
+    keys: &BTreeSet<OrderKey>,
+) -> sqlx::Result<Option<i64>> {
     if keys.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let update = format!(
         "UPDATE deliveries SET state = {READY}
          WHERE state = {BLOCKED} AND seq IN (
              SELECT (SELECT MIN(seq) FROM deliveries WHERE receiver = value->>0 AND key = value->>1) FROM (SELECT value FROM {}) AS keys
              WHERE NOT EXISTS (SELECT 1 FROM deliveries WHERE receiver = value->>0 AND key = value->>1 AND state <> {BLOCKED})
-         )",
+         )
+         RETURNING due_us",
         database.rows_of_json()
     );
-    transaction.execute(update, vec![json(keys).into()]).await.map(drop)
+    let unblocked: Vec<(i64,)> = transaction.fetch(update, vec![json(keys).into()]).await?;
+    Ok(unblocked.into_iter().map(|(due_us,)| due_us).min())
 }

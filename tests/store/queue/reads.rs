@@ -5,7 +5,7 @@ use picloud::{
     queue::{Advance, ClaimRequest, End, Queue, Receiver, Tick, TickOutcome},
     store::{Store, queue::StoredQueue},
 };
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use super::{SECOND, event, handler, queue, schedule, scheduled, settled};
 use crate::kit::store::{Fresh, NOW_US, until};
@@ -24,7 +24,8 @@ const FILL_EVENTS: &str = "INSERT INTO events (seq, id, topic, key, payload, dep
 const READS: &str = "SELECT (SELECT seq_tup_read FROM pg_stat_user_tables WHERE relname = 'deliveries')::bigint,
     (SELECT SUM(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'deliveries')::bigint";
 const OTHERS: &str = "SELECT COUNT(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND application_name <> 'holder'";
+const HOLDER: &str = "holder";
 
 /// Returns what Postgres has counted. A connection tells what it did at its end.
 async fn counted(fresh: &Fresh) -> i64 {
@@ -65,13 +66,46 @@ async fn day(store: &Store, queue: StoredQueue) {
         let tick = Some(Tick { due_us: to_us, ..Tick::default() });
         let advance = Advance { schedule: schedule("nightly"), from_us, to_us, tick, overlap: Overlap::Replace, most_waiting: 1 };
         assert_eq!(queue.advance(vec![advance]).await.unwrap(), [TickOutcome::Made]);
-        assert!(queue.next_due().await.unwrap().is_some());
+        assert!(queue.next_due(NOW_US).await.unwrap().is_some());
         let claimed = queue.claim(ClaimRequest { now_us: NOW_US, until_us: NOW_US + 3_600 * SECOND, most: BATCH as usize }).await.unwrap();
         assert_eq!(claimed.len(), BATCH as usize);
         let done = claimed.iter().map(|delivery| settled(delivery, End::Done)).collect();
         assert_eq!(queue.settle(done, NOW_US).await.unwrap(), []);
     }
     queue.release(vec![Receiver::Handler(handler("mail"))], NOW_US).await.unwrap();
+}
+
+/// Publishes, claims and settles, so often from this time on.
+async fn evening(queue: &StoredQueue, from_us: i64) {
+    for round in 0..ROUNDS {
+        let now_us = from_us + round * SECOND;
+        let events = (0..BATCH).map(|number| event(&format!("{now_us}.{number}"), None, &["mail", "stock"]));
+        queue.publish(events.collect(), now_us).await.unwrap();
+        let mut claimed = Vec::new();
+        while claimed.len() < 2 * BATCH as usize {
+            let more = queue.claim(ClaimRequest { now_us, until_us: now_us + 3_600 * SECOND, most: BATCH as usize }).await.unwrap();
+            assert!(!more.is_empty(), "{} were claimed", claimed.len());
+            assert_eq!(queue.settle(more.iter().map(|delivery| settled(delivery, End::Done)).collect(), now_us).await.unwrap(), []);
+            claimed.extend(more);
+        }
+        assert_eq!(queue.next_due(now_us + 60 * SECOND).await.unwrap(), None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_does_not_grow_while_somebody_holds_an_old_snapshot() {
+    let fresh = Fresh::postgres().await;
+    fresh.open().await.close().await;
+    let mut holder = fresh.url.parse::<PgConnectOptions>().unwrap().application_name(HOLDER).connect().await.unwrap();
+    sqlx::raw_sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT COUNT(*) FROM pg_class").execute(&mut holder).await.unwrap();
+    let mut read = Vec::new();
+    for time in 0..2 {
+        read.push(reads(&fresh, async |_, queue| evening(&queue, NOW_US + time * ROUNDS * SECOND).await).await);
+    }
+    holder.close().await.unwrap();
+    let claimed = 2 * BATCH * ROUNDS;
+    println!("{claimed} deliveries: {} entries are read, and {} for as many more", read[0], read[1]);
+    assert!(read[1] < 2 * read[0], "{} entries are read, and {} for as many more", read[0], read[1]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
