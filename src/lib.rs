@@ -60,6 +60,7 @@ mod shutdown;
 pub mod signature;
 pub mod source;
 pub mod sql;
+pub mod stats;
 pub mod store;
 mod supervisor;
 pub mod sync;

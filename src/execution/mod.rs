@@ -78,6 +78,14 @@ impl Outcome {
     }
 }
 
+/// The classes of status that requests are counted by.
+pub const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
+
+/// Returns which of the [`STATUS_CLASSES`] a status belongs to.
+pub fn status_class(status: u16) -> usize {
+    usize::from(status / 100).clamp(2, 5) - 2
+}
+
 /// How grave a log line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

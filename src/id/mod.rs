@@ -88,6 +88,11 @@ macro_rules! time_id {
             pub fn time_us(self) -> i64 {
                 id_time_us(self.0)
             }
+
+            /// Returns the number of the node that made it.
+            pub fn node(self) -> i64 {
+                ids::node_of(self.0)
+            }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

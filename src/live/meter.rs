@@ -5,13 +5,11 @@ use std::{
     time::Duration,
 };
 
-use crate::execution::Outcome;
+use crate::execution::{Outcome, STATUS_CLASSES, status_class};
 
 /// Upper ends of the ranges that durations are counted in, in microseconds; what is longer has a range of its own. From a function that only
 /// answers, which takes less than the first, to the default time limit of a run.
 pub const BOUNDS_US: [u64; 10] = [500, 2_000, 10_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000];
-/// The statuses that requests are counted by.
-pub const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// Counts the requests to one function, or to several that share it.
 #[derive(Debug, Default)]
@@ -48,7 +46,7 @@ impl Meter {
     /// Counts a request that was answered with this status, and the execution that it led to, if it led to one.
     pub fn count(&self, status: u16, took: Duration, outcome: Option<Outcome>) {
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let durations = &self.by_class[usize::from(status / 100).clamp(2, 5) - 2];
+        let durations = &self.by_class[status_class(status)];
         let range = BOUNDS_US.iter().position(|bound| took_us <= *bound).unwrap_or(BOUNDS_US.len());
         durations.ranges[range].fetch_add(1, Ordering::Relaxed);
         durations.sum_us.fetch_add(took_us, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::{
     capability::redact::Redactor,
     execution::{Capture, EventInfo, Execution, HttpRequest, Outcome},
     function::Manifest,
+    stats::Run,
     store::journal::Journal,
 };
 
@@ -112,11 +113,13 @@ impl Recorder {
         self.policy.takes(execution)
     }
 
-    /// Hands on an execution, if it is to be recorded.
+    /// Hands on an execution, or what is counted of it if it is not to be recorded.
     pub(super) fn record(&self, execution: Box<Execution>) {
         log(&execution);
         if self.takes(&execution) {
             self.journal.record(*execution);
+        } else {
+            self.journal.count(Run::of(&execution));
         }
     }
 

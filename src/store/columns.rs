@@ -6,6 +6,12 @@ macro_rules! columns {
         "id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome, duration_us, operations, \
          peak_memory_bytes, logs, logs_dropped, failure, replay_of, effects"
     };
+    (stats) => {
+        concat!(columns!(stats_key), ", series")
+    };
+    (stats_key) => {
+        "span, start_min, function_key, version_key, node"
+    };
     (execution_sizes) => {
         "bucket, bytes, rows"
     };

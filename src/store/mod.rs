@@ -21,6 +21,7 @@ pub mod queue;
 pub mod retention;
 mod secrets;
 mod sql_emit;
+mod stats;
 mod tokens;
 mod transaction;
 pub mod transfer;
@@ -41,6 +42,7 @@ pub use lease::{Lease, LeaseChange};
 use pool::Fence;
 pub use retention::Retention;
 pub use secrets::{PreviousValue, SealedSecret};
+pub use stats::{StatsKey, StatsScope};
 
 /// The store: a cheap handle to be cloned.
 #[derive(Debug, Clone)]

@@ -1,4 +1,5 @@
 //! Removes old executions and their kept requests, by age, by count and by bytes; old events and dead letters; and keys whose time is over.
+//! Rolls up what executions come to.
 
 use std::time::Duration;
 
@@ -41,6 +42,7 @@ pub async fn run(
     // A look walks over every id that stays. After this many writes, that is twenty ids a write.
     let many = (retention.max_count / 20).max(1);
     let mut pruned_at = *written.borrow();
+    let counted = written.clone();
     let rounds = async {
         // An error means that the journal is gone.
         while written.wait_for(|written: &WriteTotals| written.executions > pruned_at.executions).await.is_ok() {
@@ -55,7 +57,21 @@ pub async fn run(
     };
     tokio::select! {
         () = shutdown.cancelled() => {}
-        _ = async { tokio::join!(rounds, remove_ended_keys(&store, &clock), prune_queue(&store, queue, &clock)) } => {}
+        _ = async { tokio::join!(rounds, remove_ended_keys(&store, &clock), prune_queue(&store, queue, &clock), roll_up(&store, &clock, counted)) } => {}
+    }
+}
+
+/// Rolls up counts, some minutes after runs were counted.
+async fn roll_up(store: &Store, clock: &SharedClock, mut written: watch::Receiver<WriteTotals>) {
+    let mut rolled_at = written.borrow().counted;
+    // An error means that the journal is gone.
+    while written.wait_for(|written: &WriteTotals| written.counted > rolled_at).await.is_ok() {
+        tokio::time::sleep(PERIOD).await;
+        rolled_at = written.borrow().counted;
+        match store.roll_up_stats(clock.now_us()).await {
+            Ok(rows) => tracing::debug!(rows, "{rows} rows of counts were rolled up"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "counts were not rolled up; that is tried again"),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sources::{Source, sources};
 
 /// For each part, the parts that it may use beside itself. A new arrow is a design decision.
-const MAY_USE: [(&str, &[&str]); 40] = [
+const MAY_USE: [(&str, &[&str]); 41] = [
     ("blocking", &[]),
     ("bounded", &[]),
     ("cancel", &[]),
@@ -32,18 +32,33 @@ const MAY_USE: [(&str, &[&str]); 40] = [
     ("deployment", &["audit", "clock", "function", "id"]),
     ("execution", &["deployment", "function", "id"]),
     ("engine", &["bounded", "cancel", "capability", "clock", "execution", "function", "hex", "id", "secret", "signature"]),
+    ("stats", &["execution", "function"]),
     ("queue", &["execution", "function", "id"]),
     ("source", &["blocking", "clock", "deployment", "function", "secret", "user"]),
     (
         "store",
-        &["access", "audit", "blocking", "capability", "clock", "deployment", "execution", "function", "hex", "id", "queue", "shown"],
+        &[
+            "access",
+            "audit",
+            "blocking",
+            "capability",
+            "clock",
+            "deployment",
+            "execution",
+            "function",
+            "hex",
+            "id",
+            "queue",
+            "shown",
+            "stats",
+        ],
     ),
     ("vault", &["audit", "capability", "clock", "function", "hex", "secret", "shown", "store"]),
     ("sql", &["blocking", "cancel", "capability", "clock", "function", "secret"]),
     ("executor", &["blocking", "cancel", "engine", "execution", "function"]),
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "queue", "shown"]),
-    ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "queue", "store", "trace"]),
+    ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "queue", "stats", "store", "trace"]),
     ("trigger", &["clock", "deployment", "execution", "executor", "function", "id", "live", "queue", "runner"]),
     (
         "sync",
@@ -65,7 +80,24 @@ const MAY_USE: [(&str, &[&str]); 40] = [
         ],
     ),
     ("gate", &["clock", "function", "shown", "source", "sync", "user"]),
-    ("api", &["access", "audit", "capability", "clock", "deployment", "execution", "function", "live", "queue", "store", "sync", "vault"]),
+    (
+        "api",
+        &[
+            "access",
+            "audit",
+            "capability",
+            "clock",
+            "deployment",
+            "execution",
+            "function",
+            "live",
+            "queue",
+            "stats",
+            "store",
+            "sync",
+            "vault",
+        ],
+    ),
     (
         "http",
         &[
@@ -88,6 +120,7 @@ const MAY_USE: [(&str, &[&str]); 40] = [
             "secret",
             "signature",
             "source",
+            "stats",
             "store",
             "sync",
             "trigger",

@@ -16,4 +16,5 @@ mod recording;
 mod schemas;
 mod secrets;
 mod sql;
+mod stats;
 mod tokens;

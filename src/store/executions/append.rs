@@ -1,56 +1,136 @@
 //! Appends executions to the table, at a few microseconds a row.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
-use sqlx::{Postgres, Sqlite, query::Query, sqlite::SqliteArguments};
+use sqlx::{Postgres, Row as _, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
     row::{ExecutionRow, LONG, SHORT},
     sizes::{self, Sizes},
+    words::Keys,
 };
 use crate::{
     execution::Execution,
+    stats::{Run, RunKey, RunTally},
     store::{
         Store, StoreError,
         batch::json,
         columns::columns,
         database::Database,
-        pool::{Pool, STATEMENT_LIMIT},
+        pool::{STATEMENT_LIMIT, Transaction},
+        stats::{self, Slot},
+        transaction::EitherTransaction,
     },
 };
 
 type Row<'a> = ExecutionRow<Cow<'a, str>>;
 
 impl Store {
-    /// Appends executions, and returns the bytes that all of them count for. An execution whose id is there already stays as it is.
+    /// Appends executions and counts them, and returns the bytes that all of them take. An execution whose id is there already stays as it is.
     pub async fn append_executions(&self, executions: &[Execution]) -> Result<u64, StoreError> {
-        let appended = self.append(executions).await;
-        if appended.is_err() {
-            self.forget_keys();
-        }
-        appended
+        self.append(executions, Turn::First).await.inspect_err(|_| self.forget_keys())
     }
 
-    async fn append(&self, executions: &[Execution]) -> Result<u64, StoreError> {
-        let keys = self.keys_of(executions).await?;
+    /// The same for executions of which some may be there, because nobody heard how an earlier try ended. Those do not count again.
+    pub async fn append_executions_again(&self, executions: &[Execution]) -> Result<u64, StoreError> {
+        self.append(executions, Turn::Again).await.inspect_err(|_| self.forget_keys())
+    }
+
+    /// RunCounts runs that are not recorded.
+    pub async fn count_runs(&self, runs: &RunTally<RunKey>) -> Result<(), StoreError> {
+        let counted = async {
+            let keys = self.keys_of(runs.iter().map(|(run, _)| (&run.function, run.version))).await?;
+            let mut counts = RunTally::default();
+            runs.iter().filter_map(|(run, added)| Some((slot(run, &keys)?, added))).for_each(|(slot, added)| counts.merge(slot, added));
+            let add = async {
+                let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
+                stats::add(&mut transaction, &self.database, &counts).await?;
+                transaction.commit().await
+            };
+            add.await.map_err(StoreError::query("count runs"))
+        };
+        counted.await.inspect_err(|_| self.forget_keys())
+    }
+
+    async fn append(&self, executions: &[Execution], turn: Turn) -> Result<u64, StoreError> {
+        if executions.is_empty() {
+            return Ok(0);
+        }
+        let keys = self.keys_of(executions.iter().map(|execution| (&execution.function, execution.version))).await?;
         let rows: Vec<Row> = executions.iter().filter_map(|execution| Row::of(execution, &keys)).collect();
         let captures: Vec<(i64, String)> =
             executions.iter().filter_map(|execution| Some((execution.id.0, json(execution.capture.as_deref()?)))).collect();
         let bytes = rows.iter().map(Row::bytes).sum::<i64>() + captures.iter().map(|(_, request)| request.len() as i64).sum::<i64>();
-        match &self.database {
-            Database::Postgres { writer, .. } => append_to_postgres(writer, &rows, captures).await,
-            Database::Sqlite { writer, .. } => append_to_sqlite(writer, rows, captures).await,
-        }
-        .map_err(StoreError::query("record executions"))?;
+        let append = async {
+            let (mut transaction, counts) = match &self.database {
+                Database::Postgres { writer, .. } => {
+                    let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
+                    let added = append_to_postgres(&mut transaction, &rows, captures).await?;
+                    let counts = counts(executions, &keys, |id| added.contains(&id));
+                    (EitherTransaction::Postgres(transaction), counts)
+                }
+                Database::Sqlite { writer, .. } => {
+                    let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
+                    let there = turn.there(&mut transaction, &rows).await?;
+                    append_to_sqlite(&mut transaction, rows, captures).await?;
+                    let counts = counts(executions, &keys, |id| !there.contains(&id));
+                    (EitherTransaction::Sqlite(transaction), counts)
+                }
+            };
+            stats::add(&mut transaction, &self.database, &counts).await?;
+            transaction.commit().await
+        };
+        append.await.map_err(StoreError::query("record executions"))?;
         Ok(bytes.unsigned_abs())
     }
 }
 
-async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: Vec<(i64, String)>) -> sqlx::Result<()> {
+/// Whether executions may be in the table already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    First,
+    Again,
+}
+
+impl Turn {
+    /// Returns the ids that are in SQLite's table already. Postgres says of each row whether it is new; for SQLite that would cost as much as
+    /// the row itself.
+    async fn there(self, transaction: &mut Transaction<Sqlite>, rows: &[Row<'_>]) -> sqlx::Result<BTreeSet<i64>> {
+        if self == Self::First {
+            return Ok(BTreeSet::new());
+        }
+        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
+        let query = sqlx::query("SELECT id FROM executions WHERE id IN (SELECT value FROM json_each(?))").bind(json(&ids));
+        transaction.fetch_all(query).await?.iter().map(|row| row.try_get(0)).collect()
+    }
+}
+
+/// RunCounts the executions that are new.
+fn counts(executions: &[Execution], keys: &Keys, is_new: impl Fn(i64) -> bool) -> RunTally<Slot> {
+    let mut counts = RunTally::default();
+    for run in executions.iter().filter(|execution| is_new(execution.id.0)).map(Run::of) {
+        if let Some(slot) = slot(&run.key, keys) {
+            counts.add(slot, &run);
+        }
+    }
+    counts
+}
+
+fn slot(run: &RunKey, keys: &Keys) -> Option<Slot> {
+    let (function, version) = keys.of(&run.function, run.version)?;
+    Some(Slot { minute: run.minute, function, version, node: run.node })
+}
+
+/// Appends rows, and returns the ids of those that are new.
+async fn append_to_postgres(
+    transaction: &mut Transaction<Postgres>,
+    rows: &[Row<'_>],
+    captures: Vec<(i64, String)>,
+) -> sqlx::Result<BTreeSet<i64>> {
     if !captures.is_empty() {
         // Requests go first, so that a reader who sees an execution finds its request.
         let (ids, requests): (Vec<i64>, Vec<String>) = captures.into_iter().unzip();
-        sqlx::query(concat!(
+        let insert = sqlx::query(concat!(
             "WITH added AS (
                  INSERT INTO captures (id, request)
                  SELECT * FROM UNNEST($1::bigint[], $2::text[])
@@ -64,13 +144,12 @@ async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: V
              ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes"
         ))
         .bind(ids)
-        .bind(requests)
-        .execute(pool)
-        .await?;
+        .bind(requests);
+        transaction.execute(insert).await?;
     }
     let numbers = |column: fn(&Row) -> i64| rows.iter().map(column).collect::<Vec<_>>();
     let texts = |column: for<'a> fn(&'a Row) -> Option<&'a str>| rows.iter().map(column).collect::<Vec<_>>();
-    sqlx::query(concat!(
+    let insert = sqlx::query(concat!(
         "WITH added AS (
              INSERT INTO executions (",
         columns!(executions),
@@ -80,12 +159,14 @@ async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: V
                                   $16::text[], $17::bigint[], $18::text[])
              ON CONFLICT (id) DO NOTHING
              RETURNING id, CONCAT(request_id, method, path, logs, failure, effects) AS texts
-         )
-         INSERT INTO execution_sizes (",
+         ), sized AS (
+             INSERT INTO execution_sizes (",
         columns!(execution_sizes),
         ")
-         SELECT id >> 37, CAST(SUM($19 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
-         ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows"
+             SELECT id >> 37, CAST(SUM($19 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
+             ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows
+         )
+         SELECT id FROM added"
     ))
     .bind(numbers(|row| row.id))
     .bind(numbers(|row| row.function_key))
@@ -105,10 +186,8 @@ async fn append_to_postgres(pool: &Pool<Postgres>, rows: &[Row<'_>], captures: V
     .bind(texts(|row| row.failure.as_deref()))
     .bind(rows.iter().map(|row| row.replay_of).collect::<Vec<_>>())
     .bind(texts(|row| row.effects.as_deref()))
-    .bind(sizes::ROW_BYTES)
-    .execute(pool)
-    .await
-    .map(|_| ())
+    .bind(sizes::ROW_BYTES);
+    transaction.fetch_all(insert).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 /// Inserts rows of one form.
@@ -130,8 +209,7 @@ fn statements(row: &str) -> [(usize, String); 3] {
     })
 }
 
-async fn append_to_sqlite(writer: &Pool<Sqlite>, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
-    let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
+async fn append_to_sqlite(transaction: &mut Transaction<Sqlite>, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
     let mut sizes = Sizes::default();
     let (short, long): (Vec<_>, Vec<_>) = rows.into_iter().partition(Row::is_short);
     for (insert, rows) in [(&*SHORT_ROWS, short), (&*LONG_ROWS, long)] {
@@ -155,7 +233,7 @@ async fn append_to_sqlite(writer: &Pool<Sqlite>, rows: Vec<Row<'_>>, captures: V
         let insert = sqlx::query(sizes::ADD).bind(bucket).bind(size.bytes).bind(size.rows);
         transaction.execute(insert).await?;
     }
-    transaction.commit().await
+    Ok(())
 }
 
 fn bind_short<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'q, Sqlite, SqliteArguments> {

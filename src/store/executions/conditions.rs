@@ -25,7 +25,7 @@ impl Store {
         // An expression keeps the database away from the other index with these columns: the partial index is the better one here.
         let (status_column, outcome_column) = if is_trouble { ("(status + 0)", "(outcome + 0)") } else { ("status", "outcome") };
         if let Some(function) = &filter.function {
-            let Some(key) = self.function_key(function).await? else { return Ok(None) };
+            let Some(key) = self.word_key(function.as_str()).await? else { return Ok(None) };
             sql += &format!(" AND function_key = {key}");
         }
         if let Some(prefix) = &filter.prefix {

@@ -48,7 +48,7 @@ pub(super) const LONG: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 impl<'a> ExecutionRow<Cow<'a, str>> {
     /// Returns the row of an execution, if the numbers of its function and version are known.
     pub(super) fn of(execution: &'a Execution, keys: &Keys) -> Option<Self> {
-        let (function_key, version_key) = keys.of(execution)?;
+        let (function_key, version_key) = keys.of(&execution.function, execution.version)?;
         Some(Self {
             id: execution.id.0,
             function_key,

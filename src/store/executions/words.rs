@@ -8,7 +8,6 @@ use std::{
 use sqlx::AssertSqlSafe;
 
 use crate::{
-    execution::Execution,
     function::{FunctionName, Version},
     store::{
         Store, StoreError,
@@ -30,15 +29,15 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Returns the numbers of an execution's function and version.
-    pub(super) fn of(&self, execution: &Execution) -> Option<(i64, i64)> {
-        Some((*self.functions.get(&execution.function)?, *self.versions.get(&execution.version)?))
+    /// Returns the numbers of a function and a version.
+    pub(super) fn of(&self, function: &FunctionName, version: Version) -> Option<(i64, i64)> {
+        Some((*self.functions.get(function)?, *self.versions.get(&version)?))
     }
 }
 
 impl Store {
-    /// Returns the numbers of all functions and versions in these executions, giving new names a number first.
-    pub(super) async fn keys_of(&self, executions: &[Execution]) -> Result<Keys, StoreError> {
+    /// Returns the numbers of all these functions and versions, giving new names a number first.
+    pub(super) async fn keys_of<'a>(&self, names: impl Iterator<Item = (&'a FunctionName, Version)>) -> Result<Keys, StoreError> {
         let mut keys = Keys::default();
         let (mut functions, mut versions) = (BTreeSet::new(), BTreeSet::new());
         {
@@ -46,22 +45,22 @@ impl Store {
             if known.functions.len() + known.versions.len() > REMEMBERED {
                 *known = Keys::default();
             }
-            for execution in executions {
-                match known.functions.get(&execution.function) {
-                    Some(key) if !keys.functions.contains_key(&execution.function) => {
-                        keys.functions.insert(execution.function.clone(), *key);
+            for (function, version) in names {
+                match known.functions.get(function) {
+                    Some(key) if !keys.functions.contains_key(function) => {
+                        keys.functions.insert(function.clone(), *key);
                     }
                     Some(_) => {}
                     None => {
-                        functions.insert(&execution.function);
+                        functions.insert(function);
                     }
                 }
-                match known.versions.get(&execution.version) {
+                match known.versions.get(&version) {
                     Some(key) => {
-                        keys.versions.insert(execution.version, *key);
+                        keys.versions.insert(version, *key);
                     }
                     None => {
-                        versions.insert(execution.version);
+                        versions.insert(version);
                     }
                 }
             }
@@ -91,10 +90,29 @@ impl Store {
         *self.words.0.lock().expect("nothing panics while it holds the lock") = Keys::default();
     }
 
-    /// Returns the number of a function's name, or none if it never ran.
-    pub(super) async fn function_key(&self, function: &FunctionName) -> Result<Option<i64>, StoreError> {
-        read!(self, pool => sqlx::query_scalar("SELECT key FROM words WHERE word = $1").bind(function.as_str()).fetch_optional(pool))
+    /// Returns the number of a function's name or of a version, or none if it never ran.
+    pub(in crate::store) async fn word_key(&self, word: &str) -> Result<Option<i64>, StoreError> {
+        read!(self, pool => sqlx::query_scalar("SELECT key FROM words WHERE word = $1").bind(word).fetch_optional(pool))
             .map_err(StoreError::query("look up a function"))
+    }
+
+    /// Returns the numbers of all words that begin so.
+    pub(in crate::store) async fn word_keys_below(&self, begin: &str) -> Result<Vec<i64>, StoreError> {
+        let sql = format!("SELECT key FROM words WHERE substr(word, 1, {}) = $1", begin.chars().count());
+        read!(self, pool => sqlx::query_scalar(AssertSqlSafe(sql)).bind(begin).persistent(false).fetch_all(pool))
+            .map_err(StoreError::query("look up functions"))
+    }
+
+    /// Returns the words of these numbers.
+    pub(in crate::store) async fn words_of(&self, keys: &BTreeSet<i64>) -> Result<HashMap<i64, String>, StoreError> {
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
+        let sql = format!("SELECT key, word FROM words WHERE key IN ({})", keys.join(","));
+        let words: Vec<(i64, String)> = read!(self, pool => sqlx::query_as(AssertSqlSafe(sql)).persistent(false).fetch_all(pool))
+            .map_err(StoreError::query("look up functions"))?;
+        Ok(words.into_iter().collect())
     }
 
     /// Gives these words numbers and returns them. Sorted, so that two nodes with the same new words cannot lock each other out.

@@ -2,18 +2,19 @@
 
 use std::{
     mem,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, MutexGuard, atomic::Ordering},
     time::Duration,
 };
 
 use super::{
-    Shared,
+    MAX_UNCOUNTED, Queue, Shared,
     retry::Retry,
     spool::{Chunk, Spool},
 };
 use crate::{
     blocking,
     execution::Execution,
+    stats::{RunKey, RunTally},
     store::{Store, StoreError},
 };
 
@@ -35,7 +36,7 @@ impl Shared {
         let executions = self.take_queue();
         let mut written = 0;
         for batch in executions.chunks(self.settings.batch) {
-            if let Err((outage, before_it)) = self.append(&store, batch, FIRST_LIMIT).await {
+            if let Err((outage, before_it)) = self.append(&store, batch, Turn::First).await {
                 self.postpone(&mut retry, &outage);
                 self.feed.tell(&executions, written..written + before_it);
                 return self.spool(executions, written + before_it).await;
@@ -43,7 +44,34 @@ impl Shared {
             self.feed.tell(&executions, written..written + batch.len());
             written += batch.len();
         }
-        self.note_recovery(&mut retry, written > 0);
+        if retry.is_early() {
+            return;
+        }
+        match self.count(&store).await {
+            Ok(has_counted) => self.note_recovery(&mut retry, has_counted || written > 0),
+            Err(outage) => self.postpone(&mut retry, &outage),
+        }
+    }
+
+    /// Brings counts of unrecorded runs to the store. Returns whether there were any. After an outage they wait in memory. If it was only the
+    /// answer that was lost, they count twice.
+    async fn count(&self, store: &Store) -> Result<bool, Outage> {
+        let counts = mem::take(&mut *self.uncounted());
+        if counts.is_empty() {
+            return Ok(false);
+        }
+        match self.answer(store.count_runs(&counts), FIRST_LIMIT).await {
+            Ok(()) => self.written.send_modify(|written| written.counted += 1),
+            Err(AppendError::Refused(error)) => {
+                tracing::error!(error = error.explained(), "the database refuses counts of runs; they are lost")
+            }
+            Err(AppendError::Outage(outage)) => {
+                let mut uncounted = self.uncounted();
+                counts.iter().for_each(|(run, counts)| uncounted.merge(run.clone(), counts));
+                return Err(outage);
+            }
+        }
+        Ok(true)
     }
 
     /// Notes that nothing waits any more.
@@ -79,7 +107,7 @@ impl Shared {
                     return false;
                 }
             };
-            let append = self.append(store, &chunk.executions, REPLAY_LIMIT);
+            let append = self.append(store, &chunk.executions, Turn::Again);
             if let Err((error, _)) = self.spool_until(append).await {
                 self.postpone(retry, &error);
                 return false;
@@ -124,14 +152,14 @@ impl Shared {
     /// Appends to the store, and drops executions that it refuses for their content.
     ///
     /// After an outage, the number says how many of the executions are written or dropped.
-    async fn append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), (Outage, usize)> {
-        match self.try_append(store, executions, limit).await {
+    async fn append(&self, store: &Store, executions: &[Execution], turn: Turn) -> Result<(), (Outage, usize)> {
+        match self.try_append(store, executions, turn).await {
             Ok(()) => return Ok(()),
             Err(AppendError::Outage(outage)) => return Err((outage, 0)),
             Err(AppendError::Refused(_)) => {}
         }
         for (settled, execution) in executions.iter().enumerate() {
-            match self.try_append(store, std::slice::from_ref(execution), limit).await {
+            match self.try_append(store, std::slice::from_ref(execution), turn).await {
                 Ok(()) => {}
                 Err(AppendError::Outage(outage)) => return Err((outage, settled)),
                 Err(AppendError::Refused(error)) => self.refuse(execution, &error),
@@ -147,41 +175,61 @@ impl Shared {
         tracing::error!(execution.id = %id, function.name = %function, error, "the database refuses execution `{id}`; it is not recorded");
     }
 
-    async fn try_append(&self, store: &Store, executions: &[Execution], limit: Duration) -> Result<(), AppendError> {
+    async fn try_append(&self, store: &Store, executions: &[Execution], turn: Turn) -> Result<(), AppendError> {
+        let bytes = match turn {
+            Turn::First => self.answer(store.append_executions(executions), FIRST_LIMIT).await?,
+            Turn::Again => self.answer(store.append_executions_again(executions), REPLAY_LIMIT).await?,
+        };
+        self.written.send_modify(|written| {
+            written.executions += executions.len() as u64;
+            written.bytes += bytes;
+            written.counted += 1;
+        });
+        if let Some(tell) = self.on_written.get() {
+            tell(executions);
+        }
+        Ok(())
+    }
+
+    /// Waits so long for an answer of the store.
+    async fn answer<T>(&self, answer: impl Future<Output = Result<T, StoreError>>, limit: Duration) -> Result<T, AppendError> {
         let answer = async {
             tokio::select! {
                 biased;
                 () = self.is_stopping.cancelled() => Err(Outage::Stopping),
-                answer = tokio::time::timeout(limit, store.append_executions(executions)) => {
-                    answer.map_err(|_| Outage::TimedOut(limit))
-                }
+                answer = tokio::time::timeout(limit, answer) => answer.map_err(|_| Outage::TimedOut(limit)),
             }
         };
-        let appended = match answer.await {
-            Ok(Ok(bytes)) => {
-                self.written.send_modify(|written| {
-                    written.executions += executions.len() as u64;
-                    written.bytes += bytes;
-                });
-                if let Some(tell) = self.on_written.get() {
-                    tell(executions);
-                }
-                Ok(())
-            }
+        let answer = match answer.await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) if error.is_outage() => Err(AppendError::Outage(Outage::Store(error))),
             Ok(Err(error)) => Err(AppendError::Refused(error)),
             Err(outage) => Err(AppendError::Outage(outage)),
         };
-        self.is_away.store(matches!(appended, Err(AppendError::Outage(_))), Ordering::Relaxed);
-        appended
+        self.is_away.store(matches!(answer, Err(AppendError::Outage(_))), Ordering::Relaxed);
+        answer
     }
 
+    /// Takes the executions that wait. Runs that are only counted are added up in memory.
     fn take_queue(&self) -> Arc<Vec<Execution>> {
-        let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
-        // The new list has as much room as this one needed, so that requests rarely wait while it grows.
-        let room = queue.executions.len().min(self.settings.batch);
-        queue.capture_bytes = 0;
-        Arc::new(mem::replace(&mut queue.executions, Vec::with_capacity(room)))
+        let Queue { executions, runs, .. } = {
+            let mut queue = self.queue.lock().expect("nothing panics while it holds the queue");
+            // The new lists have as much room as these needed, so that requests rarely wait while they grow.
+            let room = |length: usize| length.min(self.settings.batch);
+            let (executions, runs) = (Vec::with_capacity(room(queue.executions.len())), Vec::with_capacity(room(queue.runs.len())));
+            mem::replace(&mut *queue, Queue { executions, runs, capture_bytes: 0 })
+        };
+        let mut uncounted = self.uncounted();
+        for run in runs {
+            if uncounted.len() < MAX_UNCOUNTED || uncounted.has(&run.key) {
+                uncounted.add(run.key.clone(), &run);
+            }
+        }
+        Arc::new(executions)
+    }
+
+    fn uncounted(&self) -> MutexGuard<'_, RunTally<RunKey>> {
+        self.uncounted.lock().expect("nothing panics while it holds the counts")
     }
 
     /// Brings executions to the spool, without the first `from` of them.
@@ -222,6 +270,13 @@ impl Shared {
         });
         done.await.expect("work on the spool does not panic, and nobody aborts it")
     }
+}
+
+/// Whether a batch has been handed to the store before. How that ended may not be known.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    First,
+    Again,
 }
 
 /// Why the store cannot take anything now.

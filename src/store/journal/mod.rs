@@ -29,7 +29,10 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::Store;
-use crate::execution::Execution;
+use crate::{
+    execution::Execution,
+    stats::{Run, RunKey, RunTally},
+};
 
 /// The limits of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,14 +90,26 @@ struct Shared {
     /// Gets executions when they are in the store, or on disk.
     feed: Feed,
     problems: Mutex<Problems>,
+    /// RunCounts of runs that are not recorded, on their way to the store.
+    uncounted: Mutex<RunTally<RunKey>>,
 }
 
-/// Executions that wait, and the bytes of their kept requests.
+/// Executions that wait, and the bytes of their kept requests; and runs that are only counted.
 #[derive(Default)]
 struct Queue {
     executions: Vec<Execution>,
     capture_bytes: usize,
+    runs: Vec<Run>,
 }
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.executions.len() + self.runs.len()
+    }
+}
+
+/// RunCounts of unrecorded runs that wait in memory: so many functions and minutes. Those beyond are lost while the database is away.
+const MAX_UNCOUNTED: usize = 10_000;
 
 /// Is called with the executions that have reached the store.
 pub type OnWritten = Box<dyn Fn(&[Execution]) + Send + Sync>;
@@ -131,17 +146,13 @@ impl Journal {
             on_written: OnceLock::new(),
             feed: Feed::default(),
             problems: Mutex::default(),
+            uncounted: Mutex::default(),
         })))
     }
 
     /// Takes one execution. Never blocks. If the queue is full, the execution is dropped and counted.
     pub fn record(&self, mut execution: Execution) {
-        let length = {
-            let mut queue = self.0.queue.lock().expect("nothing panics while it holds the queue");
-            if queue.executions.len() >= self.0.settings.queue {
-                self.0.overflowed.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
+        self.queue(|queue| {
             if let Some(capture) = &execution.capture {
                 let bytes = queue.capture_bytes + capture.size();
                 if bytes > self.0.settings.capture_bytes {
@@ -152,7 +163,23 @@ impl Journal {
                 }
             }
             queue.executions.push(execution);
-            queue.executions.len()
+        });
+    }
+
+    /// Takes what is counted of an execution that is not recorded. Never blocks.
+    pub fn count(&self, run: Run) {
+        self.queue(|queue| queue.runs.push(run));
+    }
+
+    fn queue(&self, push: impl FnOnce(&mut Queue)) {
+        let length = {
+            let mut queue = self.0.queue.lock().expect("nothing panics while it holds the queue");
+            if queue.len() >= self.0.settings.queue {
+                self.0.overflowed.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            push(&mut queue);
+            queue.len()
         };
         if length == 1 {
             self.0.filled.notify_one();

@@ -35,6 +35,8 @@ pub struct WriteTotals {
     pub executions: u64,
     /// The bytes that they take there, roughly.
     pub bytes: u64,
+    /// Batches of executions and of runs that were counted.
+    pub counted: u64,
 }
 
 /// The problems that keep executions from the store now.
@@ -50,7 +52,7 @@ impl Journal {
     /// Returns the counters.
     pub fn stats(&self) -> Stats {
         Stats {
-            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").executions.len() as u64,
+            queued: self.0.queue.lock().expect("nothing panics while it holds the queue").len() as u64,
             spooled_bytes: self.0.spooled_bytes.load(Ordering::Relaxed),
             written: self.0.written.borrow().executions,
             dropped: self.0.overflowed.load(Ordering::Relaxed) + self.0.spool_dropped.load(Ordering::Relaxed),

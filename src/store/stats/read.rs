@@ -1,0 +1,120 @@
+//! Reads counts.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures_util::TryStreamExt as _;
+use sqlx::AssertSqlSafe;
+
+use super::rows::{ALL, Span, StatsRow, decoded};
+use crate::{
+    function::{FunctionName, Version},
+    stats::{DAY, RunCounts},
+    store::{Store, StoreError, columns::columns, database::read},
+};
+
+/// Whose counts are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatsScope {
+    /// Those of the whole node.
+    Node,
+    /// Those of a function.
+    Function(FunctionName),
+    /// Those of each function whose name begins so.
+    Below(String),
+}
+
+/// A version of a function, by the numbers of their names. [`Store::stats_names`] tells the names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatsKey {
+    function: i64,
+    version: i64,
+}
+
+impl Store {
+    /// Gives the counts of these minutes (from the first to before the second, since 1970) to `each`, in no particular order. What is not new is
+    /// counted by ten minutes or by the hour, and has the minute in which that begins.
+    pub async fn read_stats(
+        &self,
+        scope: &StatsScope,
+        version: Option<Version>,
+        (from, until): (i64, i64),
+        mut each: impl FnMut(StatsKey, i64, &RunCounts),
+    ) -> Result<(), StoreError> {
+        let Some(condition) = self.stats_condition(scope, version).await? else { return Ok(()) };
+        let days = Some(format!("span > {} AND start_min > {} AND start_min < {until}", Span::Minute as i64, from - DAY));
+        for range in [self.minutes(scope, (from, until)).await?, days].into_iter().flatten() {
+            let sql = AssertSqlSafe(format!("SELECT {} FROM stats WHERE {range} AND {condition}", columns!(stats)));
+            read!(self, pool => async {
+                let mut rows = sqlx::query_as::<_, StatsRow>(sql).persistent(false).fetch(pool);
+                while let Some((_, start, function, version, _, series)) = rows.try_next().await? {
+                    for (offset, counts) in decoded(&series).points() {
+                        let minute = start + i64::from(offset);
+                        if (from..until).contains(&minute) {
+                            each(StatsKey { function, version }, minute, counts);
+                        }
+                    }
+                }
+                Ok(())
+            })
+            .map_err(StoreError::query("read counts"))?;
+        }
+        Ok(())
+    }
+
+    /// Returns the names behind numbers. What has none any more is left out.
+    pub async fn stats_names(
+        &self,
+        keys: impl Iterator<Item = StatsKey>,
+    ) -> Result<HashMap<StatsKey, (FunctionName, Version)>, StoreError> {
+        let keys: BTreeSet<StatsKey> = keys.collect();
+        let words = self.words_of(&keys.iter().flat_map(|key| [key.function, key.version]).collect()).await?;
+        let named = |key: StatsKey| {
+            let version = words.get(&key.version)?.parse().ok()?;
+            Some((key, (FunctionName::new(words.get(&key.function)?.as_str()), version)))
+        };
+        Ok(keys.into_iter().filter_map(named).collect())
+    }
+
+    /// Writes the condition on rows of a scope. None: it has no rows.
+    async fn stats_condition(&self, scope: &StatsScope, version: Option<Version>) -> Result<Option<String>, StoreError> {
+        let mut condition = match scope {
+            StatsScope::Node if version.is_none() => format!("function_key = {ALL}"),
+            StatsScope::Node => format!("function_key <> {ALL}"),
+            StatsScope::Function(function) => match self.word_key(function.as_str()).await? {
+                Some(key) => format!("function_key = {key}"),
+                None => return Ok(None),
+            },
+            StatsScope::Below(begin) if begin.is_empty() => format!("function_key <> {ALL}"),
+            StatsScope::Below(begin) => match self.word_keys_below(begin).await? {
+                keys if keys.is_empty() => return Ok(None),
+                keys => format!("function_key IN ({})", list(keys)),
+            },
+        };
+        if let Some(version) = version {
+            let Some(key) = self.word_key(&version.to_string()).await? else { return Ok(None) };
+            condition += &format!(" AND version_key = {key}");
+        }
+        Ok(Some(condition))
+    }
+
+    /// Writes the condition on rows of minutes. Those of one function are sought one by one, because rows of others are between them.
+    async fn minutes(&self, scope: &StatsScope, (from, until): (i64, i64)) -> Result<Option<String>, StoreError> {
+        let first: Option<i64> = read!(self, pool => sqlx::query_scalar(
+            "SELECT MIN(start_min) FROM stats WHERE span = 0 AND start_min >= $1 AND start_min < $2",
+        )
+        .bind(from)
+        .bind(until)
+        .fetch_one(pool))
+        .map_err(StoreError::query("read counts"))?;
+        let Some(first) = first else { return Ok(None) };
+        let minutes = match scope {
+            StatsScope::Below(_) => format!("start_min >= {first} AND start_min < {until}"),
+            StatsScope::Node | StatsScope::Function(_) => format!("start_min IN ({})", list(first..until)),
+        };
+        Ok(Some(format!("span = {} AND {minutes}", Span::Minute as i64)))
+    }
+}
+
+fn list(numbers: impl IntoIterator<Item = i64>) -> String {
+    numbers.into_iter().map(|number| number.to_string()).collect::<Vec<_>>().join(",")
+}
