@@ -12,6 +12,7 @@ pub mod schedules;
 pub mod scripts;
 pub mod secrets;
 pub mod source;
+pub mod stats;
 pub mod tokens;
 pub mod upload;
 

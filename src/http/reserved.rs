@@ -24,7 +24,7 @@ use crate::{
         api::{
             admin, audit, check, deployments, events, executions, invoke, kv,
             openapi::{self, Routes},
-            routes, schedules, scripts, secrets, tokens, tree,
+            routes, schedules, scripts, secrets, stats, tokens, tree,
         },
         app::App,
         call::{earlier, execute, preview},
@@ -95,6 +95,7 @@ fn for_operators() -> Routes {
         .merge(tree::routes())
         .merge(tokens::routes())
         .merge(secrets::routes())
+        .merge(stats::routes())
         .merge(audit::routes())
         .merge(kv::routes())
         .merge(events::routes())

@@ -16,6 +16,7 @@ mod run;
 pub mod schedules;
 pub mod scripts;
 pub mod secrets;
+pub mod stats;
 mod tail;
 pub mod tokens;
 pub mod tree;

@@ -9,6 +9,7 @@ mod openapi;
 mod remote;
 mod replay;
 mod routes;
+mod stats;
 mod tail;
 
 use std::process::{Command, Output, Stdio};

@@ -1,0 +1,150 @@
+//! Every function, or every version, with what its executions came to.
+
+mod figures;
+mod order;
+
+use axum::Json;
+use http::Uri;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use self::{
+    figures::{FigureTable, FunctionEntry},
+    order::Order,
+};
+use super::times::{bad, steps};
+use crate::{
+    api::stats::{FunctionStatsPage, StateCounts},
+    clock::rfc3339,
+    function::{FunctionName, Version},
+    http::{
+        api::asked::asked,
+        app::App,
+        caller::{About, Caller, Grant, Read},
+        problem::{Problem, away},
+    },
+    live::scripts::ScriptFilter,
+    stats::FunctionState,
+    store::Store,
+};
+
+/// Functions of one page unless the request says otherwise, and the most.
+const PAGE: (u32, u32) = (20, 200);
+/// The most steps of a function: a day has 25 hours, a month 31 days.
+const MOST: usize = 32;
+
+/// Which functions are asked for.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields, default)]
+struct FunctionsQuery {
+    /// From then on: a span (`1h`) or a time; at most 30 days. None: `24h`.
+    since: Option<String>,
+    /// `trouble` (what needs somebody first), `requests`, `failed`, `p99` or `name`.
+    #[param(value_type = Option<String>)]
+    sort: Order,
+    /// Only those in this state: `failing`, `slow`, `ok` or `idle`.
+    state: Option<FunctionState>,
+    /// Only those whose name begins so.
+    prefix: Option<String>,
+    /// Only those whose name has this text in it.
+    text: Option<String>,
+    /// `version`: each version that ran is told of for itself.
+    #[param(value_type = Option<String>)]
+    by: By,
+    /// So many at most.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+    /// The `next` of the page before.
+    cursor: Option<u32>,
+}
+
+/// What is told of.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    /// Each function that is live, with all its versions.
+    #[default]
+    Function,
+    /// Each version that ran.
+    Version,
+}
+
+/// A function that is live.
+struct LiveName {
+    name: FunctionName,
+    version: Version,
+}
+
+impl About for LiveName {
+    fn functions(&self) -> Vec<FunctionName> {
+        vec![self.name.clone()]
+    }
+}
+
+/// Lists functions with what their executions came to. Of a token for some functions these are the ones.
+#[utoipa::path(
+    get, path = "/api/admin/stats/functions", operation_id = "list_function_stats", tag = "stats", params(FunctionsQuery),
+    responses((status = 200, description = "A page, how many are in each state, and where the next page begins.", body = FunctionStatsPage))
+)]
+pub(in crate::http::api::stats) async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<FunctionStatsPage>, Problem> {
+    let FunctionsQuery { since, sort, state, prefix, text, by, limit, cursor } = asked(&uri)?;
+    let limit = limit.unwrap_or(PAGE.0);
+    if !(1..=PAGE.1).contains(&limit) {
+        return Err(bad("limit", format!("a page has 1 to {} functions", PAGE.1), "leave it out for the usual number"));
+    }
+    let now_us = caller.now_us();
+    let steps = steps((since.as_deref(), None, None), now_us, MOST)?;
+    let (prefix, text) = (prefix.unwrap_or_default(), text.unwrap_or_default().to_lowercase());
+    let (Grant { app, .. }, mut listed) = caller.for_list(|app| app.listed(&prefix));
+    listed.retain(|function| function.name.as_str().to_lowercase().contains(&text));
+    let store = app.history()?;
+    let figures = FigureTable::read(&store, &prefix, steps, now_us).await.map_err(away)?;
+    let mut entries: Vec<FunctionEntry> = match by {
+        By::Function => figures.of_functions(listed.into_iter().map(|LiveName { name, version }| (name, version))),
+        By::Version => figures.of_versions(&listed.into_iter().map(|function| function.name).collect()),
+    };
+    let mut counts = StateCounts::default();
+    entries.iter().for_each(|one| count(&mut counts, one.state));
+    entries.retain(|one| state.is_none_or(|state| one.state == state));
+    entries.sort_unstable_by(|a, b| sort.compare(a, b));
+    let begin = cursor.unwrap_or(0);
+    let end = begin.saturating_add(limit);
+    let next = (entries.len() > end as usize).then_some(end);
+    let mut functions = Vec::new();
+    for one in entries.into_iter().skip(begin as usize).take(limit as usize) {
+        let since = since_of(&store, &one.function, one.version).await?;
+        functions.push(one.told(&steps, since));
+    }
+    Ok(Json(FunctionStatsPage {
+        since: rfc3339(steps.begin * 60_000_000),
+        until: rfc3339(steps.end() * 60_000_000),
+        step_seconds: steps.length.unsigned_abs() * 60,
+        counts,
+        functions,
+        next,
+    }))
+}
+
+fn count(counts: &mut StateCounts, state: FunctionState) {
+    *match state {
+        FunctionState::Failing => &mut counts.failing,
+        FunctionState::Slow => &mut counts.slow,
+        FunctionState::Ok => &mut counts.ok,
+        FunctionState::Idle => &mut counts.idle,
+    } += 1;
+}
+
+/// Returns when a version last became live.
+async fn since_of(store: &Store, function: &FunctionName, version: Version) -> Result<Option<String>, Problem> {
+    let versions = store.versions_of(function).await.map_err(away)?;
+    Ok(versions.into_iter().find(|known| known.version == version).map(|known| rfc3339(known.deployment.time_us())))
+}
+
+impl App {
+    fn listed(&self, prefix: &str) -> Vec<LiveName> {
+        let filter = ScriptFilter { prefix: prefix.into(), ..ScriptFilter::default() };
+        let scripts = self.live.scripts(&filter, usize::MAX).into_iter();
+        scripts.filter_map(|script| Some(LiveName { version: script.function?.function.version, name: script.name })).collect()
+    }
+}

@@ -1,0 +1,167 @@
+//! What executions came to, through the API and the commands of a real node on both databases.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::{
+    api::{Story, elsewhere, get, on_both_databases, refused, text},
+    kit::{
+        client::Response,
+        node::{Node, wait_until},
+    },
+};
+
+on_both_databases! {
+    the_node_and_its_functions_are_told_of_over_time
+    failures_are_grouped_by_where_they_happened
+    a_token_for_some_functions_sees_those
+    a_restart_forgets_no_counts
+    what_makes_no_sense_is_refused
+}
+
+const FILES: [(&str, &str); 3] = [("hello.rhai", "1"), ("orders/new.rhai", "let a = 1;\nthrow `no stock ${a}`"), ("idle.rhai", "1")];
+
+/// Starts a node, of which `hello` was asked seven times and `orders/new` three times.
+fn asked(story: &Story) -> Node {
+    let node = story.setup(&FILES).start();
+    (0..7).for_each(|_| assert_eq!(node.get("/hello").status, 200));
+    (0..3).for_each(|_| assert_eq!(node.get("/orders/new").status, 502));
+    until(&node, "/api/admin/stats", |stats| stats["total"]["requests"] == 10);
+    node
+}
+
+/// Asks until the answer is this.
+fn until(node: &Node, path: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let mut last = Value::Null;
+    wait_until(path, Duration::from_secs(30), || {
+        last = get(node, path).json();
+        is_so(&last)
+    });
+    last
+}
+
+fn sum(values: &Value) -> u64 {
+    values.as_array().unwrap().iter().map(|value| value.as_u64().unwrap()).sum()
+}
+
+fn the_node_and_its_functions_are_told_of_over_time(story: Story) {
+    let mut node = asked(&story);
+    let stats = get(&node, "/api/admin/stats?since=1h&step=5m").json();
+    assert_eq!((sum(&stats["requests"]), sum(&stats["failed"]), &stats["step_seconds"]), (10, 3, &300.into()));
+    assert_eq!((sum(&stats["by_class"]["2xx"]), sum(&stats["by_class"]["5xx"])), (7, 3));
+    let steps = stats["requests"].as_array().unwrap().len();
+    assert!(
+        (13..=14).contains(&steps)
+            && ["p50_us", "p90_us", "p99_us", "waited_us"].iter().all(|key| stats[key].as_array().unwrap().len() == steps)
+    );
+    assert_eq!((&stats["total"]["by_outcome"]["ok"], &stats["total"]["by_outcome"]["failed"]), (&7.into(), &3.into()));
+    assert!(stats["total"]["highest"]["operations"].as_u64().unwrap() > 0 && stats["total"]["p99_us"].is_u64());
+    for (query, requests) in [("function=hello.rhai", 7), ("prefix=orders/", 3), ("function=never", 0), ("prefix=n", 0)] {
+        assert_eq!(get(&node, &format!("/api/admin/stats?{query}")).json()["total"]["requests"], requests, "{query}");
+    }
+
+    let page = get(&node, "/api/admin/stats/functions").json();
+    let functions: Vec<_> =
+        page["functions"].as_array().unwrap().iter().map(|function| (&function["function"], &function["state"])).collect();
+    let expected =
+        [("orders/new", "failing"), ("hello", "ok"), ("idle", "idle")].map(|(name, state)| (Value::from(name), Value::from(state)));
+    assert_eq!(functions, expected.iter().map(|(name, state)| (name, state)).collect::<Vec<_>>());
+    assert_eq!(page["counts"], serde_json::json!({ "failing": 1, "slow": 0, "ok": 1, "idle": 1 }));
+    let worst = &page["functions"][0];
+    assert_eq!(worst["because"], "3 of 3 requests of the last hour failed (100.0 %)");
+    assert!(worst["last_failure"].is_string() && worst["version_since"].is_string() && sum(&worst["failed"]) == 3);
+    let version = worst["version"].as_str().unwrap();
+    assert_eq!(get(&node, &format!("/api/admin/stats?version={version}")).json()["total"]["requests"], 3);
+    for (query, first, next) in [
+        ("sort=requests&limit=1", "hello", Some(1)),
+        ("sort=requests&limit=1&cursor=1", "orders/new", Some(2)),
+        ("sort=name", "hello", None),
+        ("state=idle", "idle", None),
+        ("text=NEW", "orders/new", None),
+        ("prefix=id", "idle", None),
+        ("by=version&sort=failed", "orders/new", None),
+    ] {
+        let page = get(&node, &format!("/api/admin/stats/functions?{query}")).json();
+        assert_eq!((&page["functions"][0]["function"], page["next"].as_u64()), (&first.into(), next), "{query}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let shown = text(elsewhere(&folder, &node, &["top"]).output().unwrap());
+    assert!(shown.contains("failing  orders/new") && shown.lines().count() == 4, "{shown}");
+    let shown = text(elsewhere(&folder, &node, &["stats", "hello"]).output().unwrap());
+    assert!(shown.lines().last().unwrap().starts_with("all"), "{shown}");
+    node.stop();
+}
+
+fn failures_are_grouped_by_where_they_happened(story: Story) {
+    let mut node = asked(&story);
+    let is_whole = |list: &Value| list["failures"][0]["count"] == 3;
+    let list = until(&node, "/api/admin/stats/failures?since=1h", is_whole);
+    let group = &list["failures"][0];
+    assert_eq!(
+        (&group["function"], &group["file"], &group["line"], &group["column"]),
+        (&"orders/new".into(), &"orders/new.rhai".into(), &2.into(), &1.into())
+    );
+    assert_eq!((&group["message"], sum(&group["counts"])), (&"no stock 1".into(), 3));
+    assert_eq!((list["failures"].as_array().unwrap().len(), &list["looked_back_to"]), (1, &Value::Null));
+    let last = group["execution"].as_str().unwrap();
+    assert_eq!(get(&node, &format!("/api/admin/executions/{last}")).json()["failure"]["message"], "no stock 1");
+    assert_eq!(get(&node, "/api/admin/stats/failures?function=hello").json()["failures"], serde_json::json!([]));
+    let folder = tempfile::tempdir().unwrap();
+    let shown = text(elsewhere(&folder, &node, &["top", "--failures"]).output().unwrap());
+    assert!(shown.contains("orders/new.rhai:2:1"), "{shown}");
+    node.stop();
+}
+
+fn a_token_for_some_functions_sees_those(story: Story) {
+    let mut node = asked(&story);
+    let secret = text(story.beside(&node, &["token", "create", "some", "--scope", "read", "--functions", "orders"]).output().unwrap());
+    let ask = |path: &str| -> Response { node.send("GET", path, &[("authorization", &format!("Bearer {}", secret.trim()))], b"") };
+    let page = ask("/api/admin/stats/functions").json();
+    assert_eq!((&page["functions"][0]["function"], page["functions"].as_array().unwrap().len()), (&"orders/new".into(), 1));
+    let versions = ask("/api/admin/stats/functions?by=version").json();
+    assert_eq!(versions["functions"].as_array().unwrap().len(), 1);
+    for (path, status) in [
+        ("/api/admin/stats", 403),
+        ("/api/admin/stats?function=hello", 403),
+        ("/api/admin/stats?function=orders/new", 200),
+        ("/api/admin/stats?prefix=orders/", 200),
+        ("/api/admin/stats/failures", 403),
+        ("/api/admin/stats/failures?function=hello", 403),
+        ("/api/admin/stats/failures?prefix=orders/", 200),
+    ] {
+        assert_eq!((ask(path).status, node.get(path).status), (status, 401), "{path}");
+    }
+    node.stop();
+}
+
+fn a_restart_forgets_no_counts(story: Story) {
+    let mut node = asked(&story);
+    node.stop();
+    let mut node = story.setup(&FILES).config("[journal]\nrecord = \"none\"\n").start();
+    assert_eq!(node.get("/hello").status, 200);
+    until(&node, "/api/admin/stats?function=hello", |stats| stats["total"]["requests"] == 8);
+    assert_eq!(get(&node, "/api/admin/executions?function=hello").json()["executions"].as_array().unwrap().len(), 7);
+    node.stop();
+}
+
+fn what_makes_no_sense_is_refused(story: Story) {
+    let mut node = story.setup(&[("a.rhai", "1")]).start();
+    let said: Vec<String> = [
+        "stats?since=soon",
+        "stats?since=1h&until=2h",
+        "stats?step=often",
+        "stats?function=a&prefix=a",
+        "stats?trigger=http",
+        "stats/functions?sort=age",
+        "stats/functions?limit=201",
+        "stats/functions?state=fine",
+        "stats/failures?limit=1",
+    ]
+    .iter()
+    .map(|path| refused(&node, &format!("/api/admin/{path}")))
+    .map(|(status, detail)| format!("{status} {detail}"))
+    .collect();
+    insta::assert_snapshot!(said.join("\n"));
+    node.stop();
+}
