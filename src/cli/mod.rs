@@ -38,9 +38,11 @@ mod secret;
 mod serve;
 mod show;
 mod sse;
+mod stats;
 mod status;
 mod target;
 mod token;
+mod top;
 mod usage;
 
 use std::process::ExitCode;
@@ -84,6 +86,10 @@ enum Command {
     Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),
+    /// Show how many requests there were, how many failed and how long they took, step by step
+    Stats(stats::Stats),
+    /// List the functions that need somebody first, or the places that fail
+    Top(top::Top),
     /// List schedules: when functions run by themselves, and how the last run ended
     Schedules(schedules::Schedules),
     /// Run a schedule now, and wait for the outcome
@@ -163,6 +169,8 @@ impl Command {
             Self::Executions(executions) => executions.run(),
             Self::Replay(replay) => replay.run(),
             Self::Logs(logs) => logs.run(),
+            Self::Stats(stats) => stats.run(),
+            Self::Top(top) => top.run(),
             Self::Schedules(schedules) => schedules.run(),
             Self::Run(run) => run.run(),
             Self::Pause(pause) => pause.run(),

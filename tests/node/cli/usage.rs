@@ -19,7 +19,7 @@ fn words_of_other_programs_are_told_with_the_word_here() {
         assert!(told.contains("tip: ") && told.contains(tip), "{arguments:?}: {told}");
         assert_eq!(told.matches("tip: ").count(), 1, "{told}");
     }
-    let told = folder.refused(2, &["stats"]);
+    let told = folder.refused(2, &["statuz"]);
     assert!(told.contains("'status'"), "what is near is still found: {told}");
 }
 
@@ -30,7 +30,7 @@ fn help_is_a_command_like_the_others() {
     assert!(folder.done(&["help", "--help"]).contains("Usage: picloud help"));
     assert!(folder.done(&["help", "help"]).contains("Usage: picloud help"));
     assert!(folder.done(&["help", "token", "create"]).contains("Usage: picloud token create"));
-    assert_eq!(folder.refused(2, &["help", "stats"]), "error: there is no command `stats`\n  hint: did you mean `status`?\n");
+    assert_eq!(folder.refused(2, &["help", "statuz"]), "error: there is no command `statuz`\n  hint: did you mean `status`?\n");
     assert_eq!(folder.refused(2, &["help", "token", "x"]), "error: there is no command `x`\n  hint: `picloud help` lists them\n");
 }
 
