@@ -1,6 +1,7 @@
 //! What an operator's looking costs. Lists of 100,000 executions are read through HTTP, on SQLite and (with PICLOUD_TEST_POSTGRES) on
 //! Postgres. 50 live tails run beside a loaded node. 2,000 executions a second come while as many are forgotten.
-//! `cargo bench --bench lists`; `-- lists`, `-- tails` or `-- retention` for one of them. The tails need `wrk`.
+//! `cargo bench --bench lists`; `-- lists`, `-- million`, `-- tails` or `-- retention` for one of them. `million` is the lists of 1,000,000. The tails
+//! need `wrk`.
 
 mod support;
 
@@ -28,6 +29,7 @@ use support::{Server, median, now, wrk};
 use tokio_util::sync::CancellationToken;
 
 const EXECUTIONS: i64 = 100_000;
+const MILLION: i64 = 1_000_000;
 const QUESTIONS: usize = 300;
 const TAILS: usize = 50;
 const ROUNDS: usize = 7;
@@ -44,14 +46,16 @@ fn main() {
         return;
     }
     let is_wanted = |part: &str| arguments.iter().all(|argument| argument.starts_with('-') || argument == part);
-    if is_wanted("lists") {
-        println!(
-            "| database | logs | {EXECUTIONS} executions, of these | found | pages | p50 ms | p99 ms | longest ms |\n|---|---|---|---:|---:|---:|---:|---:|"
-        );
-        for (what, log_bytes) in [("100 B", 100), ("4 KB", 4_000)] {
-            lists("SQLite", what, log_bytes, None);
-            if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
-                lists("Postgres", what, log_bytes, Some(&server));
+    for (part, rows, logs) in [("lists", EXECUTIONS, &[("100 B", 100), ("4 KB", 4_000)][..]), ("million", MILLION, &[("100 B", 100)])] {
+        if is_wanted(part) {
+            println!(
+                "| database | logs | {rows} executions, of these | found | pages | p50 ms | p99 ms | longest ms |\n|---|---|---|---:|---:|---:|---:|---:|"
+            );
+            for (what, log_bytes) in logs {
+                lists(("SQLite", None), rows, what, *log_bytes);
+                if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
+                    lists(("Postgres", Some(&server)), rows, what, *log_bytes);
+                }
             }
         }
     }
@@ -115,22 +119,22 @@ async fn new_database(server: Option<&str>) -> String {
     format!("{}/{name}", server.rsplit_once('/').unwrap().0)
 }
 
-fn lists(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
+fn lists((database, server): (&str, Option<&str>), executions: i64, logs: &str, log_bytes: usize) {
     let folder = tempfile::tempdir().unwrap();
-    let begin_us = SystemClock.now_us() - EXECUTIONS * 36_000 - 1_000_000;
+    let begin_us = SystemClock.now_us() - executions * 36_000 - 1_000_000;
     let url = tokio::runtime::Runtime::new().unwrap().block_on(async {
         let url = new_database(server).await;
         let store = Store::open(&url, &folder.path().join("data")).await.unwrap();
-        let all: Vec<Execution> = (0..EXECUTIONS).map(|number| execution(number, begin_us, log_bytes)).collect();
-        for batch in all.chunks(1_000) {
-            store.append_executions(batch).await.unwrap();
+        for begin in (0..executions).step_by(1_000) {
+            let batch: Vec<Execution> = (begin..begin + 1_000).map(|number| execution(number, begin_us, log_bytes)).collect();
+            store.append_executions(&batch).await.unwrap();
         }
         store.close().await;
         url
     });
     let node = Server::picloud(folder.path(), Path::new(FUNCTIONS), &format!("[database]\nurl = {url:?}"));
     let mut asker = Asker::of(&node, folder.path());
-    let middle = ExecutionId(first_id_at(begin_us + EXECUTIONS / 2 * 36_000));
+    let middle = ExecutionId(first_id_at(begin_us + executions / 2 * 36_000));
     for (what, query) in [
         ("all", String::new()),
         ("all, 1,000 at once", "limit=1000".into()),
