@@ -73,7 +73,8 @@ impl Base {
         let tracer = config.traces.as_ref().map(|settings| tracer(settings, &clock, &journal)).transpose()?;
         let live = Arc::new(Live::default());
         let reached = watch::Sender::default();
-        let queue: SharedQueue = Arc::new(StoredQueue::new(reached.subscribe(), ids.clone(), config.queue));
+        let sql_emitted = watch::Sender::default();
+        let queue: SharedQueue = Arc::new(StoredQueue::new(reached.subscribe(), ids.clone(), config.queue, sql_emitted.clone()));
         let publisher = Publisher::new(queue.clone(), live.clone());
         Ok(Self {
             runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone(), publisher)),
@@ -83,7 +84,7 @@ impl Base {
             reached,
             ticks: Arc::default(),
             schedules_changed: watch::Sender::default(),
-            sql_emitted: watch::Sender::default(),
+            sql_emitted,
             databases: Arc::new(UserDatabases::new(&config.databases, &config.data)),
             executor,
             tracer,

@@ -7,8 +7,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{clock::SharedClock, live::Live, runner::Publisher};
 
-/// Longest sleep: where the database says that something was emitted, it may say so while nobody listens.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// The wait after the queue did not answer, or was full.
 const AWAY_WAIT: Duration = Duration::from_secs(1);
 
@@ -20,7 +18,7 @@ pub struct Inbox {
     pub live: Arc<Live>,
     /// Tells the time.
     pub clock: SharedClock,
-    /// Tells that something may have been emitted.
+    /// Tells that something may have been emitted. The database says so at once, to whoever listens; the queue says so when it looks what is due.
     pub emitted: watch::Receiver<u64>,
 }
 
@@ -31,12 +29,12 @@ impl Inbox {
         let work = async {
             loop {
                 let is_loaded = self.live.table().is_loaded();
-                let wait = if is_loaded { self.take(&mut is_stuck).await } else { LONGEST_SLEEP };
+                let is_taken = !is_loaded || self.take(&mut is_stuck).await;
                 tokio::select! {
                     _ = self.emitted.changed() => {}
                     // Handlers that come later change nothing.
                     _ = swaps.changed(), if !is_loaded => {}
-                    () = tokio::time::sleep(wait) => {}
+                    () = tokio::time::sleep(AWAY_WAIT), if !is_taken => {}
                 }
             }
         };
@@ -46,21 +44,21 @@ impl Inbox {
         }
     }
 
-    /// Takes all that is there. Returns how long to wait then. Says once that nothing can be taken.
-    async fn take(&self, is_stuck: &mut bool) -> Duration {
+    /// Takes all that is there. Returns whether it could, and says once that it cannot.
+    async fn take(&self, is_stuck: &mut bool) -> bool {
         loop {
             match self.publisher.publish_inbox(self.clock.now_us()).await {
                 Ok(taken) => {
                     *is_stuck = false;
                     if taken == 0 {
-                        return LONGEST_SLEEP;
+                        return true;
                     }
                 }
                 Err(error) => {
                     if !std::mem::replace(is_stuck, true) {
                         tracing::warn!("events that SQL emitted wait: {error}");
                     }
-                    return AWAY_WAIT;
+                    return false;
                 }
             }
         }

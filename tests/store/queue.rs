@@ -54,7 +54,7 @@ const SECOND: i64 = 1_000_000;
 
 fn queue(store: &picloud::store::Store) -> StoredQueue {
     let ids = Arc::new(Ids::new(Arc::new(SystemClock), NodeNumber::drawn()));
-    StoredQueue::new(watch::Sender::new(Some(store.clone())).subscribe(), ids, QueueLimits::default())
+    StoredQueue::new(watch::Sender::new(Some(store.clone())).subscribe(), ids, QueueLimits::default(), watch::Sender::default())
 }
 
 fn handler(name: &str) -> HandlerId {

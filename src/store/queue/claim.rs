@@ -49,11 +49,13 @@ impl Store {
         rows.into_iter().map(|row| row.delivery(&events, claim.until_us).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
     }
 
-    /// Returns when something is due next, or the lease of something ends, between these times.
-    pub(super) async fn next_due(&self, from_us: i64, until_us: i64) -> sqlx::Result<Option<i64>> {
-        let find = "SELECT MIN(due_us) FROM deliveries WHERE state < 2 AND due_us >= $1 AND due_us <= $2";
-        let (due,): (Option<i64>,) = read!(self, pool => sqlx::query_as(find).bind(from_us).bind(until_us).fetch_one(pool))?;
-        Ok(due)
+    /// Returns when something is due next, or the lease of something ends, between these times; and whether the inbox holds something. Both in
+    /// one query, as an idle node asks only this.
+    pub(super) async fn next_due(&self, from_us: i64, until_us: i64) -> sqlx::Result<(Option<i64>, bool)> {
+        let find = "SELECT MIN(due_us), CAST((SELECT COUNT(*) FROM (SELECT 1 FROM inbox LIMIT 1) AS first) AS bigint)
+             FROM deliveries WHERE state < 2 AND due_us >= $1 AND due_us <= $2";
+        let (due_us, inbox): (Option<i64>, i64) = read!(self, pool => sqlx::query_as(find).bind(from_us).bind(until_us).fetch_one(pool))?;
+        Ok((due_us, inbox > 0))
     }
 
     /// Makes due what is claimed: with this lease nobody else has the database, so whoever claimed it is gone. Its next claim counts that as

@@ -125,7 +125,7 @@ impl Store {
             };
             *size += count.unsigned_abs();
         }
-        sizes.oldest_due_us = self.next_due(i64::MIN, i64::MAX).await.map_err(StoreError::query("ask what is due"))?;
+        (sizes.oldest_due_us, _) = self.next_due(i64::MIN, i64::MAX).await.map_err(StoreError::query("ask what is due"))?;
         Ok(sizes)
     }
 }

@@ -58,11 +58,13 @@ pub struct StoredQueue {
     floor: Floor,
     /// Counts what may have become due.
     woken: watch::Sender<u64>,
+    /// Counts what SQL may have emitted.
+    sql_emitted: watch::Sender<u64>,
 }
 
 impl StoredQueue {
-    /// Keeps the queue in this database.
-    pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>, limits: QueueLimits) -> Self {
+    /// Keeps the queue in this database. Where a look finds what SQL emitted, it tells so there.
+    pub fn new(store: watch::Receiver<Option<Store>>, ids: Arc<Ids>, limits: QueueLimits, sql_emitted: watch::Sender<u64>) -> Self {
         Self {
             store,
             ids,
@@ -70,6 +72,7 @@ impl StoredQueue {
             emissions: Arc::default(),
             floor: Floor::default(),
             woken: watch::Sender::default(),
+            sql_emitted,
         }
     }
 
@@ -145,7 +148,12 @@ impl Queue for StoredQueue {
     }
 
     async fn next_due(&self, until_us: i64) -> Result<Option<i64>, QueueError> {
-        self.store()?.next_due(self.floor.start_us(until_us), until_us).await.map_err(failed("ask what is due"))
+        let looked = self.store()?.next_due(self.floor.start_us(until_us), until_us).await;
+        let (due_us, has_inbox) = looked.map_err(failed("ask what is due"))?;
+        if has_inbox {
+            self.sql_emitted.send_modify(|count| *count += 1);
+        }
+        Ok(due_us)
     }
 
     async fn release(&self, receivers: Vec<Receiver>, now_us: i64) -> Result<u64, QueueError> {
