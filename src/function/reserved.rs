@@ -5,6 +5,8 @@ pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", REPO
 
 /// The repository that is pushed to.
 pub const REPOSITORY: &str = "/functions.git";
+/// The dashboard, and what the paths of its pages and files begin with.
+pub const DASHBOARD: &str = "/_picloud/dashboard";
 /// What the paths of earlier deployments begin with.
 pub const EARLIER: &str = "/_picloud/v/";
 /// What the paths of other branches begin with.

@@ -8,6 +8,7 @@ mod call;
 mod caller;
 mod connection;
 mod counts;
+mod dashboard;
 mod face;
 mod git;
 mod head;

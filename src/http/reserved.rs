@@ -29,6 +29,7 @@ use crate::{
         app::App,
         call::{earlier, execute, preview},
         caller::GuardedApp,
+        dashboard,
         face::Face,
         git, health, hooks, metrics,
         problem::Problem,
@@ -74,7 +75,7 @@ fn refused_method<B>(response: &Response<B>) -> Option<Answer> {
 static PUBLIC: LazyLock<Router<GuardedApp>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
 /// The same, and what asks for a token.
 static WHOLE: LazyLock<Router<GuardedApp>> =
-    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).fallback(async || Problem::NotOurs));
+    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).merge(dashboard::routes()).fallback(async || Problem::NotOurs));
 
 fn open() -> Routes {
     Routes::new().routes(routes!(health::health)).routes(routes!(health::ready)).routes(routes!(hooks::receive))

@@ -2,6 +2,7 @@
 
 mod circles;
 mod columns;
+mod dashboard;
 mod homes;
 mod names;
 mod promises;
@@ -199,7 +200,7 @@ const MAY_USE: [(&str, &[&str]); 41] = [
 ];
 
 /// Crates that only these files and folders may name.
-const ONLY_IN: [(&str, &[&str]); 12] = [
+const ONLY_IN: [(&str, &[&str]); 13] = [
     ("rhai::", &["engine"]),
     ("sqlx::", &["store", "sql"]),
     ("rusqlite::", &["sql/sqlite", "store/file.rs"]),
@@ -210,6 +211,7 @@ const ONLY_IN: [(&str, &[&str]); 12] = [
     // It follows redirects and reads the environment, unless it is told not to.
     ("reqwest::", &["outbound"]),
     ("axum::", &["http"]),
+    ("rust_embed::", &["http/dashboard"]),
     ("println!", &["cli"]),
     // Git does what a repository's settings say: only that file makes sure whose it is.
     ("Command::new(\"git\")", &["source/git/program.rs"]),

@@ -6,6 +6,7 @@ mod auth;
 mod caddy;
 mod clients;
 mod contract;
+mod dashboard;
 mod earlier;
 mod events;
 mod examples;

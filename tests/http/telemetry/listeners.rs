@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// What is asked of a node's operators only.
-const FOR_OPERATORS: [(&str, &str); 8] = [
+const FOR_OPERATORS: [(&str, &str); 11] = [
+    ("GET", "/_picloud"),
+    ("GET", "/_picloud/dashboard"),
+    ("GET", "/_picloud/dashboard/favicon.svg"),
     ("GET", "/_picloud/metrics"),
     ("GET", "/api/admin/whoami"),
     ("GET", "/api/admin/status"),
