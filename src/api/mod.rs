@@ -11,6 +11,7 @@ pub mod routes;
 pub mod schedules;
 pub mod scripts;
 pub mod secrets;
+pub mod session;
 pub mod source;
 pub mod stats;
 pub mod tokens;

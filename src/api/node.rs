@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{
     clock::rfc3339,
-    deployment::{Cause, Deployment, DeploymentId, Following},
+    deployment::{Cause, Deployment, DeploymentId, DeploymentStatus, Following},
     function::{Diagnostic, Revision},
     store::journal::Stats,
 };
@@ -96,6 +96,23 @@ impl From<&Deployment> for LiveDeployment {
     fn from(deployment: &Deployment) -> Self {
         let Deployment { id, revision, cause, by, pushed_by, note, functions, .. } = deployment.clone();
         Self { id, time: rfc3339(id.time_us()), revision, cause, by, pushed_by, note, functions }
+    }
+}
+
+/// A deployment that was decided on.
+#[derive(Debug, Serialize)]
+pub struct DecidedDeployment {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Whether it went live.
+    pub status: DeploymentStatus,
+    /// What the source held.
+    pub revision: Revision,
+}
+
+impl From<&Deployment> for DecidedDeployment {
+    fn from(deployment: &Deployment) -> Self {
+        Self { id: deployment.id, status: deployment.status, revision: deployment.revision.clone() }
     }
 }
 

@@ -36,6 +36,10 @@ pub enum Action {
     TokenCreate,
     /// A token was made worthless.
     TokenRevoke,
+    /// Somebody signed in to the dashboard.
+    SignIn,
+    /// Somebody signed out.
+    SignOut,
     /// Secrets got values.
     SecretSet,
     /// The value before is not accepted any more.
@@ -66,7 +70,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -78,6 +82,8 @@ impl Action {
         Self::Resume,
         Self::TokenCreate,
         Self::TokenRevoke,
+        Self::SignIn,
+        Self::SignOut,
         Self::SecretSet,
         Self::SecretFinal,
         Self::SecretRemove,
@@ -107,6 +113,8 @@ impl Action {
             Self::Resume => "resume",
             Self::TokenCreate => "token_create",
             Self::TokenRevoke => "token_revoke",
+            Self::SignIn => "sign_in",
+            Self::SignOut => "sign_out",
             Self::SecretSet => "secret_set",
             Self::SecretFinal => "secret_final",
             Self::SecretRemove => "secret_remove",

@@ -1,8 +1,10 @@
 //! The URLs that PiCloud answers itself, whatever files there are.
 
 /// What begins so belongs to the node.
-pub const RESERVED: [&str; 4] = ["/_picloud", "/api/admin", "/api/execute", REPOSITORY];
+pub const RESERVED: [&str; 4] = [NODE, "/api/admin", "/api/execute", REPOSITORY];
 
+/// What is about the node itself; people are led from here to the dashboard.
+pub const NODE: &str = "/_picloud";
 /// The repository that is pushed to.
 pub const REPOSITORY: &str = "/functions.git";
 /// The dashboard, and what the paths of its pages and files begin with.

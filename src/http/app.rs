@@ -56,7 +56,7 @@ pub struct App {
     pub kv_limits: KvLimits,
     /// Bytes of one function file.
     pub max_file_bytes: usize,
-    /// Places for those who follow executions.
+    /// Places for those who follow executions or the status.
     pub tails: Arc<Semaphore>,
     /// The node stops: what has no end of its own ends.
     pub stop: CancellationToken,

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use crate::{
     api::node::{Health, Readiness},
-    http::caller::Anybody,
+    http::{app::App, caller::Anybody},
 };
 
 /// Says that the process lives.
@@ -20,27 +20,35 @@ pub async fn health() -> Json<Health> {
     responses((status = 200, description = "They are.", body = Readiness), (status = 503, description = "Not yet.", body = Readiness))
 )]
 pub async fn ready(Anybody(app): Anybody) -> (StatusCode, Json<Readiness>) {
-    let table = app.live.table();
-    let status = app.live.status();
-    let mut degraded = status.degraded();
-    let journal = app.journal.stats();
-    degraded.extend(app.journal.problems());
-    degraded.extend(app.vault.degraded());
-    let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let word = match (table.is_loaded(), degraded.is_empty()) {
-        (false, _) => "starting",
-        (true, true) => "ready",
-        (true, false) => "degraded",
-    };
-    let body = Readiness {
-        status: word.into(),
-        deployment: table.is_loaded().then_some(table.deployment),
-        functions: table.len(),
-        degraded,
-        // An operator wants it so, which is no reason to call the node degraded either.
-        held: status.held.as_ref().and(status.following.in_short()),
-        // Since the start; what is past is no reason to call the node degraded.
-        lost_executions: journal.dropped + journal.refused + journal.torn,
-    };
-    (code, Json(body))
+    let (code, readiness) = app.readiness();
+    (code, Json(readiness))
+}
+
+impl App {
+    /// Says whether functions are loaded, and what is not as it should be.
+    pub(super) fn readiness(&self) -> (StatusCode, Readiness) {
+        let table = self.live.table();
+        let status = self.live.status();
+        let mut degraded = status.degraded();
+        let journal = self.journal.stats();
+        degraded.extend(self.journal.problems());
+        degraded.extend(self.vault.degraded());
+        let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        let word = match (table.is_loaded(), degraded.is_empty()) {
+            (false, _) => "starting",
+            (true, true) => "ready",
+            (true, false) => "degraded",
+        };
+        let readiness = Readiness {
+            status: word.into(),
+            deployment: table.is_loaded().then_some(table.deployment),
+            functions: table.len(),
+            degraded,
+            // An operator wants it so, which is no reason to call the node degraded either.
+            held: status.held.as_ref().and(status.following.in_short()),
+            // Since the start; what is past is no reason to call the node degraded.
+            lost_executions: journal.dropped + journal.refused + journal.torn,
+        };
+        (code, readiness)
+    }
 }

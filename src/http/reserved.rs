@@ -33,6 +33,7 @@ use crate::{
         face::Face,
         git, health, hooks, metrics,
         problem::Problem,
+        session,
         wire::progress::RequestBody,
     },
 };
@@ -74,8 +75,9 @@ fn refused_method<B>(response: &Response<B>) -> Option<Answer> {
 /// What is there for everybody.
 static PUBLIC: LazyLock<Router<GuardedApp>> = LazyLock::new(|| open().split_for_parts().0.fallback(async || Problem::NotFound));
 /// The same, and what asks for a token.
-static WHOLE: LazyLock<Router<GuardedApp>> =
-    LazyLock::new(|| openapi::described(open().merge(for_operators())).merge(git::routes()).merge(dashboard::routes()).fallback(async || Problem::NotOurs));
+static WHOLE: LazyLock<Router<GuardedApp>> = LazyLock::new(|| {
+    openapi::described(open().merge(for_operators())).merge(git::routes()).merge(dashboard::routes()).fallback(async || Problem::NotOurs)
+});
 
 fn open() -> Routes {
     Routes::new().routes(routes!(health::health)).routes(routes!(health::ready)).routes(routes!(hooks::receive))
@@ -84,6 +86,7 @@ fn open() -> Routes {
 fn for_operators() -> Routes {
     Routes::new()
         .routes(routes!(metrics::answer))
+        .merge(session::routes())
         .routes(routes!(tokens::whoami))
         .merge(admin::routes())
         .merge(deployments::routes())

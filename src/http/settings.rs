@@ -35,7 +35,7 @@ pub struct HttpSettings {
     pub write_timeout: Duration,
     /// What a client must send of a push, or take of a response, on average over each of these times, in bytes a second.
     pub min_rate_bytes: u64,
-    /// Those who follow executions at the same time.
+    /// Those who follow executions or the status at the same time.
     pub max_tails: usize,
     /// Executions a second that one of them is told; more are counted.
     pub tail_rate: u32,

@@ -44,7 +44,7 @@ pub struct Live {
     files: ArcSwap<Files>,
     /// Counts the swaps.
     swaps: watch::Sender<u64>,
-    /// Counts the changes of the status.
+    /// Counts the changes of the status, and of what other branches show.
     changes: watch::Sender<u64>,
 }
 
@@ -97,6 +97,7 @@ impl Live {
     /// Shows other branches: these, and no others.
     pub fn show(&self, previews: Previews) {
         self.previews.store(Arc::new(previews));
+        self.changes.send_modify(|count| *count += 1);
     }
 
     /// Returns what keeps the node from being as it should be.
@@ -114,7 +115,7 @@ impl Live {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Returns a channel that tells of each change of the status.
+    /// Returns a channel that tells of each change of the status, and of what other branches show.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }

@@ -93,6 +93,7 @@ const MAY_USE: [(&str, &[&str]); 41] = [
             "function",
             "live",
             "queue",
+            "secret",
             "stats",
             "store",
             "sync",

@@ -1,6 +1,6 @@
 //! The control plane: what an operator asks of the running node, with a token.
 
-use axum::{Json, body::Body};
+use axum::{Json, body::Body, response::Response};
 use http::Request;
 use utoipa_axum::routes;
 
@@ -12,7 +12,7 @@ use crate::{
     audit::Actor,
     clock::rfc3339,
     http::{
-        api::openapi::Routes,
+        api::{openapi::Routes, tail},
         app::App,
         call::preview,
         caller::{Caller, Deploy, Read},
@@ -26,6 +26,7 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::new()
         .routes(routes!(status))
+        .routes(routes!(follow))
         .routes(routes!(sync))
         .routes(routes!(suspend))
         .routes(routes!(resume))
@@ -39,8 +40,17 @@ async fn status(caller: Caller<Read>) -> Result<Json<NodeStatus>, Problem> {
     Ok(Json(caller.for_node()?.app.status()))
 }
 
+/// Tells the same whenever it changes, for ever.
+#[utoipa::path(
+    get, path = "/api/admin/status/tail", tag = "node", operation_id = "follow_status",
+    responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
+)]
+async fn follow(caller: Caller<Read>) -> Result<Response, Problem> {
+    Ok(tail::answer(tail::status::texts(caller.for_node()?)?))
+}
+
 impl App {
-    fn status(&self) -> NodeStatus {
+    pub(super) fn status(&self) -> NodeStatus {
         let status = self.live.status();
         NodeStatus {
             source: self.source.clone(),

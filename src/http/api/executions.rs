@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use axum::{
-    Json,
-    extract::RawQuery,
-    response::{IntoResponse, Response},
-};
-use http::{HeaderMap, HeaderValue, header};
+use axum::{Json, extract::RawQuery, response::Response};
+use http::{HeaderMap, HeaderValue};
 use utoipa::IntoParams;
 use utoipa_axum::routes;
 
@@ -17,7 +13,12 @@ use crate::{
     execution::{Execution, ExecutionId},
     function::FunctionName,
     http::{
-        api::{asked::PathParams, openapi::Routes, replay, tail},
+        api::{
+            asked::PathParams,
+            openapi::Routes,
+            replay,
+            tail::{self, Hold},
+        },
         app::App,
         auth::Denial,
         caller::{About, Caller, Grant, Read},
@@ -113,12 +114,10 @@ async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQu
             return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end\n  hint: leave it out")));
         }
     }
-    let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
+    let (grant, filter) = filter(caller, query.as_deref())?;
     let after = headers.get(LAST_EVENT_ID).map(last_event_id).transpose()?;
-    let place = app.tails.clone().try_acquire_owned().map_err(|_| Problem::TailsBusy { limit: app.settings.max_tails })?;
-    let body = tail::body(&app, filter, after, place).await?;
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
-    Ok((headers, body).into_response())
+    let hold = Hold::take(&grant)?;
+    Ok(tail::answer(tail::executions::texts(&grant.app, filter, after, hold).await?))
 }
 
 fn last_event_id(value: &HeaderValue) -> Result<ExecutionId, Problem> {

@@ -10,7 +10,7 @@ use utoipa::{
         ContentBuilder, HeaderBuilder, Object, Ref, RefOr, ResponseBuilder,
         path::{Operation, PathItem},
         schema::Type,
-        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_axum::router::OpenApiRouter;
@@ -29,8 +29,9 @@ struct Document;
 
 /// Where it is.
 const PATH: &str = "/_picloud/openapi.json";
-/// The way to say who asks.
+/// The ways to say who asks.
 const TOKEN: &str = "token";
+const SESSION: &str = "session";
 /// The schema of what is told instead of an answer.
 const PROBLEM: &str = "Problem";
 
@@ -40,6 +41,8 @@ pub fn described(routes: Routes) -> Router<GuardedApp> {
     let components = document.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("`picloud token create` makes one")).build();
     components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
+    let cookie = ApiKeyValue::with_description("picloud_session", "`POST /_picloud/session` begins one; the name ends in `_` and the port");
+    components.add_security_scheme(SESSION, SecurityScheme::ApiKey(ApiKey::Cookie(cookie)));
     components.schemas.insert(PROBLEM.into(), ProblemDetails::schema());
     let mut named = Vec::new();
     ProblemDetails::schemas(&mut named);
@@ -62,7 +65,7 @@ fn complete(operation: &mut Operation, path: &str) {
     let response = response.content("application/problem+json", content).header("Retry-After", retry_after.build()).build();
     operation.responses.responses.entry("default".into()).or_insert(RefOr::T(response));
     if path.starts_with("/api/") && operation.security.is_none() {
-        operation.security = Some(vec![SecurityRequirement::new::<_, _, String>(TOKEN, [])]);
+        operation.security = Some([TOKEN, SESSION].map(|way| SecurityRequirement::new::<_, _, String>(way, [])).into());
     }
 }
 

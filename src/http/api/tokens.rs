@@ -9,10 +9,15 @@ use http::{Request, StatusCode, header};
 use utoipa_axum::routes;
 
 use crate::{
-    access::{self, Principal, Token, TokenHash},
-    api::tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
+    access::{self, Token, TokenHash},
+    api::{
+        session::{SessionSummary, Whoami},
+        tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
+    },
+    clock::rfc3339,
     http::{
         api::{asked::PathParams, openapi::Routes},
+        auth::Identity,
         caller::{Admin, Caller, Grant, Read},
         problem::{Problem, away},
     },
@@ -27,9 +32,11 @@ pub fn routes() -> Routes {
 }
 
 /// Tells callers whose token they use, and what it allows.
-#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Principal)))]
-pub async fn whoami(caller: Caller<Read>) -> Json<Principal> {
-    Json(caller.for_itself())
+#[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Whoami)))]
+pub async fn whoami(caller: Caller<Read>) -> Json<Whoami> {
+    let Identity { principal, ends_us, is_session } = caller.for_itself();
+    let session = ends_us.filter(|_| is_session).map(|ends_us| SessionSummary { ends: rfc3339(ends_us) });
+    Json(Whoami { principal, session })
 }
 
 /// Lists tokens by name, without their secrets.

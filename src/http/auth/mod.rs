@@ -1,8 +1,10 @@
 //! From a request's headers to who sent it: a bearer token, or the password of Basic authentication, which is what git sends. Here it ends with
 //! whose token it is. What that one may do is asked in two places: [`super::caller`] for orders, [`super::call::admission`] for runs of functions.
 
+mod identity;
 mod known;
 mod memory;
+mod sessions;
 mod tries;
 
 use std::{
@@ -12,16 +14,22 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use tokio::sync::watch;
 
+use identity::Holder;
+pub use identity::Identity;
 use known::{KnownTokens, NoAnswer};
+pub use sessions::Session;
+use sessions::Sessions;
 use tries::Tries;
 
 use crate::{
     access::{self, Principal, Scope, Token, TokenHash},
     clock::{SharedClock, monotonic},
     function::topic::Topic,
+    hex::Hex,
+    http::{cookie, origin::Page},
     runner::PermissionError,
     secret::Secret,
     store::Store,
@@ -49,6 +57,10 @@ pub enum Denial {
     },
     /// It brings one that is none of ours, or no longer.
     WrongToken,
+    /// Nobody is signed in by the session that it brings, or nobody is any more.
+    SessionEnded,
+    /// It brings a session, and no page of this node sent it.
+    OtherOrigin,
     /// Too many wrong ones came from its address.
     TooManyTries {
         /// When the next one is looked at.
@@ -105,22 +117,73 @@ pub struct Auth {
     clock: SharedClock,
     known: KnownTokens,
     tries: Mutex<Tries>,
-    /// Tells that this node has revoked a token.
+    sessions: Mutex<Sessions>,
+    /// Tells that this node has revoked a token, or that somebody has signed out.
     revocations: watch::Sender<()>,
 }
+
+/// How long a session lasts.
+pub const SESSION: Duration = Duration::from_secs(12 * 3600);
+/// Bytes of randomness in the id of one.
+const ID_BYTES: usize = 32;
 
 impl Auth {
     /// Knows this token of the data folder, and those of the store.
     pub fn new(admin: Secret, store: watch::Receiver<Option<Store>>, clock: SharedClock) -> Self {
-        Self { admin, store, clock, known: KnownTokens::default(), tries: Mutex::default(), revocations: watch::Sender::default() }
+        let (known, tries, sessions) = Default::default();
+        Self { admin, store, clock, known, tries, sessions, revocations: watch::Sender::default() }
     }
 
-    /// Returns who sent a request, if its scope is large enough. Whether that one may do what the request is about is not asked yet.
-    pub(super) async fn identify(&self, needed: Scope, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Principal, Denial> {
+    /// Returns who sent a request with a token, if its scope is large enough. Whether that one may do what the request is about is not asked yet.
+    pub(super) async fn identify(&self, needed: Scope, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Identity, Denial> {
         let sent = headers.get(header::AUTHORIZATION).filter(|sent| way == Way::Password || !is_basic(sent));
         let sent = sent.ok_or(Denial::NoToken { needed, way })?;
-        let principal = self.recognise(&credentials(sent), address).await?;
-        if principal.scope < needed { Err(Denial::ScopeTooSmall { principal, needed }) } else { Ok(principal) }
+        large_enough(self.recognise(&credentials(sent), address).await?.1, needed)
+    }
+
+    /// The same of a request with a bearer token or a session. A password that the browser adds is not looked at.
+    pub(super) async fn identify_caller(&self, needed: Scope, head: &Parts, address: IpAddr) -> Result<Identity, Denial> {
+        let has_token = head.headers.get(header::AUTHORIZATION).is_some_and(|sent| !is_basic(sent));
+        let Some(sent) = cookie::find(&head.headers).filter(|_| !has_token) else {
+            return self.identify(needed, Way::Bearer, &head.headers, address).await;
+        };
+        if !Page::of(&head.headers).may_use_session(&head.method) {
+            return Err(Denial::OtherOrigin);
+        }
+        large_enough(self.signed_in(sent.id).await?, needed)
+    }
+
+    async fn signed_in(&self, id: &str) -> Result<Identity, Denial> {
+        let session = self.sessions().find(id, self.clock.now_us()).ok_or(Denial::SessionEnded)?;
+        match self.resolve(&session.holder).await {
+            Ok(Some(identity)) => Ok(identity.signed_in(session.ends_us)),
+            Ok(None) => {
+                self.sessions().end(id);
+                Err(Denial::SessionEnded)
+            }
+            Err(NoAnswer) => Err(Denial::DatabaseAway),
+        }
+    }
+
+    /// Begins a session by a token, and returns its id.
+    pub(super) async fn sign_in(&self, token: &Secret, address: IpAddr) -> Result<(Secret, Principal), Denial> {
+        let (holder, Identity { principal, .. }) = self.recognise(&[token.expose().to_owned()], address).await?;
+        let mut bytes = [0; ID_BYTES];
+        getrandom::fill(&mut bytes).map_err(|error| {
+            tracing::error!("the system gives no random bytes: {error}");
+            Denial::DatabaseAway
+        })?;
+        let (id, now_us) = (Secret::new(Hex(&bytes).to_string()), self.clock.now_us());
+        let session = Session { holder, name: principal.name.clone(), ends_us: now_us.saturating_add(SESSION.as_micros() as i64) };
+        self.sessions().begin(id.expose(), session, now_us);
+        Ok((id, principal))
+    }
+
+    /// Ends a session, and returns whose it was.
+    pub(super) fn sign_out(&self, id: &str) -> Option<Session> {
+        let ended = self.sessions().end(id)?;
+        self.revocations.send_replace(());
+        Some(ended)
     }
 
     /// Takes notice of a token that this node has made.
@@ -134,7 +197,7 @@ impl Auth {
         self.revocations.send_replace(());
     }
 
-    /// Tells when this node revokes a token, for answers that last.
+    /// Tells when this node revokes a token, or somebody signs out, for answers that last.
     pub fn revocations(&self) -> watch::Receiver<()> {
         self.revocations.subscribe()
     }
@@ -144,32 +207,49 @@ impl Auth {
         credentials(authorization).iter().any(|text| access::is_secret(text) || self.admin.matches(text.as_bytes()))
     }
 
-    async fn recognise(&self, candidates: &[String], address: IpAddr) -> Result<Principal, Denial> {
+    /// Returns whose one of these texts is.
+    async fn recognise(&self, candidates: &[String], address: IpAddr) -> Result<(Holder, Identity), Denial> {
         if candidates.iter().any(|candidate| self.admin.matches(candidate.as_bytes())) {
-            return Ok(Principal { name: access::ADMIN.into(), scope: Scope::Admin, functions: None });
+            return Ok((Holder::Admin, Identity::admin()));
         }
         let hashes: Vec<TokenHash> = candidates.iter().filter(|text| access::is_secret(text)).map(|text| TokenHash::of(text)).collect();
-        let store = self.store.borrow().clone();
         // What may be right is looked up whatever else comes from there: behind a proxy that is not trusted everybody has one address.
         let blocked = self.tries().blocked(address, monotonic());
-        if let Some(retry_after) = blocked
-            && !self.known.holds_one(&hashes, store.as_ref()).await
-        {
-            return Err(Denial::TooManyTries { retry_after });
+        if let Some(retry_after) = blocked {
+            let store = self.store.borrow().clone();
+            if !self.known.holds_one(&hashes, store.as_ref()).await {
+                return Err(Denial::TooManyTries { retry_after });
+            }
         }
-        for hash in &hashes {
-            let found = self.known.find(hash, store.as_ref(), self.clock.now_us()).await;
-            if let Some(token) = found.map_err(|NoAnswer| Denial::DatabaseAway)? {
-                return Ok(token.principal());
+        for holder in hashes.into_iter().map(Holder::Token) {
+            if let Some(identity) = self.resolve(&holder).await.map_err(|NoAnswer| Denial::DatabaseAway)? {
+                return Ok((holder, identity));
             }
         }
         self.tries().failed(address, monotonic());
         Err(Denial::WrongToken)
     }
 
+    /// Returns who has this token now; nobody if it has been revoked or has expired.
+    async fn resolve(&self, holder: &Holder) -> Result<Option<Identity>, NoAnswer> {
+        let Holder::Token(hash) = holder else { return Ok(Some(Identity::admin())) };
+        let store = self.store.borrow().clone();
+        let token = self.known.find(hash, store.as_ref(), self.clock.now_us()).await?;
+        Ok(token.map(Identity::from))
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().expect("nothing panics while it holds the lock")
+    }
+
     fn tries(&self) -> MutexGuard<'_, Tries> {
         self.tries.lock().expect("nothing panics while it holds the lock")
     }
+}
+
+fn large_enough(identity: Identity, needed: Scope) -> Result<Identity, Denial> {
+    let Identity { principal, .. } = &identity;
+    if principal.scope < needed { Err(Denial::ScopeTooSmall { principal: principal.clone(), needed }) } else { Ok(identity) }
 }
 
 fn is_basic(sent: &HeaderValue) -> bool {

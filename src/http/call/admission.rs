@@ -27,9 +27,9 @@ pub async fn admit<'a>(app: &App, function: &'a SharedFunction, request: &mut Pa
     let principal = match (request.extensions.remove::<Principal>(), token) {
         // Who may see what is not live has been asked already.
         (Some(principal), _) => principal,
-        (None, Some(token)) => app.auth.identify(needed, Way::Bearer, &token, peer.ip()).await?,
+        (None, Some(token)) => app.auth.identify(needed, Way::Bearer, &token, peer.ip()).await?.principal,
         // Nothing of ours: a wrong token, or none.
-        (None, None) => app.auth.identify(needed, Way::Bearer, &request.headers, peer.ip()).await?,
+        (None, None) => app.auth.identify(needed, Way::Bearer, &request.headers, peer.ip()).await?.principal,
     };
     Ok(Permission::of(&principal, function)?)
 }
@@ -59,7 +59,7 @@ async fn viewer(app: &App, headers: &mut HeaderMap, peer: SocketAddr) -> Result<
 }
 
 async fn of_whole_node(auth: &Auth, headers: &HeaderMap, peer: SocketAddr) -> Result<Principal, Denial> {
-    let principal = auth.identify(Scope::Read, Way::Password, headers, peer.ip()).await?;
+    let principal = auth.identify(Scope::Read, Way::Password, headers, peer.ip()).await?.principal;
     if principal.functions.is_some() { Err(Denial::OnlySomeFunctions { principal }) } else { Ok(principal) }
 }
 

@@ -19,6 +19,7 @@ use crate::{
     http::{
         answer::{Answer, no_content},
         app::App,
+        cookie,
         problem::Problem,
         wire::{body::read_body, progress::RequestBody},
     },
@@ -94,6 +95,7 @@ fn unmatched(table: &Table, trace: Option<Box<RequestTrace>>, answer: Answer) ->
 /// Answers a request that met a function. It is recorded as an execution even if the function does not run.
 pub async fn run(app: &App, call: Call<'_>, head: &mut Parts, body: RequestBody) -> Answer {
     let Call { target, trigger, params, peer, trace } = call;
+    cookie::take_out(&mut head.headers);
     let shared = app.shared(Some(target.function), &head.headers);
     let sender = Sender { address: peer.ip(), request_id: request_id(&head.headers) };
     let mut attempt = app.runner.call(target, trigger, sender, trace);

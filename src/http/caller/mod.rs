@@ -26,7 +26,7 @@ use crate::{
     function::{Diagnostic, FunctionName, SharedFunction, topic::Topic, topic_reach::TopicReach},
     http::{
         app::App,
-        auth::{Denial, Way},
+        auth::{Denial, Identity, Way},
         problem::Problem,
     },
     runner::Permission,
@@ -45,6 +45,13 @@ impl GuardedApp {
 
 /// The app, for what anybody may ask.
 pub struct Anybody(pub Arc<App>);
+
+impl Anybody {
+    /// Reads what is ordered, by whom nobody knows yet.
+    pub async fn order<T: DeserializeOwned>(&self, request: Request<Body>, limit: usize) -> Result<T, Problem> {
+        order::read(&self.0, request, limit).await
+    }
+}
 
 impl FromRequestParts<GuardedApp> for Anybody {
     type Rejection = Infallible;
@@ -82,7 +89,7 @@ impl Level for Admin {
 /// Somebody with a scope that is large enough, and with leave for nothing yet.
 pub struct Caller<S> {
     app: Arc<App>,
-    principal: Principal,
+    identity: Identity,
     address: IpAddr,
     scope: PhantomData<fn() -> S>,
 }
@@ -92,7 +99,9 @@ impl<S: Level> FromRequestParts<GuardedApp> for Caller<S> {
 
     async fn from_request_parts(parts: &mut Parts, guarded: &GuardedApp) -> Result<Self, Problem> {
         let ConnectInfo(peer) = parts.extensions.get::<ConnectInfo<SocketAddr>>().expect("every request to the router has it");
-        Ok(Self::identify(guarded.0.clone(), Way::Bearer, &parts.headers, peer.ip()).await?)
+        let (app, address) = (guarded.0.clone(), peer.ip());
+        let identity = app.auth.identify_caller(S::SCOPE, parts, address).await?;
+        Ok(Self { app, identity, address, scope: PhantomData })
     }
 }
 
@@ -108,17 +117,17 @@ pub trait About {
 }
 
 impl<S: Level> Caller<S> {
-    /// Returns who sent a request. Handlers get one as an argument; this is for those that cannot.
+    /// Returns who sent a request with a token. Handlers get one as an argument; this is for those that cannot.
     pub async fn identify(app: Arc<App>, way: Way, headers: &HeaderMap, address: IpAddr) -> Result<Self, Denial> {
-        let principal = app.auth.identify(S::SCOPE, way, headers, address).await?;
-        Ok(Self { app, principal, address, scope: PhantomData })
+        let identity = app.auth.identify(S::SCOPE, way, headers, address).await?;
+        Ok(Self { app, identity, address, scope: PhantomData })
     }
 
     /// The request is about the whole node.
     pub fn for_node(self) -> Result<Grant, Denial> {
-        match self.principal.functions {
+        match self.identity.principal.functions {
             None => Ok(self.grant()),
-            Some(_) => Err(Denial::OnlySomeFunctions { principal: self.principal }),
+            Some(_) => Err(Denial::OnlySomeFunctions { principal: self.identity.principal }),
         }
     }
 
@@ -134,17 +143,17 @@ impl<S: Level> Caller<S> {
 
     /// The request is a list of what has a name that begins so.
     pub fn for_all_below(self, begin: &str) -> Result<Grant, Denial> {
-        match self.principal.may_touch_all_below(begin) {
+        match self.identity.principal.may_touch_all_below(begin) {
             true => Ok(self.grant()),
-            false => Err(Denial::ListTooLarge { principal: self.principal }),
+            false => Err(Denial::ListTooLarge { principal: self.identity.principal }),
         }
     }
 
     /// The request is about this topic.
     pub fn for_topic(self, topic: &Topic) -> Result<Grant, Denial> {
-        match TopicReach::of(self.principal.functions.as_ref()).has(topic) {
+        match TopicReach::of(self.identity.principal.functions.as_ref()).has(topic) {
             true => Ok(self.grant()),
-            false => Err(Denial::OtherTopic { principal: self.principal, topic: topic.clone() }),
+            false => Err(Denial::OtherTopic { principal: self.identity.principal, topic: topic.clone() }),
         }
     }
 
@@ -154,20 +163,21 @@ impl<S: Level> Caller<S> {
     where
         F: Future<Output = Result<T, Problem>>,
     {
-        let found = find(self.app.clone()).await.map_err(|problem| problem.with_mistakes(|found| shown_to(&self.principal, found)))?;
+        let found =
+            find(self.app.clone()).await.map_err(|problem| problem.with_mistakes(|found| shown_to(&self.identity.principal, found)))?;
         self.for_functions(found.functions()).map(|grant| (grant, found)).map_err(T::refusal)
     }
 
     /// The request is a list. Its sender is given of it what it may touch.
     pub fn for_list<T: About>(self, find: impl FnOnce(&App) -> Vec<T>) -> (Grant, Vec<T>) {
         let mut found = find(&self.app);
-        found.retain(|one| one.functions().iter().all(|name| self.principal.may_touch(name.as_str())));
+        found.retain(|one| one.functions().iter().all(|name| self.identity.principal.may_touch(name.as_str())));
         (self.grant(), found)
     }
 
     /// The request is about its own token.
-    pub fn for_itself(self) -> Principal {
-        self.principal
+    pub fn for_itself(self) -> Identity {
+        self.identity
     }
 
     /// Reads what is ordered. Nobody's body is read before it is known who sends it.
@@ -186,11 +196,15 @@ impl<S: Level> Caller<S> {
     }
 
     fn must(self, is_allowed: impl FnOnce(&Principal) -> bool) -> Result<Grant, Denial> {
-        if is_allowed(&self.principal) { Ok(self.grant()) } else { Err(Denial::OtherFunction { principal: self.principal }) }
+        if is_allowed(&self.identity.principal) {
+            Ok(self.grant())
+        } else {
+            Err(Denial::OtherFunction { principal: self.identity.principal })
+        }
     }
 
     fn grant(self) -> Grant {
-        Grant { app: self.app, principal: self.principal, address: self.address }
+        Grant { app: self.app, identity: self.identity, address: self.address }
     }
 }
 
@@ -198,44 +212,49 @@ impl<S: Level> Caller<S> {
 pub struct Grant {
     /// The node.
     pub app: Arc<App>,
-    principal: Principal,
+    identity: Identity,
     address: IpAddr,
 }
 
 impl Grant {
     /// Names the sender, for logs and messages.
     pub fn name(&self) -> &str {
-        &self.principal.name
+        &self.identity.principal.name
     }
 
     /// Returns the sender, for the audit log.
     pub fn actor(&self) -> Actor {
-        Actor::over_http(self.principal.name.clone(), self.address)
+        Actor::over_http(self.identity.principal.name.clone(), self.address)
+    }
+
+    /// Returns from when on the sender has no leave any more, in microseconds since 1970; none: there is no such time.
+    pub fn ends_us(&self) -> Option<i64> {
+        self.identity.ends_us
     }
 
     /// Returns permission to run a function: an order to run something does not say yet what its sender may run.
     pub fn run<'a>(&self, function: &'a SharedFunction) -> Result<Permission<'a>, Denial> {
-        Ok(Permission::of(&self.principal, function)?)
+        Ok(Permission::of(&self.identity.principal, function)?)
     }
 
     /// Returns whether the sender's token is good for the function of this name.
     pub fn may_touch(&self, name: &FunctionName) -> bool {
-        self.principal.may_touch(name.as_str())
+        self.identity.principal.may_touch(name.as_str())
     }
 
     /// Returns the topics of the sender.
     pub fn topics(&self) -> TopicReach {
-        TopicReach::of(self.principal.functions.as_ref())
+        TopicReach::of(self.identity.principal.functions.as_ref())
     }
 
     /// Returns whether the sender may read this file.
     pub fn may_read(&self, file: &str) -> bool {
-        may_read(&self.principal, file)
+        may_read(&self.identity.principal, file)
     }
 
     /// Returns what the sender is shown of these: of files that it may not read no text, which messages may repeat.
     pub fn shown(&self, diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-        shown_to(&self.principal, diagnostics)
+        shown_to(&self.identity.principal, diagnostics)
     }
 
     /// Reads what is ordered.

@@ -15,16 +15,16 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use self::bundle::{Asset, BUNDLE};
 use crate::{
     blocking,
-    function::reserved::DASHBOARD,
+    function::reserved::{DASHBOARD, NODE},
     http::{caller::GuardedApp, problem::Problem},
 };
 
-/// The routes of the dashboard. `/_picloud` leads there.
+/// The routes of the dashboard, and what leads there.
 pub fn routes() -> Router<GuardedApp> {
     let home = || get(async || Redirect::to(DASHBOARD));
     Router::new()
-        .route("/_picloud", home())
-        .route("/_picloud/", home())
+        .route(NODE, home())
+        .route(&format!("{NODE}/"), home())
         .route(DASHBOARD, get(answer))
         .route(&format!("{DASHBOARD}/"), get(answer))
         .route(&format!("{DASHBOARD}/{{*path}}"), get(answer))

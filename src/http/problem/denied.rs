@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     access::{FunctionPrefix, Scope},
-    function::topic_reach::TopicReach,
+    function::{reserved::DASHBOARD, topic_reach::TopicReach},
     http::auth::{Denial, Way},
 };
 
@@ -20,6 +20,10 @@ pub fn to_operator(denied: &Denial) -> String {
         }
         Denial::WrongToken => {
             "the token is not known here, or was revoked, or has expired\n  hint: `picloud token list` shows those that there are".into()
+        }
+        Denial::SessionEnded => format!("you are not signed in any more\n  hint: sign in at `{DASHBOARD}`"),
+        Denial::OtherOrigin => {
+            "no page of this node sent this, so the session does not count\n  hint: a program sends its token as `Authorization: Bearer …`".into()
         }
         Denial::TooManyTries { retry_after } => too_many_tries(*retry_after),
         Denial::ScopeTooSmall { principal, needed } => {
@@ -61,7 +65,9 @@ pub fn to_operator(denied: &Denial) -> String {
 pub fn to_caller(denied: &Denial) -> String {
     match denied {
         Denial::NoToken { .. } => "this function needs a token\n  hint: send one as `Authorization: Bearer …`".into(),
-        Denial::WrongToken => "the token is not known here, or was revoked, or has expired".into(),
+        Denial::WrongToken | Denial::SessionEnded | Denial::OtherOrigin => {
+            "the token is not known here, or was revoked, or has expired".into()
+        }
         Denial::ScopeTooSmall { principal, needed } => {
             format!("the token `{}` has the scope `{}`, and this function needs `{needed}`", principal.name, principal.scope)
         }
@@ -110,6 +116,8 @@ mod tests {
                 Denial::NoToken { needed: Scope::Deploy, way: Way::Bearer },
                 Denial::NoToken { needed: Scope::Deploy, way: Way::Password },
                 Denial::WrongToken,
+                Denial::SessionEnded,
+                Denial::OtherOrigin,
                 Denial::TooManyTries { retry_after: Duration::from_millis(1_500) },
                 too_small(),
                 Denial::OnlySomeFunctions { principal: ci(Some("shop")) },

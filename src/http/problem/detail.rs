@@ -66,7 +66,7 @@ impl Problem {
             }
             Self::NotReplayable(why) | Self::NotInvocable { why, .. } => why.clone(),
             Self::TailsBusy { limit } => {
-                format!("{limit} follow executions already, and more may not (`max_tails` in the section `[server]`)\n  hint: try again soon")
+                format!("{limit} follow executions or the status already, and more may not (`max_tails` in the section `[server]`)\n  hint: try again soon")
             }
             Self::Earlier(error) => earlier::message(error),
             Self::Upload(error) => error.to_string(),

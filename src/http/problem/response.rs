@@ -82,8 +82,8 @@ impl Problem {
         if let Self::MethodNotAllowed(allow) = self {
             headers.insert(header::ALLOW, allow_header(allow));
         }
-        if let Self::Denied(Denial::NoToken { .. } | Denial::WrongToken) | Self::NotAdmitted(Denial::NoToken { .. } | Denial::WrongToken) =
-            self
+        if let Self::Denied(Denial::NoToken { .. } | Denial::WrongToken | Denial::SessionEnded)
+        | Self::NotAdmitted(Denial::NoToken { .. } | Denial::WrongToken) = self
         {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }

@@ -38,8 +38,9 @@ impl Problem {
             | Self::Tar(TarError::Damaged(_))
             | Self::Refused(ExecuteError::MalformedBody(_)) => StatusCode::BAD_REQUEST,
             Self::Denied(denied) | Self::NotAdmitted(denied) => match denied {
-                Denial::NoToken { .. } | Denial::WrongToken => StatusCode::UNAUTHORIZED,
-                Denial::ScopeTooSmall { .. }
+                Denial::NoToken { .. } | Denial::WrongToken | Denial::SessionEnded => StatusCode::UNAUTHORIZED,
+                Denial::OtherOrigin
+                | Denial::ScopeTooSmall { .. }
                 | Denial::OnlySomeFunctions { .. }
                 | Denial::OtherFunction { .. }
                 | Denial::OtherTopic { .. }

@@ -55,6 +55,8 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::NotAdmitted(too_small()), 403),
         (Problem::NotAdmitted(Denial::DatabaseAway), 503),
         (Problem::Denied(Denial::WrongToken), 401),
+        (Problem::Denied(Denial::SessionEnded), 401),
+        (Problem::Denied(Denial::OtherOrigin), 403),
         (Problem::Denied(too_small()), 403),
         (Problem::Denied(Denial::OnlySomeFunctions { principal: ci(Some("shop")) }), 403),
         (Problem::Denied(Denial::OtherFunction { principal: ci(Some("shop")) }), 403),

@@ -10,7 +10,8 @@ mod remote;
 mod replay;
 mod routes;
 mod stats;
-mod tail;
+mod status_tail;
+pub mod tail;
 
 use std::process::{Command, Output, Stdio};
 

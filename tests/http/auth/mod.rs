@@ -4,6 +4,7 @@ mod audit;
 mod callers;
 mod login;
 mod rights;
+mod sessions;
 mod shown;
 mod tokens;
 mod watch;

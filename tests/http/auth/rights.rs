@@ -129,7 +129,7 @@ const FUNCTIONS: [(&str, &str, Option<Scope>); 4] = [
 
 /// A node with these functions live, and on a branch `topic`.
 fn start() -> Node {
-    let node = hosted().config("[source]\nkind = \"git\"\n[previews]\nbranches = 1\n").start();
+    let node = hosted().config("[source]\nkind = \"git\"\n[previews]\nbranches = 1\n[server]\nmax_tails = 0\n").start();
     let checkout = Checkout::empty();
     for (name, text, _) in FUNCTIONS {
         let path = checkout.folder().join(format!("functions/{name}.rhai"));
@@ -173,6 +173,8 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /_picloud/ready", Read, Anybody, "/_picloud/ready", none(), &[200]),
         // No secret is set, so nobody is believed.
         row("POST /_picloud/hooks/source", Read, Anybody, "/_picloud/hooks/source", none(), &[403]),
+        row("POST /_picloud/session", Read, Anybody, "/_picloud/session", json!({}), &[400]),
+        row("DELETE /_picloud/session", Read, Anybody, "/_picloud/session", none(), &[204]),
         row("GET /_picloud/metrics", Read, Whole, "/_picloud/metrics", none(), &[200]),
         row("GET /api/admin/whoami", Read, Itself, "/api/admin/whoami", none(), &[200]),
         row("GET /api/admin/status", Read, Whole, "/api/admin/status", none(), &[200]),
@@ -190,6 +192,7 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/executions", Read, Whole, "/api/admin/executions", none(), &[200]),
         row("GET /api/admin/executions", Read, Shop, "/api/admin/executions?function=shop/open", none(), &[200]),
         row("GET /api/admin/executions", Read, Shop, "/api/admin/executions?prefix=shop/", none(), &[200]),
+        row("GET /api/admin/status/tail", Read, Whole, "/api/admin/status/tail", none(), &[503]),
         row("GET /api/admin/executions/tail", Read, Whole, "/api/admin/executions/tail", none(), &[400]),
         row("GET /api/admin/executions/tail", Read, Shop, "/api/admin/executions/tail?prefix=shop/", none(), &[400]),
         row("GET /api/admin/executions/{id}", Read, HiddenShop, format!("/api/admin/executions/{execution}"), none(), &[200]),

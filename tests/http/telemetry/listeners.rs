@@ -12,11 +12,13 @@ use crate::{
 };
 
 /// What is asked of a node's operators only.
-const FOR_OPERATORS: [(&str, &str); 11] = [
+const FOR_OPERATORS: [(&str, &str); 13] = [
     ("GET", "/_picloud"),
     ("GET", "/_picloud/dashboard"),
     ("GET", "/_picloud/dashboard/favicon.svg"),
+    ("POST", "/_picloud/session"),
     ("GET", "/_picloud/metrics"),
+    ("GET", "/api/admin/status/tail"),
     ("GET", "/api/admin/whoami"),
     ("GET", "/api/admin/status"),
     ("POST", "/api/admin/rollback"),

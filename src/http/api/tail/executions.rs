@@ -3,16 +3,13 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
-    convert::Infallible,
     time::{Duration, Instant},
 };
 
-use axum::body::{Body, Bytes};
-use futures_util::stream;
+use futures_util::{Stream, stream};
 use serde_json::json;
-use tokio::sync::{OwnedSemaphorePermit, watch};
-use tokio_util::sync::CancellationToken;
 
+use super::{BEGIN, HEARTBEAT, Hold, event};
 use crate::{
     api::WithTime,
     clock::monotonic,
@@ -24,10 +21,6 @@ use crate::{
     },
 };
 
-/// Where nothing happens something is sent so often, so that both sides notice when the other has gone.
-const HEARTBEAT: Duration = Duration::from_secs(15);
-/// After so long a client has to come again, so that a token that has expired, or was revoked elsewhere, is good for no longer than this.
-const LIFETIME: Duration = Duration::from_secs(900);
 /// Bytes that wait for one client, but for the last execution: those beyond are counted and not told.
 const MAX_BYTES: usize = 4 << 20;
 /// What `tail_rate` counts in.
@@ -47,45 +40,41 @@ struct Tail {
     skipped: u64,
     /// The last execution that was looked at.
     last: Option<ExecutionId>,
-    ends_at: Instant,
-    stop: CancellationToken,
-    /// Tells when this node revokes a token. Everybody has to come again then: that is seldom, and nobody is forgotten.
-    revocations: watch::Receiver<()>,
+    hold: Hold,
     /// What is sent next.
     text: String,
     has_ended: bool,
-    _place: OwnedSemaphorePermit,
 }
 
 /// Returns the events for somebody who follows, beginning with what was missed since the execution `after`.
-pub async fn body(app: &App, filter: ExecutionFilter, after: Option<ExecutionId>, place: OwnedSemaphorePermit) -> Result<Body, Problem> {
+pub async fn texts(
+    app: &App,
+    filter: ExecutionFilter,
+    after: Option<ExecutionId>,
+    hold: Hold,
+) -> Result<impl Stream<Item = String> + Send + 'static, Problem> {
     let (listener, since) = app.journal.feed().listen(after);
-    let now = monotonic();
     let mut tail = Tail {
         listener,
         filter,
         told: HashSet::new(),
         rate: app.settings.tail_rate,
-        second: (now, 0),
+        second: (monotonic(), 0),
         skipped: 0,
         last: after,
-        ends_at: now + LIFETIME,
-        stop: app.stop.clone(),
-        revocations: app.auth.revocations(),
-        text: ": following\nretry: 1000\n\n".into(),
+        hold,
+        text: BEGIN.into(),
         has_ended: false,
-        _place: place,
     };
     if let Some(after) = after {
         tail.catch_up(app, after, since).await?;
     }
-    let events = stream::unfold(tail, |mut tail| async move {
+    Ok(stream::unfold(tail, |mut tail| async move {
         if tail.text.is_empty() {
             tail.wait().await?;
         }
-        Some((Ok::<_, Infallible>(Bytes::from(std::mem::take(&mut tail.text))), tail))
-    });
-    Ok(Body::from_stream(events))
+        Some((std::mem::take(&mut tail.text), tail))
+    }))
 }
 
 /// Writes an execution as lists show it.
@@ -133,12 +122,10 @@ impl Tail {
             if self.has_ended {
                 return None;
             }
-            let rest = if self.skipped > 0 { SECOND } else { HEARTBEAT };
-            let pause = rest.min(self.ends_at.saturating_duration_since(monotonic()));
+            let pause = if self.skipped > 0 { SECOND } else { HEARTBEAT };
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => self.end("ended", "the node stops"),
-                Ok(()) = self.revocations.changed() => self.end("ended", "come again: a token was revoked"),
+                why = self.hold.over() => self.end("ended", why),
                 next = self.listener.next() => match next {
                     Ok(batch) => self.batch(&batch),
                     Err(_) => self.end("dropped", "the client reads too slowly; with `last-event-id` it can go on"),
@@ -152,9 +139,6 @@ impl Tail {
                     }
                     self.text.push('\n');
                 }
-            }
-            if !self.has_ended && monotonic() >= self.ends_at {
-                self.end("ended", "come again: a token is looked at every 15 minutes");
             }
         }
         Some(())
@@ -205,6 +189,6 @@ impl Tail {
     }
 
     fn event(&mut self, name: &str, data: &serde_json::Value) {
-        self.text.push_str(&format!("event: {name}\ndata: {data}\n\n"));
+        self.text.push_str(&event(name, data));
     }
 }

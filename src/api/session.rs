@@ -1,0 +1,33 @@
+//! Sessions: how somebody signs in, and who that is.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{access::Principal, secret::Secret};
+
+/// A token that is to become a session.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SessionOrder {
+    /// The token.
+    #[schema(value_type = String)]
+    pub token: Secret,
+}
+
+/// Who somebody is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Whoami {
+    /// The token, and what it allows.
+    #[serde(flatten)]
+    pub principal: Principal,
+    /// The session by which it came; none: it was sent itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionSummary>,
+}
+
+/// A session.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionSummary {
+    /// When it ends.
+    pub ends: String,
+}

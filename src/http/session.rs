@@ -1,0 +1,92 @@
+//! `/_picloud/session`: browsers sign in by a token, and get a cookie that the control API takes instead of it.
+
+use std::{net::SocketAddr, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    response::{IntoResponse as _, Response},
+};
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use utoipa_axum::routes;
+
+use crate::{
+    access::Principal,
+    api::session::SessionOrder,
+    audit::{Action, Actor, Record},
+    http::{
+        api::openapi::Routes,
+        app::App,
+        auth::{Denial, SESSION},
+        caller::Anybody,
+        cookie,
+        origin::Page,
+        problem::Problem,
+    },
+};
+
+/// Longest order.
+const MAX_ORDER_BYTES: usize = 4 * 1024;
+/// The audit log has so long to take an entry. Whoever cannot be noted is let in: the admin must see a node whose database is away.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The routes of sessions.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(sign_in, sign_out))
+}
+
+/// Begins a session of 12 hours by a token.
+#[utoipa::path(
+    post, path = "/_picloud/session", tag = "session", request_body = SessionOrder,
+    responses((status = 204, description = "It has begun; the cookie stands for the token.", headers(("Set-Cookie" = String, description = "For this host and port, not for scripts."))))
+)]
+async fn sign_in(anybody: Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>) -> Result<Response, Problem> {
+    if Page::of(request.headers()) == Page::Other {
+        return Err(Denial::OtherOrigin.into());
+    }
+    let headers = request.headers().clone();
+    let order: SessionOrder = anybody.order(request, MAX_ORDER_BYTES).await?;
+    let app = anybody.0;
+    let (id, Principal { name, scope, functions }) = app.auth.sign_in(&order.token, peer.ip()).await?;
+    let detail = json!({ "scope": scope, "functions": functions });
+    app.note(&Actor::over_http(name, peer.ip()), Action::SignIn, detail).await;
+    let kept = cookie::keep(&headers, &id, SESSION);
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, kept), (header::CACHE_CONTROL, NO_STORE)]).into_response())
+}
+
+/// Ends the session, if there is one.
+#[utoipa::path(
+    delete, path = "/_picloud/session", tag = "session",
+    responses((status = 204, description = "Nobody is signed in by that cookie any more."))
+)]
+async fn sign_out(Anybody(app): Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Response, Problem> {
+    let Some(sent) = cookie::find(&headers) else { return Ok(StatusCode::NO_CONTENT.into_response()) };
+    if !Page::of(&headers).may_use_session(&Method::DELETE) {
+        return Err(Denial::OtherOrigin.into());
+    }
+    if let Some(ended) = app.auth.sign_out(sent.id) {
+        app.note(&Actor::over_http(ended.name, peer.ip()), Action::SignOut, json!({})).await;
+    }
+    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::forget(&sent)), (header::CACHE_CONTROL, NO_STORE)]).into_response())
+}
+
+/// What carries a session is kept nowhere on its way.
+const NO_STORE: http::HeaderValue = http::HeaderValue::from_static("no-store");
+
+impl App {
+    async fn note(&self, actor: &Actor, action: Action, detail: Value) {
+        let record: Record = actor.does(action, self.ids.now_us(), detail);
+        let store = self.store.borrow().clone();
+        let why = match store {
+            None => "it has not been reached yet".into(),
+            Some(store) => match timeout(PATIENCE, store.record_audit(&record)).await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => error.explained().to_string(),
+                Err(_) => "it does not answer in time".into(),
+            },
+        };
+        tracing::warn!("`{}` by `{}` from {} is not in the audit log: the database: {why}", record.action, record.who, record.origin);
+    }
+}
