@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use flate2::read::GzDecoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::kit::{client::Response, node::Node};
+use crate::kit::{
+    client::Response,
+    node::{Node, PATIENCE, wait_until},
+};
 
 const HOME: &str = "/_picloud/dashboard";
 /// A function that answers wherever functions may.
@@ -46,7 +49,8 @@ fn every_path_below_it_is_its_page_but_those_of_files() {
     // No function takes its place.
     assert_eq!((node.get("/_picloud/dashboards").status, node.get("/%5Fpicloud/dashboard").status), (404, 404));
     node.write("_picloud/dashboard.rhai", "\"mine\"");
-    node.wait_for_state("degraded");
+    node.write("after.rhai", "1");
+    wait_until("what was saved is live", PATIENCE, || node.get("/after").status == 200);
     assert_eq!(node.get(HOME).body, page.body);
 }
 
