@@ -72,6 +72,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/_picloud/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begins a session of 12 hours by a token. */
+        post: operations["sign_in"];
+        /** Ends the session, if there is one. */
+        delete: operations["sign_out"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/audit": {
         parameters: {
             query?: never;
@@ -152,7 +170,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Puts dead letters back into the queue, as if no attempt had been made. */
+        /** Puts dead letters back into the queue. They may have as many attempts as if they were new; the numbers of those go on. */
         post: operations["retry_dead_letters"];
         delete?: never;
         options?: never;
@@ -169,6 +187,23 @@ export interface paths {
         };
         /** Tells of a dead letter, with every attempt. */
         get: operations["get_dead_letter"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what is in the queue, the newest first: events on their way to handlers, and due times of schedules that wait, run or are tried again. */
+        get: operations["list_deliveries"];
         put?: never;
         post?: never;
         delete?: never;
@@ -303,7 +338,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Tells of an event, and of what becomes of it. Of several with one id it is the newest. */
+        /** Tells of an event, and of what becomes of it. Of several with one id it is the newest. A token for some functions sees their deliveries. */
         get: operations["get_event"];
         put?: never;
         post?: never;
@@ -761,6 +796,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what executions came to, step by step. */
+        get: operations["get_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/stats/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists failures by where they happened, the place that failed most first. Requests that were rejected are left out. */
+        get: operations["list_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/stats/functions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists functions with what their executions came to. Of a token for some functions these are the ones. */
+        get: operations["list_function_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/status": {
         parameters: {
             query?: never;
@@ -770,6 +856,23 @@ export interface paths {
         };
         /** Says what is live, what the source holds, and why they differ if they do. */
         get: operations["status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/status/tail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells the same whenever it changes, for ever. */
+        get: operations["follow_status"];
         put?: never;
         post?: never;
         delete?: never;
@@ -906,7 +1009,7 @@ export interface components {
          * @description What was done.
          * @enum {string}
          */
-        Action: "found" | "save" | "push" | "pull" | "upload" | "rollback" | "unpin" | "suspend" | "resume" | "token_create" | "token_revoke" | "secret_set" | "secret_final" | "secret_remove" | "kv_set" | "kv_delete" | "schedule_run" | "schedule_pause" | "schedule_resume" | "event_emit" | "event_retry" | "event_discard" | "start" | "configure";
+        Action: "found" | "save" | "push" | "pull" | "upload" | "rollback" | "unpin" | "suspend" | "resume" | "token_create" | "token_revoke" | "sign_in" | "sign_out" | "secret_set" | "secret_final" | "secret_remove" | "kv_set" | "kv_delete" | "schedule_run" | "schedule_pause" | "schedule_resume" | "event_emit" | "event_retry" | "event_discard" | "start" | "configure";
         /** @description A function that lost. */
         Alternative: {
             /** @description Its label. */
@@ -1087,6 +1190,13 @@ export interface components {
             /** @description How many. */
             diagnostics: components["schemas"]["Diagnostic"][];
         };
+        /** @description A page of what is in the queue, the newest first. */
+        DeliveryPage: {
+            /** @description What waits, runs and is held. */
+            deliveries: components["schemas"]["QueuedDelivery"][];
+            /** @description The cursor of the next page; none: this is the last one. */
+            next?: string | null;
+        };
         /**
          * @description How far a delivery is.
          * @enum {string}
@@ -1249,10 +1359,12 @@ export interface components {
         EffectKind: "http" | "kv" | "sql";
         /** @description An event that was emitted just now. */
         EmitAnswer: {
-            /** @description The handlers that it goes to. If its topic has had this id within a day, they have had it already. */
+            /** @description The handlers that it goes to. One that is left out goes to none. */
             handlers: string[];
             /** @description Its id. */
             id: string;
+            /** @description What became of it. */
+            outcome: components["schemas"]["PublishOutcome"];
         };
         /** @description Who emitted an event. */
         Emitter: {
@@ -1385,6 +1497,99 @@ export interface components {
             /** @description Safe to show to the function's author; not for the caller. */
             message: string;
         };
+        /** @description Failures in one place. */
+        FailureGroup: {
+            /**
+             * Format: int32
+             * @description The column there.
+             */
+            column?: number | null;
+            /**
+             * Format: int64
+             * @description How often.
+             */
+            count: number;
+            /** @description How often, step by step. */
+            counts: number[];
+            /** @description The deployment that was live then. */
+            deployment: components["schemas"]["DeploymentId"];
+            /** @description The last one. */
+            execution: components["schemas"]["ExecutionId"];
+            /** @description The file where it did: its own, or a module's. */
+            file: string;
+            /** @description When for the first time, as far as was looked. */
+            first: string;
+            /** @description The function that failed. */
+            function: components["schemas"]["FunctionName"];
+            /** @description When for the last time. */
+            last: string;
+            /**
+             * Format: int32
+             * @description The line there.
+             */
+            line?: number | null;
+            /** @description What the last one said. */
+            message: string;
+            /** @description The version that failed first, as far as was looked. */
+            version: components["schemas"]["Version"];
+        };
+        /** @description Failures, grouped by where they happened. */
+        FailureList: {
+            /** @description The place that failed most comes first. */
+            failures: components["schemas"]["FailureGroup"][];
+            /** @description What is older than this was not looked at: there were too many. None: all of the time was. */
+            looked_back_to?: string | null;
+            /** @description When the first step begins. */
+            since: string;
+            /**
+             * Format: int64
+             * @description How long each step of the lists is.
+             */
+            step_seconds: number;
+        };
+        /** @description What some executions came to. */
+        Figures: {
+            /** @description The same by class of status: `2xx`, `3xx`, `4xx`, `5xx`. */
+            by_class: {
+                [key: string]: number;
+            };
+            /** @description How many ended so; outcomes that did not occur are left out. */
+            by_outcome: {
+                [key: string]: number;
+            };
+            /**
+             * Format: int64
+             * @description Those that were answered with 5xx.
+             */
+            failed: number;
+            /** @description The most that one of them took of what is limited. */
+            highest: components["schemas"]["HighestUse"];
+            /**
+             * Format: int64
+             * @description The time that half of the runs did not exceed, in microseconds, within a tenth.
+             */
+            p50_us?: number | null;
+            /**
+             * Format: int64
+             * @description The same for nine of ten.
+             */
+            p90_us?: number | null;
+            /**
+             * Format: int64
+             * @description The same for 99 of 100.
+             */
+            p99_us?: number | null;
+            /**
+             * Format: int64
+             * @description How many were asked for.
+             */
+            requests: number;
+            /**
+             * Format: int64
+             * @description What they waited for outside of themselves, in microseconds.
+             */
+            waited_us: number;
+        };
         /** @description A file that differs. */
         FileDiff: {
             /** @description Its lines, as `patch` reads them; none if one of its contents is not text, or if they are left out. */
@@ -1429,6 +1634,60 @@ export interface components {
         FunctionName: string;
         /** @description The functions that a token is good for: the one of this name, and those in the folder of this name. */
         FunctionPrefix: string;
+        /**
+         * @description How a function does. In the order in which trouble is told.
+         * @enum {string}
+         */
+        FunctionState: "failing" | "slow" | "ok" | "idle";
+        /** @description What the executions of a function, or of a version of it, came to. */
+        FunctionStats: {
+            /** @description Why it is in trouble, in a sentence. */
+            because?: string | null;
+            /** @description Those that were answered with 5xx. */
+            failed: number[];
+            /**
+             * Format: double
+             * @description Which share of the requests of the last hour failed, from 0 to 1.
+             */
+            failed_share: number;
+            /** @description Which. */
+            function: components["schemas"]["FunctionName"];
+            /** @description When a request was last answered with 5xx: to the minute, or to ten of them where that is hours ago. */
+            last_failure?: string | null;
+            /** @description The time that 99 of 100 runs did not exceed, in microseconds. */
+            p99_us: (number | null)[];
+            /** @description Executions that were asked for, step by step. */
+            requests: number[];
+            /** @description How it does. */
+            state: components["schemas"]["FunctionState"];
+            /** @description The whole time. */
+            total: components["schemas"]["Figures"];
+            /** @description The version that is live, or that is told of. */
+            version: components["schemas"]["Version"];
+            /** @description When that became live, if it is known. */
+            version_since?: string | null;
+        };
+        /** @description A page of functions, or of their versions, with what their executions came to. */
+        FunctionStatsPage: {
+            /** @description How many there are in each state, on all pages together. */
+            counts: components["schemas"]["StateCounts"];
+            /** @description This page, in the order that was asked for. */
+            functions: components["schemas"]["FunctionStats"][];
+            /**
+             * Format: int32
+             * @description The cursor of the next page; none: this is the last one.
+             */
+            next?: number | null;
+            /** @description When the first step begins. */
+            since: string;
+            /**
+             * Format: int64
+             * @description How long each step of the lists is.
+             */
+            step_seconds: number;
+            /** @description When the last step ends. */
+            until: string;
+        };
         /** @description What a script may use. Whatever is not named here it cannot reach. */
         Grants: {
             /** @description The services that it may send requests to. */
@@ -1458,6 +1717,24 @@ export interface components {
         HeldDeletion: {
             /** @description Why. */
             held: string;
+        };
+        /** @description The most that one run took of what is limited. */
+        HighestUse: {
+            /**
+             * Format: int64
+             * @description Microseconds.
+             */
+            duration_us: number;
+            /**
+             * Format: int64
+             * @description Bytes that it held at once.
+             */
+            memory_bytes: number;
+            /**
+             * Format: int64
+             * @description Operations.
+             */
+            operations: number;
         };
         /** @description The request to run, and on what. */
         InvokeOrder: {
@@ -1880,6 +2157,33 @@ export interface components {
             /** @description Always `about:blank`: the status says which problem it is. */
             type: string;
         };
+        /**
+         * @description What became of an event that was to be kept.
+         * @enum {string}
+         */
+        PublishOutcome: "kept" | "left_out";
+        /** @description Something in the queue: an event on its way to a handler, or a due time of a schedule. */
+        QueuedDelivery: {
+            /**
+             * Format: int32
+             * @description Attempts so far.
+             */
+            attempts: number;
+            /** @description When it is due; of one that runs, when another node may take it. */
+            due: string;
+            /** @description The id of its event. */
+            event?: string | null;
+            /** @description The function that it is for. */
+            function: components["schemas"]["FunctionName"];
+            /** @description Names it. */
+            id: string;
+            /** @description The id of its handler, or of its schedule. */
+            receiver: string;
+            /** @description How far it is. */
+            state: components["schemas"]["DeliveryState"];
+            /** @description The topic of its event; none: it is a due time of a schedule. */
+            topic?: string | null;
+        };
         /** @description Whether functions are loaded, and what is not as it should be. */
         Readiness: {
             /** @description What is not as it should be, a sentence each. */
@@ -2020,6 +2324,8 @@ export interface components {
             execution?: components["schemas"]["WithTime_Execution"] | null;
             /** @description What a caller would have got. */
             response: components["schemas"]["RunResponse"];
+            /** @description When a run of a schedule that failed is tried again; none: it is not. */
+            tried_again?: string | null;
         };
         /** @description What a caller would have got. */
         RunResponse: {
@@ -2225,6 +2531,16 @@ export interface components {
             /** @description The live functions whose front-matter names it. */
             used_by: components["schemas"]["FunctionName"][];
         };
+        /** @description A token that is to become a session. */
+        SessionOrder: {
+            /** @description The token. */
+            token: string;
+        };
+        /** @description A session. */
+        SessionSummary: {
+            /** @description When it ends. */
+            ends: string;
+        };
         /**
          * @description Whether a finding stops the file from going live.
          * @enum {string}
@@ -2245,6 +2561,29 @@ export interface components {
          * @description A span of time as people write it: `2s`, `250ms`, `1m`.
          */
         Span: number;
+        /** @description How many functions are in each state. */
+        StateCounts: {
+            /**
+             * Format: int64
+             * @description Requests fail.
+             */
+            failing: number;
+            /**
+             * Format: int64
+             * @description There were none.
+             */
+            idle: number;
+            /**
+             * Format: int64
+             * @description Neither.
+             */
+            ok: number;
+            /**
+             * Format: int64
+             * @description They take much longer than before.
+             */
+            slow: number;
+        };
         /** @description Nothing of the source goes live. */
         Suspension: {
             /** @description Who asked for it. */
@@ -2266,6 +2605,38 @@ export interface components {
             /** @description Why what the source holds is not known, or may be old. */
             problem?: string | null;
             wanted?: components["schemas"]["Revision"] | null;
+        };
+        /** @description What executions came to, step by step. Every list has a value for each step. */
+        TimeSeries: {
+            /** @description The same by class of status: `2xx`, `3xx`, `4xx`, `5xx`. */
+            by_class: {
+                [key: string]: number[];
+            };
+            /** @description Those that were answered with 5xx. */
+            failed: number[];
+            /** @description The time that half of the runs did not exceed, in microseconds. */
+            p50_us: (number | null)[];
+            /** @description The same for nine of ten. */
+            p90_us: (number | null)[];
+            /** @description The same for 99 of 100. */
+            p99_us: (number | null)[];
+            /** @description The most memory that one run held at once, in bytes. */
+            peak_memory_bytes: number[];
+            /** @description Executions that were asked for. */
+            requests: number[];
+            /** @description When the first step begins. */
+            since: string;
+            /**
+             * Format: int64
+             * @description How long each step is.
+             */
+            step_seconds: number;
+            /** @description All steps together. */
+            total: components["schemas"]["Figures"];
+            /** @description When the last step ends. */
+            until: string;
+            /** @description What all runs waited for other services, for the key-value store and for databases, in microseconds. */
+            waited_us: number[];
         };
         /** @description Every token, expired ones too. */
         TokenList: {
@@ -2396,6 +2767,10 @@ export interface components {
         WebhookAnswer: {
             /** @description `accepted`: the source is looked at soon. */
             status: string;
+        };
+        /** @description Who somebody is. */
+        Whoami: components["schemas"]["Principal"] & {
+            session?: components["schemas"]["SessionSummary"] | null;
         };
         /** @description A record with the time that its id holds. */
         WithTime_Deployment: {
@@ -2645,6 +3020,70 @@ export interface operations {
             };
         };
     };
+    sign_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionOrder"];
+            };
+        };
+        responses: {
+            /** @description It has begun; the cookie stands for the token. */
+            204: {
+                headers: {
+                    /** @description For this host and port, not for scripts. */
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sign_out: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Nobody is signed in by that cookie any more. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     audit: {
         parameters: {
             query?: {
@@ -2855,6 +3294,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DeadLetterDetail"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_deliveries: {
+        parameters: {
+            query?: {
+                /** @description Only those of this function. */
+                function?: string;
+                /** @description Only those of functions whose names begin so. */
+                prefix?: string;
+                /** @description Only those of events about this. */
+                topic?: string;
+                /** @description So many at most. */
+                limit?: number;
+                /** @description What follows the last page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, and where the next one begins. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
@@ -3108,7 +3589,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description It is kept, and goes to these handlers. */
+            /** @description What became of it. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4378,6 +4859,136 @@ export interface operations {
             };
         };
     };
+    get_stats: {
+        parameters: {
+            query?: {
+                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`. */
+                since?: string;
+                /** @description Until then. None: now. */
+                until?: string;
+                /** @description The shortest step: `10m`, `1h`. An answer has 200 steps at most, and none is finer than what is kept of its time. */
+                step?: string;
+                /** @description Of this function: its name, or its file. None: of the whole node. */
+                function?: string;
+                /** @description Of functions whose name begins so. */
+                prefix?: string;
+                /** @description Of this version. */
+                version?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A value for each step, and all of them together. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TimeSeries"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_failures: {
+        parameters: {
+            query?: {
+                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`. */
+                since?: string;
+                /** @description Of this function: its name, or its file. */
+                function?: string;
+                /** @description Of functions whose name begins so. */
+                prefix?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 100 places, and how far back was looked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureList"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_function_stats: {
+        parameters: {
+            query?: {
+                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`. */
+                since?: string;
+                /** @description `trouble` (what needs somebody first), `requests`, `failed`, `p99` or `name`. */
+                sort?: string;
+                /** @description Only those in this state: `failing`, `slow`, `ok` or `idle`. */
+                state?: components["schemas"]["FunctionState"];
+                /** @description Only those whose name begins so. */
+                prefix?: string;
+                /** @description Only those whose name has this text in it. */
+                text?: string;
+                /** @description `version`: each version that ran is told of for itself. */
+                by?: string;
+                /** @description So many at most. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page, how many are in each state, and where the next page begins. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FunctionStatsPage"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     status: {
         parameters: {
             query?: never;
@@ -4394,6 +5005,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["NodeStatus"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    follow_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Server-sent events. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": string;
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
@@ -4664,7 +5306,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Principal"];
+                    "application/json": components["schemas"]["Whoami"];
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
