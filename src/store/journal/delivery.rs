@@ -3,18 +3,19 @@
 use std::{
     mem,
     sync::{Arc, MutexGuard, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
-    MAX_UNCOUNTED, Queue, Shared,
+    COUNT_EVERY, MAX_UNCOUNTED, PendingCounts, Queue, Shared,
     retry::Retry,
     spool::{Chunk, Spool},
 };
 use crate::{
     blocking,
+    clock::monotonic,
     execution::Execution,
-    stats::{RunKey, RunTally},
+    stats::{Run, RunCounts},
     store::{Store, StoreError},
 };
 
@@ -25,8 +26,8 @@ const FIRST_LIMIT: Duration = Duration::from_millis(500);
 const REPLAY_LIMIT: Duration = Duration::from_secs(10);
 
 impl Shared {
-    /// Brings the spool and the queue to the store, or the queue to the spool.
-    pub(super) async fn deliver(self: &Arc<Self>) {
+    /// Brings the spool and the queue to the store, or the queue to the spool. Counts may wait for others, if not everything has to go.
+    pub(super) async fn deliver(self: &Arc<Self>, extent: Extent) {
         let mut retry = self.retry.lock().await;
         let store = self.store.lock().expect("nothing panics while it holds the store").clone();
         let Some(store) = store else { return self.spool(self.take_queue(), 0).await };
@@ -47,16 +48,25 @@ impl Shared {
         if retry.is_early() {
             return;
         }
-        match self.count(&store).await {
+        let is_due = extent == Extent::Everything || self.counts_due().is_some_and(|at| at <= monotonic());
+        let counted = if is_due { self.count(&store).await } else { Ok(false) };
+        match counted {
             Ok(has_counted) => self.note_recovery(&mut retry, has_counted || written > 0),
             Err(outage) => self.postpone(&mut retry, &outage),
         }
     }
 
+    /// Returns when the counts that wait are to be brought to the store, if that is known.
+    pub(super) fn counts_due(&self) -> Option<Instant> {
+        self.store.lock().expect("nothing panics while it holds the store").as_ref()?;
+        let uncounted = self.uncounted();
+        uncounted.since.filter(|_| !uncounted.tally.is_empty()).map(|since| since + COUNT_EVERY)
+    }
+
     /// Brings counts of unrecorded runs to the store. Returns whether there were any. After an outage they wait in memory. If it was only the
     /// answer that was lost, they count twice.
     async fn count(&self, store: &Store) -> Result<bool, Outage> {
-        let counts = mem::take(&mut *self.uncounted());
+        let counts = mem::take(&mut *self.uncounted()).tally;
         if counts.is_empty() {
             return Ok(false);
         }
@@ -67,7 +77,8 @@ impl Shared {
             }
             Err(AppendError::Outage(outage)) => {
                 let mut uncounted = self.uncounted();
-                counts.iter().for_each(|(run, counts)| uncounted.merge(run.clone(), counts));
+                counts.iter().for_each(|(run, counts)| uncounted.tally.merge(run.clone(), counts));
+                uncounted.since = Some(monotonic());
                 return Err(outage);
             }
         }
@@ -219,16 +230,13 @@ impl Shared {
             let (executions, runs) = (Vec::with_capacity(room(queue.executions.len())), Vec::with_capacity(room(queue.runs.len())));
             mem::replace(&mut *queue, Queue { executions, runs, capture_bytes: 0 })
         };
-        let mut uncounted = self.uncounted();
-        for run in runs {
-            if uncounted.len() < MAX_UNCOUNTED || uncounted.has(&run.key) {
-                uncounted.add(run.key.clone(), &run);
-            }
+        if !runs.is_empty() {
+            self.uncounted().add(&runs);
         }
         Arc::new(executions)
     }
 
-    fn uncounted(&self) -> MutexGuard<'_, RunTally<RunKey>> {
+    fn uncounted(&self) -> MutexGuard<'_, PendingCounts> {
         self.uncounted.lock().expect("nothing panics while it holds the counts")
     }
 
@@ -270,6 +278,30 @@ impl Shared {
         });
         done.await.expect("work on the spool does not panic, and nobody aborts it")
     }
+}
+
+impl PendingCounts {
+    /// Adds up runs. Those of one function often follow one another.
+    fn add(&mut self, runs: &[Run]) {
+        self.since.get_or_insert_with(monotonic);
+        for alike in runs.chunk_by(|one, next| one.key == next.key) {
+            let mut counts = RunCounts::default();
+            alike.iter().for_each(|run| counts.add(run));
+            let key = &alike[0].key;
+            if self.tally.len() < MAX_UNCOUNTED || self.tally.has(key) {
+                self.tally.merge(key.clone(), &counts);
+            }
+        }
+    }
+}
+
+/// What a delivery brings to the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// All but counts that may wait.
+    Regular,
+    /// Everything.
+    Everything,
 }
 
 /// Whether a batch has been handed to the store before. How that ended may not be known.

@@ -17,9 +17,10 @@ use std::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use delivery::Extent;
 use feed::Feed;
 use retry::Retry;
 use spool::Spool;
@@ -90,8 +91,16 @@ struct Shared {
     /// Gets executions when they are in the store, or on disk.
     feed: Feed,
     problems: Mutex<Problems>,
-    /// RunCounts of runs that are not recorded, on their way to the store.
-    uncounted: Mutex<RunTally<RunKey>>,
+    /// What unrecorded runs come to, on its way to the store.
+    uncounted: Mutex<PendingCounts>,
+}
+
+/// What unrecorded runs come to.
+#[derive(Default)]
+struct PendingCounts {
+    tally: RunTally<RunKey>,
+    /// Since when something waits.
+    since: Option<Instant>,
 }
 
 /// Executions that wait, and the bytes of their kept requests; and runs that are only counted.
@@ -108,8 +117,10 @@ impl Queue {
     }
 }
 
-/// RunCounts of unrecorded runs that wait in memory: so many functions and minutes. Those beyond are lost while the database is away.
+/// Counts of unrecorded runs that wait in memory: so many functions and minutes. Those beyond are lost while the database is away.
 const MAX_UNCOUNTED: usize = 10_000;
+/// How long counts of unrecorded runs wait for others, so that a busy node does not write for each batch.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
 
 /// Is called with the executions that have reached the store.
 pub type OnWritten = Box<dyn Fn(&[Execution]) + Send + Sync>;
@@ -213,24 +224,20 @@ impl Journal {
     /// Delivers executions until the node stops, and then the last ones.
     pub async fn run(self, shutdown: CancellationToken) {
         loop {
-            let retry_at = self.0.retry.lock().await.at().map(tokio::time::Instant::from_std);
-            let retry = async {
-                match retry_at {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let retry_at = self.0.retry.lock().await.at();
+            let counts_due = self.0.counts_due().filter(|_| retry_at.is_none());
             tokio::select! {
                 () = shutdown.cancelled() => break,
                 () = self.0.connected.notified() => {}
-                () = retry => {}
+                () = at(retry_at) => {}
+                () = at(counts_due) => {}
                 () = self.0.filled.notified() => tokio::select! {
                     () = shutdown.cancelled() => break,
                     () = self.0.batch_is_full.notified() => {}
                     () = tokio::time::sleep(self.0.settings.flush_interval) => {}
                 },
             }
-            self.0.deliver().await;
+            self.0.deliver(Extent::Regular).await;
         }
         self.flush().await;
     }
@@ -247,6 +254,14 @@ impl Journal {
     /// Brings everything to the store now, or to the spool if the store is away.
     pub async fn flush(&self) {
         self.0.retry.lock().await.clear();
-        self.0.deliver().await;
+        self.0.deliver(Extent::Everything).await;
+    }
+}
+
+/// Waits until a moment, or for ever where there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment.into()).await,
+        None => std::future::pending().await,
     }
 }
