@@ -1,11 +1,14 @@
 //! The schema of Postgres that a node's tables are in: it stays the one, whatever schemas come beside it.
 //!
-//! The user of these tests is called `picloud`, so `"$user"` in the search path means the schema of `picloud.emit`.
+//! The user of most of these tests is called `picloud`, so `"$user"` in the search path means the schema of `picloud.emit`.
 
 use picloud::store::{ExecutionFilter, Store, StoreError};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::kit::store::{Fresh, execution};
+use crate::kit::{
+    postgres::Server,
+    store::{Fresh, execution},
+};
 
 /// A session of another program with the same user.
 struct Other(PgConnection);
@@ -140,4 +143,22 @@ async fn a_user_who_may_make_no_schema_has_a_node_without_the_function() {
     drop((store, lease));
     Store::open(&url, fresh.folder.path()).await.unwrap();
     assert!(other.emits_for().await.ends_with(&format!(" {name}.")));
+}
+
+#[tokio::test]
+async fn a_server_that_knows_no_user_picloud_has_the_function() {
+    let server = Server::start();
+    let at = |user: &str, database: &str| Fresh {
+        url: server.url().replace("picloud@", &format!("{user}@")).replace("/postgres", &format!("/{database}")),
+        ..Fresh::sqlite()
+    };
+    Other::on(&at("picloud", "postgres")).await.run("CREATE ROLE admin SUPERUSER LOGIN").await;
+    let mut admin = Other::on(&at("admin", "postgres")).await;
+    admin.run("ALTER ROLE picloud RENAME TO another; CREATE ROLE node LOGIN").await;
+    admin.run("CREATE DATABASE app OWNER node").await;
+    let fresh = at("node", "app");
+    fresh.open().await;
+    let mut other = Other::on(&fresh).await;
+    assert_eq!((other.homes().await.as_str(), other.emits_for().await.as_str()), ("public", OF_PUBLIC));
+    other.run("SELECT picloud.emit('a')").await;
 }

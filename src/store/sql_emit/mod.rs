@@ -33,7 +33,7 @@ const MAKE_SCHEMA: &str = "
             CREATE SCHEMA picloud;
             IF current_user = 'picloud' AND NOT EXISTS (
                 SELECT FROM pg_db_role_setting AS settings, unnest(settings.setconfig) AS setting
-                WHERE setting LIKE 'search\\_path=%' AND settings.setrole IN (0, CAST(CAST('picloud' AS regrole) AS oid))
+                WHERE setting LIKE 'search\\_path=%' AND settings.setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = current_user))
                     AND settings.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
             ) THEN
                 EXECUTE format('ALTER ROLE picloud IN DATABASE %I SET search_path = public', current_database());
