@@ -139,7 +139,8 @@ impl Frame<'_> {
         for (value, argument) in values.iter_mut().zip(arguments) {
             *value = self.eval(argument)?;
         }
-        host::by_plan(function, of, self.run, &mut values[..arguments.len()]).map_err(|_| Leave::GiveUp)
+        let result = host::by_plan(function, of, self.run, &mut values[..arguments.len()]);
+        Self::after_call(result)
     }
 }
 

@@ -57,7 +57,11 @@ impl Frame<'_> {
     pub fn call(&mut self, name: &str, by_reference: bool, arguments: &mut [&mut Dynamic]) -> StepResult<Dynamic> {
         let context = NativeCallContext::from((self.engine, name, None, self.global, Position::NONE));
         let result = context.call_native_fn_raw(name, by_reference, arguments);
-        // What was stopped may have come to an end all the same.
+        Self::after_call(result)
+    }
+
+    /// Goes on with what a call gave, unless it stopped the run. What was stopped may have come to an end all the same.
+    pub fn after_call<E>(result: Result<Dynamic, E>) -> StepResult<Dynamic> {
         if meter::is_stopped() { Err(Leave::Stop) } else { result.map_err(|_| Leave::GiveUp) }
     }
 

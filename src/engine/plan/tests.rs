@@ -14,7 +14,7 @@ use proptest::{
 
 use crate::{
     engine::{Control, Engine, Program, program, script::SourceFiles},
-    execution::{Execution, Finished, HttpRequest, Invocation, Param, Trigger},
+    execution::{EventInfo, Execution, Finished, HttpRequest, Invocation, Param, Trigger},
     function::{
         Content, FilePath, Function, FunctionName, LimitPolicy, Route, ScriptId, SharedFunction, Tree, TreeSettings, route::Methods,
     },
@@ -237,6 +237,23 @@ fn a_plan_gives_what_rhai_gives() {
         let wrong: Vec<_> = expected.filter(|(script, planned)| compare(script) != Ok(*planned)).collect();
         let seen: Vec<_> = wrong.iter().map(|(script, _)| (script, compare(script))).collect();
         assert!(seen.is_empty(), "{seen:#?}");
+    });
+}
+
+#[test]
+fn a_plan_that_ends_its_run_keeps_its_log_and_names_the_place() {
+    on_big_stack(|| {
+        let engine = Engine::new(LimitPolicy::default());
+        for ends in ["dead(\"no\")", "retry(\"1s\")"] {
+            let script = format!("for i in 0..20 {{ log::info(`line ${{i}}`); }}\nif ctx.event.depth == 1 {{\n    {ends}\n}}");
+            let program = program(&engine, None, &script).unwrap();
+            let mut invocation = Asked::default().invocation();
+            invocation.event = Some(EventInfo { json: r#"{"depth":1}"#.into(), depth: 1 });
+            let Finished { verdict, execution, .. } = engine.run(&program, invocation, Control::default()).unwrap();
+            assert_eq!((verdict.is_some(), execution.logs.len()), (true, 20), "{ends}");
+            let position = execution.failure.unwrap().position.unwrap();
+            assert_eq!((position.line, position.column), (3, 5), "{ends}");
+        }
     });
 }
 
