@@ -283,8 +283,9 @@ pub trait Queue: Send + Sync {
     /// Keeps events, all or none. Of two with one topic and one id within a day, the second is left out. Returns what became of each.
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError>;
 
-    /// Returns the earliest events of the inbox, where other programs emit: as many as are well taken at once. None: it is empty.
-    async fn inbox(&self, now_us: i64) -> Result<Vec<InboxEntry>, QueueError>;
+    /// Returns the earliest events of the inbox, where other programs emit: as many as are well taken at once, and at most so
+    /// many. None: it is empty.
+    async fn inbox(&self, most: usize, now_us: i64) -> Result<Vec<InboxEntry>, QueueError>;
 
     /// Takes entries out of the inbox, by their places, and keeps their events, all or none. What has no publication is thrown away, and what
     /// somebody else has taken is left out.

@@ -66,9 +66,10 @@ impl Publisher {
         Ok(outcomes)
     }
 
-    /// Keeps events that other programs emitted by SQL, as many as are well taken at once. Returns how many it took; 0: there were none.
-    pub async fn publish_inbox(&self, now_us: i64) -> Result<usize, QueueError> {
-        let entries = self.queue.inbox(now_us).await?;
+    /// Keeps events that other programs emitted by SQL, as many as are well taken at once, and at most so many. Returns how many it
+    /// took; 0: there were none.
+    pub async fn publish_inbox(&self, most: usize, now_us: i64) -> Result<usize, QueueError> {
+        let entries = self.queue.inbox(most, now_us).await?;
         let (mut taken, mut refused) = (Vec::new(), Vec::new());
         for InboxEntry { seq, event } in entries {
             let event = event.map_err(|why| refused.push(why)).ok();

@@ -18,7 +18,7 @@ use crate::{
 
 /// How often functions are asked how they do.
 const LOOK: Duration = Duration::from_secs(60);
-/// Fewest failures between two looks of a function that is said to fail.
+/// Fewest failures of a function that is said to fail, since the look before the last.
 const FAILURES: u64 = 5;
 /// Looks that pass before the same is said of the same function again.
 const QUIET_LOOKS: u32 = 60;
@@ -32,18 +32,34 @@ pub struct Announcer {
     clock: SharedClock,
     /// The last deployments that were told, live and refused.
     told: [Option<DeploymentId>; 2],
-    /// Since when the database has been away, in microseconds since 1970.
-    away_since: Option<i64>,
-    functions: HashMap<FunctionName, Counts>,
+    database: Database,
+    functions: HashMap<FunctionName, Known>,
 }
 
-/// What was known of a function at the last look.
-#[derive(Debug, Clone, Copy, Default)]
+/// What is known of the database.
+#[derive(Debug, Clone, Copy)]
+enum Database {
+    /// It has not been there since the node started, so it cannot have gone away.
+    NotYet,
+    There,
+    /// Since then, in microseconds since 1970.
+    AwaySince(i64),
+}
+
+/// What is known of a function.
+#[derive(Debug, Default)]
+struct Known {
+    /// At the look before the last, and at the last; zero before its first.
+    looks: [Counts; 2],
+    /// Looks that still pass before it is told again.
+    quiet: u32,
+}
+
+/// How often a function ran and failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
     runs: u64,
     failures: u64,
-    /// Looks that still pass before it is told again.
-    quiet: u32,
 }
 
 impl Announcer {
@@ -51,7 +67,8 @@ impl Announcer {
     pub fn new(live: Arc<Live>, publisher: Publisher, clock: SharedClock) -> Self {
         let status = live.status();
         let told = [status.live.as_ref().map(|live| live.id), status.decided.last_rejected];
-        Self { live, publisher, clock, told, away_since: None, functions: HashMap::new() }
+        let database = if status.database.is_some() { Database::NotYet } else { Database::There };
+        Self { live, publisher, clock, told, database, functions: HashMap::new() }
     }
 
     /// Works until the node stops.
@@ -76,17 +93,17 @@ impl Announcer {
         let status = self.live.status();
         let mut events = Vec::new();
         let now_us = self.clock.now_us();
-        match (&status.database, self.away_since) {
-            // At the start of a node it may only not be there yet.
-            (Some(_), None) if status.live.is_none() => {}
-            (Some(_), None) => self.away_since = Some(now_us),
-            (None, Some(since_us)) => {
-                self.away_since = None;
-                let payload = json!({ "since": rfc3339(since_us), "away_ms": (now_us - since_us) / 1_000 });
-                events.push(event("picloud.database.away", &since_us.to_string(), &payload));
+        self.database = match (&status.database, self.database) {
+            (Some(_), Database::There) => Database::AwaySince(now_us),
+            (Some(_), known) => known,
+            (None, known) => {
+                if let Database::AwaySince(since_us) = known {
+                    let payload = json!({ "since": rfc3339(since_us), "away_ms": (now_us - since_us) / 1_000 });
+                    events.push(event("picloud.database.away", &since_us.to_string(), &payload));
+                }
+                Database::There
             }
-            _ => {}
-        }
+        };
         for deployment in [&status.live, &status.rejected].into_iter().flatten() {
             let told = &mut self.told[usize::from(deployment.status == DeploymentStatus::Rejected)];
             if told.replace(deployment.id) != Some(deployment.id) {
@@ -99,13 +116,13 @@ impl Announcer {
     /// Returns which functions fail more than before.
     fn of_functions(&mut self) -> Vec<NewEvent> {
         let table = self.live.table();
-        let before = std::mem::take(&mut self.functions);
+        let mut before = std::mem::take(&mut self.functions);
         let mut events = Vec::new();
         for live in table.functions().filter(|live| !handles_own(live)) {
             let Some(now) = counts(&table, live) else { continue };
             let name = &live.function.name;
-            let mut known = before.get(name).copied().unwrap_or(now);
-            if let Some((runs, failures)) = known.look(now) {
+            let mut known = before.remove(name).unwrap_or_default();
+            if let Some(Counts { runs, failures }) = known.look(now) {
                 let payload = json!({ "function": name, "version": live.function.version, "runs": runs, "failures": failures });
                 events.push(event("picloud.function.failing", &format!("{name}-{}", self.clock.now_us()), &payload));
             }
@@ -115,21 +132,29 @@ impl Announcer {
     }
 }
 
-impl Counts {
-    /// Takes the counts of another look. Returns the runs and failures since the last one, if they are to be told.
-    fn look(&mut self, now: Self) -> Option<(u64, u64)> {
-        let (runs, failures) = (now.runs.saturating_sub(self.runs), now.failures.saturating_sub(self.failures));
-        let quiet = self.quiet.saturating_sub(1);
-        let is_told = quiet == 0 && failures >= FAILURES && failures * 2 >= runs;
-        *self = Self { quiet: if is_told { QUIET_LOOKS } else { quiet }, ..now };
-        is_told.then_some((runs, failures))
+impl Known {
+    /// Takes the counts of another look. Returns those since the look before the last, if they are to be told.
+    fn look(&mut self, now: Counts) -> Option<Counts> {
+        if now.runs < self.looks[1].runs {
+            // It was gone, and came back with new counts.
+            self.looks = [Counts::default(); 2];
+        }
+        let since =
+            Counts { runs: now.runs.saturating_sub(self.looks[0].runs), failures: now.failures.saturating_sub(self.looks[0].failures) };
+        self.quiet = self.quiet.saturating_sub(1);
+        self.looks = [self.looks[1], now];
+        let is_told = self.quiet == 0 && since.failures >= FAILURES && since.failures * 2 >= since.runs;
+        if is_told {
+            self.quiet = QUIET_LOOKS;
+        }
+        is_told.then_some(since)
     }
 }
 
 /// Returns how often a function ran and failed; none if it is counted together with others.
 fn counts(table: &Table, live: &LiveFunction) -> Option<Counts> {
     let (runs, failures) = table.own_meter(live)?.runs_and_failures();
-    Some(Counts { runs, failures, quiet: 0 })
+    Some(Counts { runs, failures })
 }
 
 /// Returns whether a function handles events of the node. Nothing is told of its failures: that would start it again.
@@ -175,23 +200,32 @@ pub(super) fn event(topic: &str, id: &str, payload: &Value) -> NewEvent {
 mod tests {
     use super::*;
 
+    /// Has a function known for so many runs and failures more, one look after the other. Returns what is told.
+    fn told(known: &mut Known, looks: &[(u64, u64)]) -> Vec<Option<(u64, u64)>> {
+        let look = |(runs, failures): &(u64, u64)| {
+            let last = known.looks[1];
+            let told = known.look(Counts { runs: last.runs + runs, failures: last.failures + failures });
+            told.map(|told| (told.runs, told.failures))
+        };
+        looks.iter().map(look).collect()
+    }
+
     #[test]
     fn a_function_is_said_to_fail_when_half_of_its_runs_do_and_once_an_hour() {
-        let mut known = Counts::default();
-        let mut look = |runs: u64, failures: u64| {
-            let now = Counts { runs: known.runs + runs, failures: known.failures + failures, quiet: 0 };
-            known.look(now)
-        };
-        assert_eq!(look(4, 4), None, "too few");
-        assert_eq!(look(11, 5), None, "most end well");
-        assert_eq!(look(10, 5), Some((10, 5)));
-        for _ in 1..QUIET_LOOKS {
-            assert_eq!(look(10, 10), None);
-        }
-        assert_eq!(look(10, 10), Some((10, 10)));
-        // Another table counts from the beginning.
-        let mut known = Counts { runs: 100, failures: 100, quiet: 0 };
-        assert_eq!(known.look(Counts { runs: 6, failures: 6, quiet: 0 }), None);
-        assert_eq!(known.look(Counts { runs: 12, failures: 12, quiet: 0 }), Some((6, 6)));
+        let mut known = Known::default();
+        let (few, most_end_well, half) = ((4, 4), (30, 5), (30, 25));
+        assert_eq!(told(&mut known, &[few, most_end_well, half]), [None, None, Some((60, 30))]);
+        assert_eq!(told(&mut known, &[(10, 10); QUIET_LOOKS as usize - 1]), [None; QUIET_LOOKS as usize - 1]);
+        assert_eq!(told(&mut known, &[(10, 10)]), [Some((20, 20))]);
+    }
+
+    #[test]
+    fn failures_count_from_the_first_on_and_across_a_look() {
+        assert_eq!(told(&mut Known::default(), &[(8, 8)]), [Some((8, 8))], "a new function");
+        assert_eq!(told(&mut Known::default(), &[(0, 0), (3, 3), (3, 3)]), [None, None, Some((6, 6))]);
+        assert_eq!(told(&mut Known::default(), &[(3, 3), (0, 0), (3, 3)]), [None; 3], "too long ago");
+        let mut known = Known { looks: [Counts { runs: 100, failures: 100 }; 2], quiet: 0 };
+        let again = known.look(Counts { runs: 6, failures: 6 });
+        assert_eq!(again, Some(Counts { runs: 6, failures: 6 }), "it was gone, and counts from the beginning");
     }
 }

@@ -110,6 +110,15 @@ fn what_sql_emits_is_handled_when_its_transaction_is_committed() {
 }
 
 #[test]
+fn a_transaction_that_emits_more_than_may_wait_is_taken_in_parts() {
+    let setup = node(&[(A, NOTES)]).config("[events]\nmax_waiting = 20\n");
+    let node = on_postgres()(setup).start();
+    let api = Api::of(&node);
+    Session::of(&node).run("SELECT COUNT(picloud.emit('a', '1')) FROM generate_series(1, 31)");
+    wait_for_notes(&api, &json!(vec![1; 31]));
+}
+
+#[test]
 fn what_sql_emits_while_no_node_runs_or_listens_is_taken() {
     let mut node = start(&[(A, NOTES)]);
     let mut session = Session::of(&node);

@@ -16,8 +16,7 @@ use crate::{
     store::{Store, batch::json, columns::columns, database::read, transaction::EitherTransaction},
 };
 
-/// Events that one transaction takes, and the bytes of payloads at which it takes no further one.
-const MAX_ENTRIES: usize = 256;
+/// The bytes of payloads at which one transaction takes no further event.
 const MAX_BYTES: usize = 1024 * 1024;
 
 #[derive(FromRow)]
@@ -49,14 +48,14 @@ impl InboxRow {
 }
 
 impl Store {
-    /// Returns the earliest entries, as many as one transaction takes.
-    pub(super) async fn inbox(&self, now_us: i64) -> sqlx::Result<Vec<InboxEntry>> {
+    /// Returns the earliest entries, as many as one transaction takes, and at most so many.
+    pub(super) async fn inbox(&self, most: usize, now_us: i64) -> sqlx::Result<Vec<InboxEntry>> {
         let columns = columns!(inbox);
         // The first one always, whatever its size.
         let sql = format!(
             "SELECT seq, {columns} FROM (
                  SELECT seq, {columns}, SUM(octet_length(payload)) OVER (ORDER BY seq) - octet_length(payload) AS before
-                 FROM (SELECT seq, {columns} FROM inbox ORDER BY seq LIMIT {MAX_ENTRIES}) AS earliest
+                 FROM (SELECT seq, {columns} FROM inbox ORDER BY seq LIMIT {most}) AS earliest
              ) AS summed WHERE before < {MAX_BYTES} ORDER BY seq"
         );
         let rows: Vec<InboxRow> = read!(self, pool => sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool))?;

@@ -124,8 +124,8 @@ impl Queue for StoredQueue {
         Ok(outcomes)
     }
 
-    async fn inbox(&self, now_us: i64) -> Result<Vec<InboxEntry>, QueueError> {
-        self.store()?.inbox(now_us).await.map_err(failed("read what SQL emitted"))
+    async fn inbox(&self, most: usize, now_us: i64) -> Result<Vec<InboxEntry>, QueueError> {
+        self.store()?.inbox(most, now_us).await.map_err(failed("read what SQL emitted"))
     }
 
     async fn take_from_inbox(&self, entries: Vec<(i64, Option<Publication>)>, now_us: i64) -> Result<(), QueueError> {

@@ -51,7 +51,7 @@ async fn what_waits_in_the_inbox_is_taken_once_whoever_takes_it(fresh: Fresh) {
     fill(&fresh, 600, "1", 0).await;
     loop {
         // All of them have read the same before the first takes it.
-        let read = join_all(queues.iter().map(async |queue| queue.inbox(NOW_US).await.unwrap())).await;
+        let read = join_all(queues.iter().map(async |queue| queue.inbox(256, NOW_US).await.unwrap())).await;
         if read[0].is_empty() {
             break;
         }
@@ -78,16 +78,17 @@ async fn what_waits_in_the_inbox_is_taken_once_whoever_takes_it(fresh: Fresh) {
 async fn the_inbox_is_read_in_parts(fresh: Fresh) {
     let store = fresh.open().await;
     let queue = queue(&store);
-    assert_eq!(queue.inbox(NOW_US).await.unwrap(), []);
+    assert_eq!(queue.inbox(256, NOW_US).await.unwrap(), []);
     fill(&fresh, 300, "1", 0).await;
-    assert_eq!(queue.inbox(NOW_US).await.unwrap().len(), 256);
+    assert_eq!(queue.inbox(256, NOW_US).await.unwrap().len(), 256);
+    assert_eq!(queue.inbox(7, NOW_US).await.unwrap().len(), 7);
     run(&fresh, "DELETE FROM inbox".into()).await;
     fill(&fresh, 10, &format!("\"{}\"", "x".repeat(200_000)), 0).await;
-    let entries = queue.inbox(NOW_US).await.unwrap();
+    let entries = queue.inbox(256, NOW_US).await.unwrap();
     assert_eq!(entries.len(), 6);
     assert!(entries.is_sorted_by_key(|entry| entry.seq));
     queue.take_from_inbox(addressed(entries), NOW_US).await.unwrap();
-    assert_eq!(queue.inbox(NOW_US).await.unwrap().len(), 4);
+    assert_eq!(queue.inbox(256, NOW_US).await.unwrap().len(), 4);
 }
 
 async fn an_entry_is_due_when_its_emitter_said(fresh: Fresh) {
@@ -97,7 +98,7 @@ async fn an_entry_is_due_when_its_emitter_said(fresh: Fresh) {
     for (due_us, expected_us) in [(0, NOW_US), (NOW_US + hour, NOW_US + hour), (NOW_US + forty_days, NOW_US + MAX_DELAY.as_micros() as i64)]
     {
         fill(&fresh, 1, "1", due_us).await;
-        let entries = queue.inbox(NOW_US).await.unwrap();
+        let entries = queue.inbox(256, NOW_US).await.unwrap();
         queue.take_from_inbox(addressed(entries), NOW_US).await.unwrap();
         assert_eq!(queue.next_due(i64::MAX).await.unwrap(), Some(expected_us));
         assert_eq!(claim(&queue, expected_us).await.len(), 1);
