@@ -172,6 +172,8 @@ fn instead_of(short: &str) -> String {
 fn read(expression: &str) -> Result<Cron, String> {
     let is_open = |at: usize| expression.split_whitespace().nth(at).is_some_and(|field| field.starts_with(['*', '?']));
     let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).dom_and_dow(is_open(2) || is_open(4)).build();
+    // The parser has no such form.
+    let expression = if expression == "@midnight" { "@daily" } else { expression };
     parser.parse(expression).map_err(|error| explained(&error.to_string()))
 }
 
@@ -197,6 +199,13 @@ fn explained(error: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_short_form_is_read() {
+        for short in SHORT_FORMS {
+            assert!(Expression::try_from(short.to_owned()).is_ok(), "{short}");
+        }
+    }
 
     #[test]
     fn every_mistake_says_what_to_do() {
