@@ -69,11 +69,12 @@ impl Triggers {
         let mut payload: Option<serde_json::Value> = None;
         let mut handlers = Vec::new();
         for (id, handler) in self.handlers().filter(|(_, handler)| handler.topic.takes(&event.topic)) {
-            let of_payload = handler.key.as_ref().filter(|_| event.key.is_none()).and_then(|field| {
+            let of_payload = handler.key.as_ref().and_then(|field| {
                 let payload = payload.get_or_insert_with(|| serde_json::from_str(&event.payload).unwrap_or_default());
                 key_of(field.split('.').try_fold(&*payload, |value, part| value.get(part))?)
             });
-            handlers.push((id.clone(), event.key.clone().or(of_payload)));
+            // The handler knows which order it needs; the emitter's key is for those who ask for none.
+            handlers.push((id.clone(), of_payload.or_else(|| event.key.clone())));
         }
         // The same order everywhere.
         handlers.sort_unstable();
