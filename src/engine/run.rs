@@ -102,6 +102,7 @@ fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>
     }
     let departure = effects.as_ref().and_then(|effects| effects.departure.clone());
     let departure = departure.or_else(|| outbox.as_ref()?.verdict.as_ref().map(Verdict::to_string));
+    let departure = departure.or_else(|| cut_short(usage.stop, &invocation));
     let ending = ending(program, usage.stop, departure, evaluation);
     Ok(ShortRun::Finished(finish(program, invocation, (log, effects, outbox), &usage, ending, leaked_bytes)))
 }
@@ -152,6 +153,12 @@ fn evaluate(program: &Program, rhai: &rhai::Engine) -> Evaluation {
 fn no_memory_for_body(program: &Program) -> Evaluation {
     let message = "the body needs more memory than there is for it";
     Evaluation::Failed(Outcome::MemoryExceeded, failed_in(&program.script.file, message.into()))
+}
+
+/// Says why a run was cancelled that has no caller who could have left.
+fn cut_short(stop: Option<Stop>, invocation: &Invocation) -> Option<String> {
+    let is_so = stop == Some(Stop::Cancelled) && invocation.event.is_some();
+    is_so.then(|| "it was cancelled: the next due time replaced it (`overlap`), or the node stopped".into())
 }
 
 /// Says how a run ended. A script can swallow the error of a stop, the stop itself it cannot.

@@ -110,9 +110,9 @@ pub enum Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Retry(None) => f.write_str("it asks for another attempt"),
-            Self::Retry(Some(after)) => write!(f, "it asks for another attempt in {}", Span(*after)),
-            Self::Dead(reason) => write!(f, "it gives the event up: {reason}"),
+            Self::Retry(None) => f.write_str("it asks for another attempt, if `[retry]` allows one"),
+            Self::Retry(Some(after)) => write!(f, "it asks for another attempt in {}, if `[retry]` allows one", Span(*after)),
+            Self::Dead(reason) => write!(f, "it gives up: {reason}"),
         }
     }
 }

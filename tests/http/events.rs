@@ -21,6 +21,7 @@ on_both_nodes! {
     an_event_with_one_id_is_handled_once_a_day
     events_of_one_key_are_handled_in_their_order
     a_handler_says_what_becomes_of_its_event
+    what_waits_behind_another_of_its_key_cannot_be_tried_now
     the_deepest_payload_is_read
     no_attempt_waits_longer_than_an_event_may
     what_no_emit_takes_is_refused_with_the_reason
@@ -246,8 +247,25 @@ fn events_of_one_key_are_handled_in_their_order(on: impl Fn(Setup) -> Setup) {
     let node = start(&[("_lib/x.rhai", ""), ("keeps.rhai", &handler)], on);
     let api = Api::of(&node);
     let payload = |number: u32| json!({ "order": "A", "number": number });
-    (0..20).for_each(|number| drop(emit(&api, "orders.changed", &payload(number))));
+    // The handler's field counts before the emitter's key.
+    (0..20).for_each(|number| drop(emit(&api, &format!("orders.changed?key={number}"), &payload(number))));
     wait_for_notes(&api, &json!((0..20).map(payload).collect::<Vec<_>>()));
+}
+
+fn what_waits_behind_another_of_its_key_cannot_be_tried_now(on: impl Fn(Setup) -> Setup) {
+    let node = start(&[("_events/a.rhai", "throw \"no\";")], on);
+    let api = Api::of(&node);
+    emit(&api, "a?key=k", &json!(1));
+    emit(&api, "a?key=k", &json!(2));
+    let mut second = Value::Null;
+    wait_until("the second waits for the first", PATIENCE, || {
+        let waiting = api.get("/api/admin/deliveries").json()["deliveries"].as_array().unwrap().clone();
+        second = waiting.iter().find(|one| one["state"] == "blocked").map_or(Value::Null, |one| one["id"].clone());
+        !second.is_null()
+    });
+    let output = run(&node, &["events", "retry", second.as_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("waits behind another of its key") && !output.status.success(), "{said}");
 }
 
 fn a_handler_says_what_becomes_of_its_event(on: impl Fn(Setup) -> Setup) {
@@ -575,8 +593,12 @@ fn the_node_tells_of_itself_and_never_of_what_it_told(on: impl Fn(Setup) -> Setu
         .replace("+++\n[kv]", "+++\n[[on]]\ntopic = \"picloud.**\"\n[kv]")
         .replace("[ctx.event.payload]", "[[ctx.event.topic, ctx.event.payload]]");
     let fails = "+++\n[retry]\nattempts = 1\n+++\nthrow \"no\";";
-    let files =
-        [("tells.rhai", tells.as_str()), ("notes.rhai", &notes_it), ("_events/a.rhai", fails), ("_events/picloud.event.dead.rhai", fails)];
+    let files = [
+        ("_events/chat.rhai", tells.as_str()),
+        ("notes.rhai", &notes_it),
+        ("_events/a.rhai", fails),
+        ("_events/picloud.event.dead.rhai", fails),
+    ];
     let node = start(&files, |setup| on(setup.config("[outbound]\nprivate = [\"127.0.0.1\"]\n")));
     let api = Api::of(&node);
     let told = |topic: &str| {

@@ -41,5 +41,7 @@ impl Waiting {
 fn row(delivery: &QueuedDelivery) -> [String; 6] {
     let QueuedDelivery { id, receiver, topic, state, due, attempts, .. } = delivery;
     let state = json!(state).as_str().unwrap_or_default().to_owned();
-    [id.clone(), state, due.clone(), topic.clone().unwrap_or_else(|| "-".into()), receiver.clone(), attempts.to_string()]
+    // Of one that runs, it is the end of its lease.
+    let due = if state == "running" { "-" } else { due };
+    [id.clone(), state, due.to_owned(), topic.clone().unwrap_or_else(|| "-".into()), receiver.clone(), attempts.to_string()]
 }

@@ -59,6 +59,9 @@ impl Problem {
             Self::UnknownDelivery => {
                 "no delivery with this id waits: it runs, or is done, or was given up\n  hint: `picloud events waiting` lists what is in the queue".into()
             }
+            Self::BlockedDelivery => {
+                "this delivery waits behind another of its key\n  hint: retry or discard that one: `picloud events waiting` lists what is in the queue".into()
+            }
             Self::UnknownDeadLetter => "no dead letter has this id\n  hint: `picloud events dead list` lists them".into(),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
             Self::UnknownVersion { version, function } => {

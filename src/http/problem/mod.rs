@@ -130,6 +130,8 @@ pub enum Problem {
     UnknownEvent,
     /// No such delivery waits.
     UnknownDelivery,
+    /// The delivery waits behind another of its key.
+    BlockedDelivery,
     /// No dead letter has this id.
     UnknownDeadLetter,
     /// No execution of this id is kept.

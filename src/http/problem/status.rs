@@ -73,6 +73,7 @@ impl Problem {
                 | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
+            | Self::BlockedDelivery
             | Self::TokenTaken(_)
             | Self::SecretUsed { .. }
             | Self::Vault(VaultError::Locked(_) | VaultError::TooMany)

@@ -29,7 +29,7 @@ use crate::{
         problem::{Problem, away},
     },
     queue::DeliveryId,
-    store::queue::{DeliveryFilter, DeliveryRecord},
+    store::queue::{DeliveryFilter, DeliveryRecord, DeliveryState},
 };
 
 /// The routes of deliveries.
@@ -107,6 +107,7 @@ async fn hasten(caller: Caller<Deploy>, PathParams(id): PathParams<String>) -> R
     let app = &grant.app;
     let record = grant.actor().does(Action::EventRetry, app.ids.now_us(), delivery.detail());
     match app.history()?.hasten_delivery(delivery.0.id, &record).await.map_err(away)? {
+        false if delivery.0.state == DeliveryState::Blocked => Err(Problem::BlockedDelivery),
         false => Err(Problem::UnknownDelivery),
         true => {
             app.runner.publisher().wake();
