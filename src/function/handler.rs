@@ -24,8 +24,7 @@ pub struct Handler {
     /// The events that it takes.
     #[schema(value_type = String)]
     pub topic: TopicPattern,
-    /// The field of the payload that says which events come one after the other, before the key of the event itself. Where the
-    /// field is missing, that one counts.
+    /// The field of the payload that says which events come one after the other. It counts before the key of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }

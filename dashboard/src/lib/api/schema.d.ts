@@ -1701,7 +1701,7 @@ export interface components {
         };
         /** @description One subscription of a function, as its file writes it. */
         Handler: {
-            /** @description The field of the payload that says which events come one after the other, where the event itself has no key. */
+            /** @description The field of the payload that says which events come one after the other. It counts before the key of the event. */
             key?: string | null;
             /** @description Tells the handlers of one function apart. */
             name?: string | null;
