@@ -30,6 +30,9 @@ pub struct Status {
     pub source: Option<String>,
     /// Why the database does not answer.
     pub database: Option<String>,
+    /// The node has started, and the database has neither answered nor failed yet.
+    #[serde(skip)]
+    pub is_database_expected: bool,
     /// A deployment that waits for the database.
     pub waiting: Option<String>,
     /// What runs without a caller is late.

@@ -115,7 +115,10 @@ impl Database {
     }
 
     async fn work(self) {
-        self.tell(Some(NOT_YET.into()));
+        self.live.set_status(|status| {
+            status.database = Some(NOT_YET.into());
+            status.is_database_expected = true;
+        });
         let (store, lease) = self.open().await;
         match store.last_id().await {
             Ok(last) => self.ids.rise_above(last.unwrap_or(0)),
@@ -211,7 +214,10 @@ impl Database {
     }
 
     fn tell(&self, problem: Option<String>) {
-        self.live.set_status(|status| status.database.clone_from(&problem));
+        self.live.set_status(|status| {
+            status.database.clone_from(&problem);
+            status.is_database_expected = false;
+        });
     }
 
     /// Says that another node took the database while the connection was broken, or that it has left.

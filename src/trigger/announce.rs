@@ -32,18 +32,9 @@ pub struct Announcer {
     clock: SharedClock,
     /// The last deployments that were told, live and refused.
     told: [Option<DeploymentId>; 2],
-    database: Database,
+    /// Since when the database has been away, in microseconds since 1970.
+    away_since: Option<i64>,
     functions: HashMap<FunctionName, Known>,
-}
-
-/// What is known of the database.
-#[derive(Debug, Clone, Copy)]
-enum Database {
-    /// It has not been there since the node started, so it cannot have gone away.
-    NotYet,
-    There,
-    /// Since then, in microseconds since 1970.
-    AwaySince(i64),
 }
 
 /// What is known of a function.
@@ -67,8 +58,7 @@ impl Announcer {
     pub fn new(live: Arc<Live>, publisher: Publisher, clock: SharedClock) -> Self {
         let status = live.status();
         let told = [status.live.as_ref().map(|live| live.id), status.decided.last_rejected];
-        let database = if status.database.is_some() { Database::NotYet } else { Database::There };
-        Self { live, publisher, clock, told, database, functions: HashMap::new() }
+        Self { live, publisher, clock, told, away_since: None, functions: HashMap::new() }
     }
 
     /// Works until the node stops.
@@ -93,17 +83,17 @@ impl Announcer {
         let status = self.live.status();
         let mut events = Vec::new();
         let now_us = self.clock.now_us();
-        self.database = match (&status.database, self.database) {
-            (Some(_), Database::There) => Database::AwaySince(now_us),
-            (Some(_), known) => known,
-            (None, known) => {
-                if let Database::AwaySince(since_us) = known {
-                    let payload = json!({ "since": rfc3339(since_us), "away_ms": (now_us - since_us) / 1_000 });
-                    events.push(event("picloud.database.away", &since_us.to_string(), &payload));
-                }
-                Database::There
+        match (&status.database, self.away_since) {
+            // At the start of a node it may only not be there yet.
+            (Some(_), None) if status.is_database_expected || status.live.is_none() => {}
+            (Some(_), None) => self.away_since = Some(now_us),
+            (None, Some(since_us)) => {
+                self.away_since = None;
+                let payload = json!({ "since": rfc3339(since_us), "away_ms": (now_us - since_us) / 1_000 });
+                events.push(event("picloud.database.away", &since_us.to_string(), &payload));
             }
-        };
+            _ => {}
+        }
         for deployment in [&status.live, &status.rejected].into_iter().flatten() {
             let told = &mut self.told[usize::from(deployment.status == DeploymentStatus::Rejected)];
             if told.replace(deployment.id) != Some(deployment.id) {

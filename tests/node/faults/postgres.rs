@@ -22,6 +22,7 @@ use tokio::{
 use crate::{
     faults::load::{FILES, ask, degraded},
     kit::{
+        api::Api,
         node::{PATIENCE, node, wait_until},
         postgres::Server,
         store::Fresh,
@@ -134,5 +135,23 @@ fn a_slow_server_slows_no_request_and_gets_every_execution_once() {
     assert_eq!(recorded(&runtime, &fresh.url), answered, "each once, in order");
     node.wait_for_state("ready");
     assert_eq!(node.ready()["lost_executions"], 0);
+    node.stop();
+}
+
+#[test]
+fn a_server_that_is_slow_at_the_first_start_was_not_away() {
+    let runtime = Runtime::new().unwrap();
+    let fresh = runtime.block_on(Fresh::postgres());
+    let (slow, url) = Slow::before(&runtime, &fresh.url);
+    // Longer than a start waits for the database, as there are many statements.
+    slow.delay(100);
+    let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &url).start();
+    node.wait_for_state("ready");
+    slow.delay(0);
+    let topics = |api: &Api| api.get("/api/admin/events").json()["events"].as_array().unwrap().clone();
+    let api = Api::of(&node);
+    assert_eq!(api.json("POST", "/api/admin/events/a", &serde_json::json!(1)).status, 200);
+    assert_eq!(topics(&api).iter().filter(|event| event["topic"] == "picloud.database.away").count(), 0);
+    assert!(!node.log().contains("events that SQL emitted wait"), "{}", node.log());
     node.stop();
 }
