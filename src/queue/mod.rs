@@ -280,6 +280,10 @@ pub trait Queue: Send + Sync {
     /// Refuses so many deliveries if the queue would be longer than it may be with them.
     async fn must_have_room(&self, deliveries: u64) -> Result<(), QueueError>;
 
+    /// Takes room for the first of these numbers of deliveries, and returns how many fit: one at least where the queue is empty. Refuses if none
+    /// does.
+    async fn make_room(&self, deliveries: &[u64]) -> Result<usize, QueueError>;
+
     /// Keeps events, all or none. Of two with one topic and one id within a day, the second is left out. Returns what became of each.
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError>;
 

@@ -66,22 +66,20 @@ impl Publisher {
         Ok(outcomes)
     }
 
-    /// Keeps events that other programs emitted by SQL, as many as are well taken at once, and at most so many. Returns how many it
-    /// took; 0: there were none.
+    /// Keeps events that other programs emitted by SQL, as many as are well taken at once and fit, and at most so many. Returns how
+    /// many it took; 0: there were none.
     pub async fn publish_inbox(&self, most: usize, now_us: i64) -> Result<usize, QueueError> {
-        let entries = self.queue.inbox(most, now_us).await?;
-        let (mut taken, mut refused) = (Vec::new(), Vec::new());
-        for InboxEntry { seq, event } in entries {
-            let event = event.map_err(|why| refused.push(why)).ok();
-            taken.push((seq, event.and_then(|event| self.address(vec![event]).pop())));
-        }
-        let count = taken.len();
-        if count == 0 {
+        let table = self.live.table();
+        let address = |entry: InboxEntry| (entry.seq, entry.event.map(|event| table.triggers().address(event)));
+        let mut taken: Vec<_> = self.queue.inbox(most, now_us).await?.into_iter().map(address).collect();
+        if taken.is_empty() {
             return Ok(0);
         }
-        let handlers = taken.iter().flat_map(|(_, publication)| publication).map(|one| one.handlers.len() as u64).sum();
-        self.queue.must_have_room(handlers).await?;
-        self.queue.take_from_inbox(taken, now_us).await?;
+        let deliveries: Vec<u64> = taken.iter().map(|(_, one)| one.as_ref().map_or(0, |one| one.handlers.len() as u64)).collect();
+        taken.truncate(self.queue.make_room(&deliveries).await?);
+        let refused: Vec<_> = taken.iter().filter_map(|(_, one)| one.as_ref().err().copied()).collect();
+        let count = taken.len();
+        self.queue.take_from_inbox(taken.into_iter().map(|(seq, one)| (seq, one.ok())).collect(), now_us).await?;
         for why in &refused {
             tracing::error!(
                 "an event in the table `inbox` was thrown away: {why}\n  hint: emit by `picloud.emit`, and write nothing there"

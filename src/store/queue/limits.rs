@@ -35,8 +35,8 @@ impl Default for QueueLimits {
     }
 }
 
-/// How long a full queue is taken to be full.
-const FULL_FOR: Duration = Duration::from_secs(1);
+/// For so long a count is believed where not all that was wanted fitted.
+const SHORT_FOR: Duration = Duration::from_secs(1);
 
 /// Knows whether more deliveries fit, without counting them each time.
 #[derive(Debug)]
@@ -45,11 +45,11 @@ pub(super) struct Room {
     free: Mutex<Free>,
 }
 
-/// What is known to be free, and since when nothing was.
+/// What is known to be free, and since when that is too little for somebody.
 #[derive(Debug, Default)]
 struct Free {
     deliveries: u64,
-    full_since: Option<Instant>,
+    short_since: Option<Instant>,
 }
 
 impl Room {
@@ -57,36 +57,71 @@ impl Room {
         Self { most, free: Mutex::default() }
     }
 
-    /// Takes room for so many deliveries. Counts those that there are where it does not know.
+    /// Takes room for so many deliveries.
     pub async fn take(&self, wanted: u64, store: &Store) -> Result<(), QueueError> {
-        if self.take_known(wanted)? {
-            return Ok(());
-        }
-        let free = self.most.saturating_sub(store.count_deliveries().await.map_err(|error| QueueError(error.to_string().into()))?);
-        let mut known = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free < wanted {
-            *known = Free { deliveries: 0, full_since: Some(monotonic()) };
+        // What never fits keeps nobody else out.
+        if wanted > self.most {
             return Err(self.is_full());
         }
-        // Others add deliveries, too, so that is not believed for long.
-        *known = Free { deliveries: free.min(self.most / 20).saturating_sub(wanted), full_since: None };
-        Ok(())
+        self.take_first(&[wanted], store).await.map(drop)
     }
 
-    fn take_known(&self, wanted: u64) -> Result<bool, QueueError> {
+    /// Takes room for the first of these, as many as fit. Returns how many; an empty queue takes one in any case. Counts the deliveries that there
+    /// are where it does not know.
+    pub async fn take_first(&self, wanted: &[u64], store: &Store) -> Result<usize, QueueError> {
+        let fitting = match self.take_known(wanted) {
+            Some(fitting) => fitting,
+            None => {
+                let there = store.count_deliveries().await.map_err(|error| QueueError(error.to_string().into()))?;
+                self.take_counted(wanted, there)
+            }
+        };
+        if fitting == 0 { Err(self.is_full()) } else { Ok(fitting) }
+    }
+
+    fn take_known(&self, wanted: &[u64]) -> Option<usize> {
         let mut known = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.full_since.is_some_and(|since| since.elapsed() < FULL_FOR) {
-            return Err(self.is_full());
+        let is_short = known.short_since.is_some_and(|since| since.elapsed() < SHORT_FOR);
+        if known.short_since.is_some() && !is_short {
+            *known = Free::default();
         }
-        let left = known.deliveries.checked_sub(wanted);
-        known.deliveries = left.unwrap_or(0);
-        Ok(left.is_some())
+        let (fitting, deliveries) = first_fitting(wanted, known.deliveries);
+        if fitting < wanted.len() && !is_short {
+            known.deliveries = 0;
+            return None;
+        }
+        known.deliveries -= deliveries;
+        Some(fitting)
+    }
+
+    fn take_counted(&self, wanted: &[u64], there: u64) -> usize {
+        let free = self.most.saturating_sub(there);
+        let (fitting, deliveries) = match first_fitting(wanted, free) {
+            (0, _) if there == 0 => (1, free),
+            fitting => fitting,
+        };
+        let mut known = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = match fitting < wanted.len() {
+            true => Free { deliveries: free - deliveries, short_since: Some(monotonic()) },
+            // Others add deliveries, too, so that is not believed for long.
+            false => Free { deliveries: free.min(self.most / 20).saturating_sub(deliveries), short_since: None },
+        };
+        fitting
     }
 
     fn is_full(&self) -> QueueError {
         let most = self.most;
         QueueError(format!("the queue is full: it may hold {most} deliveries (`max_waiting` in the section `[events]`)\n  hint: try again when less waits; `picloud events topics` and `picloud events waiting` list that").into())
     }
+}
+
+/// Returns how many of the first of these fit, and the deliveries of those.
+fn first_fitting(wanted: &[u64], free: u64) -> (usize, u64) {
+    let sums = wanted.iter().scan(0, |sum: &mut u64, one| {
+        *sum = sum.saturating_add(*one);
+        Some(*sum)
+    });
+    sums.take_while(|sum| *sum <= free).enumerate().last().map_or((0, 0), |(at, sum)| (at + 1, sum))
 }
 
 /// How much is in the queue.
@@ -127,5 +162,40 @@ impl Store {
         }
         (sizes.oldest_due_us, _) = self.next_due(i64::MIN, i64::MAX).await.map_err(StoreError::query("ask what is due"))?;
         Ok(sizes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_fit_are_taken() {
+        for (wanted, free, fitting) in [
+            (&[] as &[u64], 3, (0, 0)),
+            (&[1, 2, 3], 3, (2, 3)),
+            (&[0, 0, 4, 1], 3, (2, 0)),
+            (&[4], 3, (0, 0)),
+            (&[1, u64::MAX, 1], 3, (1, 1)),
+            (&[1, 1], 3, (2, 2)),
+        ] {
+            assert_eq!(first_fitting(wanted, free), fitting, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn one_that_wants_too_much_leaves_the_rest_to_others() {
+        let room = Room::new(20);
+        assert_eq!(room.take_known(&[1; 31]), None);
+        assert_eq!(room.take_counted(&[1; 31], 5), 15);
+        assert_eq!(room.take_known(&[1]), Some(0));
+        // What is counted as free stays free for smaller ones.
+        assert_eq!(room.take_counted(&[31], 5), 0);
+        assert_eq!(room.take_known(&[10]), Some(1));
+        assert_eq!(room.take_known(&[6]), Some(0));
+        assert_eq!(room.take_known(&[5]), Some(1));
+        // An empty queue takes one, however many handlers it has.
+        assert_eq!(room.take_counted(&[31, 1], 0), 1);
+        assert_eq!(room.take_known(&[1]), Some(0));
     }
 }

@@ -111,6 +111,10 @@ impl Queue for StoredQueue {
         }
     }
 
+    async fn make_room(&self, deliveries: &[u64]) -> Result<usize, QueueError> {
+        self.room.take_first(deliveries, &self.store()?).await
+    }
+
     async fn publish(&self, events: Vec<Publication>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError> {
         if events.is_empty() {
             return Ok(Vec::new());
