@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-pub(super) use schema::last_schema;
+pub(super) use schema::{is_own_table, last_schema};
 pub(super) use sqlite::sqlite_options;
 use sqlx::{ConnectOptions as _, Connection, postgres::PgConnectOptions};
 

@@ -48,6 +48,12 @@ impl DatabaseUrl {
     }
 }
 
+/// Returns whether a migration makes a table of this name. Other tables of the database belong to others.
+pub(in crate::store) fn is_own_table(name: &str) -> bool {
+    let makes = |line: &str| line.strip_prefix("CREATE TABLE ").and_then(|rest| rest.split([' ', '(']).next()) == Some(name);
+    SQLITE.iter().any(|migration| migration.sql.as_str().lines().any(makes))
+}
+
 /// The number of the last migration. It is the same for both databases.
 pub(in crate::store) fn last_schema() -> i64 {
     last_of(&SQLITE)

@@ -61,7 +61,7 @@ impl Connection {
         if !names.is_empty() && !names.iter().any(|name| name == MIGRATIONS) {
             return Ok(false);
         }
-        for name in names.iter().filter(|name| *name != MIGRATIONS) {
+        for name in names.iter().filter(|name| connect::is_own_table(name)) {
             let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM {} LIMIT 1) AS found", quoted(name));
             if self.number("look whether the database is empty", sql).await? > 0 {
                 return Ok(false);

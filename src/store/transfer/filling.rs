@@ -5,6 +5,7 @@ use std::path::Path;
 use sqlx::{Postgres, QueryBuilder, Sqlite};
 
 use super::{Connection, DatabaseUrl, Kind, Row, StoreError, Sum, TableSchema, Value, quoted};
+use crate::store::connect::is_own_table;
 
 /// Adds the values of rows to a statement. Each has the type of its column, also if it is null.
 macro_rules! push_values {
@@ -69,10 +70,14 @@ impl Filling {
         };
         let (ours, theirs) = (sorted(&self.tables().await?), sorted(tables));
         let other = theirs.iter().find(|table| !ours.contains(table)).or(ours.iter().find(|table| !theirs.contains(table)));
-        match other {
-            None => Ok(()),
-            Some(table) => Err(StoreError::Immovable { table: table.name.clone(), reason: "it is another in the new database".into() }),
-        }
+        let Some(table) = other else { return Ok(()) };
+        let is_there = |tables: &[TableSchema]| tables.iter().any(|other| other.name == table.name);
+        let reason = match (is_there(&ours), is_there(&theirs)) {
+            (false, _) => "this program has none of this name",
+            (_, false) => "it is missing where it comes from",
+            _ => "its columns are others in the new database",
+        };
+        Err(StoreError::Immovable { table: table.name.clone(), reason: reason.into() })
     }
 
     /// Adds rows.
@@ -136,7 +141,7 @@ impl Filling {
         .fetch_all(&mut **connection)
         .await
         .map_err(what())?;
-        for (table, column) in counted {
+        for (table, column) in counted.into_iter().filter(|(table, _)| is_own_table(table)) {
             let literal = |name: &str| format!("'{}'", name.replace('\'', "''"));
             let (from, key) = (quoted(&table), quoted(&column));
             let sequence = format!("pg_get_serial_sequence({}, {})", literal(&from), literal(&column));

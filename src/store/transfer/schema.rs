@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Column, Connection, Kind, StoreError, TableSchema};
+use crate::store::connect::is_own_table;
 
 /// The columns of all tables, without those that SQLite and sqlx keep for themselves.
 const SQLITE_COLUMNS: &str = "
@@ -37,10 +38,10 @@ const POSTGRES_REFERENCES: &str = "
 type ColumnRow = (String, String, String, i64);
 
 impl Connection {
-    /// Returns every table of this program.
+    /// Returns every table of this program, and none that others keep beside them.
     pub(super) async fn tables(&mut self) -> Result<Vec<TableSchema>, StoreError> {
         let what = || StoreError::query("read which tables there are");
-        let (columns, references): (Vec<ColumnRow>, Vec<(String, String)>) = match self {
+        let (mut columns, references): (Vec<ColumnRow>, Vec<(String, String)>) = match self {
             Self::Postgres(connection) => (
                 sqlx::query_as(POSTGRES_COLUMNS).fetch_all(&mut **connection).await.map_err(what())?,
                 sqlx::query_as(POSTGRES_REFERENCES).fetch_all(&mut **connection).await.map_err(what())?,
@@ -50,6 +51,7 @@ impl Connection {
                 sqlx::query_as(SQLITE_REFERENCES).fetch_all(&mut **connection).await.map_err(what())?,
             ),
         };
+        columns.retain(|(table, ..)| is_own_table(table));
         let tables = columns.chunk_by(|one, other| one.0 == other.0).map(table).collect::<Result<Vec<_>, _>>()?;
         Ok(in_order(tables, &references))
     }
