@@ -296,6 +296,41 @@ fn what_finds_the_queue_full_waits_for_room() {
 }
 
 #[test]
+fn what_one_transaction_emits_is_taken_in_parts_where_the_queue_holds_less() {
+    let late = "+++\n[[on]]\ntopic = \"late\"\n+++\n()";
+    let node = on_postgres()(node(&[(A, NOTES), ("one.rhai", late), ("two.rhai", late)]).config("[events]\nmax_waiting = 3\n")).start();
+    let mut session = Session::of(&node);
+    session.run("SELECT picloud.emit('a', to_jsonb(n), 'k') FROM generate_series(1, 7) AS n");
+    wait_for_notes(&Api::of(&node), &json!([1, 2, 3, 4, 5, 6, 7]));
+    wait_until("all are done", PATIENCE, || session.count("inbox") == 0 && session.count("deliveries") == 0);
+    // As many as fit, and no more: two deliveries for each.
+    session.run("SELECT picloud.emit('late', delay => '1 hour') FROM generate_series(1, 4)");
+    wait_until("one is taken", PATIENCE, || session.count("deliveries") == 2);
+    node.wait_for_line(&["events that SQL emitted wait: the queue is full"]);
+    assert_eq!((session.count("inbox"), session.count("deliveries")), (3, 2));
+}
+
+#[test]
+fn an_event_with_more_handlers_than_may_wait_is_taken_by_an_empty_queue() {
+    let two = NOTES.replace("+++\nkv", "[[on]]\ntopic = \"a\"\n+++\nkv");
+    let node = on_postgres()(node(&[(A, NOTES), ("b.rhai", &two)]).config("[events]\nmax_waiting = 1\n")).start();
+    Session::of(&node).run("SELECT picloud.emit('a', '1'), picloud.emit('a', '2')");
+    wait_for_notes(&Api::of(&node), &json!([1, 1, 2, 2]));
+}
+
+#[test]
+fn serializable_transactions_emit_beside_one_another() {
+    let node = start(&[(A, NOTES)]);
+    let (mut one, mut other) = (Session::of(&node), Session::of(&node));
+    for session in [&mut one, &mut other] {
+        session.run("BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT picloud.emit('a', '1')");
+    }
+    one.run("SELECT picloud.emit('b', '1'); COMMIT");
+    other.run("SELECT picloud.emit('b', '1'); COMMIT");
+    wait_for_notes(&Api::of(&node), &json!([1, 1]));
+}
+
+#[test]
 fn the_trigger_of_the_manual_works() {
     let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.md")).unwrap();
     let mut blocks = manual.split("```sql\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
@@ -308,6 +343,32 @@ fn the_trigger_of_the_manual_works() {
     session.run(&format!("GRANT INSERT ON orders TO {name}"));
     Session::at(&url).run("INSERT INTO orders (item) VALUES ('lamp')");
     wait_for_notes(&Api::of(&node), &json!([{ "id": 1, "item": "lamp" }]));
+}
+
+#[test]
+fn tables_of_others_in_the_database_of_the_node_stay_there() {
+    let mut node = start(&[(A, NOTES)]);
+    let from = url(&node).to_owned();
+    let mut session = Session::of(&node);
+    session.run(
+        "CREATE TABLE orders (id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY, item text); INSERT INTO orders (item) VALUES ('lamp');
+         CREATE TABLE without_key (at timestamptz DEFAULT now()); INSERT INTO without_key DEFAULT VALUES;
+         SELECT picloud.emit('a', '1', delay => '1 hour', id => 'late')",
+    );
+    wait_until("it is taken", PATIENCE, || session.count("deliveries") == 1);
+    node.stop();
+    picloud(&node, &["backup", "made.tar.gz", "--database", &from]);
+    picloud(&node, &["restore", "made.tar.gz", "--data", "restored", "--database", "sqlite"]);
+    let copy = format!("sqlite:{}", node.folder().join("copy.db").display());
+    picloud(&node, &["db", "copy", &from, &copy]);
+    for path in [node.folder().join("copy.db"), node.folder().join("restored/picloud.db")] {
+        session.runtime.block_on(async {
+            let mut copy = sqlx::SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+            let sql = "SELECT COUNT(*), (SELECT COUNT(*) FROM sqlite_schema WHERE name IN ('orders', 'without_key')) FROM deliveries";
+            assert_eq!(sqlx::query_as::<_, (i64, i64)>(sql).fetch_one(&mut copy).await.unwrap(), (1, 0), "{}", path.display());
+        });
+    }
+    assert_eq!((session.count("orders"), session.count("without_key")), (1, 1));
 }
 
 #[test]

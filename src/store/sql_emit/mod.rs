@@ -14,6 +14,8 @@ use crate::{
 pub(super) const CHANNEL: &str = "picloud_emit";
 /// Most events that wait for a node to take them. Transactions that are open at once do not see what the others emit.
 const MAX_WAITING: u32 = 100_000;
+/// The bytes that no row of the inbox goes below: a header of 24, a pointer of 4, three numbers of 8, and the shortest texts.
+const MIN_ROW_BYTES: u32 = 60;
 /// The largest number of a payload: serde_json refuses what is beyond the numbers of 64 bits with a decimal point.
 const MAX_NUMBER: &str = "1.797693134862315e308";
 /// What `char::is_control` says of a character, as a pattern of Postgres.
@@ -99,5 +101,6 @@ fn statements(schema: &str) -> String {
         control = CONTROL,
         max_delay_seconds = MAX_DELAY.as_secs(),
         max_waiting = MAX_WAITING,
+        min_row_bytes = MIN_ROW_BYTES,
     )
 }
