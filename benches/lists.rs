@@ -95,6 +95,8 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
         path: format!("/{function}").into(),
         function,
         status: if has_failed { 502 } else { 200 },
+        response_type: None,
+        response_bytes: None,
         outcome: if has_failed { Outcome::Failed } else { Outcome::Ok },
         duration_us: 55,
         operations: 120,
@@ -103,9 +105,11 @@ fn execution(number: i64, begin_us: i64, log_bytes: usize) -> Execution {
         logs_dropped: 0,
         effects: Vec::new(),
         effects_dropped: 0,
+        events: Vec::new(),
         failure: has_failed.then(|| {
             Box::new(Failure { message: format!("no order {number}"), file: "hello.rhai".into(), position: None, calls: Vec::new() })
         }),
+        captured: false,
         capture: None,
     }
 }

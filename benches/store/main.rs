@@ -118,6 +118,7 @@ async fn deployment(database: &str, store: &Store) {
         cause: Cause::Start,
         pushed_by: None,
         note: None,
+        subject: None,
         by: None,
         status: DeploymentStatus::Live,
         diagnostics: Vec::new(),
@@ -149,6 +150,8 @@ fn execution(id: i64, functions: i64, log_lines: usize) -> Execution {
         method: "GET".into(),
         path: format!("/function{number}").into(),
         status: 200,
+        response_type: None,
+        response_bytes: None,
         outcome: Outcome::Ok,
         duration_us: 55,
         operations: 120,
@@ -157,7 +160,9 @@ fn execution(id: i64, functions: i64, log_lines: usize) -> Execution {
         logs_dropped: 0,
         effects: Vec::new(),
         effects_dropped: 0,
+        events: Vec::new(),
         failure: None,
+        captured: false,
         capture: None,
     }
 }

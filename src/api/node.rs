@@ -132,6 +132,15 @@ pub struct PreviewStatus {
     pub branch: String,
     /// Its commit.
     pub revision: Revision,
+    /// Who wrote that commit.
+    #[serde(default)]
+    pub by: Option<String>,
+    /// The first line of its message.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// When it was made, by the clock of whoever made it.
+    #[serde(default)]
+    pub time: Option<String>,
     /// Whether it answers; it does not if it has mistakes.
     pub is_shown: bool,
     /// The path below which it is shown.

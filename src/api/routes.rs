@@ -12,4 +12,7 @@ pub struct RouteList {
     pub deployment: DeploymentId,
     /// In order of path.
     pub routes: Vec<RouteSummary>,
+    /// The cursor of the next page; none: this is the last one.
+    #[serde(default)]
+    pub next: Option<String>,
 }

@@ -10,6 +10,7 @@ use crate::{
     deployment::{Cause, Deployment, DeploymentId},
     function::{
         Diagnostic, FilePath, FunctionName, Manifest, Revision, Role, ScriptId, Version,
+        origin::Setting,
         route::{Method, Methods, Route},
     },
     live::scripts::{Script, ScriptState},
@@ -57,6 +58,9 @@ pub struct ScriptSummary {
     pub kind: Role,
     /// Whether what the source holds of it is live.
     pub state: ScriptState,
+    /// What its front-matter says about it, if it is live.
+    #[serde(default)]
+    pub description: Option<String>,
     /// What is live of it, if it serves requests.
     pub version: Option<Version>,
     /// Where it answers, if it does.
@@ -86,6 +90,12 @@ pub struct ScriptAnswer {
     pub source: String,
     /// What holds for what is live of it.
     pub manifest: Option<Manifest>,
+    /// Each of its settings, with where its value comes from; empty: it serves no requests.
+    pub settings: Vec<Setting>,
+    /// The functions that run with it, by name: it is a guard or a module of theirs. Of 1,000 and more the first.
+    pub used_by: Vec<FunctionName>,
+    /// The number of all of them.
+    pub used_by_count: usize,
     /// What is wrong with it.
     pub diagnostics: Vec<Diagnostic>,
     /// The deployment that brought what is live of it.
@@ -173,6 +183,7 @@ impl From<&Script> for ScriptSummary {
             file: script.file.clone(),
             kind: script.role,
             state: script.state,
+            description: script.description().map(str::to_owned),
             version: live.map(|live| live.version),
             route: live.and_then(|live| live.route.as_ref()).map(ScriptRoute::from),
             size_bytes: script.content.bytes.len(),

@@ -53,7 +53,7 @@ pub fn tell_failure(config: &Config, execution: &Execution, function: &SharedFun
     }
     output::tell(finding(config, &diagnostic));
     for call in &failure.calls {
-        output::tell(format!("  in {}", Shown::inline(call)));
+        output::tell(format!("  in {}", Shown::inline(&call.to_string())));
     }
 }
 

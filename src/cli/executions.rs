@@ -18,7 +18,9 @@ use super::{
 use crate::{
     api::{WithTime, executions::ExecutionPage},
     clock::{Clock, SystemClock, rfc3339},
+    deployment::DeploymentId,
     execution::{Execution, ExecutionId},
+    function::VersionPrefix,
     store::{ExecutionFilter, Page, StatusOrOutcome, Store},
 };
 
@@ -31,6 +33,15 @@ pub struct ExecutionSelection {
     /// Only of functions whose name begins so: `orders/`
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
+    /// Only of versions that begin so
+    #[arg(long, value_name = "VERSION")]
+    version: Option<VersionPrefix>,
+    /// Only those that ran on the deployment with this id
+    #[arg(long, value_name = "ID")]
+    deployment: Option<DeploymentId>,
+    /// Only of the node with this number
+    #[arg(long, value_name = "NUMBER")]
+    node: Option<String>,
     /// Only those that this asked for: `http`, `execute`, `invoke`, `replay`
     #[arg(long, value_name = "TRIGGER")]
     trigger: Option<String>,
@@ -51,6 +62,9 @@ impl ExecutionSelection {
         let all = [
             ("function", &self.function),
             ("prefix", &self.prefix),
+            ("version", &self.version.as_ref().map(ToString::to_string)),
+            ("deployment", &self.deployment.map(|id| id.to_string())),
+            ("node", &self.node),
             ("trigger", &self.trigger),
             ("request_id", &self.request_id),
             ("text", &self.text),
@@ -70,7 +84,8 @@ impl Records {
                 Ok(Page { executions: page.executions.into_iter().map(|found| found.record).collect(), next: page.next })
             }
             Self::Database(store) => {
-                let filter = ExecutionFilter { before, limit: limit as u32, ..filter(store, pairs).await? };
+                let asked = filter(store, pairs).await?;
+                let filter = ExecutionFilter { before: before.or(asked.before), limit: limit as u32, ..asked };
                 let mut page = store.search(&filter, Duration::MAX).await?;
                 page.executions.iter_mut().for_each(Execution::leave_out_effects);
                 Ok(page)
@@ -93,7 +108,7 @@ pub async fn filter(store: &Store, pairs: &Pairs) -> anyhow::Result<ExecutionFil
 
 /// `picloud executions`
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, disable_version_flag = true)]
 pub struct Executions {
     #[command(subcommand)]
     one: Option<One>,
@@ -107,6 +122,12 @@ pub struct Executions {
     /// Only until then: a span (`10m`, `2h`) or a time (`2026-11-23T09:00:00Z`)
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Only those older than this execution
+    #[arg(long, value_name = "EXECUTION")]
+    before: Option<ExecutionId>,
+    /// Only those newer than this execution, the ones next to it
+    #[arg(long, value_name = "EXECUTION")]
+    after: Option<ExecutionId>,
     #[command(flatten)]
     list: ListArgs,
 }
@@ -129,21 +150,41 @@ impl Executions {
         let mut pairs = self.selection.pairs();
         pairs.extend(self.status.map(|status| ("status", status.to_string())));
         pairs.extend(self.until.clone().map(|until| ("until", until)));
-        let limit = self.list.limit as usize;
-        let executions = self.node.records(async |records| {
-            let (mut found, mut before) = (Vec::new(), None);
-            while found.len() < limit {
-                let page = records.executions(&pairs, before, limit - found.len()).await?;
-                found.extend(page.executions);
-                before = page.next;
-                if before.is_none() {
-                    break;
-                }
-            }
-            Ok(found)
+        pairs.extend(self.before.map(|before| ("before", before.to_string())));
+        let executions = self.node.records(async |records| match self.after {
+            Some(after) => self.next_to(&records, &pairs, after).await,
+            None => self.newest(&records, &pairs).await,
         })?;
         let heading = ["EXECUTION", "TIME", "STATUS", "TOOK", "FUNCTION", "REQUEST", "FAILURE"];
         self.list.form.list(&executions, |execution| json!(WithTime::from(execution)), heading, row)
+    }
+}
+
+impl Executions {
+    async fn newest(&self, records: &Records, pairs: &Pairs) -> anyhow::Result<Vec<Execution>> {
+        let (mut found, mut before, limit) = (Vec::new(), None, self.list.limit as usize);
+        while found.len() < limit {
+            let page = records.executions(pairs, before, limit - found.len()).await?;
+            found.extend(page.executions);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns those that came after one, the newest first.
+    async fn next_to(&self, records: &Records, pairs: &Pairs, after: ExecutionId) -> anyhow::Result<Vec<Execution>> {
+        let (mut found, mut after, limit) = (Vec::new(), Some(after), self.list.limit as usize);
+        while let Some(from) = after.filter(|_| found.len() < limit) {
+            let mut pairs = pairs.clone();
+            pairs.push(("after", from.to_string()));
+            let page = records.executions(&pairs, None, limit - found.len()).await?;
+            found.splice(0..0, page.executions);
+            after = page.next;
+        }
+        Ok(found)
     }
 }
 

@@ -14,13 +14,13 @@ use super::{
 use crate::{
     api::{
         WithTime,
-        deployments::DeploymentPage,
+        deployments::{CountedDeployment, DeploymentPage},
         scripts::{ScriptSummary, VersionList, VersionSummary},
     },
     clock::rfc3339,
     deployment::Deployment,
     function::{FunctionName, diagnostic::near_miss},
-    store::{FunctionVersion, Store, function_name},
+    store::{DeploymentFilter, FunctionVersion, Store, function_name},
 };
 
 /// `picloud deployments`
@@ -30,6 +30,12 @@ pub struct Deployments {
     node: NodeArgs,
     #[command(flatten)]
     list: ListArgs,
+    /// Only those by this name or e-mail address, or pushed by it
+    #[arg(long, value_name = "WHO")]
+    by: Option<String>,
+    /// Only those with this text in subject, note, revision or name
+    #[arg(long, value_name = "TEXT")]
+    text: Option<String>,
 }
 
 impl Deployments {
@@ -37,17 +43,37 @@ impl Deployments {
         let limit = self.list.limit;
         let deployments = self.node.records(async |records| match records {
             Records::Node(client) => {
-                let parts = |page: DeploymentPage| (page.deployments.into_iter().map(|found| found.record).collect(), page.next);
-                client.pages("/api/admin/deployments", &Vec::new(), limit as usize, PAGE, parts)
+                let record = |found: CountedDeployment| found.deployment.record;
+                let parts = |page: DeploymentPage| (page.deployments.into_iter().map(record).collect(), page.next);
+                let asked = [("by", self.by.clone()), ("text", self.text.clone())];
+                let pairs = asked.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+                client.pages("/api/admin/deployments", &pairs, limit as usize, PAGE, parts)
             }
-            Records::Database(store) => Ok(store.deployments(limit, None).await?),
+            Records::Database(store) => self.recorded(&store).await,
         })?;
-        let heading = ["DEPLOYMENT", "TIME", "STATUS", "CAUSE", "CHANGES", "FOUND", "BY", "REVISION"];
+        let heading = ["DEPLOYMENT", "TIME", "STATUS", "CAUSE", "CHANGES", "FOUND", "BY", "REVISION", "SUBJECT"];
         self.list.form.list(&deployments, |deployment| json!(WithTime::from(deployment)), heading, row)
     }
 }
 
-fn row(deployment: &Deployment) -> [String; 8] {
+impl Deployments {
+    /// Reads those that are asked for from the database.
+    async fn recorded(&self, store: &Store) -> anyhow::Result<Vec<Deployment>> {
+        let filter = DeploymentFilter { status: None, by: self.by.clone(), text: self.text.clone() };
+        let (mut found, mut before) = (Vec::new(), None);
+        while found.len() < self.list.limit as usize {
+            let page = store.decisions(self.list.limit - found.len() as u32, before, &filter).await?;
+            found.extend(page.deployments);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn row(deployment: &Deployment) -> [String; 9] {
     [
         deployment.id.to_string(),
         rfc3339(deployment.id.time_us()),
@@ -57,6 +83,7 @@ fn row(deployment: &Deployment) -> [String; 8] {
         findings::summary(&deployment.diagnostics),
         deployment.pushed_by.as_ref().or(deployment.by.as_ref()).cloned().unwrap_or_default(),
         deployment.revision.to_string(),
+        deployment.subject.clone().unwrap_or_default(),
     ]
 }
 
@@ -134,7 +161,6 @@ pub async fn must_be_known(store: &Store, name: &FunctionName) -> anyhow::Result
 
 /// Writes what a deployment changed: `+1 ~2 -0`.
 fn changes(deployment: &Deployment) -> String {
-    let added = deployment.changes.iter().filter(|change| change.from.is_none()).count();
-    let removed = deployment.changes.iter().filter(|change| change.to.is_none()).count();
-    format!("+{added} ~{} -{removed}", deployment.changes.len() - added - removed)
+    let (added, changed, removed) = deployment.change_counts();
+    format!("+{added} ~{changed} -{removed}")
 }

@@ -32,6 +32,7 @@ const SLACK: Duration = Duration::from_secs(2);
 
 /// `picloud logs`
 #[derive(Debug, Args)]
+#[command(disable_version_flag = true)]
 pub struct Logs {
     #[command(flatten)]
     node: NodeArgs,

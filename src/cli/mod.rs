@@ -17,6 +17,7 @@ mod executions;
 mod exit;
 mod findings;
 mod follow;
+mod functions;
 mod health;
 mod hidden_input;
 mod history;
@@ -80,6 +81,8 @@ enum Command {
     Diff(diff::Diff),
     /// List the versions of a function, the newest first
     Versions(history::Versions),
+    /// List the files of a node, or show one with its settings and where they come from
+    Functions(functions::Functions),
     /// List executions, the newest first, or show one
     Executions(executions::Executions),
     /// Run the request of an execution again; what its run got from outside is given back, and nothing there is asked
@@ -166,6 +169,7 @@ impl Command {
             Self::Deployments(deployments) => deployments.run(),
             Self::Diff(diff) => diff.run(),
             Self::Versions(versions) => versions.run(),
+            Self::Functions(functions) => functions.run(),
             Self::Executions(executions) => executions.run(),
             Self::Replay(replay) => replay.run(),
             Self::Logs(logs) => logs.run(),

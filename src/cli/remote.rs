@@ -31,7 +31,7 @@ pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
     match failure {
         Some(failure) => {
             output::tell(Shown::inline(&place_and_message(failure)).to_string());
-            failure.calls.iter().for_each(|call| output::tell(format!("  in {}", Shown::inline(call))));
+            failure.calls.iter().for_each(|call| output::tell(format!("  in {}", Shown::inline(&call.to_string()))));
         }
         None => {
             let method = execution.and_then(|execution| execution.method.parse().ok()).unwrap_or(Method::OPTIONS);

@@ -109,7 +109,7 @@ impl Routes {
             .map(|RouteSummary { route, methods, file, limits, guards, auth, broken, .. }| {
                 let mut notes: Vec<String> = guards.iter().map(|guard| format!("behind {guard}")).collect();
                 notes.extend(auth.as_ref().map(|scope| format!("token to {scope}")));
-                notes.extend(limits.iter().map(|(key, value)| format!("{key} {value}")));
+                notes.extend(limits.iter().map(|(key, value)| format!("{key} {}", value.text)));
                 notes.extend(broken.then(|| "broken".into()));
                 [methods.clone(), route.clone(), file.to_string(), notes.join(", ")]
             })

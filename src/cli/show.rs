@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::WithTime,
     clock::rfc3339,
-    execution::{Effect, Execution, ExecutionId},
+    execution::{Effect, EmittedEvent, Execution, ExecutionId},
     shown::Shown,
 };
 
@@ -60,7 +60,15 @@ fn print(execution: &Execution) {
     field("deployment", &execution.deployment.to_string());
     field("request", &format!("{} {}", execution.method, execution.path));
     field("by", &by(execution));
+    field("node", &execution.id.node().to_string());
     field("status", &format!("{} ({})", execution.status, execution.outcome.as_str()));
+    if let Some(bytes) = execution.response_bytes {
+        let of = execution.response_type.as_ref().map_or(String::new(), |of| format!(" of {of}"));
+        field("answer", &format!("{bytes} bytes{of}"));
+    }
+    if execution.captured {
+        field("captured", &format!("yes: `picloud replay {}` runs its request again", execution.id));
+    }
     field(
         "took",
         &format!("{}, {} operations, {} bytes", output::micros(execution.duration_us), execution.operations, execution.peak_memory_bytes),
@@ -71,6 +79,7 @@ fn print(execution: &Execution) {
     }
     print_log(execution);
     print_effects(execution);
+    print_events(execution);
 }
 
 /// Says what asked for the run.
@@ -106,6 +115,19 @@ fn print_effects(execution: &Execution) {
     if execution.effects_dropped > 0 {
         output::line(format!("{} not recorded", were(execution.effects_dropped)));
     }
+}
+
+fn print_events(execution: &Execution) {
+    if execution.events.is_empty() {
+        return;
+    }
+    output::line("");
+    let row = |event: &EmittedEvent| {
+        let became = if event.sent { "sent" } else { "not sent" };
+        [output::micros(event.at_us), became.into(), event.topic.clone(), event.key.clone().unwrap_or_default()]
+    };
+    let rows: Vec<_> = execution.events.iter().map(row).collect();
+    output::table(["AT", "EVENT", "TOPIC", "KEY"], &rows);
 }
 
 fn were(count: u32) -> String {

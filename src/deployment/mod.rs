@@ -39,10 +39,23 @@ pub struct Commit {
     pub author: String,
     /// The first line of its message.
     pub subject: String,
+    /// When it was made, in microseconds since 1970, by the clock of whoever made it.
+    #[serde(default)]
+    pub time_us: i64,
     /// Who pushed it, where that is known: the name of a token or of a user of the machine.
     pub pushed_by: Option<String>,
     /// The commit that the branch pointed to before, if this one does not contain it: a forced push.
     pub replaces: Option<Revision>,
+}
+
+/// Bytes of a subject that are recorded.
+const SUBJECT_BYTES: usize = 512;
+
+impl Commit {
+    /// Returns its subject as it is recorded.
+    pub fn recorded_subject(&self) -> String {
+        self.subject[..self.subject.floor_char_boundary(SUBJECT_BYTES)].to_owned()
+    }
 }
 
 /// What made a sync happen.
@@ -109,6 +122,9 @@ pub struct Deployment {
     pub pushed_by: Option<String>,
     /// What else there is to know: the reason for a rollback, the commit that a forced push left behind.
     pub note: Option<String>,
+    /// Git: the first line of the commit's message, at most 512 bytes of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// Live or rejected.
     pub status: DeploymentStatus,
     /// Everything found wrong in that revision.
@@ -128,6 +144,13 @@ impl Deployment {
     /// Returns the note of a rollback to a deployment.
     pub fn note_of_rollback(to: DeploymentId, reason: Option<&str>) -> String {
         format!("{BACK_TO}{to}{}", reason.map(|reason| format!(": {reason}")).unwrap_or_default())
+    }
+
+    /// Returns how many functions it added, changed and removed.
+    pub fn change_counts(&self) -> (usize, usize, usize) {
+        let added = self.changes.iter().filter(|change| change.from.is_none()).count();
+        let removed = self.changes.iter().filter(|change| change.to.is_none()).count();
+        (added, self.changes.len() - added - removed, removed)
     }
 
     /// Returns the deployment that this one went back to, if it is a rollback.
@@ -155,6 +178,9 @@ pub struct Summary {
     pub pushed_by: Option<String>,
     /// What else there is to know.
     pub note: Option<String>,
+    /// Git: the first line of the commit's message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// What the source held.
     pub revision: Revision,
     /// Functions live after it.
@@ -165,8 +191,8 @@ pub struct Summary {
 
 impl From<&Deployment> for Summary {
     fn from(deployment: &Deployment) -> Self {
-        let Deployment { id, revision, cause, by, pushed_by, note, status, functions, took_us, .. } = deployment.clone();
-        Self { id, time: rfc3339(id.time_us()), status, cause, by, pushed_by, note, revision, functions, took_us }
+        let Deployment { id, revision, cause, by, pushed_by, note, subject, status, functions, took_us, .. } = deployment.clone();
+        Self { id, time: rfc3339(id.time_us()), status, cause, by, pushed_by, note, subject, revision, functions, took_us }
     }
 }
 

@@ -192,7 +192,9 @@ fn finish(
     if let (Some(capture), Some(kept)) = (&mut invocation.capture, kept) {
         capture.put_results(kept);
     }
-    let Outbox { mut events, verdict, .. } = outbox.map_or_else(Outbox::default, |outbox| *outbox);
+    let outbox = outbox.map_or_else(Outbox::default, |outbox| *outbox);
+    let emitted = outbox.emitted();
+    let Outbox { mut events, verdict, .. } = outbox;
     if outcome != Outcome::Ok {
         events.clear();
     }
@@ -207,6 +209,8 @@ fn finish(
         method: invocation.request.method.as_str().into(),
         path: invocation.request.uri.path().into(),
         status: reply.as_ref().map_or(0, |reply| reply.status.as_u16()),
+        response_type: reply.as_ref().and_then(Reply::recorded_type),
+        response_bytes: reply.as_ref().map(|reply| reply.body.len() as u64),
         outcome,
         duration_us: usage.duration.as_micros() as u64,
         operations: usage.operations,
@@ -215,7 +219,9 @@ fn finish(
         logs_dropped: log.dropped,
         effects: list,
         effects_dropped: dropped,
+        events: emitted,
         failure,
+        captured: invocation.capture.is_some(),
         capture: invocation.capture,
     });
     Finished { reply, emitted: events, verdict, execution, leaked_bytes }

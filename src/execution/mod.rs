@@ -2,30 +2,34 @@
 
 mod capture;
 mod effect;
+mod emitted;
 mod event;
+mod failure;
 mod invocation;
 mod recorded;
 mod request;
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use capture::{Capture, CaptureError, is_credential};
 pub use effect::{Effect, EffectKind, EffectTarget, KeptResult, KeptResults, MAX_EFFECTS, MAX_TARGET, OF_REQUEST};
+pub use emitted::EmittedEvent;
 pub use event::{
     Emitter, EventInfo, MAX_DELAY, MAX_DEPTH, MAX_EMITTED, MAX_EMITTED_BYTES, MAX_ID, MAX_NESTING, MAX_PAYLOAD, NewEvent, Verdict, is_id,
     must_be_readable,
 };
+pub use failure::{Failure, FailureCall};
 pub use invocation::{Invocation, Trigger};
-pub use recorded::{CutText, RecordedMethod, RecordedPath};
+pub use recorded::{CutText, RecordedMethod, RecordedPath, RecordedType};
 pub use request::{HttpRequest, Param, Params, REQUEST_ID, request_id};
 
 pub use crate::id::ExecutionId;
 use crate::{
     deployment::DeploymentId,
-    function::{FilePath, FunctionName, Position, Version, diagnostic::MaybePosition},
+    function::{FunctionName, Version},
 };
 
 /// How a run ended.
@@ -111,23 +115,6 @@ pub struct LogLine {
     pub message: String,
 }
 
-/// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Failure {
-    /// Safe to show to the function's author; not for the caller.
-    pub message: String,
-    /// The file that failed: the function's own, or a module's.
-    #[schema(value_type = String)]
-    pub file: FilePath,
-    /// Where in it.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = MaybePosition)]
-    pub position: Option<Position>,
-    /// The calls that led there, outermost first: `total at orders.rhai:3:5`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub calls: Vec<String>,
-}
-
 /// What happened when a function ran.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Execution {
@@ -153,6 +140,13 @@ pub struct Execution {
     pub path: RecordedPath,
     /// What the caller got.
     pub status: u16,
+    /// The `content-type` of what the function answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub response_type: Option<RecordedType>,
+    /// Bytes of the body that the function answered; none: it gave no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_bytes: Option<u64>,
     /// How it ended.
     pub outcome: Outcome,
     /// From the start of the run to its result, in microseconds.
@@ -173,18 +167,24 @@ pub struct Execution {
     /// Effects beyond those that are recorded.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub effects_dropped: u32,
+    /// What it emitted, in order, sent or not. Lists leave it out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<EmittedEvent>,
     /// Why it failed, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Box<Failure>>,
+    /// Whether its request is kept, so that it can run again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub captured: bool,
     /// The request on its way to where it is kept. It is nobody's to read: listings leave it out, and what is read from the store has none.
     #[serde(skip)]
     pub capture: Option<Box<Capture>>,
 }
 
 impl Execution {
-    /// Leaves out what lists do not show: effects, of which there may be a thousand.
+    /// Leaves out what lists do not show: effects and events, of which there may be a thousand each.
     pub fn leave_out_effects(&mut self) {
-        (self.effects, self.effects_dropped) = (Vec::new(), 0);
+        (self.effects, self.effects_dropped, self.events) = (Vec::new(), 0, Vec::new());
     }
 }
 
@@ -201,6 +201,13 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Whole.
     pub body: Bytes,
+}
+
+impl Reply {
+    /// Returns its `content-type`, as it is recorded.
+    pub fn recorded_type(&self) -> Option<RecordedType> {
+        self.headers.get(CONTENT_TYPE).map(|value| RecordedType::from(&*String::from_utf8_lossy(value.as_bytes())))
+    }
 }
 
 /// A run that is over.

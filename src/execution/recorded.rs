@@ -9,6 +9,8 @@ use utoipa::ToSchema;
 pub type RecordedPath = CutText<2_048>;
 /// Its method. Those of the standards have 17 bytes at most.
 pub type RecordedMethod = CutText<32>;
+/// The `content-type` of an answer.
+pub type RecordedType = CutText<128>;
 
 /// Ends a text that was cut.
 const MARK: &str = "…";

@@ -1,10 +1,12 @@
 //! What one run of a function may use, and how far its front-matter may raise that.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    quantity::{LONGEST, Size, Span},
+    quantity::{Amount, LONGEST, Size, Span},
     within::Within,
 };
 
@@ -36,11 +38,16 @@ macro_rules! limits {
                 Self { $($name: overrides.$name.map_or(self.$name, Within::get),)* }
             }
 
-            /// Returns the limits that are not as in another set: key and value.
-            pub fn differing(&self, other: &Self) -> Vec<(&'static str, String)> {
-                let mut differing = Vec::new();
-                $(if self.$name != other.$name {
-                    differing.push((stringify!($name), self.$name.to_string()));
+            /// Returns each limit by its key.
+            pub fn amounts(&self) -> BTreeMap<String, Amount> {
+                [$((stringify!($name).to_owned(), Amount::from(self.$name)),)*].into()
+            }
+
+            /// Returns the limits that are not as in another set.
+            pub fn differing(&self, other: &Self) -> BTreeMap<String, Amount> {
+                let mut differing = self.amounts();
+                $(if self.$name == other.$name {
+                    differing.remove(stringify!($name));
                 })*
                 differing
             }

@@ -12,6 +12,7 @@ pub mod loss;
 pub mod manifest;
 pub mod misplaced;
 pub mod name;
+pub mod origin;
 pub mod quantity;
 pub mod reserved;
 pub mod retry;
@@ -27,6 +28,7 @@ pub mod tree;
 pub mod tree_settings;
 pub mod trigger_id;
 pub mod unicode;
+pub mod version_prefix;
 pub mod within;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub use role::Role;
 pub use route::Route;
 pub use tree::{Content, Tree};
 pub use tree_settings::TreeSettings;
+pub use version_prefix::VersionPrefix;
 
 /// One `.rhai` file that serves requests, with everything that decides how it behaves. Immutable: another content is another version.
 #[derive(Debug, Clone, PartialEq)]

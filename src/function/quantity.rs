@@ -81,6 +81,39 @@ impl Span {
     }
 }
 
+/// An amount for people and for programs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Amount {
+    /// As a number: bytes, microseconds, or how many.
+    pub value: u64,
+    /// As people write it: `2s`, `64 KiB`.
+    pub text: String,
+}
+
+impl From<Size> for Amount {
+    fn from(size: Size) -> Self {
+        Self { value: size.0, text: size.to_string() }
+    }
+}
+
+impl From<Span> for Amount {
+    fn from(span: Span) -> Self {
+        Self { value: span.0.as_micros() as u64, text: span.to_string() }
+    }
+}
+
+impl From<u64> for Amount {
+    fn from(count: u64) -> Self {
+        Self { value: count, text: count.to_string() }
+    }
+}
+
+impl From<u32> for Amount {
+    fn from(count: u32) -> Self {
+        u64::from(count).into()
+    }
+}
+
 /// Seconds of a day, and of a year as people write it: `1d`, `1y`.
 const DAY: u64 = 86_400;
 const YEAR: u64 = LONGEST / 1_000;

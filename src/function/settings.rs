@@ -260,6 +260,12 @@ impl WrittenSettings {
         }
     }
 
+    /// Returns the line of the file with the value of a key, or of a limit, if it has one.
+    pub fn line_of(&self, key: &str) -> Option<u32> {
+        let place = toml_text::position_of(&self.toml, key).or_else(|| toml_text::position_of(&self.toml, &format!("limits.{key}")));
+        place.map(|place| place.line + LINES_BEFORE)
+    }
+
     /// Returns the limits that it sets.
     fn limits(&self) -> LimitOverrides {
         let Keys { timeout, limits, .. } = &self.keys;

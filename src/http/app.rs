@@ -6,7 +6,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    function::Limits,
+    function::LimitPolicy,
     http::{auth::Auth, counts::Counts, settings::HttpSettings, webhook::Webhook},
     id::Ids,
     live::Live,
@@ -30,8 +30,8 @@ pub struct App {
     pub runner: Arc<Runner>,
     /// Where executions are recorded.
     pub journal: Journal,
-    /// What a run may use where a front-matter is silent.
-    pub limits: Limits,
+    /// What a run may use where a front-matter is silent, and how far that may go.
+    pub limits: LimitPolicy,
     /// Tells the time by which ids are made.
     pub ids: Arc<Ids>,
     /// Decides what is live.

@@ -13,10 +13,12 @@ use crate::clock::SharedClock;
 
 /// The lowest of [`LOW_BITS`] are the number of the node. Two ids fit into each microsecond then; more run ahead of the time.
 const NODE_BITS: u32 = 10;
+/// The largest number of a node.
+pub const LAST_NODE: i64 = (1 << NODE_BITS) - 1;
 
 /// Returns the number of the node that made an id.
 pub(super) fn node_of(id: i64) -> i64 {
-    id & ((1 << NODE_BITS) - 1)
+    id & LAST_NODE
 }
 
 /// Tells the ids of a node from those that another makes at the same time.

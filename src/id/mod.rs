@@ -4,7 +4,7 @@ mod ids;
 
 use std::{fmt, str::FromStr};
 
-pub use ids::{Ids, NodeNumber};
+pub use ids::{Ids, LAST_NODE, NodeNumber};
 
 /// Low bits of a time-ordered id that are not time; 52 bits of microseconds last until 2112.
 const LOW_BITS: u32 = 11;

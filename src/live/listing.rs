@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{BrokenFile, Destination, Table};
-use crate::function::{FilePath, Function, Limits};
+use crate::function::{FilePath, Function, FunctionName, Limits, quantity::Amount};
 
 /// A route of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,8 +20,8 @@ pub struct RouteSummary {
     pub file: FilePath,
     /// What the front-matter says about it.
     pub description: Option<String>,
-    /// The limits that are not the node's defaults.
-    pub limits: BTreeMap<String, String>,
+    /// The limits that are not the node's defaults, by their keys.
+    pub limits: BTreeMap<String, Amount>,
     /// Guards that run before it, outermost folder first.
     #[schema(value_type = Vec<String>)]
     pub guards: Vec<FilePath>,
@@ -34,14 +34,13 @@ pub struct RouteSummary {
 impl RouteSummary {
     /// Lists a function that has a route, with the limits that are not these.
     pub fn of(function: &Function, defaults: &Limits) -> Option<Self> {
-        let limits = function.manifest.limits.differing(defaults);
         let route = function.route.as_ref()?;
         Some(Self {
             route: route.to_string(),
             methods: route.methods.to_string(),
             file: function.name.file().into(),
             description: function.manifest.description.clone(),
-            limits: limits.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            limits: function.manifest.limits.differing(defaults),
             guards: function.guards.clone(),
             auth: function.manifest.auth.map(|scope| scope.to_string()),
             broken: false,
@@ -62,10 +61,25 @@ impl RouteSummary {
         }
     }
 
+    /// Returns the function whose it is.
+    pub fn function(&self) -> Option<FunctionName> {
+        FunctionName::of_file(&self.file)
+    }
+
+    /// Returns whether it has this text in its path, its file or its description, in capitals or not.
+    pub fn has_text(&self, text: &str) -> bool {
+        [Some(&*self.route), Some(&*self.file), self.description.as_deref()].into_iter().flatten().any(|own| has_text(own, text))
+    }
+
     /// Compares two in the order of listings.
     pub fn order(&self, other: &Self) -> Ordering {
         (&self.route, &self.file).cmp(&(&other.route, &other.file))
     }
+}
+
+/// Returns whether a text has another in it, in capitals or not.
+pub(super) fn has_text(text: &str, part: &str) -> bool {
+    text.to_lowercase().contains(&part.to_lowercase())
 }
 
 impl Table {

@@ -21,12 +21,17 @@ use scripts::Files;
 pub use status::Status;
 pub use table::{BrokenFile, Destination, METERS, SharedMeters, Table};
 
-use crate::function::{Diagnostic, Revision};
+use crate::{
+    deployment::Commit,
+    function::{Diagnostic, Revision},
+};
 
 /// What another branch than the one that deploys shows.
 pub struct Preview {
     /// Its commit.
     pub revision: Revision,
+    /// What git says of it.
+    pub commit: Option<Commit>,
     /// Its functions; none if they have mistakes.
     pub table: Option<Arc<Table>>,
     /// What is wrong with it.

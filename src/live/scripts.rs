@@ -8,8 +8,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Live, LiveFunction};
-use crate::function::{Content, Diagnostic, FilePath, FunctionName, Role, ScriptId, Tree};
+use super::{Live, LiveFunction, listing::has_text};
+use crate::function::{Content, Diagnostic, FilePath, Function, FunctionName, Role, ScriptId, Tree};
 
 /// The files that the source holds, and those that are live: the same, unless some are wrong or the source is not followed.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +57,16 @@ impl Script {
         ScriptId::of(&self.name)
     }
 
+    /// Returns what its front-matter says about it, if it serves requests.
+    pub fn description(&self) -> Option<&str> {
+        self.function.as_ref()?.function.manifest.description.as_deref()
+    }
+
+    fn has_text(&self, text: &str) -> bool {
+        let route = self.function.as_ref().and_then(|live| live.function.route.as_ref()).map(ToString::to_string);
+        [Some(self.name.as_str()), self.description(), route.as_deref()].into_iter().flatten().any(|own| has_text(own, text))
+    }
+
     /// Names this state of it: the version that is live, or the content where that is not live or serves no requests.
     pub fn tag(&self) -> String {
         match &self.function {
@@ -73,6 +83,8 @@ pub struct ScriptFilter {
     pub prefix: String,
     /// Those in this state.
     pub state: Option<ScriptState>,
+    /// Those with this text in their name, their path or their description, in capitals or not.
+    pub text: Option<String>,
     /// Those after the script of this name.
     pub after: Option<FunctionName>,
 }
@@ -99,7 +111,21 @@ impl Live {
         let after = filter.after.as_ref().map(FunctionName::file);
         let files = view.paths(&filter.prefix).into_iter().filter(|file| after.as_deref().is_none_or(|after| &**file > after));
         let scripts = files.filter_map(|file| view.script(&file));
-        scripts.filter(|script| filter.state.is_none_or(|state| state == script.state)).take(limit).collect()
+        let is_meant = |script: &Script| {
+            filter.state.is_none_or(|state| state == script.state) && filter.text.as_ref().is_none_or(|text| script.has_text(text))
+        };
+        scripts.filter(is_meant).take(limit).collect()
+    }
+}
+
+impl Live {
+    /// Returns the functions that are live with this file, which is a guard or a module of theirs, by name.
+    pub fn users_of(&self, file: &str) -> Vec<FunctionName> {
+        let uses = |function: &Function| *function.name.file() != *file && function.files.iter().any(|(path, _)| **path == *file);
+        let table = self.table();
+        let mut users: Vec<_> = table.functions().map(|live| &live.function).filter(|own| uses(own)).map(|own| own.name.clone()).collect();
+        users.sort_unstable();
+        users
     }
 }
 

@@ -56,7 +56,7 @@ impl Wiring<'_> {
             journal: base.journal.clone(),
             counts: http::Counts::new(base.ids.now_us()),
             connections: TaskTracker::new(),
-            limits: config.limits.default.clone(),
+            limits: config.limits.clone(),
             ids: base.ids.clone(),
             sync,
             run_orders,

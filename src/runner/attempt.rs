@@ -13,6 +13,7 @@ use crate::{
     },
     executor::ExecuteError,
     live::meter::Meter,
+    queue::PublishOutcome,
 };
 
 /// Who sent a request to a function's URL.
@@ -121,6 +122,12 @@ impl<'a> Attempt<'a> {
         self
     }
 
+    /// Whoever settles it keeps what it emitted.
+    pub fn sends(&mut self) {
+        let events = self.execution.iter_mut().flat_map(|execution| &mut execution.events);
+        events.for_each(|event| event.sent = true);
+    }
+
     /// Takes what the run leaves to whoever settles it.
     pub fn take_said(&mut self) -> Said {
         std::mem::take(&mut self.said)
@@ -174,8 +181,14 @@ impl<'a> Attempt<'a> {
         if self.settled_elsewhere {
             self.said = Said { emitted, verdict: finished.verdict.take() };
             self.asks_again = matches!(self.said.verdict, Some(Verdict::Retry(_)));
-        } else if !is_given_back && let Err(why) = self.runner.publisher.publish(emitted, self.runner.ids.now_us()).await {
-            publish::fail(finished, &why);
+        } else if !is_given_back {
+            match self.runner.publisher.publish(emitted, self.runner.ids.now_us()).await {
+                Ok(outcomes) => {
+                    let events = finished.execution.events.iter_mut().zip(outcomes);
+                    events.for_each(|(event, outcome)| event.sent = outcome == PublishOutcome::Kept);
+                }
+                Err(why) => publish::fail(finished, &why),
+            }
         }
     }
 
@@ -239,6 +252,8 @@ impl<'a> Attempt<'a> {
             method: method.as_str().into(),
             path: uri.path().into(),
             status: 0,
+            response_type: None,
+            response_bytes: None,
             outcome: Outcome::Rejected,
             duration_us: 0,
             operations: 0,
@@ -247,7 +262,9 @@ impl<'a> Attempt<'a> {
             logs_dropped: 0,
             effects: Vec::new(),
             effects_dropped: 0,
+            events: Vec::new(),
             failure: Some(Box::new(Failure { message: rejection.message, file, position: None, calls: Vec::new() })),
+            captured: false,
             capture: None,
         }));
         self.answered(rejection.status);

@@ -91,6 +91,11 @@ impl Runner {
         &self.publisher
     }
 
+    /// Returns whether the requests of every function are kept that does not say otherwise.
+    pub fn captures_all(&self) -> bool {
+        self.capture.all
+    }
+
     /// Begins another run of a request that was kept with this execution.
     pub fn replay<'a>(&'a self, target: Target<'a>, execution: ExecutionId, capture: Capture, mode: ReplayMode) -> Attempt<'a> {
         Attempt::new(self, target, Trigger::Replay).replays(execution, capture, mode)

@@ -46,9 +46,9 @@ impl Publisher {
         self.queue.wake();
     }
 
-    /// Keeps events, all or none.
-    pub async fn publish(&self, events: Vec<NewEvent>, now_us: i64) -> Result<(), QueueError> {
-        self.keep(self.address(events), now_us).await.map(drop)
+    /// Keeps events, all or none. Returns what became of each.
+    pub async fn publish(&self, events: Vec<NewEvent>, now_us: i64) -> Result<Vec<PublishOutcome>, QueueError> {
+        self.keep(self.address(events), now_us).await
     }
 
     /// Keeps an event. Returns who it goes to; none: its topic has had its id within a day, so it is left out.
@@ -93,8 +93,9 @@ impl Publisher {
 /// Makes a run whose events could not be kept one that did not end well: its caller can try it again.
 pub(super) fn fail(finished: &mut Finished, why: &QueueError) {
     let Finished { reply, execution, .. } = finished;
-    let Execution { outcome, status, failure, function, .. } = &mut **execution;
+    let Execution { outcome, status, response_type, response_bytes, failure, function, .. } = &mut **execution;
     (*reply, *outcome, *status) = (None, Outcome::Cancelled, 0);
+    (*response_type, *response_bytes) = (None, None);
     let message = format!("its events could not be kept, so none of it counts: {why}");
     *failure = Some(Box::new(Failure { message, file: function.file().into(), position: None, calls: Vec::new() }));
 }

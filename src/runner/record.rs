@@ -99,12 +99,16 @@ impl Recorder {
     }
 
     fn redact(&self, execution: &mut Execution) {
-        let Execution { logs, failure, effects, .. } = execution;
+        let Execution { logs, failure, effects, events, .. } = execution;
         logs.iter_mut().for_each(|line| self.redactor.redact_in(&mut line.message));
         effects.iter_mut().for_each(|effect| self.redactor.redact_in(&mut effect.target));
+        for event in events {
+            self.redactor.redact_in(&mut event.topic);
+            event.key.iter_mut().for_each(|key| self.redactor.redact_in(key));
+        }
         if let Some(failure) = failure {
             self.redactor.redact_in(&mut failure.message);
-            failure.calls.iter_mut().for_each(|call| self.redactor.redact_in(call));
+            failure.calls.iter_mut().for_each(|call| self.redactor.redact_in(&mut call.function));
         }
     }
 

@@ -4,7 +4,7 @@
 macro_rules! columns {
     (executions) => {
         "id, function_key, version_key, deployment, invoked_by, request_id, method, path, status, outcome, duration_us, operations, \
-         peak_memory_bytes, logs, logs_dropped, failure, replay_of, effects"
+         peak_memory_bytes, logs, logs_dropped, failure, replay_of, effects, response_type, response_bytes, events"
     };
     (stats) => {
         concat!(columns!(stats_key), ", series")
@@ -16,7 +16,7 @@ macro_rules! columns {
         "bucket, bytes, rows"
     };
     (deployments) => {
-        "id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note"
+        "id, revision, cause, author, status, diagnostics, functions, took_us, pushed_by, note, subject"
     };
     (deployment_functions) => {
         "deployment, function, from_version, to_version"

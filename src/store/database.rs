@@ -57,6 +57,14 @@ macro_rules! change {
 pub(super) use change;
 
 impl Database {
+    /// Returns the SQL function that finds the position of a text in another.
+    pub(super) fn position(&self) -> &'static str {
+        match self {
+            Self::Postgres { .. } => "strpos",
+            Self::Sqlite { .. } => "instr",
+        }
+    }
+
     /// Returns a query for the texts of the JSON array that is the first parameter. An `ON CONFLICT` may follow it.
     pub(super) fn texts_of_json(&self) -> &'static str {
         match self {

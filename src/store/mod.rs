@@ -30,7 +30,7 @@ use std::{path::Path, sync::Arc};
 
 use connect::DatabaseUrl;
 use database::Database;
-pub use deployments::{FindError, FunctionVersion, LIVE, RecordOutcome, SHORTEST_REVISION};
+pub use deployments::{DecisionPage, DeploymentFilter, FindError, FunctionVersion, LIVE, RecordOutcome, SHORTEST_REVISION};
 pub use error::StoreError;
 pub use executions::Page;
 use executions::Words;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Done, Sync, fallback::GoodTree, proposal::Proposal, record::Recording, whole};
 use crate::{
     audit::Actor,
-    deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
+    deployment::{Cause, Changes, Commit, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
     function::{Diagnostic, Revision, SharedFunction, Tree, tree::differences},
     live::{Table, scripts::Files},
     shown::count,
@@ -86,6 +86,7 @@ impl Sync {
             by: commit.as_ref().map(|commit| commit.author.clone()).or_else(|| by.map(|actor| actor.who.clone())),
             pushed_by: commit.as_ref().and_then(|commit| commit.pushed_by.clone()),
             note,
+            subject: commit.as_ref().map(Commit::recorded_subject),
             status: DeploymentStatus::Live,
             diagnostics: good.diagnostics.clone(),
             changes: self.changes(good),

@@ -40,18 +40,18 @@ impl Sync {
         let (mut report, _compiled) = self.live_checker().check_apart(tree).await;
         report.diagnostics.extend(snapshot.problems);
         report.diagnostics.sort();
-        let revision = snapshot.revision;
+        let (revision, commit) = (snapshot.revision, snapshot.commit);
         if !report.is_good() {
             tracing::info!("branch `{branch}` at {revision} has mistakes and is not shown");
-            return Arc::new(Preview { revision, table: None, diagnostics: report.diagnostics });
+            return Arc::new(Preview { revision, commit, table: None, diagnostics: report.diagnostics });
         }
         let functions: Vec<SharedFunction> = report.functions.values().cloned().collect();
         if let Err(diagnostics) = self.parts.executor.load(&functions).await {
-            return Arc::new(Preview { revision, table: None, diagnostics });
+            return Arc::new(Preview { revision, commit, table: None, diagnostics });
         }
         tracing::info!("branch `{branch}` at {revision} is shown");
         let id = DeploymentId(self.parts.ids.next());
         let table = Table::preview(id, report.functions.values(), &self.parts.live.table());
-        Arc::new(Preview { revision, table: Some(Arc::new(table)), diagnostics: report.diagnostics })
+        Arc::new(Preview { revision, commit, table: Some(Arc::new(table)), diagnostics: report.diagnostics })
     }
 }

@@ -103,6 +103,7 @@ impl Sync {
             by: Some(rollback.by.clone()),
             pushed_by: None,
             note: Some(Deployment::note_of_rollback(to.id, reason.as_deref())),
+            subject: to.subject.clone(),
             status: DeploymentStatus::Live,
             diagnostics: good.diagnostics.clone(),
             changes: self.changes(good),

@@ -155,7 +155,10 @@ impl DeliveryRunner {
             Ok(Ok(reply)) if reply.status.is_server_error() => {
                 (AttemptEnd::Badly(format!("it answered {}", reply.status.as_u16())), reply.status)
             }
-            Ok(Ok(reply)) => (AttemptEnd::Well, reply.status),
+            Ok(Ok(reply)) => {
+                attempt.sends();
+                (AttemptEnd::Well, reply.status)
+            }
             Ok(Err(NoReply { failure, outcome })) => {
                 let why = failure.as_ref().map_or_else(|| outcome.as_str().to_owned(), |failure| place_and_message(failure));
                 (AttemptEnd::Badly(why), StatusCode::INTERNAL_SERVER_ERROR)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use picloud::{
     deployment::{Cause, Changes, Deployment, DeploymentStatus, FunctionChange},
-    execution::{Effect, EffectKind, Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
+    execution::{Effect, EffectKind, EmittedEvent, Execution, Failure, FailureCall, LogLevel, LogLine, Outcome, Trigger},
     function::{
         Content, Digest, FilePath, Function, FunctionName, Manifest, Position, Revision, Route, ScriptId, Tree, Version, route::Methods,
     },
@@ -113,6 +113,7 @@ pub fn deployment(id: i64, before: &Tree, after: &Tree) -> (Deployment, Changes)
         cause: Cause::Save,
         pushed_by: None,
         note: None,
+        subject: None,
         by: None,
         status: DeploymentStatus::Live,
         diagnostics: Vec::new(),
@@ -156,6 +157,8 @@ pub fn execution(id: i64) -> Execution {
         method: "GET".into(),
         path: "/hello".into(),
         status: 200,
+        response_type: None,
+        response_bytes: None,
         outcome: Outcome::Ok,
         duration_us: 55,
         operations: 120,
@@ -164,7 +167,9 @@ pub fn execution(id: i64) -> Execution {
         logs_dropped: 0,
         effects: Vec::new(),
         effects_dropped: 0,
+        events: Vec::new(),
         failure: None,
+        captured: false,
         capture: None,
     }
 }
@@ -182,6 +187,8 @@ pub fn rich_execution(id: i64) -> Execution {
         path: "/orders/ä'\"\\".into(),
         status: 502,
         outcome: Outcome::Failed,
+        response_type: Some("text/plain; charset=utf-8".into()),
+        response_bytes: Some(u64::from(u32::MAX) * 3),
         duration_us: u64::from(u32::MAX) * 2,
         logs: vec![line(LogLevel::Info, "one \u{0} \n two"), line(LogLevel::Error, "\"three\"")],
         logs_dropped: 3,
@@ -197,11 +204,16 @@ pub fn rich_execution(id: i64) -> Execution {
             replayed: false,
         }],
         effects_dropped: 2,
+        events: vec![EmittedEvent { at_us: 40, topic: "orders.lost".into(), key: Some("ä\"1".into()), sent: false }],
         failure: Some(Box::new(Failure {
             message: "no such order".into(),
             file: "orders/[id].rhai".into(),
             position: Some(Position { line: 3, column: 7 }),
-            calls: vec!["total at orders/[id].rhai:3:5".into()],
+            calls: vec![FailureCall {
+                function: "total".into(),
+                file: "orders/[id].rhai".into(),
+                position: Some(Position { line: 3, column: 5 }),
+            }],
         })),
         ..execution(id)
     }

@@ -107,6 +107,7 @@ async fn a_rejected_deployment_changes_nothing_that_is_live(fresh: Fresh) {
     let first = deployment(1, &Tree::new(), &after);
     record(&store, &first).await;
     let mut rejected = deployment(2, &after, &after).0;
+    rejected.subject = Some("Ä \"subject\"".into());
     rejected.status = DeploymentStatus::Rejected;
     rejected.diagnostics = vec![Diagnostic::error("a.rhai", "broken")];
     record(&store, &(rejected.clone(), Changes::default())).await;

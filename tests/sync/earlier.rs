@@ -44,6 +44,7 @@ impl Shelf {
             by: None,
             pushed_by: None,
             note: None,
+            subject: None,
             status,
             diagnostics: Vec::new(),
             changes: Vec::new(),

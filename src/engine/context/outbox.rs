@@ -1,6 +1,6 @@
 //! What a run emits, kept back until its outcome is recorded, and what it says of the event that started it.
 
-use crate::execution::{MAX_EMITTED, MAX_EMITTED_BYTES, NewEvent, Verdict};
+use crate::execution::{EmittedEvent, MAX_EMITTED, MAX_EMITTED_BYTES, NewEvent, Verdict};
 
 /// The events of one run.
 #[derive(Debug, Default)]
@@ -9,6 +9,8 @@ pub struct Outbox {
     pub events: Vec<NewEvent>,
     /// What becomes of the event that started the run, if the script says that.
     pub verdict: Option<Verdict>,
+    /// When each was emitted, in microseconds from the start of the run.
+    times_us: Vec<u64>,
     bytes: usize,
 }
 
@@ -28,11 +30,12 @@ impl Outbox {
     /// Forgets what came after a mark.
     pub fn rewind(&mut self, mark: OutboxMark) {
         self.events.truncate(mark.events);
+        self.times_us.truncate(mark.events);
         self.bytes = mark.bytes;
     }
 
-    /// Adds an event. The error says which limit it would pass.
-    pub fn add(&mut self, event: NewEvent) -> Result<(), String> {
+    /// Adds an event that is emitted so many microseconds after the start of the run. The error says which limit it would pass.
+    pub fn add(&mut self, event: NewEvent, at_us: u64) -> Result<(), String> {
         let bytes = self.bytes + event.payload.len();
         if self.events.len() >= MAX_EMITTED {
             return Err(format!("a run emits {MAX_EMITTED} events at most"));
@@ -42,6 +45,15 @@ impl Outbox {
         }
         self.bytes = bytes;
         self.events.push(event);
+        self.times_us.push(at_us);
         Ok(())
+    }
+
+    /// Describes the events for the record of the run. None is sent yet.
+    pub fn emitted(&self) -> Vec<EmittedEvent> {
+        let events = self.events.iter().zip(&self.times_us);
+        events
+            .map(|(event, at_us)| EmittedEvent { at_us: *at_us, topic: event.topic.to_string(), key: event.key.clone(), sent: false })
+            .collect()
     }
 }

@@ -7,7 +7,7 @@ use rhai::{Dynamic, EvalAltResult, ImmutableString};
 
 use super::{class::MAX_VARIABLES, host::WRONG_KIND, meter::limits::Stop, place::position, script::Script, value::text, words};
 use crate::{
-    execution::{Failure, Outcome},
+    execution::{Failure, FailureCall, Outcome},
     function::{FilePath, Limits},
 };
 
@@ -25,9 +25,9 @@ pub fn explain<'a>(error: &mut EvalAltResult, file: &FilePath, scripts: impl Fn(
         match error {
             EvalAltResult::ErrorInFunctionCall(name, source, inner, at) => {
                 let name = if name.starts_with(CLOSURE) { "a closure" } else { name };
-                let place = position(*at).map_or(String::new(), |at| format!(":{}:{}", at.line, at.column));
-                calls.push(format!("{name} called at {file}{place}"));
-                last_call = position(*at).map(|at| (file.clone(), at));
+                let position = position(*at);
+                calls.push(FailureCall { function: name.into(), file: file.clone(), position });
+                last_call = position.map(|at| (file.clone(), at));
                 if !source.is_empty() {
                     file = source.as_str().into();
                 }

@@ -114,11 +114,12 @@ fn emit(call: &mut Call<'_>) -> HostResult {
         let emitted = run.outbox();
         let is_named = id.is_some();
         let id = id.unwrap_or_else(|| format!("{execution}-{}", emitted.events.len() + 1));
+        let at_us = meter::usage().duration.as_micros() as u64;
         // All of it is copied: what the run has made is the run's, and gone with it.
         meter::keep(|| {
             let topic = topic.as_str().parse().map_err(|error: NotATopic| error.to_string())?;
             let (id, key, payload) = (id.clone(), key.clone(), payload.as_str().into());
-            emitted.add(NewEvent { id, is_named, topic, key, payload, delay, depth, by: Emitter::Run { function, execution } })
+            emitted.add(NewEvent { id, is_named, topic, key, payload, delay, depth, by: Emitter::Run { function, execution } }, at_us)
         })?;
         Ok(id)
     })?;

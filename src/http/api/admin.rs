@@ -11,6 +11,7 @@ use crate::{
     },
     audit::Actor,
     clock::rfc3339,
+    deployment::Commit,
     http::{
         api::{openapi::Routes, tail},
         app::App,
@@ -76,6 +77,9 @@ impl App {
         PreviewStatus {
             branch: branch.into(),
             revision: preview.revision.clone(),
+            by: preview.commit.as_ref().map(|commit| commit.author.clone()),
+            subject: preview.commit.as_ref().map(Commit::recorded_subject),
+            time: preview.commit.as_ref().map(|commit| rfc3339(commit.time_us)),
             is_shown: preview.table.is_some(),
             path: preview::path_of(branch),
             host: self.settings.preview_host.as_ref().map(|host| host.of(branch)),

@@ -9,8 +9,8 @@ use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
-    api::{WithTime, deployments::DeploymentPage},
-    deployment::{Deployment, DeploymentId, DeploymentStatus},
+    api::deployments::{CountedDeployment, DeploymentPage},
+    deployment::{DeploymentId, DeploymentStatus},
     http::{
         api::{
             asked::{PathParams, asked},
@@ -20,7 +20,7 @@ use crate::{
         caller::{Caller, Grant, Read},
         problem::{Problem, away},
     },
-    store::Store,
+    store::{DeploymentFilter, Store},
     sync::{
         diff::{Bounds, DeploymentDiff, Detail},
         earlier::EarlierError,
@@ -32,6 +32,8 @@ const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
 /// Bytes after which a page ends: a deployment may have thousands of changes, or of diagnostics.
 const PAGE_BYTES: usize = 2 << 20;
+/// Longest text that is looked for, in bytes.
+const MAX_TEXT: usize = 1_024;
 /// Deployments that are read at once.
 const READ: u32 = 10;
 /// What an answer tells of lines.
@@ -56,6 +58,12 @@ struct ListQuery {
     /// Only those that were decided so: `live` or `rejected`.
     #[param(value_type = Option<String>)]
     status: Option<DeploymentStatus>,
+    /// Only those by this name or e-mail address, or pushed by it.
+    by: Option<String>,
+    /// Only those with this text in subject, note, revision or name.
+    text: Option<String>,
+    /// Only the numbers of what changed: `changes` stays empty.
+    stat: bool,
 }
 
 /// Lists what was decided, the newest first.
@@ -70,31 +78,40 @@ async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeploymentPage>, Pr
     if !(1..=MAX_LIMIT).contains(&limit) {
         return Err(Problem::BadOrder(format!("`limit`: {limit} is none\n  hint: ask for 1 to {MAX_LIMIT}, and go on with `cursor`")));
     }
-    page(&app.history()?, query.cursor, query.status, limit as usize).await.map(Json)
+    let ListQuery { cursor, status, by, text, stat, .. } = query;
+    for (key, value) in [("by", &by), ("text", &text)] {
+        if value.as_ref().is_some_and(|value| value.is_empty() || value.len() > MAX_TEXT || value.contains('\0')) {
+            return Err(Problem::BadOrder(format!("`{key}` is no text to look for\n  hint: write 1 to {MAX_TEXT} bytes, without zeros")));
+        }
+    }
+    let page = page(&app.history()?, cursor, &DeploymentFilter { status, by, text }, limit as usize, stat).await?;
+    Ok(Json(page))
 }
 
 /// Reads a page.
 async fn page(
     store: &Store,
     mut before: Option<DeploymentId>,
-    status: Option<DeploymentStatus>,
+    filter: &DeploymentFilter,
     limit: usize,
+    is_counted_only: bool,
 ) -> Result<DeploymentPage, Problem> {
     let (mut deployments, mut bytes) = (Vec::new(), 0);
     loop {
-        let read = store.decisions(READ, before, status).await.map_err(away)?;
-        let is_end = read.len() < READ as usize;
-        for deployment in read {
+        let read = store.decisions(READ, before, filter).await.map_err(away)?;
+        let is_short = read.deployments.len() < READ as usize;
+        for deployment in read.deployments {
             if deployments.len() == limit || bytes >= PAGE_BYTES {
                 return Ok(DeploymentPage { deployments, next: before });
             }
             before = Some(deployment.id);
-            let deployment = WithTime::from(deployment);
+            let counted = CountedDeployment::from(deployment);
+            let deployment = if is_counted_only { counted.without_changes() } else { counted };
             bytes += serde_json::to_vec(&deployment).map_or(0, |json| json.len());
             deployments.push(deployment);
         }
-        if is_end {
-            return Ok(DeploymentPage { deployments, next: None });
+        if is_short {
+            return Ok(DeploymentPage { deployments, next: read.next });
         }
     }
 }
@@ -103,9 +120,9 @@ async fn page(
 #[utoipa::path(
     get, path = "/api/admin/deployments/{key}", operation_id = "get_deployment", tag = "deployments",
     params(("key" = String, Path, description = "Its id, its revision, the first characters of that, or `live`.")),
-    responses((status = 200, description = "The deployment with its diagnostics and changes.", body = WithTime<Deployment>))
+    responses((status = 200, description = "The deployment with its diagnostics and changes.", body = CountedDeployment))
 )]
-async fn one(caller: Caller<Read>, PathParams(key): PathParams<String>) -> Result<Json<WithTime<Deployment>>, Problem> {
+async fn one(caller: Caller<Read>, PathParams(key): PathParams<String>) -> Result<Json<CountedDeployment>, Problem> {
     let Grant { app, .. } = caller.for_node()?;
     let found = app.history()?.find_decision(&key).await.map_err(EarlierError::Find).inspect_err(log)?;
     Ok(Json(found.into()))

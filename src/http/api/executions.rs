@@ -47,6 +47,12 @@ struct ExecutionQuery {
     function: Option<String>,
     /// Of functions whose name begins so.
     prefix: Option<String>,
+    /// Of versions that begin so.
+    version: Option<String>,
+    /// That ran on the deployment with this id.
+    deployment: Option<String>,
+    /// Of the node with this number.
+    node: Option<String>,
     /// With this status (`404`), class (`5xx`), or outcome.
     status: Option<String>,
     /// That ended so.
@@ -70,6 +76,10 @@ struct ExecutionQuery {
 struct PageQuery {
     /// Asked for before then.
     until: Option<String>,
+    /// Older than this execution.
+    before: Option<String>,
+    /// Newer than this execution, those next to it. The `next` of such a page is the `after` of the one beyond.
+    after: Option<String>,
     /// So many at most.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u32>,
@@ -109,7 +119,7 @@ async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result
     responses((status = 200, description = "Server-sent events.", body = String, content_type = "text/event-stream"))
 )]
 async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Problem> {
-    for key in ["limit", "cursor", "until"] {
+    for key in ["limit", "cursor", "before", "after", "until"] {
         if pairs(query.as_deref()).any(|(name, _)| name == key) {
             return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end\n  hint: leave it out")));
         }

@@ -10,7 +10,7 @@ use crate::{
     execution::{Capture, CaptureError, Execution, ExecutionId},
     function::{FunctionName, ScriptId},
     http::{
-        api::asked::PathParams,
+        api::{asked::PathParams, scripts::version_of},
         app::App,
         caller::{Caller, Deploy},
         problem::{Problem, away},
@@ -82,12 +82,8 @@ impl App {
             return Ok((live, function));
         };
         let unknown = || Problem::UnknownVersion { version: begin.into(), function: name.clone() };
-        let mut meant = self.history()?.versions_of(name).await.map_err(away)?;
-        meant.retain(|known| !begin.is_empty() && known.version.to_string().starts_with(begin));
-        let newest = meant.first().ok_or_else(unknown)?;
-        if meant.iter().any(|other| other.version != newest.version) {
-            return Err(Problem::BadOrder(format!("`version`: more than one of `{name}` begins with `{begin}`\n  hint: give more of it")));
-        }
+        let versions = self.history()?.versions_of(name).await.map_err(away)?;
+        let newest = version_of(name, &versions, begin)?;
         if let Some(function) = live.by_id(id).filter(|function| function.function.version == newest.version).cloned() {
             return Ok((live, function));
         }

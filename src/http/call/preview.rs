@@ -98,7 +98,8 @@ mod tests {
 
     #[test]
     fn the_longest_branch_that_a_path_begins_with_is_meant() {
-        let preview = |revision: &str| Arc::new(Preview { revision: Revision(revision.into()), table: None, diagnostics: Vec::new() });
+        let preview =
+            |revision: &str| Arc::new(Preview { revision: Revision(revision.into()), commit: None, table: None, diagnostics: Vec::new() });
         let previews: Previews = ["fix", "fix/typo", "ü"].into_iter().map(|branch| (branch.to_owned(), preview(branch))).collect();
         for (path, expected) in [
             ("fix/hello?x=/1", Some(("fix", "/hello?x=/1"))),

@@ -3,6 +3,7 @@
 //! A live deployment keeps only what it changed against the live one before it. A tree is the newest row of every path.
 
 mod files;
+mod filter;
 mod following;
 mod lookup;
 mod record;
@@ -11,9 +12,11 @@ mod versions;
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
+pub use filter::{DecisionPage, DeploymentFilter};
 pub use lookup::{FindError, LIVE, SHORTEST_REVISION};
 pub use record::RecordOutcome;
 use row::{ChangeRow, DeploymentRow};
+use sqlx::AssertSqlSafe;
 pub use versions::FunctionVersion;
 
 use super::{Store, StoreError, columns::columns, database::read};
@@ -51,23 +54,13 @@ impl Store {
 
     /// Returns deployments, newest first; only those older than `before`, if it is given.
     pub async fn deployments(&self, limit: u32, before: Option<DeploymentId>) -> Result<Vec<Deployment>, StoreError> {
-        self.decisions(limit, before, None).await
-    }
-
-    /// Returns deployments as [`deployments`](Self::deployments) does; only those of this status, if it is given.
-    pub async fn decisions(
-        &self,
-        limit: u32,
-        before: Option<DeploymentId>,
-        status: Option<DeploymentStatus>,
-    ) -> Result<Vec<Deployment>, StoreError> {
         let newest = before.map_or(i64::MAX, |before| before.0 - 1);
-        self.deployments_in(0..=newest, limit, status).await
+        self.deployments_in(0..=newest, limit, &DeploymentFilter::default()).await
     }
 
     /// Returns one deployment.
     pub async fn deployment(&self, id: DeploymentId) -> Result<Option<Deployment>, StoreError> {
-        Ok(self.deployments_in(id.0..=id.0, 1, None).await?.pop())
+        Ok(self.deployments_in(id.0..=id.0, 1, &DeploymentFilter::default()).await?.pop())
     }
 
     /// Returns the newest deployment, live or rejected.
@@ -86,22 +79,22 @@ impl Store {
         Ok(self.with_changes(rows).await?.pop())
     }
 
-    async fn deployments_in(
-        &self,
-        ids: RangeInclusive<i64>,
-        limit: u32,
-        status: Option<DeploymentStatus>,
-    ) -> Result<Vec<Deployment>, StoreError> {
-        let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(concat!(
-            "SELECT ", columns!(deployments), " FROM deployments
-             WHERE id BETWEEN $1 AND $2 AND (CAST($3 AS text) IS NULL OR status = $3)
+    async fn deployments_in(&self, ids: RangeInclusive<i64>, limit: u32, filter: &DeploymentFilter) -> Result<Vec<Deployment>, StoreError> {
+        let sql = AssertSqlSafe(format!(
+            "SELECT {} FROM deployments
+             WHERE id BETWEEN $1 AND $2 AND (CAST($3 AS text) IS NULL OR status = $3){}
              ORDER BY id DESC
              LIMIT $4",
-        ))
+            columns!(deployments),
+            filter.conditions(self.database.position()),
+        ));
+        let rows: Vec<DeploymentRow> = read!(self, pool => sqlx::query_as(sql)
         .bind(*ids.start())
         .bind(*ids.end())
-        .bind(status.map(DeploymentStatus::as_str))
+        .bind(filter.status.map(DeploymentStatus::as_str))
         .bind(i64::from(limit))
+        .bind(filter.by.as_deref())
+        .bind(filter.text.as_deref())
         .fetch_all(pool))
         .map_err(StoreError::query("read deployments"))?;
         self.with_changes(rows).await

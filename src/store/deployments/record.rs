@@ -52,7 +52,7 @@ impl Store {
             concat!(
                 "INSERT INTO deployments (",
                 columns!(deployments),
-                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING"
+                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING"
             ),
             vec![
                 id.into(),
@@ -65,6 +65,7 @@ impl Store {
                 deployment.took_us.into(),
                 deployment.pushed_by.clone().into(),
                 deployment.note.clone().into(),
+                deployment.subject.clone().into(),
             ],
         );
         add_contents(&mut batch, changes);

@@ -27,6 +27,7 @@ pub(super) struct DeploymentRow {
     took_us: i64,
     pushed_by: Option<String>,
     note: Option<String>,
+    subject: Option<String>,
 }
 
 impl DeploymentRow {
@@ -41,6 +42,7 @@ impl DeploymentRow {
             by: self.author,
             pushed_by: self.pushed_by,
             note: self.note,
+            subject: self.subject,
             status: parse_word::<DeploymentStatus>(&self.status).map_err(|error| bad(&error))?,
             diagnostics: serde_json::from_str(&self.diagnostics).map_err(|error| bad(&error))?,
             changes,

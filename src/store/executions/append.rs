@@ -156,14 +156,14 @@ async fn append_to_postgres(
         ")
              SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
                                   $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
-                                  $16::text[], $17::bigint[], $18::text[])
+                                  $16::text[], $17::bigint[], $18::text[], $19::text[], $20::bigint[], $21::text[])
              ON CONFLICT (id) DO NOTHING
-             RETURNING id, CONCAT(request_id, method, path, logs, failure, effects) AS texts
+             RETURNING id, CONCAT(request_id, method, path, logs, failure, effects, response_type, events) AS texts
          ), sized AS (
              INSERT INTO execution_sizes (",
         columns!(execution_sizes),
         ")
-             SELECT id >> 37, CAST(SUM($19 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
+             SELECT id >> 37, CAST(SUM($22 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
              ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows
          )
          SELECT id FROM added"
@@ -186,6 +186,9 @@ async fn append_to_postgres(
     .bind(texts(|row| row.failure.as_deref()))
     .bind(rows.iter().map(|row| row.replay_of).collect::<Vec<_>>())
     .bind(texts(|row| row.effects.as_deref()))
+    .bind(texts(|row| row.response_type.as_deref()))
+    .bind(rows.iter().map(|row| row.response_bytes).collect::<Vec<_>>())
+    .bind(texts(|row| row.events.as_deref()))
     .bind(sizes::ROW_BYTES);
     transaction.fetch_all(insert).await?.iter().map(|row| row.try_get(0)).collect()
 }
@@ -249,6 +252,8 @@ fn bind_short<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Q
         .bind(row.duration_us)
         .bind(row.operations)
         .bind(row.peak_memory_bytes)
+        .bind(row.response_type.map(Cow::into_owned))
+        .bind(row.response_bytes)
 }
 
 fn bind_long<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'q, Sqlite, SqliteArguments> {
@@ -271,4 +276,7 @@ fn bind_long<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Qu
         .bind(row.failure.map(Cow::into_owned))
         .bind(row.replay_of)
         .bind(row.effects.map(Cow::into_owned))
+        .bind(row.response_type.map(Cow::into_owned))
+        .bind(row.response_bytes)
+        .bind(row.events.map(Cow::into_owned))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     execution::{Outcome, Trigger},
-    id::ExecutionId,
+    id::{ExecutionId, LAST_NODE},
     store::{ExecutionFilter, Store, StoreError, database::Database},
 };
 
@@ -39,6 +39,23 @@ impl Store {
                 Database::Sqlite { .. } => format!(" AND {is_one}"),
             };
         }
+        if let Some(version) = &filter.version {
+            let keys = match version.is_whole() {
+                true => self.word_key(version.as_str()).await?.into_iter().collect(),
+                false => self.word_keys_below(version.as_str()).await?,
+            };
+            if keys.is_empty() {
+                return Ok(None);
+            }
+            let keys: Vec<String> = keys.iter().map(i64::to_string).collect();
+            sql += &format!(" AND version_key IN ({})", keys.join(","));
+        }
+        if let Some(deployment) = filter.deployment {
+            sql += &format!(" AND deployment = {}", deployment.0);
+        }
+        if let Some(node) = filter.node {
+            sql += &format!(" AND (id & {LAST_NODE}) = {node}");
+        }
         if let Some(status) = filter.status {
             let range = status.range();
             sql += &format!(" AND {status_column} BETWEEN {} AND {}", range.start(), range.end());
@@ -60,7 +77,7 @@ impl Store {
             // The text as it is inside the JSON. It may also be found in other parts of the JSON; `contains_text` sorts those out.
             let json = serde_json::Value::from(text.as_str()).to_string();
             texts.push(json[1..json.len() - 1].to_owned());
-            let (position, number) = (self.position(), texts.len());
+            let (position, number) = (self.database.position(), texts.len());
             sql += &format!(" AND ({position}(logs, ${number}) > 0 OR {position}(failure, ${number}) > 0)");
         }
         if filter.has_output {
@@ -69,13 +86,5 @@ impl Store {
         // The exact condition of the partial index: otherwise the databases do not see that the index applies.
         let among = if is_trouble { " AND (status >= 400 OR outcome <> 0)" } else { "" };
         Ok(Some(Conditions { among, sql, texts }))
-    }
-
-    /// Returns the SQL function that finds the position of a text in another.
-    fn position(&self) -> &'static str {
-        match &self.database {
-            Database::Postgres { .. } => "strpos",
-            Database::Sqlite { .. } => "instr",
-        }
     }
 }

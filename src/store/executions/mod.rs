@@ -3,6 +3,7 @@
 mod append;
 mod captures;
 mod conditions;
+mod direction;
 mod row;
 mod search;
 mod sizes;

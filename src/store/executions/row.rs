@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{sizes::ROW_BYTES, words::Keys};
 use crate::{
     deployment::DeploymentId,
-    execution::{Effect, Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
+    execution::{Effect, EmittedEvent, Execution, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::FunctionName,
     id::ExecutionId,
     store::{StoreError, batch::json},
@@ -37,13 +37,17 @@ pub(super) struct ExecutionRow<Text> {
     pub failure: Option<Text>,
     pub replay_of: Option<i64>,
     pub effects: Option<Text>,
+    pub response_type: Option<Text>,
+    /// Null: the function gave no answer.
+    pub response_bytes: Option<i64>,
+    pub events: Option<Text>,
 }
 
 /// The values of a row in an `INSERT`: `?` for what is bound. Most executions have none of the rest, which is a literal
 /// for them: a `NULL` that is bound takes as long as a value.
-pub(super) const SHORT: &str = "(?,?,?,?,NULL,NULL,?,?,?,?,?,?,?,NULL,0,NULL,NULL,NULL)";
+pub(super) const SHORT: &str = "(?,?,?,?,NULL,NULL,?,?,?,?,?,?,?,NULL,0,NULL,NULL,NULL,?,?,NULL)";
 /// The same for a row that has more.
-pub(super) const LONG: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+pub(super) const LONG: &str = "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 impl<'a> ExecutionRow<Cow<'a, str>> {
     /// Returns the row of an execution, if the numbers of its function and version are known.
@@ -68,12 +72,15 @@ impl<'a> ExecutionRow<Cow<'a, str>> {
             failure: execution.failure.as_ref().map(|failure| json(failure).into()),
             replay_of: execution.replay_of.map(|id| id.0),
             effects: (!execution.effects.is_empty()).then(|| json(&(execution.effects_dropped, &execution.effects)).into()),
+            response_type: execution.response_type.as_deref().map(Cow::from),
+            response_bytes: execution.response_bytes.map(signed),
+            events: (!execution.events.is_empty()).then(|| json(&execution.events).into()),
         })
     }
 
     /// Returns whether this row has nothing but what is bound in a [`SHORT`] row.
     pub(super) fn is_short(&self) -> bool {
-        let more = [&self.invoked_by, &self.request_id, &self.logs, &self.failure, &self.effects];
+        let more = [&self.invoked_by, &self.request_id, &self.logs, &self.failure, &self.effects, &self.events];
         more.into_iter().all(Option::is_none) && self.logs_dropped == 0 && self.replay_of.is_none()
     }
 
@@ -86,6 +93,8 @@ impl<'a> ExecutionRow<Cow<'a, str>> {
             self.logs.as_deref(),
             self.failure.as_deref(),
             self.effects.as_deref(),
+            self.response_type.as_deref(),
+            self.events.as_deref(),
         ];
         ROW_BYTES + texts.into_iter().flatten().map(|text| text.len() as i64).sum::<i64>()
     }
@@ -108,12 +117,13 @@ pub(super) struct NamedRow {
     pub row: ExecutionRow<String>,
     function: Option<String>,
     version: Option<String>,
+    captured: bool,
 }
 
 impl TryFrom<NamedRow> for Execution {
     type Error = StoreError;
 
-    fn try_from(NamedRow { row, function, version }: NamedRow) -> Result<Self, StoreError> {
+    fn try_from(NamedRow { row, function, version, captured }: NamedRow) -> Result<Self, StoreError> {
         let id = ExecutionId(row.id);
         let bad = |reason: &dyn ToString| StoreError::bad_row("executions", id, reason.to_string());
         let (Some(function), Some(version)) = (function, version) else {
@@ -127,6 +137,7 @@ impl TryFrom<NamedRow> for Execution {
         let effects: Option<(u32, Vec<Effect>)> =
             row.effects.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
         let (effects_dropped, effects) = effects.unwrap_or_default();
+        let events: Option<Vec<EmittedEvent>> = row.events.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
         let failure: Option<Box<Failure>> = row.failure.as_deref().map(serde_json::from_str).transpose().map_err(|error| bad(&error))?;
         Ok(Self {
             id,
@@ -143,6 +154,8 @@ impl TryFrom<NamedRow> for Execution {
                 .ok()
                 .and_then(|number| Outcome::ALL.get(number).copied())
                 .ok_or_else(|| bad(&"unknown outcome"))?,
+            response_type: row.response_type.map(Into::into),
+            response_bytes: row.response_bytes.map(i64::unsigned_abs),
             duration_us: row.duration_us.unsigned_abs(),
             operations: row.operations.unsigned_abs(),
             peak_memory_bytes: row.peak_memory_bytes.unsigned_abs(),
@@ -150,7 +163,9 @@ impl TryFrom<NamedRow> for Execution {
             logs_dropped: u32::try_from(row.logs_dropped).map_err(|error| bad(&error))?,
             effects,
             effects_dropped,
+            events: events.unwrap_or_default(),
             failure,
+            captured,
             capture: None,
         })
     }

@@ -1,11 +1,11 @@
 //! Finds executions, newest first.
 
-use std::{pin::pin, time::Duration};
+use std::{ops::RangeInclusive, pin::pin, time::Duration};
 
 use futures_util::{Stream, TryStreamExt};
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
-use super::row::NamedRow;
+use super::{direction::Direction, row::NamedRow};
 use crate::{
     clock::monotonic,
     execution::Execution,
@@ -23,7 +23,7 @@ use crate::{
 pub struct Page {
     /// The executions that match.
     pub executions: Vec<Execution>,
-    /// The `before` of the filter for the next page. None: there is nothing older.
+    /// The `before` of the filter for the next page, or its `after` if it has one. None: there is nothing beyond.
     pub next: Option<ExecutionId>,
 }
 
@@ -55,76 +55,88 @@ impl Store {
     /// Returns a page of executions.
     ///
     /// A search looks back part by part, until the page is full or the time budget is used. Where few of many executions match, the page may be
-    /// short or empty; it says where to go on.
+    /// short or empty; it says where to go on. With `after` it looks forward, from there on.
     pub async fn search(&self, filter: &ExecutionFilter, budget: Duration) -> Result<Page, StoreError> {
         let Some(conditions) = self.conditions(filter).await? else { return Ok(Page::default()) };
         let began = monotonic();
-        let oldest = filter.since_us.map_or(0, first_id_at).max(filter.from.map_or(0, |from| from.0));
-        let before = filter.before.map_or(i64::MAX, |before| before.0).min(filter.until_us.map_or(i64::MAX, first_id_at));
+        let direction = if filter.after.is_some() { Direction::Forward } else { Direction::Back };
+        let mut range = range(filter);
         // If every row matches, the first part fills the page.
         let mut look = if conditions.sql.is_empty() { i64::from(filter.limit) } else { LOOK.0 };
-        let (mut page, mut newest) = (Page::default(), before - 1);
+        let mut page = Page::default();
         let mut room = usize::try_from(filter.limit).unwrap_or(usize::MAX);
         loop {
             let part_began = monotonic();
-            let rest = self.row_after(conditions.among, oldest, newest, look).await?;
-            let from = rest.map_or(oldest, |rest| rest + 1);
-            let part = self
-                .select(&format!("id BETWEEN {from} AND {newest}{}{}", conditions.among, conditions.sql), &conditions.texts, room)
-                .await?;
-            let looked_to = part.ended_at.or(rest.map(|rest| rest + 1));
+            let rest = self.row_after(conditions.among, direction, &range, look).await?;
+            let (from, to) = direction.part(&range, rest).into_inner();
+            let part = format!("id BETWEEN {from} AND {to}{}{}", conditions.among, conditions.sql);
+            let part = self.select(&part, direction, &conditions.texts, room).await?;
+            let looked_to = part.ended_at.or(rest.map(|rest| direction.back_from(rest)));
             page.executions.extend(
                 part.executions.into_iter().filter(|execution| filter.text.as_ref().is_none_or(|text| contains_text(execution, text))),
             );
             page.next = looked_to.map(ExecutionId);
             room = filter.limit as usize - page.executions.len();
-            let Some(looked_to) = looked_to else { return Ok(page) };
+            let Some(looked_to) = looked_to else {
+                direction.newest_first(&mut page.executions);
+                return Ok(page);
+            };
             let left = budget.saturating_sub(began.elapsed());
             look = next_look(look, part_began.elapsed(), left);
             if room == 0 || part.is_large || look < LEAST_LOOK {
+                direction.newest_first(&mut page.executions);
                 return Ok(page);
             }
-            newest = looked_to - 1;
+            range = direction.rest(&range, looked_to);
         }
     }
 
-    /// Returns the id of the newest row that comes after the first `count` rows of a range, newest first.
+    /// Returns the id of the row that comes after the first `count` rows of a range, in this direction.
     ///
     /// It splits a search into parts of few rows, so that it does not matter how the database reads a part. Without statistics, Postgres expects
-    /// half a percent of all rows between any two ids, and may read and sort the whole table. This query has no lower end, so Postgres walks
+    /// half a percent of all rows between any two ids, and may read and sort the whole table. This query has no other end, so Postgres walks
     /// along the index.
-    async fn row_after(&self, among: &str, oldest: i64, newest: i64, count: i64) -> Result<Option<i64>, StoreError> {
-        let sql = format!("SELECT id FROM executions WHERE id <= {newest}{among} ORDER BY id DESC LIMIT 1 OFFSET {count}");
+    async fn row_after(
+        &self,
+        among: &str,
+        direction: Direction,
+        range: &RangeInclusive<i64>,
+        count: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let (begin, order) = (direction.beginning(range), direction.order());
+        let sql = format!("SELECT id FROM executions WHERE {begin}{among} ORDER BY id {order} LIMIT 1 OFFSET {count}");
         let sql = AssertSqlSafe(sql);
         let row: Option<i64> = read!(self, pool => sqlx::query_scalar(sql).persistent(false).fetch_optional(pool))
             .map_err(StoreError::query("look through executions"))?;
-        Ok(row.filter(|id| *id >= oldest))
+        Ok(row.filter(|id| range.contains(id)))
     }
 
     /// Returns one execution.
     pub async fn execution(&self, id: ExecutionId) -> Result<Option<Execution>, StoreError> {
-        Ok(self.select(&format!("id = {}", id.0), &[], 1).await?.executions.pop())
+        Ok(self.select(&format!("id = {}", id.0), Direction::Back, &[], 1).await?.executions.pop())
     }
 
-    /// Reads executions, newest first, with the words behind their numbers.
+    /// Reads executions in this direction, with the words behind their numbers.
     ///
     /// Numbers stand in the SQL itself; nothing of that text comes from a caller. Bound numbers would need a condition for every filter, used or
     /// not. Without statistics, Postgres then expects no row at all and sorts the whole table.
     ///
     /// In SQLite the inner statement finds the rows by an index that has no logs in it.
-    async fn select(&self, condition: &str, texts: &[String], limit: usize) -> Result<Part, StoreError> {
-        let found = format!("FROM executions WHERE {condition} ORDER BY id DESC LIMIT {limit}");
+    async fn select(&self, condition: &str, direction: Direction, texts: &[String], limit: usize) -> Result<Part, StoreError> {
+        let order = direction.order();
+        let found = format!("FROM executions WHERE {condition} ORDER BY id {order} LIMIT {limit}");
         let rows = match &self.database {
             // If the inner statement returned ids only, Postgres might join the whole table with them.
             Database::Postgres { .. } => format!("(SELECT * {found})"),
             Database::Sqlite { .. } => format!("(SELECT * FROM executions WHERE id IN (SELECT id {found}))"),
         };
         let sql = AssertSqlSafe(format!(
-            "SELECT {}, functions.word AS function, versions.word AS version
+            "SELECT {}, functions.word AS function, versions.word AS version,
+                 EXISTS (SELECT 1 FROM captures WHERE captures.id = executions.id) AS captured
              FROM {rows} AS executions
              LEFT JOIN words AS functions ON functions.key = function_key
              LEFT JOIN words AS versions ON versions.key = version_key
-             ORDER BY id DESC",
+             ORDER BY id {order}",
             columns!(executions)
         ));
         match &self.database {
@@ -140,6 +152,16 @@ impl Store {
     }
 }
 
+/// Returns the ids that a filter leaves, by its bounds in time.
+fn range(filter: &ExecutionFilter) -> RangeInclusive<i64> {
+    let after = filter.after.map_or(0, |after| after.0.saturating_add(1));
+    // What ran on a deployment began after it was decided.
+    let lowest = [after, filter.from.map_or(0, |from| from.0), filter.deployment.map_or(0, |deployment| deployment.0)];
+    let oldest = lowest.into_iter().fold(filter.since_us.map_or(0, first_id_at), i64::max);
+    let before = filter.before.map_or(i64::MAX, |before| before.0).min(filter.until_us.map_or(i64::MAX, first_id_at));
+    oldest..=before - 1
+}
+
 /// Returns how many rows to look through next, if `look` rows `took` this time and this time is `left`.
 fn next_look(look: i64, took: Duration, left: Duration) -> i64 {
     let in_time = look as f64 * left.as_secs_f64() / took.as_secs_f64().max(1e-6);
@@ -149,7 +171,7 @@ fn next_look(look: i64, took: Duration, left: Duration) -> i64 {
 /// What one statement found.
 struct Part {
     executions: Vec<Execution>,
-    /// The last row that was read, if there may be more behind it.
+    /// The last row that was read, if there may be more beyond it.
     ended_at: Option<i64>,
     /// It ended because it grew large.
     is_large: bool,

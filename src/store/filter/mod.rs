@@ -8,8 +8,8 @@ pub use status::{StatusFilter, StatusOrOutcome};
 
 use crate::{
     execution::{Execution, Outcome, Trigger},
-    function::FunctionName,
-    id::ExecutionId,
+    function::{FunctionName, VersionPrefix},
+    id::{DeploymentId, ExecutionId},
 };
 
 /// Selects executions. A condition that is none selects all.
@@ -19,6 +19,12 @@ pub struct ExecutionFilter {
     pub function: Option<FunctionName>,
     /// Only of functions whose name begins with this text.
     pub prefix: Option<String>,
+    /// Only of versions that begin so.
+    pub version: Option<VersionPrefix>,
+    /// Only those that ran on this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Only those of the node with this number.
+    pub node: Option<i64>,
     /// Only with such a status.
     pub status: Option<StatusFilter>,
     /// Only those with this outcome.
@@ -39,6 +45,8 @@ pub struct ExecutionFilter {
     pub from: Option<ExecutionId>,
     /// Only older ones than this, for the next page.
     pub before: Option<ExecutionId>,
+    /// Only newer ones than this, those next to it first.
+    pub after: Option<ExecutionId>,
     /// The most executions that are returned.
     pub limit: u32,
 }
@@ -56,13 +64,16 @@ pub struct FilterError {
 }
 
 impl ExecutionFilter {
-    /// Returns whether the conditions select an execution. The bounds of a page (`from`, `before`, `limit`) are not looked at.
+    /// Returns whether the conditions select an execution. The bounds of a page (`from`, `before`, `after`, `limit`) are not looked at.
     pub fn matches(&self, execution: &Execution) -> bool {
         let time_us = execution.id.time_us();
         self.since_us.is_none_or(|since| time_us >= since)
             && self.until_us.is_none_or(|until| time_us < until)
             && self.function.as_ref().is_none_or(|function| execution.function == *function)
             && self.prefix.as_ref().is_none_or(|prefix| execution.function.as_str().starts_with(prefix))
+            && self.version.as_ref().is_none_or(|version| version.matches(execution.version))
+            && self.deployment.is_none_or(|deployment| execution.deployment == deployment)
+            && self.node.is_none_or(|node| execution.id.node() == node)
             && self.status.is_none_or(|status| status.range().contains(&execution.status))
             && self.outcome.is_none_or(|outcome| execution.outcome == outcome)
             && self.trigger.is_none_or(|trigger| execution.trigger == trigger)

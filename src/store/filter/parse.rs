@@ -8,7 +8,8 @@ use super::{
 };
 use crate::{
     execution::{Outcome, Trigger},
-    function::diagnostic::near_miss,
+    function::{diagnostic::near_miss, version_prefix::VersionPrefixError},
+    id::{ExecutionId, LAST_NODE},
 };
 
 /// Longest text of a filter, in bytes.
@@ -16,8 +17,25 @@ const MAX_TEXT: usize = 1_024;
 /// The default number of executions in a page, and the largest.
 pub const PAGE: (u32, u32) = (50, 1_000);
 /// Every key, for the near miss.
-const KEYS: [&str; 12] =
-    ["function", "prefix", "status", "outcome", "trigger", "request_id", "text", "since", "until", "has_output", "limit", "cursor"];
+const KEYS: [&str; 17] = [
+    "function",
+    "prefix",
+    "version",
+    "deployment",
+    "node",
+    "status",
+    "outcome",
+    "trigger",
+    "request_id",
+    "text",
+    "since",
+    "until",
+    "has_output",
+    "before",
+    "after",
+    "limit",
+    "cursor",
+];
 
 impl ExecutionFilter {
     /// Reads keys and their values, as in the query of a URL. A span (`10m`) counts back from now.
@@ -39,6 +57,19 @@ impl ExecutionFilter {
         match key {
             "function" => self.function = Some(function_name(plain(value)?)),
             "prefix" => self.prefix = Some(plain(value)?.into()),
+            "version" => {
+                let hint = "`picloud versions FUNCTION` lists them";
+                self.version = Some(value.parse().map_err(|error: VersionPrefixError| (error.to_string(), hint.into()))?);
+            }
+            "deployment" => {
+                let hint = || "write the whole id; `picloud deployments` lists them".into();
+                self.deployment = Some(value.parse().map_err(|_| (format!("`{value}` is no id of a deployment"), hint()))?);
+            }
+            "node" => {
+                let number = value.parse().ok().filter(|number| (0..=LAST_NODE).contains(number));
+                let hint = || format!("write a number from 0 to {LAST_NODE}, as `node` of an execution tells it");
+                self.node = Some(number.ok_or_else(|| (format!("`{value}` is no number of a node"), hint()))?);
+            }
             "status" => match value.parse::<StatusOrOutcome>().map_err(|hint| (format!("`{value}` is not a status"), hint))? {
                 StatusOrOutcome::Status(status) => self.status = Some(status),
                 StatusOrOutcome::Outcome(outcome) => self.outcome = Some(outcome),
@@ -57,9 +88,14 @@ impl ExecutionFilter {
                 let in_range = value.parse::<u32>().ok().filter(|limit| (1..=PAGE.1).contains(limit));
                 self.limit = in_range.ok_or_else(|| (format!("`{value}` is no limit"), format!("write a number from 1 to {}", PAGE.1)))?;
             }
+            "before" | "after" => {
+                let hint = || "write the id of an execution, as `x-picloud-execution` said".into();
+                let id = value.parse().map_err(|_| (format!("`{value}` is no id of an execution"), hint()))?;
+                if key == "after" { self.after = Some(id) } else { self.be_before(id) }
+            }
             "cursor" => {
                 let hint = || "leave it out for the first page, and then send what `next` said".into();
-                self.before = Some(value.parse().map_err(|_| (format!("`{value}` is no cursor"), hint()))?);
+                self.be_before(value.parse().map_err(|_| (format!("`{value}` is no cursor"), hint()))?);
             }
             unknown => {
                 let hint = match near_miss(unknown, KEYS) {
@@ -70,6 +106,11 @@ impl ExecutionFilter {
             }
         }
         Ok(())
+    }
+
+    /// Leaves out what is not older than this.
+    fn be_before(&mut self, id: ExecutionId) {
+        self.before = Some(self.before.map_or(id, |before| before.min(id)));
     }
 }
 
@@ -123,12 +164,16 @@ mod tests {
 
     #[test]
     fn every_key_is_read() {
-        let all = "function=a/b.rhai&prefix=a/&status=5xx&outcome=timed_out&trigger=execute&request_id=r-1&text=no \"x\"&since=1h\
-                   &until=2026-11-23T09:04:05Z&has_output=true&limit=7&cursor=361vz5hr63v52";
+        let all = "function=a/b.rhai&prefix=a/&version=00ff&deployment=361vz5hj7ad52&node=1023&status=5xx&outcome=timed_out&trigger=execute&request_id=r-1&text=no \"x\"&since=1h\
+                   &until=2026-11-23T09:04:05Z&has_output=true&limit=7&cursor=361vz5hr63v52&before=361vz5hr63v53\
+                   &after=361vz5hj7ad52";
         let filter = parse(all).unwrap();
         let expected = ExecutionFilter {
             function: Some(FunctionName::new("a/b")),
             prefix: Some("a/".into()),
+            version: Some("00ff".parse().unwrap()),
+            deployment: Some("361vz5hj7ad52".parse().unwrap()),
+            node: Some(1_023),
             status: Some(StatusFilter::Class(5)),
             outcome: Some(Outcome::TimedOut),
             trigger: Some(Trigger::Execute),
@@ -139,6 +184,7 @@ mod tests {
             has_output: true,
             from: None,
             before: Some("361vz5hr63v52".parse().unwrap()),
+            after: Some("361vz5hj7ad52".parse().unwrap()),
             limit: 7,
         };
         assert_eq!(filter, expected);
@@ -163,6 +209,11 @@ mod tests {
             "limit=1001",
             "limit=many",
             "cursor=x",
+            "version=XY",
+            "deployment=main",
+            "node=1024",
+            "before=x",
+            "after=",
             "request_id=a b",
             "function=",
             "prefix=a\u{0}",

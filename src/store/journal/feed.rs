@@ -112,7 +112,8 @@ impl Feed {
 fn size(execution: &Execution) -> usize {
     let logs: usize = execution.logs.iter().map(|line| line.message.len() + size_of_val(line)).sum();
     let capture = execution.capture.as_ref().map_or(0, |capture| capture.size());
-    OVERHEAD_BYTES + execution.path.len() + logs + capture + execution.failure.as_ref().map_or(0, |failure| failure.message.len())
+    let events: usize = execution.events.iter().map(|event| event.topic.len() + event.key.as_ref().map_or(0, String::len)).sum();
+    OVERHEAD_BYTES + execution.path.len() + logs + events + capture + execution.failure.as_ref().map_or(0, |failure| failure.message.len())
 }
 
 /// Gets every batch, until it is dropped.
@@ -176,6 +177,8 @@ mod tests {
             method: "GET".into(),
             path: "/f".into(),
             status: 200,
+            response_type: None,
+            response_bytes: None,
             outcome: Outcome::Ok,
             duration_us: 1,
             operations: 1,
@@ -184,7 +187,9 @@ mod tests {
             logs_dropped: 0,
             effects: Vec::new(),
             effects_dropped: 0,
+            events: Vec::new(),
             failure: None,
+            captured: false,
             capture: None,
         }
     }

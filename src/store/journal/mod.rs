@@ -168,7 +168,7 @@ impl Journal {
                 let bytes = queue.capture_bytes + capture.size();
                 if bytes > self.0.settings.capture_bytes {
                     self.0.uncaptured.fetch_add(1, Ordering::Relaxed);
-                    execution.capture = None;
+                    (execution.capture, execution.captured) = (None, false);
                 } else {
                     queue.capture_bytes = bytes;
                 }

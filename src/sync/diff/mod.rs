@@ -194,6 +194,7 @@ mod tests {
             by: None,
             pushed_by: None,
             note: None,
+            subject: None,
             status: DeploymentStatus::Live,
             diagnostics: Vec::new(),
             changes: Vec::new(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    function::{FilePath, Function, FunctionName, Loss, SharedFunction, Version},
+    function::{FilePath, Function, FunctionName, Loss, SharedFunction, Version, tree::differences},
     shown::Shown,
     sync::check::Functions,
 };
@@ -42,6 +42,10 @@ pub struct FunctionDiff {
     pub from: Option<Version>,
     /// Its version after.
     pub to: Option<Version>,
+    /// The guard or module that changed, if its own file is as it was; of several the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<String>)]
+    pub because: Option<FilePath>,
 }
 
 /// The difference between two sets of functions.
@@ -106,7 +110,15 @@ fn function_diff(file: &FilePath, old: Option<&SharedFunction>, shown: &SharedFu
         route,
         from: old.map(|old| old.version),
         to,
+        because: old.filter(|_| to.is_some()).and_then(|old| because(file, old, shown)),
     }
+}
+
+/// Returns the first file that differs, if the function's own does not.
+fn because(file: &FilePath, old: &Function, new: &Function) -> Option<FilePath> {
+    let (old, new) = (old.tree(), new.tree());
+    let differing = differences(&old, &new);
+    differing.first().filter(|_| !differing.contains(file)).cloned()
 }
 
 /// Returns what starts a function, for people.
@@ -126,7 +138,7 @@ impl fmt::Display for TreeDiff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let routes: Vec<String> = self.functions.iter().map(|diff| Shown::inline(&diff.route).to_string()).collect();
         let width = routes.iter().map(|route| route.chars().count()).max().unwrap_or_default();
-        for (at, (FunctionDiff { kind, file, route_before, .. }, route)) in self.functions.iter().zip(&routes).enumerate() {
+        for (at, (FunctionDiff { kind, file, route_before, because, .. }, route)) in self.functions.iter().zip(&routes).enumerate() {
             let sign = match kind {
                 ChangeKind::Added => '+',
                 ChangeKind::Changed => '~',
@@ -136,6 +148,9 @@ impl fmt::Display for TreeDiff {
             write!(f, "{line_break}{sign} {route:width$}  {}", Shown::inline(file))?;
             if let Some(before) = route_before {
                 write!(f, " (was {})", Shown::inline(before))?;
+            }
+            if let Some(because) = because {
+                write!(f, " (by {})", Shown::inline(because))?;
             }
         }
         Ok(())
@@ -183,7 +198,7 @@ mod tests {
         + POST /carts/[...path]  carts/[...path].post.rhai
         - any method /hello      hello.rhai
         ~ GET, POST /orders      orders.rhai (was GET /orders)
-        ~ GET /users/[id]        users/[id].get.rhai
+        ~ GET /users/[id]        users/[id].get.rhai (by _lib/names.rhai)
 
         1 added, 2 changed, 1 removed
         ");

@@ -21,6 +21,8 @@ on_both_databases! {
     a_page_of_deployments_ends_when_it_is_long
     what_differs_is_told_as_the_command_here_tells_it
     lines_that_are_too_many_are_left_out
+    deployments_are_found_by_who_and_by_text
+    a_function_that_changed_with_its_module_says_so
 }
 
 /// What a node knows of its deployments, the newest first.
@@ -199,5 +201,97 @@ fn lines_that_are_too_many_are_left_out(story: Story) {
     let remote = text(elsewhere(&folder, &node, &["diff"]).output().unwrap());
     assert!(remote.contains("`f23.rhai` differs, and its lines are left out"), "{}", &remote[remote.len() - 200..]);
     assert!(!text(story.beside(&node, &["diff"]).output().unwrap()).contains("left out"));
+    node.stop();
+}
+
+fn deployments_are_found_by_who_and_by_text(story: Story) {
+    /// More than are looked through for one page.
+    const OTHERS: i64 = 2_100;
+    let ada = Some("Ada Lovelace <ada@example.org>");
+    let rejected = |number: i64, by: Option<&str>, pushed_by: Option<&str>, subject: Option<&str>| {
+        let mut one = deployment(number, &Tree::new(), &Tree::new()).0;
+        (one.by, one.pushed_by, one.subject) = (by.map(str::to_owned), pushed_by.map(str::to_owned), subject.map(str::to_owned));
+        one.status = DeploymentStatus::Rejected;
+        one
+    };
+    story.store(async |store| {
+        let known = [
+            rejected(1, ada, None, Some("Count orders")),
+            rejected(2, ada, Some("ci"), Some("Mend 100 % of the orders")),
+            rejected(3, Some("ci"), None, None),
+            rejected(4, Some("Adam <adam@example.org>"), None, Some("count")),
+        ];
+        for one in known.into_iter().chain((5..OTHERS).map(|number| rejected(number, Some("robot"), None, None))) {
+            record(store, &one, &Changes::default()).await;
+        }
+    });
+    let mut node = story.setup(&[]).start();
+    let revisions =
+        |deployments: &[Value]| -> Vec<String> { deployments.iter().map(|one| one["revision"].as_str().unwrap().to_owned()).collect() };
+    let found = |query: &str| {
+        let (mut found, mut cursor, mut pages) = (Vec::new(), String::new(), 0);
+        loop {
+            let page = get(&node, &format!("/api/admin/deployments?status=rejected&limit=200&{query}{cursor}")).json();
+            found.extend(revisions(page["deployments"].as_array().unwrap()));
+            pages += 1;
+            let Some(next) = page["next"].as_str() else { return (found, pages) };
+            cursor = format!("&cursor={next}");
+        }
+    };
+    for (query, expected) in [
+        ("by=ada@example.org", vec![2, 1]),
+        ("by=Ada%20Lovelace", vec![2, 1]),
+        ("by=Ada%20Lovelace%20%3Cada@example.org%3E", vec![2, 1]),
+        ("by=ci", vec![3, 2]),
+        ("by=Ada", vec![]),
+        ("by=example.org", vec![]),
+        ("text=100%20%25", vec![2]),
+        ("text=orders", vec![2, 1]),
+        ("text=ount", vec![4, 1]),
+        ("text=revision-3%00", vec![]),
+        ("by=ada@example.org&text=Count", vec![1]),
+    ] {
+        if query.contains("%00") {
+            assert_eq!(refused(&node, &format!("/api/admin/deployments?{query}")).0, 400);
+            continue;
+        }
+        let (found, pages) = found(query);
+        assert_eq!(found, expected.iter().map(|number| format!("revision-{number}")).collect::<Vec<_>>(), "{query}");
+        assert!(pages > 1, "{query}: a page looks through no more than it may");
+    }
+    let ada = &get(&node, "/api/admin/deployments/revision-1").status;
+    assert_eq!(*ada, 404, "a rejected one has no name but its id");
+    for wrong in ["by=", "text=", &format!("by={}", "x".repeat(1_025))] {
+        assert_eq!(refused(&node, &format!("/api/admin/deployments?{wrong}")).0, 400, "{wrong}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["deployments", "--by", "ada@example.org", "--text", "orders", "--json"];
+    let remote = text(elsewhere(&folder, &node, &arguments).output().unwrap());
+    assert_eq!(remote, text(story.beside(&node, &arguments).output().unwrap()));
+    assert_eq!(revisions(&serde_json::from_str::<Vec<Value>>(&remote).unwrap()), ["revision-2", "revision-1"]);
+    node.stop();
+}
+
+fn a_function_that_changed_with_its_module_says_so(story: Story) {
+    let shop = "import \"prices\" as prices; prices::one()";
+    let mut node = story.setup(&[("_lib/prices.rhai", "fn one() { 1 }"), ("shop.rhai", shop), ("own.rhai", "1")]).start();
+    wait_until("the first is recorded", PATIENCE, || decided(&node).len() == 1);
+    node.replace("_lib/prices.rhai", "fn one() { 2 }");
+    wait_until("the second is recorded", PATIENCE, || decided(&node).len() == 2);
+    let plan = get(&node, "/api/admin/deployments/live/diff?stat=true").json()["plan"].clone();
+    assert_eq!((&plan["functions"][0]["file"], &plan["functions"][0]["because"]), (&"shop.rhai".into(), &"_lib/prices.rhai".into()));
+    let told = text(story.beside(&node, &["diff", "--stat"]).output().unwrap());
+    assert!(told.contains("shop.rhai (by _lib/prices.rhai)"), "{told}");
+    node.replace("own.rhai", "2");
+    wait_until("the third is recorded", PATIENCE, || decided(&node).len() == 3);
+    let plan = get(&node, "/api/admin/deployments/live/diff?stat=true").json()["plan"].clone();
+    assert_eq!(plan["functions"][0].get("because"), None);
+
+    let counted = get(&node, "/api/admin/deployments?stat=true").json()["deployments"].clone();
+    let counts = |at: usize| ["added", "changed", "removed"].map(|key| counted[at][key].as_u64().unwrap());
+    assert_eq!([counts(0), counts(1), counts(2)], [[0, 1, 0], [0, 1, 0], [2, 0, 0]]);
+    assert!(counted.as_array().unwrap().iter().all(|one| one["changes"] == Value::Array(Vec::new())));
+    let whole = decided(&node);
+    assert_eq!((whole[2]["changes"].as_array().unwrap().len(), &whole[2]["added"]), (2, &2.into()));
     node.stop();
 }

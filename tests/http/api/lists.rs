@@ -4,23 +4,24 @@ use std::time::Duration;
 
 use picloud::{
     execution::{Execution, ExecutionId, LogLevel, LogLine, Outcome, Trigger},
-    id::first_id_at,
+    id::{DeploymentId, first_id_at},
     store::{ExecutionFilter, Page, StatusFilter},
 };
 use serde_json::Value;
 
 use crate::{
-    api::{Story, get, on_both_databases},
+    api::{Story, get, on_both_databases, text},
     kit::{
         api::{admin, bearer},
         node::Node,
-        store::{NOW_US, execution, ids, name, rich_execution},
+        store::{NOW_US, execution, ids, name, rich_execution, version},
     },
 };
 
 on_both_databases! {
     each_filter_finds_what_it_says
     pages_lose_and_double_nothing_while_executions_come
+    pages_go_forward_from_an_execution
     a_search_for_few_among_many_says_how_far_it_looked
     a_page_of_large_executions_ends_early
     one_execution_is_told_with_its_log_and_failure
@@ -39,11 +40,12 @@ fn logging(id: i64, message: &str) -> Execution {
 
 fn each_filter_finds_what_it_says(story: Story) {
     let second = |second: i64| first_id_at(NOW_US + second * 1_000_000) - first_id_at(NOW_US);
+    let deployment = DeploymentId(first_id_at(NOW_US) + 2);
     let samples = [
         execution(1),
         Execution { function: name("orders/new"), status: 404, trigger: Trigger::Execute, ..execution(2) },
         rich_execution(3),
-        Execution { status: 504, outcome: Outcome::TimedOut, request_id: Some("r-7".into()), ..execution(4) },
+        Execution { status: 504, outcome: Outcome::TimedOut, request_id: Some("r-7".into()), deployment, ..execution(4) },
         logging(second(10), "grüß \"dich\" \\ \n"),
         Execution { function: name("orders_"), status: 201, ..logging(second(20), "100 % info") },
     ];
@@ -86,7 +88,24 @@ fn each_filter_finds_what_it_says(story: Story) {
         ("text=rhai".into(), vec![]),
         ("has_output=true".into(), vec![sixth, third, 3]),
         ("prefix=orders&status=2xx&text=info&outcome=ok&trigger=http&has_output=true".into(), vec![sixth]),
+        (format!("version={}", version("orders 1")), vec![3]),
+        (format!("version={}", &version("orders 1").to_string()[..7]), vec![3]),
+        (format!("version={}", "0".repeat(32)), vec![]),
+        ("version=0000000".into(), vec![]),
+        (format!("deployment={deployment}"), vec![4]),
+        (format!("deployment={}&status=2xx", samples[0].deployment), vec![sixth, third, 1]),
+        // Here the low bits of an id are its number.
+        ("node=3".into(), vec![3]),
+        ("node=0".into(), vec![sixth, third]),
         (format!("cursor={}", samples[3].id), vec![3, 2, 1]),
+        (format!("before={}", samples[3].id), vec![3, 2, 1]),
+        (format!("before={}&limit=1", samples[3].id), vec![3]),
+        (format!("before={}&cursor={}", samples[3].id, samples[2].id), vec![2, 1]),
+        (format!("after={}", samples[2].id), vec![sixth, third, 4]),
+        (format!("after={}&limit=1", samples[2].id), vec![4]),
+        (format!("after={}&limit=1&status=2xx", samples[2].id), vec![third]),
+        (format!("after={}&before={}", samples[0].id, samples[3].id), vec![3, 2]),
+        (format!("after={}", samples[5].id), vec![]),
     ];
     for (query, expected) in cases {
         let answer = get(&node, &format!("/api/admin/executions?{query}"));
@@ -94,7 +113,7 @@ fn each_filter_finds_what_it_says(story: Story) {
         // The tail means the same by it.
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())), NOW_US).unwrap();
-        if !["limit", "cursor"].iter().any(|word| query.contains(word)) {
+        if !["limit", "cursor", "before", "after"].iter().any(|word| query.contains(word)) {
             let meant: Vec<Execution> = samples.iter().rev().filter(|execution| filter.matches(execution)).cloned().collect();
             assert_eq!(ids(&meant), expected, "{query}");
         }
@@ -120,6 +139,42 @@ fn pages_lose_and_double_nothing_while_executions_come(story: Story) {
         seen.retain(|id| *id < 300);
         assert_eq!(seen, (0..300).rev().filter(|id| id % step == 0).collect::<Vec<_>>(), "{query}");
     }
+    node.stop();
+}
+
+fn pages_go_forward_from_an_execution(story: Story) {
+    let sample = |id: i64| if id % 3 == 0 { rich_execution(id) } else { execution(id) };
+    story.append(&(0..300).map(sample).collect::<Vec<_>>());
+    let mut node = story.setup(&[("a.rhai", "1")]).start();
+    for (query, step) in [("limit=37", 1), ("limit=7&status=5xx", 3), ("limit=7&text=three", 3)] {
+        let (mut pages, mut after) = (Vec::new(), execution(0).id.to_string());
+        loop {
+            let answer = get(&node, &format!("/api/admin/executions?{query}&after={after}")).json();
+            pages.push(numbers(&answer));
+            let Some(next) = answer["next"].as_str() else { break };
+            after = next.to_owned();
+        }
+        let seen: Vec<i64> = pages.into_iter().rev().flatten().collect();
+        assert_eq!(seen, (1..300).rev().filter(|id| id % step == 0).collect::<Vec<_>>(), "{query}");
+    }
+    let after = execution(290).id.to_string();
+    let told = text(story.beside(&node, &["executions", "--after", &after, "--limit", "3", "--json"]).output().unwrap());
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(numbers(&serde_json::json!({ "executions": told })), [293, 292, 291]);
+    let narrow = [
+        "executions",
+        "--version",
+        &version("orders 1").to_string()[..6],
+        "--node",
+        "6",
+        "--deployment",
+        &execution(0).deployment.to_string(),
+        "--json",
+    ]
+    .map(str::to_owned);
+    let told = text(story.beside(&node, &narrow.each_ref().map(String::as_str)).output().unwrap());
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(numbers(&serde_json::json!({ "executions": told })), [6]);
     node.stop();
 }
 

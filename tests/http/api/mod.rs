@@ -9,6 +9,7 @@ mod openapi;
 mod remote;
 mod replay;
 mod routes;
+mod settings;
 mod stats;
 mod status_tail;
 pub mod tail;

@@ -187,6 +187,7 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/deployments/{key}", Read, Whole, "/api/admin/deployments/live", none(), &[200]),
         row("GET /api/admin/deployments/{key}/diff", Read, Whole, "/api/admin/deployments/live/diff", none(), &[200]),
         row("GET /api/admin/routes", Read, Whole, "/api/admin/routes", none(), &[200]),
+        row("GET /api/admin/routes", Read, Shop, "/api/admin/routes?prefix=shop/", none(), &[200]),
         row("GET /api/admin/routes/explain", Read, Whole, "/api/admin/routes/explain?path=/shop/open", none(), &[200]),
         row("POST /api/admin/invoke", Deploy, Shop, "/api/admin/invoke", json!({ "path": "/shop/open" }), &[200]),
         row("GET /api/admin/executions", Read, Whole, "/api/admin/executions", none(), &[200]),

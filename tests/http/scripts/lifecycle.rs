@@ -61,6 +61,8 @@ fn a_script_is_made_listed_run_changed_and_deleted(node: &Node) {
     let first = api.get(&format!("{}/versions/{version}", path("orders"))).json();
     assert!(first["source"].as_str().unwrap().ends_with("\"one\""), "{first}");
     assert_eq!(first["files"].as_object().unwrap().keys().collect::<Vec<_>>(), ["orders.rhai"]);
+    let begin = &version.to_string()[..8];
+    assert_eq!(api.get(&format!("{}/versions/{begin}", path("orders"))).json()["version"], first["version"]);
     for unknown in ["0".repeat(32).as_str(), "x"] {
         assert_eq!(api.get(&format!("{}/versions/{unknown}", path("orders"))).status, 404);
     }

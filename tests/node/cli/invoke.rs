@@ -17,7 +17,7 @@ fn routes_lists_and_explains() {
     assert_eq!(folder.json(&["routes", "/users/7", "--method", "POST", "--json"])["outcome"]["method_not_allowed"]["allow"][0], "GET");
     assert_eq!(folder.done(&["routes", "http://x:1/users/me?y"]), folder.done(&["routes", "/users/me"]));
     let me = &folder.json(&["routes", "--json"])[3];
-    assert_eq!((&me["route"], &me["limits"]["timeout"]), (&"/users/me".into(), &"1s".into()));
+    assert_eq!((&me["route"], &me["limits"]["timeout"]["text"]), (&"/users/me".into(), &"1s".into()));
     assert_eq!(me["guards"][0], "users/_middleware.rhai");
     folder.write("functions/broken.rhai", "(");
     let explained = folder.run(&["routes", "/broken"]);

@@ -527,7 +527,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists every route that is live. */
+        /** Lists the routes that are live. */
         get: operations["list_routes"];
         put?: never;
         post?: never;
@@ -1019,6 +1019,16 @@ export interface components {
             /** @description Its path. */
             route: string;
         };
+        /** @description An amount for people and for programs. */
+        Amount: {
+            /** @description As people write it: `2s`, `64 KiB`. */
+            text: string;
+            /**
+             * Format: int64
+             * @description As a number: bytes, microseconds, or how many.
+             */
+            value: number;
+        };
         /** @description An attempt that did not end well. */
         AttemptFailure: {
             /**
@@ -1096,6 +1106,15 @@ export interface components {
             max_age?: string | null;
             methods?: components["schemas"]["Method"][] | null;
             origins: string[];
+        };
+        /** @description A deployment with the numbers of what it changed. */
+        CountedDeployment: components["schemas"]["WithTime_Deployment"] & {
+            /** @description The number of functions that it added. */
+            added: number;
+            /** @description The number of functions of which it brought another version. */
+            changed: number;
+            /** @description The number of functions that it removed. */
+            removed: number;
         };
         /** @description A text of at most `LIMIT` bytes. A longer one is cut, and ends with `…`. */
         CutText: string;
@@ -1245,6 +1264,8 @@ export interface components {
             revision: components["schemas"]["Revision"];
             /** @description Live or rejected. */
             status: components["schemas"]["DeploymentStatus"];
+            /** @description Git: the first line of the commit's message, at most 512 bytes of it. */
+            subject?: string | null;
             /**
              * Format: int64
              * @description From the source's hint to the decision, in microseconds.
@@ -1269,7 +1290,7 @@ export interface components {
         /** @description A page of deployments, the newest first. */
         DeploymentPage: {
             /** @description What was decided. */
-            deployments: components["schemas"]["WithTime_Deployment"][];
+            deployments: components["schemas"]["CountedDeployment"][];
             next?: components["schemas"]["DeploymentId"] | null;
         };
         /**
@@ -1298,6 +1319,8 @@ export interface components {
             revision: components["schemas"]["Revision"];
             /** @description Live or rejected. */
             status: components["schemas"]["DeploymentStatus"];
+            /** @description Git: the first line of the commit's message. */
+            subject?: string | null;
             /** @description When it was decided. */
             time: string;
             /**
@@ -1366,6 +1389,20 @@ export interface components {
             /** @description What became of it. */
             outcome: components["schemas"]["PublishOutcome"];
         };
+        /** @description What a run emitted, without its payload. A run has at most [`MAX_EMITTED`](super::MAX_EMITTED) of them. */
+        EmittedEvent: {
+            /**
+             * Format: int64
+             * @description Microseconds from the start of the run.
+             */
+            at_us: number;
+            /** @description Events of one key are handled one after the other. */
+            key?: string | null;
+            /** @description Whether it was kept for its handlers. Else the run failed, repeated what another had got, or the topic has had this id within a day. */
+            sent: boolean;
+            /** @description What it is about. */
+            topic: string;
+        };
         /** @description Who emitted an event. */
         Emitter: {
             /** @description A run of a function. */
@@ -1413,6 +1450,8 @@ export interface components {
         };
         /** @description What happened when a function ran. */
         Execution: {
+            /** @description Whether its request is kept, so that it can run again. */
+            captured?: boolean;
             /** @description Which deployment was live for it. */
             deployment: components["schemas"]["DeploymentId"];
             /**
@@ -1427,6 +1466,8 @@ export interface components {
              * @description Effects beyond those that are recorded.
              */
             effects_dropped?: number;
+            /** @description What it emitted, in order, sent or not. Lists leave it out. */
+            events?: components["schemas"]["EmittedEvent"][];
             failure?: components["schemas"]["Failure"] | null;
             /** @description Which function. */
             function: components["schemas"]["FunctionName"];
@@ -1459,6 +1500,13 @@ export interface components {
             /** @description The caller's id for the request; none means the execution's own. */
             request_id?: string | null;
             /**
+             * Format: int64
+             * @description Bytes of the body that the function answered; none: it gave no answer.
+             */
+            response_bytes?: number | null;
+            /** @description The `content-type` of what the function answered. */
+            response_type?: string | null;
+            /**
              * Format: int32
              * @description What the caller got.
              */
@@ -1490,12 +1538,19 @@ export interface components {
         };
         /** @description Why a run failed. */
         Failure: components["schemas"]["MaybePosition"] & {
-            /** @description The calls that led there, outermost first: `total at orders.rhai:3:5`. */
-            calls?: string[];
+            /** @description The calls that led there, outermost first. */
+            calls?: components["schemas"]["FailureCall"][];
             /** @description The file that failed: the function's own, or a module's. */
             file: string;
             /** @description Safe to show to the function's author; not for the caller. */
             message: string;
+        };
+        /** @description A call on the way to a failure. */
+        FailureCall: components["schemas"]["MaybePosition"] & {
+            /** @description The file with the call. */
+            file: string;
+            /** @description What was called: the name of a function in a script, or `a closure`. */
+            function: string;
         };
         /** @description Failures in one place. */
         FailureGroup: {
@@ -1617,6 +1672,8 @@ export interface components {
         };
         /** @description A function that would be added, changed or removed. */
         FunctionDiff: {
+            /** @description The guard or module that changed, if its own file is as it was; of several the first. */
+            because?: string | null;
             /** @description Its file below the root. */
             file: string;
             from?: components["schemas"]["Version"] | null;
@@ -2071,6 +2128,11 @@ export interface components {
             wanted?: components["schemas"]["Revision"] | null;
         };
         /**
+         * @description Who says what holds.
+         * @enum {string}
+         */
+        Origin: "file" | "folder" | "name" | "node" | "default";
+        /**
          * @description How a run ended.
          * @enum {string}
          */
@@ -2114,6 +2176,8 @@ export interface components {
         PreviewStatus: {
             /** @description Its name. */
             branch: string;
+            /** @description Who wrote that commit. */
+            by?: string | null;
             /** @description What is wrong with it. */
             diagnostics: components["schemas"]["Diagnostic"][];
             /** @description The host under which it is shown, where there are such hosts. */
@@ -2124,6 +2188,10 @@ export interface components {
             path: string;
             /** @description Its commit. */
             revision: components["schemas"]["Revision"];
+            /** @description The first line of its message. */
+            subject?: string | null;
+            /** @description When it was made, by the clock of whoever made it. */
+            time?: string | null;
         };
         /** @description Who sent a request. */
         Principal: {
@@ -2260,6 +2328,8 @@ export interface components {
         RouteList: {
             /** @description Whose they are. */
             deployment: components["schemas"]["DeploymentId"];
+            /** @description The cursor of the next page; none: this is the last one. */
+            next?: string | null;
             /** @description In order of path. */
             routes: components["schemas"]["RouteSummary"][];
         };
@@ -2310,9 +2380,9 @@ export interface components {
             file: string;
             /** @description Guards that run before it, outermost folder first. */
             guards: string[];
-            /** @description The limits that are not the node's defaults. */
+            /** @description The limits that are not the node's defaults, by their keys. */
             limits: {
-                [key: string]: string;
+                [key: string]: components["schemas"]["Amount"];
             };
             /** @description What it answers. */
             methods: string;
@@ -2427,8 +2497,14 @@ export interface components {
             /** @description Why it is not live although it is written. */
             held?: string | null;
             manifest?: components["schemas"]["Manifest"] | null;
+            /** @description Each of its settings, with where its value comes from; empty: it serves no requests. */
+            settings: components["schemas"]["Setting"][];
             /** @description What is in its file. */
             source: string;
+            /** @description The functions that run with it, by name: it is a guard or a module of theirs. Of 1,000 and more the first. */
+            used_by: components["schemas"]["FunctionName"][];
+            /** @description The number of all of them. */
+            used_by_count: number;
         };
         /** @description The deployment that brought what is live of a script. */
         ScriptDeployment: {
@@ -2474,6 +2550,8 @@ export interface components {
         ScriptState: "live" | "broken" | "waiting";
         /** @description What a list tells of a script. */
         ScriptSummary: {
+            /** @description What its front-matter says about it, if it is live. */
+            description?: string | null;
             /** @description The number of mistakes in it. */
             errors: number;
             /** @description Its file. */
@@ -2540,6 +2618,24 @@ export interface components {
         SessionSummary: {
             /** @description When it ends. */
             ends: string;
+        };
+        /** @description A setting of a function. */
+        Setting: {
+            /** @description The most that a front-matter may ask for. */
+            ceiling?: string | null;
+            /** @description The file that says it. */
+            file?: string | null;
+            /** @description As the front-matter has it: `timeout`, `http`. */
+            key: string;
+            /**
+             * Format: int32
+             * @description The line of the file.
+             */
+            line?: number | null;
+            /** @description Where that comes from. */
+            origin: components["schemas"]["Origin"];
+            /** @description Its value; of limits as people write it. Null: there is none. */
+            value: unknown;
         };
         /**
          * @description Whether a finding stops the file from going live.
@@ -2772,7 +2868,7 @@ export interface components {
         Whoami: components["schemas"]["Principal"] & {
             session?: components["schemas"]["SessionSummary"] | null;
         };
-        /** @description A record with the time that its id holds. */
+        /** @description A record with what its id holds. */
         WithTime_Deployment: {
             /** @description Who, where that is known (git: the author; upload and rollback: the token's name). */
             by?: string | null;
@@ -2797,17 +2893,23 @@ export interface components {
             revision: components["schemas"]["Revision"];
             /** @description Live or rejected. */
             status: components["schemas"]["DeploymentStatus"];
+            /** @description Git: the first line of the commit's message, at most 512 bytes of it. */
+            subject?: string | null;
             /**
              * Format: int64
              * @description From the source's hint to the decision, in microseconds.
              */
             took_us: number;
         } & {
+            /** @description The number of the node that made it. */
+            node?: string;
             /** @description When, as RFC 3339 has it. */
             time: string;
         };
-        /** @description A record with the time that its id holds. */
+        /** @description A record with what its id holds. */
         WithTime_Execution: {
+            /** @description Whether its request is kept, so that it can run again. */
+            captured?: boolean;
             /** @description Which deployment was live for it. */
             deployment: components["schemas"]["DeploymentId"];
             /**
@@ -2822,6 +2924,8 @@ export interface components {
              * @description Effects beyond those that are recorded.
              */
             effects_dropped?: number;
+            /** @description What it emitted, in order, sent or not. Lists leave it out. */
+            events?: components["schemas"]["EmittedEvent"][];
             failure?: components["schemas"]["Failure"] | null;
             /** @description Which function. */
             function: components["schemas"]["FunctionName"];
@@ -2854,6 +2958,13 @@ export interface components {
             /** @description The caller's id for the request; none means the execution's own. */
             request_id?: string | null;
             /**
+             * Format: int64
+             * @description Bytes of the body that the function answered; none: it gave no answer.
+             */
+            response_bytes?: number | null;
+            /** @description The `content-type` of what the function answered. */
+            response_type?: string | null;
+            /**
              * Format: int32
              * @description What the caller got.
              */
@@ -2863,6 +2974,8 @@ export interface components {
             /** @description With which content. */
             version: components["schemas"]["Version"];
         } & {
+            /** @description The number of the node that made it. */
+            node?: string;
             /** @description When, as RFC 3339 has it. */
             time: string;
         };
@@ -3424,6 +3537,12 @@ export interface operations {
                 cursor?: string;
                 /** @description Only those that were decided so: `live` or `rejected`. */
                 status?: string;
+                /** @description Only those by this name or e-mail address, or pushed by it. */
+                by?: string;
+                /** @description Only those with this text in subject, note, revision or name. */
+                text?: string;
+                /** @description Only the numbers of what changed: `changes` stays empty. */
+                stat?: boolean;
             };
             header?: never;
             path?: never;
@@ -3471,7 +3590,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["WithTime_Deployment"];
+                    "application/json": components["schemas"]["CountedDeployment"];
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
@@ -3690,6 +3809,12 @@ export interface operations {
                 function?: string;
                 /** @description Of functions whose name begins so. */
                 prefix?: string;
+                /** @description Of versions that begin so. */
+                version?: string;
+                /** @description That ran on the deployment with this id. */
+                deployment?: string;
+                /** @description Of the node with this number. */
+                node?: string;
                 /** @description With this status (`404`), class (`5xx`), or outcome. */
                 status?: string;
                 /** @description That ended so. */
@@ -3706,6 +3831,10 @@ export interface operations {
                 has_output?: boolean;
                 /** @description Asked for before then. */
                 until?: string;
+                /** @description Older than this execution. */
+                before?: string;
+                /** @description Newer than this execution, those next to it. The `next` of such a page is the `after` of the one beyond. */
+                after?: string;
                 /** @description So many at most. */
                 limit?: number;
                 /** @description What follows the last page. */
@@ -3746,6 +3875,12 @@ export interface operations {
                 function?: string;
                 /** @description Of functions whose name begins so. */
                 prefix?: string;
+                /** @description Of versions that begin so. */
+                version?: string;
+                /** @description That ran on the deployment with this id. */
+                deployment?: string;
+                /** @description Of the node with this number. */
+                node?: string;
                 /** @description With this status (`404`), class (`5xx`), or outcome. */
                 status?: string;
                 /** @description That ended so. */
@@ -4123,7 +4258,16 @@ export interface operations {
     };
     list_routes: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Those of functions whose name begins so. */
+                prefix?: string;
+                /** @description Those with this text in their path, their file or their description, in capitals or not. */
+                text?: string;
+                /** @description So many at most; none: all. */
+                limit?: number;
+                /** @description The `next` of the page before. */
+                cursor?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4364,6 +4508,8 @@ export interface operations {
             query?: {
                 /** @description Those whose name begins so. */
                 prefix?: string;
+                /** @description Those with this text in their name, their path or their description, in capitals or not. */
+                text?: string;
                 /** @description `live`, `broken` or `waiting`. */
                 state?: string;
                 /** @description So many at most. */
@@ -4635,7 +4781,7 @@ export interface operations {
             path: {
                 /** @description A script's id, or its name. */
                 id: string;
-                /** @description 32 hexadecimal digits. */
+                /** @description 32 hexadecimal digits, or the first ones. */
                 version: string;
             };
             cookie?: never;

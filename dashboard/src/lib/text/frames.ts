@@ -10,14 +10,14 @@ export interface Frame {
 	isFailing: boolean;
 }
 
-/** The calls are told as "total called at shop/orders.post.rhai:30:21", the outermost first. */
+/** The calls are told from the outermost on. */
 export function framesOf(failure: Failure): Frame[] {
-	const calls = (failure.calls ?? []).map((call) => /^(\S+) called at (.*):(\d+):(\d+)$/.exec(call)).filter((match) => match !== null);
-	const frames: Frame[] = calls.map(([, , file, line, column], i) => ({
-		file: file ?? '', line: Number(line), column: Number(column), inside: calls[i - 1]?.[1], isFailing: false
-	}));
+	const calls = failure.calls ?? [];
+	const frames: Frame[] = calls.flatMap(({ file, line, column }, i) =>
+		line == null ? [] : [{ file, line, column: column ?? 0, inside: calls[i - 1]?.function, isFailing: false }]
+	);
 	if (failure.line != null) {
-		frames.push({ file: failure.file, line: failure.line, column: failure.column ?? 0, inside: calls.at(-1)?.[1], isFailing: true });
+		frames.push({ file: failure.file, line: failure.line, column: failure.column ?? 0, inside: calls.at(-1)?.function, isFailing: true });
 	}
 	return frames.reverse();
 }

@@ -7,14 +7,8 @@ export const SIGNS: Record<ChangeKind, { sign: string; colour: string }> = {
 	removed: { sign: '−', colour: 't-fail' }
 };
 
-/** How many functions it changed: as told, or counted from the changes. */
-export function planCounts(deployment: Deployment): { added: number; changed: number; removed: number } {
-	if (deployment.added !== undefined) return { added: deployment.added, changed: deployment.changed ?? 0, removed: deployment.removed ?? 0 };
-	const changes = deployment.changes ?? [];
-	const added = changes.filter((change) => !change.from).length;
-	const removed = changes.filter((change) => !change.to).length;
-	return { added, removed, changed: changes.length - added - removed };
-}
+/** How many functions it changed. */
+export const planCounts = ({ added, changed, removed }: Deployment): { added: number; changed: number; removed: number } => ({ added, changed, removed });
 
 /** The route in two parts: the method, or what runs it instead of a request, and the path. */
 export function routeParts(diff: Pick<FunctionDiff, 'route' | 'function'>): [string, string] {

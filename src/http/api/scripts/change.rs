@@ -7,6 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 
+use super::show;
 use crate::{
     api::scripts::{DeletedGuard, HeldDeletion, ScriptAnswer, ScriptOrder, SourceOrder},
     function::Diagnostic,
@@ -41,7 +42,7 @@ pub async fn create(caller: Caller<Deploy>, request: Request<Body>) -> Result<Re
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let place = format!("/api/admin/scripts/{}", script.id());
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
-    let mut response = app.show(status, &script, uploaded.held).await;
+    let mut response = show(&grant, status, &script, uploaded.held).await;
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_str(&place).expect("ids are ASCII"));
     Ok(response)
 }
@@ -67,7 +68,7 @@ pub async fn replace(
     let uploaded = grant.change(change).await?;
     let script = app.live.script(&name).ok_or(Problem::UnknownScript)?;
     let status = if uploaded.held.is_some() { StatusCode::ACCEPTED } else { StatusCode::OK };
-    Ok(app.show(status, &script, uploaded.held).await)
+    Ok(show(&grant, status, &script, uploaded.held).await)
 }
 
 /// Deletes a script.

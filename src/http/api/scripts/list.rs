@@ -6,6 +6,7 @@ use utoipa::IntoParams;
 
 use crate::{
     api::scripts::{ScriptPage, ScriptSummary},
+    blocking,
     function::FunctionName,
     http::{
         caller::{Caller, Grant, Read},
@@ -17,6 +18,9 @@ use crate::{
 /// Scripts of one page unless the request says otherwise, and the most.
 const PAGE: (usize, usize) = (100, 1_000);
 
+/// Longest text that is looked for, in bytes.
+const MAX_TEXT: usize = 1_024;
+
 /// Which scripts are asked for, and which page of them.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -24,6 +28,8 @@ const PAGE: (usize, usize) = (100, 1_000);
 struct ScriptQuery {
     /// Those whose name begins so.
     prefix: Option<String>,
+    /// Those with this text in their name, their path or their description, in capitals or not.
+    text: Option<String>,
     /// `live`, `broken` or `waiting`.
     state: Option<String>,
     /// So many at most.
@@ -41,7 +47,9 @@ struct ScriptQuery {
 pub async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<ScriptPage>, Problem> {
     let (filter, limit) = filter(query.as_deref().unwrap_or_default())?;
     let Grant { app, .. } = caller.for_all_below(&filter.prefix)?;
-    let mut scripts = app.live.scripts(&filter, limit + 1);
+    let live = app.live.clone();
+    // Apart from the requests: ten thousand take some milliseconds.
+    let mut scripts = blocking::run(move || live.scripts(&filter, limit + 1)).await.ok_or(Problem::NotReady)?;
     let next = (scripts.len() > limit).then(|| scripts[limit - 1].name.clone());
     scripts.truncate(limit);
     Ok(Json(ScriptPage { scripts: scripts.iter().map(ScriptSummary::from).collect(), next }))
@@ -54,6 +62,8 @@ fn filter(query: &str) -> Result<(ScriptFilter, usize), Problem> {
         let bad = |what: &str| Problem::BadOrder(format!("`{key}`: {what}"));
         match &*key {
             "prefix" => filter.prefix = value.into_owned(),
+            "text" if value.is_empty() || value.len() > MAX_TEXT => return Err(bad(&format!("write 1 to {MAX_TEXT} bytes"))),
+            "text" => filter.text = Some(value.into_owned()),
             "state" => {
                 let state = serde_json::from_value(json!(value));
                 filter.state = Some(state.map_err(|_| bad("a script is `live`, `broken` or `waiting`"))?);
@@ -63,7 +73,7 @@ fn filter(query: &str) -> Result<(ScriptFilter, usize), Problem> {
                 let number = value.parse().ok().filter(|number| (1..=PAGE.1).contains(number));
                 limit = number.ok_or_else(|| bad(&format!("a page has 1 to {} scripts", PAGE.1)))?;
             }
-            _ => return Err(bad("there are `prefix`, `state`, `limit` and `cursor`")),
+            _ => return Err(bad("there are `prefix`, `text`, `state`, `limit` and `cursor`")),
         }
     }
     Ok((filter, limit))

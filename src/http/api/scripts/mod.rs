@@ -10,11 +10,15 @@ use axum::{
 };
 use http::{HeaderValue, StatusCode, header};
 use utoipa_axum::routes;
+pub(super) use versions::version_of;
 
 use crate::{
     api::scripts::{ScriptAnswer, ScriptDeployment, ScriptSummary},
     deployment::Deployment,
-    function::{FunctionName, ScriptId},
+    function::{
+        FunctionName, ScriptId,
+        origin::{NodeSettings, Setting, settings},
+    },
     http::{
         api::{asked::PathParams, openapi::Routes},
         app::App,
@@ -39,8 +43,8 @@ pub fn routes() -> Routes {
     responses((status = 200, description = "The script; its version is the `ETag`.", body = ScriptAnswer, headers(("ETag" = String, description = "Its version, or the digest of its content."))))
 )]
 async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result<Response, Problem> {
-    let (Grant { app, .. }, script) = caller.for_found(|app| async move { app.script(&id) }).await?;
-    Ok(app.show(StatusCode::OK, &script, None).await)
+    let (grant, script) = caller.for_found(|app| async move { app.script(&id) }).await?;
+    Ok(show(&grant, StatusCode::OK, &script, None).await)
 }
 
 impl About for Script {
@@ -65,17 +69,34 @@ impl App {
         store.deployment(id).await.ok()?
     }
 
-    /// Answers with all that is known of a script.
-    async fn show(&self, status: StatusCode, script: &Script, held: Option<String>) -> Response {
-        let answer = ScriptAnswer {
-            summary: ScriptSummary::from(script),
-            source: String::from_utf8_lossy(&script.content.bytes).into_owned(),
-            manifest: script.function.as_ref().map(|live| live.function.manifest.clone()),
-            diagnostics: script.diagnostics.clone(),
-            deployment: self.deployment_of(script).await.map(ScriptDeployment::from),
-            held,
-        };
-        let tag = HeaderValue::from_str(&format!("\"{}\"", script.tag())).expect("digests are ASCII");
-        (status, [(header::ETAG, tag)], Json(answer)).into_response()
+    /// Tells each setting of a script that serves requests.
+    fn settings_of(&self, script: &Script) -> Vec<Setting> {
+        let node = NodeSettings { limits: &self.limits, capture: self.runner.captures_all(), cors: self.settings.cors.as_ref() };
+        script.function.as_ref().map_or(Vec::new(), |live| settings(&live.function, &node))
     }
+}
+
+/// Functions that are told to run with a guard or a module.
+const MAX_USERS: usize = 1_000;
+
+/// Answers with all that is known of a script, as far as whoever asks may know it.
+async fn show(grant: &Grant, status: StatusCode, script: &Script, held: Option<String>) -> Response {
+    let app = &grant.app;
+    let mut used_by = app.live.users_of(&script.file);
+    used_by.retain(|name| grant.may_touch(name));
+    let used_by_count = used_by.len();
+    used_by.truncate(MAX_USERS);
+    let answer = ScriptAnswer {
+        summary: ScriptSummary::from(script),
+        source: String::from_utf8_lossy(&script.content.bytes).into_owned(),
+        manifest: script.function.as_ref().map(|live| live.function.manifest.clone()),
+        settings: app.settings_of(script),
+        used_by,
+        used_by_count,
+        diagnostics: script.diagnostics.clone(),
+        deployment: app.deployment_of(script).await.map(ScriptDeployment::from),
+        held,
+    };
+    let tag = HeaderValue::from_str(&format!("\"{}\"", script.tag())).expect("digests are ASCII");
+    (status, [(header::ETAG, tag)], Json(answer)).into_response()
 }

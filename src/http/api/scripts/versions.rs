@@ -4,7 +4,7 @@ use axum::Json;
 
 use crate::{
     api::scripts::{VersionAnswer, VersionList, VersionSummary},
-    function::{Content, FunctionName, ScriptId, Version},
+    function::{Content, FunctionName, ScriptId, VersionPrefix},
     http::{
         api::asked::PathParams,
         app::App,
@@ -28,7 +28,7 @@ pub async fn versions(caller: Caller<Read>, PathParams(id): PathParams<String>) 
 /// One version of a script, with the files that it ran with: those that whoever asks may read.
 #[utoipa::path(
     get, path = "/api/admin/scripts/{id}/versions/{version}", operation_id = "script_version", tag = "scripts",
-    params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits.")),
+    params(("id" = String, Path, description = "A script's id, or its name."), ("version" = String, Path, description = "32 hexadecimal digits, or the first ones.")),
     responses((status = 200, description = "Its source then.", body = VersionAnswer))
 )]
 pub async fn version(
@@ -37,8 +37,7 @@ pub async fn version(
 ) -> Result<Json<VersionAnswer>, Problem> {
     let (grant, ScriptHistory { name, versions }) = caller.for_found(|app| async move { app.versions(&id).await }).await?;
     let unknown = || Problem::UnknownVersion { version: version.clone(), function: name.clone() };
-    let known = version.parse().ok().and_then(|version: Version| versions.iter().find(|known| known.version == version));
-    let known = known.ok_or_else(unknown)?;
+    let known = version_of(&name, &versions, &version)?;
     let files = grant.app.history()?.version_files(known.version).await.map_err(away)?.ok_or_else(unknown)?;
     let text = |content: &Content| String::from_utf8_lossy(&content.bytes).into_owned();
     let readable = files.iter().filter(|(path, _)| grant.may_read(path));
@@ -49,6 +48,22 @@ pub async fn version(
         files: readable.map(|(path, content)| (path.to_string(), text(content))).collect(),
         name,
     }))
+}
+
+/// Finds the version that is named by its first characters: the newest time that it went live.
+pub(in crate::http::api) fn version_of<'a>(
+    name: &FunctionName,
+    versions: &'a [FunctionVersion],
+    begin: &str,
+) -> Result<&'a FunctionVersion, Problem> {
+    let unknown = || Problem::UnknownVersion { version: begin.into(), function: name.clone() };
+    let prefix: VersionPrefix = begin.parse().map_err(|_| unknown())?;
+    let mut meant = versions.iter().filter(|known| prefix.matches(known.version));
+    let newest = meant.next().ok_or_else(unknown)?;
+    if meant.any(|other| other.version != newest.version) {
+        return Err(Problem::BadOrder(format!("`version`: more than one of `{name}` begins with `{begin}`\n  hint: give more of it")));
+    }
+    Ok(newest)
 }
 
 /// When a script was live, and as what.

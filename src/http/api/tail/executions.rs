@@ -81,12 +81,12 @@ pub async fn texts(
 fn told(execution: &Execution) -> String {
     let whole = WithTime::from(execution);
     const IS_JSON: &str = "plain data with text keys always is JSON";
-    if execution.effects.is_empty() {
+    if execution.effects.is_empty() && execution.events.is_empty() {
         return serde_json::to_string(&whole).expect(IS_JSON);
     }
     let mut listed = serde_json::to_value(&whole).expect(IS_JSON);
     if let Some(keys) = listed.as_object_mut() {
-        keys.retain(|key, _| !["effects", "effects_dropped"].contains(&key.as_str()));
+        keys.retain(|key, _| !["effects", "effects_dropped", "events"].contains(&key.as_str()));
     }
     listed.to_string()
 }

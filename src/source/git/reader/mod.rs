@@ -74,6 +74,7 @@ impl Reader {
         let said = Commit {
             author: format!("{} <{}>", text(author.name_bytes()), text(author.email_bytes())),
             subject: text(commit.message_bytes().split(|byte| *byte == b'\n').next().unwrap_or_default()),
+            time_us: commit.time().seconds().saturating_mul(1_000_000),
             pushed_by: None,
             replaces: None,
         };

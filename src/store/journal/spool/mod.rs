@@ -275,6 +275,8 @@ mod tests {
             method: "GET".into(),
             path: "/hello".into(),
             status: 200,
+            response_type: None,
+            response_bytes: None,
             outcome: Outcome::Ok,
             duration_us: 1,
             operations: 1,
@@ -283,7 +285,9 @@ mod tests {
             logs_dropped: 0,
             effects: Vec::new(),
             effects_dropped: 0,
+            events: Vec::new(),
             failure: None,
+            captured: false,
             capture: None,
         };
         ids.map(execution).collect()

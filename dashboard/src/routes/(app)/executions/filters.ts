@@ -7,13 +7,15 @@ export interface Filters {
 	text: string;
 	trigger: string;
 	version: string;
+	deployment: string;
+	node: string;
 	since: string;
 	until: string;
 	follow: string;
 }
 export const SPANS: [string, string][] = [['15m', '15 minutes'], ['1h', '1 hour'], ['24h', '24 hours'], ['7d', '7 days'], ['30d', '30 days']];
 export const TRIGGERS = ['http', 'schedule', 'event', 'manual', 'execute', 'invoke', 'cli', 'replay'] as const;
-const DEFAULTS: Filters = { function: '', status: '', text: '', trigger: '', version: '', since: '1h', until: '', follow: '' };
+const DEFAULTS: Filters = { function: '', status: '', text: '', trigger: '', version: '', deployment: '', node: '', since: '1h', until: '', follow: '' };
 const KEYS = Object.keys(DEFAULTS) as (keyof Filters)[];
 
 export function readFilters(search: URLSearchParams): Filters {
@@ -37,13 +39,13 @@ export function queryOf(filters: Filters, isTail = false): NonNullable<Execution
 		...(filters.status ? { status: filters.status } : {}),
 		...(filters.text ? { text: filters.text } : {}),
 		...(filters.trigger ? { trigger: filters.trigger as Execution['trigger'] } : {}),
+		...(filters.version ? { version: filters.version } : {}),
+		...(filters.deployment ? { deployment: filters.deployment } : {}),
+		...(filters.node ? { node: filters.node } : {}),
 		...(filters.since && !isTail ? { since: filters.since } : {}),
 		...(filters.until && !isTail ? { until: filters.until } : {})
 	};
 }
-
-/** The node has no filter for versions yet: rows of others are left out here. */
-export const matches = (filters: Filters, execution: Execution): boolean => execution.version.startsWith(filters.version);
 
 /** Steps of the histogram for a span, some sixty of them. */
 export const stepOf = (since: string): string => ({ '15m': '1m', '1h': '1m', '24h': '20m', '7d': '3h', '30d': '12h' })[since] ?? '1h';

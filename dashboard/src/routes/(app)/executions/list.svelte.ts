@@ -1,7 +1,7 @@
 // The rows of the list: pages back in time, or what comes live. What comes is held while somebody points at the list or is in it.
 import { asProblem, get, url, type Execution, type Problem } from '$lib/api';
 import { follow } from '$lib/api/events';
-import { matches, queryOf, type Filters } from './filters';
+import { queryOf, type Filters } from './filters';
 
 const PAGE = 100;
 /** So many rows are kept while following. */
@@ -41,8 +41,7 @@ export class ExecutionList {
 		this.isLoading = true;
 		try {
 			const page = await get('/api/admin/executions', { query: { ...queryOf(filters), limit: PAGE, ...(cursor ? { cursor } : {}) }, signal });
-			const found = page.executions.filter((one) => matches(filters, one));
-			this.rows = cursor ? [...this.rows, ...found] : found;
+			this.rows = cursor ? [...this.rows, ...page.executions] : page.executions;
 			this.next = page.next ?? null;
 			this.lookedBackTo = page.looked_back_to ?? null;
 			this.problem = undefined;
@@ -65,9 +64,7 @@ export class ExecutionList {
 		const stop = follow(
 			url('/api/admin/executions/tail', {}, queryOf(filters, true) as Record<string, string>),
 			{
-				execution: (data) => {
-					if (matches(filters, data as Execution)) waiting.unshift(data as Execution);
-				},
+				execution: (data) => waiting.unshift(data as Execution),
 				skipped: (data) => (this.skipped += (data as { count?: number }).count ?? 0)
 			},
 			{ onOpen: () => (this.isConnected = true), onLost: () => (this.isConnected = false) }
