@@ -59,7 +59,7 @@ pub fn settings(function: &Function, node: &NodeSettings<'_>) -> Vec<Setting> {
     let file: FilePath = function.name.file().into();
     let content = function.files.iter().find(|(path, _)| *path == file);
     let written = content.and_then(|(_, content)| ScriptFile::read(&file, content, node.limits.file).ok()?.settings(&file).ok()?);
-    let told = WrittenFile { written, file };
+    let told = ScriptSettings { written, file };
     let mut settings = told.of_manifest(function, node);
     settings.extend(told.limits(&function.manifest.limits, node.limits));
     settings
@@ -72,12 +72,12 @@ fn plain(key: &str, value: Value, origin: Origin) -> Setting {
 }
 
 /// A function's file, and what it writes.
-struct WrittenFile {
+struct ScriptSettings {
     file: FilePath,
     written: Option<WrittenSettings>,
 }
 
-impl WrittenFile {
+impl ScriptSettings {
     /// Tells a setting that the file writes, or else this.
     fn setting(&self, key: &str, value: Value, otherwise: Origin) -> Setting {
         match self.written.as_ref().and_then(|written| written.line_of(key)) {
