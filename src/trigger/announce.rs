@@ -34,12 +34,12 @@ pub struct Announcer {
     told: [Option<DeploymentId>; 2],
     /// Since when the database has been away, in microseconds since 1970.
     away_since: Option<i64>,
-    functions: HashMap<FunctionName, Known>,
+    functions: HashMap<FunctionName, LastLooks>,
 }
 
 /// What is known of a function.
 #[derive(Debug, Default)]
-struct Known {
+struct LastLooks {
     /// At the look before the last, and at the last; zero before its first.
     looks: [Counts; 2],
     /// Looks that still pass before it is told again.
@@ -122,7 +122,7 @@ impl Announcer {
     }
 }
 
-impl Known {
+impl LastLooks {
     /// Takes the counts of another look. Returns those since the look before the last, if they are to be told.
     fn look(&mut self, now: Counts) -> Option<Counts> {
         if now.runs < self.looks[1].runs {
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     /// Has a function known for so many runs and failures more, one look after the other. Returns what is told.
-    fn told(known: &mut Known, looks: &[(u64, u64)]) -> Vec<Option<(u64, u64)>> {
+    fn told(known: &mut LastLooks, looks: &[(u64, u64)]) -> Vec<Option<(u64, u64)>> {
         let look = |(runs, failures): &(u64, u64)| {
             let last = known.looks[1];
             let told = known.look(Counts { runs: last.runs + runs, failures: last.failures + failures });
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_function_is_said_to_fail_when_half_of_its_runs_do_and_once_an_hour() {
-        let mut known = Known::default();
+        let mut known = LastLooks::default();
         let (few, most_end_well, half) = ((4, 4), (30, 5), (30, 25));
         assert_eq!(told(&mut known, &[few, most_end_well, half]), [None, None, Some((60, 30))]);
         assert_eq!(told(&mut known, &[(10, 10); QUIET_LOOKS as usize - 1]), [None; QUIET_LOOKS as usize - 1]);
@@ -211,10 +211,10 @@ mod tests {
 
     #[test]
     fn failures_count_from_the_first_on_and_across_a_look() {
-        assert_eq!(told(&mut Known::default(), &[(8, 8)]), [Some((8, 8))], "a new function");
-        assert_eq!(told(&mut Known::default(), &[(0, 0), (3, 3), (3, 3)]), [None, None, Some((6, 6))]);
-        assert_eq!(told(&mut Known::default(), &[(3, 3), (0, 0), (3, 3)]), [None; 3], "too long ago");
-        let mut known = Known { looks: [Counts { runs: 100, failures: 100 }; 2], quiet: 0 };
+        assert_eq!(told(&mut LastLooks::default(), &[(8, 8)]), [Some((8, 8))], "a new function");
+        assert_eq!(told(&mut LastLooks::default(), &[(0, 0), (3, 3), (3, 3)]), [None, None, Some((6, 6))]);
+        assert_eq!(told(&mut LastLooks::default(), &[(3, 3), (0, 0), (3, 3)]), [None; 3], "too long ago");
+        let mut known = LastLooks { looks: [Counts { runs: 100, failures: 100 }; 2], quiet: 0 };
         let again = known.look(Counts { runs: 6, failures: 6 });
         assert_eq!(again, Some(Counts { runs: 6, failures: 6 }), "it was gone, and counts from the beginning");
     }
