@@ -207,7 +207,6 @@ fn steps_of(id: &ScheduleId, schedule: &Schedule, last_us: i64, now_us: i64) -> 
     let times = due_times(schedule, id, last_us, now_us);
     // What is caught up comes one after the other, whatever holds at other times.
     let (overlap, most_waiting) = match schedule.overlap {
-        Overlap::Allow => (Overlap::Allow, 0),
         _ if times.iter().filter(|due| due.tick.is_some()).count() > 1 => (Overlap::Queue, MissedPolicy::MOST),
         overlap => (overlap, 1),
     };
@@ -218,4 +217,24 @@ fn steps_of(id: &ScheduleId, schedule: &Schedule, last_us: i64, now_us: i64) -> 
         step
     };
     times.into_iter().map(step).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::function::{FunctionName, schedule::WrittenSchedule};
+
+    #[test]
+    fn what_is_caught_up_comes_one_after_the_other_whatever_holds_at_other_times() {
+        let id = ScheduleId::new(&FunctionName::new("a"), None);
+        for (overlap, alone) in [("skip", Overlap::Skip), ("queue", Overlap::Queue), ("allow", Overlap::Allow)] {
+            let keys = format!("every = \"1h\"\nmissed = \"all\"\noverlap = {overlap:?}");
+            let schedule = toml::from_str::<WrittenSchedule>(&keys).unwrap().resolve().unwrap();
+            let overlaps = |hours: i64| -> Vec<Overlap> {
+                steps_of(&id, &schedule, 0, hours * 3_600_000_000).into_iter().map(|step| step.overlap).collect()
+            };
+            assert_eq!(overlaps(3), [Overlap::Queue; 3], "{overlap}");
+            assert_eq!(overlaps(1), [alone], "{overlap}");
+        }
+    }
 }

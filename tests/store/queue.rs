@@ -41,6 +41,7 @@ on_both! {
     what_is_emitted_at_once_is_kept_each_once
     a_due_time_is_a_delivery_once
     a_due_time_that_overlaps_is_left_out_or_waits
+    of_runs_that_go_on_at_once_one_counts_for_a_due_time_that_waits
     what_is_caught_up_waits_for_what_runs
     a_due_time_takes_the_place_of_the_run_before
     a_run_that_is_asked_for_moves_nothing_and_is_claimed_by_who_asked
@@ -378,6 +379,20 @@ async fn a_due_time_that_overlaps_is_left_out_or_waits(fresh: Fresh) {
             settle(&queue, delivery, End::Done).await;
         }
     }
+}
+
+async fn of_runs_that_go_on_at_once_one_counts_for_a_due_time_that_waits(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    scheduled(&store, "@daily", NOW_US).await;
+    for _ in 0..2 {
+        queue.start_now(schedule("nightly"), Tick::default(), NOW_US + 300 * SECOND).await.unwrap();
+    }
+    for (step, outcome) in [(0, TickOutcome::Made), (1, TickOutcome::Overlaps)] {
+        let next = advance(NOW_US + step * SECOND, NOW_US + (step + 1) * SECOND, Overlap::Queue);
+        assert_eq!(queue.advance(vec![next]).await.unwrap(), [outcome]);
+    }
+    assert_eq!(claim(&queue, NOW_US + 9 * SECOND).await, [], "it waits for them");
 }
 
 async fn what_is_caught_up_waits_for_what_runs(fresh: Fresh) {

@@ -54,6 +54,9 @@ impl WrittenSchedule {
         if input.as_ref().is_some_and(|input| input.to_string().len() > MAX_INPUT) {
             return Err(format!("`input` is larger than {}\nhint: keep it in a store, and name it here", Size(MAX_INPUT as u64)));
         }
+        if (self.missed, self.overlap) == (MissedPolicy::All, Overlap::Replace) {
+            return Err("`missed = \"all\"` runs each time that was missed, and `overlap = \"replace\"` cancels all but the last\nhint: write `missed = \"once\"`, or another `overlap`".into());
+        }
         Ok(Schedule {
             name,
             when: self.when()?,
@@ -76,5 +79,18 @@ impl WrittenSchedule {
             (Some(_), Some(_)) => Err("`cron` and `every` are both there\nhint: write one of them".into()),
             (None, None) => Err("it does not say when\nhint: add `cron = \"30 2 * * *\"`, or `every = \"15m\"`".into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_caught_up_cannot_be_replaced_too() {
+        let resolve = |keys: &str| toml::from_str::<WrittenSchedule>(&format!("every = \"1h\"\n{keys}")).unwrap().resolve();
+        let error = resolve("missed = \"all\"\noverlap = \"replace\"").unwrap_err();
+        assert!(error.contains("cancels all but the last\nhint: write `missed = \"once\"`"), "{error}");
+        assert!(resolve("missed = \"all\"\noverlap = \"allow\"").is_ok() && resolve("overlap = \"replace\"").is_ok());
     }
 }

@@ -96,12 +96,14 @@ impl Store {
         let under_way = self.under_way(&mut transaction, &moved).await?;
         let (mut outcomes, mut rows) = (Vec::new(), Vec::new());
         for Advance { schedule, to_us, tick, overlap, most_waiting, .. } in steps {
-            let count = under_way.get(schedule.as_str()).copied().unwrap_or(0) as usize;
+            let (running, waiting) = under_way.get(schedule.as_str()).copied().unwrap_or_default();
+            let count = running + waiting;
             outcomes.push(match (tick, overlap) {
                 _ if !moved.contains(schedule.as_str()) => TickOutcome::Overtaken,
                 (None, _) => TickOutcome::LeftOut,
                 (Some(_), Overlap::Skip) if count > 0 => TickOutcome::Overlaps,
-                (Some(_), Overlap::Queue) if count > *most_waiting => TickOutcome::Overlaps,
+                // Of those that wait, one may be the next to run.
+                (Some(_), Overlap::Queue) if running.min(1) + waiting > *most_waiting => TickOutcome::Overlaps,
                 (Some(tick), _) => {
                     let state = if *overlap == Overlap::Queue && count > 0 { BLOCKED } else { READY };
                     rows.push((ids.next(), schedule.as_str(), state, *to_us, json(tick)));
@@ -176,13 +178,15 @@ impl Store {
         Ok(moved.into_iter().map(|(id,)| id).collect())
     }
 
-    /// Counts the deliveries of schedules.
-    async fn under_way(&self, transaction: &mut EitherTransaction, ids: &HashSet<String>) -> sqlx::Result<HashMap<String, i64>> {
+    /// Counts the deliveries of schedules: how many run, and how many wait.
+    async fn under_way(&self, transaction: &mut EitherTransaction, ids: &HashSet<String>) -> sqlx::Result<HashMap<String, (usize, usize)>> {
         let count = format!(
-            "SELECT receiver, COUNT(*) FROM deliveries WHERE event IS NULL AND receiver IN ({}) GROUP BY receiver",
+            "SELECT receiver, COUNT(CASE WHEN state = {CLAIMED} THEN 1 END), COUNT(CASE WHEN state <> {CLAIMED} THEN 1 END)
+             FROM deliveries WHERE event IS NULL AND receiver IN ({}) GROUP BY receiver",
             self.database.texts_of_json()
         );
-        Ok(transaction.fetch::<(String, i64)>(count, vec![json(ids).into()]).await?.into_iter().collect())
+        let rows: Vec<(String, i64, i64)> = transaction.fetch(count, vec![json(ids).into()]).await?;
+        Ok(rows.into_iter().map(|(receiver, running, waiting)| (receiver, (running as usize, waiting as usize))).collect())
     }
 }
 
