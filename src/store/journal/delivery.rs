@@ -22,8 +22,8 @@ use crate::{
 /// The time limit of the store for a batch that is only in memory. After that the batch goes to the spool, so that neither it nor the queue
 /// behind it waits in memory.
 const FIRST_LIMIT: Duration = Duration::from_millis(500);
-/// The time limit of the store for a batch that is in the spool.
-const REPLAY_LIMIT: Duration = Duration::from_secs(10);
+/// The time limit of the store for a batch that is in the spool: a server whose answers take seconds answers several times for each batch.
+const REPLAY_LIMIT: Duration = Duration::from_secs(30);
 
 impl Shared {
     /// Brings the spool and the queue to the store, or the queue to the spool. Counts may wait for others, if not everything has to go.

@@ -30,6 +30,8 @@ use crate::{
 
 /// Functions of one page unless the request says otherwise, and the most.
 const PAGE: (u32, u32) = (20, 200);
+/// Where the last page begins at the latest: more functions than a node has.
+const MAX_CURSOR: u32 = 1_000_000;
 /// The most steps of a function: a day has 25 hours, a month 31 days.
 const MOST: usize = 32;
 
@@ -56,6 +58,7 @@ struct FunctionsQuery {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next` of the page before.
+    #[param(maximum = 1_000_000)]
     cursor: Option<u32>,
 }
 
@@ -109,6 +112,9 @@ pub(in crate::http::api::stats) async fn list(caller: Caller<Read>, uri: Uri) ->
     entries.retain(|one| state.is_none_or(|state| one.state == state));
     entries.sort_unstable_by(|a, b| sort.compare(a, b));
     let begin = cursor.unwrap_or(0);
+    if begin > MAX_CURSOR {
+        return Err(bad("cursor", "no page begins there", "take the `next` of the page before"));
+    }
     let end = begin.saturating_add(limit);
     let next = (entries.len() > end as usize).then_some(end);
     let mut functions = Vec::new();
