@@ -28,13 +28,13 @@ pub struct Inbox {
 impl Inbox {
     /// Works until the node stops. Nothing is taken before its handlers are live.
     pub async fn run(mut self, stop: CancellationToken) {
-        let (mut swaps, mut pace) = (self.live.swaps(), Pace { batch: BATCH, is_stuck: false });
+        let (mut swaps, mut is_stuck) = (self.live.swaps(), false);
         let work = async {
             // The first word comes when the database is there.
             let _ = self.emitted.wait_for(|count| *count > 0).await;
             loop {
                 let is_loaded = self.live.table().is_loaded();
-                let is_taken = !is_loaded || self.take(&mut pace).await;
+                let is_taken = !is_loaded || self.take(&mut is_stuck).await;
                 tokio::select! {
                     _ = self.emitted.changed() => {}
                     // Handlers that come later change nothing.
@@ -49,31 +49,22 @@ impl Inbox {
         }
     }
 
-    /// Takes all that is there. Returns whether it could, and says once that it cannot. Then it takes fewer at once: for those there may be room.
-    async fn take(&self, pace: &mut Pace) -> bool {
+    /// Takes all that is there. Returns whether it could, and says once that it cannot.
+    async fn take(&self, is_stuck: &mut bool) -> bool {
         loop {
-            match self.publisher.publish_inbox(pace.batch, self.clock.now_us()).await {
+            match self.publisher.publish_inbox(BATCH, self.clock.now_us()).await {
                 Ok(0) => {
-                    *pace = Pace { batch: BATCH, is_stuck: false };
+                    *is_stuck = false;
                     return true;
                 }
-                Ok(_) => pace.batch = (pace.batch * 2).min(BATCH),
+                Ok(_) => {}
                 Err(error) => {
-                    if !std::mem::replace(&mut pace.is_stuck, true) {
+                    if !std::mem::replace(is_stuck, true) {
                         tracing::warn!("events that SQL emitted wait: {error}");
                     }
-                    pace.batch = (pace.batch / 2).max(1);
                     return false;
                 }
             }
         }
     }
-}
-
-/// How the inbox is emptied.
-struct Pace {
-    /// Events that are taken at once.
-    batch: usize,
-    /// Some could not be taken since it was last empty.
-    is_stuck: bool,
 }
