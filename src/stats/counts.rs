@@ -33,7 +33,7 @@ pub struct Highest {
 const FAILED: usize = 3;
 
 impl RunCounts {
-    /// RunCounts an execution.
+    /// Counts an execution.
     pub fn add(&mut self, run: &Run) {
         self.by_class[status_class(run.status)] += 1;
         self.by_outcome[run.outcome as usize] += 1;

@@ -39,7 +39,7 @@ const fn ends() -> [u64; RANGES] {
 pub struct Histogram(BTreeMap<u8, u64>);
 
 impl Histogram {
-    /// RunCounts one that took so many microseconds.
+    /// Counts one that took so many microseconds.
     pub fn add(&mut self, took_us: u64) {
         let range = ENDS.partition_point(|end| *end < took_us).min(RANGES - 1);
         *self.0.entry(range as u8).or_default() += 1;

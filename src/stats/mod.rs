@@ -20,7 +20,7 @@ pub use tally::RunTally;
 
 /// Minutes of a day.
 pub const DAY: i64 = 24 * 60;
-/// RunCounts are kept by the minute for so many minutes.
+/// Counts are kept by the minute for so many minutes.
 pub const BY_MINUTE_FOR: i64 = 2 * 60;
 /// Then they are kept by ten minutes, until they are so many minutes old.
 pub const BY_TEN_FOR: i64 = 2 * DAY;

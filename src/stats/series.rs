@@ -1,4 +1,4 @@
-//! RunCounts by time, as the database keeps them: a few bytes for each point, because most numbers are small or none.
+//! Counts over time, as the database keeps them: a few bytes for each point, because most numbers are small or none.
 //!
 //! A point is its distance from the one before, a number whose bits say which of the sixteen numbers are there, those numbers, and the histogram
 //! as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs.
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Histogram, RunCounts};
 use crate::execution::{Outcome, STATUS_CLASSES};
 
-/// RunCounts by the minutes since some begin.
+/// Counts by the minutes since a first one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series(BTreeMap<u16, RunCounts>);
 

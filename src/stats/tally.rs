@@ -1,10 +1,10 @@
-//! RunCounts by whatever they are told apart by, while they are on their way to the database.
+//! Counts on their way to the database, each of something else.
 
 use std::collections::BTreeMap;
 
 use super::{Run, RunCounts};
 
-/// RunCounts, each with what it is of.
+/// Counts, each with what it is of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunTally<K>(BTreeMap<K, RunCounts>);
 
@@ -15,7 +15,7 @@ impl<K> Default for RunTally<K> {
 }
 
 impl<K: Ord> RunTally<K> {
-    /// RunCounts an execution.
+    /// Counts an execution.
     pub fn add(&mut self, key: K, run: &Run) {
         self.0.entry(key).or_default().add(run);
     }

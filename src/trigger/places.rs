@@ -27,7 +27,7 @@ const PLACE_WAIT: Duration = Duration::from_secs(5);
 /// settled; where they are long, next to nothing waits.
 pub struct Places {
     running: Arc<Semaphore>,
-    /// What is claimed and not settled.
+    /// What is claimed and not yet handed over to be settled.
     claimed: Arc<Semaphore>,
     /// Attempts that have ended since the last claim.
     ended: AtomicUsize,
@@ -56,7 +56,7 @@ impl Places {
         self.ended.store(0, Relaxed);
     }
 
-    /// Takes room for a delivery that is claimed, until its attempt is settled.
+    /// Takes room for a delivery that is claimed, until it is handed over to be settled.
     pub async fn claim(&self) -> OwnedSemaphorePermit {
         self.claimed.clone().acquire_owned().await.expect("nobody closes it")
     }

@@ -36,7 +36,7 @@ impl Store {
         self.append(executions, Turn::Again).await.inspect_err(|_| self.forget_keys())
     }
 
-    /// RunCounts runs that are not recorded.
+    /// Counts runs that are not recorded.
     pub async fn count_runs(&self, runs: &RunTally<RunKey>) -> Result<(), StoreError> {
         let counted = async {
             let keys = self.keys_of(runs.iter().map(|(run, _)| (&run.function, run.version))).await?;
@@ -105,7 +105,7 @@ impl Turn {
     }
 }
 
-/// RunCounts the executions that are new.
+/// Counts the executions that are new.
 fn counts(executions: &[Execution], keys: &Keys, is_new: impl Fn(i64) -> bool) -> RunTally<Slot> {
     let mut counts = RunTally::default();
     for run in executions.iter().filter(|execution| is_new(execution.id.0)).map(Run::of) {

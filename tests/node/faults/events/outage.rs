@@ -6,8 +6,7 @@ use crate::kit::{
     postgres::Server,
 };
 
-/// Claims whose settlement is not on the disk: five that run, and those that are settled or wait for that, 64 each. A settlement takes the
-/// claims before it to the disk.
+/// Claims that a crash may forget, at most: five that run, and a batch that is claimed ahead. A settlement takes the claims before it to the disk.
 const UNSETTLED: usize = 133;
 /// So many looks in a row see no run end: a settlement that failed is tried again after a second.
 const LOOKS: u32 = 300;
