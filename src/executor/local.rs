@@ -94,8 +94,8 @@ impl LocalExecutor {
         Self { engine, pool, max_running, waiting, max_waiting, abandoned, loaded: ArcSwap::default(), loading: Mutex::default() }
     }
 
-    async fn on_pool(&self, permit: Permit, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
-        let cancel = CancelFlag::default();
+    async fn on_pool(&self, permit: Permit, invocation: Box<Invocation>, stop: Option<CancelFlag>) -> Result<Finished, ExecuteError> {
+        let cancel = stop.unwrap_or_default();
         let _stop_with_us = CancelOnDrop(cancel.clone());
         let (sender, receiver) = oneshot::channel();
         let (engine, abandoned) = (self.engine.clone(), self.abandoned.clone());
@@ -138,15 +138,15 @@ impl Executor for LocalExecutor {
         Ok(())
     }
 
-    async fn execute(&self, version: Version, invocation: Box<Invocation>) -> Result<Finished, ExecuteError> {
+    async fn execute(&self, version: Version, invocation: Box<Invocation>, stop: Option<CancelFlag>) -> Result<Finished, ExecuteError> {
         let loaded = self.loaded.load().get(&version).cloned().ok_or(ExecuteError::NotLoaded)?;
         let permit = LoadedProgram::permit(loaded)?;
         if !permit.is_fast(&invocation) {
-            return self.on_pool(permit, invocation).await;
+            return self.on_pool(permit, invocation, stop).await;
         }
         match permit.run_short(&self.engine, invocation)? {
             ShortRun::Finished(finished) => Ok(finished),
-            ShortRun::TooLong { invocation, .. } => self.on_pool(permit, invocation).await,
+            ShortRun::TooLong { invocation, .. } => self.on_pool(permit, invocation, stop).await,
         }
     }
 

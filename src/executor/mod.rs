@@ -10,6 +10,7 @@ use std::{collections::HashMap, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
+    cancel::CancelFlag,
     execution::{Finished, Invocation},
     function::{Diagnostic, SharedFunction, Version, quantity::Size},
 };
@@ -71,8 +72,9 @@ pub trait Executor: Send + Sync {
     /// one version must be one and the same, as check makes them. The errors are about their files.
     async fn load(&self, functions: &[SharedFunction]) -> Result<(), Vec<Diagnostic>>;
 
-    /// Runs a version that is loaded. Dropping the future stops the run where that is possible.
-    async fn execute(&self, version: Version, invocation: Box<Invocation>) -> Result<Finished, ExecuteError>;
+    /// Runs a version that is loaded. Dropping the future stops the run where that is possible. So does this flag; then the result is what came of
+    /// the run until then.
+    async fn execute(&self, version: Version, invocation: Box<Invocation>, stop: Option<CancelFlag>) -> Result<Finished, ExecuteError>;
 
     /// Returns what is being run, and what that takes.
     fn usage(&self) -> Usage;

@@ -23,7 +23,7 @@ pub fn execute_once(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         executor.load(std::slice::from_ref(function)).await.map_err(|found| anyhow!("{}", found[0]))?;
-        executor.execute(function.version, invocation).await.map_err(|error| match error {
+        executor.execute(function.version, invocation, None).await.map_err(|error| match error {
             ExecuteError::MalformedBody(_) => anyhow!(error).context("the body is malformed (400)"),
             ExecuteError::NotLoaded => anyhow!("the engine failed on these files; please report it"),
             other => other.into(),

@@ -1,11 +1,16 @@
 //! One request's way to a run: it is let in or rejected, it runs, it is recorded, and its caller gets an answer, or leaves before that.
 
-use std::{net::IpAddr, time::Instant};
+use std::{net::IpAddr, pin::pin, time::Instant};
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 
-use super::{Permission, Rejection, RequestTrace, Runner, Target, publish, record::CLIENT_WENT_AWAY};
+use tokio::time::timeout;
+
+use super::{
+    Permission, Rejection, RequestTrace, Runner, StopReason, Stopped, Target, publish, record::CLIENT_WENT_AWAY, stop::STOP_PATIENCE,
+};
 use crate::{
+    cancel::CancelFlag,
     clock::monotonic,
     execution::{
         Capture, EventInfo, Execution, ExecutionId, Failure, Finished, HttpRequest, Invocation, NewEvent, Outcome, Reply, Trigger, Verdict,
@@ -38,6 +43,8 @@ pub struct Attempt<'a> {
     event: Option<EventInfo>,
     /// The execution whose request this repeats, and what was kept of that request.
     replay: Option<(ExecutionId, Box<Capture>, ReplayMode)>,
+    /// Stops the run, and leaves what came of it.
+    stop: Option<CancelFlag>,
     /// Counts it when it is dropped.
     meter: Option<&'a Meter>,
     began: Instant,
@@ -92,6 +99,7 @@ impl<'a> Attempt<'a> {
             sender: None,
             event: None,
             replay: None,
+            stop: None,
             meter: None,
             began: monotonic(),
             trace: None,
@@ -154,10 +162,11 @@ impl<'a> Attempt<'a> {
         let version = permission.function.version;
         let invocation = self.invocation(permission, request);
         let is_given_back = invocation.repeats.is_some();
+        let stop = self.stop.take();
         // Whoever leaves from here on leaves a run, which is stopped.
         self.outcome = Some(Outcome::Cancelled);
         async move {
-            let mut executed = self.runner.executor.execute(version, invocation).await;
+            let mut executed = self.runner.executor.execute(version, invocation, stop).await;
             if let Ok(finished) = &mut executed {
                 self.runner.recorder.look_through(&mut finished.execution);
                 if self.settled_elsewhere || !finished.emitted.is_empty() {
@@ -172,6 +181,37 @@ impl<'a> Attempt<'a> {
             let Finished { reply, execution, .. } = executed?;
             let execution = self.execution.insert(execution);
             Ok(reply.ok_or_else(|| NoReply { outcome: execution.outcome, failure: execution.failure.clone() }))
+        }
+    }
+
+    /// Runs the function until there is a reason to stop it. What came of a run that was stopped is recorded.
+    pub async fn run_until(
+        &mut self,
+        permission: Permission<'_>,
+        request: HttpRequest,
+        stopped: impl Future<Output = StopReason>,
+    ) -> Result<Result<Result<Reply, NoReply>, ExecuteError>, Stopped> {
+        let stop = CancelFlag::default();
+        self.stop = Some(stop.clone());
+        let (ran, reason) = {
+            let mut run = pin!(self.run(permission, request));
+            tokio::select! {
+                biased;
+                ran = &mut run => return Ok(ran),
+                reason = stopped => {
+                    stop.set();
+                    (timeout(STOP_PATIENCE, run).await.ok(), reason)
+                }
+            }
+        };
+        match ran {
+            // It ended by itself meanwhile, or never began.
+            Some(ran) if self.outcome != Some(Outcome::Cancelled) => Ok(ran),
+            _ => {
+                let failure = self.execution.as_mut().and_then(|execution| execution.failure.as_mut());
+                failure.into_iter().for_each(|failure| failure.message = reason.to_string());
+                Err(Stopped { reason, execution: self.end_with_record(CLIENT_WENT_AWAY) })
+            }
         }
     }
 
@@ -223,13 +263,17 @@ impl<'a> Attempt<'a> {
 
     /// Records what ran, and counts this status. To be called before the answer is made: whatever may go wrong there, the run is on record.
     pub fn answered(&mut self, status: StatusCode) {
-        if let Some(execution) = self.end(status) {
+        if let Some(execution) = self.end(status.as_u16()) {
             self.runner.recorder.record(execution);
         }
     }
 
     /// The same for somebody who is shown the execution.
     pub fn answered_with_record(&mut self, status: StatusCode) -> Option<Box<Execution>> {
+        self.end_with_record(status.as_u16())
+    }
+
+    fn end_with_record(&mut self, status: u16) -> Option<Box<Execution>> {
         let execution = self.end(status)?;
         self.runner.recorder.record(execution.clone());
         Some(execution)
@@ -271,8 +315,8 @@ impl<'a> Attempt<'a> {
     }
 
     /// Takes the execution, whose caller gets this status.
-    fn end(&mut self, status: StatusCode) -> Option<Box<Execution>> {
-        self.status = status.as_u16();
+    fn end(&mut self, status: u16) -> Option<Box<Execution>> {
+        self.status = status;
         let mut execution = self.execution.take()?;
         execution.status = self.status;
         if let Some(trace) = &mut self.trace {

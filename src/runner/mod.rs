@@ -9,6 +9,7 @@ mod permission;
 mod publish;
 mod record;
 mod rejection;
+mod stop;
 mod trace;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use publish::Publisher;
 pub use record::{CapturePolicy, RecordPolicy, Recorder};
 use rejection::RejectionCounts;
 pub use rejection::{Rejection, RejectionReason};
+pub use stop::{StopReason, Stopped};
 pub use trace::RequestTrace;
 
 use crate::{

@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::{announce::event, occasion, tick_runs::TickRuns};
 use crate::{
     clock::SharedClock,
-    execution::{EventInfo, Execution, ExecutionId, Failure, MAX_DEPTH, NewEvent, Reply, Trigger, Verdict},
+    execution::{EventInfo, Execution, ExecutionId, Failure, MAX_DEPTH, NewEvent, Outcome, Reply, Trigger, Verdict},
     executor::ExecuteError,
     function::retry::Retry,
     live::{Live, LiveFunction, Table},
     queue::{Delivery, End, Load, Publication, QueueError, Receiver, Settlement},
-    runner::{Attempt, HandledOutcome, NoReply, Permission, Runner, Said, Target},
+    runner::{Attempt, HandledOutcome, NoReply, Permission, Runner, Said, StopReason, Stopped, Target},
 };
 
 /// Attempts whose lease ended unsettled, after which a delivery is given up: it may be what takes the nodes down.
@@ -61,19 +61,10 @@ enum AttemptEnd {
     Well,
     /// The node had no place for it.
     Busy,
-    /// The next due time took its place.
-    Replaced,
-    /// The node stops, and the run did not end within the grace period.
-    Cut,
+    /// It was stopped from outside.
+    Stopped(StopReason),
     /// Why.
     Badly(String),
-}
-
-impl AttemptOutcome {
-    /// A run that was stopped from outside.
-    fn without_end(end: AttemptEnd) -> Self {
-        Self { execution: None, end, said: Said::default(), report: None }
-    }
 }
 
 impl DeliveryRunner {
@@ -97,6 +88,10 @@ impl DeliveryRunner {
     }
 
     async fn settlement(&self, delivery: &Delivery) -> (Settlement, Option<RunReport>) {
+        if self.grace_over.is_cancelled() {
+            // It has waited for its place until now.
+            return (self.put_back(delivery), None);
+        }
         if delivery.lost >= MAX_LOST {
             let why = format!("its node went or hung {MAX_LOST} times while it ran");
             let end = End::Dead("lost".into());
@@ -111,21 +106,22 @@ impl DeliveryRunner {
         };
         let attempt = self.runner.start(Target { table: &table, function: live }, trigger, told);
         let under_way = self.ticks.begin(delivery);
-        let outcome = tokio::select! {
-            outcome = self.attempt(attempt, live, payload) => outcome,
-            () = under_way.replaced() => AttemptOutcome::without_end(AttemptEnd::Replaced),
-            () = self.grace_over.cancelled() => AttemptOutcome::without_end(AttemptEnd::Cut),
+        let stopped = async {
+            tokio::select! {
+                () = under_way.replaced() => StopReason::Replaced,
+                () = self.grace_over.cancelled() => StopReason::NodeStops,
+            }
         };
-        let AttemptOutcome { execution, end, said, report } = outcome;
+        let AttemptOutcome { execution, end, said, report } = self.attempt(attempt, live, payload, stopped).await;
         let (end, error, mut emitted) = match end {
             AttemptEnd::Well => match self.kept(said.emitted).await {
                 Ok(emitted) => (End::Done, None, emitted),
                 Err(why) => (self.after_failure(delivery, retry, None), Some(format!("its events could not be kept: {why}")), Vec::new()),
             },
             // It has left the queue already.
-            AttemptEnd::Replaced => (End::Done, None, Vec::new()),
+            AttemptEnd::Stopped(StopReason::Replaced) => (End::Done, None, Vec::new()),
             // The attempt counts, as the run has begun. But it has not failed: it comes again even if it was the last one.
-            AttemptEnd::Cut => (End::Retry(self.clock.now_us()), Some("the node stopped before it ended".into()), Vec::new()),
+            AttemptEnd::Stopped(why @ StopReason::NodeStops) => (End::Retry(self.clock.now_us()), Some(why.to_string()), Vec::new()),
             AttemptEnd::Busy => (self.later(), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
@@ -147,10 +143,25 @@ impl DeliveryRunner {
         self.runner.publisher().must_have_room(&emitted).await.map(|()| emitted)
     }
 
-    async fn attempt(&self, mut attempt: Attempt<'_>, live: &Arc<LiveFunction>, payload: Vec<u8>) -> AttemptOutcome {
+    async fn attempt(
+        &self,
+        mut attempt: Attempt<'_>,
+        live: &Arc<LiveFunction>,
+        payload: Vec<u8>,
+        stopped: impl Future<Output = StopReason>,
+    ) -> AttemptOutcome {
         let request = occasion::request(&live.function.name, payload);
-        let ran = attempt.run(Permission::of_node(&live.function), request).await;
+        let ran = attempt.run_until(Permission::of_node(&live.function), request, stopped).await;
         let (id, said) = (attempt.id, attempt.take_said());
+        let ran = match ran {
+            Ok(ran) => ran,
+            Err(Stopped { reason, execution }) => {
+                let failure = execution.as_ref().and_then(|execution| execution.failure.clone());
+                let end = Ok(Err(NoReply { outcome: Outcome::Cancelled, failure }));
+                let report = Some(RunReport { execution, end, again_us: None });
+                return AttemptOutcome { execution: Some(id), end: AttemptEnd::Stopped(reason), said: Said::default(), report };
+            }
+        };
         let (end, status) = match &ran {
             Ok(Ok(reply)) if reply.status.is_server_error() => {
                 (AttemptEnd::Badly(format!("it answered {}", reply.status.as_u16())), reply.status)

@@ -59,7 +59,10 @@ const MAY_USE: [(&str, &[&str]); 41] = [
     ("executor", &["blocking", "cancel", "engine", "execution", "function"]),
     ("outbound", &["blocking", "capability", "clock", "function", "network"]),
     ("live", &["deployment", "execution", "function", "queue", "shown"]),
-    ("runner", &["access", "capability", "clock", "execution", "executor", "function", "id", "live", "queue", "stats", "store", "trace"]),
+    (
+        "runner",
+        &["access", "cancel", "capability", "clock", "execution", "executor", "function", "id", "live", "queue", "stats", "store", "trace"],
+    ),
     ("trigger", &["clock", "deployment", "execution", "executor", "function", "id", "live", "queue", "runner"]),
     (
         "sync",

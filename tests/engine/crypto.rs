@@ -128,7 +128,7 @@ fn answer_of_one_that_waits(script: &'static str, expected: &'static str) {
         assert!(report.is_good(), "{:?}", report.diagnostics);
         let functions: Vec<_> = report.functions.values().cloned().collect();
         executor.load(&functions).await.unwrap();
-        let finished = executor.execute(functions[0].version, invocation("/", &[], "")).await.unwrap();
+        let finished = executor.execute(functions[0].version, invocation("/", &[], ""), None).await.unwrap();
         let reply = finished.reply.unwrap_or_else(|| panic!("{:?}", finished.execution.failure));
         assert_eq!(String::from_utf8_lossy(&reply.body), expected, "{script}");
     });
@@ -176,7 +176,7 @@ fn a_hash_needs_room_in_the_run() {
         let report = Checker::new(engine).check(&Arc::new(tree(&[("a.rhai", script)])));
         let functions: Vec<_> = report.functions.values().cloned().collect();
         executor.load(&functions).await.unwrap();
-        let execution = executor.execute(functions[0].version, invocation("/", &[], "")).await.unwrap().execution;
+        let execution = executor.execute(functions[0].version, invocation("/", &[], ""), None).await.unwrap().execution;
         assert_eq!(execution.outcome, Outcome::MemoryExceeded);
         assert!(execution.peak_memory_bytes < 8 << 20, "it was refused before it was allocated");
     });

@@ -29,7 +29,7 @@ fn functions(checker: &mut Checker, files: &[(&str, &str)]) -> Vec<SharedFunctio
 }
 
 async fn answer(executor: &dyn Executor, function: &SharedFunction) -> Result<String, ExecuteError> {
-    let finished = executor.execute(function.version, invocation("/", &[], "")).await?;
+    let finished = executor.execute(function.version, invocation("/", &[], ""), None).await?;
     Ok(String::from_utf8(finished.reply.unwrap().body.to_vec()).unwrap())
 }
 
@@ -60,7 +60,7 @@ fn tables_that_are_loaded_side_by_side_share_functions_and_free_their_own() {
         }
         // It is known to be fast since before, and so answers at once.
         executor.load(&live).await.unwrap();
-        let again = executor.execute(live[0].version, invocation("/", &[], "")).now_or_never();
+        let again = executor.execute(live[0].version, invocation("/", &[], ""), None).now_or_never();
         assert!(again.is_some_and(|finished| finished.is_ok()));
         assert_eq!(gone.iter().filter(|function| function.strong_count() > 0).count(), 0);
     });
@@ -83,13 +83,13 @@ fn a_run_that_is_not_as_fast_as_those_before_goes_on_elsewhere_and_can_be_cancel
                 LocalExecutor::new(engine.clone(), &Capacity::default(), Arc::new(move |execution| left.send(execution).unwrap()));
             let functions = functions(&mut Checker::new(engine), &[("a.rhai", script)]);
             executor.load(&functions).await.unwrap();
-            let light = || executor.execute(functions[0].version, invocation("/", &[], ""));
+            let light = || executor.execute(functions[0].version, invocation("/", &[], ""), None);
             for _ in 0..100 {
                 light().await.unwrap();
             }
             // A busy machine may have let it doubt for a moment, but it is known to be fast.
             assert!(light().now_or_never().is_some(), "{script}");
-            let mut heavy = executor.execute(functions[0].version, invocation("/?times=1", &[], ""));
+            let mut heavy = executor.execute(functions[0].version, invocation("/?times=1", &[], ""), None);
             assert!((&mut heavy).now_or_never().is_none(), "{script}");
             assert_eq!(executor.usage().running.values().sum::<u32>(), 1, "it counts as one run");
             // The pool may be done before anybody looks, but not each time.
@@ -122,7 +122,7 @@ fn a_run_that_ended_just_before_its_client_left_is_on_record() {
         executor.load(&functions).await.unwrap();
         // It is too long for any other place than the pool, which may be done before anybody looks, but not each time.
         let run = loop {
-            let mut run = executor.execute(functions[0].version, invocation("/", &[], ""));
+            let mut run = executor.execute(functions[0].version, invocation("/", &[], ""), None);
             if (&mut run).now_or_never().is_none() {
                 break run;
             }
@@ -145,7 +145,7 @@ fn a_function_that_uses_its_time_in_few_ticks_is_not_fast() {
         let functions = functions(&mut Checker::new(engine), &[("a.rhai", script)]);
         executor.load(&functions).await.unwrap();
         for _ in 0..20 {
-            let mut run = executor.execute(functions[0].version, invocation("/", &[], ""));
+            let mut run = executor.execute(functions[0].version, invocation("/", &[], ""), None);
             assert!((&mut run).now_or_never().is_none());
             assert!(run.await.unwrap().execution.operations < 100);
         }
@@ -293,7 +293,7 @@ fn a_tidy_function_is_never_refused() {
             let (executor, live) = (executor.clone(), live.clone());
             tokio::spawn(async move {
                 for function in live.iter().cycle().take(RUNS / 2) {
-                    executor.execute(function.version, invocation("/f?a=1", &[], "")).await.unwrap();
+                    executor.execute(function.version, invocation("/f?a=1", &[], ""), None).await.unwrap();
                 }
             })
         });

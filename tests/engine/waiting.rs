@@ -118,14 +118,14 @@ async fn loaded(store: &Arc<Gate>, capacity: &Capacity, files: &[(&str, &str)]) 
 
 impl Loaded {
     async fn run(&self, number: usize) -> Result<Finished, ExecuteError> {
-        self.executor.execute(self.functions[number].version, invocation("/", &[], "")).await
+        self.executor.execute(self.functions[number].version, invocation("/", &[], ""), None).await
     }
 
     async fn replay(&self, results: Option<KeptResults>) -> Finished {
         let mut invocation = invocation("/", &[], "");
         invocation.capture = Some(Box::new(Capture::of(&invocation.request, None, 1_000).with_results(100_000)));
         invocation.replay = results;
-        self.executor.execute(self.functions[0].version, invocation).await.unwrap()
+        self.executor.execute(self.functions[0].version, invocation, None).await.unwrap()
     }
 }
 

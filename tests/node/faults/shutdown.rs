@@ -84,7 +84,7 @@ fn a_run_of_an_event_that_has_begun_ends_before_the_node_and_is_recorded() {
 }
 
 #[test]
-fn a_run_that_outlasts_the_grace_period_comes_again_at_each_start_and_is_not_lost() {
+fn a_run_that_outlasts_the_grace_period_is_recorded_and_comes_again_at_each_start() {
     // More stops than an event may be lost, and one attempt that may fail.
     const STOPS: usize = 4;
     let service = Upstream::start(|count| (count > STOPS).then(|| "1".into()));
@@ -102,13 +102,18 @@ fn a_run_that_outlasts_the_grace_period_comes_again_at_each_start_and_is_not_los
             let failed = shown["deliveries"][0]["failed"].as_array().unwrap();
             let last = (failed.len(), &failed[stop - 1]["attempt"], &failed[stop - 1]["error"]);
             assert_eq!(last, (stop, &json!(stop), &json!("the node stopped before it ended")));
+            assert!(failed[stop - 1]["execution"].is_string(), "{shown}");
         }
     }
     let api = Api::of(&node);
     wait_until("it is done", PATIENCE, || api.get("/api/admin/events/a/one").json()["deliveries"] == json!([]));
     assert_eq!(api.get("/api/admin/dead-letters").json()["dead_letters"], json!([]));
     node.stop();
-    assert_eq!(executions(&node.data())[0].outcome, Outcome::Ok);
+    let mut recorded = executions(&node.data());
+    recorded.sort_unstable_by_key(|execution| execution.id.0);
+    assert_eq!(recorded.pop().map(|last| last.outcome), Some(Outcome::Ok));
+    let cut: Vec<_> = recorded.into_iter().map(|cut| (cut.outcome, cut.status, cut.failure.unwrap().message)).collect();
+    assert_eq!(cut, vec![(Outcome::Cancelled, 499, "the node stopped before it ended".to_owned()); STOPS]);
 }
 
 #[test]
