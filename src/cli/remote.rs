@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     api::executions::{RunAnswer, RunResponse},
-    execution::Reply,
+    execution::{Execution, Outcome, Reply},
     shown::Shown,
 };
 
@@ -32,6 +32,7 @@ pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
         Some(failure) => {
             output::tell(Shown::inline(&place_and_message(failure)).to_string());
             failure.calls.iter().for_each(|call| output::tell(format!("  in {}", Shown::inline(&call.to_string()))));
+            execution.iter().filter(|execution| execution.outcome == Outcome::Cancelled).for_each(tell_cancelled);
         }
         None => {
             let method = execution.and_then(|execution| execution.method.parse().ok()).unwrap_or(Method::OPTIONS);
@@ -40,6 +41,11 @@ pub fn tell(said: Value, as_json: bool, include: bool) -> anyhow::Result<Exit> {
     }
     tried_again.iter().for_each(|at| output::tell(format!("it failed, and is tried again at {at}")));
     Ok(exit)
+}
+
+/// Says where to look: nothing is wrong with the function of a run that was stopped.
+fn tell_cancelled(execution: &Execution) {
+    output::tell(format!("  hint: it was cancelled; `picloud executions show {}` has what it did until then", execution.id));
 }
 
 fn reply(response: RunResponse) -> anyhow::Result<Reply> {

@@ -27,7 +27,9 @@ pub(super) const LEASE: Duration = Duration::from_secs(330);
 
 /// What came of an attempt, for whoever asked for it.
 pub struct RunReport {
-    /// What is on record; none: the script did not run.
+    /// Names the execution.
+    pub id: ExecutionId,
+    /// What is on record; none: the script did not run, or goes on although it was stopped.
     pub execution: Option<Box<Execution>>,
     /// The reply, or why there is none.
     pub end: Result<Result<Reply, NoReply>, ExecuteError>,
@@ -158,7 +160,7 @@ impl DeliveryRunner {
             Err(Stopped { reason, execution }) => {
                 let failure = execution.as_ref().and_then(|execution| execution.failure.clone());
                 let end = Ok(Err(NoReply { outcome: Outcome::Cancelled, failure }));
-                let report = Some(RunReport { execution, end, again_us: None });
+                let report = Some(RunReport { id, execution, end, again_us: None });
                 return AttemptOutcome { execution: Some(id), end: AttemptEnd::Stopped(reason), said: Said::default(), report };
             }
         };
@@ -176,11 +178,11 @@ impl DeliveryRunner {
             }
             Err(ExecuteError::MalformedBody(why)) => (AttemptEnd::Badly(why.clone()), StatusCode::BAD_REQUEST),
             Err(_) => {
-                let report = RunReport { execution: None, end: ran, again_us: None };
+                let report = RunReport { id, execution: None, end: ran, again_us: None };
                 return AttemptOutcome { execution: None, end: AttemptEnd::Busy, said, report: Some(report) };
             }
         };
-        let report = RunReport { execution: attempt.answered_with_record(status), end: ran, again_us: None };
+        let report = RunReport { id, execution: attempt.answered_with_record(status), end: ran, again_us: None };
         AttemptOutcome { execution: Some(id), end, said, report: Some(report) }
     }
 

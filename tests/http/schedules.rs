@@ -18,6 +18,7 @@ on_both_nodes! {
     an_order_runs_a_schedule_now_and_answers_with_its_outcome
     a_paused_schedule_does_nothing_until_it_is_resumed
     a_due_time_that_overlaps_is_recorded_or_takes_the_place_of_the_run
+    an_order_whose_place_a_due_time_takes_is_told_so
     a_failed_run_is_tried_again_as_its_file_says
     a_schedule_follows_what_is_live
     commands_list_run_pause_and_resume
@@ -167,6 +168,31 @@ fn a_due_time_that_overlaps_is_recorded_or_takes_the_place_of_the_run(on: impl F
     assert!(why.starts_with("the schedule `_cron/skip` was due at 2") && why.ends_with("its run before went on (`overlap`)"), "{why}");
     wait_for("a run is cancelled", || executions(&api, "_cron/replace").iter().any(|one| one.outcome == Outcome::Cancelled));
     assert!(executions(&api, "_cron/replace").iter().all(|one| one.outcome == Outcome::Cancelled));
+}
+
+fn an_order_whose_place_a_due_time_takes_is_told_so(on: impl Fn(Setup) -> Setup) {
+    let endless = "+++\ntimeout = \"60s\"\n[[schedule]]\nevery = \"2s\"\noverlap = \"replace\"\n[limits]\noperations = 100000000000\n+++\nlog::info(\"begun\");\nwhile true {}";
+    let config = "[ceilings]\noperations = 1000000000000\ntimeout = \"5m\"\n";
+    let node = start(|setup| on(setup.config(config)), &[("_cron/endless.rhai", endless)]);
+    let api = Api::of(&node);
+    wait_for("the schedule is there", || api.get("/api/admin/schedules/_cron%2Fendless").status == 200);
+    let answer = api.json("POST", "/api/admin/schedules/_cron%2Fendless/run", &json!({}));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let told = answer.json();
+    let why = "the next due time took its place (`overlap`)";
+    assert_eq!(
+        (told["execution"]["outcome"].as_str(), told["execution"]["failure"]["message"].as_str()),
+        (Some("cancelled"), Some(why)),
+        "{told}"
+    );
+    let id = told["execution"]["id"].as_str().unwrap();
+    wait_for("it is recorded", || {
+        executions(&api, "_cron/endless").iter().any(|one| one.id.to_string() == id && one.trigger == Trigger::Manual)
+    });
+    let replaced = run(&node, &["run", "endless"]);
+    let told = said(&replaced);
+    assert_eq!(replaced.status.code(), Some(1), "{told}");
+    assert!(told.contains("begun") && told.contains(why) && told.contains("hint: it was cancelled; `picloud executions show 3"), "{told}");
 }
 
 fn a_failed_run_is_tried_again_as_its_file_says(on: impl Fn(Setup) -> Setup) {

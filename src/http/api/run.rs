@@ -37,8 +37,7 @@ impl App {
     /// Tells of a run that nobody called: what a caller would have got, and the execution.
     pub(super) async fn tell_run(&self, report: RunReport) -> Result<RunAnswer, Problem> {
         let ended = report.end.map_err(Problem::Refused)?.map_err(Problem::from);
-        let id = report.execution.as_ref().map(|execution| execution.id.to_string()).unwrap_or_default();
-        let answer = call::respond(self, ended, &id);
+        let answer = call::respond(self, ended, &report.id.to_string());
         let execution = report.execution.map(|execution| WithTime::from(*execution));
         Ok(RunAnswer { execution, response: told(&Method::POST, answer).await, tried_again: report.again_us.map(rfc3339) })
     }
