@@ -52,7 +52,8 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
     let unfit = |reader: &Reader, reason: String| Err(reader.unfit(reason));
     let (mut head, mut sums, mut found, mut tables) = (None, None, Sums::default(), BTreeMap::<String, Tally>::new());
     let mut unknown = None;
-    for entry in reader.archive()?.entries().map_err(&broken)? {
+    let mut archive = reader.archive()?;
+    for entry in archive.entries().map_err(&broken)? {
         let mut entry = entry.map_err(&broken)?;
         let name = entry.path().map_err(&broken)?.display().to_string();
         if let Some(table) = table_of(&name) {
@@ -73,6 +74,8 @@ fn check(reader: &mut Reader) -> Result<(Head, Sums), BackupError> {
             sums = Some(whole(&mut entry).map_err(&broken)?);
         }
     }
+    // The checksum of gzip comes last. It covers what is between the members, too.
+    io::copy(&mut archive.into_inner(), &mut io::sink()).map_err(&broken)?;
     let Some(head) = head else { return unfit(reader, format!("it is no backup: there is no `{HEAD}` in it")) };
     let version = serde_json::from_slice::<serde_json::Value>(&head).ok().and_then(|head| head["format"].as_u64());
     if let Some(version) = version.filter(|version| !(FIRST_FORMAT.into()..=FORMAT.into()).contains(version)) {
