@@ -23,7 +23,7 @@ use picloud::{
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
     id::{Ids, NodeNumber, first_id_at},
-    store::{Journal, JournalSettings, Retention, Store, queue::QueueLimits, retention},
+    store::{Journal, JournalSettings, Retention, Store, Turn, queue::QueueLimits, retention},
 };
 use support::{Server, median, now, wrk};
 use tokio_util::sync::CancellationToken;
@@ -131,7 +131,7 @@ fn lists((database, server): (&str, Option<&str>), executions: i64, logs: &str, 
         let store = Store::open(&url, &folder.path().join("data")).await.unwrap();
         for begin in (0..executions).step_by(1_000) {
             let batch: Vec<Execution> = (begin..begin + 1_000).map(|number| execution(number, begin_us, log_bytes)).collect();
-            store.append_executions(&batch).await.unwrap();
+            store.append_executions(&batch, Turn::First).await.unwrap();
         }
         store.close().await;
         url
@@ -305,7 +305,7 @@ fn keep_up(database: &str, logs: &str, log_bytes: usize, server: Option<&str>) {
         let begin_us = SystemClock.now_us() - EXECUTIONS * 36_000 - 1_000_000;
         for batch in (0..EXECUTIONS).collect::<Vec<_>>().chunks(1_000) {
             let batch: Vec<Execution> = batch.iter().map(|number| execution(*number, begin_us, log_bytes)).collect();
-            store.append_executions(&batch).await.unwrap();
+            store.append_executions(&batch, Turn::First).await.unwrap();
         }
         let clock: SharedClock = Arc::new(SystemClock);
         let ids = Ids::new(clock.clone(), NodeNumber::drawn());

@@ -15,7 +15,7 @@ use picloud::{
     execution::{Execution, LogLevel, LogLine, Outcome, Trigger},
     function::{Content, Digest, Function, FunctionName, Manifest, Revision, Route, ScriptId, Tree, route::Methods},
     id::{ExecutionId, first_id_at},
-    store::{ExecutionFilter, Journal, JournalSettings, RecordOutcome, Store},
+    store::{ExecutionFilter, Journal, JournalSettings, RecordOutcome, Store, Turn},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +45,7 @@ async fn measure(database: &str, url: &str) {
             (0..BATCHES).map(|_| ids.by_ref().take(BATCH as usize).map(|id| execution(id, functions, log_lines)).collect()).collect();
         let (cpu, begun) = (cpu_ns(), monotonic());
         for batch in &batches {
-            store.append_executions(batch).await.expect("the batch arrives");
+            store.append_executions(batch, Turn::First).await.expect("the batch arrives");
         }
         report(database, what, BATCHES * BATCH, cpu, begun.elapsed());
     }

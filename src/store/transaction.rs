@@ -51,6 +51,18 @@ impl EitherTransaction {
         }
     }
 
+    /// Runs a query whose text is never the same twice, and returns its rows. It is not prepared, which would cost a round trip more.
+    pub(super) async fn fetch_once<R>(&mut self, sql: String) -> sqlx::Result<Vec<R>>
+    where
+        R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow>,
+    {
+        let query = sqlx::raw_sql(AssertSqlSafe(sql));
+        match self {
+            Self::Postgres(transaction) => transaction.fetch_all(query).await?.iter().map(R::from_row).collect(),
+            Self::Sqlite(transaction) => transaction.fetch_all(query).await?.iter().map(R::from_row).collect(),
+        }
+    }
+
     /// Runs a statement, and returns how many rows it changed.
     pub(super) async fn execute(&mut self, sql: impl Into<String>, parameters: Vec<Parameter>) -> sqlx::Result<u64> {
         let sql = AssertSqlSafe(sql.into());

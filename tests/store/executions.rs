@@ -3,7 +3,7 @@
 use picloud::{
     execution::{Capture, Execution, LogLevel, LogLine, Outcome},
     id::{ExecutionId, first_id_at},
-    store::{ExecutionFilter, StatusFilter, Store},
+    store::{ExecutionFilter, StatusFilter, Store, Turn},
 };
 
 use serde_json::json;
@@ -23,7 +23,7 @@ on_both! {
 }
 
 async fn append(store: &Store, executions: &[Execution]) {
-    store.append_executions(executions).await.unwrap();
+    store.append_executions(executions, Turn::First).await.unwrap();
 }
 
 async fn find(store: &Store, filter: ExecutionFilter) -> Vec<i64> {
@@ -154,7 +154,7 @@ async fn executions_beyond_their_bytes_go_the_oldest_first(fresh: Fresh) {
         let left = store.executions(&ExecutionFilter { limit: 10_000, ..ExecutionFilter::default() }).await.unwrap();
         left.iter().map(|execution| execution.id.0 & 0x7ff).rev().collect::<Vec<_>>()
     };
-    let bytes = store.append_executions(&large(0..300)).await.unwrap();
+    let bytes = store.append_executions(&large(0..300), Turn::First).await.unwrap();
     assert!((9_800..10_200).contains(&(bytes / 300)), "{bytes}");
     assert_eq!(store.prune_executions(0, 1_000_000, bytes).await.unwrap(), 0);
     for (limit, left) in [(2_000_000, 200), (1_000_000, 100), (1_000_000, 100), (500_000, 50)] {
@@ -168,7 +168,7 @@ async fn executions_beyond_their_bytes_go_the_oldest_first(fresh: Fresh) {
     let in_one_minute =
         in_one_minute.into_iter().map(|(execution, at)| Execution { id: ExecutionId(execution.id.0 + (at << 12)), ..execution });
     let many: Vec<Execution> = in_one_minute.collect();
-    store.append_executions(&many).await.unwrap();
+    store.append_executions(&many, Turn::First).await.unwrap();
     store.prune_executions(0, 1_000_000, 1_000_000).await.unwrap();
     let left = store.executions(&ExecutionFilter { limit: 10_000, ..ExecutionFilter::default() }).await.unwrap();
     assert!((96..=100).contains(&left.len()), "{}", left.len());
@@ -181,7 +181,7 @@ async fn executions_beyond_their_bytes_go_the_oldest_first(fresh: Fresh) {
 async fn what_arrives_twice_counts_once(fresh: Fresh) {
     let store = fresh.open().await;
     for _ in 0..5 {
-        store.append_executions(&large(0..150)).await.unwrap();
+        store.append_executions(&large(0..150), Turn::First).await.unwrap();
     }
     assert_eq!(store.prune_executions(0, 1_000_000, 1_600_000).await.unwrap(), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use picloud::store::{Store, StoreError};
+use picloud::store::{Store, StoreError, Turn};
 
 use crate::kit::store::{Fresh, execution, until};
 
@@ -30,7 +30,7 @@ async fn a_second_node_on_a_database_is_refused_until_the_first_has_left() {
         assert!(said.ends_with("\n  hint: stop it, or give this node a database of its own"), "{said}");
         // Commands may read and write.
         let command = Store::open_existing(&url, fresh.folder.path()).await.unwrap();
-        command.append_executions(&[execution(1)]).await.unwrap();
+        command.append_executions(&[execution(1)], Turn::First).await.unwrap();
         assert!(store.execution(execution(1).id).await.unwrap().is_some());
         drop(lease);
         until("the next node has it", async || taken(&url).await.is_ok()).await;

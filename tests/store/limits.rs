@@ -9,7 +9,7 @@ use picloud::{
     deployment::Following,
     function::Tree,
     store::{
-        ExecutionFilter, KvFailure, KvLimits, Store, StoreError,
+        ExecutionFilter, KvFailure, KvLimits, Store, StoreError, Turn,
         kv::{KvChange, KvWrite},
     },
 };
@@ -30,7 +30,7 @@ async fn everything(store: &Store) -> Vec<(&'static str, Result<(), Arc<StoreErr
     let (hash, following, audited) = (TokenHash::of("x"), Following::default(), AuditFilter::default());
     let asked = async {
         tokio::join!(
-            store.append_executions(&executions),
+            store.append_executions(&executions, Turn::First),
             store.executions(&filter),
             store.prune_executions(NOW_US, 1, 1),
             store.token_by_hash(&hash, NOW_US),

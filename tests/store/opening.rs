@@ -5,7 +5,7 @@ use std::{error::Error, time::Duration};
 use picloud::{
     clock::monotonic,
     execution::Execution,
-    store::{ExecutionFilter, RecordOutcome, Store},
+    store::{ExecutionFilter, RecordOutcome, Store, Turn},
 };
 
 use crate::kit::store::{Fresh, deployment, execution, on_both, tree};
@@ -21,11 +21,11 @@ async fn a_reader_needs_a_database_and_changes_nothing(fresh: Fresh) {
     assert!(nothing.to_string().ends_with(" yet\n  hint: `picloud serve` makes it"), "{nothing}");
     assert!(!nothing.is_outage());
     let store = fresh.open().await;
-    store.append_executions(&[execution(1)]).await.unwrap();
+    store.append_executions(&[execution(1)], Turn::First).await.unwrap();
     let reader = Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap();
-    store.append_executions(&[execution(2)]).await.unwrap();
+    store.append_executions(&[execution(2)], Turn::First).await.unwrap();
     assert_eq!(reader.executions(&ExecutionFilter { limit: 9, ..ExecutionFilter::default() }).await.unwrap(), [execution(2), execution(1)]);
-    assert!(reader.append_executions(&[execution(3)]).await.is_err());
+    assert!(reader.append_executions(&[execution(3)], Turn::First).await.is_err());
     store.close().await;
     assert_eq!(Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap().execution(execution(3).id).await.unwrap(), None);
 }
@@ -109,7 +109,7 @@ async fn two_processes_that_write_to_one_sqlite_file_wait_for_each_other() {
             while let RecordOutcome::Overtaken(by) = store.record_deployment(&made, &changes, last).await.unwrap() {
                 last = Some(by);
             }
-            store.append_executions(&(0..50).map(|row| execution(id * 100 + row)).collect::<Vec<Execution>>()).await.unwrap();
+            store.append_executions(&(0..50).map(|row| execution(id * 100 + row)).collect::<Vec<Execution>>(), Turn::First).await.unwrap();
         }
     };
     tokio::join!(write(&one, 0), write(&two, 1000));

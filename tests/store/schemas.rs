@@ -2,7 +2,7 @@
 //!
 //! The user of most of these tests is called `picloud`, so `"$user"` in the search path means the schema of `picloud.emit`.
 
-use picloud::store::{ExecutionFilter, Store, StoreError};
+use picloud::store::{ExecutionFilter, Store, StoreError, Turn};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::kit::{
@@ -50,7 +50,7 @@ async fn count(store: &Store) -> usize {
 async fn a_node_finds_its_tables_beside_the_schema_of_its_function() {
     let fresh = Fresh::postgres().await;
     let store = fresh.open().await;
-    store.append_executions(&[execution(1)]).await.unwrap();
+    store.append_executions(&[execution(1)], Turn::First).await.unwrap();
     let mut other = Other::on(&fresh).await;
     assert_eq!((other.homes().await.as_str(), other.emits_for().await.as_str()), ("public", OF_PUBLIC));
     // Other programs of this user make their tables where they did.
@@ -60,7 +60,7 @@ async fn a_node_finds_its_tables_beside_the_schema_of_its_function() {
     let mut other = Other::on(&fresh).await;
     assert_eq!(other.text("SELECT CAST(current_schema() AS text)").await, "picloud");
     let again = fresh.open().await;
-    again.append_executions(&[execution(2)]).await.unwrap();
+    again.append_executions(&[execution(2)], Turn::First).await.unwrap();
     assert_eq!((count(&store).await, count(&again).await, other.homes().await.as_str()), (2, 2, "public"));
     let reader = Store::open_read_only(&fresh.url, fresh.folder.path()).await.unwrap();
     assert_eq!(count(&reader).await, 2);
@@ -69,7 +69,7 @@ async fn a_node_finds_its_tables_beside_the_schema_of_its_function() {
 #[tokio::test]
 async fn a_schema_that_an_administrator_makes_later_moves_no_node() {
     let fresh = Fresh::postgres().await;
-    fresh.open().await.append_executions(&[execution(1)]).await.unwrap();
+    fresh.open().await.append_executions(&[execution(1)], Turn::First).await.unwrap();
     let mut other = Other::on(&fresh).await;
     other.run("DROP SCHEMA picloud CASCADE; ALTER ROLE picloud RESET search_path; CREATE SCHEMA picloud").await;
     assert_eq!(count(&fresh.open().await).await, 1);
@@ -80,7 +80,7 @@ async fn a_schema_that_an_administrator_makes_later_moves_no_node() {
 async fn a_schema_that_was_made_for_the_user_of_a_new_node_holds_its_tables() {
     let fresh = Fresh::postgres().await;
     Other::on(&fresh).await.run("CREATE SCHEMA picloud").await;
-    fresh.open().await.append_executions(&[execution(1)]).await.unwrap();
+    fresh.open().await.append_executions(&[execution(1)], Turn::First).await.unwrap();
     let mut other = Other::on(&fresh).await;
     assert_eq!(count(&fresh.open().await).await, 1);
     assert_eq!((other.homes().await.as_str(), other.emits_for().await.ends_with(" picloud.")), ("picloud", true));
@@ -90,7 +90,7 @@ async fn a_schema_that_was_made_for_the_user_of_a_new_node_holds_its_tables() {
 #[tokio::test]
 async fn two_nodes_in_two_schemas_have_one_function_and_it_stays_with_the_first() {
     let fresh = Fresh::postgres().await;
-    fresh.open().await.append_executions(&[execution(1)]).await.unwrap();
+    fresh.open().await.append_executions(&[execution(1)], Turn::First).await.unwrap();
     let mut other = Other::on(&fresh).await;
     other.run("CREATE SCHEMA \"the second's\"").await;
     let url = format!("{}?options=-c%20search_path%3D%22the%5C%20second's%22,public", fresh.url);
@@ -134,7 +134,7 @@ async fn a_user_who_may_make_no_schema_has_a_node_without_the_function() {
     other.run(&format!("CREATE ROLE {name} LOGIN; CREATE SCHEMA {name} AUTHORIZATION {name}")).await;
     let url = fresh.url.replace("//picloud@", &format!("//{name}@"));
     let (store, lease) = Store::open_as_node(&url, fresh.folder.path(), "first").await.unwrap();
-    store.append_executions(&[execution(1)]).await.unwrap();
+    store.append_executions(&[execution(1)], Turn::First).await.unwrap();
     assert_eq!((other.homes().await, other.emits_for().await.as_str()), (name.clone(), "nobody"));
     // It is there at the next start when somebody has made the schema. A second node is refused meanwhile.
     other.run(&format!("CREATE SCHEMA picloud AUTHORIZATION {name}")).await;

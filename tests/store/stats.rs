@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use picloud::{
     execution::{Execution, Outcome},
     id::{ExecutionId, first_id_at},
-    stats::{BY_TEN_FOR, DAY, KEPT_FOR, Run, RunCounts, minute_of},
-    store::{Journal, JournalSettings, StatsScope, Store},
+    stats::{BY_TEN_FOR, DAY, KEPT_FOR, Run, RunCounts, RunTally, minute_of},
+    store::{Journal, JournalSettings, StatsScope, Store, Turn},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,7 @@ on_both! {
     runs_that_are_not_recorded_count_too
     a_start_counts_what_the_spool_holds_once
     a_damaged_row_keeps_no_execution_from_being_recorded
+    as_many_functions_as_a_node_counts_are_counted_at_once
 }
 
 const MINUTE_US: i64 = 60_000_000;
@@ -46,8 +47,8 @@ async fn executions_count_by_function_version_and_minute(fresh: Fresh) {
     let store = fresh.open().await;
     let failed = Execution { status: 504, outcome: Outcome::TimedOut, duration_us: 5_000_000, ..ago(3, 1) };
     let other = Execution { function: name("orders/new"), version: version("other"), status: 201, peak_memory_bytes: 77, ..ago(1, 2) };
-    store.append_executions(&[ago(3, 0), failed.clone(), other.clone()]).await.unwrap();
-    store.append_executions(&[ago(3, 3)]).await.unwrap();
+    store.append_executions(&[ago(3, 0), failed.clone(), other.clone()], Turn::First).await.unwrap();
+    store.append_executions(&[ago(3, 3)], Turn::First).await.unwrap();
     let mut expected = RunCounts::default();
     [ago(3, 0), failed, ago(3, 3)].iter().map(Run::of).for_each(|run| expected.add(&run));
     let hello = read(&store, StatsScope::Function(name("hello"))).await;
@@ -70,9 +71,9 @@ async fn executions_count_by_function_version_and_minute(fresh: Fresh) {
 
 async fn what_comes_again_counts_once(fresh: Fresh) {
     let store = fresh.open().await;
-    store.append_executions(&[ago(1, 0), ago(1, 1)]).await.unwrap();
-    store.append_executions_again(&[ago(1, 1), ago(1, 2)]).await.unwrap();
-    store.append_executions_again(&[ago(1, 0), ago(1, 1), ago(1, 2)]).await.unwrap();
+    store.append_executions(&[ago(1, 0), ago(1, 1)], Turn::First).await.unwrap();
+    store.append_executions(&[ago(1, 1), ago(1, 2)], Turn::Again).await.unwrap();
+    store.append_executions(&[ago(1, 0), ago(1, 1), ago(1, 2)], Turn::Again).await.unwrap();
     assert_eq!(requests(&store).await, BTreeMap::from([(1, 3)]));
 }
 
@@ -82,7 +83,7 @@ async fn rows_of_several_nodes_add_up(fresh: Fresh) {
         for (node, store) in stores.iter().enumerate() {
             let one = ago(1, round);
             let of_node = Execution { id: ExecutionId(one.id.0 + node as i64), ..one };
-            store.append_executions(&[of_node]).await.unwrap();
+            store.append_executions(&[of_node], Turn::First).await.unwrap();
         }
     }
     assert_eq!(requests(&stores[0]).await, BTreeMap::from([(1, 6)]));
@@ -96,7 +97,7 @@ async fn rows_of_several_nodes_add_up(fresh: Fresh) {
 async fn counts_are_rolled_up_and_add_up_to_the_same(fresh: Fresh) {
     let store = fresh.open().await;
     let all: Vec<Execution> = (0..700).map(|number| ago(number * 7, number)).collect();
-    store.append_executions(&all).await.unwrap();
+    store.append_executions(&all, Turn::First).await.unwrap();
     let sum = async || {
         let mut sum = RunCounts::default();
         read(&store, StatsScope::Function(name("hello"))).await.values().for_each(|counts| sum.merge(counts));
@@ -121,9 +122,9 @@ async fn counts_are_rolled_up_and_add_up_to_the_same(fresh: Fresh) {
 
 async fn a_late_execution_counts_where_it_belongs(fresh: Fresh) {
     let store = fresh.open().await;
-    store.append_executions(&[ago(600, 0)]).await.unwrap();
+    store.append_executions(&[ago(600, 0)], Turn::First).await.unwrap();
     store.roll_up_stats(NOW_US).await.unwrap();
-    store.append_executions(&[ago(600, 1)]).await.unwrap();
+    store.append_executions(&[ago(600, 1)], Turn::First).await.unwrap();
     let sum = async || requests(&store).await.values().sum::<u64>();
     assert_eq!(sum().await, 2);
     store.roll_up_stats(NOW_US).await.unwrap();
@@ -157,7 +158,7 @@ async fn a_start_counts_what_the_spool_holds_once(fresh: Fresh) {
     let store = fresh.open().await;
     // The database took half of these, and the node was killed before it knew.
     let all: Vec<Execution> = (0..10).map(|number| ago(1, number)).collect();
-    store.append_executions(&all[..5]).await.unwrap();
+    store.append_executions(&all[..5], Turn::First).await.unwrap();
     let (before, stop, task) = journal(&fresh);
     all.iter().for_each(|execution| before.record(execution.clone()));
     stop.cancel();
@@ -172,7 +173,7 @@ async fn a_start_counts_what_the_spool_holds_once(fresh: Fresh) {
 
 async fn a_damaged_row_keeps_no_execution_from_being_recorded(fresh: Fresh) {
     let store = fresh.open().await;
-    store.append_executions(&[ago(1, 0)]).await.unwrap();
+    store.append_executions(&[ago(1, 0)], Turn::First).await.unwrap();
     let damage = "UPDATE stats SET series = CAST('xxx' AS ";
     match fresh.url == "sqlite" {
         true => {
@@ -184,6 +185,19 @@ async fn a_damaged_row_keeps_no_execution_from_being_recorded(fresh: Fresh) {
             sqlx::query(sqlx::AssertSqlSafe(format!("{damage}bytea)"))).execute(&pool).await.unwrap();
         }
     }
-    store.append_executions(&[ago(1, 1)]).await.unwrap();
+    store.append_executions(&[ago(1, 1)], Turn::First).await.unwrap();
     assert_eq!(requests(&store).await, BTreeMap::from([(1, 1)]));
+}
+
+async fn as_many_functions_as_a_node_counts_are_counted_at_once(fresh: Fresh) {
+    let store = fresh.open().await;
+    let mut tally = RunTally::default();
+    for number in 0..10_000 {
+        // The longest keys: each of another minute.
+        let run = Run::of(&Execution { function: name(&format!("functions/of/many/{number}")), ..ago(number, number) });
+        tally.add(run.key.clone(), &run);
+    }
+    store.count_runs(&tally).await.unwrap();
+    store.count_runs(&tally).await.unwrap();
+    assert_eq!(requests(&store).await.values().sum::<u64>(), 20_000);
 }

@@ -1,8 +1,8 @@
 //! Appends executions to the table, at a few microseconds a row.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock, time::Duration};
 
-use sqlx::{Postgres, Row as _, Sqlite, query::Query, sqlite::SqliteArguments};
+use sqlx::{AssertSqlSafe, FromRow, Postgres, Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
     row::{ExecutionRow, LONG, SHORT},
@@ -17,23 +17,37 @@ use crate::{
         batch::json,
         columns::columns,
         database::Database,
-        pool::{STATEMENT_LIMIT, Transaction},
-        stats::{self, Slot},
+        pool::{LONG_LIMIT, STATEMENT_LIMIT, Transaction},
+        stats::{Rows, Slot, StatsRow, put},
         transaction::EitherTransaction,
     },
 };
 
 type Row<'a> = ExecutionRow<Cow<'a, str>>;
 
-impl Store {
-    /// Appends executions and counts them, and returns the bytes that all of them take. An execution whose id is there already stays as it is.
-    pub async fn append_executions(&self, executions: &[Execution]) -> Result<u64, StoreError> {
-        self.append(executions, Turn::First).await.inspect_err(|_| self.forget_keys())
-    }
+/// Whether executions may be in the table already, because nobody heard how an earlier try ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// None of them is there.
+    First,
+    /// Some may be there. Those do not count again.
+    Again,
+}
 
-    /// The same for executions of which some may be there, because nobody heard how an earlier try ended. Those do not count again.
-    pub async fn append_executions_again(&self, executions: &[Execution]) -> Result<u64, StoreError> {
-        self.append(executions, Turn::Again).await.inspect_err(|_| self.forget_keys())
+impl Turn {
+    /// Returns how long a statement may take. What was tried before waits on disk, so there is time for a slow server.
+    fn limit(self) -> Duration {
+        match self {
+            Self::First => STATEMENT_LIMIT,
+            Self::Again => LONG_LIMIT,
+        }
+    }
+}
+
+impl Store {
+    /// Appends executions and counts them, and returns the bytes that all of them take. An execution that is there already stays as it is.
+    pub async fn append_executions(&self, executions: &[Execution], turn: Turn) -> Result<u64, StoreError> {
+        self.append(executions, turn).await.inspect_err(|_| self.forget_keys())
     }
 
     /// Counts runs that are not recorded.
@@ -44,7 +58,7 @@ impl Store {
             runs.iter().filter_map(|(run, added)| Some((slot(run, &keys)?, added))).for_each(|(slot, added)| counts.merge(slot, added));
             let add = async {
                 let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
-                stats::add(&mut transaction, &self.database, &counts).await?;
+                Rows::of(&counts).merge(&mut transaction, &self.database).await?;
                 transaction.commit().await
             };
             add.await.map_err(StoreError::query("count runs"))
@@ -57,58 +71,106 @@ impl Store {
             return Ok(0);
         }
         let keys = self.keys_of(executions.iter().map(|execution| (&execution.function, execution.version))).await?;
-        let rows: Vec<Row> = executions.iter().filter_map(|execution| Row::of(execution, &keys)).collect();
-        let captures: Vec<(i64, String)> =
-            executions.iter().filter_map(|execution| Some((execution.id.0, json(execution.capture.as_deref()?)))).collect();
-        let bytes = rows.iter().map(Row::bytes).sum::<i64>() + captures.iter().map(|(_, request)| request.len() as i64).sum::<i64>();
+        let batch = Batch::of(executions.iter(), &keys);
+        let bytes = batch.bytes();
         let append = async {
-            let (mut transaction, counts) = match &self.database {
+            let look = batch.look(&self.database, turn);
+            match &self.database {
                 Database::Postgres { writer, .. } => {
-                    let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
-                    let added = append_to_postgres(&mut transaction, &rows, captures).await?;
-                    let counts = counts(executions, &keys, |id| added.contains(&id));
-                    (EitherTransaction::Postgres(transaction), counts)
+                    let (mut transaction, found) = writer.begin_reading(turn.limit(), &look).await?;
+                    let batch = batch.beside(Found::of(&found)?, executions, &keys);
+                    append_to_postgres(&mut transaction, batch, put(&self.database)).await?;
+                    transaction.commit().await
                 }
                 Database::Sqlite { writer, .. } => {
-                    let mut transaction = writer.begin(STATEMENT_LIMIT).await?;
-                    let there = turn.there(&mut transaction, &rows).await?;
-                    append_to_sqlite(&mut transaction, rows, captures).await?;
-                    let counts = counts(executions, &keys, |id| !there.contains(&id));
-                    (EitherTransaction::Sqlite(transaction), counts)
+                    let mut transaction = writer.begin(turn.limit()).await?;
+                    let found = transaction.fetch_all(sqlx::raw_sql(AssertSqlSafe(look))).await?;
+                    let batch = batch.beside(Found::of(&found)?, executions, &keys);
+                    append_to_sqlite(&mut transaction, batch, put(&self.database)).await?;
+                    transaction.commit().await
                 }
-            };
-            stats::add(&mut transaction, &self.database, &counts).await?;
-            transaction.commit().await
+            }
         };
         append.await.map_err(StoreError::query("record executions"))?;
-        Ok(bytes.unsigned_abs())
+        Ok(bytes)
     }
 }
 
-/// Whether executions may be in the table already.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    First,
-    Again,
+/// What one transaction writes.
+struct Batch<'a> {
+    rows: Vec<Row<'a>>,
+    /// Kept requests, each with the id of its execution.
+    captures: Vec<(i64, String)>,
+    counts: Rows,
 }
 
-impl Turn {
-    /// Returns the ids that are in SQLite's table already. Postgres says of each row whether it is new; for SQLite that would cost as much as
-    /// the row itself.
-    async fn there(self, transaction: &mut Transaction<Sqlite>, rows: &[Row<'_>]) -> sqlx::Result<BTreeSet<i64>> {
-        if self == Self::First {
-            return Ok(BTreeSet::new());
+impl<'a> Batch<'a> {
+    fn of(executions: impl Iterator<Item = &'a Execution> + Clone, keys: &Keys) -> Self {
+        let captures = executions.clone().filter_map(|execution| Some((execution.id.0, json(execution.capture.as_deref()?))));
+        Self {
+            rows: executions.clone().filter_map(|execution| Row::of(execution, keys)).collect(),
+            captures: captures.collect(),
+            counts: Rows::of(&counts(executions, keys)),
         }
-        let ids: Vec<i64> = rows.iter().map(|row| row.id).collect();
-        let query = sqlx::query("SELECT id FROM executions WHERE id IN (SELECT value FROM json_each(?))").bind(json(&ids));
-        transaction.fetch_all(query).await?.iter().map(|row| row.try_get(0)).collect()
+    }
+
+    fn bytes(&self) -> u64 {
+        let requests: usize = self.captures.iter().map(|(_, request)| request.len()).sum();
+        self.rows.iter().map(Row::bytes).sum::<i64>().unsigned_abs() + requests as u64
+    }
+
+    /// Writes the queries for what the database has of this batch.
+    fn look(&self, database: &Database, turn: Turn) -> String {
+        let counts = self.counts.find(database);
+        match turn {
+            Turn::First => counts,
+            Turn::Again => {
+                let ids: Vec<String> = self.rows.iter().map(|row| row.id.to_string()).collect();
+                format!("SELECT id FROM executions WHERE id IN ({}); {counts}", ids.join(","))
+            }
+        }
+    }
+
+    /// Leaves out what is there, and adds up the counts.
+    fn beside(self, found: Found, executions: &'a [Execution], keys: &Keys) -> Self {
+        let mut batch = match found.executions.is_empty() {
+            true => self,
+            false => Self::of(executions.iter().filter(|execution| !found.executions.contains(&execution.id.0)), keys),
+        };
+        batch.counts.add(found.counts);
+        batch
     }
 }
 
-/// Counts the executions that are new.
-fn counts(executions: &[Execution], keys: &Keys, is_new: impl Fn(i64) -> bool) -> RunTally<Slot> {
+/// What the database has of a batch.
+#[derive(Default)]
+struct Found {
+    executions: BTreeSet<i64>,
+    counts: Vec<StatsRow>,
+}
+
+impl Found {
+    /// Reads the rows of the queries: those about executions have one column.
+    fn of<R: sqlx::Row>(rows: &[R]) -> sqlx::Result<Self>
+    where
+        (i64,): for<'r> FromRow<'r, R>,
+        StatsRow: for<'r> FromRow<'r, R>,
+    {
+        let mut found = Self::default();
+        for row in rows {
+            match row.len() {
+                1 => _ = found.executions.insert(<(i64,)>::from_row(row)?.0),
+                _ => found.counts.push(StatsRow::from_row(row)?),
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Counts executions.
+fn counts<'a>(executions: impl Iterator<Item = &'a Execution>, keys: &Keys) -> RunTally<Slot> {
     let mut counts = RunTally::default();
-    for run in executions.iter().filter(|execution| is_new(execution.id.0)).map(Run::of) {
+    for run in executions.map(Run::of) {
         if let Some(slot) = slot(&run.key, keys) {
             counts.add(slot, &run);
         }
@@ -121,14 +183,9 @@ fn slot(run: &RunKey, keys: &Keys) -> Option<Slot> {
     Some(Slot { minute: run.minute, function, version, node: run.node })
 }
 
-/// Appends rows, and returns the ids of those that are new.
-async fn append_to_postgres(
-    transaction: &mut Transaction<Postgres>,
-    rows: &[Row<'_>],
-    captures: Vec<(i64, String)>,
-) -> sqlx::Result<BTreeSet<i64>> {
+async fn append_to_postgres(transaction: &mut Transaction<Postgres>, batch: Batch<'_>, put_counts: String) -> sqlx::Result<()> {
+    let Batch { rows, captures, counts } = batch;
     if !captures.is_empty() {
-        // Requests go first, so that a reader who sees an execution finds its request.
         let (ids, requests): (Vec<i64>, Vec<String>) = captures.into_iter().unzip();
         let insert = sqlx::query(concat!(
             "WITH added AS (
@@ -149,25 +206,24 @@ async fn append_to_postgres(
     }
     let numbers = |column: fn(&Row) -> i64| rows.iter().map(column).collect::<Vec<_>>();
     let texts = |column: for<'a> fn(&'a Row) -> Option<&'a str>| rows.iter().map(column).collect::<Vec<_>>();
-    let insert = sqlx::query(concat!(
-        "WITH added AS (
-             INSERT INTO executions (",
-        columns!(executions),
-        ")
-             SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-                                  $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::bigint[],
-                                  $16::text[], $17::bigint[], $18::text[], $19::text[], $20::bigint[], $21::text[])
+    let (columns, size_columns) = (columns!(executions), columns!(execution_sizes));
+    let insert = sqlx::query(AssertSqlSafe(format!(
+        "WITH counted AS (
+             {put_counts}
+         ), added AS (
+             INSERT INTO executions ({columns})
+             SELECT * FROM UNNEST($3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[],
+                                  $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::text[], $17::bigint[],
+                                  $18::text[], $19::bigint[], $20::text[], $21::text[], $22::bigint[], $23::text[])
              ON CONFLICT (id) DO NOTHING
              RETURNING id, CONCAT(request_id, method, path, logs, failure, effects, response_type, events) AS texts
-         ), sized AS (
-             INSERT INTO execution_sizes (",
-        columns!(execution_sizes),
-        ")
-             SELECT id >> 37, CAST(SUM($22 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
-             ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows
          )
-         SELECT id FROM added"
-    ))
+         INSERT INTO execution_sizes ({size_columns})
+         SELECT id >> 37, CAST(SUM($2 + octet_length(texts)) AS bigint), COUNT(*) FROM added GROUP BY 1 ORDER BY 1
+         ON CONFLICT (bucket) DO UPDATE SET bytes = execution_sizes.bytes + excluded.bytes, rows = execution_sizes.rows + excluded.rows"
+    )))
+    .bind(counts.json())
+    .bind(sizes::ROW_BYTES)
     .bind(numbers(|row| row.id))
     .bind(numbers(|row| row.function_key))
     .bind(numbers(|row| row.version_key))
@@ -188,9 +244,8 @@ async fn append_to_postgres(
     .bind(texts(|row| row.effects.as_deref()))
     .bind(texts(|row| row.response_type.as_deref()))
     .bind(rows.iter().map(|row| row.response_bytes).collect::<Vec<_>>())
-    .bind(texts(|row| row.events.as_deref()))
-    .bind(sizes::ROW_BYTES);
-    transaction.fetch_all(insert).await?.iter().map(|row| row.try_get(0)).collect()
+    .bind(texts(|row| row.events.as_deref()));
+    transaction.execute(insert).await.map(|_| ())
 }
 
 /// Inserts rows of one form.
@@ -212,7 +267,8 @@ fn statements(row: &str) -> [(usize, String); 3] {
     })
 }
 
-async fn append_to_sqlite(transaction: &mut Transaction<Sqlite>, rows: Vec<Row<'_>>, captures: Vec<(i64, String)>) -> sqlx::Result<()> {
+async fn append_to_sqlite(transaction: &mut Transaction<Sqlite>, batch: Batch<'_>, put_counts: String) -> sqlx::Result<()> {
+    let Batch { rows, captures, counts } = batch;
     let mut sizes = Sizes::default();
     let (short, long): (Vec<_>, Vec<_>) = rows.into_iter().partition(Row::is_short);
     for (insert, rows) in [(&*SHORT_ROWS, short), (&*LONG_ROWS, long)] {
@@ -236,7 +292,7 @@ async fn append_to_sqlite(transaction: &mut Transaction<Sqlite>, rows: Vec<Row<'
         let insert = sqlx::query(sizes::ADD).bind(bucket).bind(size.bytes).bind(size.rows);
         transaction.execute(insert).await?;
     }
-    Ok(())
+    transaction.execute(sqlx::query(AssertSqlSafe(put_counts)).bind(counts.json())).await.map(|_| ())
 }
 
 fn bind_short<'q>(insert: Query<'q, Sqlite, SqliteArguments>, row: Row<'_>) -> Query<'q, Sqlite, SqliteArguments> {

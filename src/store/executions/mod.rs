@@ -9,6 +9,7 @@ mod search;
 mod sizes;
 mod words;
 
+pub use append::Turn;
 pub(super) use row::signed;
 pub use search::Page;
 pub(super) use words::Words;

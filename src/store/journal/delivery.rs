@@ -16,7 +16,7 @@ use crate::{
     clock::monotonic,
     execution::Execution,
     stats::{Run, RunCounts},
-    store::{Store, StoreError},
+    store::{Store, StoreError, Turn},
 };
 
 /// The time limit of the store for a batch that is only in memory. After that the batch goes to the spool, so that neither it nor the queue
@@ -187,10 +187,11 @@ impl Shared {
     }
 
     async fn try_append(&self, store: &Store, executions: &[Execution], turn: Turn) -> Result<(), AppendError> {
-        let bytes = match turn {
-            Turn::First => self.answer(store.append_executions(executions), FIRST_LIMIT).await?,
-            Turn::Again => self.answer(store.append_executions_again(executions), REPLAY_LIMIT).await?,
+        let limit = match turn {
+            Turn::First => FIRST_LIMIT,
+            Turn::Again => REPLAY_LIMIT,
         };
+        let bytes = self.answer(store.append_executions(executions, turn), limit).await?;
         self.written.send_modify(|written| {
             written.executions += executions.len() as u64;
             written.bytes += bytes;
@@ -302,13 +303,6 @@ pub(super) enum Extent {
     Regular,
     /// Everything.
     Everything,
-}
-
-/// Whether a batch has been handed to the store before. How that ended may not be known.
-#[derive(Debug, Clone, Copy)]
-enum Turn {
-    First,
-    Again,
 }
 
 /// Why the store cannot take anything now.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, Execute, Executor, Postgres, Row as _, Sqlite, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, Execute, Executor, Postgres, Row as _, Sqlite, pool::PoolConnection, postgres::PgRow};
 use tokio::time::{Instant, timeout_at};
 
 use super::{Pool, STATEMENT_LIMIT, no_answer};
@@ -11,30 +11,34 @@ use crate::store::error::Unavailable;
 impl Pool<Postgres> {
     /// Begins a transaction, whose statements may each take this long. It only begins while this node has the database.
     pub(in crate::store) async fn begin(&self, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
-        self.begin_with("BEGIN", limit).await
+        self.begin_with("BEGIN", limit, "").await.map(|(transaction, _)| transaction)
     }
 
     /// The same, and its commit does not wait for the disk.
     pub(in crate::store) async fn begin_repeatable(&self, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
-        self.begin_with("BEGIN; SET LOCAL synchronous_commit = off", limit).await
+        self.begin_with("BEGIN; SET LOCAL synchronous_commit = off", limit, "").await.map(|(transaction, _)| transaction)
     }
 
-    async fn begin_with(&self, begin: &str, limit: Duration) -> sqlx::Result<Transaction<Postgres>> {
+    /// Begins a transaction with these queries, and returns their rows. All are one message, which costs one round trip.
+    pub(in crate::store) async fn begin_reading(
+        &self,
+        limit: Duration,
+        queries: &str,
+    ) -> sqlx::Result<(Transaction<Postgres>, Vec<PgRow>)> {
+        self.begin_with("BEGIN", limit, queries).await
+    }
+
+    async fn begin_with(&self, begin: &str, limit: Duration, queries: &str) -> sqlx::Result<(Transaction<Postgres>, Vec<PgRow>)> {
         let mut transaction = self.acquire(limit).await?;
-        let mut begin = begin.to_owned();
-        if limit != STATEMENT_LIMIT {
-            begin += &format!("; SET LOCAL statement_timeout = {}", limit.as_millis());
+        let question = self.fence.question();
+        let timeout = (limit != STATEMENT_LIMIT).then(|| format!("SET LOCAL statement_timeout = {}", limit.as_millis()));
+        let parts = [Some(begin), timeout.as_deref(), question.as_deref(), Some(queries)];
+        let message = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let mut rows = transaction.fetch_all(sqlx::raw_sql(AssertSqlSafe(message))).await?.into_iter();
+        if question.is_some() && !rows.next().map(|row| row.try_get(0)).transpose()?.unwrap_or(false) {
+            return Err(Unavailable::NotHeld("it is made again".into()).into());
         }
-        let Some(question) = self.fence.question() else {
-            transaction.execute(sqlx::raw_sql(AssertSqlSafe(begin))).await?;
-            return Ok(transaction);
-        };
-        // In one message with `BEGIN`, so that the question costs no round trip of its own.
-        let held = transaction.fetch_optional(sqlx::raw_sql(AssertSqlSafe(format!("{begin}; {question}")))).await?;
-        match held.map(|row| row.try_get(0)).transpose()? {
-            Some(true) => Ok(transaction),
-            _ => Err(Unavailable::NotHeld("it is made again".into()).into()),
-        }
+        Ok((transaction, rows.collect()))
     }
 }
 

@@ -7,4 +7,4 @@ mod roll_up;
 mod rows;
 
 pub use read::{StatsKey, StatsScope};
-pub(super) use rows::{Slot, add};
+pub(super) use rows::{Rows, Slot, StatsRow, put};

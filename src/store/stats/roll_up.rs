@@ -1,10 +1,8 @@
 //! Makes rows of days out of rows of minutes, makes those coarser when they are older, and removes what is too old.
 
-use std::collections::BTreeMap;
-
-use super::rows::{ALL, RowKey, Slot, Span, StatsRow, decoded, merge};
+use super::rows::{ALL, Rows, Slot, Span, StatsRow, decoded};
 use crate::{
-    stats::{BY_MINUTE_FOR, BY_TEN_FOR, DAY, KEPT_FOR, Series, minute_of},
+    stats::{BY_MINUTE_FOR, BY_TEN_FOR, DAY, KEPT_FOR, minute_of},
     store::{Store, StoreError, columns::columns, database::Database, transaction::EitherTransaction},
 };
 
@@ -46,39 +44,30 @@ impl Store {
         }
         let old: Vec<StatsRow> = transaction.fetch(take(from, before), vec![]).await?;
         let taken = old.len();
-        let mut rows: BTreeMap<RowKey, Series> = BTreeMap::new();
+        let mut rows = Rows::default();
         for (_, start, function, version, _, series) in old {
             let day = start.div_euclid(DAY) * DAY;
             let slot = Slot { minute: day, function, version, node: 0 };
-            let row = rows.entry(RowKey::new(to, slot)).or_default();
+            let row = rows.row(to, slot);
             for (minute, counts) in decoded(&series).points() {
                 let minute = (start - day) as u16 + minute;
                 row.add(minute, counts);
             }
         }
-        for row in rows.values_mut() {
-            *row = row.by(if to == Span::DayByTen { 10 } else { 60 });
-        }
+        rows.by(if to == Span::DayByTen { 10 } else { 60 });
         self.leave_out_too_many(&mut transaction, to, &mut rows).await?;
-        merge(&mut transaction, &self.database, rows).await?;
+        rows.merge(&mut transaction, &self.database).await?;
         transaction.commit().await?;
         Ok(taken)
     }
 
     /// Leaves out functions whose days have as many rows as a day may have.
-    async fn leave_out_too_many(
-        &self,
-        transaction: &mut EitherTransaction,
-        span: Span,
-        rows: &mut BTreeMap<RowKey, Series>,
-    ) -> sqlx::Result<()> {
-        let mut days: Vec<i64> = rows.keys().map(|key| key.slot.minute).collect();
-        days.dedup();
-        for day in days {
+    async fn leave_out_too_many(&self, transaction: &mut EitherTransaction, span: Span, rows: &mut Rows) -> sqlx::Result<()> {
+        for day in rows.starts() {
             let count = "SELECT COUNT(*) FROM stats WHERE span = $1 AND start_min = $2";
             let there: Vec<(i64,)> = transaction.fetch(count, vec![(span as i64).into(), day.into()]).await?;
             if there.first().is_some_and(|(count,)| *count >= MAX_A_DAY) {
-                rows.retain(|key, _| key.slot.minute != day || key.slot.function == ALL);
+                rows.retain(|slot| slot.minute != day || slot.function == ALL);
             }
         }
         Ok(())

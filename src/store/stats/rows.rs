@@ -1,6 +1,6 @@
 //! Adds to rows of the table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     hex::Hex,
@@ -37,16 +37,12 @@ pub(super) const ALL: i64 = 0;
 
 /// The key of a row, in the order of the table's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct RowKey {
+struct RowKey {
     span: i64,
-    pub slot: Slot,
+    slot: Slot,
 }
 
 impl RowKey {
-    pub(super) fn new(span: Span, slot: Slot) -> Self {
-        Self { span: span as i64, slot }
-    }
-
     fn values(&self) -> (i64, i64, i64, i64, i64) {
         let Slot { minute, function, version, node } = self.slot;
         (self.span, minute, function, version, node)
@@ -54,36 +50,83 @@ impl RowKey {
 }
 
 /// A row as it is read: the columns in order.
-pub(super) type StatsRow = (i64, i64, i64, i64, i64, Vec<u8>);
+pub(in crate::store) type StatsRow = (i64, i64, i64, i64, i64, Vec<u8>);
 
-/// Adds counts to the rows of their minutes, and to those of the whole node.
-pub(in crate::store) async fn add(transaction: &mut EitherTransaction, database: &Database, counts: &RunTally<Slot>) -> sqlx::Result<()> {
-    let mut rows: BTreeMap<RowKey, Series> = BTreeMap::new();
-    for (slot, counts) in counts.iter() {
-        for slot in [*slot, Slot { function: ALL, version: ALL, ..*slot }] {
-            rows.entry(RowKey::new(Span::Minute, slot)).or_default().add(0, counts);
+/// Rows that counts are added to. First each has what is added, then with [`add`](Self::add) all that it is going to have.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Rows(BTreeMap<RowKey, Series>);
+
+impl Rows {
+    /// Returns what counts add to the rows of their minutes, and to those of the whole node.
+    pub(in crate::store) fn of(counts: &RunTally<Slot>) -> Self {
+        let mut rows = Self::default();
+        for (slot, counts) in counts.iter() {
+            for slot in [*slot, Slot { function: ALL, version: ALL, ..*slot }] {
+                rows.row(Span::Minute, slot).add(0, counts);
+            }
+        }
+        rows
+    }
+
+    /// Returns what is added to one row.
+    pub(super) fn row(&mut self, span: Span, slot: Slot) -> &mut Series {
+        self.0.entry(RowKey { span: span as i64, slot }).or_default()
+    }
+
+    /// Keeps only the rows of these slots.
+    pub(super) fn retain(&mut self, keeps: impl Fn(&Slot) -> bool) {
+        self.0.retain(|key, _| keeps(&key.slot));
+    }
+
+    /// Returns the minutes in which rows begin, in order.
+    pub(super) fn starts(&self) -> BTreeSet<i64> {
+        self.0.keys().map(|key| key.slot.minute).collect()
+    }
+
+    /// Makes the steps of each row so many minutes long.
+    pub(super) fn by(&mut self, step: u16) {
+        self.0.values_mut().for_each(|row| *row = row.by(step));
+    }
+
+    /// Writes the query for what the table has of these rows. The keys are numbers, so they are a part of its text. They are read first: `CROSS
+    /// JOIN` tells SQLite so. Until the end of the transaction nobody else adds to what it finds.
+    pub(in crate::store) fn find(&self, database: &Database) -> String {
+        let lock = match database {
+            Database::Postgres { .. } => " FOR UPDATE OF stats",
+            // There is one writer, which is us.
+            Database::Sqlite { .. } => "",
+        };
+        let keys: Vec<String> = self.0.keys().map(|key| format!("{:?}", key.values())).collect();
+        format!(
+            "SELECT {} FROM (VALUES {}) AS wanted CROSS JOIN stats
+             WHERE span = column1 AND start_min = column2 AND function_key = column3 AND version_key = column4 AND node = column5{lock}",
+            columns!(stats),
+            keys.join(","),
+        )
+    }
+
+    /// Adds what the table has of these rows.
+    pub(in crate::store) fn add(&mut self, there: impl IntoIterator<Item = StatsRow>) {
+        for (span, minute, function, version, node, series) in there {
+            let key = RowKey { span, slot: Slot { minute, function, version, node } };
+            self.0.entry(key).and_modify(|row| row.merge(&decoded(&series)));
         }
     }
-    merge(transaction, database, rows).await
-}
 
-/// Adds series to the rows of these keys. Until the end of the transaction nobody else adds to them.
-pub(super) async fn merge(
-    transaction: &mut EitherTransaction,
-    database: &Database,
-    mut rows: BTreeMap<RowKey, Series>,
-) -> sqlx::Result<()> {
-    if rows.is_empty() {
-        return Ok(());
+    /// Writes the rows as a JSON array, each its key and its series in hexadecimal digits: the parameter of [`put`].
+    pub(in crate::store) fn json(&self) -> String {
+        json(&self.0.iter().map(|(key, series)| (key.values(), Hex(&series.encode()).to_string())).collect::<Vec<_>>())
     }
-    let keys: Vec<_> = rows.keys().map(RowKey::values).collect();
-    let there: Vec<StatsRow> = transaction.fetch(find(database), vec![json(&keys).into()]).await?;
-    for (span, minute, function, version, node, series) in there {
-        let key = RowKey { span, slot: Slot { minute, function, version, node } };
-        rows.entry(key).or_default().merge(&decoded(&series));
+
+    /// Adds to the rows of the table.
+    pub(in crate::store) async fn merge(mut self, transaction: &mut EitherTransaction, database: &Database) -> sqlx::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let there = transaction.fetch_once(self.find(database)).await?;
+        self.add(there);
+        transaction.execute(put(database), vec![self.json().into()]).await.map(|_| ())
     }
-    let rows: Vec<_> = rows.iter().map(|(key, series)| (key.values(), Hex(&series.encode()).to_string())).collect();
-    transaction.execute(put(database), vec![json(&rows).into()]).await.map(|_| ())
 }
 
 /// Reads the counts of a row. A row that something else has damaged counts nothing: it must not keep executions from being recorded.
@@ -94,28 +137,8 @@ pub(super) fn decoded(series: &[u8]) -> Series {
     })
 }
 
-/// Finds the rows of the keys in a JSON array. The keys are read first: `CROSS JOIN` tells SQLite so.
-fn find(database: &Database) -> String {
-    let lock = match database {
-        Database::Postgres { .. } => " FOR UPDATE OF stats",
-        // There is one writer, which is us.
-        Database::Sqlite { .. } => "",
-    };
-    format!(
-        "WITH wanted AS (
-             SELECT CAST(value->>0 AS bigint) AS a, CAST(value->>1 AS bigint) AS b, CAST(value->>2 AS bigint) AS c,
-                 CAST(value->>3 AS bigint) AS d, CAST(value->>4 AS bigint) AS e
-             FROM {}
-         )
-         SELECT {} FROM wanted CROSS JOIN stats
-         WHERE span = a AND start_min = b AND function_key = c AND version_key = d AND node = e{lock}",
-        database.rows_of_json(),
-        columns!(stats),
-    )
-}
-
-/// Writes the rows in a JSON array, each its key and its series in hexadecimal digits.
-fn put(database: &Database) -> String {
+/// Writes the statement that puts the rows of its first parameter, which [`Rows::json`] writes, into the table.
+pub(in crate::store) fn put(database: &Database) -> String {
     let bytes = match database {
         Database::Postgres { .. } => "decode(value->>1, 'hex')",
         Database::Sqlite { .. } => "unhex(value->>1)",

@@ -17,7 +17,10 @@ pub mod tail;
 use std::process::{Command, Output, Stdio};
 
 use crate::kit::{api::bearer, client::Response, node::Node, store::Fresh};
-use picloud::{execution::Execution, store::Store};
+use picloud::{
+    execution::Execution,
+    store::{Store, Turn},
+};
 use tokio::runtime::Runtime;
 
 /// Runs each of these stories on both databases.
@@ -76,7 +79,7 @@ impl Story {
     }
 
     fn append(&self, executions: &[Execution]) {
-        self.store(async |store| store.append_executions(executions).await.unwrap());
+        self.store(async |store| store.append_executions(executions, Turn::First).await.unwrap());
     }
 }
 

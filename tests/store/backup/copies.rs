@@ -2,7 +2,7 @@
 
 use picloud::{
     id::{ExecutionId, first_id_at},
-    store::Store,
+    store::{Store, Turn},
 };
 
 use crate::{
@@ -62,7 +62,7 @@ fn a_copy_goes_on_where_the_other_ended() {
             assert_eq!(store.execution(rich_execution(27).id).await.unwrap(), Some(rich_execution(27)));
             // Names that are new get numbers that no other has.
             let new = picloud::execution::Execution { function: name("new"), id: ExecutionId(first_id_at(NOW_US + 9)), ..execution(0) };
-            store.append_executions(std::slice::from_ref(&new)).await.unwrap();
+            store.append_executions(std::slice::from_ref(&new), Turn::First).await.unwrap();
             assert_eq!(store.execution(new.id).await.unwrap(), Some(new));
             store.close().await;
         });

@@ -13,7 +13,7 @@ use picloud::{
     audit::{Action, Actor, Origin},
     capability::kv::Set,
     store::{
-        KvLimits, Store,
+        KvLimits, Store, Turn,
         kv::{KvChange, KvWrite},
         transfer::{DatabaseSnapshot, Row},
     },
@@ -102,7 +102,7 @@ pub async fn fill(store: &Store, executions: i64) {
         })
         .collect();
     for batch in all.chunks(1_000) {
-        store.append_executions(batch).await.unwrap();
+        store.append_executions(batch, Turn::First).await.unwrap();
     }
 }
 
