@@ -134,10 +134,18 @@ impl Database {
             tracing::error!("the audit log misses this start: {}", error.explained());
         }
         let (regained, waits) = watch::channel(());
+        let (lease_problem, lease_problems) = watch::channel(None);
         let emitted = || self.sql_emitted.send_modify(|count| *count += 1);
         // What was emitted while the node was down.
         emitted();
-        let holding = lease.keep(|change| self.lost_or_regained(&store, change, &regained), emitted);
+        let on_change = |change| {
+            lease_problem.send_replace(problem_of(&change));
+            if change == LeaseChange::Regained {
+                self.regained(&store, &regained);
+            }
+        };
+        let holding = lease.keep(on_change, emitted);
+        let telling = self.tell_problems(lease_problems);
         let reloading = self.read_again(&store, waits);
         let pruning = retention::run(
             store.clone(),
@@ -147,7 +155,7 @@ impl Database {
             self.journal.written(),
             self.stop.clone(),
         );
-        tokio::join!(holding, pruning, reloading);
+        tokio::join!(holding, telling, pruning, reloading);
     }
 
     /// Tries until the database is there and no other node has it.
@@ -220,21 +228,39 @@ impl Database {
         });
     }
 
-    /// Says that another node took the database while the connection was broken, or that it has left.
-    fn lost_or_regained(&self, store: &Store, change: LeaseChange, regained: &watch::Sender<()>) {
-        match change {
-            LeaseChange::Lost(why) => {
-                self.tell(Some(format!("nothing is written to the database: {why}")));
-                tracing::error!("nothing is written to the database any more: {why}");
+    /// Tells whether the database answers: the lease knows it, and whoever brings executions there.
+    async fn tell_problems(&self, mut lease: watch::Receiver<Option<String>>) {
+        let mut journal = self.journal.outage();
+        loop {
+            let problem = lease.borrow_and_update().clone();
+            let problem = problem.or_else(|| journal.borrow_and_update().clone());
+            if self.live.status().database != problem {
+                self.tell(problem);
             }
-            LeaseChange::Regained => {
-                self.tell(None);
-                tracing::info!("the database is this node's again");
-                // What went live meanwhile is compared with what is live here.
-                self.reached.send_replace(Some(store.clone()));
-                self.journal.connect(store.clone());
-                regained.send_replace(());
+            tokio::select! {
+                _ = lease.changed() => {}
+                _ = journal.changed() => {}
             }
         }
     }
+
+    /// This node has the database again, and others may have changed what is in it.
+    fn regained(&self, store: &Store, regained: &watch::Sender<()>) {
+        tracing::info!("the database is this node's again");
+        // What went live meanwhile is compared with what is live here.
+        self.reached.send_replace(Some(store.clone()));
+        self.journal.connect(store.clone());
+        regained.send_replace(());
+    }
+}
+
+/// Says in the log why nothing is written to the database, and returns it.
+fn problem_of(change: &LeaseChange) -> Option<String> {
+    let problem = match change {
+        LeaseChange::Lost(why) => format!("nothing is written to the database: {why}"),
+        LeaseChange::Away(why) => format!("the database does not answer: {why}"),
+        LeaseChange::Regained => return None,
+    };
+    tracing::error!("{problem}");
+    Some(problem)
 }

@@ -10,6 +10,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::Write as _,
+    mem,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     time::Duration,
@@ -49,7 +50,9 @@ pub struct Lease {
 pub enum LeaseChange {
     /// Another node took the database while the connection was broken; the text says which. Nothing is written until it has left.
     Lost(String),
-    /// The other node has left, and this node has the database again.
+    /// The database does not answer; the text says why.
+    Away(String),
+    /// This node has the database again. Others may have had it meanwhile.
     Regained,
 }
 
@@ -109,25 +112,29 @@ impl Lease {
 }
 
 async fn take_again(options: &PgConnectOptions, place: &str, fence: &Fence, on_change: &impl Fn(LeaseChange)) -> Box<PgListener> {
-    let (mut wait, mut is_lost) = (RETRY.0, false);
+    let (mut wait, mut told) = (RETRY.0, None);
     loop {
-        match try_lock(options).await {
+        let change = match try_lock(options).await {
             Ok(Attempt::Locked { session, number }) => {
                 fence.held_by(number);
-                if is_lost {
+                if told.is_some() {
                     on_change(LeaseChange::Regained);
                 }
                 return session;
             }
             Ok(Attempt::InUse { by }) => {
                 fence.lost_to(by.clone().unwrap_or_else(|| "it does not say which".into()));
-                if !is_lost {
-                    on_change(LeaseChange::Lost(StoreError::InUse { place: place.into(), by }.to_string()));
-                    is_lost = true;
-                }
+                LeaseChange::Lost(StoreError::InUse { place: place.into(), by }.to_string())
             }
-            // The database is away; the journal reports that.
-            Err(error) => fence.broken(Reason(error).to_string()),
+            Err(error) => {
+                let why = Reason(error).to_string();
+                fence.broken(why.clone());
+                LeaseChange::Away(why)
+            }
+        };
+        let kind = Some(mem::discriminant(&change));
+        if mem::replace(&mut told, kind) != kind {
+            on_change(change);
         }
         tokio::time::sleep(wait).await;
         wait = (wait * 2).min(RETRY.1);

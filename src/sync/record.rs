@@ -39,7 +39,6 @@ impl Sync {
             Ok(RecordOutcome::Done) => {
                 self.parts.live.set_status(|status| {
                     status.waiting = None;
-                    status.database = None;
                     status.count(deployment);
                 });
                 Recording::Done

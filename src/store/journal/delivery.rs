@@ -103,6 +103,8 @@ impl Shared {
         }
         // The store may need a while to come back, and a full spool drops its oldest executions meanwhile. So the batch is read after that.
         if retry.at().is_some() && !self.spool_until(self.is_back(store)).await {
+            let known = self.outage.borrow().clone();
+            self.note_outage(known.or_else(|| Some("the database does not answer".into())).filter(|_| !self.is_stopping.is_cancelled()));
             retry.postpone();
             return false;
         }
@@ -219,7 +221,22 @@ impl Shared {
             Err(outage) => Err(AppendError::Outage(outage)),
         };
         self.is_away.store(matches!(answer, Err(AppendError::Outage(_))), Ordering::Relaxed);
+        match &answer {
+            Err(AppendError::Outage(outage @ Outage::Store(_))) => self.note_outage(Some(outage.to_string())),
+            // It may only be slow, or not be asked any more.
+            Err(AppendError::Outage(Outage::TimedOut(_) | Outage::Stopping)) => {}
+            Ok(_) | Err(AppendError::Refused(_)) => self.note_outage(None),
+        }
         answer
+    }
+
+    /// Notes why the database does not answer, or that it does.
+    fn note_outage(&self, why: Option<String>) {
+        self.outage.send_if_modified(|known| {
+            let is_news = *known != why;
+            *known = why;
+            is_news
+        });
     }
 
     /// Takes the executions that wait. Runs that are only counted are added up in memory.

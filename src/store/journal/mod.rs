@@ -84,6 +84,8 @@ struct Shared {
     uncaptured: AtomicU64,
     refused: AtomicU64,
     is_away: AtomicBool,
+    /// Why the database does not answer; none: it does, or is only slow.
+    outage: watch::Sender<Option<String>>,
     written: watch::Sender<WriteTotals>,
     /// The node stops: what the store does not take at once goes to the spool.
     is_stopping: CancellationToken,
@@ -152,6 +154,7 @@ impl Journal {
             uncaptured: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             is_away: AtomicBool::new(false),
+            outage: watch::Sender::default(),
             written: watch::Sender::default(),
             is_stopping: CancellationToken::new(),
             on_written: OnceLock::new(),
@@ -214,6 +217,11 @@ impl Journal {
     /// Returns the number of executions that reached the store, as a channel that tells of each change.
     pub fn written(&self) -> watch::Receiver<WriteTotals> {
         self.0.written.subscribe()
+    }
+
+    /// Returns why the database does not answer, as far as executions are brought there, as a channel that tells of each change.
+    pub fn outage(&self) -> watch::Receiver<Option<String>> {
+        self.0.outage.subscribe()
     }
 
     /// Returns the feed of written executions.

@@ -179,6 +179,8 @@ fn a_file_that_goes_away_is_told_and_what_was_to_be_written_waits() {
     fs::rename(&away, &file).unwrap();
     node.wait_for_state("ready");
     wait_until("what waited is recorded", PATIENCE, || recorded(&node) == answered);
+    let told = || crate::kit::api::Api::of(&node).get("/api/admin/events?topic=picloud.database.away").json();
+    wait_until("the outage is told", PATIENCE, || told()["events"].as_array().unwrap().len() == 1);
     // Removed: a node that is started again makes a new one, and loses nothing that came after.
     for name in ["picloud.db", "picloud.db-wal", "picloud.db-shm"] {
         let _ = fs::remove_file(node.data().join(name));

@@ -20,10 +20,10 @@ use tokio::{
 };
 
 use crate::{
-    faults::load::{FILES, ask, degraded},
+    faults::load::{FILES, ask, degraded, wait_for_degraded},
     kit::{
         api::Api,
-        node::{PATIENCE, node, wait_until},
+        node::{Node, PATIENCE, node, wait_until},
         postgres::Server,
         store::Fresh,
     },
@@ -66,6 +66,26 @@ fn a_server_that_is_stopped_and_started_costs_no_request_and_no_execution() {
     }
     node.stop();
     assert_eq!(recorded(&runtime, &server.url()), answered, "each once");
+}
+
+/// How often a node has told that its database was away.
+fn outages_told(node: &Node) -> usize {
+    let answer = Api::of(node).get("/api/admin/events?topic=picloud.database.away");
+    if answer.status == 200 { answer.json()["events"].as_array().unwrap().len() } else { 0 }
+}
+
+#[test]
+fn each_outage_of_an_idle_node_is_told_when_it_is_over() {
+    let server = Server::start();
+    let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &server.url()).start();
+    for outage in 1..=2 {
+        server.stop("fast");
+        wait_for_degraded(&node, "the database does not answer: ");
+        assert!(server.go_on());
+        node.wait_for_state("ready");
+        wait_until("it is told", PATIENCE, || outages_told(&node) == outage);
+    }
+    node.stop();
 }
 
 /// A proxy that holds back every answer of the server for so many milliseconds.
@@ -135,7 +155,7 @@ fn a_slow_server_slows_no_request_and_gets_every_execution_once() {
     wait_until("every execution has arrived", PATIENCE, || recorded(&runtime, &fresh.url).len() >= answered.len());
     assert_eq!(recorded(&runtime, &fresh.url), answered, "each once, in order");
     node.wait_for_state("ready");
-    assert_eq!(node.ready()["lost_executions"], 0);
+    assert_eq!((&node.ready()["lost_executions"], outages_told(&node)), (&serde_json::json!(0), 0), "it was slow, and not away");
     node.stop();
 }
 
@@ -149,10 +169,8 @@ fn a_server_that_is_slow_at_the_first_start_was_not_away() {
     let mut node = node(&FILES).variable("PICLOUD_DATABASE_URL", &url).start();
     node.wait_for_state("ready");
     slow.delay(0);
-    let topics = |api: &Api| api.get("/api/admin/events").json()["events"].as_array().unwrap().clone();
-    let api = Api::of(&node);
-    assert_eq!(api.json("POST", "/api/admin/events/a", &serde_json::json!(1)).status, 200);
-    assert_eq!(topics(&api).iter().filter(|event| event["topic"] == "picloud.database.away").count(), 0);
+    assert_eq!(Api::of(&node).json("POST", "/api/admin/events/a", &serde_json::json!(1)).status, 200);
+    assert_eq!(outages_told(&node), 0);
     assert!(!node.log().contains("events that SQL emitted wait"), "{}", node.log());
     node.stop();
 }
