@@ -14,6 +14,13 @@ pub struct SessionOrder {
     pub token: Secret,
 }
 
+/// Who is signed in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SignedIn {
+    /// Whose session or token came with the request; none: nobody's, or one that has ended.
+    pub who: Option<Whoami>,
+}
+
 /// Who somebody is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Whoami {

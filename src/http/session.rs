@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use axum::{
+    Json,
     body::Body,
     extract::ConnectInfo,
-    response::{IntoResponse as _, Response},
+    response::{IntoResponse, Response},
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
@@ -14,13 +15,13 @@ use utoipa_axum::routes;
 
 use crate::{
     access::Principal,
-    api::session::SessionOrder,
+    api::session::{SessionOrder, SignedIn},
     audit::{Action, Actor, Record},
     http::{
         api::openapi::Routes,
         app::App,
         auth::{Denial, SESSION},
-        caller::Anybody,
+        caller::{Anybody, Caller, Read},
         cookie,
         origin::Page,
         problem::Problem,
@@ -34,7 +35,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The routes of sessions.
 pub fn routes() -> Routes {
-    Routes::new().routes(routes!(sign_in, sign_out))
+    Routes::new().routes(routes!(signed_in, sign_in, sign_out))
+}
+
+/// Tells who is signed in. Other than for `whoami` it is no error if nobody is: pages ask this before they know.
+#[utoipa::path(
+    get, path = "/_picloud/session", tag = "session",
+    responses((status = 200, description = "Whose session or token came with the request, if it is good.", body = SignedIn))
+)]
+async fn signed_in(caller: Result<Caller<Read>, Problem>) -> Result<impl IntoResponse, Problem> {
+    let who = match caller {
+        Ok(caller) => Some(caller.for_itself().into()),
+        Err(Problem::Denied(Denial::NoToken { .. } | Denial::SessionEnded)) => None,
+        Err(problem) => return Err(problem),
+    };
+    Ok(([(header::CACHE_CONTROL, NO_STORE)], Json(SignedIn { who })))
 }
 
 /// Begins a session of 12 hours by a token.

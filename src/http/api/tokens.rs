@@ -34,9 +34,14 @@ pub fn routes() -> Routes {
 /// Tells callers whose token they use, and what it allows.
 #[utoipa::path(get, path = "/api/admin/whoami", tag = "tokens", responses((status = 200, description = "The token's name and scope.", body = Whoami)))]
 pub async fn whoami(caller: Caller<Read>) -> Json<Whoami> {
-    let Identity { principal, ends_us, is_session } = caller.for_itself();
-    let session = ends_us.filter(|_| is_session).map(|ends_us| SessionSummary { ends: rfc3339(ends_us) });
-    Json(Whoami { principal, session })
+    Json(caller.for_itself().into())
+}
+
+impl From<Identity> for Whoami {
+    fn from(Identity { principal, ends_us, is_session }: Identity) -> Self {
+        let session = ends_us.filter(|_| is_session).map(|ends_us| SessionSummary { ends: rfc3339(ends_us) });
+        Self { principal, session }
+    }
 }
 
 /// Lists tokens by name, without their secrets.

@@ -52,8 +52,11 @@ impl<'a> Browser<'a> {
 
 fn a_session_is_good_for_what_its_token_is_until_somebody_signs_out(on: impl Fn(Setup) -> Setup) {
     let node = on(node(&[("shop/a.rhai", "1"), ("b.rhai", "1")])).start();
+    let nobody = json!({ "who": null });
+    assert_eq!(node.get("/_picloud/session").json(), nobody);
     let all = Browser::sign_in(&node, &admin(&node));
     let whoami = all.get("/api/admin/whoami").json();
+    assert_eq!(all.get("/_picloud/session").json(), json!({ "who": whoami }));
     assert_eq!((&whoami["name"], &whoami["scope"], whoami["session"]["ends"].is_string()), (&json!("admin"), &json!("admin"), true));
     assert_eq!((all.get("/api/admin/status").status, all.send("POST", "/api/admin/sync", &[ORIGIN]).status), (200, 200));
     // A token in the request counts, and not the session.
@@ -72,6 +75,10 @@ fn a_session_is_good_for_what_its_token_is_until_somebody_signs_out(on: impl Fn(
     assert!(std::iter::from_fn(|| tail.next()).any(|event| event.name == "ended"));
     let refused = all.get("/api/admin/status");
     assert_eq!((refused.status, refused.json()["hint"].as_str().unwrap().contains("/_picloud/dashboard")), (401, true));
+    let asked = all.get("/_picloud/session");
+    assert_eq!((asked.status, asked.json(), asked.header("cache-control")), (200, nobody, Some("no-store")));
+    // A wrong token is an error here, too.
+    assert_eq!(node.send("GET", "/_picloud/session", &[("authorization", "Bearer sesame")], b"").status, 401);
     assert_eq!((all.send("DELETE", "/_picloud/session", &[ORIGIN]).status, some.get("/api/admin/whoami").status), (204, 200));
 
     let log = Api::of(&node).get("/api/admin/audit").json();
