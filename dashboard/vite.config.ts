@@ -13,20 +13,15 @@ const announcerWithoutStyle: Plugin = {
 	transform: (code, id) => (id.endsWith('/generated/root.svelte') ? code.replace(/(id="svelte-announcer"[^>]*?) style="[^"]*"/, '$1') : null)
 };
 
-// In one bundle nothing is loaded later. Imported at once, pages need no wrapper for each module, which would be seven kilobytes.
-const pagesImported: Plugin = {
-	name: 'pages-imported',
-	enforce: 'pre',
-	transform(code, id) {
-		if (!id.endsWith('/generated/client-optimized/app.js')) return null;
-		const paths: string[] = [];
-		const nodes = code.replace(/import\('(\.\/nodes\/\d+)'\)/g, (_, path: string) => `Promise.resolve(page${paths.push(path) - 1})`);
-		return paths.map((path, i) => `import * as page${i} from '${path}';\n`).join('') + nodes;
-	}
+// What pages share is one file, and each page is one more. So the first page is small, and asks for few files.
+const shared: Plugin = {
+	name: 'shared',
+	applyToEnvironment: ({ name }) => name === 'client',
+	outputOptions: (options) => ({ ...options, codeSplitting: { groups: [{ name: 'frame', test: /node_modules|src\/lib|\+(layout|error)\./ }] } })
 };
 
 export default defineConfig({
-	plugins: [announcerWithoutStyle, pagesImported, sveltekit()],
+	plugins: [announcerWithoutStyle, shared, sveltekit()],
 	build: {
 		// Browsers that know light-dark(), nesting and popover: their CSS is kept as it is written.
 		cssTarget: ['chrome125', 'firefox128', 'safari17.5']

@@ -36,6 +36,21 @@ export function url(path: string, places: Values = {}, query: Values = {}): stri
 	return search ? `${filled}?${search}` : filled;
 }
 
+let own: string | undefined;
+/** Lists of which a token for some functions gets its part, if it names that. */
+const OF_FUNCTIONS = /^\/api\/admin\/(executions(\/tail)?|stats(\/failures|\/functions)?|scripts|routes|dead-letters)$/;
+/** What is about the whole node. */
+const OF_THE_NODE = /^\/(api\/admin\/(status|deployments|nodes|health|kv|topics|secrets|tokens|audit|routes\/explain)|_picloud\/ready)\b/;
+
+/** From now on, requests are for these functions: for the one of this name and those in the folder of this name. */
+export const limitTo = (functions: string | undefined): void => void (own = functions);
+
+/** Returns the query with the functions of the token, and refuses at once what the node would refuse. */
+export function limited(path: string, query: Values = {}): Values {
+	if (own && OF_THE_NODE.test(path)) throw new Problem({ status: 403, detail: `your token is good for the functions of \`${own}\` only, and this is about the whole node` });
+	return own && OF_FUNCTIONS.test(path) && !query.function && !query.prefix ? { ...query, prefix: `${own}/` } : query;
+}
+
 async function send(method: Method, address: string, body: unknown, signal: AbortSignal | undefined): Promise<unknown> {
 	const init: RequestInit = { method: method.toUpperCase(), credentials: 'same-origin', cache: 'no-store', signal: signal ?? null };
 	if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } });
@@ -43,13 +58,14 @@ async function send(method: Method, address: string, body: unknown, signal: Abor
 		if (signal?.aborted) throw error;
 		throw new Problem({ status: 0, detail: 'the node does not answer' });
 	});
+	if (response.status === 401) dispatchEvent(new Event('unauthorized'));
 	if (!response.ok) throw await problemOf(response);
 	return response.headers.get('content-type')?.startsWith('application/json') ? response.json() : undefined;
 }
 
 function asking<M extends Method>(method: M) {
 	return async <P extends PathOf<M>>(path: P, options: Options<P, M> = {}): Promise<Answer<P, M>> =>
-		(await send(method, url(path as string, options.path as Values, options.query as Values), options.body, options.signal)) as Answer<P, M>;
+		(await send(method, url(path as string, options.path as Values, limited(path as string, options.query as Values)), options.body, options.signal)) as Answer<P, M>;
 }
 
 export const get = asking('get');

@@ -4,15 +4,14 @@
 export function follow(
 	address: string,
 	handlers: Record<string, (data: unknown) => void>,
-	state: { onOpen?: () => void; onLost?: (isFinal: boolean) => void } = {}
+	state: { onOpen?: () => void; onLost: () => void }
 ): () => void {
 	const source = new EventSource(address);
 	for (const [name, handle] of Object.entries(handlers)) {
 		source.addEventListener(name, (event) => handle(parse((event as MessageEvent<string>).data)));
 	}
 	source.onopen = () => state.onOpen?.();
-	// A closed one stays closed: the node refused it. Any other tries again.
-	source.onerror = () => state.onLost?.(source.readyState === EventSource.CLOSED);
+	source.onerror = () => state.onLost();
 	return () => source.close();
 }
 

@@ -1,3 +1,3 @@
-export { del, get, ifThere, post, put, url, type Answer, type Query } from './client';
+export { del, get, ifThere, limited, limitTo, post, put, url, type Answer, type Query } from './client';
 export { asProblem, Problem } from './problem';
 export type * from './types';

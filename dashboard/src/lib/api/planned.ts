@@ -59,8 +59,4 @@ export interface PlannedPaths {
 	'/api/admin/health': Reading<never, { parts: HealthPart[] }>;
 	'/api/admin/events/stats': Reading<never, EventStats>;
 	'/api/admin/nodes': Reading<never, { nodes: NodeSummary[] }>;
-	'/_picloud/session': {
-		post: { parameters: object; requestBody: { content: { 'application/json': { token: string } } }; responses: { 204: object } };
-		delete: { parameters: object; responses: { 204: object } };
-	};
 }

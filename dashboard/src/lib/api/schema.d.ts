@@ -79,7 +79,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** Tells who is signed in. Other than for `whoami` it is no error if nobody is: pages ask this before they know. */
+        get: operations["signed_in"];
         put?: never;
         /** Begins a session of 12 hours by a token. */
         post: operations["sign_in"];
@@ -2642,6 +2643,10 @@ export interface components {
          * @enum {string}
          */
         Severity: "error" | "warning";
+        /** @description Who is signed in. */
+        SignedIn: {
+            who?: components["schemas"]["Whoami"] | null;
+        };
         /**
          * Format: int64
          * @description A number of bytes as people write it: `64KiB`, `16 MiB`, or a plain number.
@@ -3118,6 +3123,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Readiness"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signed_in: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whose session or token came with the request, if it is good. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */

@@ -18,8 +18,10 @@ export function badges(): { readonly of: Record<string, Badge | undefined> } {
 			events: badge(dead?.dead_letters.length, 'dead letters')
 		};
 	};
+	const isSignedIn = $derived(!!node.me);
 	$effect(() => {
 		void node.turn;
+		if (!isSignedIn) return;
 		void look();
 		const timer = setInterval(() => !document.hidden && void look(), 60e3);
 		return () => clearInterval(timer);

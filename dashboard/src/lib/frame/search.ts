@@ -3,7 +3,7 @@ import { get, ifThere, type ScriptSummary } from '$lib/api';
 import { scriptPages } from '$lib/api/scripts';
 import { deploymentTitle, executionState, shortRevision, type State } from '$lib/text/names';
 import { page, toDeployment, toExecution, toFunction } from '$lib/text/links';
-import { PAGES } from './pages';
+import { isShown, PAGES } from './pages';
 
 export interface Hit {
 	href: string;
@@ -16,7 +16,7 @@ export interface Hit {
 const MOST = 40;
 
 export function pageHits(query: string): Hit[] {
-	return PAGES.filter((one) => one.name.toLowerCase().includes(query)).map((one) => ({ href: page(one.path), text: one.name, note: `g ${one.key}`, icon: one.icon }));
+	return PAGES.filter((one) => isShown(one) && one.name.toLowerCase().includes(query)).map((one) => ({ href: page(one.path), text: one.name, note: `g ${one.key}`, icon: one.icon }));
 }
 
 let known: Promise<ScriptSummary[]> | undefined;

@@ -1,14 +1,16 @@
-// What is told of the node on every page: what is live, and whether it answers. Pushed where the node does that, else asked for.
-import { asProblem, get, ifThere, url, type NodeStatus, type Principal, type Problem, type Scope } from '$lib/api';
+// What is told of the node on every page: who is signed in, what is live, and whether it answers. Asked for once, and then pushed.
+import { asProblem, get, ifThere, limitTo, url, type DeploymentSummary, type NodeStatus, type Principal, type Problem, type Scope } from '$lib/api';
 import { follow } from '$lib/api/events';
 import type { HealthPart } from '$lib/api';
 
-const POLL_MS = 4000;
+/** A node that does not answer is asked again after this time. */
+const WAIT_MS = 4000;
 const SCOPES: Scope[] = ['read', 'deploy', 'admin'];
 
 class Node {
 	status = $state.raw<NodeStatus>();
-	me = $state.raw<Principal>();
+	/** Who is signed in; null: nobody. */
+	me = $state.raw<Principal | null>();
 	/** What is degraded; null where the node does not tell it as a list. */
 	health = $state.raw<HealthPart[] | null>(null);
 	/** Why what is shown is not of now. */
@@ -22,34 +24,15 @@ class Node {
 
 	#stop: (() => void) | undefined;
 	#timer: ReturnType<typeof setTimeout> | undefined;
-	#isPushed = false;
 
 	/** Whether the token may do what needs this scope. */
 	may(scope: Scope): boolean {
 		return !!this.me && SCOPES.indexOf(this.me.scope) >= SCOPES.indexOf(scope);
 	}
 
-	async start(): Promise<void> {
-		this.stop();
-		await this.look();
-		this.#stop = follow(
-			url('/api/admin/status/tail'),
-			{
-				status: (data) => this.#take(data as NodeStatus),
-				deployment: () => void this.#deployed(),
-				health: (data) => this.#takeHealth(data)
-			},
-			{
-				onOpen: () => {
-					this.#isPushed = true;
-					void this.look();
-				},
-				onLost: () => {
-					this.#isPushed = false;
-					this.#again();
-				}
-			}
-		);
+	/** Whether the token is good for the whole node, and not only for some functions. */
+	get isWhole(): boolean {
+		return !!this.me && !this.me.functions;
 	}
 
 	stop(): void {
@@ -60,19 +43,49 @@ class Node {
 
 	/** Forgets whose session it was. */
 	forget(): void {
+		this.stop();
 		Object.assign(this, { me: undefined, status: undefined, health: null, problem: undefined, at: 0 });
 	}
 
-	/** Asks now. */
+	/** Asks now, and has all changes pushed from then on. */
 	async look(): Promise<void> {
 		clearTimeout(this.#timer);
 		try {
-			this.me ??= await get('/api/admin/whoami');
-			this.#take(await get('/api/admin/status'));
+			const { who } = await get('/_picloud/session');
+			limitTo(who?.functions ?? undefined);
+			this.me = who ?? null;
+			if (!who) return this.stop();
+			if (this.isWhole) {
+				this.#take(await get('/api/admin/status'));
+				this.#follow();
+			}
+			Object.assign(this, { problem: undefined, at: Date.now() });
 		} catch (error) {
 			this.problem = asProblem(error);
+			this.#again();
 		}
-		if (!this.#isPushed || this.problem) this.#again();
+	}
+
+	#follow(): void {
+		this.#stop ??= follow(
+			url('/api/admin/status/tail'),
+			{
+				status: (data) => this.#take(data as NodeStatus),
+				health: (data) => this.#takeHealth(data),
+				deployment: (data) => (this.turn += (data as DeploymentSummary).status === 'live' ? 0 : 1),
+				// The session has ended, or the node stops.
+				ended: () => {
+					this.stop();
+					void this.look();
+				}
+			},
+			{
+				onLost: () => {
+					this.stop();
+					this.#again();
+				}
+			}
+		);
 	}
 
 	async lookAtHealth(): Promise<void> {
@@ -81,7 +94,7 @@ class Node {
 
 	#take(status: NodeStatus): void {
 		const isNew = this.status && this.status.live?.id !== status.live?.id;
-		Object.assign(this, { status, problem: undefined, at: Date.now() });
+		Object.assign(this, { status, at: Date.now() });
 		if (isNew) this.turn += 1;
 	}
 
@@ -89,15 +102,10 @@ class Node {
 		this.health = (data as { parts?: HealthPart[] } | null)?.parts ?? null;
 	}
 
-	#deployed(): void {
-		this.turn += 1;
-		if (!this.#isPushed) void this.look();
-	}
-
 	#again(): void {
 		clearTimeout(this.#timer);
-		this.nextTry = Date.now() + POLL_MS;
-		this.#timer = setTimeout(() => void this.look(), POLL_MS);
+		this.nextTry = Date.now() + WAIT_MS;
+		this.#timer = setTimeout(() => void this.look(), WAIT_MS);
 	}
 }
 

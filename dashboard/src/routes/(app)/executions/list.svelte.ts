@@ -1,8 +1,9 @@
 // The rows of the list: pages back in time, or what comes live. What comes is held while somebody points at the list or is in it.
-import { asProblem, get, url, type Execution, type Problem } from '$lib/api';
+import { asProblem, get, limited, url, type Execution, type Problem } from '$lib/api';
 import { follow } from '$lib/api/events';
 import { queryOf, type Filters } from './filters';
 
+const TAIL = '/api/admin/executions/tail';
 const PAGE = 100;
 /** So many rows are kept while following. */
 const KEPT = 200;
@@ -62,7 +63,7 @@ export class ExecutionList {
 			waiting = [];
 		}, GROUP_MS);
 		const stop = follow(
-			url('/api/admin/executions/tail', {}, queryOf(filters, true) as Record<string, string>),
+			url(TAIL, {}, limited(TAIL, queryOf(filters, true))),
 			{
 				execution: (data) => waiting.unshift(data as Execution),
 				skipped: (data) => (this.skipped += (data as { count?: number }).count ?? 0)

@@ -1,0 +1,1 @@
+export{Pt as load_css,Nt as start}from"../chunks/DLN-aC_u.js";

@@ -1,0 +1,1 @@
+export{At as component,jt as universal}from"../chunks/DLN-aC_u.js";

@@ -1,0 +1,1 @@
+export{vt as component}from"../chunks/DLN-aC_u.js";

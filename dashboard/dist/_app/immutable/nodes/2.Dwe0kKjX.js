@@ -1,0 +1,1 @@
+export{F as component}from"../chunks/DLN-aC_u.js";

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { startBrowser } from './support/browser.js';
+import { startNode } from './support/node.js';
+import { SHOP } from './support/shop.js';
+
+let node, browser;
+before(async () => {
+	[node, browser] = await Promise.all([startNode(SHOP), startBrowser()]);
+	await node.isLive();
+});
+after(() => Promise.all([browser?.stop(), node?.stop()]));
+
+const revision = (page) => page.locator('.bar .id').first().getAttribute('title');
+
+test('what is saved is seen without a reload, and so are mistakes with their line and column', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	await go('deployments');
+	await page.evaluate(() => (window.isSame = true));
+	const first = await revision(page);
+	const rows = page.locator('a.row.dep');
+	assert.equal(await rows.count(), 1);
+
+	await node.write('hello.rhai', '#{ hello: "moon" }\n');
+	await rows.nth(1).waitFor();
+	await page.waitForFunction((old) => document.querySelector('.bar .id')?.title !== old, first);
+
+	await node.write('hello.rhai', 'let a = 1;\nlet b = a +;\n');
+	const show = page.getByRole('link', { name: 'Show', exact: true });
+	await show.waitFor();
+	await page.getByText(/1 mistake/).first().waitFor();
+	await show.click();
+	const said = await page.locator('pre.term').first().innerText();
+	assert.match(said, /hello\.rhai:2:\d+: error: /);
+	assert.match(said, /2 \| let b = a \+;/);
+
+	await node.write('hello.rhai', '#{ hello: "mended" }\n');
+	await page.locator('.bar .tag', { hasText: 'in sync' }).waitFor();
+	await page.locator('pre.term').waitFor({ state: 'detached' });
+	assert.equal(await page.evaluate(() => window.isSame), true);
+	await close();
+});
+
+test('a run that fails comes while one follows, and its page marks the line that failed', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	await go('executions?follow=1');
+	await page.getByText('Following').waitFor();
+	assert.equal(await node.call('/hello'), 200);
+	assert.equal(await node.call('/orders', { count: 12 }), 502);
+	const failed = page.locator('a.row.ex', { hasText: 'nobody needs 12' });
+	await failed.waitFor();
+	assert.match(await failed.innerText(), /502/);
+	await page.locator('a.row.ex', { hasText: 'hello' }).first().waitFor();
+
+	await failed.click();
+	await page.getByRole('heading', { name: 'nobody needs 12' }).waitFor();
+	const hit = page.locator('.code .hit');
+	assert.match(await hit.first().innerText(), /^2\s+if order\.count > 10/);
+	assert.match(await hit.nth(1).innerText(), /\^ nobody needs 12/);
+	assert.match(await page.locator('.code div.call').first().innerText(), /^4\s+let total = price::total\(order\)/);
+	await page.getByText('an order of 12').waitFor();
+	await close();
+});
+
+test('a replay tells whether it still fails, and a rollback shows the difference first', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	const before = (await node.api('GET', 'status')).live.id;
+	await node.write('_lib/price.rhai', 'fn total(order) {\n    order.count * 2\n}\n');
+	await page.waitForFunction(async (old) => (await (await fetch('/api/admin/status')).json()).live.id !== old, before);
+
+	await go('executions?status=5xx');
+	await page.locator('a.row.ex', { hasText: 'nobody needs 12' }).first().click();
+	await page.getByRole('button', { name: 'Replay' }).click();
+	await page.getByRole('button', { name: /On what is live/ }).click();
+	await page.getByText('It is mended.').waitFor();
+	await page.keyboard.press('r');
+	await page.getByRole('button', { name: /On the version before/ }).click();
+	await page.getByText('It is not mended yet.').waitFor();
+
+	await go('deployments?rollback=before');
+	const dialog = page.getByRole('dialog');
+	await dialog.getByText('What will differ from now').waitFor();
+	await dialog.locator('li', { hasText: '/orders' }).waitFor();
+	assert.equal((await node.api('GET', 'status')).following.pin ?? null, null);
+	await dialog.getByLabel('Reason').fill('orders were too cheap');
+	await dialog.getByText('Hold until I say so').click();
+	await dialog.getByRole('button', { name: /^Make .* live$/ }).click();
+	await dialog.waitFor({ state: 'detached' });
+	await page.locator('.bar').getByText(/held by .*orders were too cheap/).waitFor();
+	assert.equal(await node.call('/orders', { count: 12 }), 502);
+	await go('audit');
+	await page.getByText('orders were too cheap').first().waitFor();
+
+	await page.locator('.bar').getByRole('button', { name: 'Unpin' }).click();
+	await page.locator('.bar .tag', { hasText: 'in sync' }).waitFor();
+	assert.equal(await node.call('/orders', { count: 12 }), 200);
+	await close();
+});

@@ -1,0 +1,66 @@
+// A browser that notes what no page may do: errors in the console, breaches of the content security policy, requests to other hosts.
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+import { PATIENCE } from './wait.js';
+
+/** Endpoints that nodes do not have yet. Views go on without them, and the browser notes a 404 or 405. */
+const PLANNED = /\/(executions\/[^/]+\/request|health|events\/stats|nodes)(\?|$)/;
+
+export async function startBrowser() {
+	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
+	return { open: (node, options) => open(browser, node, options), stop: () => browser.close() };
+}
+
+/** Opens a window of its own. With `token` it is signed in. `refused` says which answers of the node are part of the story, such as 401. */
+async function open(browser, node, { token, scheme = 'light', width = 1440, refused = [] } = {}) {
+	const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: 'reduce', ignoreHTTPSErrors: true });
+	const page = await context.newPage();
+	page.setDefaultTimeout(PATIENCE);
+	const complaints = [];
+	await page.addInitScript(() =>
+		addEventListener('securitypolicyviolation', (event) => console.error(`the policy refuses ${event.violatedDirective} ${event.blockedURI} ${event.sample}`))
+	);
+	page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)));
+	page.on('console', (message) => {
+		const { url } = message.location();
+		const status = Number(message.text().match(/status of (\d+)/)?.[1]);
+		const isPlanned = PLANNED.test(url) && (status === 404 || status === 405);
+		if (message.type() === 'error' && !isPlanned && !refused.includes(status)) complaints.push(`${message.text()} ${url}`);
+	});
+	const { origin } = new URL(node.dashboard);
+	page.on('request', (request) => {
+		const url = new URL(request.url());
+		if (url.protocol !== 'data:' && url.origin !== origin) complaints.push(`a request to ${url}`);
+	});
+
+	/** Goes to a page by its path, and waits until what it shows is loaded. */
+	const go = async (path = '') => {
+		await page.goto(`${node.dashboard}/${path}`, { waitUntil: 'load' });
+		await settled();
+	};
+	const settled = async () => {
+		await page.locator('h1').first().waitFor({ state: 'attached' });
+		await page.waitForFunction(() => !document.querySelector('main .skeleton, .live[aria-busy]'));
+	};
+	const signIn = async (secret) => {
+		await page.getByLabel('Token').fill(secret);
+		await page.getByRole('button', { name: 'Sign in' }).click();
+	};
+	if (token) {
+		await page.goto(`${node.dashboard}/signin`);
+		await signIn(token);
+		await page.waitForURL((url) => !url.pathname.endsWith('/signin'));
+		await settled();
+	}
+	return {
+		page,
+		go,
+		settled,
+		signIn,
+		/** Ends the window, which must have had nothing to complain of. */
+		async close() {
+			await context.close();
+			assert.deepEqual(complaints, []);
+		}
+	};
+}
