@@ -39,16 +39,6 @@ pub struct InvokeOrder {
     pub deployment: Option<String>,
 }
 
-/// What to run the request on.
-#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ReplayOrder {
-    /// A version of the function, or its first characters; none: what is live.
-    pub version: Option<String>,
-    /// Whether effects happen again: requests, and changes to stores and databases. Else their recorded results are given back.
-    pub live: bool,
-}
-
 /// A run that was ordered.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RunAnswer {

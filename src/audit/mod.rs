@@ -62,6 +62,8 @@ pub enum Action {
     EventRetry,
     /// What waits, or dead letters, were thrown away.
     EventDiscard,
+    /// Somebody read a request that was kept.
+    RequestRead,
     /// The node started.
     Start,
     /// The node started with another configuration than the time before.
@@ -70,7 +72,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -95,6 +97,7 @@ impl Action {
         Self::EventEmit,
         Self::EventRetry,
         Self::EventDiscard,
+        Self::RequestRead,
         Self::Start,
         Self::Configure,
     ];
@@ -126,6 +129,7 @@ impl Action {
             Self::EventEmit => "event_emit",
             Self::EventRetry => "event_retry",
             Self::EventDiscard => "event_discard",
+            Self::RequestRead => "request_read",
             Self::Start => "start",
             Self::Configure => "configure",
         }

@@ -10,6 +10,7 @@ use super::{
     client::Pairs,
     exit::Exit,
     history::must_be_known,
+    kept_request::ShowRequest,
     output,
     records::{ListArgs, Records},
     show::Show,
@@ -33,9 +34,6 @@ pub struct ExecutionSelection {
     /// Only of functions whose name begins so: `orders/`
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
-    /// Only of versions that begin so
-    #[arg(long, value_name = "VERSION")]
-    version: Option<VersionPrefix>,
     /// Only those that ran on the deployment with this id
     #[arg(long, value_name = "ID")]
     deployment: Option<DeploymentId>,
@@ -62,7 +60,6 @@ impl ExecutionSelection {
         let all = [
             ("function", &self.function),
             ("prefix", &self.prefix),
-            ("version", &self.version.as_ref().map(ToString::to_string)),
             ("deployment", &self.deployment.map(|id| id.to_string())),
             ("node", &self.node),
             ("trigger", &self.trigger),
@@ -116,6 +113,9 @@ pub struct Executions {
     node: NodeArgs,
     #[command(flatten)]
     selection: ExecutionSelection,
+    /// Only of versions that begin so
+    #[arg(long, value_name = "VERSION")]
+    version: Option<VersionPrefix>,
     /// Only those that ended so: `404`, `5xx`, `failed`, `timed_out`, …
     #[arg(long, value_parser = ended)]
     status: Option<StatusOrOutcome>,
@@ -136,6 +136,8 @@ pub struct Executions {
 enum One {
     /// Show all that is known of one execution: its log, why it failed, and what it did outside
     Show(Show),
+    /// Show the request that was kept with an execution; the audit log tells who read it
+    Request(ShowRequest),
 }
 
 fn ended(text: &str) -> Result<StatusOrOutcome, String> {
@@ -144,10 +146,13 @@ fn ended(text: &str) -> Result<StatusOrOutcome, String> {
 
 impl Executions {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        if let Some(One::Show(show)) = self.one {
-            return show.run();
+        match self.one {
+            Some(One::Show(show)) => return show.run(),
+            Some(One::Request(request)) => return request.run(),
+            None => {}
         }
         let mut pairs = self.selection.pairs();
+        pairs.extend(self.version.as_ref().map(|version| ("version", version.to_string())));
         pairs.extend(self.status.map(|status| ("status", status.to_string())));
         pairs.extend(self.until.clone().map(|until| ("until", until)));
         pairs.extend(self.before.map(|before| ("before", before.to_string())));

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     clock::{Clock, SystemClock, rfc3339},
     execution::{Execution, ExecutionId, Failure},
+    function::VersionPrefix,
     shown::Shown,
     store::{ExecutionFilter, Store, StoreError},
 };
@@ -38,6 +39,9 @@ pub struct Logs {
     node: NodeArgs,
     #[command(flatten)]
     selection: ExecutionSelection,
+    /// Only of versions that begin so
+    #[arg(long, value_name = "VERSION")]
+    version: Option<VersionPrefix>,
     /// At most so many lines, the newest
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
@@ -61,6 +65,7 @@ struct Line<'e> {
 impl Logs {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let mut pairs = self.selection.pairs();
+        pairs.extend(self.version.as_ref().map(|version| ("version", version.to_string())));
         pairs.push(("has_output", "true".into()));
         self.node.records(async |records| match &records {
             Records::Node(client) if self.follow => self.follow_node(&records, client, &pairs).await,

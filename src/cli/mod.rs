@@ -24,6 +24,7 @@ mod history;
 mod hook;
 mod init;
 mod invoke;
+mod kept_request;
 mod kv;
 mod login;
 mod logs;
@@ -85,7 +86,7 @@ enum Command {
     Functions(functions::Functions),
     /// List executions, the newest first, or show one
     Executions(executions::Executions),
-    /// Run the request of an execution again; what its run got from outside is given back, and nothing there is asked
+    /// Run the request of an execution again, or of many; what a run got from outside is given back, and nothing there is asked
     Replay(replay::Replay),
     /// Show the log lines and failures of executions
     Logs(logs::Logs),

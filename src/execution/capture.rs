@@ -97,9 +97,30 @@ impl Capture {
             + self.body.as_ref().map_or(0, String::len)
     }
 
+    /// Returns its method.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Returns path and query, as sent.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// Returns names and values of headers, in their order. No value: it looked like a credential.
+    pub fn headers(&self) -> &[(String, Option<String>)] {
+        &self.headers
+    }
+
+    /// Returns how many bytes its body had, and the body if it was kept.
+    pub fn body(&self) -> (u64, Result<Vec<u8>, CaptureError>) {
+        let kept = self.body.as_ref().ok_or(CaptureError::Body(self.body_bytes));
+        (self.body_bytes, kept.and_then(|body| BASE64_STANDARD.decode(body).map_err(|_| CaptureError::Damaged)))
+    }
+
     /// Puts the request together again, as far as it was kept.
     pub fn request(&self) -> Result<HttpRequest, CaptureError> {
-        let body = self.body.as_ref().ok_or(CaptureError::Body(self.body_bytes))?;
+        let body = self.body().1?;
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, value) in &self.headers {
             let Some(value) = value else { continue };
@@ -113,7 +134,7 @@ impl Capture {
             uri: self.uri.parse().map_err(|_| CaptureError::Damaged)?,
             params: self.params.clone(),
             headers,
-            body: BASE64_STANDARD.decode(body).map_err(|_| CaptureError::Damaged)?.into(),
+            body: body.into(),
         })
     }
 }

@@ -22,9 +22,9 @@ use crate::{
     http::{
         answer::Answer,
         api::{
-            admin, audit, check, deployments, events, executions, invoke, kv,
+            admin, audit, check, deployments, events, executions, invoke, kept_request, kv,
             openapi::{self, Routes},
-            routes, schedules, scripts, secrets, stats, tokens, tree,
+            replay, routes, schedules, scripts, secrets, stats, tokens, tree,
         },
         app::App,
         call::{earlier, execute, preview},
@@ -93,6 +93,8 @@ fn for_operators() -> Routes {
         .merge(routes::routes())
         .merge(invoke::routes())
         .merge(executions::routes())
+        .merge(kept_request::routes())
+        .merge(replay::routes())
         .merge(schedules::routes())
         .merge(scripts::routes())
         .merge(check::routes())

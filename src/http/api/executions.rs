@@ -16,12 +16,11 @@ use crate::{
         api::{
             asked::PathParams,
             openapi::Routes,
-            replay,
             tail::{self, Hold},
         },
         app::App,
         auth::Denial,
-        caller::{About, Caller, Grant, Read},
+        caller::{About, Caller, Grant, Level, Read},
         problem::{Problem, away},
     },
     store::{ExecutionFilter, FilterError, Store},
@@ -35,7 +34,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 
 /// The routes of executions.
 pub fn routes() -> Routes {
-    Routes::new().routes(routes!(list)).routes(routes!(follow)).routes(routes!(one)).routes(routes!(replay::replay))
+    Routes::new().routes(routes!(list)).routes(routes!(follow)).routes(routes!(one))
 }
 
 /// Which executions are meant; [`ExecutionFilter::parse`] reads them.
@@ -93,7 +92,7 @@ struct PageQuery {
     responses((status = 200, description = "A page, and where the next one begins.", body = ExecutionPage))
 )]
 async fn list(caller: Caller<Read>, RawQuery(query): RawQuery) -> Result<Json<ExecutionPage>, Problem> {
-    let (Grant { app, .. }, filter) = filter(caller, query.as_deref())?;
+    let (Grant { app, .. }, filter) = asked(caller, query.as_deref())?;
     let mut page = app.history()?.search(&filter, BUDGET).await.map_err(away)?;
     page.executions.iter_mut().for_each(Execution::leave_out_effects);
     Ok(Json(ExecutionPage {
@@ -124,7 +123,7 @@ async fn follow(caller: Caller<Read>, headers: HeaderMap, RawQuery(query): RawQu
             return Err(Problem::BadOrder(format!("`{key}`: what comes has no pages and no end\n  hint: leave it out")));
         }
     }
-    let (grant, filter) = filter(caller, query.as_deref())?;
+    let (grant, filter) = asked(caller, query.as_deref())?;
     let after = headers.get(LAST_EVENT_ID).map(last_event_id).transpose()?;
     let hold = Hold::take(&grant)?;
     Ok(tail::answer(tail::executions::texts(&grant.app, filter, after, hold).await?))
@@ -135,10 +134,18 @@ fn last_event_id(value: &HeaderValue) -> Result<ExecutionId, Problem> {
     id.ok_or_else(|| Problem::BadOrder(format!("`{LAST_EVENT_ID}`: that is no id of an event\n  hint: send one as it came, or none")))
 }
 
-/// Reads what is asked for. A token for some functions is good only for asking about those.
-fn filter(caller: Caller<Read>, query: Option<&str>) -> Result<(Grant, ExecutionFilter), Problem> {
+/// Reads what the query of a URL asks for.
+fn asked(caller: Caller<Read>, query: Option<&str>) -> Result<(Grant, ExecutionFilter), Problem> {
     let pairs: Vec<_> = pairs(query).collect();
-    let filter = ExecutionFilter::parse(pairs.iter().map(|(key, value)| (&**key, &**value)), caller.now_us())
+    filter(caller, pairs.iter().map(|(key, value)| (&**key, &**value)))
+}
+
+/// Reads what is asked for. A token for some functions is good only for asking about those.
+pub(super) fn filter<'a, S: Level>(
+    caller: Caller<S>,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(Grant, ExecutionFilter), Problem> {
+    let filter = ExecutionFilter::parse(pairs, caller.now_us())
         .map_err(|FilterError { key, message, hint }| Problem::BadOrder(format!("`{key}`: {message}\n  hint: {hint}")))?;
     let grant = match (&filter.function, &filter.prefix) {
         (Some(function), _) => caller.for_function(function),

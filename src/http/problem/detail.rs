@@ -64,6 +64,9 @@ impl Problem {
             }
             Self::UnknownDeadLetter => "no dead letter has this id\n  hint: `picloud events dead list` lists them".into(),
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
+            Self::RequestNotKept { id, function } => format!(
+                "the request of execution `{id}` was not kept\n  hint: put `capture = true` into the front-matter of `{function}`, or into the section `[journal]` of picloud.toml for every function; later requests are kept"
+            ),
             Self::UnknownVersion { version, function } => {
                 format!("no version of `{function}` is or begins with `{version}`\n  hint: `picloud versions {function}` lists them")
             }

@@ -19,7 +19,7 @@ use http::Response;
 use self::{git::GitRefusal, webhook::WebhookRefusal};
 use crate::{
     capability::kv::{Key, KvError},
-    execution::{Failure, Outcome},
+    execution::{ExecutionId, Failure, Outcome},
     executor::ExecuteError,
     function::{
         Diagnostic, FunctionName,
@@ -136,6 +136,13 @@ pub enum Problem {
     UnknownDeadLetter,
     /// No execution of this id is kept.
     UnknownExecution,
+    /// The request of the execution was not kept.
+    RequestNotKept {
+        /// Which execution.
+        id: ExecutionId,
+        /// Of which function.
+        function: FunctionName,
+    },
     /// The function never had such a version.
     UnknownVersion {
         /// What was asked for.

@@ -62,6 +62,7 @@ impl Problem {
             | Self::UnknownDelivery
             | Self::UnknownDeadLetter
             | Self::UnknownExecution
+            | Self::RequestNotKept { .. }
             | Self::UnknownVersion { .. }
             | Self::Git(GitRefusal::NotHosted)
             | Self::Order(OrderError::Find(_) | OrderError::NothingBefore(_))

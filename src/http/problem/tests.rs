@@ -7,7 +7,7 @@ use crate::{
     access::{Principal, Scope},
     capability::kv::KvError,
     deployment::DeploymentId,
-    execution::Outcome,
+    execution::{ExecutionId, Outcome},
     executor::ExecuteError,
     function::{FunctionName, grants::secret::SecretName, quantity::Size, route::Method, topic_reach::TopicReach},
     http::{
@@ -144,6 +144,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::TailsBusy { limit: 1 }, 503),
         (Problem::UnknownExecution, 404),
         (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
+        (Problem::RequestNotKept { id: ExecutionId(7), function: FunctionName::new("shop/item") }, 404),
         (Problem::NotReplayable("x".into()), 409),
         (Problem::NotInvocable { why: "x".into(), diagnostics: Vec::new() }, 409),
         (refused(ExecuteError::FunctionBusy { limit: 1 }), 503),

@@ -22,6 +22,8 @@ on_both_databases! {
     a_request_runs_again_on_what_is_live_and_on_what_was
     a_request_that_was_not_kept_says_what_to_do
     a_replay_gives_back_what_came_from_outside
+    many_requests_run_again_and_those_that_end_otherwise_are_told
+    a_request_that_was_kept_is_read_and_that_is_written_down
     a_request_goes_with_its_execution
     a_request_outlasts_a_database_that_is_away
 }
@@ -244,6 +246,98 @@ fn a_replay_gives_back_what_came_from_outside(story: Story) {
     let printed = story.beside(&node, &["replay", &id]).output().unwrap();
     let said = String::from_utf8(printed.stderr).unwrap();
     assert!(printed.status.code() == Some(1) && said.contains("recorded was `4 random bytes`"), "{said}");
+    node.stop();
+}
+
+fn many_requests_run_again_and_those_that_end_otherwise_are_told(story: Story) {
+    let mut node = story.setup(&[("echo.rhai", &echo("first")), ("plain.rhai", "1")]).start();
+    let failing = sent(&node, "/echo?fail=yes", &[], b"");
+    let teapot = sent(&node, "/echo", &[("content-type", "text/plain")], b"teapot");
+    let plain = sent(&node, "/plain", &[], b"");
+    let many = |order: Value| post(&node, "/api/admin/executions/replay", &order.to_string());
+    let counts = |told: &Value| ["same", "otherwise", "not_run"].map(|key| told[key].as_u64().unwrap());
+
+    let told = many(json!({ "ids": [failing, teapot, plain] })).json();
+    assert_eq!(counts(&told), [2, 0, 1], "{told}");
+    assert_eq!((&told["left"], &told["next"]), (&json!([]), &Value::Null));
+    let of = |told: &Value| told["replays"].as_array().unwrap().iter().map(|one| one["replay_of"].clone()).collect::<Vec<_>>();
+    assert_eq!(of(&told), [json!(failing), json!(teapot), json!(plain)]);
+    assert!(told["replays"][2]["now"]["not_run"]["why"].as_str().unwrap().contains("was not kept"), "{told}");
+    let again = told["replays"][0]["now"]["same"]["execution"].as_str().unwrap();
+    assert_eq!(recorded(&node, again)["replay_of"], failing.as_str());
+
+    // The mended version: what failed does not, and what did not fail is as it was. Replays of before are not repeated.
+    node.replace("echo.rhai", &echo("second").replace("throw \"it failed\"", ""));
+    wait_until("the second is live", PATIENCE, || node.get("/echo").text().contains("second"));
+    let told = many(json!({ "filter": { "function": "echo", "until": until(&node, &plain) } })).json();
+    assert_eq!((counts(&told), of(&told)), ([1, 1, 0], vec![json!(teapot), json!(failing)]), "{told}");
+    let otherwise = &told["replays"][1]["now"]["otherwise"];
+    assert_eq!((&told["replays"][1]["status"], &otherwise["status"], &otherwise["outcome"]), (&502.into(), &200.into(), &"ok".into()));
+    // The limit of the filter is that of the order, and the cursor goes on.
+    let told = many(json!({ "filter": { "function": "echo", "until": until(&node, &plain), "limit": "1" } })).json();
+    assert_eq!((of(&told), told["next"].is_string()), (vec![json!(teapot)], true), "{told}");
+    let told = many(json!({ "filter": { "function": "echo", "limit": "1", "cursor": told["next"] } })).json();
+    assert_eq!(of(&told), [json!(failing)]);
+
+    let long = vec![failing.as_str(); 1_001];
+    for (order, status, part) in [
+        (json!({}), 400, "send `ids` or `filter`"),
+        (json!({ "ids": [failing], "filter": {} }), 400, "says it twice"),
+        (json!({ "ids": [] }), 400, "1 to 1000"),
+        (json!({ "ids": long }), 400, "1 to 1000"),
+        (json!({ "filter": { "limit": "1001" } }), 400, "1 to 1000"),
+        (json!({ "filter": { "after": failing } }), 400, "send `since`"),
+        (json!({ "filter": { "statsu": "500" } }), 400, "did you mean `status`"),
+        (json!({ "ids": [failing, "361vz5hr63v52"] }), 404, "no execution has this id"),
+    ] {
+        let answer = many(order.clone());
+        assert_eq!((answer.status, answer.text().contains(part)), (status, true), "{order}: {}", answer.text());
+    }
+
+    let printed = story.beside(&node, &["replay", "--function", "echo", "--status", "failed", "--trigger", "http"]).output().unwrap();
+    let (out, said) = (String::from_utf8(printed.stdout).unwrap(), String::from_utf8(printed.stderr).unwrap());
+    assert!(out.contains(&failing) && out.contains("502 failed") && out.contains("200 ok"), "{out}{said}");
+    assert_eq!(said, "1 ended otherwise, 0 as before, 0 did not run\n");
+    assert_eq!(story.beside(&node, &["replay"]).output().unwrap().status.code(), Some(2));
+    assert_eq!(story.beside(&node, &["replay", &failing, "--since", "1h"]).output().unwrap().status.code(), Some(2));
+    node.stop();
+}
+
+/// Returns the time of an execution.
+fn until(node: &Node, id: &str) -> Value {
+    recorded(node, id)["time"].clone()
+}
+
+fn a_request_that_was_kept_is_read_and_that_is_written_down(story: Story) {
+    let files = [("echo/[id].rhai", echo("first")), ("plain.rhai", "1".into())];
+    let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+    let mut node = story.setup(&files).config("[journal]\ncapture_body = \"100\"\n").start();
+    let request = |id: &str| get(&node, &format!("/api/admin/executions/{id}/request"));
+    let headers = [("x-plain", "a"), ("authorization", "Bearer hunter2"), ("content-type", "text/plain")];
+    let id = sent(&node, "/echo/7?a=%20b", &headers, b"hello");
+    let told = request(&id).json();
+    assert_eq!((&told["method"], &told["path"], &told["query"]), (&"POST".into(), &"/echo/7".into(), &"a=%20b".into()));
+    assert_eq!((&told["body"], &told["body_bytes"], &told["left_out"]), (&"hello".into(), &5.into(), &json!(["authorization"])));
+    assert!(told["headers"].as_array().unwrap().contains(&json!(["x-plain", "a"])));
+    assert!(!told.to_string().contains("hunter2"), "{told}");
+    let bytes = request(&sent(&node, "/echo/8", &[], b"\x00\xff")).json();
+    assert_eq!((&bytes["body_base64"], &bytes["body"], &bytes["query"]), (&"AP8=".into(), &Value::Null, &Value::Null));
+    let large = request(&sent(&node, "/echo/9", &[("content-type", "text/plain")], &[b'x'; 101])).json();
+    assert_eq!((&large["body"], &large["body_base64"], &large["body_bytes"]), (&Value::Null, &Value::Null, &101.into()));
+
+    let printed = story.beside(&node, &["executions", "request", &id]).output().unwrap();
+    let (out, said) = (String::from_utf8(printed.stdout).unwrap(), String::from_utf8(printed.stderr).unwrap());
+    assert!(out.starts_with("POST /echo/7?a=%20b\n") && out.contains("\nx-plain: a\n") && out.ends_with("\n\nhello"), "{out}");
+    assert_eq!(said, "`authorization` looked like a credential, and was not kept\n");
+
+    let plain = sent(&node, "/plain", &[], b"");
+    let refused = request(&plain);
+    assert_eq!((refused.status, refused.text().contains("capture = true")), (404, true), "{}", refused.text());
+    assert_eq!(request("361vz5hr63v52").status, 404);
+    // Who read what: each reading, and none that told nothing.
+    let read = get(&node, "/api/admin/audit?action=request_read").json();
+    let read: Vec<_> = read["entries"].as_array().unwrap().iter().map(|entry| &entry["detail"]).collect();
+    assert_eq!((read.len(), read[0]), (4, &json!({ "execution": id, "function": "echo/[id]" })));
     node.stop();
 }
 

@@ -204,6 +204,17 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/stats/functions", Read, Itself, "/api/admin/stats/functions", none(), &[200]),
         row("GET /api/admin/stats/failures", Read, Whole, "/api/admin/stats/failures", none(), &[200]),
         row("GET /api/admin/stats/failures", Read, Shop, "/api/admin/stats/failures?function=shop/open", none(), &[200]),
+        row(
+            "GET /api/admin/executions/{id}/request",
+            Deploy,
+            HiddenShop,
+            format!("/api/admin/executions/{execution}/request"),
+            none(),
+            &[200],
+        ),
+        row("POST /api/admin/executions/replay", Deploy, HiddenShop, REPLAYS, json!({ "ids": [execution] }), &[200]),
+        row("POST /api/admin/executions/replay", Deploy, Shop, REPLAYS, json!({ "filter": { "prefix": "shop/" } }), &[200]),
+        row("POST /api/admin/executions/replay", Deploy, Whole, REPLAYS, json!({ "filter": { "status": "5xx" } }), &[200]),
         row("GET /api/admin/schedules", Read, Itself, "/api/admin/schedules", none(), &[200]),
         row("GET /api/admin/schedules/{id}", Read, Shop, "/api/admin/schedules/shop%2Fitem.get", none(), &[200]),
         row("POST /api/admin/schedules/{id}/run", Deploy, Shop, "/api/admin/schedules/shop%2Fitem.get/run", none(), &[200]),
@@ -274,6 +285,8 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
     }
     assert_eq!(ask(&node, &admin(&node), "GET", "/shop/open", &Value::Null).text(), "1", "nothing has changed");
 }
+
+const REPLAYS: &str = "/api/admin/executions/replay";
 
 fn replay_of(execution: &str) -> String {
     format!("/api/admin/executions/{execution}/replay")

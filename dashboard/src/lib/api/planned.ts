@@ -1,15 +1,6 @@
 // What DESIGN calls M1 to M14 and the description of the node does not have yet. An endpoint that comes is deleted here: then its types are those of
 // schema.d.ts, and nothing else changes. Where a node does not have one, it answers 404 and the view goes on without (`ifThere`).
 
-/** M7: the request that was kept. */
-export interface KeptRequest {
-	method: string;
-	path: string;
-	query?: string | null;
-	headers: [string, string][];
-	body?: string | null;
-	body_base64?: string | null;
-}
 /** M8: one part that is degraded. */
 export interface HealthPart {
 	part: string;
@@ -55,7 +46,6 @@ interface Reading<Q, T, Path = never> {
 	get: { parameters: { query?: Q; path: Path }; responses: { 200: { content: { 'application/json': T } } } };
 }
 export interface PlannedPaths {
-	'/api/admin/executions/{id}/request': Reading<never, KeptRequest, { id: string }>;
 	'/api/admin/health': Reading<never, { parts: HealthPart[] }>;
 	'/api/admin/events/stats': Reading<never, EventStats>;
 	'/api/admin/nodes': Reading<never, { nodes: NodeSummary[] }>;

@@ -14,6 +14,7 @@ export type FailureGroup = Schemas['FailureGroup'];
 export type FileDiff = Schemas['FileDiff'];
 export type FunctionDiff = Schemas['FunctionDiff'];
 export type FunctionStats = Schemas['FunctionStats'];
+export type KeptRequest = Schemas['KeptRequest'];
 export type KvEntry = Schemas['KvEntry'];
 export type LogLine = Schemas['LogLine'];
 export type Manifest = Schemas['Manifest'];

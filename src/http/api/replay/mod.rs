@@ -1,18 +1,21 @@
-//! Runs the request of an execution again, on what is live now or on any version that was.
+//! Runs requests of executions again, on what is live now or on any version that was.
+
+mod many;
 
 use std::sync::Arc;
 
 use axum::{Json, body::Body};
 use http::Request;
+use utoipa_axum::routes;
 
 use crate::{
-    api::executions::{ReplayOrder, RunAnswer},
-    execution::{Capture, CaptureError, Execution, ExecutionId},
+    api::{executions::RunAnswer, replay::ReplayOrder},
+    execution::{Capture, CaptureError, Execution, ExecutionId, Outcome},
     function::{FunctionName, ScriptId},
     http::{
-        api::{asked::PathParams, scripts::version_of},
+        api::{asked::PathParams, openapi::Routes, scripts::version_of},
         app::App,
-        caller::{Caller, Deploy},
+        caller::{Caller, Deploy, Grant},
         problem::{Problem, away},
     },
     live::{LiveFunction, Table},
@@ -22,41 +25,62 @@ use crate::{
 /// Longest order.
 const MAX_ORDER_BYTES: usize = 4 * 1024;
 
+/// The routes of replays.
+pub fn routes() -> Routes {
+    Routes::new().routes(routes!(replay)).routes(routes!(many::replay_many))
+}
+
 /// Runs the request of an execution again; answers with the new execution, and with what its caller would have got.
 #[utoipa::path(
     post, path = "/api/admin/executions/{id}/replay", tag = "executions", request_body = Option<ReplayOrder>,
     params(("id" = String, Path, description = "As in `x-picloud-execution`.")),
     responses((status = 200, description = "The new execution, and its response.", body = RunAnswer))
 )]
-pub async fn replay(
-    caller: Caller<Deploy>,
-    PathParams(id): PathParams<String>,
-    request: Request<Body>,
-) -> Result<Json<RunAnswer>, Problem> {
+async fn replay(caller: Caller<Deploy>, PathParams(id): PathParams<String>, request: Request<Body>) -> Result<Json<RunAnswer>, Problem> {
     let order = caller.optional_order(request, MAX_ORDER_BYTES).await?;
     let ReplayOrder { version, live } = order.unwrap_or_default();
     let mode = if live { ReplayMode::Live } else { ReplayMode::Recorded };
     let (grant, execution) = caller.for_found(|app| async move { app.execution(&id).await }).await?;
-    let app = &grant.app;
-    let capture = app.captured(&execution).await?;
-    let request = capture.request().map_err(|why| incomplete(execution.id, &why))?;
-    let found = app.target(&execution.function, version.as_deref()).await;
+    again(&grant, &Original::from(&execution), version.as_deref(), mode).await.map(Json)
+}
+
+/// An execution whose request is to run again: what of it is needed for that.
+struct Original {
+    id: ExecutionId,
+    function: FunctionName,
+    status: u16,
+    outcome: Outcome,
+}
+
+impl From<&Execution> for Original {
+    fn from(execution: &Execution) -> Self {
+        let Execution { id, ref function, status, outcome, .. } = *execution;
+        Self { id, function: function.clone(), status, outcome }
+    }
+}
+
+/// Runs a request again for somebody who may touch its function; whether that one may run it is asked here.
+async fn again(grant: &Grant, original: &Original, version: Option<&str>, mode: ReplayMode) -> Result<RunAnswer, Problem> {
+    let (app, id) = (&grant.app, original.id);
+    let capture = app.captured(original).await?;
+    let request = capture.request().map_err(|why| incomplete(id, &why))?;
+    let found = app.target(&original.function, version).await;
     let (table, function) = found.map_err(|problem| problem.with_mistakes(|found| grant.shown(found)))?;
     // Versions may ask for other scopes: the one that runs counts.
     let permission = grant.run(&function.function)?;
-    let how = if live { ", with its effects" } else { "" };
-    tracing::info!(execution.id = %execution.id, "`{}` runs the request of execution `{}` again{how}", grant.name(), execution.id);
+    let how = if mode == ReplayMode::Live { ", with its effects" } else { "" };
+    tracing::info!(execution.id = %id, "`{}` runs the request of execution `{id}` again{how}", grant.name());
     let limit = function.function.manifest.limits.body;
     if request.body.len() > limit.bytes() {
         return Err(Problem::NotReplayable(format!("this version of the function takes bodies of {limit} at most")));
     }
-    let attempt = app.runner.replay(Target { table: &table, function: &function }, execution.id, capture, mode);
-    app.run_apart(attempt, permission, request).await.map(Json)
+    let attempt = app.runner.replay(Target { table: &table, function: &function }, id, capture, mode);
+    app.run_apart(attempt, permission, request).await
 }
 
 impl App {
     /// Finds the request of an execution.
-    async fn captured(&self, execution: &Execution) -> Result<Capture, Problem> {
+    async fn captured(&self, execution: &Original) -> Result<Capture, Problem> {
         let not_kept = || {
             Problem::NotReplayable(format!(
                 "the request of execution `{}` was not kept, so it cannot run again\n  hint: put `capture = true` into the front-matter of `{}`, or into the section `[journal]` of picloud.toml for every function; later requests can",
