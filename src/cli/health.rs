@@ -2,21 +2,32 @@
 
 use std::time::Duration;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use serde_json::Value;
 
-use super::{client::no_answer, config_args::ConfigArgs, credentials, exit::Exit, output};
-use crate::{api::node::Readiness, node, shown::Shown};
+use super::{
+    client::{no_answer, understood},
+    exit::Exit,
+    output,
+    target::NodeArgs,
+};
+use crate::{
+    api::{
+        health::{HealthLevel, HealthPart, HealthReport},
+        node::Readiness,
+    },
+    shown::Shown,
+};
 
 /// `picloud health`
 #[derive(Debug, Args)]
 pub struct Health {
     #[command(flatten)]
-    configured: ConfigArgs,
-    /// The node's address [default: the one that uses the data folder]
-    #[arg(long, env = "PICLOUD_URL", value_name = "URL")]
-    url: Option<String>,
+    node: NodeArgs,
+    /// List each part that is degraded, since when, and what to do; needs a token
+    #[arg(long)]
+    parts: bool,
     /// Print one JSON object: what the node says
     #[arg(long)]
     json: bool,
@@ -27,13 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Health {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let url = match &self.url {
-            Some(url) => credentials::normal(url)?,
-            None => {
-                let data = self.configured.load()?.data;
-                let running = node::running(&data);
-                running.ok_or_else(|| anyhow!("no node runs on `{}`", data.display()))?.url
-            }
+        if self.parts {
+            return self.list();
+        }
+        let url = match self.node.address()? {
+            Some(url) => url,
+            None => bail!("no node runs on `{}`", self.node.configured.load()?.data.display()),
         };
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
         let answer = agent.get(format!("{url}/_picloud/ready")).call();
@@ -61,4 +71,25 @@ impl Health {
         }
         Ok(Exit::Done)
     }
+
+    fn list(&self) -> anyhow::Result<Exit> {
+        let said = self.node.client()?.get("/api/admin/health")?;
+        let HealthReport { parts } = understood(said.clone())?;
+        if self.json {
+            output::json(&said)?;
+        } else if parts.is_empty() {
+            output::line("all is well");
+        } else {
+            output::table(["PART", "LEVEL", "SINCE", "SAYS", "DO"], &parts.iter().map(row).collect::<Vec<_>>());
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn row(part: &HealthPart) -> [String; 5] {
+    let level = match part.level {
+        HealthLevel::Warn => "warn",
+        HealthLevel::Fail => "fail",
+    };
+    [part.part.as_str().into(), level.into(), part.since.clone(), part.says.clone(), part.advice.clone()]
 }

@@ -28,6 +28,7 @@ mod kept_request;
 mod kv;
 mod login;
 mod logs;
+mod nodes;
 mod output;
 mod project;
 mod records;
@@ -76,6 +77,8 @@ enum Command {
     Status(status::Status),
     /// Say whether a node serves; needs no token
     Health(health::Health),
+    /// List the nodes on a database: who serves what, and how much each does
+    Nodes(nodes::Nodes),
     /// List deployments, the newest first
     Deployments(history::Deployments),
     /// Show what differs between two deployments
@@ -167,6 +170,7 @@ impl Command {
             Self::Invoke(invoke) => invoke.run(),
             Self::Status(status) => status.run(),
             Self::Health(health) => health.run(),
+            Self::Nodes(nodes) => nodes.run(),
             Self::Deployments(deployments) => deployments.run(),
             Self::Diff(diff) => diff.run(),
             Self::Versions(versions) => versions.run(),

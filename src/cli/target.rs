@@ -105,6 +105,14 @@ impl NodeArgs {
         }
     }
 
+    /// Returns where the node answers that was named or that runs on the data folder, for what needs no token. A login names none.
+    pub fn address(&self) -> anyhow::Result<Option<String>> {
+        Ok(match self.target()? {
+            Some(Target::Named(url) | Target::Own { url, .. }) => Some(url),
+            Some(Target::Implied(_)) | None => None,
+        })
+    }
+
     fn target(&self) -> anyhow::Result<Option<Target>> {
         if let Some(url) = &self.url {
             return Ok(Some(Target::Named(credentials::normal(url)?)));

@@ -1,13 +1,13 @@
 //! What requests need of the node.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     function::LimitPolicy,
-    http::{auth::Auth, counts::Counts, settings::HttpSettings, webhook::Webhook},
+    http::{auth::Auth, counts::Counts, load::Load, onsets::Onsets, settings::HttpSettings, webhook::Webhook},
     id::Ids,
     live::Live,
     runner::Runner,
@@ -64,6 +64,14 @@ pub struct App {
     pub webhook: Option<Webhook>,
     /// What is counted of the node as a whole.
     pub counts: Counts,
+    /// Since when parts of it are degraded.
+    pub onsets: Onsets,
+    /// How much it does.
+    pub load: Load,
+    /// Names the node.
+    pub identity: String,
+    /// Where the control plane listens.
+    pub address: SocketAddr,
     /// The connections that are open, at every address.
     pub connections: TaskTracker,
 }

@@ -22,7 +22,7 @@ use crate::{
     http::{
         answer::Answer,
         api::{
-            admin, audit, check, deployments, events, executions, invoke, kept_request, kv,
+            admin, audit, check, deployments, events, executions, health as degraded, invoke, kept_request, kv, nodes,
             openapi::{self, Routes},
             replay, routes, schedules, scripts, secrets, stats, tokens, tree,
         },
@@ -89,6 +89,8 @@ fn for_operators() -> Routes {
         .merge(session::routes())
         .routes(routes!(tokens::whoami))
         .merge(admin::routes())
+        .merge(degraded::routes())
+        .merge(nodes::routes())
         .merge(deployments::routes())
         .merge(routes::routes())
         .merge(invoke::routes())

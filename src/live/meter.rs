@@ -65,6 +65,11 @@ impl Meter {
         self.asked_again.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Returns how many requests there were.
+    pub fn requests(&self) -> u64 {
+        self.by_class.iter().flat_map(|durations| &durations.ranges).map(|count| count.load(Ordering::Relaxed)).sum()
+    }
+
     /// Returns how many executions there were, and how many of them went wrong.
     pub fn runs_and_failures(&self) -> (u64, u64) {
         let is_wrong = |outcome: &Outcome| !matches!(outcome, Outcome::Ok | Outcome::Rejected | Outcome::Cancelled);

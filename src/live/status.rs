@@ -77,14 +77,4 @@ impl Status {
     pub fn behind_us(&self, now_us: i64) -> Option<i64> {
         self.wanted_us.filter(|_| !self.is_in_sync()).map(|since| (now_us - since).max(0))
     }
-
-    /// Returns what is not as it should be, a sentence each; empty if all is well.
-    pub fn degraded(&self) -> Vec<String> {
-        let mut found: Vec<String> = [&self.source, &self.database, &self.waiting, &self.late].into_iter().flatten().cloned().collect();
-        let broken = self.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-        if broken > 0 {
-            found.push(format!("{broken} mistake(s) in the source; `picloud status` shows them"));
-        }
-        found
-    }
 }

@@ -189,6 +189,13 @@ impl Table {
         &self.meters
     }
 
+    /// Returns how many requests were answered, by functions of this table and by what its meters share.
+    pub fn requests(&self) -> u64 {
+        let own = self.functions().filter_map(|function| self.own_meter(function)).map(|meter| meter.requests());
+        let SharedMeters { unmatched, others, previews } = &self.meters;
+        own.sum::<u64>() + [unmatched, others, previews].iter().map(|meter| meter.requests()).sum::<u64>()
+    }
+
     /// Returns the number of functions.
     pub fn len(&self) -> usize {
         self.by_id.len()

@@ -1,6 +1,6 @@
 //! What requests need of the node.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use tokio::sync::{Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,6 +22,8 @@ use crate::{
 pub struct Wiring<'a> {
     /// How the node is set up.
     pub config: &'a Config,
+    /// Where the control plane listens.
+    pub address: SocketAddr,
     /// As many connections are taken at each address.
     pub max_connections: usize,
     /// The parts that others share.
@@ -41,7 +43,8 @@ pub struct Wiring<'a> {
 impl Wiring<'_> {
     /// Returns what handlers of requests hold.
     pub fn app(self) -> anyhow::Result<App> {
-        let Self { config, max_connections, base, store, sync, run_orders, hosted, stop } = self;
+        let Self { config, address, max_connections, base, store, sync, run_orders, hosted, stop } = self;
+        let (admin_token, started_us) = (data::admin_token(&config.data)?, base.ids.now_us());
         Ok(App {
             settings: HttpSettings { max_connections, ..config.server.clone() },
             live: base.live.clone(),
@@ -54,7 +57,11 @@ impl Wiring<'_> {
             }),
             runner: base.runner.clone(),
             journal: base.journal.clone(),
-            counts: http::Counts::new(base.ids.now_us()),
+            counts: http::Counts::new(started_us),
+            onsets: http::Onsets::default(),
+            load: http::Load::new(started_us),
+            identity: data::identity(&admin_token),
+            address,
             connections: TaskTracker::new(),
             limits: config.limits.clone(),
             ids: base.ids.clone(),
@@ -62,7 +69,7 @@ impl Wiring<'_> {
             run_orders,
             schedules_changed: base.schedules_changed.clone(),
             vault: base.vault.clone(),
-            auth: Auth::new(data::admin_token(&config.data)?, store.clone(), base.clock.clone()),
+            auth: Auth::new(admin_token, store.clone(), base.clock.clone()),
             git: hosted,
             source: config.source.to_string(),
             database: Store::describe(&config.database_url, &config.data)?,

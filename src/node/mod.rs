@@ -119,8 +119,19 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     };
     let run_orders = start_triggers(&config, &base, &mut tasks, &stop);
     tasks.spawn_vital("sync", sync.follow(orders, tasks.after_requests.clone()));
-    let wiring = Wiring { config: &config, max_connections, base: &base, store, sync: sync_handle, run_orders, hosted, stop: stop.clone() };
+    let wiring = Wiring {
+        config: &config,
+        address: control_address,
+        max_connections,
+        base: &base,
+        store,
+        sync: sync_handle,
+        run_orders,
+        hosted,
+        stop: stop.clone(),
+    };
     let app = Arc::new(wiring.app()?);
+    tasks.spawn_vital("health", http::watch_health(app.clone(), stop.clone()));
     announce(&data, control_address, &config);
     serve_requests(listeners, &app, &mut tasks)?;
     warn_if_exposed(control_address);

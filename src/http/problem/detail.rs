@@ -7,7 +7,7 @@ use crate::{function::route::methods::join, http::wire::body::BodyError};
 const HINT: &str = "\n  hint: ";
 
 /// Returns what is wrong, and what to do. A message that has another in it may have more than one hint.
-pub(super) fn split(message: &str) -> (&str, Option<String>) {
+pub fn split(message: &str) -> (&str, Option<String>) {
     match message.split_once(HINT) {
         Some((detail, hint)) => (detail, Some(hint.replace(HINT, "; "))),
         None => (message, None),

@@ -11,6 +11,8 @@ mod status;
 mod tests;
 pub mod webhook;
 
+pub use detail::split;
+
 use std::borrow::Borrow;
 
 use axum::response::IntoResponse;

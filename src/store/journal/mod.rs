@@ -25,7 +25,7 @@ use feed::Feed;
 use retry::Retry;
 use spool::Spool;
 use stats::Problems;
-pub use stats::{Stats, WriteTotals};
+pub use stats::{JournalProblems, Stats, WriteTotals};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 

@@ -48,6 +48,15 @@ pub(super) struct Problems {
     pub spool: Option<String>,
 }
 
+/// What keeps executions from the store now, a sentence each.
+#[derive(Debug, Clone, Default)]
+pub struct JournalProblems {
+    /// They wait on disk.
+    pub backlog: Option<String>,
+    /// They are lost.
+    pub loss: Option<String>,
+}
+
 impl Journal {
     /// Returns the counters.
     pub fn stats(&self) -> Stats {
@@ -63,18 +72,14 @@ impl Journal {
         }
     }
 
-    /// Returns the problems that keep executions from the store now, one sentence each.
-    pub fn problems(&self) -> Vec<String> {
+    /// Returns what keeps executions from the store now.
+    pub fn problems(&self) -> JournalProblems {
         let now = self.0.problems().clone();
-        let mut problems = Vec::new();
         let bytes = self.0.spooled_bytes.load(Ordering::Relaxed);
-        if bytes > 0 {
-            let why = now.store.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
-            problems.push(format!("{bytes} bytes of executions wait on disk for the database{why}"));
+        let why = now.store.map(|why| format!(": {why}")).unwrap_or_default();
+        JournalProblems {
+            backlog: (bytes > 0).then(|| format!("{bytes} bytes of executions wait on disk for the database{why}")),
+            loss: now.spool.map(|why| format!("executions are lost: the database does not take them, and the spool neither: {why}")),
         }
-        if let Some(why) = now.spool {
-            problems.push(format!("executions are lost: the database does not take them, and the spool neither: {why}"));
-        }
-        problems
     }
 }

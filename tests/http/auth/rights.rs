@@ -178,6 +178,8 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /_picloud/metrics", Read, Whole, "/_picloud/metrics", none(), &[200]),
         row("GET /api/admin/whoami", Read, Itself, "/api/admin/whoami", none(), &[200]),
         row("GET /api/admin/status", Read, Whole, "/api/admin/status", none(), &[200]),
+        row("GET /api/admin/health", Read, Whole, "/api/admin/health", none(), &[200]),
+        row("GET /api/admin/nodes", Read, Whole, "/api/admin/nodes", none(), &[200]),
         row("POST /api/admin/sync", Deploy, Whole, "/api/admin/sync", none(), &[200]),
         row("POST /api/admin/source/suspend", Deploy, Whole, "/api/admin/source/suspend", none(), &[200, 409]),
         row("POST /api/admin/source/resume", Deploy, Whole, "/api/admin/source/resume", none(), &[200, 409]),

@@ -96,6 +96,21 @@ fn health_says_whether_a_node_serves() {
     folder.write("functions/b.rhai", "(");
     let said = wait(|| Some(folder.done(&["health", "--url", &url])).filter(|said| said != "ready\n"));
     assert_eq!(said, "degraded\n1 mistake(s) in the source; `picloud status` shows them\n");
+    // The same as a list, with what to do. It stays the same trouble however often somebody asks.
+    let parts = || folder.json(&["health", "--parts", "--json"])["parts"].clone();
+    let told = parts();
+    assert_eq!((told.as_array().unwrap().len(), &told[0]["part"], &told[0]["level"]), (1, &"files".into(), &"warn".into()), "{told}");
+    assert!(told[0]["says"].as_str().unwrap().starts_with("1 mistake(s)") && told[0]["do"].as_str().unwrap().contains("mend"), "{told}");
+    assert_eq!(parts(), told);
+    assert!(folder.done(&["health", "--parts"]).contains("\nfiles  warn   "));
+    folder.write("functions/b.rhai", "1");
+    wait(|| (folder.done(&["health", "--parts"]) == "all is well\n").then_some(()));
+    let nodes = folder.json(&["nodes", "--json"]);
+    let [one] = nodes.as_array().unwrap().as_slice() else { panic!("a node alone is a list of one: {nodes}") };
+    assert_eq!((&one["address"], &one["leases"]), (&node.address.to_string().into(), &serde_json::json!(["database"])));
+    assert_eq!(one["deployment"], folder.json(&["status", "--json"])["live"]["id"]);
+    assert!(one["ready_us"].as_i64().unwrap() > 0 && one["memory_bytes"].as_u64().unwrap() > 0, "{one}");
+    assert!(folder.done(&["nodes"]).contains(one["id"].as_str().unwrap()));
     // Any other server is none.
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", other.local_addr().unwrap());

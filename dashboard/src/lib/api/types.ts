@@ -14,10 +14,12 @@ export type FailureGroup = Schemas['FailureGroup'];
 export type FileDiff = Schemas['FileDiff'];
 export type FunctionDiff = Schemas['FunctionDiff'];
 export type FunctionStats = Schemas['FunctionStats'];
+export type HealthPart = Schemas['HealthPart'];
 export type KeptRequest = Schemas['KeptRequest'];
 export type KvEntry = Schemas['KvEntry'];
 export type LogLine = Schemas['LogLine'];
 export type Manifest = Schemas['Manifest'];
+export type NodeSummary = Schemas['NodeSummary'];
 export type NodeStatus = Schemas['NodeStatus'];
 export type Principal = Schemas['Principal'];
 export type Route = Schemas['RouteSummary'];
@@ -35,5 +37,4 @@ export type VersionFiles = Schemas['VersionAnswer'];
 export type VersionSummary = Schemas['VersionSummary'];
 
 import type * as Planned from './planned';
-export type { HealthPart, NodeSummary } from './planned';
 export type { Diagnostic } from './problem';

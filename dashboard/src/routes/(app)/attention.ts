@@ -1,6 +1,6 @@
 // What needs somebody, the worst first: as the node tells it, or else what its status and its readiness say.
 import type { FailureGroup, HealthPart, NodeStatus } from '$lib/api';
-import { toDeployment, toExecution, toFunction, page } from '$lib/text/links';
+import { toDeployment, toExecution, page } from '$lib/text/links';
 import { person, shortRevision, type State } from '$lib/text/names';
 import { plural } from '$lib/text/numbers';
 
@@ -17,8 +17,8 @@ export function attention(status: NodeStatus | undefined, health: HealthPart[] |
 }
 
 function ofHealth(part: HealthPart): Item {
-	const href = part.function ? toFunction(part.function) : part.deployment ? toDeployment(part.deployment) : page('nodes');
-	return { state: part.level, what: part.says, why: part.do ?? '', href };
+	const href = part.deployment ? toDeployment(part.deployment) : part.part === 'files' ? page('', { mistakes: 1 }) : page(part.part === 'secrets' ? 'secrets' : 'nodes');
+	return { state: part.level, what: part.says, why: part.do, href };
 }
 
 const ofDegraded = (words: string): Item => ({ state: 'warn', what: words, why: '', href: page('nodes') });

@@ -1,12 +1,32 @@
-//! Whether the process lives, and whether functions are loaded: for whoever watches the node.
+//! Whether the process lives, whether functions are loaded, and what is not as it should be: for whoever watches the node.
+
+mod troubles;
+
+use std::sync::Arc;
 
 use axum::Json;
 use http::StatusCode;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     api::node::{Health, Readiness},
     http::{app::App, caller::Anybody},
 };
+
+/// Notes since when functions are live and since when parts are degraded, at each change of the status, until the node stops.
+pub async fn watch(app: Arc<App>, stop: CancellationToken) {
+    let mut changes = app.live.changes();
+    loop {
+        app.health();
+        if app.live.table().is_loaded() {
+            app.counts.is_ready(app.ids.now_us());
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = changes.changed() => {}
+        }
+    }
+}
 
 /// Says that the process lives.
 #[utoipa::path(get, path = "/_picloud/health", tag = "node", responses((status = 200, description = "It does.", body = Health)))]
@@ -29,10 +49,8 @@ impl App {
     pub(super) fn readiness(&self) -> (StatusCode, Readiness) {
         let table = self.live.table();
         let status = self.live.status();
-        let mut degraded = status.degraded();
+        let degraded: Vec<String> = self.troubles().into_iter().map(|(_, text)| text).collect();
         let journal = self.journal.stats();
-        degraded.extend(self.journal.problems());
-        degraded.extend(self.vault.degraded());
         let code = if table.is_loaded() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let word = match (table.is_loaded(), degraded.is_empty()) {
             (false, _) => "starting",
