@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::{
+    audit::{Action, AuditEntry, AuditFilter, PAGE},
     clock::rfc3339,
     function::{FunctionName, grants::secret::SecretName},
     vault::{self, SetOutcome},
@@ -68,8 +69,56 @@ impl FromIterator<(SecretName, SetOutcome)> for SecretChanges {
 pub struct SecretList {
     /// By name.
     pub secrets: Vec<SecretSummary>,
+    /// What files name and nobody has set.
+    #[serde(default)]
+    pub wanted: Vec<WantedSecret>,
     /// Why some of them cannot be opened, and what to do; none if all can.
     pub problem: Option<String>,
+}
+
+/// A secret that is not there.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WantedSecret {
+    /// Its name.
+    pub name: SecretName,
+    /// The functions whose front-matter names it.
+    pub wanted_by: Vec<FunctionName>,
+}
+
+impl From<(SecretName, Vec<FunctionName>)> for WantedSecret {
+    fn from((name, wanted_by): (SecretName, Vec<FunctionName>)) -> Self {
+        Self { name, wanted_by }
+    }
+}
+
+/// Who set secrets last, as far as the audit log was read.
+#[derive(Debug, Default)]
+pub struct Setters(BTreeMap<String, String>);
+
+impl Setters {
+    /// Which entries of the audit log tell it: those of a whole page.
+    pub fn filter() -> AuditFilter {
+        AuditFilter { action: Some(Action::SecretSet), limit: PAGE.1, ..AuditFilter::default() }
+    }
+
+    /// Returns who set a secret last; none: that was longer ago.
+    pub fn of(&self, name: &SecretName) -> Option<String> {
+        self.0.get(name.as_str()).cloned()
+    }
+}
+
+impl FromIterator<AuditEntry> for Setters {
+    /// Reads entries, the newest first.
+    fn from_iter<I: IntoIterator<Item = AuditEntry>>(entries: I) -> Self {
+        let mut setters = BTreeMap::new();
+        for entry in entries {
+            let names = ["created", "changed"].into_iter().filter_map(|key| entry.detail[key].as_array()).flatten();
+            for name in names.filter_map(Value::as_str) {
+                setters.entry(name.to_owned()).or_insert_with(|| entry.who.clone());
+            }
+        }
+        Self(setters)
+    }
 }
 
 /// A secret without its value.
@@ -79,6 +128,9 @@ pub struct SecretSummary {
     pub name: SecretName,
     /// When its value was set.
     pub set: String,
+    /// Who set it; none: that was too long ago, or it came with a backup.
+    #[serde(default)]
+    pub set_by: Option<String>,
     /// Until when the value before is accepted; none: it is not.
     pub previous_until: Option<String>,
     /// Whether this node has the key that opens it.
@@ -89,8 +141,9 @@ pub struct SecretSummary {
 
 impl SecretSummary {
     /// Says what there is to know of a secret that these functions use.
-    pub fn of(secret: vault::ListedSecret, used_by: Vec<FunctionName>) -> Self {
+    pub fn of(secret: vault::ListedSecret, used_by: Vec<FunctionName>, setters: &Setters) -> Self {
         Self {
+            set_by: setters.of(&secret.name),
             name: secret.name,
             set: rfc3339(secret.set_us),
             previous_until: secret.previous_until_us.map(rfc3339),

@@ -81,14 +81,16 @@ const USER: &str = "+++\nsecrets = [\"STRIPE_KEY\"]\n+++\n1";
 fn a_secret_is_set_rotated_and_removed_while_a_node_runs(on: impl Fn(Setup) -> Setup) {
     let node = on(node(&[("pay.rhai", USER), ("b/refund.rhai", USER), ("other.rhai", "1")])).start();
     assert_eq!(list(&node), json!([]));
+    let told = done(secret(&node, &["list"], ""));
+    assert!(told.contains("`STRIPE_KEY` is not set, and wanted by b/refund, pay\n  hint: `picloud secret set STRIPE_KEY`"), "{told}");
     let told = done(secret(&node, &["set", "STRIPE_KEY"], "one value\n"));
     assert_eq!(told, "The secret `STRIPE_KEY` is set.\n");
     let listed = &list(&node)[0];
     assert_eq!((&listed["name"], &listed["used_by"]), (&json!("STRIPE_KEY"), &json!(["b/refund", "pay"])));
-    assert_eq!((&listed["previous_until"], &listed["is_readable"]), (&Value::Null, &json!(true)));
+    assert_eq!((&listed["previous_until"], &listed["is_readable"], &listed["set_by"]), (&Value::Null, &json!(true), &json!("admin")));
     let table = done(secret(&node, &["list"], ""));
     let row: Vec<&str> = table.lines().nth(1).unwrap().split_whitespace().collect();
-    assert_eq!((row[0], &row[2..]), ("STRIPE_KEY", &["b/refund,", "pay"][..]));
+    assert_eq!((row[0], &row[2..]), ("STRIPE_KEY", &["admin", "b/refund,", "pay"][..]));
 
     assert_eq!(done(secret(&node, &["set", "STRIPE_KEY"], "one value")), "The secret `STRIPE_KEY` has this value already.\n");
     assert_eq!(done(secret(&node, &["set", "STRIPE_KEY"], "two value")), "The secret `STRIPE_KEY` has a new value.\n");

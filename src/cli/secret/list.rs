@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, sync::Arc};
 use clap::Args;
 
 use crate::{
-    api::secrets::{SecretList, SecretSummary},
+    api::secrets::{SecretList, SecretSummary, Setters, WantedSecret},
     cli::{exit::Exit, output, records::ListForm, target::NodeArgs},
     clock::SystemClock,
     config::Config,
     function::{FunctionName, Role, grants::secret::SecretName, tree_settings::TreeSettings},
     store::Store,
-    vault::Vault,
+    vault::{ListedSecret, Vault},
 };
 
 /// `picloud secret list`
@@ -25,7 +25,7 @@ pub struct List {
 
 impl List {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
-        let SecretList { secrets, problem } = match self.node.find()? {
+        let SecretList { secrets, wanted, problem } = match self.node.find()? {
             Some(client) => client.read("/api/admin/secrets")?,
             None => {
                 let configured = &self.node.configured;
@@ -34,19 +34,26 @@ impl List {
             }
         };
         problem.into_iter().for_each(output::tell);
-        self.form.list(&secrets, |secret| secret, ["NAME", "SET", "PREVIOUS UNTIL", "USED BY", ""], row)
+        for WantedSecret { name, wanted_by } in wanted {
+            output::tell(format!("`{name}` is not set, and wanted by {}\n  hint: `picloud secret set {name}`", names(&wanted_by)));
+        }
+        self.form.list(&secrets, |secret| secret, ["NAME", "SET", "BY", "PREVIOUS UNTIL", "USED BY", ""], row)
     }
 }
 
-fn row(secret: &SecretSummary) -> [String; 5] {
-    let users: Vec<&str> = secret.used_by.iter().map(FunctionName::as_str).collect();
+fn row(secret: &SecretSummary) -> [String; 6] {
     [
         secret.name.to_string(),
         secret.set.clone(),
+        secret.set_by.clone().unwrap_or_default(),
         secret.previous_until.clone().unwrap_or_default(),
-        users.join(", "),
+        names(&secret.used_by),
         if secret.is_readable { String::new() } else { "cannot be opened".into() },
     ]
+}
+
+fn names(functions: &[FunctionName]) -> String {
+    functions.iter().map(FunctionName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// Reads the secrets of a database.
@@ -54,11 +61,14 @@ async fn read(store: &Store, config: &Config) -> anyhow::Result<SecretList> {
     let vault = Vault::new(config.secret_key.clone(), config.data.clone(), None, Arc::new(SystemClock))?;
     vault.load(store).await?;
     let mut users = users_in(store, config).await?;
-    let secrets = vault.list().into_iter().map(|secret| {
+    let setters = store.audit(&Setters::filter()).await?.into_iter().collect();
+    let summary = |secret: ListedSecret| {
         let users = users.remove(&secret.name).unwrap_or_default();
-        SecretSummary::of(secret, users)
-    });
-    Ok(SecretList { secrets: secrets.collect(), problem: vault.problem() })
+        SecretSummary::of(secret, users, &setters)
+    };
+    let secrets = vault.list().into_iter().map(summary).collect();
+    // Whoever is left uses what is not there.
+    Ok(SecretList { secrets, wanted: users.into_iter().map(Into::into).collect(), problem: vault.problem() })
 }
 
 /// Returns which live functions of a database name which secrets.

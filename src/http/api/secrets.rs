@@ -1,6 +1,9 @@
 //! The control plane's part about secrets: which there are, and new values. None is ever answered.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use axum::{Json, body::Body};
 use http::{Request, StatusCode, Uri};
@@ -9,13 +12,15 @@ use utoipa::IntoParams;
 use utoipa_axum::routes;
 
 use crate::{
-    api::secrets::{SecretChanges, SecretList, SecretOrder, SecretSummary, SecretText},
-    function::{FunctionName, grants::secret::SecretName},
+    api::secrets::{SecretChanges, SecretList, SecretOrder, SecretSummary, SecretText, Setters, WantedSecret},
+    blocking,
+    function::{FunctionName, TreeSettings, grants::secret::SecretName},
     http::{
         api::{
             asked::{PathParams, asked},
             openapi::Routes,
         },
+        app::App,
         caller::{Admin, Caller, Deploy},
         problem::Problem,
     },
@@ -32,16 +37,41 @@ pub fn routes() -> Routes {
     Routes::new().routes(routes!(secrets, set_secrets)).routes(routes!(remove_secret)).routes(routes!(end_rotation))
 }
 
-/// Lists secrets by name, without their values.
+/// Lists secrets by name, without their values, and those that files name and that are not there.
 #[utoipa::path(get, path = "/api/admin/secrets", tag = "secrets", responses((status = 200, description = "Every secret of the database.", body = SecretList)))]
 async fn secrets(caller: Caller<Deploy>) -> Result<Json<SecretList>, Problem> {
     let app = caller.for_node()?.app;
-    let table = app.live.table();
-    let secrets = app.vault.list().into_iter().map(|secret| {
-        let users = users(&table, &secret.name);
-        SecretSummary::of(secret, users)
+    let setters = setters(&app).await;
+    let (listed, problem) = (app.vault.list(), app.vault.problem());
+    // Every front-matter is read, which no request should wait for.
+    let list = blocking::run(move || {
+        let known: BTreeSet<SecretName> = listed.iter().map(|secret| secret.name.clone()).collect();
+        let table = app.live.table();
+        let secrets = listed.into_iter().map(|secret| {
+            let users = users(&table, &secret.name);
+            SecretSummary::of(secret, users, &setters)
+        });
+        SecretList { secrets: secrets.collect(), wanted: wanted(&app, &known), problem }
     });
-    Ok(Json(SecretList { secrets: secrets.collect(), problem: app.vault.problem() }))
+    Ok(Json(list.await.expect("reading front-matters does not panic")))
+}
+
+/// Returns who set secrets. Names and users are told all the same while the database does not answer.
+async fn setters(app: &App) -> Setters {
+    let Ok(history) = app.history() else { return Setters::default() };
+    history.audit(&Setters::filter()).await.unwrap_or_default().into_iter().collect()
+}
+
+/// Returns what files of the source name beyond what is there.
+fn wanted(app: &App, known: &BTreeSet<SecretName>) -> Vec<WantedSecret> {
+    let settings = TreeSettings::of(&app.limits, &app.live.files().wanted);
+    let mut wanted: BTreeMap<SecretName, Vec<FunctionName>> = BTreeMap::new();
+    for (file, manifest) in settings.written() {
+        for name in manifest.grants.secrets.iter().filter(|name| !known.contains(*name)) {
+            wanted.entry(name.clone()).or_default().extend(FunctionName::of_file(file));
+        }
+    }
+    wanted.into_iter().map(Into::into).collect()
 }
 
 /// Sets secrets, all or none. The values are live at once, and files that were refused because of them go live.
