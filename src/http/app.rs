@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     function::LimitPolicy,
-    http::{auth::Auth, counts::Counts, load::Load, onsets::Onsets, settings::HttpSettings, webhook::Webhook},
+    http::{auth::Auth, counts::Counts, load::LoadMeter, onsets::Onsets, settings::HttpSettings, webhook::Webhook},
     id::Ids,
     live::Live,
     runner::Runner,
@@ -67,7 +67,7 @@ pub struct App {
     /// Since when parts of it are degraded.
     pub onsets: Onsets,
     /// How much it does.
-    pub load: Load,
+    pub load: LoadMeter,
     /// Names the node.
     pub identity: String,
     /// Where the control plane listens.

@@ -17,7 +17,7 @@ struct Sample {
 
 /// How much a node does, since somebody asked a while ago; at first since its start.
 #[derive(Debug)]
-pub struct Load(Mutex<(Sample, Sample)>);
+pub struct LoadMeter(Mutex<(Sample, Sample)>);
 
 /// How much it does now.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Rates {
     pub processor: f64,
 }
 
-impl Load {
+impl LoadMeter {
     /// Begins, for a process that started then.
     pub fn new(started_us: i64) -> Self {
         let start = Sample { at_us: started_us, ..Sample::default() };
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn rates_are_those_since_a_while_ago() {
-        let load = Load::new(0);
+        let load = LoadMeter::new(0);
         let rate = |requests, at_s: i64| load.rates(requests, at_s * 1_000_000).requests_per_s;
         assert_eq!(rate(50, 5), 10.0);
         assert_eq!(rate(200, 20), 10.0, "since the start");

@@ -35,7 +35,7 @@ pub use connection::serve;
 pub use counts::Counts;
 pub use face::Face;
 pub use health::watch as watch_health;
-pub use load::Load;
+pub use load::LoadMeter;
 pub use onsets::Onsets;
 pub use peer::forwarded::{ForwardedHeader, Proxies};
 pub use settings::{HttpSettings, MOST_HEADERS};
