@@ -4,7 +4,7 @@ import { chromium } from 'playwright-core';
 import { PATIENCE } from './wait.js';
 
 /** Endpoints that nodes do not have yet. Views go on without them, and the browser notes a 404 or 405. */
-const PLANNED = /\/(executions\/[^/]+\/request|health|events\/stats|nodes)(\?|$)/;
+const PLANNED = /\/events\/stats(\?|$)/;
 
 export async function startBrowser() {
 	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });

@@ -383,6 +383,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/executions/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Runs many requests again, and says how many ended otherwise. Recorded results are given back: nothing outside is asked. */
+        post: operations["replay_many"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/executions/tail": {
         parameters: {
             query?: never;
@@ -428,6 +445,40 @@ export interface paths {
         put?: never;
         /** Runs the request of an execution again; answers with the new execution, and with what its caller would have got. */
         post: operations["replay"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/executions/{id}/request": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells the request that was kept with an execution, and writes that into the audit log. */
+        get: operations["kept_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what is not as it should be, since when, and what to do. */
+        get: operations["report"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -499,6 +550,23 @@ export interface paths {
         post?: never;
         /** Removes a key. */
         delete: operations["delete_kv"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/admin/nodes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the nodes on the database: who serves what, how far behind, and how much each does. */
+        get: operations["nodes"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -718,7 +786,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists secrets by name, without their values. */
+        /** Lists secrets by name, without their values, and those that files name and that are not there. */
         get: operations["secrets"];
         /** Sets secrets, all or none. The values are live at once, and files that were refused because of them go live. */
         put: operations["set_secrets"];
@@ -1010,7 +1078,7 @@ export interface components {
          * @description What was done.
          * @enum {string}
          */
-        Action: "found" | "save" | "push" | "pull" | "upload" | "rollback" | "unpin" | "suspend" | "resume" | "token_create" | "token_revoke" | "sign_in" | "sign_out" | "secret_set" | "secret_final" | "secret_remove" | "kv_set" | "kv_delete" | "schedule_run" | "schedule_pause" | "schedule_resume" | "event_emit" | "event_retry" | "event_discard" | "start" | "configure";
+        Action: "found" | "save" | "push" | "pull" | "upload" | "rollback" | "unpin" | "suspend" | "resume" | "token_create" | "token_revoke" | "sign_in" | "sign_out" | "secret_set" | "secret_final" | "secret_remove" | "kv_set" | "kv_delete" | "schedule_run" | "schedule_pause" | "schedule_resume" | "event_emit" | "event_retry" | "event_discard" | "request_read" | "start" | "configure";
         /** @description A function that lost. */
         Alternative: {
             /** @description Its label. */
@@ -1771,6 +1839,35 @@ export interface components {
             /** @description `alive` */
             status: string;
         };
+        /**
+         * @description How bad something is.
+         * @enum {string}
+         */
+        HealthLevel: "warn" | "fail";
+        /** @description A part that is degraded. */
+        HealthPart: {
+            deployment?: components["schemas"]["DeploymentId"] | null;
+            /** @description What to do. */
+            do: string;
+            /** @description How bad that is. */
+            level: components["schemas"]["HealthLevel"];
+            /** @description Which. */
+            part: components["schemas"]["HealthPartName"];
+            /** @description What is wrong. */
+            says: string;
+            /** @description Since when the node knows. */
+            since: string;
+        };
+        /**
+         * @description A part of a node.
+         * @enum {string}
+         */
+        HealthPartName: "source" | "database" | "deployment" | "triggers" | "files" | "journal" | "spool" | "secrets";
+        /** @description What is not as it should be. */
+        HealthReport: {
+            /** @description Each part that is degraded; none if all is well. */
+            parts: components["schemas"]["HealthPart"][];
+        };
         /** @description A script that is deleted and still live. */
         HeldDeletion: {
             /** @description Why. */
@@ -1848,6 +1945,30 @@ export interface components {
              * @description Executions that reached the store.
              */
             written: number;
+        };
+        /** @description A request that was kept, without what looked like a credential. */
+        KeptRequest: {
+            /** @description A body that is text. Without this key and the next the body was larger than is kept. */
+            body?: string | null;
+            /** @description Any other body. */
+            body_base64?: string | null;
+            /**
+             * Format: int64
+             * @description Bytes of its body.
+             */
+            body_bytes: number;
+            /** @description What scripts read as `ctx.event`, where an event or a schedule started the run. */
+            event?: unknown;
+            /** @description Names and values, in their order. */
+            headers: string[][];
+            /** @description The names of headers that looked like credentials: their values were not kept. */
+            left_out: string[];
+            /** @description Its method. */
+            method: string;
+            /** @description Its path, as sent. */
+            path: string;
+            /** @description Its query, as sent; none: there was no `?`. */
+            query?: string | null;
         };
         /** @description What is kept under a key. */
         KvEntry: {
@@ -2051,6 +2172,49 @@ export interface components {
             /** @description When it runs by itself. */
             schedules?: components["schemas"]["Schedule"][];
         };
+        /** @description What became of requests that ran again. Their recorded results were given back, so nothing outside was asked. */
+        ManyReplays: {
+            /** @description The time for one order was over before these ran. They can be ordered by their ids. */
+            left: components["schemas"]["ExecutionId"][];
+            next?: components["schemas"]["ExecutionId"] | null;
+            /**
+             * Format: int32
+             * @description So many did not run.
+             */
+            not_run: number;
+            /**
+             * Format: int32
+             * @description So many ended otherwise.
+             */
+            otherwise: number;
+            /** @description Each, in the order of the order. */
+            replays: components["schemas"]["ReplayReport"][];
+            /**
+             * Format: int32
+             * @description So many ended with the same outcome and status as before.
+             */
+            same: number;
+        };
+        /** @description Which requests to run again, and on what. They are named by `ids` or found by `filter`: one of the two is there. */
+        ManyReplaysOrder: {
+            /**
+             * @description Those that a list with these keys and values has, the newest first: `function`, `since`, `limit` and the others.
+             * @default null
+             */
+            filter?: {
+                [key: string]: string;
+            } | null;
+            /**
+             * @description Those of these executions, 1,000 at most.
+             * @default null
+             */
+            ids?: components["schemas"]["ExecutionId"][] | null;
+            /**
+             * @description A version of the function, or its first characters; none: what is live.
+             * @default null
+             */
+            version?: string | null;
+        };
         /**
          * @description What a parameter's text must look like. The order is that of precedence, narrowest first: what two of them accept goes to the first.
          * @enum {string}
@@ -2092,6 +2256,11 @@ export interface components {
             /** @description What its owner sends. */
             secret: string;
         };
+        /** @description Every node on a database. A node alone is a list of one. */
+        NodeList: {
+            /** @description By id. */
+            nodes: components["schemas"]["NodeSummary"][];
+        };
         /** @description What is live, what the source holds, and why they differ if they do. */
         NodeStatus: {
             /**
@@ -2127,6 +2296,52 @@ export interface components {
             /** @description A deployment that waits for the database. */
             waiting?: string | null;
             wanted?: components["schemas"]["Revision"] | null;
+        };
+        /** @description A node. */
+        NodeSummary: {
+            /** @description Where its control plane listens. */
+            address: string;
+            /**
+             * Format: int64
+             * @description For how long its source has held what is not live, in microseconds.
+             */
+            behind_us?: number | null;
+            deployment?: components["schemas"]["DeploymentId"] | null;
+            /** @description When it was heard of last. */
+            heard_of: string;
+            /** @description Follows from its data folder, and stays the same when it starts again. */
+            id: string;
+            /** @description What it alone may do: `database` is to write there. */
+            leases: string[];
+            /**
+             * Format: int64
+             * @description Memory that the process takes; none: the system does not tell.
+             */
+            memory_bytes?: number | null;
+            /**
+             * Format: double
+             * @description The share of all processors that it uses, from 0 to 1.
+             */
+            processor: number;
+            /**
+             * Format: int64
+             * @description How long after its start functions were live, in microseconds; none: they are not yet.
+             */
+            ready_us?: number | null;
+            /**
+             * Format: double
+             * @description Requests a second, since at least ten seconds.
+             */
+            requests_per_s: number;
+            /** @description When it started. */
+            started: string;
+            /**
+             * Format: int64
+             * @description For how long it runs, in seconds.
+             */
+            up_s: number;
+            /** @description The version of PiCloud. */
+            version: string;
         };
         /**
          * @description Who says what holds.
@@ -2282,6 +2497,51 @@ export interface components {
              * @default null
              */
             version?: string | null;
+        };
+        /** @description What became of one request. */
+        ReplayReport: {
+            /** @description Its function. */
+            function: components["schemas"]["FunctionName"];
+            /** @description What became of it now. */
+            now: components["schemas"]["ReplayResult"];
+            /** @description How it ended. */
+            outcome: components["schemas"]["Outcome"];
+            /** @description The execution whose request it is. */
+            replay_of: components["schemas"]["ExecutionId"];
+            /**
+             * Format: int32
+             * @description The status that it had.
+             */
+            status: number;
+        };
+        /** @description How a request ended that ran again. */
+        ReplayResult: {
+            /** @description As before. */
+            same: {
+                /** @description The new execution. */
+                execution: components["schemas"]["ExecutionId"];
+            };
+        } | {
+            /** @description With another outcome or status. */
+            otherwise: {
+                /** @description The new execution. */
+                execution: components["schemas"]["ExecutionId"];
+                /** @description Why it failed. */
+                failure?: string | null;
+                /** @description How it ended. */
+                outcome: components["schemas"]["Outcome"];
+                /**
+                 * Format: int32
+                 * @description Its status.
+                 */
+                status: number;
+            };
+        } | {
+            /** @description It did not run. */
+            not_run: {
+                /** @description Why. */
+                why: string;
+            };
         };
         /** @description One state of the source: a git commit id, or `dir-` and the digest of a directory's tree. */
         Revision: string;
@@ -2585,6 +2845,8 @@ export interface components {
             problem?: string | null;
             /** @description By name. */
             secrets: components["schemas"]["SecretSummary"][];
+            /** @description What files name and nobody has set. */
+            wanted?: components["schemas"]["WantedSecret"][];
         };
         /** @description The name of a secret, as in the environment of a process: `STRIPE_KEY`. */
         SecretName: string;
@@ -2607,6 +2869,8 @@ export interface components {
             previous_until?: string | null;
             /** @description When its value was set. */
             set: string;
+            /** @description Who set it; none: that was too long ago, or it came with a backup. */
+            set_by?: string | null;
             /** @description The live functions whose front-matter names it. */
             used_by: components["schemas"]["FunctionName"][];
         };
@@ -2863,6 +3127,13 @@ export interface components {
             time: string;
             /** @description Names its content. */
             version: components["schemas"]["Version"];
+        };
+        /** @description A secret that is not there. */
+        WantedSecret: {
+            /** @description Its name. */
+            name: components["schemas"]["SecretName"];
+            /** @description The functions whose front-matter names it. */
+            wanted_by: components["schemas"]["FunctionName"][];
         };
         /** @description A webhook that is believed. */
         WebhookAnswer: {
@@ -3904,6 +4175,41 @@ export interface operations {
             };
         };
     };
+    replay_many: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ManyReplaysOrder"];
+            };
+        };
+        responses: {
+            /** @description What became of each. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManyReplays"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     follow: {
         parameters: {
             query?: {
@@ -4020,6 +4326,71 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RunAnswer"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    kept_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description As in `x-picloud-execution`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request, without what looked like a credential. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeptRequest"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    report: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Each part that is degraded; none if all is well. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReport"];
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
@@ -4243,6 +4614,37 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    nodes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A node alone is a list of one. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NodeList"];
+                };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
             default: {

@@ -1,1 +1,0 @@
-export{Pt as load_css,Nt as start}from"../chunks/DLN-aC_u.js";

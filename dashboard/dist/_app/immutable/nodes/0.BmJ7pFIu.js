@@ -1,0 +1,1 @@
+export{At as component,jt as universal}from"../chunks/DD_kg7Cn.js";

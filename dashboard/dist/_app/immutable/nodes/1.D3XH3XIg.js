@@ -1,1 +1,0 @@
-export{vt as component}from"../chunks/DLN-aC_u.js";

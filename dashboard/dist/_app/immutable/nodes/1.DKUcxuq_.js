@@ -1,0 +1,1 @@
+export{vt as component}from"../chunks/DD_kg7Cn.js";

@@ -1,0 +1,1 @@
+export{F as component}from"../chunks/DD_kg7Cn.js";

@@ -1,1 +1,0 @@
-export{F as component}from"../chunks/DLN-aC_u.js";
