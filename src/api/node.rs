@@ -88,14 +88,16 @@ pub struct LiveDeployment {
     pub pushed_by: Option<String>,
     /// What else there is to know.
     pub note: Option<String>,
+    /// The first line of the commit's message.
+    pub subject: Option<String>,
     /// The number of its functions.
     pub functions: u32,
 }
 
 impl From<&Deployment> for LiveDeployment {
     fn from(deployment: &Deployment) -> Self {
-        let Deployment { id, revision, cause, by, pushed_by, note, functions, .. } = deployment.clone();
-        Self { id, time: rfc3339(id.time_us()), revision, cause, by, pushed_by, note, functions }
+        let Deployment { id, revision, cause, by, pushed_by, note, subject, functions, .. } = deployment.clone();
+        Self { id, time: rfc3339(id.time_us()), revision, cause, by, pushed_by, note, subject, functions }
     }
 }
 

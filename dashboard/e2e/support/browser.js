@@ -22,10 +22,8 @@ async function open(browser, node, { token, scheme = 'light', width = 1440, refu
 	);
 	page.on('pageerror', (error) => complaints.push(String(error.stack ?? error)));
 	page.on('console', (message) => {
-		const { url } = message.location();
 		const status = Number(message.text().match(/status of (\d+)/)?.[1]);
-		const isPlanned = PLANNED.test(url) && (status === 404 || status === 405);
-		if (message.type() === 'error' && !isPlanned && !refused.includes(status)) complaints.push(`${message.text()} ${url}`);
+		if (message.type() === 'error' && !refused.includes(status)) complaints.push(`${message.text()} ${message.location().url}`);
 	});
 	const { origin } = new URL(node.dashboard);
 	page.on('request', (request) => {

@@ -1,13 +1,26 @@
 // A real node in a folder of its own. PICLOUD_TEST_POSTGRES is its database, else SQLite; PICLOUD_E2E_CADDY=1 puts Caddy in front of it.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { startCaddy } from './caddy.js';
 import { PATIENCE, until } from './wait.js';
 
 const BINARY = process.env.PICLOUD_BINARY ?? join(import.meta.dirname, '../../../target/debug/picloud');
 const BASE = '/_picloud/dashboard';
+
+let databases = 0;
+
+/** Makes a database that no other node uses. */
+async function ownDatabase() {
+	const server = process.env.PICLOUD_TEST_POSTGRES;
+	if (!server) return 'sqlite';
+	const url = new URL(server);
+	url.pathname = `/e2e_${process.pid}_${databases++}`;
+	await promisify(execFile)('psql', [server, '-qc', `CREATE DATABASE ${url.pathname.slice(1)}`]);
+	return url.href;
+}
 
 /** Starts a node that serves these files: names with their texts. */
 export async function startNode(files) {
@@ -22,7 +35,7 @@ export async function startNode(files) {
 	for (const [name, text] of Object.entries(files)) await write(name, text);
 
 	const args = ['serve', '--config', join(home, 'picloud.toml'), '--listen', '127.0.0.1:0', '--data', join(home, 'data'), '--functions', folder];
-	const database = process.env.PICLOUD_TEST_POSTGRES ?? 'sqlite';
+	const database = await ownDatabase();
 	const child = spawn(BINARY, args, { cwd: home, env: { PATH: process.env.PATH, PICLOUD_DATABASE_URL: database }, stdio: ['ignore', 'pipe', 'pipe'] });
 	let log = '';
 	for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (log += text));

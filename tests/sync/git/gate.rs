@@ -38,6 +38,7 @@ fn a_good_push_goes_live_and_a_broken_one_is_refused_with_everything_that_is_wro
         assert_eq!((&listed[0]["revision"], &listed[1]["revision"]), (&mended.into(), &good.into()));
         assert_eq!((&listed[0]["by"], &listed[0]["note"]), (&"Ann <ann@example.org>".into(), &serde_json::Value::Null));
         assert_eq!(listed[0]["pushed_by"], live.pushed_by.unwrap());
+        assert_eq!((live.subject.as_deref(), listed[0]["subject"].as_str()), (Some("change"), Some("change")));
     }
 }
 

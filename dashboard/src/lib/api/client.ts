@@ -1,26 +1,23 @@
-// One typed way to ask the node. Paths, queries, bodies and answers come from its OpenAPI description (schema.d.ts), and for endpoints that are
-// still to come from planned.ts.
+// One typed way to ask the node. Paths, queries, bodies and answers come from its OpenAPI description (schema.d.ts).
 import type { paths } from './schema';
-import type { PlannedPaths } from './planned';
 import { Problem, problemOf } from './problem';
 
-type All = paths & PlannedPaths;
 type Method = 'get' | 'post' | 'put' | 'delete';
-type Operation<P extends keyof All, M extends Method> = M extends keyof All[P] ? NonNullable<All[P][M]> : never;
+type Operation<P extends keyof paths, M extends Method> = M extends keyof paths[P] ? NonNullable<paths[P][M]> : never;
 type Parameters<O> = O extends { parameters: infer P } ? P : never;
 type Part<P, K extends string> = P extends { [N in K]?: infer T } ? ([T] extends [undefined] ? undefined : NonNullable<T>) : undefined;
 type Json<R> = R extends { content: { 'application/json': infer T } } ? T : undefined;
 type Good<R> = { [S in keyof R]: S extends 200 | 201 | 202 | 204 ? Json<R[S]> : never }[keyof R];
 
 /** The paths that have this method. */
-export type PathOf<M extends Method> = { [P in keyof All]: [Operation<P, M>] extends [never] ? never : P }[keyof All];
+export type PathOf<M extends Method> = { [P in keyof paths]: [Operation<P, M>] extends [never] ? never : P }[keyof paths];
 /** What the node answers. */
-export type Answer<P extends keyof All, M extends Method> = Operation<P, M> extends { responses: infer R } ? Good<R> : never;
+export type Answer<P extends keyof paths, M extends Method> = Operation<P, M> extends { responses: infer R } ? Good<R> : never;
 /** What may stand in the query. */
 export type Query<P extends PathOf<'get'>> = Part<Parameters<Operation<P, 'get'>>, 'query'>;
 
 type Body<O> = O extends { requestBody?: infer B } ? Json<NonNullable<B>> : undefined;
-export interface Options<P extends keyof All, M extends Method> {
+export interface Options<P extends keyof paths, M extends Method> {
 	path?: Part<Parameters<Operation<P, M>>, 'path'>;
 	query?: Part<Parameters<Operation<P, M>>, 'query'>;
 	body?: Body<Operation<P, M>>;
@@ -40,7 +37,7 @@ let own: string | undefined;
 /** Lists of which a token for some functions gets its part, if it names that. */
 const OF_FUNCTIONS = /^\/api\/admin\/(executions(\/tail)?|stats(\/failures|\/functions)?|scripts|routes|dead-letters)$/;
 /** What is about the whole node. */
-const OF_THE_NODE = /^\/(api\/admin\/(status|deployments|nodes|health|kv|topics|secrets|tokens|audit|routes\/explain)|_picloud\/ready)\b/;
+const OF_THE_NODE = /^\/api\/admin\/(status|deployments|nodes|health|kv|topics|secrets|tokens|audit|routes\/explain)\b/;
 
 /** From now on, requests are for these functions: for the one of this name and those in the folder of this name. */
 export const limitTo = (functions: string | undefined): void => void (own = functions);
@@ -73,12 +70,12 @@ export const post = asking('post');
 export const put = asking('put');
 export const del = asking('delete');
 
-/** Gives null where the node does not have this (yet): views go on without it. */
+/** Gives null where there is no such thing, or not any more. */
 export async function ifThere<T>(answer: Promise<T>): Promise<T | null> {
 	try {
 		return await answer;
 	} catch (error) {
-		if (error instanceof Problem && (error.status === 404 || error.status === 405)) return null;
+		if (error instanceof Problem && error.status === 404) return null;
 		throw error;
 	}
 }

@@ -2090,6 +2090,8 @@ export interface components {
             pushed_by?: string | null;
             /** @description What the source held. */
             revision: components["schemas"]["Revision"];
+            /** @description The first line of the commit's message. */
+            subject?: string | null;
             /** @description When it was decided. */
             time: string;
         };

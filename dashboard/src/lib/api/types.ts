@@ -25,7 +25,7 @@ export type Principal = Schemas['Principal'];
 export type Route = Schemas['RouteSummary'];
 export type Explanation = Schemas['Explanation'];
 export type RunAnswer = Schemas['RunAnswer'];
-export type Schedule = Schemas['ScheduleSummary'] & Planned.ScheduleMore;
+export type Schedule = Schemas['ScheduleSummary'];
 export type Scope = Schemas['Scope'];
 export type Script = Schemas['ScriptAnswer'];
 export type ScriptSummary = Schemas['ScriptSummary'];
@@ -36,5 +36,4 @@ export type Topic = Schemas['TopicStatus'];
 export type VersionFiles = Schemas['VersionAnswer'];
 export type VersionSummary = Schemas['VersionSummary'];
 
-import type * as Planned from './planned';
 export type { Diagnostic } from './problem';

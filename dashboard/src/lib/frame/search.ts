@@ -1,5 +1,5 @@
 // What the palette finds: pages, functions by text, and executions and deployments by their ids.
-import { get, ifThere, type ScriptSummary } from '$lib/api';
+import { get, type ScriptSummary } from '$lib/api';
 import { scriptPages } from '$lib/api/scripts';
 import { deploymentTitle, executionState, shortRevision, type State } from '$lib/text/names';
 import { page, toDeployment, toExecution, toFunction } from '$lib/text/links';
@@ -43,8 +43,8 @@ async function allFunctions(): Promise<ScriptSummary[]> {
 export async function idHits(query: string): Promise<Hit[]> {
 	if (!/^[0-9a-z-]{7,40}$/.test(query)) return [];
 	const [execution, deployment] = await Promise.all([
-		/^[0-9a-z]{13}$/.test(query) ? ifThere(get('/api/admin/executions/{id}', { path: { id: query } })).catch(() => null) : null,
-		ifThere(get('/api/admin/deployments/{key}', { path: { key: query } })).catch(() => null)
+		/^[0-9a-z]{13}$/.test(query) ? get('/api/admin/executions/{id}', { path: { id: query } }).catch(() => null) : null,
+		get('/api/admin/deployments/{key}', { path: { key: query } }).catch(() => null)
 	]);
 	return [
 		...(execution ? [{ href: toExecution(execution.id), text: `${execution.id} ${execution.function}`, note: String(execution.status), glyph: executionState(execution), isMono: true }] : []),

@@ -1,7 +1,6 @@
 // What is told of the node on every page: who is signed in, what is live, and whether it answers. Asked for once, and then pushed.
-import { asProblem, get, ifThere, limitTo, url, type DeploymentSummary, type NodeStatus, type Principal, type Problem, type Scope } from '$lib/api';
+import { asProblem, get, limitTo, url, type DeploymentSummary, type HealthPart, type NodeStatus, type Principal, type Problem, type Scope } from '$lib/api';
 import { follow } from '$lib/api/events';
-import type { HealthPart } from '$lib/api';
 
 /** A node that does not answer is asked again after this time. */
 const WAIT_MS = 4000;
@@ -11,8 +10,8 @@ class Node {
 	status = $state.raw<NodeStatus>();
 	/** Who is signed in; null: nobody. */
 	me = $state.raw<Principal | null>();
-	/** What is degraded; null where the node does not tell it as a list. */
-	health = $state.raw<HealthPart[] | null>(null);
+	/** What is degraded. */
+	health = $state.raw<HealthPart[]>([]);
 	/** Why what is shown is not of now. */
 	problem = $state.raw<Problem>();
 	/** When the node was heard of last. */
@@ -44,7 +43,7 @@ class Node {
 	/** Forgets whose session it was. */
 	forget(): void {
 		this.stop();
-		Object.assign(this, { me: undefined, status: undefined, health: null, problem: undefined, at: 0 });
+		Object.assign(this, { me: undefined, status: undefined, health: [], problem: undefined, at: 0 });
 	}
 
 	/** Asks now, and has all changes pushed from then on. */
@@ -71,7 +70,7 @@ class Node {
 			url('/api/admin/status/tail'),
 			{
 				status: (data) => this.#take(data as NodeStatus),
-				health: (data) => this.#takeHealth(data),
+				health: () => void this.#lookAtHealth(),
 				deployment: (data) => (this.turn += (data as DeploymentSummary).status === 'live' ? 0 : 1),
 				// The session has ended, or the node stops.
 				ended: () => {
@@ -88,18 +87,14 @@ class Node {
 		);
 	}
 
-	async lookAtHealth(): Promise<void> {
-		this.#takeHealth(await ifThere(get('/api/admin/health')).catch(() => null));
+	async #lookAtHealth(): Promise<void> {
+		this.health = (await get('/api/admin/health').catch(() => null))?.parts ?? [];
 	}
 
 	#take(status: NodeStatus): void {
 		const isNew = this.status && this.status.live?.id !== status.live?.id;
 		Object.assign(this, { status, at: Date.now() });
 		if (isNew) this.turn += 1;
-	}
-
-	#takeHealth(data: unknown): void {
-		this.health = (data as { parts?: HealthPart[] } | null)?.parts ?? null;
 	}
 
 	#again(): void {

@@ -1,4 +1,4 @@
-// What needs somebody, the worst first: as the node tells it, or else what its status and its readiness say.
+// What needs somebody, the worst first: what the node says is degraded, what fails since what is live came, what died, and what somebody holds.
 import type { FailureGroup, HealthPart, NodeStatus } from '$lib/api';
 import { toDeployment, toExecution, page } from '$lib/text/links';
 import { person, shortRevision, type State } from '$lib/text/names';
@@ -11,9 +11,20 @@ export interface Item {
 	href: string;
 }
 
-export function attention(status: NodeStatus | undefined, health: HealthPart[] | null, degraded: string[], failures: FailureGroup[]): Item[] {
-	const items = health ? health.map(ofHealth) : [...ofStatus(status), ...degraded.map(ofDegraded)];
-	return [...items, ...failures.filter((group) => status?.live && group.deployment === status.live.id).map(ofFailure)];
+export function attention(status: NodeStatus | undefined, health: HealthPart[], failures: FailureGroup[], dead: number): Item[] {
+	if (!status) return [];
+	const warnings = status.diagnostics.filter((d) => d.severity !== 'error');
+	const { pin, suspended } = status.following;
+	const all: (Item | false)[] = [
+		...health.map(ofHealth),
+		...failures.filter((group) => group.deployment === status.live?.id).map(ofFailure),
+		dead > 0 && { state: 'fail', what: plural(dead, 'dead letter'), why: 'no handler took them in all their attempts', href: page('events') },
+		!!pin && { state: 'held', what: `The source is held since ${pin.by ? person(pin.by) : 'somebody'} went back`, why: pin.reason ?? shortRevision(pin.abandoned), href: page('deployments') },
+		!!suspended && { state: 'held', what: 'The source is suspended', why: `by ${person(suspended.by)}`, href: page('deployments') },
+		warnings.length > 0 && { state: 'warn', what: plural(warnings.length, 'warning'), why: warnings[0]?.message ?? '', href: toDeployment('live') }
+	];
+	const items = all.filter((item): item is Item => item !== false);
+	return [...items.filter((item) => item.state === 'fail'), ...items.filter((item) => item.state !== 'fail')];
 }
 
 function ofHealth(part: HealthPart): Item {
@@ -21,24 +32,6 @@ function ofHealth(part: HealthPart): Item {
 	return { state: part.level, what: part.says, why: part.do, href };
 }
 
-const ofDegraded = (words: string): Item => ({ state: 'warn', what: words, why: '', href: page('nodes') });
-
 function ofFailure(group: FailureGroup): Item {
 	return { state: 'fail', what: `${group.function} fails: ${group.message}`, why: `${plural(group.count, 'time')} since what is live came, not before`, href: toExecution(group.execution) };
-}
-
-function ofStatus(status: NodeStatus | undefined): Item[] {
-	if (!status) return [];
-	const errors = status.diagnostics.filter((d) => d.severity === 'error').length;
-	const warnings = status.diagnostics.length - errors;
-	const { pin, suspended } = status.following;
-	const all: (Item | false)[] = [
-		!!status.database.problem && { state: 'fail', what: 'The database does not answer', why: status.database.problem, href: page('nodes') },
-		errors > 0 && { state: 'warn', what: `${plural(errors, 'mistake')} keep the source from going live`, why: 'what is live stays live', href: page('', { mistakes: 1 }) },
-		!!pin && { state: 'held', what: `The source is held since ${pin.by ? person(pin.by) : 'somebody'} went back`, why: pin.reason ?? shortRevision(pin.abandoned), href: page('deployments') },
-		!!suspended && { state: 'held', what: 'The source is suspended', why: `by ${person(suspended.by)}`, href: page('deployments') },
-		!!status.problem && { state: 'warn', what: 'The source does not answer', why: status.problem, href: page('nodes') },
-		warnings > 0 && { state: 'warn', what: plural(warnings, 'warning'), why: status.diagnostics.find((d) => d.severity === 'warning')?.message ?? '', href: toDeployment('live') }
-	];
-	return all.filter((item): item is Item => item !== false);
 }

@@ -1,1 +1,0 @@
-export{Pt as load_css,Nt as start}from"../chunks/DD_kg7Cn.js";

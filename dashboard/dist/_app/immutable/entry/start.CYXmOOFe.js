@@ -1,0 +1,1 @@
+export{Ft as load_css,Pt as start}from"../chunks/jD0LgQEe.js";

@@ -1,1 +1,0 @@
-export{At as component,jt as universal}from"../chunks/DD_kg7Cn.js";

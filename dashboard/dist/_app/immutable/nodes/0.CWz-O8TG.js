@@ -1,0 +1,1 @@
+export{jt as component,Mt as universal}from"../chunks/jD0LgQEe.js";

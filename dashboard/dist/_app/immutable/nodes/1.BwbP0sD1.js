@@ -1,0 +1,1 @@
+export{yt as component}from"../chunks/jD0LgQEe.js";

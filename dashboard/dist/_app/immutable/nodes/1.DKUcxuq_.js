@@ -1,1 +1,0 @@
-export{vt as component}from"../chunks/DD_kg7Cn.js";

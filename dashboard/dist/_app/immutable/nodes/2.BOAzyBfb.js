@@ -1,1 +1,0 @@
-export{F as component}from"../chunks/DD_kg7Cn.js";

@@ -1,0 +1,1 @@
+export{F as component}from"../chunks/jD0LgQEe.js";
