@@ -1,7 +1,7 @@
 //! What an operator's looking costs. Lists of 100,000 executions are read through HTTP, on SQLite and (with PICLOUD_TEST_POSTGRES) on
 //! Postgres. 50 live tails run beside a loaded node. 2,000 executions a second come while as many are forgotten.
-//! `cargo bench --bench lists`; `-- lists`, `-- million`, `-- tails` or `-- retention` for one of them. `million` is the lists of 1,000,000. The tails
-//! need `wrk`.
+//! `cargo bench --bench lists`; `-- lists`, `-- million`, `-- statistics`, `-- tails` or `-- retention` for one of them. `million` is the lists of
+//! 1,000,000; `statistics` are those of 10,000 functions that ran every ten minutes of a day. The tails need `wrk`.
 
 mod support;
 
@@ -23,6 +23,7 @@ use picloud::{
     execution::{Execution, ExecutionId, Failure, LogLevel, LogLine, Outcome, Trigger},
     function::{Digest, FunctionName},
     id::{Ids, NodeNumber, first_id_at},
+    stats::{Run, RunKey, RunTally, minute_of},
     store::{Journal, JournalSettings, Retention, Store, Turn, queue::QueueLimits, retention},
 };
 use support::{Server, median, now, wrk};
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 const EXECUTIONS: i64 = 100_000;
 const MILLION: i64 = 1_000_000;
 const QUESTIONS: usize = 300;
+/// As many as a node may have.
+const FUNCTIONS_OF_A_NODE: i64 = 10_000;
 const TAILS: usize = 50;
 const ROUNDS: usize = 7;
 const SECONDS: u32 = 3;
@@ -57,6 +60,13 @@ fn main() {
                     lists(("Postgres", Some(&server)), rows, what, *log_bytes);
                 }
             }
+        }
+    }
+    if is_wanted("statistics") {
+        println!("| database | statistics of 10,000 functions | p50 ms | p99 ms | longest ms |\n|---|---|---:|---:|---:|");
+        statistics(("SQLite", None));
+        if let Ok(server) = std::env::var("PICLOUD_TEST_POSTGRES") {
+            statistics(("Postgres", Some(&server)));
         }
     }
     if is_wanted("tails") {
@@ -175,6 +185,53 @@ fn lists((database, server): (&str, Option<&str>), executions: i64, logs: &str, 
     node.stop();
 }
 
+/// Asks for statistics of a node that has as many functions as it may.
+fn statistics((database, server): (&str, Option<&str>)) {
+    let folder = tempfile::tempdir().unwrap();
+    let functions = folder.path().join("many");
+    for number in 0..FUNCTIONS_OF_A_NODE {
+        let file = functions.join(format!("of{}/function{number}.rhai", number % 100));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, format!("{number}")).unwrap();
+    }
+    let runs: Vec<Run> = (0..FUNCTIONS_OF_A_NODE)
+        .map(|number| {
+            let function = FunctionName::new(format!("of{}/function{number}", number % 100));
+            Run::of(&Execution { version: Digest::of(number.to_string().as_bytes()).into(), function, ..execution(number, 0, 0) })
+        })
+        .collect();
+    let url = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let url = new_database(server).await;
+        let store = Store::open(&url, &folder.path().join("data")).await.unwrap();
+        let now_us = SystemClock.now_us();
+        for ago in (1..24 * 60).step_by(10) {
+            let mut tally = RunTally::default();
+            for run in &runs {
+                tally.add(RunKey { minute: minute_of(now_us) - ago, ..run.key.clone() }, run);
+            }
+            store.count_runs(&tally).await.unwrap();
+        }
+        store.roll_up_stats(now_us).await.unwrap();
+        store.close().await;
+        url
+    });
+    let node = Server::picloud(folder.path(), &functions, &format!("[database]\nurl = {url:?}"));
+    let mut asker = Asker::of(&node, folder.path());
+    for (what, path) in [
+        ("the node, 24 hours", "stats?since=24h&step=15m"),
+        ("one function, 24 hours", "stats?function=of1/function1&since=24h"),
+        ("functions in trouble, 24 hours", "stats/functions"),
+        ("functions in trouble, 1 hour", "stats/functions?since=1h"),
+        ("200 functions by requests", "stats/functions?sort=requests&limit=200"),
+        ("functions below of1/", "stats/functions?prefix=of1/"),
+    ] {
+        let times = (0..QUESTIONS / 10).map(|_| asker.get(path).0).collect();
+        let (p50, p99, longest) = spread(times);
+        println!("| {database} | {what} | {p50:.1} | {p99:.1} | {longest:.1} |");
+    }
+    node.stop();
+}
+
 fn spread(mut times: Vec<Duration>) -> (f64, f64, f64) {
     times.sort();
     let at = |part: usize| times[(times.len() - 1) * part / 100].as_secs_f64() * 1_000.0;
@@ -194,9 +251,9 @@ impl Asker {
         Self { stream: BufReader::new(stream), token: token(folder) }
     }
 
-    fn get(&mut self, query: &str) -> (Duration, serde_json::Value) {
+    fn get(&mut self, path: &str) -> (Duration, serde_json::Value) {
         let began = now();
-        let request = format!("GET /api/admin/executions?{query} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", self.token);
+        let request = format!("GET /api/admin/{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", self.token);
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut line, mut length, mut head) = (String::new(), 0, String::new());
         while line != "\r\n" {
@@ -208,7 +265,7 @@ impl Asker {
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).unwrap();
         let took = began.elapsed();
-        assert!(head.contains(" 200 "), "{query}: {head}");
+        assert!(head.contains(" 200 "), "{path}: {head}");
         (took, serde_json::from_slice(&body).unwrap())
     }
 
@@ -216,7 +273,7 @@ impl Asker {
     fn once(&mut self, query: &str) -> Vec<Duration> {
         let (mut times, mut cursor) = (Vec::new(), String::new());
         loop {
-            let (took, page) = self.get(&format!("{query}{cursor}"));
+            let (took, page) = self.get(&format!("executions?{query}{cursor}"));
             times.push(took);
             match page["next"].as_str() {
                 Some(next) if page["executions"].as_array().unwrap().is_empty() => cursor = format!("&cursor={next}"),
@@ -229,7 +286,7 @@ impl Asker {
     fn through(&mut self, query: &str) -> (usize, usize) {
         let (mut pages, mut cursor) = (0, String::new());
         loop {
-            let (_, page) = self.get(&format!("{query}{cursor}"));
+            let (_, page) = self.get(&format!("executions?{query}{cursor}"));
             pages += 1;
             let found = page["executions"].as_array().unwrap().len();
             match page["next"].as_str() {

@@ -1,12 +1,14 @@
 //! Which version of a function is or was live.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use sqlx::{AssertSqlSafe, FromRow};
 
 use crate::{
     deployment::DeploymentId,
     function::{FunctionName, Version},
-    store::{Store, StoreError, database::read},
+    store::{Store, StoreError, batch::json, database::read},
 };
 
 /// A version of a function and the deployment that made it live.
@@ -35,6 +37,25 @@ impl Store {
         // Sorted here and not in SQL: databases may sort texts by the rules of a language.
         functions.sort_unstable_by(|a, b| a.function.cmp(&b.function));
         Ok(functions)
+    }
+
+    /// Returns the deployments that last made each version of these functions live.
+    pub async fn live_since(
+        &self,
+        functions: &BTreeSet<&FunctionName>,
+    ) -> Result<HashMap<(FunctionName, Version), DeploymentId>, StoreError> {
+        let sql = AssertSqlSafe(format!(
+            "SELECT function, to_version AS version, MAX(deployment) AS deployment
+             FROM deployment_functions
+             WHERE function IN ({}) AND to_version IS NOT NULL
+             GROUP BY function, to_version",
+            self.database.texts_of_json()
+        ));
+        let rows: Vec<FunctionVersionRow> = read!(self, pool => sqlx::query_as(sql).bind(json(functions)).fetch_all(pool))
+            .map_err(StoreError::query("read the versions of functions"))?;
+        let known =
+            |row: FunctionVersionRow| FunctionVersion::try_from(row).map(|known| ((known.function, known.version), known.deployment));
+        rows.into_iter().map(known).collect()
     }
 
     /// Returns the versions of a function that went live, newest first.

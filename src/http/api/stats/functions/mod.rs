@@ -25,7 +25,6 @@ use crate::{
     },
     live::scripts::ScriptFilter,
     stats::FunctionState,
-    store::Store,
 };
 
 /// Functions of one page unless the request says otherwise, and the most.
@@ -117,17 +116,18 @@ pub(in crate::http::api::stats) async fn list(caller: Caller<Read>, uri: Uri) ->
     }
     let end = begin.saturating_add(limit);
     let next = (entries.len() > end as usize).then_some(end);
-    let mut functions = Vec::new();
-    for one in entries.into_iter().skip(begin as usize).take(limit as usize) {
-        let since = since_of(&store, &one.function, one.version).await?;
-        functions.push(one.told(&steps, since));
-    }
+    let page: Vec<FunctionEntry> = entries.into_iter().skip(begin as usize).take(limit as usize).collect();
+    let live_since = store.live_since(&page.iter().map(|one| &one.function).collect()).await.map_err(away)?;
+    let told = page.into_iter().map(|one| {
+        let since = live_since.get(&(one.function.clone(), one.version)).map(|deployment| rfc3339(deployment.time_us()));
+        one.told(&steps, since)
+    });
     Ok(Json(FunctionStatsPage {
         since: rfc3339(steps.begin * 60_000_000),
         until: rfc3339(steps.end() * 60_000_000),
         step_seconds: steps.length.unsigned_abs() * 60,
         counts,
-        functions,
+        functions: told.collect(),
         next,
     }))
 }
@@ -139,12 +139,6 @@ fn count(counts: &mut StateCounts, state: FunctionState) {
         FunctionState::Ok => &mut counts.ok,
         FunctionState::Idle => &mut counts.idle,
     } += 1;
-}
-
-/// Returns when a version last became live.
-async fn since_of(store: &Store, function: &FunctionName, version: Version) -> Result<Option<String>, Problem> {
-    let versions = store.versions_of(function).await.map_err(away)?;
-    Ok(versions.into_iter().find(|known| known.version == version).map(|known| rfc3339(known.deployment.time_us())))
 }
 
 impl App {
