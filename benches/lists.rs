@@ -213,6 +213,11 @@ fn statistics((database, server): (&str, Option<&str>)) {
         }
         store.roll_up_stats(now_us).await.unwrap();
         store.close().await;
+        if server.is_some() {
+            // All was rolled up at once here. Over a day, Postgres does this by itself.
+            let mut connection = <sqlx::PgConnection as sqlx::Connection>::connect(&url).await.unwrap();
+            sqlx::query("VACUUM ANALYZE stats").execute(&mut connection).await.unwrap();
+        }
         url
     });
     let node = Server::picloud(folder.path(), &functions, &format!("[database]\nurl = {url:?}"));

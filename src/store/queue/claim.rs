@@ -1,7 +1,5 @@
 //! Claims what is due.
 
-use std::collections::{BTreeSet, HashMap};
-
 use sqlx::FromRow;
 
 use super::{CLAIMED, HELD, READY, floor::Floor};
@@ -9,7 +7,13 @@ use crate::{
     function::topic::NotATopic,
     id::id_time_us,
     queue::{ClaimRequest, Delivery, DeliveryId, Load, Receiver, StoredEvent},
-    store::{Lease, Store, StoreError, batch::json, columns::columns, database::read, transaction::EitherTransaction},
+    store::{
+        Lease, Store, StoreError,
+        batch::json,
+        columns::columns,
+        database::{Database, read},
+        transaction::EitherTransaction,
+    },
 };
 
 impl Store {
@@ -19,34 +23,21 @@ impl Store {
     pub(super) async fn claim_deliveries(&self, claim: &ClaimRequest, floor: &Floor) -> sqlx::Result<Vec<Delivery>> {
         let look = floor.look(claim.now_us);
         let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
-        let find = format!(
-            "SELECT {} FROM deliveries WHERE state < 2 AND due_us >= $3 AND due_us <= $1 ORDER BY due_us LIMIT $2 {}",
-            columns!(deliveries),
-            self.database.skipping_locked()
-        );
-        let parameters = vec![claim.now_us.into(), (claim.most as i64).into(), look.from_us.into()];
-        let rows: Vec<DeliveryRow> = transaction.fetch(find, parameters).await?;
-        let taken_us = rows.last().filter(|_| rows.len() == claim.most).map_or(claim.now_us, |last| last.due_us);
-        if rows.is_empty() {
-            // To drop the transaction would close the connection.
-            transaction.commit().await?;
-            floor.raise(look, taken_us);
-            return Ok(Vec::new());
+        let (find, take) = self.database.claiming();
+        let until_us = claim.until_us;
+        let mut parameters = vec![claim.now_us.into(), (claim.most as i64).into(), look.from_us.into()];
+        if take.is_none() {
+            parameters.push(until_us.into());
         }
-        let from = self.database.rows_of_json();
-        let seqs: BTreeSet<[i64; 1]> = rows.iter().filter_map(|row| Some([row.event?])).collect();
-        let read = format!("SELECT {} FROM events WHERE seq IN (SELECT CAST(value->>0 AS bigint) FROM {from})", columns!(events));
-        let events: Vec<EventRow> = transaction.fetch(read, vec![json(&seqs).into()]).await?;
-        let events: HashMap<i64, EventRow> = events.into_iter().map(|event| (event.seq, event)).collect();
-        let take = format!(
-            "UPDATE deliveries SET lost = lost + state, state = {CLAIMED}, due_us = $2, attempt = attempt + 1
-             WHERE seq IN (SELECT CAST(value->>0 AS bigint) FROM {from})"
-        );
-        let seqs: Vec<[i64; 1]> = rows.iter().map(|row| [row.seq]).collect();
-        transaction.execute(take, vec![json(&seqs).into(), claim.until_us.into()]).await?;
+        let rows: Vec<ClaimedRow> = transaction.fetch(find, parameters).await?;
+        if let Some(take) = take.filter(|_| !rows.is_empty()) {
+            let seqs: Vec<[i64; 1]> = rows.iter().map(|row| [row.delivery.seq]).collect();
+            transaction.execute(take, vec![json(&seqs).into(), until_us.into()]).await?;
+        }
+        // Also where nothing is due: to drop the transaction would close the connection.
         transaction.commit().await?;
-        floor.raise(look, taken_us);
-        rows.into_iter().map(|row| row.delivery(&events, claim.until_us).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
+        floor.raise(look, rows.last().filter(|_| rows.len() == claim.most).map_or(claim.now_us, |last| last.delivery.due_us));
+        rows.into_iter().map(|row| row.delivery(until_us).map_err(|error| sqlx::Error::Decode(Box::new(error)))).collect()
     }
 
     /// Returns when something is due next, or the lease of something ends, between these times; and whether the inbox holds something. Both in
@@ -83,6 +74,44 @@ impl Store {
     }
 }
 
+impl Database {
+    /// Writes the query for what is due, with its events. On Postgres it claims, too, which saves a round trip; on SQLite the statement does.
+    fn claiming(&self) -> (String, Option<String>) {
+        let set = format!("lost = lost + state, state = {CLAIMED}, attempt = attempt + 1, due_us =");
+        let (taken, take) = match self {
+            Self::Postgres { .. } => (format!(", taken AS (UPDATE deliveries SET {set} $4 WHERE seq IN (SELECT seq FROM due))"), None),
+            Self::Sqlite { .. } => {
+                let seqs = format!("SELECT CAST(value->>0 AS bigint) FROM {}", self.rows_of_json());
+                (String::new(), Some(format!("UPDATE deliveries SET {set} $2 WHERE seq IN ({seqs})")))
+            }
+        };
+        let find = format!(
+            "WITH due AS (
+                 SELECT {} FROM deliveries WHERE state < 2 AND due_us >= $3 AND due_us <= $1 ORDER BY due_us LIMIT $2 {}
+             ){taken}
+             SELECT due.*, events.id, events.topic, events.key AS event_key, events.payload, events.depth, events.emitted_by
+             FROM due LEFT JOIN events ON events.seq = due.event
+             ORDER BY due.due_us",
+            columns!(deliveries),
+            self.skipping_locked()
+        );
+        (find, take)
+    }
+}
+
+/// A delivery with its event.
+#[derive(FromRow)]
+struct ClaimedRow {
+    #[sqlx(flatten)]
+    delivery: DeliveryRow,
+    id: Option<String>,
+    topic: Option<String>,
+    event_key: Option<String>,
+    payload: Option<String>,
+    depth: Option<i64>,
+    emitted_by: Option<String>,
+}
+
 #[derive(FromRow)]
 struct DeliveryRow {
     seq: i64,
@@ -96,53 +125,37 @@ struct DeliveryRow {
     earlier: i64,
 }
 
-#[derive(FromRow)]
-struct EventRow {
-    seq: i64,
-    id: String,
-    topic: String,
-    key: Option<String>,
-    payload: String,
-    depth: i64,
-    emitted_by: String,
-}
-
-impl DeliveryRow {
-    fn delivery(self, events: &HashMap<i64, EventRow>, until_us: i64) -> Result<Delivery, StoreError> {
-        let bad = |reason: String| StoreError::bad_row("deliveries", self.seq, reason);
-        let (receiver, load) = match self.event {
-            None => {
-                let tick = serde_json::from_str(self.tick.as_deref().unwrap_or("{}")).map_err(|error| bad(error.to_string()))?;
-                (Receiver::schedule(self.receiver), Load::Tick(tick))
+impl ClaimedRow {
+    fn delivery(self, until_us: i64) -> Result<Delivery, StoreError> {
+        let Self { delivery: row, id, topic, event_key, payload, depth, emitted_by } = self;
+        let bad = |reason: &dyn ToString| StoreError::bad_row("deliveries", row.seq, reason.to_string());
+        let (receiver, load) = match (row.event, id.zip(topic), payload.zip(emitted_by), depth) {
+            (None, ..) => {
+                let tick = serde_json::from_str(row.tick.as_deref().unwrap_or("{}")).map_err(|error| bad(&error))?;
+                (Receiver::schedule(row.receiver), Load::Tick(tick))
             }
-            Some(event) => {
-                let event = events.get(&event).ok_or_else(|| bad("its event is not there".into()))?;
-                (Receiver::handler(self.receiver), Load::Event(Box::new(event.event()?)))
+            (Some(event), Some((id, topic)), Some((payload, emitted_by)), Some(depth)) => {
+                let event = StoredEvent {
+                    id,
+                    topic: topic.parse().map_err(|error: NotATopic| bad(&error))?,
+                    key: event_key,
+                    payload: payload.as_str().into(),
+                    emitted_us: id_time_us(event),
+                    by: serde_json::from_str(&emitted_by).map_err(|error| bad(&error))?,
+                    depth: depth as u32,
+                };
+                (Receiver::handler(row.receiver), Load::Event(Box::new(event)))
             }
+            (Some(_), ..) => return Err(bad(&"its event is not there")),
         };
         Ok(Delivery {
-            id: DeliveryId(self.seq),
+            id: DeliveryId(row.seq),
             receiver,
-            attempt: (self.attempt + 1) as u32,
-            lost: (self.lost + self.state) as u32,
-            earlier: self.earlier as u32,
+            attempt: (row.attempt + 1) as u32,
+            lost: (row.lost + row.state) as u32,
+            earlier: row.earlier as u32,
             until_us,
             load,
-        })
-    }
-}
-
-impl EventRow {
-    fn event(&self) -> Result<StoredEvent, StoreError> {
-        let bad = |reason: &dyn ToString| StoreError::bad_row("events", self.seq, reason.to_string());
-        Ok(StoredEvent {
-            id: self.id.clone(),
-            topic: self.topic.parse().map_err(|error: NotATopic| bad(&error))?,
-            key: self.key.clone(),
-            payload: self.payload.as_str().into(),
-            emitted_us: id_time_us(self.seq),
-            by: serde_json::from_str(&self.emitted_by).map_err(|error| bad(&error))?,
-            depth: self.depth as u32,
         })
     }
 }

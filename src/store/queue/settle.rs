@@ -201,10 +201,11 @@ impl Settling<'_> {
 
     /// Removes what is done or given up. The failures of a dead letter stay with it.
     async fn remove(&mut self, settled: &[Settlement]) -> sqlx::Result<()> {
-        let of = |is_wanted: fn(&End) -> bool| -> Vec<[i64; 1]> {
-            settled.iter().filter(|one| is_wanted(&one.end)).map(|one| [one.delivery.0]).collect()
+        let of = |is_wanted: fn(&Settlement) -> bool| -> Vec<[i64; 1]> {
+            settled.iter().filter(|one| is_wanted(one)).map(|one| [one.delivery.0]).collect()
         };
-        let (gone, done) = (of(End::is_final), of(|end| *end == End::Done));
+        // A first attempt comes after no failure.
+        let (gone, done) = (of(|one| one.end.is_final()), of(|one| one.end == End::Done && one.attempt > 1));
         for (table, column, rows) in [("deliveries", "seq", gone), ("attempts", "delivery", done)] {
             if !rows.is_empty() {
                 let from = self.database.rows_of_json();

@@ -41,7 +41,7 @@ impl Store {
         mut each: impl FnMut(StatsKey, i64, &RunCounts),
     ) -> Result<(), StoreError> {
         let Some(condition) = self.stats_condition(scope, version).await? else { return Ok(()) };
-        let days = Some(format!("span > {} AND start_min > {} AND start_min < {until}", Span::Minute as i64, from - DAY));
+        let days = Some(days(scope, (from, until)));
         for range in [self.minutes(scope, (from, until)).await?, days].into_iter().flatten() {
             let sql = AssertSqlSafe(format!("SELECT {} FROM stats WHERE {range} AND {condition}", columns!(stats)));
             read!(self, pool => async {
@@ -112,6 +112,18 @@ impl Store {
             StatsScope::Node | StatsScope::Function(_) => format!("start_min IN ({})", list(first..until)),
         };
         Ok(Some(format!("span = {} AND {minutes}", Span::Minute as i64)))
+    }
+}
+
+/// Writes the condition on rows of days. Those of one function are sought one by one, too.
+fn days(scope: &StatsScope, (from, until): (i64, i64)) -> String {
+    let spans = format!("span IN ({},{})", Span::DayByTen as i64, Span::DayByHour as i64);
+    match scope {
+        StatsScope::Below(_) => format!("{spans} AND start_min > {} AND start_min < {until}", from - DAY),
+        StatsScope::Node | StatsScope::Function(_) => {
+            let first = from.div_euclid(DAY);
+            format!("{spans} AND start_min IN ({})", list((first..=(until - 1).div_euclid(DAY)).map(|day| day * DAY)))
+        }
     }
 }
 
