@@ -62,6 +62,28 @@ test('a run that fails comes while one follows, and its page marks the line that
 	await close();
 });
 
+test('a kept request is changed and tried, and all that failed at its place run again', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	const [failed] = (await node.api('GET', 'executions?status=5xx')).executions;
+	await go(`executions/${failed.id}`);
+	await page.getByRole('button', { name: 'Show it' }).click();
+	await page.getByRole('link', { name: 'Change it and try it' }).click();
+	await page.waitForURL(/tab=try/);
+	const body = page.getByLabel('Body', { exact: true });
+	assert.deepEqual(JSON.parse(await body.inputValue()), { count: 12 });
+	await body.fill('{"count": 2}');
+	await page.getByRole('button', { name: /^Run/ }).click();
+	await page.getByText('an order of 2').waitFor();
+
+	await go(`executions/${failed.id}`);
+	await page.getByRole('button', { name: 'Replay all…' }).click();
+	const dialog = page.getByRole('dialog');
+	await dialog.getByRole('button', { name: 'Replay all' }).click();
+	await dialog.getByText('0 of 1 run end otherwise now, 1 as before.').waitFor();
+	assert.equal((await node.api('GET', 'audit?action=request_read')).entries.length, 1);
+	await close();
+});
+
 test('a replay tells whether it still fails, and a rollback shows the difference first', async () => {
 	const { page, go, close } = await browser.open(node, { token: node.token });
 	const before = (await node.api('GET', 'status')).live.id;
@@ -70,7 +92,7 @@ test('a replay tells whether it still fails, and a rollback shows the difference
 
 	await go('executions?status=5xx');
 	await page.locator('a.row.ex', { hasText: 'nobody needs 12' }).first().click();
-	await page.getByRole('button', { name: 'Replay' }).click();
+	await page.getByRole('button', { name: 'Replay', exact: true }).click();
 	await page.getByRole('button', { name: /On what is live/ }).click();
 	await page.getByText('It is mended.').waitFor();
 	await page.keyboard.press('r');

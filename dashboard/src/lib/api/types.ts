@@ -18,6 +18,7 @@ export type HealthPart = Schemas['HealthPart'];
 export type KeptRequest = Schemas['KeptRequest'];
 export type KvEntry = Schemas['KvEntry'];
 export type LogLine = Schemas['LogLine'];
+export type ManyReplays = Schemas['ManyReplays'];
 export type Manifest = Schemas['Manifest'];
 export type NodeStatus = Schemas['NodeStatus'];
 export type NodeSummary = Schemas['NodeSummary'];

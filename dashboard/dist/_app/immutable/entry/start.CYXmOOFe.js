@@ -1,1 +1,0 @@
-export{Ft as load_css,Pt as start}from"../chunks/jD0LgQEe.js";

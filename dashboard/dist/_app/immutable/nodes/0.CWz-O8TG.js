@@ -1,1 +1,0 @@
-export{jt as component,Mt as universal}from"../chunks/jD0LgQEe.js";

@@ -1,1 +1,0 @@
-export{yt as component}from"../chunks/jD0LgQEe.js";

@@ -1,1 +1,0 @@
-export{F as component}from"../chunks/jD0LgQEe.js";
