@@ -57,6 +57,27 @@ pub struct TopicStatus {
     pub held: u64,
 }
 
+/// What is in the queue, of events and schedules, and how much is emitted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventStats {
+    /// Deliveries that wait for their time, for a place, or for another of their key.
+    pub waiting: u64,
+    /// Those that wait and have failed before.
+    pub retrying: u64,
+    /// Deliveries that run.
+    pub running: u64,
+    /// Deliveries whose functions cannot run.
+    pub held: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Since when the oldest delivery is due, in microseconds; none: nothing is due.
+    pub overdue_us: Option<u64>,
+    /// Events of the last 24 hours that are still kept.
+    pub emitted: u64,
+    /// Events a second, in the last minute.
+    pub emitted_per_s: f64,
+}
+
 /// A page of events, the newest first.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventPage {
@@ -265,6 +286,9 @@ pub struct DeadLetterOrder {
     /// All of them.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
+    /// So many are expected. Where there is another number nothing is changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
 }
 
 /// What became of dead letters.

@@ -33,6 +33,9 @@ pub struct ManyReplaysOrder {
     /// A version of the function, or its first characters; none: what is live.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// No request begins later than this span after the order: `10s`; none: `30s`, which is the longest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
 }
 
 /// What became of requests that ran again. Their recorded results were given back, so nothing outside was asked.

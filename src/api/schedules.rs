@@ -34,6 +34,8 @@ pub struct ScheduleSummary {
     pub name: Option<String>,
     /// When it is due: `30 2 * * * Europe/Berlin`, or `every 15m`.
     pub when: String,
+    /// The same in words, without the zone: `At 02:30`, `Every 15 minutes`.
+    pub words: String,
     /// The zone in which that is read.
     pub zone: String,
     /// The next due times; empty while it is paused.
@@ -104,6 +106,7 @@ impl ScheduleSummary {
             function: function.clone(),
             name: schedule.name.clone(),
             when: schedule.when.to_string(),
+            words: schedule.when.words(),
             zone: schedule.when.zone().into(),
             next: next.map(rfc3339).collect(),
             last_due: last_due.map(rfc3339),

@@ -183,6 +183,12 @@ fn what_waits_is_hastened_or_thrown_away(on: impl Fn(Setup) -> Setup) {
     };
     let (first, second) = (waiting("first"), waiting("second"));
     assert_eq!(api.get("/api/admin/topics").json()["topics"][0]["waiting"], 2);
+    let mut stats = api.get("/api/admin/stats/events").json();
+    assert!(stats["emitted_per_s"].take().as_f64().unwrap() > 0.0);
+    let counts =
+        json!({ "waiting": 2, "retrying": 0, "running": 0, "held": 0, "dead": 0, "overdue_us": null, "emitted": 2, "emitted_per_s": null });
+    assert_eq!(stats, counts);
+    assert!(String::from_utf8_lossy(&run(&node, &["events", "stats"]).stdout).contains("EMITTED IN 24H"));
     let output = run(&node, &["events", "discard", &first]);
     assert!(output.status.success(), "{}", said(&output));
     let output = run(&node, &["events", "retry", &second]);
@@ -209,6 +215,8 @@ fn what_waits_of_schedules_and_events_is_listed_and_thrown_away(on: impl Fn(Setu
     wait_until("the run has failed", PATIENCE, || {
         api.get("/api/admin/deliveries?prefix=_cron/").json()["deliveries"][0]["state"] == "waiting"
     });
+    let stats = api.get("/api/admin/stats/events").json();
+    assert_eq!((&stats["waiting"], &stats["retrying"]), (&2.into(), &1.into()));
     assert_eq!(listed(""), ["_events/a", "_cron/yearly"], "the newest first");
     assert_eq!(
         (listed("?topic=a"), listed("?function=_cron/yearly"), listed("?limit=1")),
@@ -281,7 +289,14 @@ fn a_handler_says_what_becomes_of_its_event(on: impl Fn(Setup) -> Setup) {
     assert!(errors[0].contains("it asks for another attempt in 1ms"), "{errors:?}");
     // Whoever waits for an answer gets one.
     assert_eq!(node.get("/calls").status, 502);
-    let discarded = api.json("POST", "/api/admin/dead-letters/discard", &json!({ "all": true })).json();
+    let other = api.json("POST", "/api/admin/dead-letters/discard", &json!({ "all": true, "expected": 2 }));
+    assert_eq!(
+        (other.status, other.text().contains("there are 1 such dead letters, and 2 were expected")),
+        (409, true),
+        "{}",
+        other.text()
+    );
+    let discarded = api.json("POST", "/api/admin/dead-letters/discard", &json!({ "all": true, "expected": 1 })).json();
     assert_eq!(discarded, json!({ "changed": 1 }));
     assert_eq!(dead(&api, 0), [] as [Value; 0]);
 }

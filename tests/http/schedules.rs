@@ -84,7 +84,7 @@ fn a_due_time_runs_the_function_and_the_list_tells_of_it(on: impl Fn(Setup) -> S
     assert_eq!((ran.trigger, ran.outcome, &*ran.logs[0].message), (Trigger::Schedule, Outcome::Ok, "schedule _cron/often 1 5"));
     let told = schedule(&api, "_cron/often");
     assert_eq!((told["when"].as_str(), told["zone"].as_str(), told["overlap"].as_str()), (Some("every 1s"), Some("UTC"), Some("skip")));
-    assert_eq!(told["next"].as_array().unwrap().len(), 5);
+    assert_eq!((told["next"].as_array().unwrap().len(), &told["words"]), (5, &"Every second".into()));
     assert!(told["last_due"].is_string() && told["last_run"]["error"].is_null(), "{told}");
     assert_eq!(node.get("/_cron/often").status, 404, "nobody can call it");
 }

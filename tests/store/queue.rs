@@ -19,7 +19,7 @@ use picloud::{
     },
     id::{Ids, NodeNumber},
     queue::{Advance, ClaimRequest, Delivery, End, Load, Publication, Queue, Receiver, ScheduleRule, Settlement, Tick, TickOutcome},
-    store::queue::{DeadLetterFilter, EventFilter, QueueLimits, StoredQueue},
+    store::queue::{DeadLetterFilter, DeadLetterOutcome, EventFilter, QueueLimits, StoredQueue},
 };
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
@@ -503,7 +503,7 @@ async fn a_delivery_that_is_thrown_away_lets_no_other_run_beside_one_of_its_key(
     queue.publish(vec![event("c", Some("k"), &["mail"])], NOW_US).await.unwrap();
     let running = claim(&queue, NOW_US).await;
     // Those that are put back are older than the one that runs.
-    store.retry_dead_letters(&DeadLetterFilter::default(), &ada, NOW_US).await.unwrap();
+    store.retry_dead_letters(&DeadLetterFilter::default(), None, &ada, NOW_US).await.unwrap();
     let b = store.events(&EventFilter { limit: 9, ..EventFilter::default() }).await.unwrap().into_iter().find(|one| one.id == "b").unwrap();
     let waiting = store.deliveries_of(b.seq).await.unwrap();
     let record = ada.does(Action::EventDiscard, NOW_US, Default::default());
@@ -525,8 +525,12 @@ async fn dead_letters_are_put_back_in_the_order_of_their_keys(fresh: Fresh) {
     assert_eq!(events(&running), ["c"]);
     let actor = Actor { who: "ada".into(), origin: Origin::Cli };
     let all = DeadLetterFilter::default();
-    assert_eq!(store.retry_dead_letters(&all, &actor, NOW_US).await.unwrap(), 2);
-    assert_eq!(store.retry_dead_letters(&all, &actor, NOW_US).await.unwrap(), 0);
+    for expected in [Some(1), Some(3)] {
+        assert_eq!(store.retry_dead_letters(&all, expected, &actor, NOW_US).await.unwrap(), DeadLetterOutcome::OtherCount(2));
+        assert_eq!(store.discard_dead_letters(&all, expected, &actor, NOW_US).await.unwrap(), DeadLetterOutcome::OtherCount(2));
+    }
+    assert_eq!(store.retry_dead_letters(&all, Some(2), &actor, NOW_US).await.unwrap(), DeadLetterOutcome::Changed(2));
+    assert_eq!(store.retry_dead_letters(&all, None, &actor, NOW_US).await.unwrap(), DeadLetterOutcome::Changed(0));
     assert_eq!(claim(&queue, NOW_US).await, []);
     settle(&queue, &running[0], End::Done).await;
     for id in ["a", "b"] {
@@ -534,6 +538,6 @@ async fn dead_letters_are_put_back_in_the_order_of_their_keys(fresh: Fresh) {
         assert_eq!((events(&next), next[0].attempt, next[0].earlier), (vec![id], 2, 1));
         settle(&queue, &next[0], End::Dead("again".into())).await;
     }
-    assert_eq!(store.discard_dead_letters(&all, &actor, NOW_US).await.unwrap(), 2);
+    assert_eq!(store.discard_dead_letters(&all, None, &actor, NOW_US).await.unwrap(), DeadLetterOutcome::Changed(2));
     assert_eq!(queue.next_due(i64::MAX).await.unwrap(), None);
 }

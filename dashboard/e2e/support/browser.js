@@ -3,9 +3,6 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { PATIENCE } from './wait.js';
 
-/** Endpoints that nodes do not have yet. Views go on without them, and the browser notes a 404 or 405. */
-const PLANNED = /\/events\/stats(\?|$)/;
-
 export async function startBrowser() {
 	const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium' });
 	return { open: (node, options) => open(browser, node, options), stop: () => browser.close() };

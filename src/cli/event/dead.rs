@@ -127,16 +127,19 @@ pub struct DeadChange {
     /// All of them
     #[arg(long)]
     all: bool,
+    /// Change nothing unless there are so many
+    #[arg(long, value_name = "N")]
+    expected: Option<u64>,
 }
 
 impl DeadChange {
     fn run(self, order: &str, change: &str, changed: &str) -> anyhow::Result<Exit> {
-        let Self { node, id, selection: DeadSelection { function, prefix, topic, since }, all } = self;
+        let Self { node, id, selection: DeadSelection { function, prefix, topic, since }, all, expected } = self;
         let names_some = [&id, &function, &prefix, &topic, &since].iter().any(|key| key.is_some());
         if names_some == all {
             bail!("which dead letters?\n  hint: name one by its id, or say `--function`, `--prefix`, `--topic`, `--since` or `--all`");
         }
-        let body = DeadLetterOrder { id, function, prefix, topic, since, all };
+        let body = DeadLetterOrder { id, function, prefix, topic, since, all, expected };
         let answer = node.client(change)?.post(&format!("/api/admin/dead-letters/{order}"), &body)?;
         let DeadLetterChanges { changed: number } = understood(answer)?;
         output::tell(format!("{} {changed}.", count(number as usize, "dead letter")));

@@ -3,6 +3,7 @@
 mod dead;
 mod emit;
 mod list;
+mod stats;
 mod waiting;
 
 use clap::Subcommand;
@@ -11,6 +12,7 @@ pub use self::emit::Emit;
 use self::{
     dead::Dead,
     list::{Discard, List, RetryNow, Show, Topics},
+    stats::Stats,
     waiting::Waiting,
 };
 use super::exit::Exit;
@@ -20,6 +22,8 @@ use super::exit::Exit;
 pub enum Events {
     /// List topics, with their handlers and what waits
     Topics(Topics),
+    /// Count what is in the queue, and what is emitted
+    Stats(Stats),
     /// List events, the newest first
     List(List),
     /// Show an event, and what becomes of it
@@ -39,6 +43,7 @@ impl Events {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Topics(topics) => topics.run(),
+            Self::Stats(stats) => stats.run(),
             Self::List(list) => list.run(),
             Self::Show(show) => show.run(),
             Self::Waiting(waiting) => waiting.run(),

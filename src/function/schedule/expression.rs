@@ -54,6 +54,13 @@ impl Expression {
         &self.text
     }
 
+    /// Says it in words: `At 02:30, on Monday`.
+    pub fn words(&self) -> String {
+        let words = self.cron.describe();
+        let words = words.trim_end_matches('.');
+        words.strip_prefix("At every ").map_or_else(|| words.to_owned(), |period| format!("Every {period}"))
+    }
+
     /// Returns the first of its times in a zone after this one, in microseconds since 1970; none if there is none before the year 5000.
     pub fn next(&self, after_us: i64, zone: &Zone) -> Option<i64> {
         us_of(&self.cron.find_next_occurrence(&moment(after_us.div_euclid(SECOND_US), zone)?, false).ok()?)

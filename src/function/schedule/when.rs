@@ -50,12 +50,30 @@ impl When {
         }
     }
 
+    /// Says it in words, without the zone: `At 02:30, on Monday`, `Every 15 minutes`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Cron { expression, .. } => expression.words(),
+            Self::Every { every } => period_in_words(every.0.as_millis()),
+        }
+    }
+
     /// Returns the IANA name of the zone that it is read in.
     pub fn zone(&self) -> &str {
         match self {
             Self::Cron { zone, .. } => zone.name(),
             Self::Every { .. } => "UTC",
         }
+    }
+}
+
+/// Says a period in its largest unit that makes it whole.
+fn period_in_words(ms: u128) -> String {
+    let units = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1_000, "second"), (1, "millisecond")];
+    let (length, unit) = units.into_iter().find(|(length, _)| ms.is_multiple_of(*length)).unwrap_or((1, "millisecond"));
+    match ms / length {
+        1 => format!("Every {unit}"),
+        count => format!("Every {count} {unit}s"),
     }
 }
 
@@ -103,6 +121,25 @@ mod tests {
             at = next.unwrap_or(i64::MAX);
         }
         times
+    }
+
+    #[test]
+    fn it_is_said_in_words() {
+        let every = |text: &str| When::Every { every: Span::parse(text).unwrap() };
+        for (when, words) in [
+            (cron("30 2 * * *", "UTC"), "At 02:30"),
+            (cron("@midnight", "UTC"), "At 00:00"),
+            (cron("*/15 * * * *", "UTC"), "Every 15 minutes"),
+            (cron("0 9 * * MON-FRI", "UTC"), "At 09:00, on Monday, Tuesday, Wednesday, Thursday, and Friday"),
+            (cron("0 0 1 1 *", "UTC"), "At 00:00, on day 1, in January"),
+            (every("1h"), "Every hour"),
+            (every("90m"), "Every 90 minutes"),
+            (every("36h"), "Every 36 hours"),
+            (every("2d"), "Every 2 days"),
+            (every("1500ms"), "Every 1500 milliseconds"),
+        ] {
+            assert_eq!(when.words(), words);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub fn write(text: &mut Text, counts: &EventCounts, sizes: Option<QueueSizes>, n
     for (outcome, count) in counts.read_handled() {
         text.sample(&[("outcome", outcome.as_str())], count);
     }
-    let Some(QueueSizes { waiting, running, held, dead, oldest_due_us }) = sizes else { return };
+    let Some(QueueSizes { waiting, running, held, dead, oldest_due_us, .. }) = sizes else { return };
     text.metric(Gauge, "picloud_events_deliveries", "Deliveries in the queue, by how far they are.");
     for (state, count) in [("waiting", waiting), ("running", running), ("held", held)] {
         text.sample(&[("state", state)], count);

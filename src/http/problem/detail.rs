@@ -63,6 +63,9 @@ impl Problem {
                 "this delivery waits behind another of its key\n  hint: retry or discard that one: `picloud events waiting` lists what is in the queue".into()
             }
             Self::UnknownDeadLetter => "no dead letter has this id\n  hint: `picloud events dead list` lists them".into(),
+            Self::OtherDeadLetters { there, expected } => {
+                format!("there are {there} such dead letters, and {expected} were expected\n  hint: nothing was changed; look at them again, and send their number")
+            }
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
             Self::RequestNotKept { id, function } => format!(
                 "the request of execution `{id}` was not kept\n  hint: put `capture = true` into the front-matter of `{function}`, or into the section `[journal]` of picloud.toml for every function; later requests are kept"

@@ -152,6 +152,13 @@ pub enum Problem {
         /// Which function.
         function: FunctionName,
     },
+    /// There are more or fewer dead letters than somebody expects who changes them.
+    OtherDeadLetters {
+        /// So many are there.
+        there: u64,
+        /// So many were expected.
+        expected: u64,
+    },
     /// The execution is there and cannot be run again so. Says why, and what to do.
     NotReplayable(String),
     /// What is to be run is there and cannot be.

@@ -75,6 +75,7 @@ impl Problem {
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
             | Self::BlockedDelivery
+            | Self::OtherDeadLetters { .. }
             | Self::TokenTaken(_)
             | Self::SecretUsed { .. }
             | Self::Vault(VaultError::Locked(_) | VaultError::TooMany)

@@ -146,6 +146,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::UnknownVersion { version: "x".into(), function: FunctionName::new("f") }, 404),
         (Problem::RequestNotKept { id: ExecutionId(7), function: FunctionName::new("shop/item") }, 404),
         (Problem::NotReplayable("x".into()), 409),
+        (Problem::OtherDeadLetters { there: 4, expected: 3 }, 409),
         (Problem::NotInvocable { why: "x".into(), diagnostics: Vec::new() }, 409),
         (refused(ExecuteError::FunctionBusy { limit: 1 }), 503),
         (refused(ExecuteError::NodeBusy { limit: 1 }), 503),

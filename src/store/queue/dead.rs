@@ -64,6 +64,15 @@ impl DeadLetterFilter {
     }
 }
 
+/// What became of dead letters that somebody changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLetterOutcome {
+    /// So many were changed.
+    Changed(u64),
+    /// There are so many, and another number was expected. None was changed.
+    OtherCount(u64),
+}
+
 /// Something that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetterRecord {
@@ -108,25 +117,52 @@ impl Store {
         Ok(count.unsigned_abs())
     }
 
-    /// Puts dead letters back into the queue. Their numbers of attempts go on, and they may have as many as if they were new. What is given up again meanwhile stays dead. Returns how many.
-    pub async fn retry_dead_letters(&self, filter: &DeadLetterFilter, actor: &Actor, now_us: i64) -> Result<u64, StoreError> {
-        self.change_dead_letters(filter, actor, Action::EventRetry, now_us).await.map_err(StoreError::query("put dead letters back"))
+    /// Puts dead letters back into the queue, if there are as many as are expected. Their numbers of attempts go on, and they may have as many as if
+    /// they were new. What is given up again meanwhile stays dead.
+    pub async fn retry_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        expected: Option<u64>,
+        actor: &Actor,
+        now_us: i64,
+    ) -> Result<DeadLetterOutcome, StoreError> {
+        let changed = self.change_dead_letters(filter, expected, (actor, Action::EventRetry), now_us).await;
+        changed.map_err(StoreError::query("put dead letters back"))
     }
 
-    /// Throws dead letters away. Returns how many.
-    pub async fn discard_dead_letters(&self, filter: &DeadLetterFilter, actor: &Actor, now_us: i64) -> Result<u64, StoreError> {
-        self.change_dead_letters(filter, actor, Action::EventDiscard, now_us).await.map_err(StoreError::query("throw dead letters away"))
+    /// Throws dead letters away, if there are as many as are expected.
+    pub async fn discard_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        expected: Option<u64>,
+        actor: &Actor,
+        now_us: i64,
+    ) -> Result<DeadLetterOutcome, StoreError> {
+        let changed = self.change_dead_letters(filter, expected, (actor, Action::EventDiscard), now_us).await;
+        changed.map_err(StoreError::query("throw dead letters away"))
     }
 
-    async fn change_dead_letters(&self, filter: &DeadLetterFilter, actor: &Actor, action: Action, now_us: i64) -> sqlx::Result<u64> {
+    async fn change_dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        mut expected: Option<u64>,
+        (actor, action): (&Actor, Action),
+        now_us: i64,
+    ) -> sqlx::Result<DeadLetterOutcome> {
         let filter = DeadLetterFilter { until_us: Some(filter.until_us.unwrap_or(now_us)), ..filter.clone() };
         let mut changed = 0;
         loop {
             let mut transaction = EitherTransaction::begin(&self.database).await?;
+            if let Some(expected) = expected.take() {
+                let there = count(&mut transaction, &filter).await?;
+                if there != expected {
+                    return Ok(DeadLetterOutcome::OtherCount(there));
+                }
+            }
             let found = find(&self.database, &mut transaction, &filter).await?;
             if found.is_empty() {
                 transaction.commit().await?;
-                return Ok(changed);
+                return Ok(DeadLetterOutcome::Changed(changed));
             }
             if action == Action::EventRetry {
                 requeue(&self.database, &mut transaction, &found, now_us).await?;
@@ -147,6 +183,13 @@ impl Store {
             changed += found.len() as u64;
         }
     }
+}
+
+/// Counts the dead letters that are meant.
+async fn count(transaction: &mut EitherTransaction, filter: &DeadLetterFilter) -> sqlx::Result<u64> {
+    let (condition, parameters) = filter.selection().end();
+    let counts: Vec<(i64,)> = transaction.fetch(format!("SELECT COUNT(*) FROM dead_letters{condition}"), parameters).await?;
+    Ok(counts.first().map_or(0, |(count,)| count.unsigned_abs()))
 }
 
 /// What is needed of a dead letter that is to be changed.

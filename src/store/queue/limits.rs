@@ -133,6 +133,8 @@ pub struct QueueSizes {
     pub running: u64,
     /// Deliveries whose functions cannot run.
     pub held: u64,
+    /// Those that wait and have failed before.
+    pub retrying: u64,
     /// Dead letters.
     pub dead: u64,
     /// When the oldest delivery that can run is due, or was, in microseconds since 1970.
@@ -148,15 +150,18 @@ impl Store {
 
     /// Counts what is in the queue.
     pub async fn queue_sizes(&self) -> Result<QueueSizes, StoreError> {
-        let states: Vec<(i64, i64)> =
-            read!(self, pool => sqlx::query_as("SELECT state, COUNT(*) FROM deliveries GROUP BY state").fetch_all(pool))
-                .map_err(StoreError::query("count deliveries"))?;
+        let count = "SELECT state, COUNT(*), COUNT(CASE WHEN attempt > earlier THEN 1 END) FROM deliveries GROUP BY state";
+        let states: Vec<(i64, i64, i64)> =
+            read!(self, pool => sqlx::query_as(count).fetch_all(pool)).map_err(StoreError::query("count deliveries"))?;
         let mut sizes = QueueSizes { dead: self.count_dead_letters().await?, ..QueueSizes::default() };
-        for (state, count) in states {
+        for (state, count, tried) in states {
             let size = match state {
                 super::CLAIMED => &mut sizes.running,
                 super::HELD => &mut sizes.held,
-                _ => &mut sizes.waiting,
+                _ => {
+                    sizes.retrying += tried.unsigned_abs();
+                    &mut sizes.waiting
+                }
             };
             *size += count.unsigned_abs();
         }

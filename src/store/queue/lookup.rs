@@ -6,7 +6,7 @@ use super::{CLAIMED, HELD, selection::Selection};
 use crate::{
     execution::Emitter,
     function::topic::{NotATopic, Topic},
-    id::id_time_us,
+    id::{first_id_at, id_time_us},
     store::{
         Store, StoreError,
         batch::{Parameter, bind},
@@ -77,6 +77,14 @@ impl Store {
         let rows: Vec<HeadRow> = read!(self, pool => bind!(sqlx::query_as(AssertSqlSafe(sql)), parameters).fetch_all(pool))
             .map_err(StoreError::query("list events"))?;
         rows.into_iter().map(EventRecord::try_from).collect()
+    }
+
+    /// Counts the events that were committed at this time or later, in microseconds since 1970, as far as they are kept.
+    pub async fn count_events(&self, since_us: i64) -> Result<u64, StoreError> {
+        let count = "SELECT COUNT(*) FROM events WHERE seq >= $1";
+        let (count,): (i64,) = read!(self, pool => sqlx::query_as(count).bind(first_id_at(since_us)).fetch_one(pool))
+            .map_err(StoreError::query("count events"))?;
+        Ok(count.unsigned_abs())
     }
 
     /// Returns the payload of an event, as JSON.

@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use self::{
-    dead::{DeadLetterFilter, DeadLetterRecord},
+    dead::{DeadLetterFilter, DeadLetterOutcome, DeadLetterRecord},
     limits::{QueueLimits, QueueSizes},
     lookup::{EventFilter, EventRecord, TopicCount},
     selection::FunctionSelection,

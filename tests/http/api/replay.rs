@@ -23,6 +23,7 @@ on_both_databases! {
     a_request_that_was_not_kept_says_what_to_do
     a_replay_gives_back_what_came_from_outside
     many_requests_run_again_and_those_that_end_otherwise_are_told
+    a_client_that_leaves_ends_its_order
     a_request_that_was_kept_is_read_and_that_is_written_down
     a_request_goes_with_its_execution
     a_request_outlasts_a_database_that_is_away
@@ -279,6 +280,10 @@ fn many_requests_run_again_and_those_that_end_otherwise_are_told(story: Story) {
     let told = many(json!({ "filter": { "function": "echo", "limit": "1", "cursor": told["next"] } })).json();
     assert_eq!(of(&told), [json!(failing)]);
 
+    // None begins after its time. What is left is named, and can be ordered.
+    let told = many(json!({ "ids": [failing, teapot], "within": "0s" })).json();
+    assert_eq!((counts(&told), &told["left"]), ([0, 0, 0], &json!([failing, teapot])), "{told}");
+
     let long = vec![failing.as_str(); 1_001];
     for (order, status, part) in [
         (json!({}), 400, "send `ids` or `filter`"),
@@ -287,6 +292,8 @@ fn many_requests_run_again_and_those_that_end_otherwise_are_told(story: Story) {
         (json!({ "ids": long }), 400, "1 to 1000"),
         (json!({ "filter": { "limit": "1001" } }), 400, "1 to 1000"),
         (json!({ "filter": { "after": failing } }), 400, "send `since`"),
+        (json!({ "ids": [failing], "within": "31s" }), 400, "up to 30 seconds"),
+        (json!({ "ids": [failing], "within": "soon" }), 400, "up to 30 seconds"),
         (json!({ "filter": { "statsu": "500" } }), 400, "did you mean `status`"),
         (json!({ "ids": [failing, "361vz5hr63v52"] }), 404, "no execution has this id"),
     ] {
@@ -300,6 +307,29 @@ fn many_requests_run_again_and_those_that_end_otherwise_are_told(story: Story) {
     assert_eq!(said, "1 ended otherwise, 0 as before, 0 did not run\n");
     assert_eq!(story.beside(&node, &["replay"]).output().unwrap().status.code(), Some(2));
     assert_eq!(story.beside(&node, &["replay", &failing, "--since", "1h"]).output().unwrap().status.code(), Some(2));
+    node.stop();
+}
+
+fn a_client_that_leaves_ends_its_order(story: Story) {
+    let mut node = story.setup(&[("slow.rhai", &format!("{BEGINNING}1")), ("plain.rhai", "1")]).start();
+    let ids = [sent(&node, "/slow", &[], b""), sent(&node, "/slow", &[], b"")];
+    node.replace("slow.rhai", &format!("{BEGINNING}log::info(\"begun\");\nloop {{ }}"));
+    wait_until("the endless one is live", PATIENCE, || {
+        get(&node, "/api/admin/scripts/slow").json()["source"].as_str().unwrap().contains("loop")
+    });
+    let order = json!({ "ids": ids }).to_string();
+    let mut client = node.client();
+    let head = format!("POST /api/admin/executions/replay HTTP/1.1\r\nhost: test\r\nauthorization: {}\r\n", bearer(&node));
+    client.write(format!("{head}content-length: {}\r\n\r\n{order}", order.len()).as_bytes()).unwrap();
+    let before = node.ticks_of_runs();
+    wait_until("its first run has begun", PATIENCE, || node.ticks_of_runs() > before + 2);
+    drop(client);
+    let replays = || get(&node, "/api/admin/executions?trigger=replay").json()["executions"].as_array().unwrap().clone();
+    wait_until("that is stopped", PATIENCE, || !replays().is_empty());
+    // Whatever ran since then is recorded once this is.
+    sent(&node, "/plain", &[], b"");
+    let replays: Vec<_> = replays().iter().map(|run| (run["outcome"].clone(), run["replay_of"].clone())).collect();
+    assert_eq!(replays, [(json!("cancelled"), json!(ids[0]))]);
     node.stop();
 }
 

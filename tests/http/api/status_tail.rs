@@ -27,7 +27,7 @@ fn whoever_follows_is_told_what_is_now_and_then_what_changes() {
     let first = [tail.next().unwrap(), tail.next().unwrap()];
     assert_eq!(first.each_ref().map(|event| event.name.as_str()), ["status", "health"]);
     let before = api.status()["live"]["id"].clone();
-    assert_eq!((&first[0].data["live"]["id"], &first[1].data["status"]), (&before, &"ready".into()));
+    assert_eq!((&first[0].data["live"]["id"], &first[1].data["parts"]), (&before, &serde_json::json!([])));
 
     node.write("b.rhai", "2");
     let decided = until(&mut tail, "deployment", |_| true).data;
@@ -38,7 +38,11 @@ fn whoever_follows_is_told_what_is_now_and_then_what_changes() {
     node.write("b.rhai", "let x = ;");
     let broken = until(&mut tail, "status", |event| event.data["diagnostics"][0]["file"] == "b.rhai");
     assert_eq!(broken.data["live"]["id"], decided["id"], "what was live still is");
-    until(&mut tail, "health", |event| event.data["status"] == "degraded");
+    let health = until(&mut tail, "health", |event| event.data["parts"] != serde_json::json!([])).data;
+    assert_eq!((&health["parts"][0]["part"], &health["parts"][0]["level"]), (&"files".into(), &"warn".into()));
+    assert_eq!(health, api.get("/api/admin/health").json());
+    node.write("b.rhai", "3");
+    until(&mut tail, "health", |event| event.data["parts"] == serde_json::json!([]));
 }
 
 #[test]

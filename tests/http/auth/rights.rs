@@ -206,6 +206,7 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("GET /api/admin/stats/functions", Read, Itself, "/api/admin/stats/functions", none(), &[200]),
         row("GET /api/admin/stats/failures", Read, Whole, "/api/admin/stats/failures", none(), &[200]),
         row("GET /api/admin/stats/failures", Read, Shop, "/api/admin/stats/failures?function=shop/open", none(), &[200]),
+        row("GET /api/admin/stats/events", Read, Whole, "/api/admin/stats/events", none(), &[200]),
         row(
             "GET /api/admin/executions/{id}/request",
             Deploy,

@@ -1,5 +1,5 @@
 // What is told of the node on every page: who is signed in, what is live, and whether it answers. Asked for once, and then pushed.
-import { asProblem, get, limitTo, url, type DeploymentSummary, type HealthPart, type NodeStatus, type Principal, type Problem, type Scope } from '$lib/api';
+import { asProblem, get, limitTo, url, type DeploymentSummary, type HealthPart, type HealthReport, type NodeStatus, type Principal, type Problem, type Scope } from '$lib/api';
 import { follow } from '$lib/api/events';
 
 /** A node that does not answer is asked again after this time. */
@@ -70,7 +70,7 @@ class Node {
 			url('/api/admin/status/tail'),
 			{
 				status: (data) => this.#take(data as NodeStatus),
-				health: () => void this.#lookAtHealth(),
+				health: (data) => (this.health = (data as HealthReport).parts),
 				deployment: (data) => (this.turn += (data as DeploymentSummary).status === 'live' ? 0 : 1),
 				// The session has ended, or the node stops.
 				ended: () => {
@@ -85,10 +85,6 @@ class Node {
 				}
 			}
 		);
-	}
-
-	async #lookAtHealth(): Promise<void> {
-		this.health = (await get('/api/admin/health').catch(() => null))?.parts ?? [];
 	}
 
 	#take(status: NodeStatus): void {

@@ -28,7 +28,7 @@ use crate::{
     queue::DeliveryId,
     store::{
         parse_time,
-        queue::{DeadLetterFilter, DeadLetterRecord},
+        queue::{DeadLetterFilter, DeadLetterOutcome, DeadLetterRecord},
     },
 };
 
@@ -67,7 +67,7 @@ struct DeadLetterQuery {
 )]
 async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<DeadLetterPage>, Problem> {
     let DeadLetterQuery { function, prefix, topic, since, limit, cursor } = asked(&uri)?;
-    let order = DeadLetterOrder { id: None, function, prefix, topic, since, all: false };
+    let order = DeadLetterOrder { function, prefix, topic, since, ..DeadLetterOrder::default() };
     let filter = filter(&order, caller.now_us())?;
     let Grant { app, .. } = allowed(caller, &filter.functions)?;
     let page = AskedPage::read(limit, cursor.as_deref())?;
@@ -133,11 +133,11 @@ async fn one(caller: Caller<Read>, PathParams(id): PathParams<String>) -> Result
     responses((status = 200, description = "How many.", body = DeadLetterChanges))
 )]
 async fn retry(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<DeadLetterChanges>, Problem> {
-    let (grant, filter) = ordered(caller, request).await?;
+    let ChangeOrder { grant, filter, expected } = ordered(caller, request).await?;
     let app = &grant.app;
-    let changed = app.history()?.retry_dead_letters(&filter, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
+    let outcome = app.history()?.retry_dead_letters(&filter, expected, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
     app.runner.publisher().wake();
-    Ok(Json(DeadLetterChanges { changed }))
+    told(outcome, expected)
 }
 
 /// Throws dead letters away.
@@ -146,14 +146,29 @@ async fn retry(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<De
     responses((status = 200, description = "How many.", body = DeadLetterChanges))
 )]
 async fn discard(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<DeadLetterChanges>, Problem> {
-    let (grant, filter) = ordered(caller, request).await?;
+    let ChangeOrder { grant, filter, expected } = ordered(caller, request).await?;
     let app = &grant.app;
-    let changed = app.history()?.discard_dead_letters(&filter, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
-    Ok(Json(DeadLetterChanges { changed }))
+    let outcome = app.history()?.discard_dead_letters(&filter, expected, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
+    told(outcome, expected)
+}
+
+fn told(outcome: DeadLetterOutcome, expected: Option<u64>) -> Result<Json<DeadLetterChanges>, Problem> {
+    match outcome {
+        DeadLetterOutcome::Changed(changed) => Ok(Json(DeadLetterChanges { changed })),
+        DeadLetterOutcome::OtherCount(there) => Err(Problem::OtherDeadLetters { there, expected: expected.unwrap_or_default() }),
+    }
+}
+
+/// An order to change dead letters, of somebody who may.
+struct ChangeOrder {
+    grant: Grant,
+    filter: DeadLetterFilter,
+    /// How many there are, as far as whoever orders knows.
+    expected: Option<u64>,
 }
 
 /// Reads which dead letters are to be changed. One that is named is found first, as it is the function's whose it is.
-async fn ordered(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Grant, DeadLetterFilter), Problem> {
+async fn ordered(caller: Caller<Deploy>, request: Request<Body>) -> Result<ChangeOrder, Problem> {
     let order: DeadLetterOrder = caller.order(request, |_| MAX_ORDER_BYTES).await?;
     let names_some = [&order.id, &order.function, &order.prefix, &order.topic, &order.since].iter().any(|key| key.is_some());
     if names_some == order.all {
@@ -161,10 +176,11 @@ async fn ordered(caller: Caller<Deploy>, request: Request<Body>) -> Result<(Gran
         return Err(Problem::BadOrder(why.into()));
     }
     let filter = filter(&order, caller.now_us())?;
-    match order.id {
-        Some(id) => caller.for_found(|app| NamedLetter::find(app, id)).await.map(|(grant, _)| (grant, filter)),
-        None => allowed(caller, &filter.functions).map(|grant| (grant, filter)),
-    }
+    let grant = match order.id {
+        Some(id) => caller.for_found(|app| NamedLetter::find(app, id)).await?.0,
+        None => allowed(caller, &filter.functions)?,
+    };
+    Ok(ChangeOrder { grant, filter, expected: order.expected })
 }
 
 fn filter(order: &DeadLetterOrder, now_us: i64) -> Result<DeadLetterFilter, Problem> {

@@ -13,7 +13,7 @@ use crate::{
     },
     clock::monotonic,
     execution::{ExecutionId, Trigger},
-    function::FunctionName,
+    function::{FunctionName, quantity::Span},
     http::{
         api::executions,
         app::App,
@@ -29,8 +29,8 @@ use crate::{
 const MAX_ORDER_BYTES: usize = 64 * 1024;
 /// Most requests of one order.
 const MAX_REPLAYS: usize = 1_000;
-/// No request begins later than this after the order: before proxies and clients give up waiting.
-const BUDGET: Duration = Duration::from_secs(30);
+/// No request begins later than this after the order, whatever it says: before proxies and clients give up waiting.
+const LONGEST: Duration = Duration::from_secs(30);
 /// Time for finding what a filter selects.
 const FINDING: Duration = Duration::from_secs(1);
 
@@ -42,6 +42,7 @@ const FINDING: Duration = Duration::from_secs(1);
 pub(super) async fn replay_many(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<ManyReplays>, Problem> {
     let began = monotonic();
     let order: ManyReplaysOrder = caller.order(request, |_| MAX_ORDER_BYTES).await?;
+    let within = within(order.within.as_deref())?;
     let (grant, originals, next) = match (order.ids, order.filter) {
         (Some(ids), None) => {
             let (grant, Originals(originals)) = caller.for_found(|app| async move { named(&app, ids).await }).await?;
@@ -59,12 +60,19 @@ pub(super) async fn replay_many(caller: Caller<Deploy>, request: Request<Body>) 
     };
     let mut told = ManyReplays { next, ..ManyReplays::default() };
     for original in originals {
-        match began.elapsed() < BUDGET {
+        match began.elapsed() < within {
             true => told.push(report(&grant, original, order.version.as_deref()).await),
             false => told.left.push(original.id),
         }
     }
     Ok(Json(told))
+}
+
+/// Reads how long requests begin.
+fn within(text: Option<&str>) -> Result<Duration, Problem> {
+    let Some(text) = text else { return Ok(LONGEST) };
+    let bad = || Problem::BadOrder("`within`: it is a time up to 30 seconds\n  hint: write `10s`, or leave it out for the longest".into());
+    Span::parse(text).map(|span| span.0).filter(|within| *within <= LONGEST).ok_or_else(bad)
 }
 
 /// Executions that an order names.

@@ -1,5 +1,6 @@
 //! The control plane's part about what executions come to over time.
 
+mod events;
 mod failures;
 mod functions;
 mod series;
@@ -11,5 +12,9 @@ use super::openapi::Routes;
 
 /// The routes of statistics.
 pub fn routes() -> Routes {
-    Routes::new().routes(routes!(series::series)).routes(routes!(functions::list)).routes(routes!(failures::list))
+    Routes::new()
+        .routes(routes!(series::series))
+        .routes(routes!(functions::list))
+        .routes(routes!(failures::list))
+        .routes(routes!(events::events))
 }

@@ -19,7 +19,7 @@ struct StatusTail {
     hold: Hold,
     /// Tells of each change of the status. Changes that come before the client has taken the last are one.
     changes: watch::Receiver<u64>,
-    /// What was told last: how the node is, and whether that is well.
+    /// What was told last: how the node is, and what is degraded.
     told: [String; 2],
     /// The deployments that are known: the one that is live, and the last that was refused.
     decided: [Option<DeploymentId>; 2],
@@ -80,7 +80,7 @@ impl StatusTail {
                 news += &event("deployment", &decided);
             }
         }
-        let now = [event("status", &self.app.status()), event("health", &self.app.readiness().1)];
+        let now = [event("status", &self.app.status()), event("health", &self.app.health())];
         for (now, told) in now.into_iter().zip(&mut self.told) {
             if *told != now {
                 news += &now;
