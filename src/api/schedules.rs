@@ -10,7 +10,7 @@ use crate::{
         FunctionName,
         schedule::{MissedPolicy, Overlap, Schedule, ScheduleId},
     },
-    queue::{LastRun, ScheduleProgress},
+    queue::{Pause, ScheduleProgress, TickRecord},
 };
 
 /// The due times that are told in advance.
@@ -44,6 +44,8 @@ pub struct ScheduleSummary {
     pub last_due: Option<String>,
     /// The run that ended last.
     pub last_run: Option<ScheduleRun>,
+    /// Its last due times with what became of them, the newest first: 20 in a list, 150 of one schedule.
+    pub runs: Vec<ScheduleRun>,
     /// Who paused it; none: it runs.
     pub paused: Option<SchedulePause>,
     /// What becomes of times that passed while nobody ran them.
@@ -58,15 +60,40 @@ pub struct ScheduleSummary {
     pub spread: String,
 }
 
-/// The run of a schedule that ended last.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+/// What became of a due time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ScheduleOutcome {
+    /// Its run ended well.
+    Ok,
+    /// Its run failed, or never began.
+    Failed,
+    /// It was left out (`missed`, `max_late`, `overlap`).
+    LeftOut,
+}
+
+/// A due time of a schedule, and what became of it.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub struct ScheduleRun {
     /// When it was due.
     pub due: String,
+    /// What became of it.
+    pub outcome: ScheduleOutcome,
     /// Which; none: it never began.
     pub execution: Option<ExecutionId>,
     /// Why it failed; none: it ended well.
     pub error: Option<String>,
+}
+
+impl From<&TickRecord> for ScheduleRun {
+    fn from(tick: &TickRecord) -> Self {
+        let outcome = match &tick.error {
+            _ if tick.is_left_out() => ScheduleOutcome::LeftOut,
+            Some(_) => ScheduleOutcome::Failed,
+            None => ScheduleOutcome::Ok,
+        };
+        Self { due: rfc3339(tick.due_us), outcome, execution: tick.execution, error: tick.error.clone() }
+    }
 }
 
 /// Somebody paused a schedule.
@@ -76,6 +103,18 @@ pub struct SchedulePause {
     pub by: String,
     /// When.
     pub since: String,
+    /// Why, if they said so.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+/// How a schedule is paused.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PauseOrder {
+    /// Why: for those who find it paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// How a schedule is run now.
@@ -92,7 +131,7 @@ impl ScheduleSummary {
     pub fn of(
         (id, function, schedule): (&ScheduleId, &FunctionName, &Schedule),
         progress: Option<&ScheduleProgress>,
-        last_run: Option<&LastRun>,
+        ticks: &[TickRecord],
         now_us: i64,
     ) -> Self {
         let paused = progress.and_then(|progress| progress.paused.as_ref());
@@ -110,8 +149,13 @@ impl ScheduleSummary {
             zone: schedule.when.zone().into(),
             next: next.map(rfc3339).collect(),
             last_due: last_due.map(rfc3339),
-            last_run: last_run.map(|run| ScheduleRun { due: rfc3339(run.due_us), execution: run.execution, error: run.error.clone() }),
-            paused: paused.map(|(by, since_us)| SchedulePause { by: by.clone(), since: rfc3339(*since_us) }),
+            last_run: ticks.iter().find(|tick| !tick.is_left_out()).map(ScheduleRun::from),
+            runs: ticks.iter().map(ScheduleRun::from).collect(),
+            paused: paused.map(|Pause { by, since_us, reason }| SchedulePause {
+                by: by.clone(),
+                since: rfc3339(*since_us),
+                reason: reason.clone(),
+            }),
             missed: schedule.missed,
             grace: schedule.grace.to_string(),
             max_late: schedule.max_late.to_string(),

@@ -213,19 +213,37 @@ pub struct ScheduleProgress {
     pub id: ScheduleId,
     /// The last due time that was dealt with, or when it began, in microseconds since 1970.
     pub last_us: i64,
-    /// Who paused it, and when, in microseconds since 1970.
-    pub paused: Option<(String, i64)>,
+    /// Somebody paused it.
+    pub paused: Option<Pause>,
 }
 
-/// The run of a schedule that ended last.
+/// Somebody paused a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LastRun {
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// When, in microseconds since 1970.
+    pub since_us: i64,
+    /// Why, if they said so.
+    pub reason: Option<String>,
+}
+
+/// What became of a due time of a schedule. Without a run and an error it was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TickRecord {
     /// When it was due, in microseconds since 1970.
     pub due_us: i64,
-    /// Which; none: it never began.
+    /// Its run; none: it never began.
     pub execution: Option<ExecutionId>,
-    /// Why its last attempt failed; none: it ended well.
+    /// Why its last attempt failed.
     pub error: Option<String>,
+}
+
+impl TickRecord {
+    /// Returns whether it was left out.
+    pub fn is_left_out(&self) -> bool {
+        self.execution.is_none() && self.error.is_none()
+    }
 }
 
 /// A step of a schedule.

@@ -65,9 +65,9 @@ macro_rules! columns {
         concat!(columns!(delivery_load), ", reason, died_us")
     };
     (schedules) => {
-        "id, expression, last_us, paused_by, paused_us"
+        "id, expression, last_us, paused_by, paused_us, paused_reason"
     };
-    (schedule_runs) => {
+    (ticks) => {
         "schedule, due_us, execution, error"
     };
     (kv_namespaces) => {

@@ -129,9 +129,12 @@ fn an_order_runs_a_schedule_now_and_answers_with_its_outcome(on: impl Fn(Setup) 
 fn a_paused_schedule_does_nothing_until_it_is_resumed(on: impl Fn(Setup) -> Setup) {
     let node = start(on, &[("_cron/often.rhai", "+++\n[[schedule]]\nevery = \"1s\"\n+++\n()")]);
     let api = Api::of(&node);
-    wait_for("it runs", || schedule(&api, "_cron/often")["last_due"].is_string());
-    let paused = api.json("POST", "/api/admin/schedules/_cron%2Foften/pause", &json!({})).json();
+    wait_for("it has run", || schedule(&api, "_cron/often")["last_run"]["execution"].is_string());
+    let paused = api.json("POST", "/api/admin/schedules/_cron%2Foften/pause", &json!({ "reason": "stocktaking" })).json();
     assert_eq!((paused["paused"]["by"].as_str(), &paused["next"]), (Some("admin"), &json!([])), "{paused}");
+    assert_eq!((&paused["paused"]["reason"], &paused["runs"][0]["outcome"]), (&"stocktaking".into(), &"ok".into()), "{paused}");
+    let long = json!({ "reason": "x".repeat(4_096) });
+    assert_eq!(api.json("POST", "/api/admin/schedules/_cron%2Foften/pause", &long).status, 413);
     assert_eq!(
         api.json("POST", "/api/admin/schedules/_cron%2Foften/pause", &json!({})).json()["paused"],
         paused["paused"],

@@ -19,7 +19,7 @@ use picloud::{
     },
     id::{Ids, NodeNumber},
     queue::{Advance, ClaimRequest, Delivery, End, Load, Publication, Queue, Receiver, ScheduleRule, Settlement, Tick, TickOutcome},
-    store::queue::{DeadLetterFilter, DeadLetterOutcome, EventFilter, QueueLimits, StoredQueue},
+    store::queue::{DeadLetterFilter, DeadLetterOutcome, EventFilter, MAX_TICKS, QueueLimits, StoredQueue},
 };
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::watch;
@@ -45,6 +45,7 @@ on_both! {
     what_is_caught_up_waits_for_what_runs
     a_due_time_takes_the_place_of_the_run_before
     a_run_that_is_asked_for_moves_nothing_and_is_claimed_by_who_asked
+    of_due_times_the_last_are_kept_with_what_became_of_them
     a_schedule_begins_when_it_is_new_or_another
     old_events_and_dead_letters_are_removed_and_what_waits_is_not
     dead_letters_are_put_back_in_the_order_of_their_keys
@@ -442,8 +443,32 @@ async fn a_run_that_is_asked_for_moves_nothing_and_is_claimed_by_who_asked(fresh
     let again = claim(&queue, NOW_US + 30 * SECOND).await;
     assert_eq!((again[0].id, again[0].attempt, again[0].lost, &again[0].load), (mine.id, 2, 1, &Load::Tick(tick)));
     settle(&queue, &again[0], End::Dead("it failed".into())).await;
-    let last = &store.last_runs().await.unwrap()[&schedule("nightly")];
-    assert_eq!((last.due_us, last.error.as_deref()), (NOW_US + 7, Some("orders.rhai:3:1: no")));
+    let ticks = &store.ticks(None, 9).await.unwrap()[&schedule("nightly")];
+    assert_eq!((ticks.len(), ticks[0].due_us, ticks[0].error.as_deref()), (1, NOW_US + 7, Some("orders.rhai:3:1: no")));
+}
+
+async fn of_due_times_the_last_are_kept_with_what_became_of_them(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    scheduled(&store, "@hourly", NOW_US).await;
+    let count = i64::from(MAX_TICKS) + 2;
+    for at in 0..count {
+        let left_out = Advance { tick: None, ..advance(NOW_US + at * SECOND, NOW_US + (at + 1) * SECOND, Overlap::Skip) };
+        assert_eq!(queue.advance(vec![left_out]).await.unwrap(), [TickOutcome::LeftOut]);
+    }
+    let made = advance(NOW_US + count * SECOND, NOW_US + (count + 1) * SECOND, Overlap::Skip);
+    assert_eq!(queue.advance(vec![made]).await.unwrap(), [TickOutcome::Made]);
+    settle(&queue, &claim(&queue, NOW_US + 999 * SECOND).await[0], End::Dead("no".into())).await;
+    let kept = async |most| store.ticks(Some(&schedule("nightly")), most).await.unwrap().remove(&schedule("nightly")).unwrap();
+    assert_eq!(kept(9_999).await.len(), MAX_TICKS as usize + 3);
+    let last: Vec<_> = kept(2).await.iter().map(|tick| (tick.due_us, tick.is_left_out())).collect();
+    assert_eq!(last, [(NOW_US + (count + 1) * SECOND, false), (NOW_US + count * SECOND, true)]);
+    store.prune_queue(QueueLimits::default(), NOW_US).await.unwrap();
+    let left = kept(9_999).await;
+    assert_eq!((left.len(), left[0].due_us), (MAX_TICKS as usize, NOW_US + (count + 1) * SECOND));
+    // They go with the schedule.
+    queue.schedules(Vec::new(), NOW_US).await.unwrap();
+    assert!(store.ticks(None, 9).await.unwrap().is_empty());
 }
 
 async fn a_schedule_begins_when_it_is_new_or_another(fresh: Fresh) {
@@ -457,8 +482,8 @@ async fn a_schedule_begins_when_it_is_new_or_another(fresh: Fresh) {
     assert_eq!(last(&store).await, [NOW_US + SECOND], "another begins");
     let queue = queue(&store);
     let ada = Actor { who: "ada".into(), origin: Origin::Cli };
-    assert!(store.pause_schedule(&schedule("nightly"), &ada, NOW_US).await.unwrap());
-    assert!(!store.pause_schedule(&schedule("other"), &ada, NOW_US).await.unwrap());
+    assert!(store.pause_schedule(&schedule("nightly"), Some("a \0 reason"), &ada, NOW_US).await.unwrap());
+    assert!(!store.pause_schedule(&schedule("other"), None, &ada, NOW_US).await.unwrap());
     let step = advance(NOW_US + SECOND, NOW_US + 2 * SECOND, Overlap::Allow);
     assert_eq!(queue.advance(vec![step.clone()]).await.unwrap(), [TickOutcome::Overtaken], "a paused one makes nothing");
     store.resume_schedule(&schedule("nightly"), &ada, NOW_US + 5 * SECOND).await.unwrap();

@@ -38,7 +38,10 @@ fn row(schedule: &ScheduleSummary) -> [String; 4] {
         run.execution.map_or(outcome.into(), |execution| format!("{outcome} {execution}"))
     });
     let next = match &schedule.paused {
-        Some(paused) => format!("paused by {} since {}", paused.by, seconds(&paused.since)),
+        Some(paused) => {
+            let why = paused.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            format!("paused by {} since {}{why}", paused.by, seconds(&paused.since))
+        }
         None => schedule.next.iter().map(|time| seconds(time)).collect::<Vec<_>>().join(", "),
     };
     [schedule.id.clone(), schedule.when.clone(), last, next]

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::ScheduleArgs;
 use crate::{
-    api::schedules::ScheduleSummary,
+    api::schedules::{PauseOrder, ScheduleSummary},
     cli::{client::understood, exit::Exit, output, target::ChangeArgs},
 };
 
@@ -15,6 +15,9 @@ pub struct Pause {
     node: ChangeArgs,
     #[command(flatten)]
     schedule: ScheduleArgs,
+    /// Why; whoever finds it paused is told
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
 }
 
 /// `picloud resume NAME`
@@ -28,7 +31,7 @@ pub struct Resume {
 
 impl Pause {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let changed = order(&self.node, &self.schedule, "pause")?;
+        let changed = order(&self.node, &self.schedule, "pause", &PauseOrder { reason: self.reason })?;
         output::line(format!("`{}` is paused; `picloud resume {}` lets it run again", changed.id, changed.id));
         Ok(Exit::Done)
     }
@@ -36,15 +39,15 @@ impl Pause {
 
 impl Resume {
     pub fn run(self) -> anyhow::Result<Exit> {
-        let changed = order(&self.node, &self.schedule, "resume")?;
+        let changed = order(&self.node, &self.schedule, "resume", &PauseOrder::default())?;
         let next = changed.next.first().map_or("never again".into(), |next| format!("next at {next}"));
         output::line(format!("`{}` is due {next}", changed.id));
         Ok(Exit::Done)
     }
 }
 
-fn order(node: &ChangeArgs, schedule: &ScheduleArgs, what: &str) -> anyhow::Result<ScheduleSummary> {
+fn order(node: &ChangeArgs, schedule: &ScheduleArgs, what: &str, body: &PauseOrder) -> anyhow::Result<ScheduleSummary> {
     let client = node.client(&format!("{what} `{}`", schedule.function))?;
     let path = schedule.path(&client)?;
-    understood(client.post(&format!("{path}/{what}"), &serde_json::json!({}))?)
+    understood(client.post(&format!("{path}/{what}"), body)?)
 }

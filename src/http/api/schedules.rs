@@ -10,7 +10,7 @@ use utoipa_axum::routes;
 use crate::{
     api::{
         executions::RunAnswer,
-        schedules::{ScheduleList, ScheduleOrder, ScheduleSummary},
+        schedules::{PauseOrder, ScheduleList, ScheduleOrder, ScheduleSummary},
     },
     audit::Action,
     function::{
@@ -24,10 +24,15 @@ use crate::{
         problem::{Problem, away},
     },
     live::LiveFunction,
+    store::queue::MAX_TICKS,
 };
 
 /// Longest order: an input of 64 KiB, and what is around it.
 const MAX_ORDER_BYTES: usize = 65 * 1024;
+/// Longest order to pause one.
+const MAX_PAUSE_BYTES: usize = 4 * 1024;
+/// Due times of each schedule that a list tells.
+const MAX_LISTED: u32 = 20;
 
 /// The routes of schedules.
 pub fn routes() -> Routes {
@@ -41,7 +46,7 @@ pub fn routes() -> Routes {
 )]
 async fn list(caller: Caller<Read>) -> Result<Json<ScheduleList>, Problem> {
     let (Grant { app, .. }, found) = caller.for_list(App::live_schedules);
-    Ok(Json(ScheduleList { schedules: app.summaries(found).await? }))
+    Ok(Json(ScheduleList { schedules: app.summaries(found, None, MAX_LISTED).await? }))
 }
 
 /// Tells all that is known of a schedule.
@@ -75,14 +80,19 @@ async fn run(caller: Caller<Deploy>, PathParams(id): PathParams<String>, request
 
 /// Pauses a schedule: it makes nothing of its due times until it is resumed.
 #[utoipa::path(
-    post, path = "/api/admin/schedules/{id}/pause", operation_id = "pause_schedule", tag = "schedules",
+    post, path = "/api/admin/schedules/{id}/pause", operation_id = "pause_schedule", tag = "schedules", request_body = Option<PauseOrder>,
     params(("id" = String, Path, description = "Its id.")),
     responses((status = 200, description = "The schedule after it.", body = ScheduleSummary))
 )]
-async fn pause(caller: Caller<Deploy>, PathParams(id): PathParams<String>) -> Result<Json<ScheduleSummary>, Problem> {
+async fn pause(
+    caller: Caller<Deploy>,
+    PathParams(id): PathParams<String>,
+    request: Request<Body>,
+) -> Result<Json<ScheduleSummary>, Problem> {
+    let PauseOrder { reason } = caller.optional_order(request, MAX_PAUSE_BYTES).await?.unwrap_or_default();
     let (grant, found) = caller.for_found(|app| async move { app.live_schedule(id) }).await?;
     let app = &grant.app;
-    let is_there = app.history()?.pause_schedule(&found.id, &grant.actor(), app.ids.now_us()).await.map_err(away)?;
+    let is_there = app.history()?.pause_schedule(&found.id, reason.as_deref(), &grant.actor(), app.ids.now_us()).await.map_err(away)?;
     app.changed(found, is_there).await
 }
 
@@ -133,21 +143,27 @@ impl App {
         Ok(LiveSchedule { live: live.clone(), schedule: schedule.clone(), id })
     }
 
-    async fn summaries(&self, found: Vec<LiveSchedule>) -> Result<Vec<ScheduleSummary>, Problem> {
+    /// Tells of schedules, with so many due times of each. `only` is the one where it is one.
+    async fn summaries(&self, found: Vec<LiveSchedule>, only: Option<&ScheduleId>, most: u32) -> Result<Vec<ScheduleSummary>, Problem> {
         let store = self.history()?;
         let progress = store.schedules().await.map_err(away)?;
         let progress: HashMap<&ScheduleId, _> = progress.iter().map(|one| (&one.id, one)).collect();
-        let runs = store.last_runs().await.map_err(away)?;
+        let ticks = store.ticks(only, most).await.map_err(away)?;
         let now_us = self.ids.now_us();
         let summary = |LiveSchedule { id, live, schedule }: &LiveSchedule| {
-            ScheduleSummary::of((id, &live.function.name, schedule), progress.get(id).copied(), runs.get(id), now_us)
+            ScheduleSummary::of(
+                (id, &live.function.name, schedule),
+                progress.get(id).copied(),
+                ticks.get(id).map_or(&[], Vec::as_slice),
+                now_us,
+            )
         };
         Ok(found.iter().map(summary).collect())
     }
 
     async fn summary(&self, found: LiveSchedule) -> Result<ScheduleSummary, Problem> {
-        let id = found.id.to_string();
-        self.summaries(vec![found]).await?.pop().ok_or(Problem::UnknownSchedule(id))
+        let id = found.id.clone();
+        self.summaries(vec![found], Some(&id), MAX_TICKS).await?.pop().ok_or(Problem::UnknownSchedule(id.to_string()))
     }
 
     /// Has the scheduler look at a schedule that was changed, and tells of it. One that just went live is not in the database yet.

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::QueueLimits;
+use super::{MAX_TICKS, QueueLimits};
 use crate::{
     id::first_id_at,
     store::{Store, StoreError, batch::json, database::read, executions::signed, transaction::EitherTransaction},
@@ -24,6 +24,13 @@ impl Store {
         let events = self.prune_events(before(limits.max_age), limits.max_count).await?;
         let ids = "DELETE FROM event_ids WHERE (topic, id) IN (SELECT topic, id FROM event_ids WHERE until_us <= $1 LIMIT $2)";
         while self.remove(ids, &[now_us, SLICE]).await? == SLICE.unsigned_abs() {}
+        let ticks = "
+            DELETE FROM ticks WHERE (schedule, due_us) IN (
+                SELECT schedule, due_us FROM (
+                    SELECT schedule, due_us, ROW_NUMBER() OVER (PARTITION BY schedule ORDER BY due_us DESC) AS place FROM ticks
+                ) AS placed WHERE place > $1 LIMIT $2
+            )";
+        while self.remove(ticks, &[MAX_TICKS.into(), SLICE]).await? == SLICE.unsigned_abs() {}
         Ok(dead + events)
     }
 

@@ -14,6 +14,7 @@ mod publish;
 mod schedules;
 mod selection;
 mod settle;
+mod ticks;
 mod waiting;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub use self::{
     limits::{QueueLimits, QueueSizes},
     lookup::{EventFilter, EventRecord, TopicCount},
     selection::FunctionSelection,
+    ticks::MAX_TICKS,
     waiting::{DeliveryFilter, DeliveryRecord, DeliveryState, FailedAttempt},
 };
 use self::{

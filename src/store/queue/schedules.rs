@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::FromRow;
 
-use super::{BLOCKED, CLAIMED, READY, publish::lock_keys};
+use super::{
+    BLOCKED, CLAIMED, READY,
+    publish::lock_keys,
+    ticks::{TickRow, keep_ticks},
+};
 use crate::{
-    execution::ExecutionId,
     function::schedule::{Overlap, ScheduleId},
     id::Ids,
-    queue::{Advance, Delivery, DeliveryId, LastRun, Load, Receiver, ScheduleProgress, ScheduleRule, Tick, TickOutcome},
+    queue::{Advance, Delivery, DeliveryId, Load, Pause, Receiver, ScheduleProgress, ScheduleRule, Tick, TickOutcome},
     store::{
         Store, StoreError,
         batch::json,
@@ -27,6 +30,7 @@ struct ScheduleRow {
     last_us: i64,
     paused_by: Option<String>,
     paused_us: Option<i64>,
+    paused_reason: Option<String>,
 }
 
 impl Store {
@@ -34,18 +38,6 @@ impl Store {
     pub async fn schedules(&self) -> Result<Vec<ScheduleProgress>, StoreError> {
         let rows = self.schedule_rows().await.map_err(StoreError::query("list schedules"))?;
         Ok(rows.into_iter().map(ScheduleProgress::from).collect())
-    }
-
-    /// Returns the run of every schedule that ended last, by the id of the schedule.
-    pub async fn last_runs(&self) -> Result<HashMap<ScheduleId, LastRun>, StoreError> {
-        type Row = (String, i64, Option<i64>, Option<String>);
-        let rows: Vec<Row> =
-            read!(self, pool => sqlx::query_as(concat!("SELECT ", columns!(schedule_runs), " FROM schedule_runs")).fetch_all(pool))
-                .map_err(StoreError::query("list runs of schedules"))?;
-        let run = |(schedule, due_us, execution, error): Row| {
-            (ScheduleId::of(schedule), LastRun { due_us, execution: execution.map(ExecutionId), error })
-        };
-        Ok(rows.into_iter().map(run).collect())
     }
 
     async fn schedule_rows(&self) -> sqlx::Result<Vec<ScheduleRow>> {
@@ -68,13 +60,13 @@ impl Store {
         let (rows, from) = (json(&rows.iter().collect::<Vec<_>>()), self.database.rows_of_json());
         let mut transaction = EitherTransaction::begin(&self.database).await?;
         let keep = format!(
-            "INSERT INTO schedules ({}) SELECT value->>0, value->>1, CAST($2 AS bigint), NULL, NULL FROM {from}
+            "INSERT INTO schedules ({}) SELECT value->>0, value->>1, CAST($2 AS bigint), NULL, NULL, NULL FROM {from}
              ON CONFLICT (id) DO UPDATE SET expression = excluded.expression, last_us = excluded.last_us
              WHERE schedules.expression <> excluded.expression",
             columns!(schedules)
         );
         transaction.execute(keep, vec![rows.clone().into(), now_us.into()]).await?;
-        for (table, column) in [("schedules", "id"), ("schedule_runs", "schedule")] {
+        for (table, column) in [("schedules", "id"), ("ticks", "schedule")] {
             let remove = format!("DELETE FROM {table} WHERE {column} NOT IN (SELECT value->>0 FROM {from})");
             transaction.execute(remove, vec![rows.clone().into()]).await?;
         }
@@ -94,11 +86,11 @@ impl Store {
         busy.values().for_each(|last| ids.rise_above(*last));
         // The keys of these schedules are this transaction's, so nobody adds or settles deliveries of them meanwhile.
         let under_way = self.under_way(&mut transaction, &moved).await?;
-        let (mut outcomes, mut rows) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut rows, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for Advance { schedule, to_us, tick, overlap, most_waiting, .. } in steps {
             let (running, waiting) = under_way.get(schedule.as_str()).copied().unwrap_or_default();
             let count = running + waiting;
-            outcomes.push(match (tick, overlap) {
+            let outcome = match (tick, overlap) {
                 _ if !moved.contains(schedule.as_str()) => TickOutcome::Overtaken,
                 (None, _) => TickOutcome::LeftOut,
                 (Some(_), Overlap::Skip) if count > 0 => TickOutcome::Overlaps,
@@ -109,9 +101,14 @@ impl Store {
                     rows.push((ids.next(), schedule.as_str(), state, *to_us, json(tick)));
                     TickOutcome::Made
                 }
-            });
+            };
+            if matches!(outcome, TickOutcome::Overlaps | TickOutcome::LeftOut) {
+                left_out.push(TickRow::left_out(schedule.as_str(), *to_us));
+            }
+            outcomes.push(outcome);
         }
         self.add_deliveries(&mut transaction, &rows).await?;
+        keep_ticks(&self.database, &mut transaction, &left_out).await?;
         transaction.commit().await?;
         Ok(outcomes)
     }
@@ -192,6 +189,7 @@ impl Store {
 
 impl From<ScheduleRow> for ScheduleProgress {
     fn from(row: ScheduleRow) -> Self {
-        Self { id: ScheduleId::of(row.id), last_us: row.last_us, paused: row.paused_by.zip(row.paused_us) }
+        let pause = |(by, since_us)| Pause { by, since_us, reason: row.paused_reason };
+        Self { id: ScheduleId::of(row.id), last_us: row.last_us, paused: row.paused_by.zip(row.paused_us).map(pause) }
     }
 }

@@ -7,6 +7,7 @@ use sqlx::FromRow;
 use super::{
     BLOCKED, CLAIMED, HELD, READY,
     publish::{OrderKey, lock_keys, order_keys, publish},
+    ticks::{TickRow, keep_ticks},
 };
 use crate::{
     id::Ids,
@@ -148,32 +149,21 @@ impl Settling<'_> {
         self.transaction.execute(insert, vec![json(&rows).into(), self.now_us.into()]).await.map(drop)
     }
 
-    /// Writes down which run of each schedule ended last.
+    /// Writes down what became of due times.
     async fn note_runs(&mut self, settled: &[Settlement], loads: &HashMap<DeliveryId, LoadRow>) -> sqlx::Result<()> {
         // In one order for all, so that no two transactions wait for each other.
-        let mut runs = BTreeMap::new();
+        let mut ticks = BTreeMap::new();
         for one in settled.iter().filter(|one| !matches!(one.end, End::Later(_) | End::Held)) {
             let load = &loads[&one.delivery];
             let has_run = one.execution.is_some() || one.error.is_some();
             if load.event.is_none() && has_run {
                 let tick: Tick = load.tick.as_deref().and_then(|tick| serde_json::from_str(tick).ok()).unwrap_or_default();
-                runs.insert(
-                    load.receiver.as_str(),
-                    (load.receiver.as_str(), tick.due_us, one.execution.map(|id| id.0), one.error.as_deref()),
-                );
+                let receiver = load.receiver.as_str();
+                ticks.insert((receiver, tick.due_us), TickRow::new(receiver, tick.due_us, one.execution, one.error.as_deref()));
             }
         }
-        if runs.is_empty() {
-            return Ok(());
-        }
-        let runs: Vec<_> = runs.into_values().collect();
-        let keep = format!(
-            "INSERT INTO schedule_runs ({}) SELECT value->>0, CAST(value->>1 AS bigint), CAST(value->>2 AS bigint), value->>3 FROM {}
-             ON CONFLICT (schedule) DO UPDATE SET due_us = excluded.due_us, execution = excluded.execution, error = excluded.error",
-            columns!(schedule_runs),
-            self.database.rows_of_json()
-        );
-        self.transaction.execute(keep, vec![json(&runs).into()]).await.map(drop)
+        let ticks: Vec<TickRow> = ticks.into_values().collect();
+        keep_ticks(self.database, self.transaction, &ticks).await
     }
 
     /// Makes dead letters of what is given up.

@@ -175,6 +175,7 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("POST /_picloud/hooks/source", Read, Anybody, "/_picloud/hooks/source", none(), &[403]),
         row("POST /_picloud/session", Read, Anybody, "/_picloud/session", json!({}), &[400]),
         row("DELETE /_picloud/session", Read, Anybody, "/_picloud/session", none(), &[204]),
+        row("GET /_picloud/session", Read, Anybody, "/_picloud/session", none(), &[200]),
         row("GET /_picloud/metrics", Read, Whole, "/_picloud/metrics", none(), &[200]),
         row("GET /api/admin/whoami", Read, Itself, "/api/admin/whoami", none(), &[200]),
         row("GET /api/admin/status", Read, Whole, "/api/admin/status", none(), &[200]),

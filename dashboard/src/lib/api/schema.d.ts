@@ -882,6 +882,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/stats/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Tells what is in the queue, of events and schedules, and how much is emitted. */
+        get: operations["event_stats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/stats/failures": {
         parameters: {
             query?: never;
@@ -1241,6 +1258,12 @@ export interface components {
              */
             all?: boolean;
             /**
+             * Format: int64
+             * @description So many are expected. Where there is another number nothing is changed.
+             * @default null
+             */
+            expected?: number | null;
+            /**
              * @description Only those of this function.
              * @default null
              */
@@ -1498,6 +1521,49 @@ export interface components {
             events: components["schemas"]["EventSummary"][];
             /** @description The cursor of the next page; none: this is the last one. */
             next?: string | null;
+        };
+        /** @description What is in the queue, of events and schedules, and how much is emitted. */
+        EventStats: {
+            /**
+             * Format: int64
+             * @description Dead letters.
+             */
+            dead: number;
+            /**
+             * Format: int64
+             * @description Events of the last 24 hours that are still kept.
+             */
+            emitted: number;
+            /**
+             * Format: double
+             * @description Events a second, in the last minute.
+             */
+            emitted_per_s: number;
+            /**
+             * Format: int64
+             * @description Deliveries whose functions cannot run.
+             */
+            held: number;
+            /**
+             * Format: int64
+             * @description Since when the oldest delivery is due, in microseconds; none: nothing is due.
+             */
+            overdue_us?: number | null;
+            /**
+             * Format: int64
+             * @description Those that wait and have failed before.
+             */
+            retrying: number;
+            /**
+             * Format: int64
+             * @description Deliveries that run.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Deliveries that wait for their time, for a place, or for another of their key.
+             */
+            waiting: number;
         };
         /** @description An event without its payload. */
         EventSummary: {
@@ -2216,6 +2282,11 @@ export interface components {
              * @default null
              */
             version?: string | null;
+            /**
+             * @description No request begins later than this span after the order: `10s`; none: `30s`, which is the longest.
+             * @default null
+             */
+            within?: string | null;
         };
         /**
          * @description What a parameter's text must look like. The order is that of precedence, narrowest first: what two of them accept goes to the first.
@@ -2369,6 +2440,11 @@ export interface components {
          * @enum {string}
          */
         Overlap: "skip" | "queue" | "allow" | "replace";
+        /** @description How a schedule is paused. */
+        PauseOrder: {
+            /** @description Why: for those who find it paused. */
+            reason?: string | null;
+        };
         /** @description An operator went back to an earlier deployment. */
         Pin: {
             /** @description The revision that the source held then: it does not go live again by itself. */
@@ -2703,20 +2779,29 @@ export interface components {
             /** @description What the run gets in place of the schedule's own input; none: that one. */
             input?: unknown;
         };
+        /**
+         * @description What became of a due time.
+         * @enum {string}
+         */
+        ScheduleOutcome: "ok" | "failed" | "left_out";
         /** @description Somebody paused a schedule. */
         SchedulePause: {
             /** @description Who. */
             by: string;
+            /** @description Why, if they said so. */
+            reason?: string | null;
             /** @description When. */
             since: string;
         };
-        /** @description The run of a schedule that ended last. */
+        /** @description A due time of a schedule, and what became of it. */
         ScheduleRun: {
             /** @description When it was due. */
             due: string;
             /** @description Why it failed; none: it ended well. */
             error?: string | null;
             execution?: components["schemas"]["ExecutionId"] | null;
+            /** @description What became of it. */
+            outcome: components["schemas"]["ScheduleOutcome"];
         };
         /** @description A schedule that is live. */
         ScheduleSummary: {
@@ -2740,10 +2825,14 @@ export interface components {
             /** @description What becomes of a time that comes while the run before goes on. */
             overlap: components["schemas"]["Overlap"];
             paused?: components["schemas"]["SchedulePause"] | null;
+            /** @description Its last due times with what became of them, the newest first: 20 in a list, 150 of one schedule. */
+            runs: components["schemas"]["ScheduleRun"][];
             /** @description By less than this its times are later than they are written. */
             spread: string;
             /** @description When it is due: `30 2 * * * Europe/Berlin`, or `every 15m`. */
             when: string;
+            /** @description The same in words, without the zone: `At 02:30`, `Every 15 minutes`. */
+            words: string;
             /** @description The zone in which that is read. */
             zone: string;
         };
@@ -4847,7 +4936,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PauseOrder"] | null;
+            };
+        };
         responses: {
             /** @description The schedule after it. */
             200: {
@@ -5474,6 +5567,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TimeSeries"];
+                };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    event_stats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Counts of now, and of the last 24 hours. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventStats"];
                 };
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
