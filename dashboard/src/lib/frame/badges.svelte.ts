@@ -7,12 +7,15 @@ export interface Badge {
 	title: string;
 }
 const LOOK_MS = 60e3;
-let of = $state.raw<Record<string, Badge | undefined>>({});
+let of = $state.raw<Record<string, Badge | undefined>>();
 
 /** Counts by path of a page. */
 export const badges = {
-	get of() {
-		return of;
+	get of(): Record<string, Badge | undefined> {
+		return of ?? {};
+	},
+	get areCounted(): boolean {
+		return of !== undefined;
 	}
 };
 

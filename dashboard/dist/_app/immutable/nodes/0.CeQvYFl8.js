@@ -1,0 +1,1 @@
+export{Nt as component,Pt as universal}from"../chunks/MFljrODd.js";

@@ -1,0 +1,1 @@
+export{xt as component}from"../chunks/MFljrODd.js";
