@@ -12,7 +12,14 @@ use std::{
 use anyhow::anyhow;
 use serde::{Deserialize, Serialize};
 
-use crate::{access, clock::monotonic, config::Config, id::NodeNumber, secret::Secret, store::Store};
+use crate::{
+    access,
+    clock::monotonic,
+    config::Config,
+    id::NodeNumber,
+    secret::Secret,
+    store::{Store, queue::NodeEnd},
+};
 
 /// What a running node says about itself in its data folder.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +50,8 @@ fn described(config: &Config) -> Option<String> {
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
+    /// How the process ended that held it before.
+    pub before: NodeEnd,
     /// Locked until the process ends, however it ends.
     _lock: File,
 }
@@ -55,6 +64,8 @@ const ANNOUNCEMENT: &str = "node.json";
 const LOCK: &str = "node.lock";
 const ADMIN_TOKEN: &str = "admin-token";
 const NUMBER: &str = "node-number";
+/// Is there from the end of a node that was stopped to its next start.
+const STOPPED: &str = "stopped";
 
 impl DataFolder {
     /// Makes the folder if it is not there, and takes hold of it.
@@ -76,7 +87,8 @@ impl DataFolder {
             Err(fs::TryLockError::WouldBlock) => return Err(used_by_another(path)),
             Err(fs::TryLockError::Error(error)) => return Err(cannot(error)),
         }
-        let folder = Self { path: path.into(), _lock: lock };
+        let before = if fs::remove_file(path.join(STOPPED)).is_ok() { NodeEnd::InOrder } else { NodeEnd::Unknown };
+        let folder = Self { path: path.into(), before, _lock: lock };
         folder.admin_token().map_err(cannot)?;
         Ok(folder)
     }
@@ -107,6 +119,13 @@ impl DataFolder {
             }
             number
         })
+    }
+
+    /// Tells the next start that this node was stopped. To be called when all has ended.
+    pub fn end_in_order(&self) {
+        if let Err(error) = fs::write(self.path.join(STOPPED), "") {
+            tracing::warn!("the next start takes this stop for a crash, because `{STOPPED}` cannot be written to the data folder: {error}");
+        }
     }
 
     /// Tells commands where this node answers.

@@ -12,7 +12,7 @@ use crate::{
     config::Config,
     id::Ids,
     live::Live,
-    store::{Lease, LeaseChange, Store, StoreError, journal::Journal, retention},
+    store::{Lease, LeaseChange, Store, StoreError, journal::Journal, queue::NodeEnd, retention},
     vault::Vault,
 };
 
@@ -26,7 +26,7 @@ const IN_USE_PATIENCE: Duration = Duration::from_secs(3);
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 /// Starts to look for the database, and waits for it as long as a start does.
-pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Result<watch::Receiver<Option<Store>>> {
+pub async fn reach(config: &Config, base: &Base, tasks: &Tasks, before: NodeEnd) -> anyhow::Result<watch::Receiver<Option<Store>>> {
     let (reached, store) = (base.reached.clone(), base.reached.subscribe());
     let (others, other) = watch::channel(OtherNode::None);
     let database = Database {
@@ -41,6 +41,7 @@ pub async fn reach(config: &Config, base: &Base, tasks: &Tasks) -> anyhow::Resul
         others,
         sql_emitted: base.sql_emitted.clone(),
         identity: data::identity(&data::admin_token(&config.data)?),
+        before,
         stop: tasks.last.clone(),
     };
     tasks.spawn(database.reach());
@@ -102,6 +103,8 @@ struct Database {
     sql_emitted: watch::Sender<u64>,
     /// Tells this node from others.
     identity: String,
+    /// How this node ended the last time.
+    before: NodeEnd,
     stop: CancellationToken,
 }
 
@@ -194,7 +197,7 @@ impl Database {
     /// Opens the database, and takes over what ran when the node before ended.
     async fn open_once(&self) -> Result<(Store, Lease), StoreError> {
         let (store, lease) = Store::open_as_node(&self.config.database_url, &self.config.data, &self.identity).await?;
-        store.end_claims(&lease, self.clock.now_us()).await?;
+        store.end_claims(&lease, self.before, self.clock.now_us()).await?;
         Ok((store, lease))
     }
 

@@ -94,7 +94,7 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     let base = Base::new(&config, data.number())?;
     let mut tasks = Tasks::default();
     tasks.spawn_vital("journal", base.journal.clone().run(tasks.last.clone()));
-    let store = database::reach(&config, &base, &tasks).await?;
+    let store = database::reach(&config, &base, &tasks, data.before).await?;
     base.offer(&config, store.clone());
     let OpenedSource { source, git, is_open } = OpenedSource::open(&config, &base.clock, database::remembers(&store).await).await?;
     let (sync_handle, orders) = SyncHandle::new(source.clone());
@@ -146,7 +146,10 @@ async fn run(config: Config, stop: CancellationToken) -> anyhow::Result<()> {
     end(&config, &base, &app, &tasks).await;
     match early {
         Some((task, ended)) => bail!("the task `{task}` ended early: {ended:?}"),
-        None => Ok(()),
+        None => {
+            data.end_in_order();
+            Ok(())
+        }
     }
 }
 

@@ -16,6 +16,15 @@ use crate::{
     },
 };
 
+/// How the node ended that claimed deliveries before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeEnd {
+    /// It was stopped. What it had claimed is not what made it go.
+    InOrder,
+    /// Nobody knows: it was killed, it crashed, or it was another node.
+    Unknown,
+}
+
 impl Store {
     /// Claims what is due, the earliest first. A lease that has ended makes its delivery due.
     ///
@@ -49,12 +58,18 @@ impl Store {
         Ok((due_us, inbox > 0))
     }
 
-    /// Makes due what is claimed: with this lease nobody else has the database, so whoever claimed it is gone. Its next claim counts that as
-    /// lost. To be called before anything is claimed.
-    pub async fn end_claims(&self, _alone: &Lease, now_us: i64) -> Result<(), StoreError> {
+    /// Makes due what is claimed: with this lease nobody else has the database, so whoever claimed it is gone. To be called before anything is
+    /// claimed.
+    pub async fn end_claims(&self, _alone: &Lease, before: NodeEnd, now_us: i64) -> Result<(), StoreError> {
+        // What is claimed again counts as lost, what is ready does not.
+        let state = match before {
+            NodeEnd::InOrder => READY,
+            NodeEnd::Unknown => CLAIMED,
+        };
         let work = async {
             let mut transaction = EitherTransaction::begin(&self.database).await?;
-            transaction.execute(format!("UPDATE deliveries SET due_us = $1 WHERE state = {CLAIMED}"), vec![now_us.into()]).await?;
+            let update = format!("UPDATE deliveries SET due_us = $1, state = {state} WHERE state = {CLAIMED}");
+            transaction.execute(update, vec![now_us.into()]).await?;
             transaction.commit().await
         };
         work.await.map_err(StoreError::query("take over what ran"))

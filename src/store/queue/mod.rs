@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 pub use self::{
+    claim::NodeEnd,
     dead::{DeadLetterFilter, DeadLetterOutcome, DeadLetterRecord},
     limits::{QueueLimits, QueueSizes},
     lookup::{EventFilter, EventRecord, TopicCount},

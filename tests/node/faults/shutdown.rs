@@ -116,6 +116,38 @@ fn a_run_that_outlasts_the_grace_period_is_recorded_and_comes_again_at_each_star
     assert_eq!(cut, vec![(Outcome::Cancelled, 499, "the node stopped before it ended".to_owned()); STOPS]);
 }
 
+/// How often the one delivery was lost, and its attempts.
+async fn lost_and_attempt(url: &str) -> (i64, i64) {
+    let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+    sqlx::query_as("SELECT lost, attempt FROM deliveries").fetch_one(&mut connection).await.unwrap()
+}
+
+#[test]
+fn what_a_stopped_node_could_not_put_back_is_not_lost_and_what_a_killed_one_ran_is() {
+    let runtime = Runtime::new().unwrap();
+    let fresh = runtime.block_on(Fresh::postgres());
+    let service = Upstream::start(|_| None);
+    let asks = format!("+++\n[http]\nallow = [\"{0}\"]\n+++\nhttp::get(\"{0}/\").json", service.url());
+    let config = "[server]\ngrace = \"100ms\"\n[outbound]\nprivate = [\"127.0.0.1\"]\n";
+    let node = node(&[("_events/a.rhai", asks.as_str())]).config(config);
+    let mut node = node.variable("PICLOUD_DATABASE_URL", &fresh.url).start();
+    assert_eq!(Api::of(&node).json("POST", "/api/admin/events/a", &json!(1)).status, 200);
+    wait_until("it runs", PATIENCE, || service.heads().len() == 1);
+    let mut other = runtime.block_on(sqlx::PgConnection::connect(&fresh.url)).unwrap();
+    runtime.block_on(sqlx::raw_sql("BEGIN; LOCK TABLE deliveries").execute(&mut other)).unwrap();
+    node.stop();
+    runtime.block_on(sqlx::raw_sql("ROLLBACK").execute(&mut other)).unwrap();
+    node.start();
+    wait_until("it runs again", PATIENCE, || service.heads().len() == 2);
+    assert_eq!(runtime.block_on(lost_and_attempt(&fresh.url)), (0, 2));
+    node.signal(Signal::KILL);
+    node.ended();
+    node.start();
+    wait_until("it runs once more", PATIENCE, || service.heads().len() == 3);
+    assert_eq!(runtime.block_on(lost_and_attempt(&fresh.url)), (1, 3));
+    node.stop();
+}
+
 #[test]
 fn a_database_that_hangs_does_not_hold_up_the_end_and_costs_no_execution() {
     let runtime = Runtime::new().unwrap();
