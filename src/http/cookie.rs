@@ -21,24 +21,37 @@ pub struct SessionCookie<'a> {
     pub id: &'a str,
 }
 
-/// Finds the session of a request.
-pub fn find(headers: &HeaderMap) -> Option<SessionCookie<'_>> {
-    [true, false].into_iter().find_map(|is_secure| {
-        let name = name(headers, is_secure);
-        let id = pairs(headers).find_map(|(known, value)| (known == name).then_some(value))?;
-        Some(SessionCookie { name, id })
-    })
+/// Finds the sessions of a request: that of https first. Where the page is known to have come by https, the other one does not count, because a
+/// neighbouring host can set it.
+pub fn all(headers: &HeaderMap) -> impl Iterator<Item = SessionCookie<'_>> {
+    let kinds = if is_by_https(headers) { &[true][..] } else { &[true, false] };
+    kinds.iter().filter_map(|is_secure| sent(headers, *is_secure))
 }
 
-/// Returns what makes a browser keep a session for so long. It came by https if the page that asks did: `Origin` says so, also where a proxy
-/// ends TLS, and no page can forge it.
-pub fn keep(headers: &HeaderMap, id: &Secret, span: Duration) -> HeaderValue {
-    let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
-    written(&name(headers, is_secure), id.expose(), span)
+/// Returns what makes a browser keep a session for so long, and forget the one that it has by the other name.
+pub fn keep(headers: &HeaderMap, id: &Secret, span: Duration) -> impl Iterator<Item = HeaderValue> {
+    let is_secure = is_by_https(headers);
+    let other = sent(headers, !is_secure).map(|other| forgotten(&other));
+    std::iter::once(written(&name(headers, is_secure), id.expose(), span)).chain(other)
 }
 
-/// Returns what makes a browser forget it.
-pub fn forget(sent: &SessionCookie<'_>) -> HeaderValue {
+/// Returns what makes a browser forget every session of this host.
+pub fn forget(headers: &HeaderMap) -> impl Iterator<Item = HeaderValue> {
+    [true, false].into_iter().filter_map(|is_secure| sent(headers, is_secure)).map(|sent| forgotten(&sent))
+}
+
+/// Returns whether the page that asks came by https: `Origin` says so, also where a proxy ends TLS, and no page can forge it.
+fn is_by_https(headers: &HeaderMap) -> bool {
+    headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"))
+}
+
+fn sent(headers: &HeaderMap, is_secure: bool) -> Option<SessionCookie<'_>> {
+    let name = name(headers, is_secure);
+    let id = pairs(headers).find_map(|(known, value)| (known == name).then_some(value))?;
+    Some(SessionCookie { name, id })
+}
+
+fn forgotten(sent: &SessionCookie<'_>) -> HeaderValue {
     written(&sent.name, "", Duration::ZERO)
 }
 
@@ -89,7 +102,11 @@ mod tests {
 
     #[test]
     fn its_name_has_the_port_and_says_whether_the_browser_came_by_https() {
-        let kept = |lines: &[_]| keep(&headers(lines), &Secret::new("id"), Duration::from_secs(60)).to_str().unwrap().to_owned();
+        let kept = |lines: &[_]| {
+            let lines: Vec<_> = keep(&headers(lines), &Secret::new("id"), Duration::from_secs(60)).collect();
+            assert_eq!(lines.len(), 1);
+            lines[0].to_str().unwrap().to_owned()
+        };
         let end = "=id; Path=/; Max-Age=60; HttpOnly; SameSite=Strict";
         for (host, origin, expected) in [
             ("localhost:8080", "http://localhost:8080", format!("picloud_session_8080{end}")),
@@ -106,11 +123,22 @@ mod tests {
 
     #[test]
     fn it_is_found_among_others_and_forgotten_by_its_own_name() {
-        let sent = [("host", "a:80"), ("cookie", "x=1; picloud_session=no; picloud_session_80=7; picloud_session_81=no")];
-        let (plain, secure) = (headers(&sent), headers(&[sent[0], sent[1], ("cookie", "__Host-picloud_session_80=8")]));
-        assert_eq!((find(&plain).unwrap().id, find(&secure).unwrap().id), ("7", "8"));
-        assert_eq!(forget(&find(&secure).unwrap()), "__Host-picloud_session_80=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict; Secure");
-        assert!(find(&headers(&[("host", "a"), ("cookie", "picloud_session_80=7; a")])).is_none());
+        let (host, plain) = (("host", "a:80"), ("cookie", "x=1; picloud_session=no; picloud_session_80=7; picloud_session_81=no"));
+        let (secure, by_https) = (("cookie", "__Host-picloud_session_80=8"), ("origin", "https://a:80"));
+        for (lines, expected) in [
+            (vec![host, plain], vec!["7"]),
+            (vec![host, plain, secure], vec!["8", "7"]),
+            (vec![host, plain, secure, by_https], vec!["8"]),
+            (vec![host, plain, by_https], vec![]),
+            (vec![("host", "a"), ("cookie", "picloud_session_80=7; a")], vec![]),
+        ] {
+            assert_eq!(all(&headers(&lines)).map(|sent| sent.id.to_owned()).collect::<Vec<_>>(), expected, "{lines:?}");
+        }
+        let gone = "; Path=/; Max-Age=0; HttpOnly; SameSite=Strict";
+        let (of_plain, of_secure) = (format!("picloud_session_80={gone}"), format!("__Host-picloud_session_80={gone}; Secure"));
+        let both = headers(&[host, plain, secure, by_https]);
+        assert_eq!(forget(&both).collect::<Vec<_>>(), [of_secure.as_str(), of_plain.as_str()]);
+        assert_eq!(keep(&both, &Secret::new("id"), Duration::ZERO).nth(1).unwrap(), of_plain.as_str());
     }
 
     #[test]

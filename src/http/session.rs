@@ -6,9 +6,9 @@ use axum::{
     Json,
     body::Body,
     extract::ConnectInfo,
-    response::{IntoResponse, Response},
+    response::{AppendHeaders, IntoResponse, Response},
 };
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use utoipa_axum::routes;
@@ -67,8 +67,9 @@ async fn sign_in(anybody: Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, r
     let (id, Principal { name, scope, functions }) = app.auth.sign_in(&order.token, peer.ip()).await?;
     let detail = json!({ "scope": scope, "functions": functions });
     app.note(&Actor::over_http(name, peer.ip()), Action::SignIn, detail).await;
-    let kept = cookie::keep(&headers, &id, SESSION);
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, kept), (header::CACHE_CONTROL, NO_STORE)]).into_response())
+    // The browser forgets those that it had, so nobody could end them.
+    app.end_sessions(&headers, peer).await;
+    Ok(answer(cookie::keep(&headers, &id, SESSION)))
 }
 
 /// Ends the session, if there is one.
@@ -77,20 +78,32 @@ async fn sign_in(anybody: Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, r
     responses((status = 204, description = "Nobody is signed in by that cookie any more."))
 )]
 async fn sign_out(Anybody(app): Anybody, ConnectInfo(peer): ConnectInfo<SocketAddr>, headers: HeaderMap) -> Result<Response, Problem> {
-    let Some(sent) = cookie::find(&headers) else { return Ok(StatusCode::NO_CONTENT.into_response()) };
-    if !Page::of(&headers).may_use_session(&Method::DELETE) {
+    let forgotten: Vec<HeaderValue> = cookie::forget(&headers).collect();
+    if !forgotten.is_empty() && !Page::of(&headers).may_use_session(&Method::DELETE) {
         return Err(Denial::OtherOrigin.into());
     }
-    if let Some(ended) = app.auth.sign_out(sent.id) {
-        app.note(&Actor::over_http(ended.name, peer.ip()), Action::SignOut, json!({})).await;
-    }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie::forget(&sent)), (header::CACHE_CONTROL, NO_STORE)]).into_response())
+    app.end_sessions(&headers, peer).await;
+    Ok(answer(forgotten))
+}
+
+fn answer(cookies: impl IntoIterator<Item = HeaderValue>) -> Response {
+    let cookies = AppendHeaders(cookies.into_iter().map(|cookie| (header::SET_COOKIE, cookie)));
+    (StatusCode::NO_CONTENT, cookies, [(header::CACHE_CONTROL, NO_STORE)]).into_response()
 }
 
 /// What carries a session is kept nowhere on its way.
-const NO_STORE: http::HeaderValue = http::HeaderValue::from_static("no-store");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 impl App {
+    /// Ends the sessions that a request has.
+    async fn end_sessions(&self, headers: &HeaderMap, peer: SocketAddr) {
+        for sent in cookie::all(headers) {
+            if let Some(ended) = self.auth.sign_out(sent.id) {
+                self.note(&Actor::over_http(ended.name, peer.ip()), Action::SignOut, json!({})).await;
+            }
+        }
+    }
+
     async fn note(&self, actor: &Actor, action: Action, detail: Value) {
         let record: Record = actor.does(action, self.ids.now_us(), detail);
         let store = self.store.borrow().clone();

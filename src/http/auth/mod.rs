@@ -144,7 +144,7 @@ impl Auth {
     /// The same of a request with a bearer token or a session. A password that the browser adds is not looked at.
     pub(super) async fn identify_caller(&self, needed: Scope, head: &Parts, address: IpAddr) -> Result<Identity, Denial> {
         let has_token = head.headers.get(header::AUTHORIZATION).is_some_and(|sent| !is_basic(sent));
-        let Some(sent) = cookie::find(&head.headers).filter(|_| !has_token) else {
+        let Some(sent) = cookie::all(&head.headers).next().filter(|_| !has_token) else {
             return self.identify(needed, Way::Bearer, &head.headers, address).await;
         };
         if !Page::of(&head.headers).may_use_session(&head.method) {
