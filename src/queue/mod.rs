@@ -264,10 +264,12 @@ pub struct Advance {
 }
 
 /// What became of a due time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TickOutcome {
     /// It is a delivery.
     Made,
+    /// It is a delivery, in the place of those that waited and were due at these times, in microseconds since 1970.
+    Replaces(Vec<i64>),
     /// It is left out: the run before goes on.
     Overlaps,
     /// It is left out, as was asked.

@@ -129,7 +129,11 @@ impl DeliveryRunner {
         };
         emitted.extend(self.tell_of_death(delivery, &end));
         let version = Some(live.function.version);
-        let again_us = if let End::Retry(at_us) | End::Later(at_us) = end { Some(at_us) } else { None };
+        let again_us = match end {
+            // It comes again when the node is there again.
+            End::Retry(at_us) | End::Later(at_us) if !self.grace_over.is_cancelled() => Some(at_us),
+            _ => None,
+        };
         let report = report.map(|report| RunReport { again_us, ..report });
         (Settlement { execution, version, error, emitted, ..settled(delivery, end) }, report)
     }

@@ -96,6 +96,7 @@ impl Scheduler {
         let rules = table.triggers().schedules().map(rule).collect();
         let progress = self.queue.schedules(rules, self.clock.now_us()).await?;
         let agenda = Agenda::new(table, progress);
+        self.ticks.keep_only(|id| agenda.is_replaced(id));
         agenda.times.keys().for_each(|id| self.replace(&agenda, id));
         Ok(agenda)
     }
@@ -103,8 +104,7 @@ impl Scheduler {
     /// Stops the run before the last due time, if its place is another's. Where another node was first, that made the delivery, and the run before
     /// may be here.
     fn replace(&self, agenda: &Agenda, id: &ScheduleId) {
-        let is_replaced = agenda.schedule(id).is_some_and(|schedule| schedule.overlap == Overlap::Replace);
-        if let Some((last_us, _)) = agenda.times.get(id).filter(|_| is_replaced) {
+        if let Some((last_us, _)) = agenda.times.get(id).filter(|_| agenda.is_replaced(id)) {
             self.ticks.stop_before(id, *last_us);
         }
     }
@@ -126,13 +126,25 @@ impl Scheduler {
             for (step, outcome) in taken.iter().zip(outcomes) {
                 match outcome {
                     TickOutcome::Made => {}
+                    TickOutcome::Replaces(waited) => {
+                        let why = "the next due time took its place before it ran (`overlap`)";
+                        waited.into_iter().for_each(|due_us| {
+                            self.leave_out(&agenda.table, (&step.schedule, due_us), RejectionReason::Overlap, why);
+                        });
+                    }
                     TickOutcome::Overtaken => is_overtaken = true,
-                    TickOutcome::Overlaps => {
-                        self.leave_out(&agenda.table, step, RejectionReason::Overlap, "its run before went on (`overlap`)")
-                    }
-                    TickOutcome::LeftOut => {
-                        self.leave_out(&agenda.table, step, RejectionReason::Missed, "nobody ran it in time (`missed`, `max_late`)")
-                    }
+                    TickOutcome::Overlaps => self.leave_out(
+                        &agenda.table,
+                        (&step.schedule, step.to_us),
+                        RejectionReason::Overlap,
+                        "its run before went on (`overlap`)",
+                    ),
+                    TickOutcome::LeftOut => self.leave_out(
+                        &agenda.table,
+                        (&step.schedule, step.to_us),
+                        RejectionReason::Missed,
+                        "nobody ran it in time (`missed`, `max_late`)",
+                    ),
                 }
                 agenda.set_last(&step.schedule, step.to_us);
                 self.replace(agenda, &step.schedule);
@@ -142,11 +154,11 @@ impl Scheduler {
     }
 
     /// Records a due time that is left out as an execution that was rejected.
-    fn leave_out(&self, table: &Table, step: &Advance, reason: RejectionReason, why: &str) {
-        let Some((live, schedule)) = table.triggers().schedule(&step.schedule) else { return };
-        let tick = Tick { due_us: step.to_us, ..Tick::default() };
-        let told = occasion::of_tick(1, &step.schedule, schedule, &tick, self.clock.now_us());
-        let message = format!("the schedule `{}` was due at {}, and that was left out: {why}", step.schedule, rfc3339(step.to_us));
+    fn leave_out(&self, table: &Table, (id, due_us): (&ScheduleId, i64), reason: RejectionReason, why: &str) {
+        let Some((live, schedule)) = table.triggers().schedule(id) else { return };
+        let tick = Tick { due_us, ..Tick::default() };
+        let told = occasion::of_tick(1, id, schedule, &tick, self.clock.now_us());
+        let message = format!("the schedule `{id}` was due at {}, and that was left out: {why}", rfc3339(due_us));
         tracing::warn!("{message}");
         let request = occasion::request(&live.function.name, Vec::new());
         let mut attempt = self.runner.start(Target { table, function: live }, Trigger::Schedule, told);
@@ -174,6 +186,10 @@ impl Agenda {
 
     fn schedule(&self, id: &ScheduleId) -> Option<&Schedule> {
         self.table.triggers().schedule(id).map(|(_, schedule)| schedule)
+    }
+
+    fn is_replaced(&self, id: &ScheduleId) -> bool {
+        self.schedule(id).is_some_and(|schedule| schedule.overlap == Overlap::Replace)
     }
 
     fn set_last(&mut self, id: &ScheduleId, last_us: i64) {

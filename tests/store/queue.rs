@@ -41,6 +41,7 @@ on_both! {
     what_is_emitted_at_once_is_kept_each_once
     a_due_time_is_a_delivery_once
     a_due_time_that_overlaps_is_left_out_or_waits
+    a_due_time_that_is_replaced_before_it_runs_is_told
     of_runs_that_go_on_at_once_one_counts_for_a_due_time_that_waits
     what_is_caught_up_waits_for_what_runs
     a_due_time_takes_the_place_of_the_run_before
@@ -359,7 +360,7 @@ async fn a_due_time_that_overlaps_is_left_out_or_waits(fresh: Fresh) {
     for (overlap, outcomes, waiting) in [
         (Overlap::Skip, [TickOutcome::Made, TickOutcome::Overlaps, TickOutcome::Overlaps], 0),
         (Overlap::Queue, [TickOutcome::Made, TickOutcome::Made, TickOutcome::Overlaps], 1),
-        (Overlap::Allow, [TickOutcome::Made; 3], 2),
+        (Overlap::Allow, [TickOutcome::Made, TickOutcome::Made, TickOutcome::Made], 2),
     ] {
         scheduled(&store, &format!("{overlap:?}"), NOW_US).await;
         let mut running = Vec::new();
@@ -380,6 +381,20 @@ async fn a_due_time_that_overlaps_is_left_out_or_waits(fresh: Fresh) {
             settle(&queue, delivery, End::Done).await;
         }
     }
+}
+
+async fn a_due_time_that_is_replaced_before_it_runs_is_told(fresh: Fresh) {
+    let store = fresh.open().await;
+    let queue = queue(&store);
+    scheduled(&store, "Replace", NOW_US).await;
+    let next = |step: i64| advance(NOW_US + step * SECOND, NOW_US + (step + 1) * SECOND, Overlap::Replace);
+    assert_eq!(queue.advance(vec![next(0)]).await.unwrap(), [TickOutcome::Made]);
+    let running = claim(&queue, NOW_US + 9 * SECOND).await;
+    assert_eq!(running.len(), 1);
+    // What runs tells of itself that it was replaced.
+    assert_eq!(queue.advance(vec![next(1)]).await.unwrap(), [TickOutcome::Made]);
+    assert_eq!(queue.advance(vec![next(2)]).await.unwrap(), [TickOutcome::Replaces(vec![NOW_US + 2 * SECOND])]);
+    assert_eq!(due(&claim(&queue, NOW_US + 9 * SECOND).await), [NOW_US + 3 * SECOND]);
 }
 
 async fn of_runs_that_go_on_at_once_one_counts_for_a_due_time_that_waits(fresh: Fresh) {

@@ -81,7 +81,7 @@ impl Store {
         let moved = self.move_on(&mut transaction, steps).await?;
         let in_place = steps.iter().filter(|step| step.overlap == Overlap::Replace && step.tick.is_some());
         let in_place: BTreeSet<&str> = in_place.map(|step| step.schedule.as_str()).filter(|id| moved.contains(*id)).collect();
-        self.remove_deliveries(&mut transaction, &in_place).await?;
+        let mut replaced = self.remove_deliveries(&mut transaction, &in_place).await?;
         let busy = lock_keys(&self.database, &mut transaction, moved.iter().map(|id| (id.clone(), id.clone())).collect()).await?;
         busy.values().for_each(|last| ids.rise_above(*last));
         // The keys of these schedules are this transaction's, so nobody adds or settles deliveries of them meanwhile.
@@ -99,11 +99,13 @@ impl Store {
                 (Some(tick), _) => {
                     let state = if *overlap == Overlap::Queue && count > 0 { BLOCKED } else { READY };
                     rows.push((ids.next(), schedule.as_str(), state, *to_us, json(tick)));
-                    TickOutcome::Made
+                    replaced.remove(schedule.as_str()).map_or(TickOutcome::Made, TickOutcome::Replaces)
                 }
             };
-            if matches!(outcome, TickOutcome::Overlaps | TickOutcome::LeftOut) {
-                left_out.push(TickRow::left_out(schedule.as_str(), *to_us));
+            match &outcome {
+                TickOutcome::Overlaps | TickOutcome::LeftOut => left_out.push(TickRow::left_out(schedule.as_str(), *to_us)),
+                TickOutcome::Replaces(due) => left_out.extend(due.iter().map(|due_us| TickRow::left_out(schedule.as_str(), *due_us))),
+                TickOutcome::Made | TickOutcome::Overtaken => {}
             }
             outcomes.push(outcome);
         }
@@ -140,24 +142,36 @@ impl Store {
         transaction.execute(insert, vec![json(&rows).into()]).await.map(drop)
     }
 
-    /// Removes the deliveries of schedules: whoever runs them settles nothing.
-    async fn remove_deliveries(&self, transaction: &mut EitherTransaction, ids: &BTreeSet<&str>) -> sqlx::Result<()> {
+    /// Removes the deliveries of schedules: whoever runs them settles nothing. Returns when those were due that nobody has claimed.
+    async fn remove_deliveries(
+        &self,
+        transaction: &mut EitherTransaction,
+        ids: &BTreeSet<&str>,
+    ) -> sqlx::Result<HashMap<String, Vec<i64>>> {
         if ids.is_empty() {
-            return Ok(());
+            return Ok(HashMap::new());
         }
         let lock = match self.database {
             // In the order in which settling takes them.
             Database::Postgres { .. } => "ORDER BY seq FOR UPDATE",
             Database::Sqlite { .. } => "",
         };
-        let find = format!("SELECT seq FROM deliveries WHERE event IS NULL AND receiver IN ({}) {lock}", self.database.texts_of_json());
-        let found: Vec<(i64,)> = transaction.fetch(find, vec![json(ids).into()]).await?;
+        let columns = "seq, state, receiver, tick";
+        let find =
+            format!("SELECT {columns} FROM deliveries WHERE event IS NULL AND receiver IN ({}) {lock}", self.database.texts_of_json());
+        let found: Vec<(i64, i64, String, Option<String>)> = transaction.fetch(find, vec![json(ids).into()]).await?;
+        let seqs: Vec<[i64; 1]> = found.iter().map(|row| [row.0]).collect();
         for (table, column) in [("deliveries", "seq"), ("attempts", "delivery")] {
             let from = self.database.rows_of_json();
             let delete = format!("DELETE FROM {table} WHERE {column} IN (SELECT CAST(value->>0 AS bigint) FROM {from})");
-            transaction.execute(delete, vec![json(&found).into()]).await?;
+            transaction.execute(delete, vec![json(&seqs).into()]).await?;
         }
-        Ok(())
+        let mut waited: HashMap<String, Vec<i64>> = HashMap::new();
+        for (_, _, schedule, tick) in found.into_iter().filter(|(_, state, ..)| *state != CLAIMED) {
+            let tick: Option<Tick> = tick.and_then(|tick| serde_json::from_str(&tick).ok());
+            waited.entry(schedule).or_default().extend(tick.map(|tick| tick.due_us));
+        }
+        Ok(waited)
     }
 
     /// Moves the schedules that nobody else has moved, and returns which those are.
