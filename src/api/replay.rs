@@ -49,7 +49,7 @@ pub struct ManyReplays {
     pub not_run: u32,
     /// Each, in the order of the order.
     pub replays: Vec<ReplayReport>,
-    /// The time for one order was over before these ran. They can be ordered by their ids.
+    /// These did not run: the time for one order was over, or a token was revoked meanwhile. They can be ordered by their ids.
     pub left: Vec<ExecutionId>,
     /// The `cursor` for a filter that goes on where this one ended; none: it selects no others.
     pub next: Option<ExecutionId>,

@@ -78,14 +78,14 @@ impl Store {
             match &self.database {
                 Database::Postgres { writer, .. } => {
                     let (mut transaction, found) = writer.begin_reading(turn.limit(), &look).await?;
-                    let batch = batch.beside(Found::of(&found)?, executions, &keys);
+                    let batch = batch.beside(PresentRows::of(&found)?, executions, &keys);
                     append_to_postgres(&mut transaction, batch, put(&self.database)).await?;
                     transaction.commit().await
                 }
                 Database::Sqlite { writer, .. } => {
                     let mut transaction = writer.begin(turn.limit()).await?;
                     let found = transaction.fetch_all(sqlx::raw_sql(AssertSqlSafe(look))).await?;
-                    let batch = batch.beside(Found::of(&found)?, executions, &keys);
+                    let batch = batch.beside(PresentRows::of(&found)?, executions, &keys);
                     append_to_sqlite(&mut transaction, batch, put(&self.database)).await?;
                     transaction.commit().await
                 }
@@ -132,7 +132,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Leaves out what is there, and adds up the counts.
-    fn beside(self, found: Found, executions: &'a [Execution], keys: &Keys) -> Self {
+    fn beside(self, found: PresentRows, executions: &'a [Execution], keys: &Keys) -> Self {
         let mut batch = match found.executions.is_empty() {
             true => self,
             false => Self::of(executions.iter().filter(|execution| !found.executions.contains(&execution.id.0)), keys),
@@ -144,12 +144,12 @@ impl<'a> Batch<'a> {
 
 /// What the database has of a batch.
 #[derive(Default)]
-struct Found {
+struct PresentRows {
     executions: BTreeSet<i64>,
     counts: Vec<StatsRow>,
 }
 
-impl Found {
+impl PresentRows {
     /// Reads the rows of the queries: those about executions have one column.
     fn of<R: sqlx::Row>(rows: &[R]) -> sqlx::Result<Self>
     where

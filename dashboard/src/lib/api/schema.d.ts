@@ -2242,7 +2242,7 @@ export interface components {
         };
         /** @description What became of requests that ran again. Their recorded results were given back, so nothing outside was asked. */
         ManyReplays: {
-            /** @description The time for one order was over before these ran. They can be ordered by their ids. */
+            /** @description These did not run: the time for one order was over, or a token was revoked meanwhile. They can be ordered by their ids. */
             left: components["schemas"]["ExecutionId"][];
             next?: components["schemas"]["ExecutionId"] | null;
             /**

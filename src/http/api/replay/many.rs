@@ -59,8 +59,10 @@ pub(super) async fn replay_many(caller: Caller<Deploy>, request: Request<Body>) 
         }
     };
     let mut told = ManyReplays { next, ..ManyReplays::default() };
+    // Also if another token was revoked, as for those who follow: the rest is ordered again, and that token is looked at then.
+    let revocations = grant.app.auth.revocations();
     for original in originals {
-        match began.elapsed() < within {
+        match began.elapsed() < within && !revocations.has_changed().unwrap_or(true) {
             true => told.push(report(&grant, original, order.version.as_deref()).await),
             false => told.left.push(original.id),
         }

@@ -62,13 +62,22 @@ export class ExecutionList {
 			this.#take(waiting);
 			waiting = [];
 		}, GROUP_MS);
+		let wasOpen = false;
 		const stop = follow(
 			url(TAIL, {}, limited(TAIL, queryOf(filters, true))),
 			{
 				execution: (data) => waiting.unshift(data as Execution),
 				skipped: (data) => (this.skipped += (data as { count?: number }).count ?? 0)
 			},
-			{ onOpen: () => (this.isConnected = true), onLost: () => (this.isConnected = false) }
+			{
+				onOpen: () => {
+					// What came meanwhile is in the list.
+					if (wasOpen) void this.load(filters);
+					wasOpen = true;
+					this.isConnected = true;
+				},
+				onLost: () => (this.isConnected = false)
+			}
 		);
 		return () => {
 			clearInterval(timer);

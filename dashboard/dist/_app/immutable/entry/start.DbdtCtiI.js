@@ -1,0 +1,1 @@
+export{Lt as load_css,It as start}from"../chunks/CaD_4BmW.js";

@@ -1,0 +1,1 @@
+export{Nt as component,Pt as universal}from"../chunks/CaD_4BmW.js";

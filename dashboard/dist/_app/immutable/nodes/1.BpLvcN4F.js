@@ -1,0 +1,1 @@
+export{xt as component}from"../chunks/CaD_4BmW.js";

@@ -1,1 +1,0 @@
-export{xt as component}from"../chunks/MFljrODd.js";
