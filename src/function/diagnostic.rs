@@ -103,6 +103,12 @@ impl Diagnostic {
         Self { severity: Severity::Warning, ..Self::error(file, message) }
     }
 
+    /// Makes a warning of an error that keeps nothing from going live.
+    #[must_use]
+    pub fn as_warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
     /// Says where, and keeps the line of `text` that it names.
     #[must_use]
     pub fn at(mut self, text: &str, position: Position) -> Self {

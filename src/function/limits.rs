@@ -94,6 +94,9 @@ limits! {
     leak: Size = Size::mib(16), ceiling Size::mib(256), from 1 to 1 << 40;
 }
 
+/// The longest run that an event or a schedule starts, whatever its `timeout` says. So it is known when a run is another node's to repeat.
+pub const LONGEST_BACKGROUND_RUN: Span = Span::seconds(300);
+
 /// Stack that an expression inside an expression takes, in bytes, while it is compiled or while it runs.
 const STACK_PER_EXPRESSION: u64 = 8_192;
 

@@ -8,7 +8,7 @@ use super::{
     Cors, Diagnostic, FilePath, FunctionName, Manifest, Position, Role, foreign,
     grants::{Grants, http::AllowList, kv::KvSection, secret::SecretName, sql::SqlGrant},
     handler::{Handler, MAX_HANDLERS, WrittenHandler},
-    limits::{LimitOverrides, LimitPolicy},
+    limits::{LONGEST_BACKGROUND_RUN, LimitOverrides, LimitPolicy},
     misplaced,
     quantity::{LONGEST, Span},
     retry::WrittenRetry,
@@ -201,6 +201,22 @@ impl WrittenSettings {
             let error = error(unnamed?, format!("the `[[{key}]]` number {} has no name of its own", unnamed? + 1));
             Some(error.hint("give each but the first another `name`: it is how it is known from the others"))
         })
+    }
+
+    /// Returns what is odd, and lets the file go live all the same.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let Keys { schedule, on, .. } = &self.keys;
+        let odd = schedule.iter().enumerate().filter_map(|(at, written)| {
+            let warning = self.error(&format!("schedule.{at}.grace"), written.oddity()?).as_warning();
+            Some(warning.hint("`max_late` is the latest of all: lower `grace`, or raise `max_late`"))
+        });
+        let timeout = self.limits().timeout.map(Within::get).filter(|timeout| *timeout > LONGEST_BACKGROUND_RUN);
+        let too_long =
+            timeout.filter(|_| !schedule.is_empty() || !on.is_empty() || Role::of(&self.file) == Some(Role::Event)).map(|timeout| {
+                let message = format!("`timeout` is {timeout}, and a run of an event or a schedule ends after {LONGEST_BACKGROUND_RUN}");
+                self.error("timeout", message).as_warning().hint("do the work in parts: emit an event for the next one")
+            });
+        odd.chain(too_long).collect()
     }
 
     /// Returns when the function runs by itself.

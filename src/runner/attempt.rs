@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use tokio::time::timeout;
 
 use super::{
-    Permission, Rejection, RequestTrace, Runner, StopReason, Stopped, Target, publish, record::CLIENT_WENT_AWAY, stop::STOP_PATIENCE,
+    Permission, Rejection, RequestTrace, Runner, StopReason, StoppedRun, Target, publish, record::CLIENT_WENT_AWAY, stop::STOP_PATIENCE,
 };
 use crate::{
     cancel::CancelFlag,
@@ -190,7 +190,7 @@ impl<'a> Attempt<'a> {
         permission: Permission<'_>,
         request: HttpRequest,
         stopped: impl Future<Output = StopReason>,
-    ) -> Result<Result<Result<Reply, NoReply>, ExecuteError>, Stopped> {
+    ) -> Result<Result<Result<Reply, NoReply>, ExecuteError>, StoppedRun> {
         let stop = CancelFlag::default();
         self.stop = Some(stop.clone());
         let (ran, reason) = {
@@ -210,7 +210,7 @@ impl<'a> Attempt<'a> {
             _ => {
                 let failure = self.execution.as_mut().and_then(|execution| execution.failure.as_mut());
                 failure.into_iter().for_each(|failure| failure.message = reason.to_string());
-                Err(Stopped { reason, execution: self.end_with_record(CLIENT_WENT_AWAY) })
+                Err(StoppedRun { reason, execution: self.end_with_record(CLIENT_WENT_AWAY) })
             }
         }
     }

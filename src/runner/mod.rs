@@ -24,7 +24,7 @@ pub use publish::Publisher;
 pub use record::{CapturePolicy, RecordPolicy, Recorder};
 use rejection::RejectionCounts;
 pub use rejection::{Rejection, RejectionReason};
-pub use stop::{StopReason, Stopped};
+pub use stop::{StopReason, StoppedRun};
 pub use trace::RequestTrace;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::execution::Execution;
+use crate::{execution::Execution, function::limits::LONGEST_BACKGROUND_RUN};
 
 /// How long a run that is stopped may take to end. One that takes longer is recorded when it ends, if the node is there still.
 pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(1);
@@ -14,6 +14,8 @@ pub enum StopReason {
     Replaced,
     /// The node stops, and the run did not end within the grace period.
     NodeStops,
+    /// It has run for as long as a run may that an event or a schedule starts.
+    TooLong,
 }
 
 impl fmt::Display for StopReason {
@@ -21,13 +23,14 @@ impl fmt::Display for StopReason {
         f.write_str(match self {
             Self::Replaced => "the next due time took its place (`overlap`)",
             Self::NodeStops => "the node stopped before it ended",
+            Self::TooLong => return write!(f, "a run of an event or a schedule ends after {LONGEST_BACKGROUND_RUN}"),
         })
     }
 }
 
 /// A run that was stopped.
 #[derive(Debug)]
-pub struct Stopped {
+pub struct StoppedRun {
     /// Why.
     pub reason: StopReason,
     /// What is on record; none: it did not end within a second.

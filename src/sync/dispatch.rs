@@ -19,8 +19,8 @@ impl Sync {
                 let store = self.store();
                 self.background.answer(self.live_checker(), reply, |checker| check_snapshot(checker, *snapshot, store));
             }
-            Order::Try(files, reply) => {
-                self.background.answer(self.live_checker(), reply, |checker| async move { checker.check_files(files).await });
+            Order::Try(files, topics, reply) => {
+                self.background.answer(self.live_checker(), reply, |checker| async move { checker.check_files(files, &topics).await });
             }
             Order::Upload(upload, reply) => drop(reply.send(self.upload(*upload).await)),
             Order::Rollback(rollback, reply) => drop(reply.send(self.roll_back(rollback).await)),

@@ -15,9 +15,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    lease::LEASE,
     order::RunOrder,
     places::{MAX_BATCH, Places},
-    run::{DeliveryRunner, LEASE, RunReport},
+    run::{DeliveryRunner, RunReport},
 };
 use crate::{
     clock::{SharedClock, coarse_ms, monotonic, rfc3339},

@@ -6,6 +6,7 @@ mod announce;
 mod dispatch;
 mod due;
 mod inbox;
+mod lease;
 mod occasion;
 mod order;
 mod places;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::run::{LEASE, RunReport};
+use super::{lease::LEASE, run::RunReport};
 use crate::{
     clock::SharedClock,
     function::schedule::ScheduleId,

@@ -14,12 +14,12 @@ use tokio::{
     time::timeout,
 };
 
+use super::lease::PLACE_WAIT;
+
 /// Deliveries of one claim, and attempts that are settled together.
 pub const MAX_BATCH: usize = 128;
 /// How long a claim waits for more places while more is due than there are, so that it is worth its transaction.
 const GATHER: Duration = Duration::from_millis(2);
-/// How long a delivery that is claimed waits for its place. Then others may claim it: a lease is only half a minute longer than the longest run.
-const PLACE_WAIT: Duration = Duration::from_secs(5);
 
 /// The places of the deliveries that run, and of those that are claimed ahead.
 ///

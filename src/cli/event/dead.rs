@@ -136,8 +136,12 @@ impl DeadChange {
     fn run(self, order: &str, change: &str, changed: &str) -> anyhow::Result<Exit> {
         let Self { node, id, selection: DeadSelection { function, prefix, topic, since }, all, expected } = self;
         let names_some = [&id, &function, &prefix, &topic, &since].iter().any(|key| key.is_some());
-        if names_some == all {
-            bail!("which dead letters?\n  hint: name one by its id, or say `--function`, `--prefix`, `--topic`, `--since` or `--all`");
+        match (names_some, all) {
+            (true, true) => bail!("`--all` means all dead letters, and others are named, too\n  hint: leave one of both out"),
+            (false, false) => {
+                bail!("which dead letters?\n  hint: name one by its id, or say `--function`, `--prefix`, `--topic`, `--since` or `--all`")
+            }
+            _ => {}
         }
         let body = DeadLetterOrder { id, function, prefix, topic, since, all, expected };
         let answer = node.client(change)?.post(&format!("/api/admin/dead-letters/{order}"), &body)?;

@@ -54,6 +54,8 @@ pub enum Literal {
     Text(String),
     /// It is put together from texts and values, and begins so.
     Built(String),
+    /// It is a number.
+    Number,
     /// It is a map with these keys.
     Map(Vec<String>),
     /// It is worked out when the script runs.
@@ -64,6 +66,7 @@ impl Literal {
     fn of(argument: &Expr) -> Self {
         match argument {
             Expr::StringConstant(text, _) => Self::Text(text.to_string()),
+            Expr::IntegerConstant(..) | Expr::FloatConstant(..) => Self::Number,
             Expr::InterpolatedString(parts, _) => parts.iter().map(Self::of).fold(Self::Text(String::new()), Self::then),
             Expr::FnCall(call, _) if call.op_token == Some(Token::Plus) => match &call.args[..] {
                 [left, right] => Self::of(left).plus(Self::of(right)),
@@ -79,8 +82,8 @@ impl Literal {
         match (self, next) {
             (Self::Text(before), Self::Text(text)) => Self::Text(before + text.as_str()),
             (Self::Text(before), Self::Built(text)) => Self::Built(before + text.as_str()),
-            (Self::Text(before), Self::Unknown | Self::Map(_)) | (Self::Built(before), _) => Self::Built(before),
-            (Self::Unknown | Self::Map(_), _) => Self::Built(String::new()),
+            (Self::Text(before), Self::Unknown | Self::Number | Self::Map(_)) | (Self::Built(before), _) => Self::Built(before),
+            (Self::Unknown | Self::Number | Self::Map(_), _) => Self::Built(String::new()),
         }
     }
 
@@ -158,6 +161,10 @@ mod tests {
             (r#"("a" + "b") + (x + "c")"#, built("ab")),
             ("x + x", Literal::Unknown),
             ("x", Literal::Unknown),
+            ("30", Literal::Number),
+            ("0.5", Literal::Number),
+            ("1 + x", Literal::Unknown),
+            (r#""a" + 1"#, built("a")),
             ("x - x", Literal::Unknown),
             ("#{ b: x, a: 1 }", Literal::Map(vec!["b".into(), "a".into()])),
             ("#{} + #{}", Literal::Unknown),

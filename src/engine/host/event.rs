@@ -53,6 +53,8 @@ pub const DEAD: HostFunction = HostFunction::new(
 
 /// The options of `emit`.
 const OPTIONS: &[&str] = &["key", "delay", "id"];
+/// What is said of a text or a number that is no time.
+const NO_TIME: &str = "`after` is a time such as \"30s\" or \"5m\"";
 /// Most bytes of a reason.
 const MAX_REASON: usize = 1024;
 
@@ -70,14 +72,18 @@ fn check_topic(call: &CheckedCall<'_>) -> Option<Mistake> {
 }
 
 fn check_retry(call: &CheckedCall<'_>) -> Option<Mistake> {
-    let Literal::Text(after) = call.literal(0)? else { return None };
-    wait(after).err().map(|why| Mistake::at_argument(0, why))
+    let why = match call.literal(0)? {
+        Literal::Text(after) => wait(after).err()?,
+        Literal::Number => NO_TIME,
+        _ => return None,
+    };
+    Some(Mistake::at_argument(0, why))
 }
 
 /// Reads the time after which an event is tried again.
 fn wait(after: &str) -> Result<Duration, &'static str> {
     match Span::parse(after) {
-        None => Err("`after` is a time such as \"30s\" or \"5m\""),
+        None => Err(NO_TIME),
         Some(Span(after)) if after > MAX_DELAY => Err("`after` is 30 days at most"),
         Some(Span(after)) => Ok(after),
     }

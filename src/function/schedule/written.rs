@@ -1,6 +1,7 @@
 //! The keys of `[[schedule]]`, as a file writes them.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     MissedPolicy, Overlap, Schedule,
@@ -32,7 +33,7 @@ pub struct WrittenSchedule {
     #[serde(default)]
     overlap: Overlap,
     spread: Option<Within<Span, 0, LONGEST>>,
-    input: Option<serde_json::Value>,
+    input: Option<Value>,
 }
 
 impl TableKind for WrittenSchedule {
@@ -50,6 +51,9 @@ impl WrittenSchedule {
         let Self { name, grace, max_late, spread, input, .. } = self.clone();
         if let Some(name) = name.as_deref().filter(|name| !is_name(name)) {
             return Err(not_a_name("schedule", name));
+        }
+        if input.as_ref().is_some_and(has_date) {
+            return Err("`input` has a date or a time, and JSON has none\nhint: write it as a text: `\"1979-05-27\"`".into());
         }
         if input.as_ref().is_some_and(|input| input.to_string().len() > MAX_INPUT) {
             return Err(format!("`input` is larger than {}\nhint: keep it in a store, and name it here", Size(MAX_INPUT as u64)));
@@ -69,6 +73,13 @@ impl WrittenSchedule {
         })
     }
 
+    /// Returns what is odd about the keys together.
+    pub fn oddity(&self) -> Option<String> {
+        let (grace, schedule) = (self.grace?.get(), self.resolve().ok()?);
+        let is_odd = grace > schedule.max_late;
+        is_odd.then(|| format!("`grace` is {grace}, and what is later than `max_late`, which is {}, is not run", schedule.max_late))
+    }
+
     fn when(&self) -> Result<When, String> {
         match (self.cron.clone(), self.every) {
             (Some(expression), None) => Ok(When::Cron { expression, zone: self.zone.clone().unwrap_or_default() }),
@@ -82,9 +93,27 @@ impl WrittenSchedule {
     }
 }
 
+/// Returns whether a value of TOML has a date or a time in it. Its reader makes a map with this one key of those.
+fn has_date(input: &Value) -> bool {
+    match input {
+        Value::Object(map) => map.contains_key("$__toml_private_datetime") || map.values().any(has_date),
+        Value::Array(list) => list.iter().any(has_date),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_is_no_input() {
+        let resolve = |input: &str| toml::from_str::<WrittenSchedule>(&format!("every = \"1h\"\ninput = {input}")).unwrap().resolve();
+        for input in ["1979-05-27", "{ day = 1979-05-27 }", "[[07:32:00]]"] {
+            assert!(resolve(input).unwrap_err().starts_with("`input` has a date or a time"), "{input}");
+        }
+        assert!(resolve("{ day = \"1979-05-27\" }").is_ok());
+    }
 
     #[test]
     fn what_is_caught_up_cannot_be_replaced_too() {

@@ -45,7 +45,7 @@ async fn check(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json<Ch
     let grant = caller.for_functions(sources.keys().map(|path| function_name(path)))?;
     let file = |(path, source): (String, String)| Ok((path.into(), grant.app.content(source)?));
     let files: Tree = sources.into_iter().map(file).collect::<Result<_, Problem>>()?;
-    let found = grant.app.sync.try_files(files).await.map_err(OrderError::from)?;
+    let found = grant.app.sync.try_files(files, grant.topics()).await.map_err(OrderError::from)?;
     let ok = !found.diagnostics.iter().any(Diagnostic::is_error);
     Ok(Json(CheckAnswer { ok, diagnostics: grant.shown(found.diagnostics), text: found.plan.to_string(), plan: found.plan }))
 }

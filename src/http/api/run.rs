@@ -36,6 +36,9 @@ impl App {
 
     /// Tells of a run that nobody called: what a caller would have got, and the execution.
     pub(super) async fn tell_run(&self, report: RunReport) -> Result<RunAnswer, Problem> {
+        if let (None, Some(reason)) = (&report.execution, report.stopped) {
+            return Err(Problem::RunStopped { execution: report.id, reason });
+        }
         let ended = report.end.map_err(Problem::Refused)?.map_err(Problem::from);
         let answer = call::respond(self, ended, &report.id.to_string());
         let execution = report.execution.map(|execution| WithTime::from(*execution));

@@ -29,6 +29,9 @@ impl Problem {
             Self::UnknownSchedule(id) => {
                 format!("no live function has the schedule `{}`\n  hint: `picloud schedules` lists them", id.escape_debug())
             }
+            Self::RunStopped { execution, reason } => {
+                format!("the run `{execution}` was stopped: {reason}\n  hint: `picloud executions show {execution}` has it once it has ended")
+            }
             Self::MethodNotAllowed(allow) => format!("this path answers {}", join(allow)),
             Self::Body(error) => body(error),
             Self::Broken(_) => "the function's file is broken and has no good version".into(),

@@ -30,7 +30,7 @@ use crate::{
     },
     http::{auth::Denial, wire::body::BodyError},
     queue::QueueError,
-    runner::NoReply,
+    runner::{NoReply, StopReason},
     source::tarball::TarError,
     store::StoreError,
     sync::{
@@ -59,6 +59,13 @@ pub enum Problem {
     UnknownScript,
     /// No live function has a schedule of this id.
     UnknownSchedule(String),
+    /// A run of a schedule was stopped, and has not ended yet.
+    RunStopped {
+        /// Names it.
+        execution: ExecutionId,
+        /// Why.
+        reason: StopReason,
+    },
     /// The path is there, the method is not.
     MethodNotAllowed(Vec<Method>),
     /// The body is not taken.

@@ -48,7 +48,7 @@ impl Problem {
                 Denial::TooManyTries { .. } => StatusCode::TOO_MANY_REQUESTS,
                 Denial::DatabaseAway => StatusCode::SERVICE_UNAVAILABLE,
             },
-            Self::Git(GitRefusal::NoService) | Self::Upload(UploadError::OtherTopic { .. }) => StatusCode::FORBIDDEN,
+            Self::Git(GitRefusal::NoService) | Self::Upload(UploadError::OtherTopic(_)) => StatusCode::FORBIDDEN,
             Self::NotFound
             | Self::NotOurs
             | Self::NoRoute
@@ -74,6 +74,7 @@ impl Problem {
                 | FindError::NeverLive(_),
             )) => StatusCode::NOT_FOUND,
             Self::NotReplayable(_)
+            | Self::RunStopped { .. }
             | Self::BlockedDelivery
             | Self::OtherDeadLetters { .. }
             | Self::TokenTaken(_)

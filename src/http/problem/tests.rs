@@ -14,13 +14,17 @@ use crate::{
         auth::{Denial, Way},
         wire::body::BodyError,
     },
+    runner::StopReason,
     source::{edit::EditError, tarball::TarError},
     store::{FindError, StoreError},
     sync::{
         check::Functions,
         diff::tree::TreeDiff,
         earlier::EarlierError,
-        orders::{error::OrderError, upload::UploadError},
+        orders::{
+            error::OrderError,
+            upload::{OtherTopic, UploadError},
+        },
     },
     vault::{KeyError, VaultError},
 };
@@ -41,8 +45,11 @@ fn too_small() -> Denial {
 fn problems() -> Vec<(Problem, u16)> {
     let refused = Problem::Refused;
     let ended = |outcome| Problem::Ended(outcome, None);
-    let other_topic =
-        UploadError::OtherTopic { file: "x".into(), topic: "**".parse().unwrap(), own: TopicReach::of(Some(&"shop".parse().unwrap())) };
+    let other_topic = UploadError::OtherTopic(OtherTopic {
+        file: "x".into(),
+        topic: "**".parse().unwrap(),
+        own: TopicReach::of(Some(&"shop".parse().unwrap())),
+    });
     let held = UploadError::Held { why: "x".into(), hint: "y" };
     vec![
         (Problem::BadPath("x".into()), 400),
@@ -91,6 +98,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::NoRoute, 404),
         (Problem::UnknownScript, 404),
         (Problem::UnknownSchedule("x".into()), 404),
+        (Problem::RunStopped { execution: ExecutionId(1), reason: StopReason::Replaced }, 409),
         (Problem::BadOrder("x".into()), 400),
         (Problem::Order(OrderError::Find(FindError::NeverLive(DeploymentId(1)))), 404),
         (Problem::Order(OrderError::NothingBefore("x".into())), 404),

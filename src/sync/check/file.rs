@@ -74,6 +74,7 @@ pub(super) fn check_file(
         }
     };
     report.diagnostics.extend(misplaced::warning(path));
+    report.diagnostics.extend(settings.warnings(path).iter().cloned());
     report.diagnostics.extend(check_script(script, tree, path, role));
     report.diagnostics.extend(engine.check_calls(script, tree));
     if !role.is_some_and(Role::is_function) {

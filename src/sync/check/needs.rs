@@ -12,7 +12,7 @@ use crate::{
         sql::{Databases, SqlError},
     },
     function::{
-        Diagnostic, Digest, FilePath, Severity, Tree, TreeSettings,
+        Diagnostic, Digest, FilePath, Tree, TreeSettings,
         front_matter::ScriptFile,
         grants::{Grants, sql::DatabaseName},
         role::{MIGRATIONS, is_migration},
@@ -58,11 +58,6 @@ pub fn migrations_below<'t>(tree: &'t Tree, folder: &str) -> impl Iterator<Item 
     below.filter(|(path, _)| is_migration(path)).map(|(path, content)| (path, content.digest))
 }
 
-/// Makes a warning of an error that keeps nothing from going live.
-pub fn warning(error: Diagnostic) -> Diagnostic {
-    Diagnostic { severity: Severity::Warning, ..error }
-}
-
 /// Returns what the files of a tree name and the node does not have. Without a node nobody knows that.
 pub fn missing(offered: Option<&Capabilities>, settings: &TreeSettings, tree: &Tree, excuse: &Excuse) -> Vec<Diagnostic> {
     let Some(offered) = offered else { return Vec::new() };
@@ -70,7 +65,7 @@ pub fn missing(offered: Option<&Capabilities>, settings: &TreeSettings, tree: &T
         let lacks = lacks(offered, &manifest.grants).into_iter();
         lacks.map(move |lack| at_key(Diagnostic::error(file.clone(), lack.message).hint(lack.hint), &lack.key, tree))
     });
-    found.map(|found| if excuse.has(&found.file, tree) { warning(found) } else { found }).collect()
+    found.map(|found| if excuse.has(&found.file, tree) { found.as_warning() } else { found }).collect()
 }
 
 /// A name that stands for nothing.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, mem, sync::Arc};
 
-use super::needs::{Excuse, at_key, migrations_below, warning};
+use super::needs::{Excuse, at_key, migrations_below};
 use crate::{
     capability::sql::{Migrations, SqlError, SqlErrorKind},
     engine::{Program, statement::PlainStatement},
@@ -71,7 +71,7 @@ fn judged(statement: &PlainStatement, error: &SqlError, tree: &Tree, excuse: &Ex
         return found;
     }
     if excuse.has(&statement.root, tree) {
-        return warning(found);
+        return found.as_warning();
     }
     let message = format!("`{}` does not fit the database `{}`: {}", statement.file(), statement.database, found.message);
     at_key(Diagnostic::error(statement.root.clone(), message).maybe_hint(found.hint), "sql.database", tree)

@@ -22,7 +22,7 @@ use super::{diff::tree::TreeDiff, pin::PinOutcome};
 use crate::{
     audit::Actor,
     deployment::{DeploymentId, Following, Snapshot},
-    function::{Diagnostic, Revision, Tree},
+    function::{Diagnostic, Revision, Tree, topic_reach::TopicReach},
     source::Source,
 };
 
@@ -43,8 +43,8 @@ pub enum Order {
     Look(Option<oneshot::Sender<SyncOutcome>>),
     /// Say what a snapshot would change, and change nothing.
     Check(Box<Snapshot>, oneshot::Sender<SnapshotCheck>),
-    /// Say what these files would change if they were live beside the others, and change nothing.
-    Try(Tree, oneshot::Sender<FilesCheck>),
+    /// Say what these files of somebody with these topics would change if they were live beside the others, and change nothing.
+    Try(Tree, TopicReach, oneshot::Sender<FilesCheck>),
     /// Change files of the source, and make that live.
     Upload(Box<Upload>, oneshot::Sender<Result<UploadOutcome, UploadError>>),
     /// Go back to an earlier deployment.
@@ -125,9 +125,9 @@ impl SyncHandle {
         self.ask(|reply| Order::Check(Box::new(snapshot), reply)).await
     }
 
-    /// Says what these files would change if they were live beside the others, and changes nothing.
-    pub async fn try_files(&self, files: Tree) -> Result<FilesCheck, NodeStopping> {
-        self.ask(|reply| Order::Try(files, reply)).await
+    /// Says what these files of somebody who has these topics would change if they were live beside the others, and changes nothing.
+    pub async fn try_files(&self, files: Tree, topics: TopicReach) -> Result<FilesCheck, NodeStopping> {
+        self.ask(|reply| Order::Try(files, topics, reply)).await
     }
 
     /// Changes files of the source, and waits until that is live.

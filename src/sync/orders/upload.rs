@@ -59,6 +59,25 @@ pub struct FilesCheck {
     pub plan: TreeDiff,
 }
 
+/// A handler of a topic that is none of its sender's.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{file}` would handle `{topic}`, and its sender's token has the topics `{own}`")]
+pub struct OtherTopic {
+    /// The file.
+    pub file: FilePath,
+    /// What it would handle.
+    pub topic: TopicPattern,
+    /// What its sender's functions may handle.
+    pub own: TopicReach,
+}
+
+impl OtherTopic {
+    /// Says what to do.
+    pub fn hint(&self) -> &'static str {
+        "handle one of those, or have the handler deployed once with a token for the whole node"
+    }
+}
+
 /// Why a source was not changed. Nothing of it is written then, or what was written is taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -78,17 +97,8 @@ pub enum UploadError {
     #[error("{}, and nothing was written", mistakes(.0))]
     Wrong(Vec<Diagnostic>),
     /// It has a handler for topics that are none of its sender's.
-    #[error(
-        "`{file}` would handle `{topic}`, and its sender's token has the topics `{own}`, so nothing was written\n  hint: handle one of those, or have the handler deployed once with a token for the whole node"
-    )]
-    OtherTopic {
-        /// The file.
-        file: FilePath,
-        /// What it would handle.
-        topic: TopicPattern,
-        /// What its sender's functions may handle.
-        own: TopicReach,
-    },
+    #[error("{other}, so nothing was written\n  hint: {hint}", other = .0, hint = .0.hint())]
+    OtherTopic(OtherTopic),
     /// Its migrations cannot be applied.
     #[error("{}, and {}", mistakes(found), taken_back(stays.as_ref()))]
     Unmigrated {

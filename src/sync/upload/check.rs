@@ -13,23 +13,26 @@ use crate::{
     source::edit::path_problem,
     sync::{
         Sync,
-        check::Report,
+        check::{Functions, Report},
         diff::tree::TreeDiff,
         fallback::is_below,
         live_checker::LiveChecker,
-        orders::upload::{FilesCheck, SourceChange, UploadError},
+        orders::upload::{FilesCheck, OtherTopic, SourceChange, UploadError},
         proposal::SourceState,
     },
 };
 
 impl LiveChecker {
     /// Says what files would change if they were live beside the others.
-    pub(in crate::sync) async fn check_files(&self, files: Tree) -> FilesCheck {
+    pub(in crate::sync) async fn check_files(&self, files: Tree, topics: &TopicReach) -> FilesCheck {
         let named: Vec<Diagnostic> = files.keys().filter_map(|path| name_problem(path)).collect();
+        let paths: Vec<FilePath> = files.keys().cloned().collect();
         let mut tree = Tree::clone(&self.tree);
         tree.extend(files);
         let nested = inside_files(&tree);
         let Report { functions, mut diagnostics } = self.check(&Arc::new(tree)).await;
+        let other = other_topic(topics, &paths, &self.functions, &functions);
+        diagnostics.extend(other.map(|other| Diagnostic::error(other.file.clone(), other.to_string()).hint(other.hint())));
         diagnostics.extend(named.into_iter().chain(nested));
         diagnostics.sort();
         diagnostics.dedup();
@@ -76,17 +79,9 @@ impl Sync {
         Err(UploadError::Wrong(errors))
     }
 
-    /// Refuses handlers of topics that are none of their sender's. What a function handles already, whoever deployed that, it may go on handling.
+    /// Refuses handlers of topics that are none of their sender's.
     pub(super) fn must_have_topics(&self, own: &TopicReach, paths: &[FilePath], report: &Report) -> Result<(), UploadError> {
-        for (file, function) in paths.iter().filter_map(|file| Some((file, report.functions.get(file)?))) {
-            let live = self.functions.get(file).map_or(&[][..], |live| &live.manifest.handlers);
-            let topics = function.manifest.handlers.iter().map(|handler| &handler.topic);
-            let other = topics.into_iter().find(|topic| !own.has_all_of(topic) && !live.iter().any(|live| live.topic == **topic));
-            if let Some(topic) = other {
-                return Err(UploadError::OtherTopic { file: file.clone(), topic: topic.clone(), own: own.clone() });
-            }
-        }
-        Ok(())
+        other_topic(own, paths, &self.functions, &report.functions).map_or(Ok(()), |other| Err(UploadError::OtherTopic(other)))
     }
 
     /// Returns whether a mistake in a guard keeps changed files of its folder from going live.
@@ -95,6 +90,17 @@ impl Sync {
         let is_open = self.tree.contains_key(&guard) || (guard != found.file && after.contains_key(&guard));
         !is_open && paths.iter().any(|path| after.contains_key(path) && is_below(path, &guard))
     }
+}
+
+/// Finds a handler in these files of a topic that is none of their sender's. What a function handles already, whoever deployed that, it may go on
+/// handling.
+fn other_topic(own: &TopicReach, paths: &[FilePath], live: &Functions, checked: &Functions) -> Option<OtherTopic> {
+    paths.iter().filter_map(|file| Some((file, checked.get(file)?))).find_map(|(file, function)| {
+        let known = live.get(file).map_or(&[][..], |live| &live.manifest.handlers);
+        let mut topics = function.manifest.handlers.iter().map(|handler| &handler.topic);
+        let topic = topics.find(|topic| !own.has_all_of(topic) && !known.iter().any(|known| known.topic == **topic))?;
+        Some(OtherTopic { file: file.clone(), topic: topic.clone(), own: own.clone() })
+    })
 }
 
 fn report_lacks(report: &[Diagnostic], found: &Diagnostic) -> bool {
