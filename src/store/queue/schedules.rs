@@ -156,20 +156,22 @@ impl Store {
             Database::Postgres { .. } => "ORDER BY seq FOR UPDATE",
             Database::Sqlite { .. } => "",
         };
-        let columns = "seq, state, receiver, tick";
-        let find =
-            format!("SELECT {columns} FROM deliveries WHERE event IS NULL AND receiver IN ({}) {lock}", self.database.texts_of_json());
-        let found: Vec<(i64, i64, String, Option<String>)> = transaction.fetch(find, vec![json(ids).into()]).await?;
-        let seqs: Vec<[i64; 1]> = found.iter().map(|row| [row.0]).collect();
+        let find = format!(
+            "SELECT {}, state FROM deliveries WHERE event IS NULL AND receiver IN ({}) {lock}",
+            columns!(delivery_load),
+            self.database.texts_of_json()
+        );
+        let found: Vec<TickDelivery> = transaction.fetch(find, vec![json(ids).into()]).await?;
+        let seqs: Vec<[i64; 1]> = found.iter().map(|row| [row.seq]).collect();
         for (table, column) in [("deliveries", "seq"), ("attempts", "delivery")] {
             let from = self.database.rows_of_json();
             let delete = format!("DELETE FROM {table} WHERE {column} IN (SELECT CAST(value->>0 AS bigint) FROM {from})");
             transaction.execute(delete, vec![json(&seqs).into()]).await?;
         }
         let mut waited: HashMap<String, Vec<i64>> = HashMap::new();
-        for (_, _, schedule, tick) in found.into_iter().filter(|(_, state, ..)| *state != CLAIMED) {
-            let tick: Option<Tick> = tick.and_then(|tick| serde_json::from_str(&tick).ok());
-            waited.entry(schedule).or_default().extend(tick.map(|tick| tick.due_us));
+        for row in found.into_iter().filter(|row| row.state != CLAIMED) {
+            let tick: Option<Tick> = row.tick.and_then(|tick| serde_json::from_str(&tick).ok());
+            waited.entry(row.receiver).or_default().extend(tick.map(|tick| tick.due_us));
         }
         Ok(waited)
     }
@@ -199,6 +201,15 @@ impl Store {
         let rows: Vec<(String, i64, i64)> = transaction.fetch(count, vec![json(ids).into()]).await?;
         Ok(rows.into_iter().map(|(receiver, running, waiting)| (receiver, (running as usize, waiting as usize))).collect())
     }
+}
+
+/// A delivery of a schedule.
+#[derive(FromRow)]
+struct TickDelivery {
+    seq: i64,
+    receiver: String,
+    tick: Option<String>,
+    state: i64,
 }
 
 impl From<ScheduleRow> for ScheduleProgress {
