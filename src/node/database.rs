@@ -128,10 +128,11 @@ impl Database {
             Err(error) => tracing::warn!("new ids may be lower than earlier ones: {}", error.explained()),
         }
         self.load_secrets(&store).await;
-        self.tell(None);
         self.journal.connect(store.clone());
         self.reached.send_replace(Some(store.clone()));
-        // After that, because the start waits for the database, and this for whoever else writes to it.
+        // After that, because whoever hears of it emits an event, which the database keeps.
+        self.tell(None);
+        // Last, because the start waits for the database, and this for whoever else writes to it.
         let detail = serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "source": self.config.source.to_string() });
         if let Err(error) = store.record_start(self.clock.now_us(), &self.config.fingerprint(), detail).await {
             tracing::error!("the audit log misses this start: {}", error.explained());
