@@ -156,6 +156,8 @@ impl Store {
             if let Some(expected) = expected.take() {
                 let there = count(&mut transaction, &filter).await?;
                 if there != expected {
+                    // To drop the transaction would close the connection.
+                    transaction.commit().await?;
                     return Ok(DeadLetterOutcome::OtherCount(there));
                 }
             }
