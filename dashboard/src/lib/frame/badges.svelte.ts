@@ -25,18 +25,26 @@ export function countBadges(): void {
 	$effect(() => {
 		void node.turn;
 		if (!isSignedIn) return;
-		void look();
-		const timer = setInterval(() => !document.hidden && void look(), LOOK_MS);
+		void countNow();
+		const timer = setInterval(() => !document.hidden && void countNow(), LOOK_MS);
 		return () => clearInterval(timer);
 	});
 }
 
-async function look(): Promise<void> {
-	const [stats, dead] = await Promise.all([
-		get('/api/admin/stats', { query: { since: '1h' } }).catch(() => null),
-		get('/api/admin/dead-letters', { query: { limit: 1000 } }).catch(() => null)
-	]);
-	of = { executions: badge(stats?.total.failed, 'failed in the last hour'), events: badge(dead?.dead_letters.length, 'dead letters') };
+/** Looks at them now: somebody changed what they count. */
+export async function countNow(): Promise<void> {
+	const [failed, dead] = await Promise.allSettled([get('/api/admin/stats', { query: { since: '1h' } }).then((stats) => stats.total.failed), countDead()]);
+	of = { executions: badge(failed, 'failed in the last hour', of?.executions), events: badge(dead, 'dead letters', of?.events) };
 }
 
-const badge = (count: number | undefined, words: string): Badge | undefined => (count ? { count, title: `${count} ${words}` } : undefined);
+/** The queue is counted for the whole node. With a token for some functions, theirs are counted by a page, which is as long as a page can be. */
+async function countDead(): Promise<number> {
+	if (node.isWhole) return (await get('/api/admin/stats/events')).dead;
+	return (await get('/api/admin/dead-letters', { query: { limit: 1000 } })).dead_letters.length;
+}
+
+/** What could not be counted stays as it was. */
+function badge(answer: PromiseSettledResult<number>, words: string, before: Badge | undefined): Badge | undefined {
+	if (answer.status === 'rejected') return before;
+	return answer.value ? { count: answer.value, title: `${answer.value} ${words}` } : undefined;
+}

@@ -1,1 +1,0 @@
-export{Lt as load_css,It as start}from"../chunks/CaD_4BmW.js";

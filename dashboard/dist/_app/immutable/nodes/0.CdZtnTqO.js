@@ -1,1 +1,0 @@
-export{Nt as component,Pt as universal}from"../chunks/CaD_4BmW.js";

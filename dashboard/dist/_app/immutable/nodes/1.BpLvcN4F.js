@@ -1,1 +1,0 @@
-export{xt as component}from"../chunks/CaD_4BmW.js";
