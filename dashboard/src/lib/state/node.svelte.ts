@@ -34,6 +34,11 @@ class Node {
 		return !!this.me && !this.me.functions;
 	}
 
+	/** Whether it is known what stands above every page: what is degraded, and why the source is not live. */
+	get isKnown(): boolean {
+		return !!this.status || !!this.problem || (!!this.me && !this.isWhole);
+	}
+
 	stop(): void {
 		this.#stop?.();
 		this.#stop = undefined;
@@ -55,7 +60,9 @@ class Node {
 			this.me = who ?? null;
 			if (!who) return this.stop();
 			if (this.isWhole) {
-				this.#take(await get('/api/admin/status'));
+				const [status, health] = await Promise.all([get('/api/admin/status'), get('/api/admin/health').catch(() => undefined)]);
+				if (health) this.health = health.parts;
+				this.#take(status);
 				this.#follow();
 			}
 			Object.assign(this, { problem: undefined, at: Date.now() });

@@ -1,1 +1,0 @@
-export{L as component}from"../chunks/BlURbu1a.js";
