@@ -9,8 +9,15 @@ export async function startBrowser() {
 }
 
 /** Opens a window of its own. With `token` it is signed in. `refused` says which answers of the node are part of the story, such as 401. */
-async function open(browser, node, { token, scheme = 'light', width = 1440, refused = [] } = {}) {
-	const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: 'reduce', ignoreHTTPSErrors: true });
+async function open(browser, node, { token, scheme = 'light', width = 1440, height = 900, scale = 1, forcedColors = 'none', refused = [] } = {}) {
+	const context = await browser.newContext({
+		colorScheme: scheme,
+		forcedColors,
+		viewport: { width, height },
+		deviceScaleFactor: scale,
+		reducedMotion: 'reduce',
+		ignoreHTTPSErrors: true
+	});
 	const page = await context.newPage();
 	page.setDefaultTimeout(PATIENCE);
 	const complaints = [];

@@ -1,0 +1,1 @@
+export{zt as load_css,Rt as start}from"../chunks/ueZyiPyI.js";

@@ -1,0 +1,1 @@
+export{Ft as component,It as universal}from"../chunks/ueZyiPyI.js";

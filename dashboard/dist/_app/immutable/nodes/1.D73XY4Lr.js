@@ -1,0 +1,1 @@
+export{Ct as component}from"../chunks/ueZyiPyI.js";

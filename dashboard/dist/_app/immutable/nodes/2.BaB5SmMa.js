@@ -1,0 +1,1 @@
+export{L as component}from"../chunks/ueZyiPyI.js";
