@@ -31,7 +31,7 @@ fn main() {
     on_big_stack(move || match &chosen[..] {
         [name, runs] => drop(measure(name, runs.parse().expect("a number of runs"))),
         _ => {
-            for name in ["F1", "F2", "F3"] {
+            for name in ["F1", "F2", "F3", "F4"] {
                 // F3 takes a thousand times as long as F1.
                 let runs = if name == "F3" { RUNS / 1000 } else { RUNS };
                 let best = (0..ROUNDS).map(|_| measure(name, runs)).min().expect("there are rounds");
@@ -45,7 +45,7 @@ fn main() {
 fn measure(name: &str, runs: u32) -> Duration {
     let (script, invocation) = case(name);
     let engine = Engine::new(LimitPolicy::default());
-    let tree = tree(&[("f.rhai", script)]);
+    let tree = tree(&[("f.rhai", script), ("_prices.rhai", include_str!("functions/_prices.rhai"))]);
     let function = function(&engine, &tree).expect("it checks");
     let program = engine.program(&function).expect("it checks");
     let began = now();
@@ -56,17 +56,20 @@ fn measure(name: &str, runs: u32) -> Duration {
     began.elapsed()
 }
 
+const HOST: (&str, &str) = ("host", "127.0.0.1:8080");
+
+fn posted(path: &str, body: &str) -> Box<Invocation> {
+    let mut invocation = invocation(path, &[HOST, ("content-type", "application/json")], body);
+    invocation.request.method = Method::POST;
+    invocation
+}
+
 fn case(name: &str) -> (&'static str, Box<Invocation>) {
-    let host = ("host", "127.0.0.1:8080");
     match name {
-        "F1" => (include_str!("functions/hello.rhai"), invocation("/hello?name=Ada", &[host], "")),
-        "F2" => {
-            let headers = [host, ("content-type", "application/json")];
-            let mut invocation = invocation("/transform", &headers, include_str!("support/body.json"));
-            invocation.request.method = Method::POST;
-            (include_str!("functions/transform.post.rhai"), invocation)
-        }
-        "F3" => (include_str!("functions/compute.get.rhai"), invocation("/compute", &[host], "")),
-        _ => panic!("there are F1, F2 and F3"),
+        "F1" => (include_str!("functions/hello.rhai"), invocation("/hello?name=Ada", &[HOST], "")),
+        "F2" => (include_str!("functions/transform.post.rhai"), posted("/transform", include_str!("support/body.json"))),
+        "F3" => (include_str!("functions/compute.get.rhai"), invocation("/compute", &[HOST], "")),
+        "F4" => (include_str!("functions/order.post.rhai"), posted("/order", include_str!("support/order.json"))),
+        _ => panic!("there are F1 to F4"),
     }
 }

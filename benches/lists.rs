@@ -312,12 +312,12 @@ fn tails() {
     let node = Server::picloud(folder.path(), Path::new(FUNCTIONS), "[retention]\nmax_count = 1_000_000_000\n");
     let url = format!("http://{}/hello?name=Ada", node.address);
     let token = token(folder.path());
-    wrk(&url, 64, 1, None);
+    wrk(&url, 64, 1, &[]);
     let (mut without, mut with, mut bytes_a_second) = (Vec::new(), Vec::new(), Vec::new());
     let measure = || {
-        wrk(&url, 64, 1, None);
+        wrk(&url, 64, 1, &[]);
         let before = node.cpu_us();
-        let load = wrk(&url, 64, SECONDS, None);
+        let load = wrk(&url, 64, SECONDS, &[]);
         let cpu_us = (node.cpu_us() - before) as f64 / load.requests as f64;
         (load, cpu_us)
     };

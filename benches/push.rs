@@ -127,7 +127,7 @@ fn in_a_row() {
     let node = pushed.node();
     let url = format!("http://{}/g0/f7", node.address);
     // Load alone takes memory: what is asked for here is what pushes add.
-    wrk(&url, 8, 20, None);
+    wrk(&url, 8, 20, &[]);
     let (rss, handles) = (node.rss_mib(), node.handles());
     let (load, whole) = std::thread::scope(|scope| {
         let pushes = scope.spawn(|| {
@@ -140,7 +140,7 @@ fn in_a_row() {
         });
         let mut loads = Vec::new();
         while !pushes.is_finished() {
-            loads.push(wrk(&url, 8, 5, None));
+            loads.push(wrk(&url, 8, 5, &[]));
         }
         (loads, pushes.join().unwrap())
     });

@@ -1,19 +1,23 @@
-//! Requests a second, latency and CPU of the three functions F1 (hello), F2 (JSON of 50 objects) and F3 (fib(22)). Bare axum does the same
-//! work in the same run. `cargo bench --bench requests`. Needs `wrk`. Look at the ratios: they hold on a busy machine, figures do not.
+//! Requests a second, latency and CPU of the functions F1 (hello), F2 (JSON of 50 objects), F3 (fib(22)) and F4 (an order to a page).
+//! Bare axum does the same work in the same run. `cargo bench --bench requests`. Needs `wrk`. Look at the ratios: they hold on a busy machine,
+//! figures do not.
 
+#[path = "support/order.rs"]
+mod order;
 mod support;
 
 use std::{collections::HashMap, fs, path::Path, process::Command};
 
 use axum::{Json, Router, extract::Query, middleware, response::Response, routing};
+use order::Order;
 use picloud::store::{ExecutionFilter, Store};
 use serde::Deserialize;
 use serde_json::json;
 use support::{Load, Server, get, median, wrk};
 
-/// F1 to F3 and `slow`; benches/peers serves them, too, and F5.
+/// F1 to F4 and `slow`; benches/peers serves them, too, and F5.
 const FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/functions");
-/// Makes `wrk` send F2's body.
+/// Makes `wrk` post a file.
 const POST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/support/post.lua");
 /// The first argument that makes this program bare axum: `bare-axum ADDRESS FILE` listens at ADDRESS and writes the real one into FILE.
 const BARE: &str = "bare-axum";
@@ -41,8 +45,6 @@ fn main() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let post = Path::new(POST);
-
     let bare = bare(folder.path());
     let start = |name: &str, record: &str| {
         let folder = folder.path().join(name);
@@ -65,7 +67,12 @@ fn main() {
     println!("| function | server | req/s | × axum | p99 ms | CPU µs/req | × axum |\n|---|---|---:|---:|---:|---:|---:|");
     for (function, path, script, connections) in
         // F3 is all computing: more connections than cores only wait.
-        [("F1", "/hello?name=Ada", None, 64), ("F2", "/transform", Some(post), 64), ("F3", "/compute", None, 4)]
+        [
+            ("F1", "/hello?name=Ada", &[][..], 64),
+            ("F2", "/transform", &[POST, "body.json"][..], 64),
+            ("F3", "/compute", &[], 4),
+            ("F4", "/order", &[POST, "order.json"], 64),
+        ]
     {
         let mut rounds: Vec<Vec<(Load, f64)>> = vec![Vec::new(); servers.len()];
         for _ in 0..ROUNDS {
@@ -103,7 +110,7 @@ fn beside_slow(node: &Server) {
     let url = format!("http://{}/hello", node.address);
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        alone.push(wrk(&url, 8, SECONDS, None).p99_ms);
+        alone.push(wrk(&url, 8, SECONDS, &[]).p99_ms);
         let stop = std::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..2 {
@@ -113,7 +120,7 @@ fn beside_slow(node: &Server) {
                     }
                 });
             }
-            beside.push(wrk(&url, 8, SECONDS, None).p99_ms);
+            beside.push(wrk(&url, 8, SECONDS, &[]).p99_ms);
             stop.store(true, std::sync::atomic::Ordering::Relaxed);
         });
     }
@@ -185,6 +192,7 @@ fn bare_axum(address: &str, file: &Path) {
         let sum: i64 = items.iter().map(|item| item.value).sum();
         Json(json!({ "sum": sum, "count": items.len(), "first": items[0].name }))
     };
+    let page = async |Json(order): Json<Order>| order.page();
     let compute = async || Json(json!({ "fib": fib(std::hint::black_box(22)) }));
     let user = async || ([("content-type", "application/json")], USER);
     let (client, url) = (client(), format!("{}/user", std::env::var("UPSTREAM").unwrap_or_default()));
@@ -197,6 +205,7 @@ fn bare_axum(address: &str, file: &Path) {
         .route("/hello", routing::get(hello))
         .route("/transform", routing::post(transform))
         .route("/compute", routing::get(compute))
+        .route("/order", routing::post(page))
         .route("/user", routing::get(user))
         .route("/profile", routing::get(profile));
     let labelled = router.clone().layer(middleware::map_response(async |response: Response| (LABELS, response)));

@@ -76,7 +76,7 @@ fn measure(call: &str, path: &str, servers: &[(&str, Server)]) {
 /// Returns what `wrk` measured, and the server's CPU time for a request in microseconds.
 fn load(server: &Server, path: &str, seconds: u32) -> (Load, f64) {
     let before = server.cpu_us();
-    let load = wrk(&format!("http://{}{path}", server.address), CONNECTIONS, seconds, Some(Path::new(IDS)));
+    let load = wrk(&format!("http://{}{path}", server.address), CONNECTIONS, seconds, &[IDS]);
     assert_eq!(load.errors, None, "{path} at {}", server.address);
     let cpu_us = (server.cpu_us() - before) as f64 / load.requests as f64;
     (load, cpu_us)

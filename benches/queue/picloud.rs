@@ -75,7 +75,7 @@ pub fn events(server: &str) -> Figures {
     let node = Node::new(server, &functions);
     let mut running = node.start();
     let load = |path: &str, callers: u32| {
-        let load = wrk(&format!("http://{}{path}", running.address), callers, SECONDS, None);
+        let load = wrk(&format!("http://{}{path}", running.address), callers, SECONDS, &[]);
         assert_eq!(load.errors, None, "{path} failed");
         load.per_second
     };

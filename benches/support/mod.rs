@@ -138,14 +138,15 @@ pub struct Load {
     pub errors: Option<String>,
 }
 
-/// Runs `wrk` with one thread.
-pub fn wrk(url: &str, connections: u32, seconds: u32, script: Option<&Path>) -> Load {
+/// Runs `wrk` with one thread; a script comes first, with its arguments after it.
+pub fn wrk(url: &str, connections: u32, seconds: u32, script: &[&str]) -> Load {
     let mut command = Command::new("wrk");
     command.args(["-t1", "--latency", &format!("-c{connections}"), &format!("-d{seconds}s")]);
-    if let Some(script) = script {
-        command.arg("-s").arg(script);
-    }
-    let output = command.arg(url).output().expect("wrk is installed (apt-get install wrk)");
+    match script {
+        [] => command.arg(url),
+        [script, arguments @ ..] => command.args(["-s", script, url, "--"]).args(arguments),
+    };
+    let output = command.output().expect("wrk is installed (apt-get install wrk)");
     let text = String::from_utf8(output.stdout).unwrap();
     let word_after = |start: &str| -> String {
         let line = text.lines().map(str::trim).find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("no {start} in {text}"));

@@ -1,7 +1,10 @@
--- Tells wrk to post body.json, which lies beside this file.
+-- Tells wrk to post a file that lies beside this one: wrk -s post.lua URL -- body.json
 local folder = debug.getinfo(1, "S").source:match("^@?(.*/)")
-local file = assert(io.open(folder .. "body.json", "rb"))
-wrk.method = "POST"
-wrk.body = file:read("*a")
-wrk.headers["content-type"] = "application/json"
-file:close()
+
+function init(arguments)
+  local file = assert(io.open(folder .. arguments[1], "rb"))
+  wrk.method = "POST"
+  wrk.body = file:read("*a")
+  wrk.headers["content-type"] = "application/json"
+  file:close()
+end

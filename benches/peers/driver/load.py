@@ -1,4 +1,4 @@
-"""F1, F2, F3 and F5: what they must answer, and how fast they do."""
+"""F1 to F5: what they must answer, and how fast they do."""
 
 import json
 import os
@@ -14,13 +14,15 @@ from results import say, tolerating
 from server import ROOT, TICK_US, Server, cpu_us, memory_mib
 
 SUPPORT = ROOT / "benches/support"
-BODY = (SUPPORT / "body.json").read_bytes()
-ITEMS = json.loads(BODY)["items"]
-PATHS = {"F1": "/hello?name=Ada", "F2": "/transform", "F3": "/compute", "F5": "/profile"}
+# What is posted.
+BODIES = {"F2": "body.json", "F4": "order.json"}
+ITEMS = json.loads((SUPPORT / BODIES["F2"]).read_bytes())["items"]
+PATHS = {"F1": "/hello?name=Ada", "F2": "/transform", "F3": "/compute", "F4": "/order", "F5": "/profile"}
 ANSWERS = {
     "F1": {"message": "hello Ada"},
     "F2": {"sum": sum(item["value"] for item in ITEMS), "count": len(ITEMS), "first": ITEMS[0]["name"]},
     "F3": {"fib": 17711},
+    "F4": (SUPPORT / "order.html").read_text(),
     "F5": {"name": "Ada Lovelace", "city": "London"},
 }
 
@@ -46,13 +48,19 @@ def check(peers):
         try:
             with upstream(), Server(peer) as server:
                 for function in peer.functions:
-                    status, body = server.ask(PATHS[function], BODY if function == "F2" else None)
-                    if status != 200 or json.loads(body) != ANSWERS[function]:
+                    posted = (SUPPORT / BODIES[function]).read_bytes() if function in BODIES else None
+                    status, body = server.ask(PATHS[function], posted)
+                    if status != 200 or read(body, ANSWERS[function]) != ANSWERS[function]:
                         wrong.append(f"{peer.name} answers {function} with {status} {body[:200]!r}")
         except (RuntimeError, OSError, ValueError) as error:
             wrong.append(f"{peer.name}: {error}")
         say(f"check {peer.name}")
     return wrong
+
+
+def read(body, like):
+    """Reads an answer: a page as text, everything else as JSON."""
+    return body.decode() if isinstance(like, str) else json.loads(body)
 
 
 def load(peers, settings):
@@ -93,10 +101,12 @@ def settle(server):
 def wrk(server, function, connections, seconds):
     """Loads one function for some seconds, and looks at the server meanwhile."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "5s"]
-    if function == "F2":
+    words = [server.url(PATHS[function])]
+    if function in BODIES:
         command += ["-s", str(SUPPORT / "post.lua")]
+        words += ["--", BODIES[function]]
     before = cpu_us(server.pids())
-    process = subprocess.Popen([*command, server.url(PATHS[function])], stdout=subprocess.PIPE, text=True, env=os.environ)
+    process = subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True, env=os.environ)
     memory = (0.0, 0.0)
     # Looking costs the core that the server wants, so it is done once a second, and once near the end.
     end = time.monotonic() + seconds - 0.3

@@ -1,7 +1,7 @@
 """Measures PiCloud beside other runners of functions: benches/peers/bench MEASURE... ; README.md says how to read what comes out.
 
-check    every peer answers F1, F2, F3 and F5 the same
-load     F1, F2, F3, F5 with 64 connections, F1 with one: req/s, latency, CPU, memory
+check    every peer answers F1 to F5 the same
+load     F1 to F5 with 64 connections, F1 with one: req/s, latency, CPU, memory
 start    start of the process to its first 200
 idle     memory and CPU without a request
 save     saved file to its first answer, and requests that fail meanwhile

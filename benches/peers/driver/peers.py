@@ -81,7 +81,7 @@ class Peer:
     # For a peer that finds functions in a folder by itself: the text of one function, made from that of `hello` and the new name.
     copy: Optional[Callable] = None
     # What it is measured on under load.
-    functions: tuple = ("F1", "F2", "F3", "F5")
+    functions: tuple = ("F1", "F2", "F3", "F4", "F5")
 
     def installed(self):
         return all(Path(need).exists() for need in self.needs)
@@ -190,7 +190,7 @@ def lua_plan(place, cache):
 
 
 # What asks no other service without a further package.
-ALONE = ("F1", "F2", "F3")
+ALONE = ("F1", "F2", "F3", "F4")
 LUA_VERSION = packaged("nginx", "libnginx-mod-http-lua", "lua-cjson")
 
 

@@ -9,6 +9,7 @@ TITLES = {
     "F1": "F1: `GET`, one greeting, 64 connections",
     "F2": "F2: `POST`, 1.9 KB of JSON, 64 connections",
     "F3": "F3: fib(22), 64 connections",
+    "F4": "F4: `POST`, an order to a page, 64 connections",
     "F5": "F5: `GET`, one request to another service, 64 connections",
     "F1, 1 connection": "F1 with 1 connection",
 }
