@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { startCaddy } from './caddy.js';
 import { PATIENCE, until } from './wait.js';
+import { startWire } from './wire.js';
 
 const BINARY = process.env.PICLOUD_BINARY ?? join(import.meta.dirname, '../../../target/debug/picloud');
 const BASE = '/_picloud/dashboard';
@@ -22,7 +23,7 @@ async function ownDatabase() {
 	return url.href;
 }
 
-/** Starts a node that serves these files: names with their texts. */
+/** Starts a node that serves these files: names with their texts. On Postgres it has a `wire` to it. */
 export async function startNode(files) {
 	const home = await mkdtemp(join(tmpdir(), 'picloud-e2e-'));
 	const folder = join(home, 'functions');
@@ -36,7 +37,8 @@ export async function startNode(files) {
 
 	const args = ['serve', '--config', join(home, 'picloud.toml'), '--listen', '127.0.0.1:0', '--data', join(home, 'data'), '--functions', folder];
 	const database = await ownDatabase();
-	const child = spawn(BINARY, args, { cwd: home, env: { PATH: process.env.PATH, PICLOUD_DATABASE_URL: database }, stdio: ['ignore', 'pipe', 'pipe'] });
+	const wire = database === 'sqlite' ? undefined : await startWire(database);
+	const child = spawn(BINARY, args, { cwd: home, env: { PATH: process.env.PATH, PICLOUD_DATABASE_URL: wire?.url ?? database }, stdio: ['ignore', 'pipe', 'pipe'] });
 	let log = '';
 	for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (log += text));
 	const address = await until('an address', () => {
@@ -59,6 +61,7 @@ export async function startNode(files) {
 	}
 	return {
 		token,
+		wire,
 		api,
 		write,
 		/** Where the browser finds the dashboard. */
@@ -78,6 +81,7 @@ export async function startNode(files) {
 			const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE);
 			if (child.exitCode === null) await new Promise((resolve) => child.once('exit', resolve));
 			clearTimeout(timer);
+			wire?.stop();
 			await rm(home, { recursive: true, force: true });
 		}
 	};

@@ -70,12 +70,12 @@ export const post = asking('post');
 export const put = asking('put');
 export const del = asking('delete');
 
-/** Gives null where there is no such thing, or not any more. */
+/** Gives null where there is no such thing, or not any more, or the token may not see it. */
 export async function ifThere<T>(answer: Promise<T>): Promise<T | null> {
 	try {
 		return await answer;
 	} catch (error) {
-		if (error instanceof Problem && error.status === 404) return null;
+		if (error instanceof Problem && [403, 404].includes(error.status)) return null;
 		throw error;
 	}
 }

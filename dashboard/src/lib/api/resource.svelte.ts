@@ -1,4 +1,5 @@
-// What a view reads of the node: the last good answer stays, with its time, while a newer one is asked for or fails.
+// What a view reads of the node: the last good answer stays, with its time, while a newer one is asked for or fails. What failed is asked for again when the
+// node says that it and its database are `back`.
 import { asProblem, type Problem } from './problem';
 
 export class Resource<T> {
@@ -25,6 +26,11 @@ export class Resource<T> {
 					if (!stop.signal.aborted) this.isLoading = false;
 				});
 			return () => stop.abort();
+		});
+		$effect(() => {
+			const again = () => this.problem && this.reload();
+			addEventListener('back', again);
+			return () => removeEventListener('back', again);
 		});
 	}
 

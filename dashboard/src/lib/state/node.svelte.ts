@@ -65,7 +65,9 @@ class Node {
 				this.#take(status);
 				this.#follow();
 			}
+			const wasAway = !!this.problem;
 			Object.assign(this, { problem: undefined, at: Date.now() });
+			if (wasAway) back();
 		} catch (error) {
 			this.problem = asProblem(error);
 			this.#again();
@@ -96,8 +98,10 @@ class Node {
 
 	#take(status: NodeStatus): void {
 		const isNew = this.status && this.status.live?.id !== status.live?.id;
+		const hasDatabase = !!this.status?.database.problem && !status.database.problem;
 		Object.assign(this, { status, at: Date.now() });
 		if (isNew) this.turn += 1;
+		if (hasDatabase) back();
 	}
 
 	#again(): void {
@@ -106,5 +110,8 @@ class Node {
 		this.#timer = setTimeout(() => void this.look(), WAIT_MS);
 	}
 }
+
+/** Tells views that what failed can be asked for again. */
+const back = () => dispatchEvent(new Event('back'));
 
 export const node = new Node();

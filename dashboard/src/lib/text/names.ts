@@ -5,6 +5,9 @@ import { plural } from './numbers';
 /** The author of a commit comes with an address, which is left out. */
 export const person = (by: string): string => by.replace(/ <.*>$/, '');
 
+/** What the node says, at the beginning of a line. */
+export const sentence = (said: string): string => said.charAt(0).toUpperCase() + said.slice(1);
+
 /** A commit by its first seven characters; a folder's digest has a word before it. */
 export const shortRevision = (revision: string): string => revision.replace(/^dir-/, '').slice(0, 7);
 

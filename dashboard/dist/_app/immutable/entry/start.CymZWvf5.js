@@ -1,1 +1,0 @@
-export{zt as load_css,Rt as start}from"../chunks/ueZyiPyI.js";

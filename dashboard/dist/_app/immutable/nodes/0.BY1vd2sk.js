@@ -1,1 +1,0 @@
-export{Ft as component,It as universal}from"../chunks/ueZyiPyI.js";

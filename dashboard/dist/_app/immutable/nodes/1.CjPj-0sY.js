@@ -1,0 +1,1 @@
+export{wt as component}from"../chunks/A9OZ7h3j.js";

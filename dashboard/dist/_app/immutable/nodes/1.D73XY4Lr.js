@@ -1,1 +1,0 @@
-export{Ct as component}from"../chunks/ueZyiPyI.js";

@@ -1,0 +1,1 @@
+export{L as component}from"../chunks/A9OZ7h3j.js";

@@ -1,1 +1,0 @@
-export{L as component}from"../chunks/ueZyiPyI.js";
