@@ -35,7 +35,7 @@ impl EmitAnswer {
     }
 }
 
-/// Every topic that is handled, or that something waits for.
+/// Every topic that is handled, or that has deliveries or dead letters.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct TopicList {
     /// By name.
@@ -51,10 +51,16 @@ pub struct TopicStatus {
     pub handlers: Vec<String>,
     /// Deliveries that wait for their time, for a place, or for another of their key.
     pub waiting: u64,
+    /// Those of them that have failed before.
+    pub retrying: u64,
+    /// When the first of those that wait is due. Past: so long it waits already. None: nothing waits.
+    pub oldest_due: Option<String>,
     /// Deliveries that run.
     pub running: u64,
     /// Deliveries whose functions cannot run.
     pub held: u64,
+    /// Dead letters.
+    pub dead: u64,
 }
 
 /// What is in the queue, of events and schedules, and how much is emitted.

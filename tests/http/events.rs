@@ -98,7 +98,10 @@ fn a_function_answers_first_and_works_later(on: impl Fn(Setup) -> Setup) {
     wait_until("it is done", PATIENCE, || api.get(&path).json()["deliveries"] == json!([]));
     assert_eq!(api.get(&format!("{path}/payload")).json(), json!({ "id": 7 }));
     let topics = api.get("/api/admin/topics").json();
-    let expected = json!({ "topic": "orders.created", "handlers": ["_events/orders.created"], "waiting": 0, "running": 0, "held": 0 });
+    let expected = json!({
+        "topic": "orders.created", "handlers": ["_events/orders.created"], "waiting": 0, "retrying": 0, "oldest_due": null, "running": 0, "held": 0,
+        "dead": 0
+    });
     assert_eq!(topics["topics"], json!([expected]));
     // A function's emit is no operator's.
     assert!(told(&api).is_empty());
@@ -117,6 +120,8 @@ fn what_is_given_up_is_tried_again_when_it_is_mended(on: impl Fn(Setup) -> Setup
     let (code, id, told_of) = picloud(&["emit", "orders.created", "{\"id\": 7}", "--id", "order-7"]);
     assert_eq!((code, id.trim(), told_of.as_str()), (Some(0), "order-7", "it goes to _events/orders.created\n"));
     let letter = dead(&api, 1).remove(0);
+    let topic = api.get("/api/admin/topics").json()["topics"][0].take();
+    assert_eq!((&topic["topic"], &topic["dead"], &topic["waiting"]), (&"orders.created".into(), &1.into(), &0.into()));
     assert_eq!((&letter["topic"], &letter["event"], &letter["has_changed"]), (&json!("orders.created"), &json!("order-7"), &json!(false)));
     let name = letter["id"].as_str().unwrap();
     let (_, shown, _) = picloud(&["events", "dead", "show", name]);
@@ -182,7 +187,10 @@ fn what_waits_is_hastened_or_thrown_away(on: impl Fn(Setup) -> Setup) {
         shown["deliveries"][0]["id"].as_str().unwrap().to_owned()
     };
     let (first, second) = (waiting("first"), waiting("second"));
-    assert_eq!(api.get("/api/admin/topics").json()["topics"][0]["waiting"], 2);
+    let topic = api.get("/api/admin/topics").json()["topics"][0].take();
+    assert_eq!((&topic["waiting"], &topic["retrying"], topic["oldest_due"].is_string()), (&2.into(), &0.into(), true));
+    let shown = run(&node, &["events", "topics"]).stdout;
+    assert!(String::from_utf8_lossy(&shown).contains(topic["oldest_due"].as_str().unwrap()), "{}", String::from_utf8_lossy(&shown));
     let mut stats = api.get("/api/admin/stats/events").json();
     assert!(stats["emitted_per_s"].take().as_f64().unwrap() > 0.0);
     let counts =
@@ -217,6 +225,9 @@ fn what_waits_of_schedules_and_events_is_listed_and_thrown_away(on: impl Fn(Setu
     });
     let stats = api.get("/api/admin/stats/events").json();
     assert_eq!((&stats["waiting"], &stats["retrying"]), (&2.into(), &1.into()));
+    // What a schedule waits for has no topic.
+    let topics = api.get("/api/admin/topics").json();
+    assert_eq!((&topics["topics"][0]["waiting"], topics["topics"].as_array().unwrap().len()), (&1.into(), 1));
     assert_eq!(listed(""), ["_events/a", "_cron/yearly"], "the newest first");
     assert_eq!(
         (listed("?topic=a"), listed("?function=_cron/yearly"), listed("?limit=1")),

@@ -34,10 +34,14 @@ impl Topics {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let TopicList { topics } = self.node.client()?.read("/api/admin/topics")?;
         let row = |topic: &TopicStatus| {
-            let TopicStatus { topic, handlers, waiting, running, held } = topic;
-            [topic.clone(), waiting.to_string(), running.to_string(), held.to_string(), handlers.join(" ")]
+            let TopicStatus { topic, handlers, waiting, retrying, oldest_due, running, held, dead } = topic;
+            let counts = [waiting, retrying, running, held, dead].map(u64::to_string);
+            let [waiting, retrying, running, held, dead] = counts;
+            let due = oldest_due.clone().unwrap_or_else(|| "-".into());
+            [topic.clone(), waiting, retrying, running, held, dead, due, handlers.join(" ")]
         };
-        self.form.list(&topics, |topic| json!(topic), ["TOPIC", "WAITING", "RUNNING", "HELD", "HANDLERS"], row)
+        let heading = ["TOPIC", "WAITING", "RETRYING", "RUNNING", "HELD", "DEAD", "OLDEST DUE", "HANDLERS"];
+        self.form.list(&topics, |topic| json!(topic), heading, row)
     }
 }
 

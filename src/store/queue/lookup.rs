@@ -1,4 +1,4 @@
-//! Events as they are listed, and how many deliveries each topic has.
+//! Events as they are listed, and how many deliveries and dead letters each topic has.
 
 use sqlx::{AssertSqlSafe, FromRow};
 
@@ -52,17 +52,23 @@ impl EventRecord {
     }
 }
 
-/// How many deliveries a topic has.
+/// How many deliveries and dead letters a topic has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicCount {
     /// Which.
     pub topic: Topic,
     /// Those that wait for their time, for a place, or for another of their key.
     pub waiting: u64,
+    /// Those of them that have failed before.
+    pub retrying: u64,
+    /// When the first of those that wait is due, in microseconds since 1970.
+    pub oldest_due_us: Option<i64>,
     /// Those that run.
     pub running: u64,
     /// Those whose functions cannot run.
     pub held: u64,
+    /// Dead letters.
+    pub dead: u64,
 }
 
 impl Store {
@@ -93,20 +99,57 @@ impl Store {
             .map_err(StoreError::query("read an event"))
     }
 
-    /// Counts the deliveries of every topic that has some.
+    /// Counts the deliveries and the dead letters of every topic that has some.
     pub async fn topic_counts(&self) -> Result<Vec<TopicCount>, StoreError> {
+        let number = |condition: &str| format!("CASE WHEN {condition} THEN 1 ELSE 0 END");
+        let waits = format!("state NOT IN ({CLAIMED}, {HELD})");
         let sql = format!(
-            "SELECT topic, COUNT(*), SUM(CASE WHEN state = {CLAIMED} THEN 1 ELSE 0 END), SUM(CASE WHEN state = {HELD} THEN 1 ELSE 0 END)
-             FROM deliveries JOIN events ON events.seq = event GROUP BY topic ORDER BY topic"
+            "SELECT topic, SUM(waiting) AS waiting, SUM(retrying) AS retrying, MIN(waits_us) AS oldest_due_us, SUM(running) AS running,
+                 SUM(held) AS held, SUM(dead) AS dead
+             FROM (
+                 SELECT event, {} AS waiting, {} AS retrying, CASE WHEN {waits} THEN due_us END AS waits_us, {} AS running, {} AS held, 0 AS dead
+                 FROM deliveries WHERE event IS NOT NULL
+                 UNION ALL
+                 SELECT event, 0, 0, NULL, 0, 0, 1 FROM dead_letters WHERE event IS NOT NULL
+             ) AS counted
+             JOIN events ON events.seq = event
+             GROUP BY topic
+             ORDER BY topic",
+            number(&waits),
+            number(&format!("{waits} AND attempt > earlier")),
+            number(&format!("state = {CLAIMED}")),
+            number(&format!("state = {HELD}")),
         );
-        let rows: Vec<(String, i64, i64, i64)> =
+        let rows: Vec<TopicRow> =
             read!(self, pool => sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool)).map_err(StoreError::query("count deliveries"))?;
-        let count = |(topic, all, running, held): (String, i64, i64, i64)| {
-            let topic = topic.parse().map_err(|error: NotATopic| StoreError::bad_row("events", &topic, error))?;
-            let waiting = (all - running - held).unsigned_abs();
-            Ok(TopicCount { topic, waiting, running: running.unsigned_abs(), held: held.unsigned_abs() })
-        };
-        rows.into_iter().map(count).collect()
+        rows.into_iter().map(TopicCount::try_from).collect()
+    }
+}
+
+#[derive(FromRow)]
+struct TopicRow {
+    topic: String,
+    waiting: i64,
+    retrying: i64,
+    oldest_due_us: Option<i64>,
+    running: i64,
+    held: i64,
+    dead: i64,
+}
+
+impl TryFrom<TopicRow> for TopicCount {
+    type Error = StoreError;
+
+    fn try_from(row: TopicRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            topic: row.topic.parse().map_err(|error: NotATopic| StoreError::bad_row("events", &row.topic, error))?,
+            waiting: row.waiting.unsigned_abs(),
+            retrying: row.retrying.unsigned_abs(),
+            oldest_due_us: row.oldest_due_us,
+            running: row.running.unsigned_abs(),
+            held: row.held.unsigned_abs(),
+            dead: row.dead.unsigned_abs(),
+        })
     }
 }
 

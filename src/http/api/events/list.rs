@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api::events::{DeliveryStatus, EventDetail, EventPage, EventSummary, TopicList, TopicStatus},
+    clock::rfc3339,
     execution::is_id,
     function::{topic::Topic, trigger_id::function_of},
     http::{
@@ -27,7 +28,7 @@ use crate::{
         problem::{Problem, away},
     },
     queue::DeliveryId,
-    store::queue::{DeadLetterFilter, EventFilter, EventRecord},
+    store::queue::{DeadLetterFilter, EventFilter, EventRecord, TopicCount},
 };
 
 /// The routes of topics and events.
@@ -35,7 +36,7 @@ pub fn routes() -> Routes {
     Routes::new().routes(routes!(topics)).routes(routes!(list)).routes(routes!(one)).routes(routes!(payload))
 }
 
-/// Lists topics: those that are handled, and those that something waits for.
+/// Lists topics: those that are handled, and those that have deliveries or dead letters.
 #[utoipa::path(
     get, path = "/api/admin/topics", operation_id = "list_topics", tag = "events",
     responses((status = 200, description = "Topics by name.", body = TopicList))
@@ -45,19 +46,32 @@ async fn topics(caller: Caller<Read>) -> Result<Json<TopicList>, Problem> {
     let counts = app.history()?.topic_counts().await.map_err(away)?;
     let table = app.live.table();
     let mut topics: BTreeMap<String, TopicStatus> = BTreeMap::new();
-    let status = |topic: String, handlers| TopicStatus { topic, handlers, waiting: 0, running: 0, held: 0 };
     for (id, handler) in table.triggers().handlers() {
         let topic = handler.topic.to_string();
-        topics.entry(topic.clone()).or_insert_with(|| status(topic, Vec::new())).handlers.push(id.to_string());
+        topics.entry(topic.clone()).or_insert_with(|| TopicStatus::idle(topic)).handlers.push(id.to_string());
     }
     for count in counts {
-        let (topic, handlers) = (count.topic.to_string(), app.handlers_of(&count.topic));
-        let counted = TopicStatus { waiting: count.waiting, running: count.running, held: count.held, ..status(topic.clone(), handlers) };
-        topics.insert(topic, counted);
+        let handlers = app.handlers_of(&count.topic);
+        topics.insert(count.topic.to_string(), TopicStatus { handlers, ..count.into() });
     }
     let mut topics: Vec<TopicStatus> = topics.into_values().collect();
     topics.iter_mut().for_each(|topic| topic.handlers.sort_unstable());
     Ok(Json(TopicList { topics }))
+}
+
+impl TopicStatus {
+    /// Tells of a topic that nobody has emitted yet.
+    fn idle(topic: String) -> Self {
+        Self { topic, handlers: Vec::new(), waiting: 0, retrying: 0, oldest_due: None, running: 0, held: 0, dead: 0 }
+    }
+}
+
+impl From<TopicCount> for TopicStatus {
+    fn from(count: TopicCount) -> Self {
+        let TopicCount { topic, waiting, retrying, oldest_due_us, running, held, dead } = count;
+        let oldest_due = oldest_due_us.map(rfc3339);
+        Self { topic: topic.to_string(), handlers: Vec::new(), waiting, retrying, oldest_due, running, held, dead }
+    }
 }
 
 /// Which events are asked for.
