@@ -10,7 +10,7 @@ use crate::{
     deployment::DeploymentId,
     execution::{ExecutionId, Outcome, STATUS_CLASSES},
     function::{FunctionName, Version},
-    stats::{FunctionState, RunCounts, Steps},
+    stats::{FunctionState, Highest, RunCounts, Steps},
 };
 
 /// Microseconds of a minute.
@@ -37,10 +37,10 @@ pub struct TimeSeries {
     pub p90_us: Vec<Option<u64>>,
     /// The same for 99 of 100.
     pub p99_us: Vec<Option<u64>>,
-    /// The most memory that one run held at once, in bytes.
-    pub peak_memory_bytes: Vec<u64>,
+    /// The most memory that one run held at once, in bytes. As of every figure of runs: null where nothing ran, and with `status`.
+    pub peak_memory_bytes: Vec<Option<u64>>,
     /// What all runs waited for other services, for the key-value store and for databases, in microseconds.
-    pub waited_us: Vec<u64>,
+    pub waited_us: Vec<Option<u64>>,
     /// All steps together.
     pub total: Figures,
 }
@@ -52,7 +52,7 @@ pub struct Figures {
     pub requests: u64,
     /// The same by class of status: `2xx`, `3xx`, `4xx`, `5xx`.
     pub by_class: BTreeMap<String, u64>,
-    /// How many ended so; outcomes that did not occur are left out.
+    /// How many ended so; outcomes that did not occur are left out. Empty with `status`.
     pub by_outcome: BTreeMap<String, u64>,
     /// Those that were answered with 5xx.
     pub failed: u64,
@@ -62,10 +62,10 @@ pub struct Figures {
     pub p90_us: Option<u64>,
     /// The same for 99 of 100.
     pub p99_us: Option<u64>,
-    /// What they waited for outside of themselves, in microseconds.
-    pub waited_us: u64,
-    /// The most that one of them took of what is limited.
-    pub highest: HighestUse,
+    /// What they waited for outside of themselves, in microseconds. None: nothing ran.
+    pub waited_us: Option<u64>,
+    /// The most that one of them took of what is limited. None: nothing ran.
+    pub highest: Option<HighestUse>,
 }
 
 /// The most that one run took of what is limited.
@@ -83,6 +83,7 @@ impl TimeSeries {
     /// Tells counts of these steps.
     pub fn of(steps: &Steps, counts: &[RunCounts]) -> Self {
         let of = |number: fn(&RunCounts) -> u64| counts.iter().map(number).collect::<Vec<u64>>();
+        let of_runs = |number: fn(&RunCounts) -> u64| counts.iter().map(|counts| counts.of_runs(number)).collect();
         let quantiles = |share: f64| counts.iter().map(|counts| counts.durations.quantile_us(share)).collect();
         let classes = STATUS_CLASSES.iter().enumerate();
         let mut total = RunCounts::default();
@@ -97,8 +98,8 @@ impl TimeSeries {
             p50_us: quantiles(0.5),
             p90_us: quantiles(0.9),
             p99_us: quantiles(0.99),
-            peak_memory_bytes: of(|counts| counts.highest.memory_bytes),
-            waited_us: of(|counts| counts.waited_us),
+            peak_memory_bytes: of_runs(|counts| counts.highest.memory_bytes),
+            waited_us: of_runs(|counts| counts.waited_us),
             total: Figures::from(&total),
         }
     }
@@ -115,13 +116,15 @@ impl From<&RunCounts> for Figures {
             p50_us: counts.durations.quantile_us(0.5),
             p90_us: counts.durations.quantile_us(0.9),
             p99_us: counts.durations.quantile_us(0.99),
-            waited_us: counts.waited_us,
-            highest: HighestUse {
-                duration_us: counts.highest.duration_us,
-                operations: counts.highest.operations,
-                memory_bytes: counts.highest.memory_bytes,
-            },
+            waited_us: counts.of_runs(|counts| counts.waited_us),
+            highest: counts.of_runs(|counts| counts.highest.into()),
         }
+    }
+}
+
+impl From<Highest> for HighestUse {
+    fn from(Highest { duration_us, operations, memory_bytes }: Highest) -> Self {
+        Self { duration_us, operations, memory_bytes }
     }
 }
 

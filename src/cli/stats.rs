@@ -25,9 +25,18 @@ pub struct Stats {
     /// Only of this version
     #[arg(long, value_name = "VERSION")]
     of_version: Option<String>,
-    /// From then on: a span (`1h`, `7d`) or a time (`2026-11-23T09:00:00Z`); at most 30 days
-    #[arg(long, value_name = "TIME", default_value = "24h")]
-    since: String,
+    /// Only while this deployment was live: its id, its revision, or `live`
+    #[arg(long, value_name = "DEPLOYMENT")]
+    deployment: Option<String>,
+    /// Only answered with a status of this class: `5xx`. Nothing but their number is told
+    #[arg(long, value_name = "CLASS")]
+    status: Option<String>,
+    /// Only asked for by: `http`, `schedule`, `event`, `manual`, `execute`, `invoke`, `cli`, `replay`
+    #[arg(long, value_name = "TRIGGER")]
+    trigger: Option<String>,
+    /// From then on: a span (`1h`, `7d`) or a time (`2026-11-23T09:00:00Z`); at most 30 days [default: 24h, or since `--deployment` went live]
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
     /// Only until then
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
@@ -39,18 +48,24 @@ pub struct Stats {
     json: bool,
 }
 
+/// The time that is shown where nobody says one.
+const DAY: &str = "24h";
 /// Rows that a span is shown in, about.
 const ROWS: u64 = 24;
 
 impl Stats {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let client = self.node.client()?;
-        let step = self.step.clone().or_else(|| usual_step(&self.since));
+        let since = self.since.or_else(|| self.deployment.is_none().then(|| DAY.into()));
+        let step = self.step.or_else(|| usual_step(since.as_deref()?));
         let given = [
             ("function", self.function),
             ("prefix", self.prefix),
             ("version", self.of_version),
-            ("since", Some(self.since)),
+            ("deployment", self.deployment),
+            ("status", self.status),
+            ("trigger", self.trigger),
+            ("since", since),
             ("until", self.until),
             ("step", step),
         ];
@@ -87,7 +102,7 @@ fn show(series: &TimeSeries) {
                 took(series.p50_us[step]),
                 took(series.p90_us[step]),
                 took(series.p99_us[step]),
-                output::micros(series.waited_us[step]),
+                took(series.waited_us[step]),
                 bytes(series.peak_memory_bytes[step]),
             ]
         })
@@ -100,8 +115,8 @@ fn show(series: &TimeSeries) {
         took(total.p50_us),
         took(total.p90_us),
         took(total.p99_us),
-        output::micros(total.waited_us),
-        bytes(total.highest.memory_bytes),
+        took(total.waited_us),
+        bytes(total.highest.as_ref().map(|highest| highest.memory_bytes)),
     ]);
     output::table(["SINCE", "REQUESTS", "FAILED", "P50", "P90", "P99", "WAITED", "MEMORY"], &rows);
 }
@@ -111,11 +126,12 @@ pub(super) fn took(us: Option<u64>) -> String {
     us.map_or_else(|| "-".into(), output::micros)
 }
 
-/// Writes bytes as people read them.
-pub(super) fn bytes(bytes: u64) -> String {
+/// Writes bytes as people read them, if there are any figures.
+pub(super) fn bytes(bytes: Option<u64>) -> String {
     match bytes {
-        0..1_024 => format!("{bytes} B"),
-        1_024..1_048_576 => format!("{:.1} KiB", bytes as f64 / 1_024.0),
-        _ => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
+        None => "-".into(),
+        Some(bytes @ 0..1_024) => format!("{bytes} B"),
+        Some(bytes @ 1_024..1_048_576) => format!("{:.1} KiB", bytes as f64 / 1_024.0),
+        Some(bytes) => format!("{:.1} MiB", bytes as f64 / 1_048_576.0),
     }
 }

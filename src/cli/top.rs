@@ -16,9 +16,15 @@ use crate::api::stats::{FailureGroup, FailureList, FunctionStats, FunctionStatsP
 pub struct Top {
     #[command(flatten)]
     node: NodeArgs,
-    /// From then on: a span (`1h`, `7d`) or a time (`2026-11-23T09:00:00Z`); at most 30 days
-    #[arg(long, value_name = "TIME", default_value = "24h")]
-    since: String,
+    /// From then on: a span (`1h`, `7d`) or a time (`2026-11-23T09:00:00Z`); at most 30 days [default: 24h, or since `--deployment` went live]
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only while this deployment was live: its id, its revision, or `live`
+    #[arg(long, value_name = "DEPLOYMENT", conflicts_with = "failures")]
+    deployment: Option<String>,
+    /// Only asked for by: `http`, `schedule`, `event`, `manual`, `execute`, `invoke`, `cli`, `replay`
+    #[arg(long, value_name = "TRIGGER", conflicts_with = "failures")]
+    trigger: Option<String>,
     /// Only functions whose name begins so: `orders/`
     #[arg(long, value_name = "TEXT")]
     prefix: Option<String>,
@@ -45,12 +51,14 @@ pub struct Top {
 impl Top {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let client = self.node.client()?;
-        let mut pairs: Pairs = vec![("since", self.since)];
+        let mut pairs: Pairs = self.since.into_iter().map(|since| ("since", since)).collect();
         pairs.extend(self.prefix.map(|prefix| ("prefix", prefix)));
         let path = if self.failures {
             "/api/admin/stats/failures"
         } else {
             pairs.extend([("sort", self.sort), ("limit", self.limit.to_string())]);
+            pairs.extend(self.deployment.map(|deployment| ("deployment", deployment)));
+            pairs.extend(self.trigger.map(|trigger| ("trigger", trigger)));
             pairs.extend(self.state.map(|state| ("state", state)));
             pairs.extend(self.versions.then(|| ("by", "version".into())));
             "/api/admin/stats/functions"
@@ -83,7 +91,7 @@ fn function(stats: &FunctionStats) -> [String; 10] {
         stats.total.failed.to_string(),
         took(stats.total.p50_us),
         took(stats.total.p99_us),
-        bytes(stats.total.highest.memory_bytes),
+        bytes(stats.total.highest.as_ref().map(|highest| highest.memory_bytes)),
         stats.last_failure.clone().unwrap_or_default(),
         stats.because.clone().unwrap_or_default(),
     ]

@@ -10,7 +10,7 @@ use super::{Capture, EventInfo, ExecutionId, HttpRequest, KeptResults};
 use crate::deployment::DeploymentId;
 
 /// What asked for a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Trigger {
     /// A request to the function's route.
@@ -32,7 +32,7 @@ pub enum Trigger {
 }
 
 impl Trigger {
-    /// Every trigger.
+    /// Every trigger. Counts over time are kept by the place here (`stats::Series`), so new ones come last.
     pub const ALL: [Self; 8] =
         [Self::Http, Self::Execute, Self::Cli, Self::Invoke, Self::Replay, Self::Schedule, Self::Event, Self::Manual];
 

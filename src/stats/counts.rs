@@ -55,9 +55,21 @@ impl RunCounts {
         self.highest.raise(other.highest);
     }
 
+    /// Returns how many of them were answered with a status of this one of the [`STATUS_CLASSES`]. Nothing else is known of those alone.
+    pub fn of_class(&self, class: usize) -> Self {
+        let mut some = Self::default();
+        some.by_class[class] = self.by_class[class];
+        some
+    }
+
     /// Returns how many there are.
     pub fn requests(&self) -> u64 {
         self.by_class.iter().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Returns what some of them took, if any of them is known to have run.
+    pub fn of_runs<T>(&self, of: impl FnOnce(&Self) -> T) -> Option<T> {
+        (!self.durations.is_empty()).then(|| of(self))
     }
 
     /// Returns how many were answered with 5xx.

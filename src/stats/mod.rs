@@ -13,7 +13,7 @@ mod tally;
 pub use counts::{Highest, RunCounts};
 pub use histogram::Histogram;
 pub use run::{Run, RunKey};
-pub use series::{BadSeries, Series};
+pub use series::{BadSeries, Point, Series};
 pub use state::{FunctionState, failed_share};
 pub use steps::{Steps, StepsError};
 pub use tally::RunTally;

@@ -2,7 +2,7 @@
 
 use super::minute_of;
 use crate::{
-    execution::{Execution, Outcome},
+    execution::{Execution, Outcome, Trigger},
     function::{FunctionName, Version},
 };
 
@@ -36,6 +36,8 @@ pub struct RunKey {
     pub function: FunctionName,
     /// With which content.
     pub version: Version,
+    /// What asked for it.
+    pub trigger: Trigger,
 }
 
 impl Run {
@@ -48,6 +50,7 @@ impl Run {
                 node: execution.id.node(),
                 function: execution.function.clone(),
                 version: execution.version,
+                trigger: execution.trigger,
             },
             status: execution.status,
             outcome: execution.outcome,

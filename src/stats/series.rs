@@ -1,16 +1,26 @@
 //! Counts over time, as the database keeps them: a few bytes for each point, because most numbers are small or none.
 //!
-//! A point is its distance from the one before, a number whose bits say which of the sixteen numbers are there, those numbers, and the histogram
-//! as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs.
+//! A point is its distance from the one before, a number whose bits say which of the sixteen numbers are there and above them what asked for the
+//! runs, those numbers, and the histogram as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs. A minute has a
+//! point for each trigger that it had, so what has one trigger takes no more room for that.
 
 use std::collections::BTreeMap;
 
 use super::{Histogram, RunCounts};
-use crate::execution::{Outcome, STATUS_CLASSES};
+use crate::execution::{Outcome, STATUS_CLASSES, Trigger};
 
-/// Counts by the minutes since a first one.
+/// Counts by the minutes since a first one, and by trigger.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Series(BTreeMap<u16, RunCounts>);
+pub struct Series(BTreeMap<Point, RunCounts>);
+
+/// What counts are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Point {
+    /// Minutes since the first one.
+    pub minute: u16,
+    /// What asked for the runs. None: counts that were kept before triggers were told apart.
+    pub trigger: Option<Trigger>,
+}
 
 /// Bytes that are no series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,40 +34,41 @@ const NUMBERS: usize = 4 + CLASSES + OUTCOMES;
 
 impl Series {
     /// Returns a series of one point.
-    pub fn at(minute: u16, counts: RunCounts) -> Self {
-        Self(BTreeMap::from([(minute, counts)]))
+    pub fn at(point: Point, counts: RunCounts) -> Self {
+        Self(BTreeMap::from([(point, counts)]))
     }
 
-    /// Adds to the point of a minute.
-    pub fn add(&mut self, minute: u16, counts: &RunCounts) {
-        self.0.entry(minute).or_default().merge(counts);
+    /// Adds to a point.
+    pub fn add(&mut self, point: Point, counts: &RunCounts) {
+        self.0.entry(point).or_default().merge(counts);
     }
 
     /// Adds another one to it.
     pub fn merge(&mut self, other: &Self) {
-        other.points().for_each(|(minute, counts)| self.add(minute, counts));
+        other.points().for_each(|(point, counts)| self.add(point, counts));
     }
 
     /// Returns the same by steps of so many minutes.
     pub fn by(&self, step: u16) -> Self {
         let mut coarse = Self::default();
-        self.points().for_each(|(minute, counts)| coarse.add(minute / step * step, counts));
+        self.points().for_each(|(point, counts)| coarse.add(Point { minute: point.minute / step * step, ..point }, counts));
         coarse
     }
 
     /// Returns the points in order.
-    pub fn points(&self) -> impl Iterator<Item = (u16, &RunCounts)> {
-        self.0.iter().map(|(minute, counts)| (*minute, counts))
+    pub fn points(&self) -> impl Iterator<Item = (Point, &RunCounts)> {
+        self.0.iter().map(|(point, counts)| (*point, counts))
     }
 
     /// Writes it.
     pub fn encode(&self) -> Vec<u8> {
         let (mut bytes, mut before) = (Vec::new(), 0);
-        for (minute, counts) in self.points() {
+        for (Point { minute, trigger }, counts) in self.points() {
             write(&mut bytes, u64::from(minute - before));
             before = minute;
             let numbers = numbers(counts);
-            let there = numbers.iter().enumerate().filter(|(_, number)| **number > 0).fold(0, |there, (bit, _)| there | 1 << bit);
+            let first = trigger.map_or(0, |trigger| trigger as u64 + 1) << NUMBERS;
+            let there = numbers.iter().enumerate().filter(|(_, number)| **number > 0).fold(first, |there, (bit, _)| there | 1 << bit);
             write(&mut bytes, there);
             numbers.into_iter().filter(|number| *number > 0).for_each(|number| write(&mut bytes, number));
             write_durations(&mut bytes, &counts.durations);
@@ -77,11 +88,19 @@ impl Series {
                     *number = read(&mut bytes)?;
                 }
             }
+            let trigger = trigger(there >> NUMBERS)?;
             let durations = read_durations(&mut bytes)?;
-            series.add(minute, &counts(numbers, durations));
+            series.add(Point { minute, trigger }, &counts(numbers, durations));
         }
         Ok(series)
     }
+}
+
+/// Reads a trigger, which is written as its place among all, the first as 1.
+fn trigger(number: u64) -> Result<Option<Trigger>, BadSeries> {
+    let Some(place) = number.checked_sub(1) else { return Ok(None) };
+    let trigger = usize::try_from(place).ok().and_then(|place| Trigger::ALL.get(place));
+    trigger.copied().map(Some).ok_or(BadSeries)
 }
 
 /// Writes how many runs of neighbouring ranges there are, and each as its distance from the one before, its length, and its counts.
@@ -173,8 +192,12 @@ mod tests {
 
     fn day(step: u16, requests: u64) -> Series {
         let mut series = Series::default();
-        (0..DAY as u16).step_by(step.into()).for_each(|minute| series.add(minute, &busy(requests)));
+        (0..DAY as u16).step_by(step.into()).for_each(|minute| series.add(http(minute), &busy(requests)));
         series
+    }
+
+    fn http(minute: u16) -> Point {
+        Point { minute, trigger: Some(Trigger::Http) }
     }
 
     #[test]
@@ -182,9 +205,31 @@ mod tests {
         let mut extreme = busy(3);
         extreme.by_outcome = [u64::MAX; OUTCOMES];
         extreme.durations.put(255, u64::MAX);
-        for series in [Series::default(), Series::at(0, RunCounts::default()), Series::at(u16::MAX, extreme), day(10, 1_000)] {
+        let mut mixed = day(60, 10);
+        for trigger in Trigger::ALL.map(Some).into_iter().chain([None]) {
+            mixed.add(Point { minute: 60, trigger }, &busy(7));
+        }
+        for series in
+            [Series::default(), Series::at(http(0), RunCounts::default()), Series::at(http(u16::MAX), extreme), day(10, 1_000), mixed]
+        {
             assert_eq!(Series::decode(&series.encode()), Ok(series));
         }
+    }
+
+    #[test]
+    fn what_was_kept_before_triggers_were_told_apart_counts_without_one() {
+        let before = [0, 0x91, 2, 90, 3, 3, 1, 7, 1, 3];
+        let series = Series::decode(&before).unwrap();
+        let points: Vec<_> = series.points().map(|(point, counts)| (point, counts.requests())).collect();
+        assert_eq!(points, [(Point { minute: 0, trigger: None }, 3)]);
+    }
+
+    #[test]
+    fn counts_of_triggers_that_are_not_known_are_refused() {
+        let mut bytes = vec![0];
+        write(&mut bytes, (Trigger::ALL.len() as u64 + 1) << NUMBERS);
+        bytes.push(0);
+        assert_eq!(Series::decode(&bytes), Err(BadSeries));
     }
 
     #[test]
@@ -212,8 +257,8 @@ mod tests {
         let bytes = day(60, 36_000).encode().len();
         assert!(bytes <= 2_048, "{bytes} bytes");
         // The newest two days are kept by ten minutes, and the newest two hours by the minute: a row each, with its key.
-        let newest =
-            BY_TEN_FOR as usize / DAY as usize * day(10, 6_000).encode().len() + 130 * (120 + Series::at(0, busy(600)).encode().len());
+        let newest = BY_TEN_FOR as usize / DAY as usize * day(10, 6_000).encode().len()
+            + 130 * (120 + Series::at(http(0), busy(600)).encode().len());
         assert!(newest <= 48 * 1_024, "{newest} bytes");
     }
 }

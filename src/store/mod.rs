@@ -30,7 +30,7 @@ use std::{path::Path, sync::Arc};
 
 use connect::DatabaseUrl;
 use database::Database;
-pub use deployments::{DecisionPage, DeploymentFilter, FindError, FunctionVersion, LIVE, RecordOutcome, SHORTEST_REVISION};
+pub use deployments::{DecisionPage, DeploymentFilter, FindError, FunctionVersion, LIVE, LiveSpan, RecordOutcome, SHORTEST_REVISION};
 pub use error::StoreError;
 use executions::Words;
 pub use executions::{Page, Turn};
@@ -42,7 +42,7 @@ pub use lease::{Lease, LeaseChange};
 use pool::Fence;
 pub use retention::Retention;
 pub use secrets::{PreviousValue, SealedSecret};
-pub use stats::{StatsKey, StatsScope};
+pub use stats::{StatsKey, StatsQuery, StatsScope};
 
 /// The store: a cheap handle to be cloned.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use picloud::{
     deployment::{Changes, Deployment, DeploymentStatus, Following, Suspension},
     function::{Content, Diagnostic, Revision, Tree},
     id::DeploymentId,
-    store::{FindError, FunctionVersion, RecordOutcome, Store},
+    store::{FindError, FunctionVersion, LiveSpan, RecordOutcome, Store},
 };
 
 use crate::kit::store::{Fresh, deployment, name, on_both, tree, version};
@@ -22,6 +22,7 @@ on_both! {
     ten_thousand_functions_are_recorded_at_once
     a_deployment_is_refused_whole_or_not_at_all
     a_deployment_is_found_by_its_id_and_by_the_beginning_of_its_revision
+    a_deployment_is_live_until_the_next_one_is
 }
 
 async fn record(store: &Store, (deployment, changes): &(Deployment, Changes)) {
@@ -230,4 +231,23 @@ async fn a_deployment_is_found_by_its_id_and_by_the_beginning_of_its_revision(fr
     }
     let FindError::Ambiguous { revisions, .. } = told("abcdef0").await else { panic!("two begin so") };
     assert_eq!(revisions.iter().map(|revision| revision.0.as_str()).collect::<Vec<_>>(), ["abcdef01", "abcdef02"]);
+}
+
+async fn a_deployment_is_live_until_the_next_one_is(fresh: Fresh) {
+    let store = fresh.open().await;
+    for number in 1..=4 {
+        let (mut deployment, changes) = deployment(number, &Tree::new(), &Tree::new());
+        if number == 2 {
+            deployment.status = DeploymentStatus::Rejected;
+        }
+        record(&store, &(deployment, changes)).await;
+    }
+    let id = |number: i64| deployment(number, &Tree::new(), &Tree::new()).0.id;
+    let spans = [(1, Some(3)), (3, Some(4)), (4, None)];
+    for (number, next) in spans {
+        let expected = LiveSpan { since_us: id(number).time_us(), until_us: next.map(|next| id(next).time_us()) };
+        assert_eq!(store.live_span(&id(number).to_string()).await.unwrap(), expected);
+    }
+    assert_eq!(store.live_span("live").await.unwrap().until_us, None);
+    assert!(matches!(store.live_span(&id(2).to_string()).await, Err(FindError::NeverLive(_))));
 }

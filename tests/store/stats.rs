@@ -1,12 +1,12 @@
 //! What executions come to: each counts once, whatever happens on the way, and counts add up over nodes, minutes, hours and days.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Range};
 
 use picloud::{
-    execution::{Execution, Outcome},
+    execution::{Execution, Outcome, Trigger},
     id::{ExecutionId, first_id_at},
     stats::{BY_TEN_FOR, DAY, KEPT_FOR, Run, RunCounts, RunTally, minute_of},
-    store::{Journal, JournalSettings, StatsScope, Store, Turn},
+    store::{Journal, JournalSettings, StatsQuery, StatsScope, Store, Turn},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,7 @@ use crate::kit::store::{Fresh, NOW_US, execution, name, on_both, until, version}
 on_both! {
     executions_count_by_function_version_and_minute
     what_comes_again_counts_once
+    triggers_are_told_apart_and_take_no_rows
     rows_of_several_nodes_add_up
     counts_are_rolled_up_and_add_up_to_the_same
     a_late_execution_counts_where_it_belongs
@@ -31,11 +32,15 @@ fn ago(minutes: i64, number: i64) -> Execution {
     Execution { id: ExecutionId(first_id_at(NOW_US - minutes * MINUTE_US) + (number << 10)), ..execution(0) }
 }
 
+fn query(scope: StatsScope, minutes: Range<i64>) -> StatsQuery {
+    StatsQuery { scope, version: None, trigger: None, minutes }
+}
+
 /// Returns the counts of each minute that has some, as minutes before the sample's time.
 async fn read(store: &Store, scope: StatsScope) -> BTreeMap<i64, RunCounts> {
     let (mut found, now) = (BTreeMap::<i64, RunCounts>::new(), minute_of(NOW_US));
     let each = |_, minute: i64, counts: &RunCounts| found.entry(now - minute).or_default().merge(counts);
-    store.read_stats(&scope, None, (now - KEPT_FOR, now + 1), each).await.unwrap();
+    store.read_stats(&query(scope, now - KEPT_FOR..now + 1), each).await.unwrap();
     found
 }
 
@@ -60,11 +65,12 @@ async fn executions_count_by_function_version_and_minute(fresh: Fresh) {
     let mut of_version = 0;
     let now = minute_of(NOW_US);
     for asked in [version("other"), version("no such")] {
-        store.read_stats(&StatsScope::Node, Some(asked), (now - 60, now), |_, _, counts| of_version += counts.requests()).await.unwrap();
+        let asked = StatsQuery { version: Some(asked), ..query(StatsScope::Node, now - 60..now) };
+        store.read_stats(&asked, |_, _, counts| of_version += counts.requests()).await.unwrap();
     }
     assert_eq!(of_version, 1);
     let mut keys = Vec::new();
-    store.read_stats(&StatsScope::Below(String::new()), None, (now - 60, now), |key, _, _| keys.push(key)).await.unwrap();
+    store.read_stats(&query(StatsScope::Below(String::new()), now - 60..now), |key, _, _| keys.push(key)).await.unwrap();
     let names = store.stats_names(keys.into_iter()).await.unwrap();
     assert!(names.values().any(|named| *named == (name("orders/new"), version("other"))) && names.len() == 2, "{names:?}");
 }
@@ -75,6 +81,32 @@ async fn what_comes_again_counts_once(fresh: Fresh) {
     store.append_executions(&[ago(1, 1), ago(1, 2)], Turn::Again).await.unwrap();
     store.append_executions(&[ago(1, 0), ago(1, 1), ago(1, 2)], Turn::Again).await.unwrap();
     assert_eq!(requests(&store).await, BTreeMap::from([(1, 3)]));
+}
+
+async fn triggers_are_told_apart_and_take_no_rows(fresh: Fresh) {
+    let store = fresh.open().await;
+    let by = |trigger, number| Execution { trigger, ..ago(130, number) };
+    store.append_executions(&[by(Trigger::Http, 0), by(Trigger::Event, 1)], Turn::First).await.unwrap();
+    store.append_executions(&[by(Trigger::Http, 2), by(Trigger::Schedule, 3)], Turn::First).await.unwrap();
+    let now = minute_of(NOW_US);
+    let of = async |scope: StatsScope, trigger| {
+        let mut sum = RunCounts::default();
+        let asked = StatsQuery { trigger: Some(trigger), ..query(scope, now - 200..now) };
+        store.read_stats(&asked, |_, _, counts| sum.merge(counts)).await.unwrap();
+        (sum.requests(), sum.durations.count())
+    };
+    // The function and the node have a row each, of the minute and then of the day.
+    for rolled_up in [2, 0] {
+        for scope in [StatsScope::Node, StatsScope::Function(name("hello")), StatsScope::Below("he".into())] {
+            let mut counts = Vec::new();
+            for trigger in [Trigger::Http, Trigger::Event, Trigger::Schedule, Trigger::Replay] {
+                counts.push(of(scope.clone(), trigger).await);
+            }
+            assert_eq!(counts, [(2, 2), (1, 1), (1, 1), (0, 0)], "{scope:?}");
+        }
+        assert_eq!(store.roll_up_stats(NOW_US).await.unwrap(), rolled_up);
+    }
+    assert_eq!(store.roll_up_stats(NOW_US + 3 * DAY * MINUTE_US).await.unwrap(), 2);
 }
 
 async fn rows_of_several_nodes_add_up(fresh: Fresh) {

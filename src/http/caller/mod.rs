@@ -131,6 +131,14 @@ impl<S: Level> Caller<S> {
         }
     }
 
+    /// A part of the request is about the whole node.
+    pub fn check_node(&self) -> Result<(), Denial> {
+        match self.identity.principal.functions {
+            None => Ok(()),
+            Some(_) => Err(Denial::OnlySomeFunctions { principal: self.identity.principal.clone() }),
+        }
+    }
+
     /// The request is about the function, or the file, of this name.
     pub fn for_function(self, name: &FunctionName) -> Result<Grant, Denial> {
         self.must(|principal| principal.may_touch(name.as_str()))

@@ -25,6 +25,15 @@ use crate::{
     function::Tree,
 };
 
+/// When a deployment was live, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveSpan {
+    /// When it went live.
+    pub since_us: i64,
+    /// When the next one did. None: it still is live.
+    pub until_us: Option<i64>,
+}
+
 impl Store {
     /// Returns the last deployment that went live, and its whole tree.
     pub async fn live(&self) -> Result<Option<(Deployment, Tree)>, StoreError> {
@@ -66,6 +75,16 @@ impl Store {
     /// Returns the newest deployment, live or rejected.
     pub async fn last_deployment(&self) -> Result<Option<Deployment>, StoreError> {
         Ok(self.deployments(1, None).await?.pop())
+    }
+
+    /// Returns when the deployment with this key, as of [`find_deployment`](Self::find_deployment), was live.
+    pub async fn live_span(&self, key: &str) -> Result<LiveSpan, FindError> {
+        let id = self.find_deployment(key).await?.id;
+        let next: Option<i64> = read!(self, pool => sqlx::query_scalar("SELECT MIN(id) FROM deployments WHERE id > $1 AND status = 'live'")
+            .bind(id.0)
+            .fetch_one(pool))
+        .map_err(StoreError::query("find the live deployment after another"))?;
+        Ok(LiveSpan { since_us: id.time_us(), until_us: next.map(|next| DeploymentId(next).time_us()) })
     }
 
     /// Returns the last deployment that went live before this one.

@@ -10,7 +10,7 @@ use super::{
     words::Keys,
 };
 use crate::{
-    execution::Execution,
+    execution::{Execution, Trigger},
     stats::{Run, RunKey, RunTally},
     store::{
         Store, StoreError,
@@ -55,7 +55,9 @@ impl Store {
         let counted = async {
             let keys = self.keys_of(runs.iter().map(|(run, _)| (&run.function, run.version))).await?;
             let mut counts = RunTally::default();
-            runs.iter().filter_map(|(run, added)| Some((slot(run, &keys)?, added))).for_each(|(slot, added)| counts.merge(slot, added));
+            runs.iter()
+                .filter_map(|(run, added)| Some(((slot(run, &keys)?, run.trigger), added)))
+                .for_each(|(of, added)| counts.merge(of, added));
             let add = async {
                 let mut transaction = EitherTransaction::begin_repeatable(&self.database).await?;
                 Rows::of(&counts).merge(&mut transaction, &self.database).await?;
@@ -168,11 +170,11 @@ impl PresentRows {
 }
 
 /// Counts executions.
-fn counts<'a>(executions: impl Iterator<Item = &'a Execution>, keys: &Keys) -> RunTally<Slot> {
+fn counts<'a>(executions: impl Iterator<Item = &'a Execution>, keys: &Keys) -> RunTally<(Slot, Trigger)> {
     let mut counts = RunTally::default();
     for run in executions.map(Run::of) {
         if let Some(slot) = slot(&run.key, keys) {
-            counts.add(slot, &run);
+            counts.add((slot, run.key.trigger), &run);
         }
     }
     counts

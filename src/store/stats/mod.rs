@@ -6,5 +6,5 @@ mod read;
 mod roll_up;
 mod rows;
 
-pub use read::{StatsKey, StatsScope};
+pub use read::{StatsKey, StatsQuery, StatsScope};
 pub(super) use rows::{Rows, Slot, StatsRow, put};

@@ -1,12 +1,16 @@
 //! Reads counts.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    collections::{BTreeSet, HashMap},
+    ops::Range,
+};
 
 use futures_util::TryStreamExt as _;
 use sqlx::AssertSqlSafe;
 
 use super::rows::{ALL, Span, StatsRow, decoded};
 use crate::{
+    execution::Trigger,
     function::{FunctionName, Version},
     stats::{DAY, RunCounts},
     store::{Store, StoreError, columns::columns, database::read},
@@ -23,6 +27,19 @@ pub enum StatsScope {
     Below(String),
 }
 
+/// Which counts are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatsQuery {
+    /// Whose.
+    pub scope: StatsScope,
+    /// Only those of this version.
+    pub version: Option<Version>,
+    /// Only those of runs that this asked for.
+    pub trigger: Option<Trigger>,
+    /// Those of these minutes since 1970.
+    pub minutes: Range<i64>,
+}
+
 /// A version of a function, by the numbers of their names. [`Store::stats_names`] tells the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StatsKey {
@@ -31,25 +48,20 @@ pub struct StatsKey {
 }
 
 impl Store {
-    /// Gives the counts of these minutes (from the first to before the second, since 1970) to `each`, in no particular order. What is not new is
-    /// counted by ten minutes or by the hour, and has the minute in which that begins.
-    pub async fn read_stats(
-        &self,
-        scope: &StatsScope,
-        version: Option<Version>,
-        (from, until): (i64, i64),
-        mut each: impl FnMut(StatsKey, i64, &RunCounts),
-    ) -> Result<(), StoreError> {
-        let Some(condition) = self.stats_condition(scope, version).await? else { return Ok(()) };
-        let days = Some(days(scope, (from, until)));
-        for range in [self.minutes(scope, (from, until)).await?, days].into_iter().flatten() {
+    /// Gives counts to `each`, in no particular order, each with its minute. What is not new is counted by ten minutes or by the hour, and has the
+    /// minute in which that begins.
+    pub async fn read_stats(&self, query: &StatsQuery, mut each: impl FnMut(StatsKey, i64, &RunCounts)) -> Result<(), StoreError> {
+        let StatsQuery { scope, version, trigger, minutes } = query;
+        let Some(condition) = self.stats_condition(scope, *version).await? else { return Ok(()) };
+        let days = Some(days(scope, minutes));
+        for range in [self.minutes(scope, minutes).await?, days].into_iter().flatten() {
             let sql = AssertSqlSafe(format!("SELECT {} FROM stats WHERE {range} AND {condition}", columns!(stats)));
             read!(self, pool => async {
                 let mut rows = sqlx::query_as::<_, StatsRow>(sql).persistent(false).fetch(pool);
                 while let Some((_, start, function, version, _, series)) = rows.try_next().await? {
-                    for (offset, counts) in decoded(&series).points() {
-                        let minute = start + i64::from(offset);
-                        if (from..until).contains(&minute) {
+                    for (point, counts) in decoded(&series).points() {
+                        let minute = start + i64::from(point.minute);
+                        if minutes.contains(&minute) && (trigger.is_none() || point.trigger == *trigger) {
                             each(StatsKey { function, version }, minute, counts);
                         }
                     }
@@ -98,31 +110,31 @@ impl Store {
     }
 
     /// Writes the condition on rows of minutes. Those of one function are sought one by one, because rows of others are between them.
-    async fn minutes(&self, scope: &StatsScope, (from, until): (i64, i64)) -> Result<Option<String>, StoreError> {
+    async fn minutes(&self, scope: &StatsScope, Range { start, end }: &Range<i64>) -> Result<Option<String>, StoreError> {
         let first: Option<i64> = read!(self, pool => sqlx::query_scalar(
             "SELECT MIN(start_min) FROM stats WHERE span = 0 AND start_min >= $1 AND start_min < $2",
         )
-        .bind(from)
-        .bind(until)
+        .bind(start)
+        .bind(end)
         .fetch_one(pool))
         .map_err(StoreError::query("read counts"))?;
         let Some(first) = first else { return Ok(None) };
         let minutes = match scope {
-            StatsScope::Below(_) => format!("start_min >= {first} AND start_min < {until}"),
-            StatsScope::Node | StatsScope::Function(_) => format!("start_min IN ({})", list(first..until)),
+            StatsScope::Below(_) => format!("start_min >= {first} AND start_min < {end}"),
+            StatsScope::Node | StatsScope::Function(_) => format!("start_min IN ({})", list(first..*end)),
         };
         Ok(Some(format!("span = {} AND {minutes}", Span::Minute as i64)))
     }
 }
 
 /// Writes the condition on rows of days. Those of one function are sought one by one, too.
-fn days(scope: &StatsScope, (from, until): (i64, i64)) -> String {
+fn days(scope: &StatsScope, Range { start, end }: &Range<i64>) -> String {
     let spans = format!("span IN ({},{})", Span::DayByTen as i64, Span::DayByHour as i64);
     match scope {
-        StatsScope::Below(_) => format!("{spans} AND start_min > {} AND start_min < {until}", from - DAY),
+        StatsScope::Below(_) => format!("{spans} AND start_min > {} AND start_min < {end}", start - DAY),
         StatsScope::Node | StatsScope::Function(_) => {
-            let first = from.div_euclid(DAY);
-            format!("{spans} AND start_min IN ({})", list((first..=(until - 1).div_euclid(DAY)).map(|day| day * DAY)))
+            let first = start.div_euclid(DAY);
+            format!("{spans} AND start_min IN ({})", list((first..=(end - 1).div_euclid(DAY)).map(|day| day * DAY)))
         }
     }
 }

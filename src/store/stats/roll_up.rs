@@ -2,7 +2,7 @@
 
 use super::rows::{ALL, Rows, Slot, Span, StatsRow, decoded};
 use crate::{
-    stats::{BY_MINUTE_FOR, BY_TEN_FOR, DAY, KEPT_FOR, minute_of},
+    stats::{BY_MINUTE_FOR, BY_TEN_FOR, DAY, KEPT_FOR, Point, minute_of},
     store::{Store, StoreError, columns::columns, database::Database, transaction::EitherTransaction},
 };
 
@@ -49,9 +49,8 @@ impl Store {
             let day = start.div_euclid(DAY) * DAY;
             let slot = Slot { minute: day, function, version, node: 0 };
             let row = rows.row(to, slot);
-            for (minute, counts) in decoded(&series).points() {
-                let minute = (start - day) as u16 + minute;
-                row.add(minute, counts);
+            for (point, counts) in decoded(&series).points() {
+                row.add(Point { minute: (start - day) as u16 + point.minute, ..point }, counts);
             }
         }
         rows.by(if to == Span::DayByTen { 10 } else { 60 });

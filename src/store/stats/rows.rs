@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    execution::Trigger,
     hex::Hex,
-    stats::{RunTally, Series},
+    stats::{Point, RunTally, Series},
     store::{batch::json, columns::columns, database::Database, transaction::EitherTransaction},
 };
 
@@ -58,11 +59,11 @@ pub(in crate::store) struct Rows(BTreeMap<RowKey, Series>);
 
 impl Rows {
     /// Returns what counts add to the rows of their minutes, and to those of the whole node.
-    pub(in crate::store) fn of(counts: &RunTally<Slot>) -> Self {
+    pub(in crate::store) fn of(counts: &RunTally<(Slot, Trigger)>) -> Self {
         let mut rows = Self::default();
-        for (slot, counts) in counts.iter() {
+        for ((slot, trigger), counts) in counts.iter() {
             for slot in [*slot, Slot { function: ALL, version: ALL, ..*slot }] {
-                rows.row(Span::Minute, slot).add(0, counts);
+                rows.row(Span::Minute, slot).add(Point { minute: 0, trigger: Some(*trigger) }, counts);
             }
         }
         rows

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::{
-    api::{Story, elsewhere, get, on_both_databases, refused, text},
+    api::{Story, bearer, elsewhere, get, on_both_databases, refused, text},
     kit::{
         client::Response,
         node::{Node, wait_until},
@@ -14,6 +14,7 @@ use crate::{
 
 on_both_databases! {
     the_node_and_its_functions_are_told_of_over_time
+    filters_leave_what_they_name
     failures_are_grouped_by_where_they_happened
     a_token_for_some_functions_sees_those
     a_restart_forgets_no_counts
@@ -93,6 +94,52 @@ fn the_node_and_its_functions_are_told_of_over_time(story: Story) {
     node.stop();
 }
 
+fn filters_leave_what_they_name(story: Story) {
+    let mut node = asked(&story);
+    let deployment = get(&node, "/api/admin/deployments/live").json()["id"].as_str().unwrap().to_owned();
+    assert_eq!(node.send("POST", "/api/admin/invoke", &[("authorization", &bearer(&node))], br#"{"path":"/hello"}"#).status, 200);
+    until(&node, "/api/admin/stats?trigger=invoke", |stats| stats["total"]["requests"] == 1);
+    for (query, requests) in [
+        ("trigger=http", 10),
+        ("trigger=event", 0),
+        ("trigger=http&function=hello", 7),
+        ("status=5xx", 3),
+        ("status=2XX&trigger=http&prefix=hel", 7),
+        ("status=4xx", 0),
+        ("deployment=live", 11),
+        (&format!("deployment={deployment}&status=5xx&since=1h&until=0s"), 3),
+    ] {
+        let stats = get(&node, &format!("/api/admin/stats?{query}")).json();
+        assert_eq!((&stats["total"]["requests"], sum(&stats["requests"])), (&requests.into(), requests), "{query}");
+    }
+    // Of a class nothing but the number is known.
+    let total = get(&node, "/api/admin/stats?status=5xx").json()["total"].take();
+    let told = ["p50_us", "p99_us", "waited_us", "highest"].map(|key| &total[key]);
+    assert_eq!((told, &total["by_outcome"], &total["failed"]), ([&Value::Null; 4], &serde_json::json!({}), &3.into()));
+    for (query, first, requests) in
+        [("trigger=invoke&sort=requests", "hello", 1), (&format!("deployment={deployment}&sort=failed&by=version"), "orders/new", 3)]
+    {
+        let page = get(&node, &format!("/api/admin/stats/functions?{query}")).json();
+        assert_eq!(
+            (&page["functions"][0]["function"], &page["functions"][0]["total"]["requests"]),
+            (&first.into(), &requests.into()),
+            "{query}"
+        );
+    }
+    let (status, detail) = refused(&node, "/api/admin/stats?deployment=live&until=1h");
+    assert!(status == 400 && detail.contains("it was live from") && detail.contains("until now"), "{detail}");
+    let folder = tempfile::tempdir().unwrap();
+    for (arguments, last) in [
+        (&["stats", "--status", "5xx", "--trigger", "http", "--deployment", "live"][..], "all                   3"),
+        (&["top", "--deployment", &deployment, "--trigger", "invoke", "--sort", "requests"], "0 failing, 0 slow, 1 ok, 2 idle"),
+    ] {
+        let output = elsewhere(&folder, &node, arguments).output().unwrap();
+        let shown = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert!(output.status.success() && shown.lines().last().unwrap().starts_with(last), "{shown}");
+    }
+    node.stop();
+}
+
 fn failures_are_grouped_by_where_they_happened(story: Story) {
     let mut node = asked(&story);
     let is_whole = |list: &Value| list["failures"][0]["count"] == 3;
@@ -126,6 +173,9 @@ fn a_token_for_some_functions_sees_those(story: Story) {
         ("/api/admin/stats?function=hello", 403),
         ("/api/admin/stats?function=orders/new", 200),
         ("/api/admin/stats?prefix=orders/", 200),
+        ("/api/admin/stats?prefix=orders/&trigger=http&status=5xx", 200),
+        ("/api/admin/stats?prefix=orders/&deployment=live", 403),
+        ("/api/admin/stats/functions?deployment=live", 403),
         ("/api/admin/stats/failures", 403),
         ("/api/admin/stats/failures?function=hello", 403),
         ("/api/admin/stats/failures?prefix=orders/", 200),
@@ -152,7 +202,15 @@ fn what_makes_no_sense_is_refused(story: Story) {
         "stats?since=1h&until=2h",
         "stats?step=often",
         "stats?function=a&prefix=a",
-        "stats?trigger=http",
+        "stats?trigger=htp",
+        "stats?status=404",
+        "stats?status=timed_out",
+        "stats?status=1xx",
+        "stats?status=broken",
+        "stats?deployment=never-there",
+        "stats?deployment=ab",
+        "stats/functions?status=5xx",
+        "stats/functions?deployment=never-there",
         "stats/functions?sort=age",
         "stats/functions?limit=201",
         "stats/functions?state=fine",

@@ -7,7 +7,7 @@ use http::Uri;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::times::steps;
+use super::times::AskedTime;
 use crate::{
     api::stats::{FailureGroup, FailureList},
     clock::{monotonic, rfc3339},
@@ -53,7 +53,7 @@ struct FailuresQuery {
 )]
 pub(super) async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<FailureList>, Problem> {
     let FailuresQuery { since, function, prefix } = asked(&uri)?;
-    let steps = steps((since.as_deref(), None, None), caller.now_us(), MOST)?;
+    let steps = AskedTime { since: since.as_deref(), ..AskedTime::default() }.steps(caller.now_us(), MOST)?;
     let function = function.as_deref().map(function_name);
     let Grant { app, .. } = match &function {
         Some(function) => caller.for_function(function)?,

@@ -1,5 +1,6 @@
 //! The control plane's part about what executions come to over time.
 
+mod classes;
 mod events;
 mod failures;
 mod functions;

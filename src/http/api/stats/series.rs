@@ -5,16 +5,20 @@ use http::Uri;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::times::{bad, steps};
+use super::{
+    classes::class,
+    times::{AskedTime, bad},
+};
 use crate::{
     api::stats::TimeSeries,
+    execution::Trigger,
     function::Version,
     http::{
         api::asked::asked,
         caller::{Caller, Grant, Read},
         problem::{Problem, away},
     },
-    store::{StatsScope, function_name},
+    store::{StatsQuery, StatsScope, function_name},
 };
 
 /// The most steps of an answer.
@@ -25,7 +29,7 @@ const MOST: usize = 200;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 struct SeriesQuery {
-    /// From then on: a span (`1h`) or a time; at most 30 days. None: `24h`.
+    /// From then on: a span (`1h`) or a time; at most 30 days. None: `24h`, or all of the time that `deployment` was live.
     since: Option<String>,
     /// Until then. None: now.
     until: Option<String>,
@@ -38,6 +42,12 @@ struct SeriesQuery {
     /// Of this version.
     #[param(value_type = Option<String>)]
     version: Option<Version>,
+    /// While this deployment was live, in whole steps: its id, its revision, the first characters of that, or `live`.
+    deployment: Option<String>,
+    /// Answered with a status of this class: `2xx`, `3xx`, `4xx` or `5xx`. Nothing but their number is told then.
+    status: Option<String>,
+    /// Asked for by `http`, `execute`, `invoke`, `cli`, `replay`, `schedule`, `event` or `manual`.
+    trigger: Option<Trigger>,
 }
 
 /// Tells what executions came to, step by step.
@@ -46,8 +56,11 @@ struct SeriesQuery {
     responses((status = 200, description = "A value for each step, and all of them together.", body = TimeSeries))
 )]
 pub(super) async fn series(caller: Caller<Read>, uri: Uri) -> Result<Json<TimeSeries>, Problem> {
-    let SeriesQuery { since, until, step, function, prefix, version } = asked(&uri)?;
-    let steps = steps((since.as_deref(), until.as_deref(), step.as_deref()), caller.now_us(), MOST)?;
+    let SeriesQuery { since, until, step, function, prefix, version, deployment, status, trigger } = asked(&uri)?;
+    let (now_us, class) = (caller.now_us(), status.as_deref().map(class).transpose()?);
+    if deployment.is_some() {
+        caller.check_node()?;
+    }
     let (Grant { app, .. }, scope) = match (function, prefix) {
         (Some(_), Some(_)) => return Err(bad("prefix", "there is `function` too", "leave one of them out")),
         (Some(function), None) => {
@@ -57,13 +70,19 @@ pub(super) async fn series(caller: Caller<Read>, uri: Uri) -> Result<Json<TimeSe
         (None, Some(prefix)) => (caller.for_all_below(&prefix)?, StatsScope::Below(prefix)),
         (None, None) => (caller.for_all_below("")?, StatsScope::Node),
     };
+    let live = app.live_span(deployment.as_deref()).await?;
+    let time = AskedTime { since: since.as_deref(), until: until.as_deref(), step: step.as_deref(), live };
+    let steps = time.steps(now_us, MOST)?;
     let mut counts = steps.empty();
-    let read = app.history()?;
-    let read = read.read_stats(&scope, version, (steps.begin, steps.end()), |_, minute, more| {
+    let (store, query) = (app.history()?, StatsQuery { scope, version, trigger, minutes: steps.begin..steps.end() });
+    let read = store.read_stats(&query, |_, minute, more| {
         if let Some(step) = steps.step_of(minute) {
             counts[step].merge(more);
         }
     });
     read.await.map_err(away)?;
+    if let Some(class) = class {
+        counts.iter_mut().for_each(|counts| *counts = counts.of_class(class));
+    }
     Ok(Json(TimeSeries::of(&steps, &counts)))
 }

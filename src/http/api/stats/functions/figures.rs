@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::{
     function::{FunctionName, Version},
     stats::{FunctionState, Histogram, RunCounts, Steps, minute_of},
-    store::{StatsKey, StatsScope, Store, StoreError},
+    store::{StatsKey, StatsQuery, Store, StoreError},
 };
 
 /// The minutes by which the state of a function is judged.
@@ -47,12 +47,11 @@ pub(super) struct FunctionEntry {
 pub(super) struct FigureTable(HashMap<(FunctionName, Version), Figures>);
 
 impl FigureTable {
-    /// Reads them.
-    pub(super) async fn read(store: &Store, prefix: &str, steps: Steps, now_us: i64) -> Result<Self, StoreError> {
+    /// Reads them. The last hour is that of these steps, which may end before now.
+    pub(super) async fn read(store: &Store, query: &StatsQuery, steps: Steps, now_us: i64) -> Result<Self, StoreError> {
         let mut all: HashMap<StatsKey, Figures> = HashMap::new();
-        let last_hour = minute_of(now_us) - LAST_HOUR;
-        let scope = StatsScope::Below(prefix.into());
-        let read = store.read_stats(&scope, None, (steps.begin, steps.end()), |key, minute, counts| {
+        let last_hour = minute_of(now_us).min(steps.end()) - LAST_HOUR;
+        let read = store.read_stats(query, |key, minute, counts| {
             let figures = all.entry(key).or_default();
             let half = if minute >= last_hour { &mut figures.last_hour } else { &mut figures.before };
             half.merge(counts);

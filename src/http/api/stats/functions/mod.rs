@@ -12,10 +12,11 @@ use self::{
     figures::{FigureTable, FunctionEntry},
     order::Order,
 };
-use super::times::{bad, steps};
+use super::times::{AskedTime, bad};
 use crate::{
     api::stats::{FunctionStatsPage, StateCounts},
     clock::rfc3339,
+    execution::Trigger,
     function::{FunctionName, Version},
     http::{
         api::asked::asked,
@@ -25,6 +26,7 @@ use crate::{
     },
     live::scripts::ScriptFilter,
     stats::FunctionState,
+    store::{StatsQuery, StatsScope},
 };
 
 /// Functions of one page unless the request says otherwise, and the most.
@@ -39,8 +41,14 @@ const MOST: usize = 32;
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 struct FunctionsQuery {
-    /// From then on: a span (`1h`) or a time; at most 30 days. None: `24h`.
+    /// From then on: a span (`1h`) or a time; at most 30 days. None: `24h`, or all of the time that `deployment` was live.
     since: Option<String>,
+    /// Until then. None: now.
+    until: Option<String>,
+    /// While this deployment was live, in whole steps: its id, its revision, the first characters of that, or `live`.
+    deployment: Option<String>,
+    /// Asked for by `http`, `execute`, `invoke`, `cli`, `replay`, `schedule`, `event` or `manual`.
+    trigger: Option<Trigger>,
     /// `trouble` (what needs somebody first), `requests`, `failed`, `p99` or `name`.
     #[param(value_type = Option<String>)]
     sort: Order,
@@ -90,18 +98,23 @@ impl About for LiveName {
     responses((status = 200, description = "A page, how many are in each state, and where the next page begins.", body = FunctionStatsPage))
 )]
 pub(in crate::http::api::stats) async fn list(caller: Caller<Read>, uri: Uri) -> Result<Json<FunctionStatsPage>, Problem> {
-    let FunctionsQuery { since, sort, state, prefix, text, by, limit, cursor } = asked(&uri)?;
+    let FunctionsQuery { since, until, deployment, trigger, sort, state, prefix, text, by, limit, cursor } = asked(&uri)?;
     let limit = limit.unwrap_or(PAGE.0);
     if !(1..=PAGE.1).contains(&limit) {
         return Err(bad("limit", format!("a page has 1 to {} functions", PAGE.1), "leave it out for the usual number"));
     }
     let now_us = caller.now_us();
-    let steps = steps((since.as_deref(), None, None), now_us, MOST)?;
+    if deployment.is_some() {
+        caller.check_node()?;
+    }
     let (prefix, text) = (prefix.unwrap_or_default(), text.unwrap_or_default().to_lowercase());
     let (Grant { app, .. }, mut listed) = caller.for_list(|app| app.listed(&prefix));
     listed.retain(|function| function.name.as_str().to_lowercase().contains(&text));
+    let live = app.live_span(deployment.as_deref()).await?;
+    let steps = AskedTime { since: since.as_deref(), until: until.as_deref(), step: None, live }.steps(now_us, MOST)?;
     let store = app.history()?;
-    let figures = FigureTable::read(&store, &prefix, steps, now_us).await.map_err(away)?;
+    let query = StatsQuery { scope: StatsScope::Below(prefix), version: None, trigger, minutes: steps.begin..steps.end() };
+    let figures = FigureTable::read(&store, &query, steps, now_us).await.map_err(away)?;
     let mut entries: Vec<FunctionEntry> = match by {
         By::Function => figures.of_functions(listed.into_iter().map(|LiveName { name, version }| (name, version))),
         By::Version => figures.of_versions(&listed.into_iter().map(|function| function.name).collect()),
