@@ -137,6 +137,8 @@ pub struct FunctionStatsPage {
     pub until: String,
     /// How long each step of the lists is.
     pub step_seconds: u64,
+    /// When states and the order were found: some seconds ago at most. Figures are those of now.
+    pub as_of: String,
     /// How many there are in each state, on all pages together.
     pub counts: StateCounts,
     /// This page, in the order that was asked for.

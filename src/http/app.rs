@@ -7,7 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     function::LimitPolicy,
-    http::{auth::Auth, counts::Counts, load::LoadMeter, onsets::Onsets, settings::HttpSettings, webhook::Webhook},
+    http::{auth::Auth, counts::Counts, load::LoadMeter, onsets::Onsets, ranking::Rankings, settings::HttpSettings, webhook::Webhook},
     id::Ids,
     live::Live,
     runner::Runner,
@@ -66,6 +66,8 @@ pub struct App {
     pub counts: Counts,
     /// Since when parts of it are degraded.
     pub onsets: Onsets,
+    /// How every function does.
+    pub rankings: Rankings,
     /// How much it does.
     pub load: LoadMeter,
     /// Names the node.

@@ -59,6 +59,7 @@ impl Wiring<'_> {
             journal: base.journal.clone(),
             counts: http::Counts::new(started_us),
             onsets: http::Onsets::default(),
+            rankings: http::Rankings::default(),
             load: http::LoadMeter::new(started_us),
             identity: data::identity(&admin_token),
             address,

@@ -1,7 +1,5 @@
 //! How long things took, so that any percentile can be told within a tenth.
 
-use std::collections::BTreeMap;
-
 /// Each range ends a fifth above the one before, and is told by its middle. So a percentile is wrong by a tenth at most.
 const GROWTH: (u64, u64) = (6, 5);
 /// The end of the last range, in microseconds: an hour, more than any run may take.
@@ -34,15 +32,15 @@ const fn ends() -> [u64; RANGES] {
     ends
 }
 
-/// How many took how long. Only ranges with something in them take room.
+/// How many took how long. Only ranges with something in them take room: there are few, and they are kept in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Histogram(BTreeMap<u8, u64>);
+pub struct Histogram(Vec<(u8, u64)>);
 
 impl Histogram {
     /// Counts one that took so many microseconds.
     pub fn add(&mut self, took_us: u64) {
         let range = ENDS.partition_point(|end| *end < took_us).min(RANGES - 1);
-        *self.0.entry(range as u8).or_default() += 1;
+        self.put(range as u8, 1);
     }
 
     /// Adds another one to it.
@@ -59,7 +57,7 @@ impl Histogram {
 
     /// Returns how many there are.
     pub fn count(&self) -> u64 {
-        self.0.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.0.iter().fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
     /// Returns the time, in microseconds, that this share of them did not exceed, within a tenth. It is 1 at least. None: there are none.
@@ -76,13 +74,16 @@ impl Histogram {
 
     /// Returns the ranges with something in them, in order.
     pub(super) fn ranges(&self) -> impl ExactSizeIterator<Item = (u8, u64)> {
-        self.0.iter().map(|(range, count)| (*range, *count))
+        self.0.iter().copied()
     }
 
     /// Adds so many to a range; one that does not exist is the last.
     pub(super) fn put(&mut self, range: u8, count: u64) {
-        let sum = self.0.entry(range.min(RANGES as u8 - 1)).or_default();
-        *sum = sum.saturating_add(count);
+        let range = range.min(RANGES as u8 - 1);
+        match self.0.binary_search_by_key(&range, |(range, _)| *range) {
+            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(count),
+            Err(at) => self.0.insert(at, (range, count)),
+        }
     }
 }
 

@@ -4,14 +4,12 @@
 //! runs, those numbers, and the histogram as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs. A minute has a
 //! point for each trigger that it had, so what has one trigger takes no more room for that.
 
-use std::collections::BTreeMap;
-
 use super::{Histogram, RunCounts};
 use crate::execution::{Outcome, STATUS_CLASSES, Trigger};
 
-/// Counts by the minutes since a first one, and by trigger.
+/// Counts by the minutes since a first one, and by trigger. In order: points mostly come so.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Series(BTreeMap<Point, RunCounts>);
+pub struct Series(Vec<(Point, RunCounts)>);
 
 /// What counts are of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,12 +33,22 @@ const NUMBERS: usize = 4 + CLASSES + OUTCOMES;
 impl Series {
     /// Returns a series of one point.
     pub fn at(point: Point, counts: RunCounts) -> Self {
-        Self(BTreeMap::from([(point, counts)]))
+        Self(vec![(point, counts)])
     }
 
     /// Adds to a point.
     pub fn add(&mut self, point: Point, counts: &RunCounts) {
-        self.0.entry(point).or_default().merge(counts);
+        self.put(point, counts.clone());
+    }
+
+    fn put(&mut self, point: Point, counts: RunCounts) {
+        match self.0.last() {
+            Some((last, _)) if *last >= point => match self.0.binary_search_by_key(&point, |(point, _)| *point) {
+                Ok(at) => self.0[at].1.merge(&counts),
+                Err(at) => self.0.insert(at, (point, counts)),
+            },
+            _ => self.0.push((point, counts)),
+        }
     }
 
     /// Adds another one to it.
@@ -90,7 +98,7 @@ impl Series {
             }
             let trigger = trigger(there >> NUMBERS)?;
             let durations = read_durations(&mut bytes)?;
-            series.add(Point { minute, trigger }, &counts(numbers, durations));
+            series.put(Point { minute, trigger }, counts(numbers, durations));
         }
         Ok(series)
     }

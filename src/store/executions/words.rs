@@ -11,6 +11,7 @@ use crate::{
     function::{FunctionName, Version},
     store::{
         Store, StoreError,
+        batch::json,
         database::{change, read},
     },
 };
@@ -94,6 +95,12 @@ impl Store {
     pub(in crate::store) async fn word_key(&self, word: &str) -> Result<Option<i64>, StoreError> {
         read!(self, pool => sqlx::query_scalar("SELECT key FROM words WHERE word = $1").bind(word).fetch_optional(pool))
             .map_err(StoreError::query("look up a function"))
+    }
+
+    /// Returns the numbers of these functions. Those that never ran have none.
+    pub(in crate::store) async fn word_keys(&self, functions: &[FunctionName]) -> Result<Vec<i64>, StoreError> {
+        let sql = AssertSqlSafe(format!("SELECT key FROM words WHERE word IN ({})", self.database.texts_of_json()));
+        read!(self, pool => sqlx::query_scalar(sql).bind(json(&functions)).fetch_all(pool)).map_err(StoreError::query("look up functions"))
     }
 
     /// Returns the numbers of all words that begin so.

@@ -23,6 +23,8 @@ pub enum StatsScope {
     Node,
     /// Those of a function.
     Function(FunctionName),
+    /// Those of each of these functions.
+    Among(Vec<FunctionName>),
     /// Those of each function whose name begins so.
     Below(String),
 }
@@ -96,6 +98,10 @@ impl Store {
                 Some(key) => format!("function_key = {key}"),
                 None => return Ok(None),
             },
+            StatsScope::Among(functions) => match self.word_keys(functions).await? {
+                keys if keys.is_empty() => return Ok(None),
+                keys => format!("function_key IN ({})", list(keys)),
+            },
             StatsScope::Below(begin) if begin.is_empty() => format!("function_key <> {ALL}"),
             StatsScope::Below(begin) => match self.word_keys_below(begin).await? {
                 keys if keys.is_empty() => return Ok(None),
@@ -109,7 +115,7 @@ impl Store {
         Ok(Some(condition))
     }
 
-    /// Writes the condition on rows of minutes. Those of one function are sought one by one, because rows of others are between them.
+    /// Writes the condition on rows of minutes. Those of some functions are sought one by one, because rows of others are between them.
     async fn minutes(&self, scope: &StatsScope, Range { start, end }: &Range<i64>) -> Result<Option<String>, StoreError> {
         let first: Option<i64> = read!(self, pool => sqlx::query_scalar(
             "SELECT MIN(start_min) FROM stats WHERE span = 0 AND start_min >= $1 AND start_min < $2",
@@ -121,18 +127,18 @@ impl Store {
         let Some(first) = first else { return Ok(None) };
         let minutes = match scope {
             StatsScope::Below(_) => format!("start_min >= {first} AND start_min < {end}"),
-            StatsScope::Node | StatsScope::Function(_) => format!("start_min IN ({})", list(first..*end)),
+            StatsScope::Node | StatsScope::Function(_) | StatsScope::Among(_) => format!("start_min IN ({})", list(first..*end)),
         };
         Ok(Some(format!("span = {} AND {minutes}", Span::Minute as i64)))
     }
 }
 
-/// Writes the condition on rows of days. Those of one function are sought one by one, too.
+/// Writes the condition on rows of days. Those of some functions are sought one by one, too.
 fn days(scope: &StatsScope, Range { start, end }: &Range<i64>) -> String {
     let spans = format!("span IN ({},{})", Span::DayByTen as i64, Span::DayByHour as i64);
     match scope {
         StatsScope::Below(_) => format!("{spans} AND start_min > {} AND start_min < {end}", start - DAY),
-        StatsScope::Node | StatsScope::Function(_) => {
+        StatsScope::Node | StatsScope::Function(_) | StatsScope::Among(_) => {
             let first = start.div_euclid(DAY);
             format!("{spans} AND start_min IN ({})", list((first..=(end - 1).div_euclid(DAY)).map(|day| day * DAY)))
         }

@@ -3,14 +3,16 @@
 mod figures;
 mod order;
 
+use std::collections::{BTreeSet, HashSet};
+
 use axum::Json;
 use http::Uri;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use self::{
-    figures::{FigureTable, FunctionEntry},
-    order::Order,
+    figures::FigureTable,
+    order::{FunctionEntry, Order},
 };
 use super::times::{AskedTime, bad};
 use crate::{
@@ -23,10 +25,10 @@ use crate::{
         app::App,
         caller::{About, Caller, Grant, Read},
         problem::{Problem, away},
+        ranking::{RankedBy, Ranking, RankingQuery},
     },
     live::scripts::ScriptFilter,
     stats::FunctionState,
-    store::{StatsQuery, StatsScope},
 };
 
 /// Functions of one page unless the request says otherwise, and the most.
@@ -60,24 +62,13 @@ struct FunctionsQuery {
     text: Option<String>,
     /// `version`: each version that ran is told of for itself.
     #[param(value_type = Option<String>)]
-    by: By,
+    by: RankedBy,
     /// So many at most.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// The `next` of the page before.
     #[param(maximum = 1_000_000)]
     cursor: Option<u32>,
-}
-
-/// What is told of.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum By {
-    /// Each function that is live, with all its versions.
-    #[default]
-    Function,
-    /// Each version that ran.
-    Version,
 }
 
 /// A function that is live.
@@ -110,39 +101,59 @@ pub(in crate::http::api::stats) async fn list(caller: Caller<Read>, uri: Uri) ->
     let (prefix, text) = (prefix.unwrap_or_default(), text.unwrap_or_default().to_lowercase());
     let (Grant { app, .. }, mut listed) = caller.for_list(|app| app.listed(&prefix));
     listed.retain(|function| function.name.as_str().to_lowercase().contains(&text));
-    let live = app.live_span(deployment.as_deref()).await?;
-    let steps = AskedTime { since: since.as_deref(), until: until.as_deref(), step: None, live }.steps(now_us, MOST)?;
-    let store = app.history()?;
-    let query = StatsQuery { scope: StatsScope::Below(prefix), version: None, trigger, minutes: steps.begin..steps.end() };
-    let figures = FigureTable::read(&store, &query, steps, now_us).await.map_err(away)?;
-    let mut entries: Vec<FunctionEntry> = match by {
-        By::Function => figures.of_functions(listed.into_iter().map(|LiveName { name, version }| (name, version))),
-        By::Version => figures.of_versions(&listed.into_iter().map(|function| function.name).collect()),
-    };
-    let mut counts = StateCounts::default();
-    entries.iter().for_each(|one| count(&mut counts, one.state));
-    entries.retain(|one| state.is_none_or(|state| one.state == state));
-    entries.sort_unstable_by(|a, b| sort.compare(a, b));
     let begin = cursor.unwrap_or(0);
     if begin > MAX_CURSOR {
         return Err(bad("cursor", "no page begins there", "take the `next` of the page before"));
     }
+    let live = app.live_span(deployment.as_deref()).await?;
+    let steps = AskedTime { since: since.as_deref(), until: until.as_deref(), step: None, live }.steps(now_us, MOST)?;
+    let store = app.history()?;
+    let query = RankingQuery { prefix, trigger, steps, by };
+    let ranking = app.rankings.of(&store, query, now_us).await.map_err(away)?;
+    let mut entries = entries(&ranking, by, &listed);
+    let mut counts = StateCounts::default();
+    entries.iter().for_each(|one| count(&mut counts, one.rank.state));
+    entries.retain(|one| state.is_none_or(|state| one.rank.state == state));
+    entries.sort_unstable_by(|a, b| sort.compare(a, b));
     let end = begin.saturating_add(limit);
     let next = (entries.len() > end as usize).then_some(end);
     let page: Vec<FunctionEntry> = entries.into_iter().skip(begin as usize).take(limit as usize).collect();
-    let live_since = store.live_since(&page.iter().map(|one| &one.function).collect()).await.map_err(away)?;
-    let told = page.into_iter().map(|one| {
+    let names: BTreeSet<&FunctionName> = page.iter().map(|one| one.function).collect();
+    let live_since = store.live_since(&names).await.map_err(away)?;
+    let figures = FigureTable::read(&store, names, trigger, &steps).await.map_err(away)?;
+    let told = page.iter().map(|one| {
         let since = live_since.get(&(one.function.clone(), one.version)).map(|deployment| rfc3339(deployment.time_us()));
-        one.told(&steps, since)
+        let figures = match by {
+            RankedBy::Function => figures.of_function(one.function),
+            RankedBy::Version => figures.of_version(one.function, one.version),
+        };
+        one.told(&figures, &steps, since)
     });
     Ok(Json(FunctionStatsPage {
         since: rfc3339(steps.begin * 60_000_000),
         until: rfc3339(steps.end() * 60_000_000),
         step_seconds: steps.length.unsigned_abs() * 60,
+        as_of: rfc3339(ranking.as_of_us),
         counts,
         functions: told.collect(),
         next,
     }))
+}
+
+/// Returns the functions that are listed, or their versions, each with how it does.
+fn entries<'a>(ranking: &'a Ranking, by: RankedBy, listed: &'a [LiveName]) -> Vec<FunctionEntry<'a>> {
+    match by {
+        RankedBy::Function => {
+            let entry =
+                |LiveName { name, version }: &'a LiveName| FunctionEntry { function: name, version: *version, rank: ranking.of(name) };
+            listed.iter().map(entry).collect()
+        }
+        RankedBy::Version => {
+            let names: HashSet<&FunctionName> = listed.iter().map(|function| &function.name).collect();
+            let versions = ranking.versions().filter(|(function, ..)| names.contains(function));
+            versions.map(|(function, version, rank)| FunctionEntry { function, version, rank }).collect()
+        }
+    }
 }
 
 fn count(counts: &mut StateCounts, state: FunctionState) {

@@ -4,12 +4,22 @@ use std::cmp::{Ordering, Reverse};
 
 use serde::Deserialize;
 
-use super::figures::{FunctionEntry, StepFigures};
+use super::figures::{Figures, StepFigures};
 use crate::{
     api::stats::FunctionStats,
     clock::rfc3339,
-    stats::{Steps, failed_share},
+    function::{FunctionName, Version},
+    http::ranking::Rank,
+    stats::Steps,
 };
+
+/// A function, or a version of it, with how it does.
+#[derive(Debug, Clone)]
+pub(super) struct FunctionEntry<'a> {
+    pub function: &'a FunctionName,
+    pub version: Version,
+    pub rank: &'a Rank,
+}
 
 /// What comes first.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -31,37 +41,35 @@ pub(super) enum Order {
 impl Order {
     /// Compares two of them. Names decide between equals, so that pages follow each other.
     pub(super) fn compare(self, one: &FunctionEntry, other: &FunctionEntry) -> Ordering {
-        let by = |number: fn(&FunctionEntry) -> u64| Reverse(number(one)).cmp(&Reverse(number(other)));
-        let requests = |entry: &FunctionEntry| entry.total.requests();
+        let by = |number: fn(&Rank) -> u64| Reverse(number(one.rank)).cmp(&Reverse(number(other.rank)));
+        let requests = |rank: &Rank| rank.requests;
         let first = match self {
-            Self::Trouble => one.state.cmp(&other.state).then_with(|| share(other).total_cmp(&share(one))).then_with(|| by(requests)),
+            Self::Trouble => {
+                let share = other.rank.failed_share.total_cmp(&one.rank.failed_share);
+                one.rank.state.cmp(&other.rank.state).then(share).then_with(|| by(requests))
+            }
             Self::Requests => by(requests),
-            Self::Failed => by(|entry| entry.total.failed()),
-            Self::P99 => by(|entry| entry.total.durations.quantile_us(0.99).unwrap_or(0)),
+            Self::Failed => by(|rank| rank.failed),
+            Self::P99 => by(|rank| rank.p99_us),
             Self::Name => Ordering::Equal,
         };
-        first.then_with(|| one.function.cmp(&other.function)).then_with(|| one.version.cmp(&other.version))
+        first.then_with(|| one.function.cmp(other.function)).then_with(|| one.version.cmp(&other.version))
     }
 }
 
-fn share(entry: &FunctionEntry) -> f64 {
-    failed_share(&entry.figures.last_hour)
-}
-
-impl FunctionEntry {
+impl FunctionEntry<'_> {
     /// Tells it.
-    pub(super) fn told(self, steps: &Steps, version_since: Option<String>) -> FunctionStats {
-        let Self { function, version, state, because, total, figures } = self;
+    pub(super) fn told(&self, figures: &Figures, steps: &Steps, version_since: Option<String>) -> FunctionStats {
         let steps = (0..steps.count).map(|step| figures.by_step.get(&step));
         let of = |number: fn(&StepFigures) -> u64| steps.clone().map(|step| step.map_or(0, number)).collect();
         FunctionStats {
-            function,
-            version,
+            function: self.function.clone(),
+            version: self.version,
             version_since,
-            state,
-            because,
-            total: (&total).into(),
-            failed_share: failed_share(&figures.last_hour),
+            state: self.rank.state,
+            because: self.rank.because.clone(),
+            total: (&figures.total).into(),
+            failed_share: self.rank.failed_share,
             requests: of(|step| step.requests),
             failed: of(|step| step.failed),
             p99_us: steps.clone().map(|step| step.and_then(|step| step.durations.quantile_us(0.99))).collect(),
