@@ -1026,7 +1026,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists topics: those that are handled, and those that something waits for. */
+        /** Lists topics: those that are handled, and those that have deliveries or dead letters. */
         get: operations["list_topics"];
         put?: never;
         post?: never;
@@ -1743,7 +1743,7 @@ export interface components {
             by_class: {
                 [key: string]: number;
             };
-            /** @description How many ended so; outcomes that did not occur are left out. */
+            /** @description How many ended so; outcomes that did not occur are left out. Empty with `status`. */
             by_outcome: {
                 [key: string]: number;
             };
@@ -1752,8 +1752,7 @@ export interface components {
              * @description Those that were answered with 5xx.
              */
             failed: number;
-            /** @description The most that one of them took of what is limited. */
-            highest: components["schemas"]["HighestUse"];
+            highest?: components["schemas"]["HighestUse"] | null;
             /**
              * Format: int64
              * @description The time that half of the runs did not exceed, in microseconds, within a tenth.
@@ -1776,9 +1775,9 @@ export interface components {
             requests: number;
             /**
              * Format: int64
-             * @description What they waited for outside of themselves, in microseconds.
+             * @description What they waited for outside of themselves, in microseconds. None: nothing ran.
              */
-            waited_us: number;
+            waited_us?: number | null;
         };
         /** @description A file that differs. */
         FileDiff: {
@@ -1861,6 +1860,8 @@ export interface components {
         };
         /** @description A page of functions, or of their versions, with what their executions came to. */
         FunctionStatsPage: {
+            /** @description When states and the order were found: some seconds ago at most. Figures are those of now. */
+            as_of: string;
             /** @description How many there are in each state, on all pages together. */
             counts: components["schemas"]["StateCounts"];
             /** @description This page, in the order that was asked for. */
@@ -3076,8 +3077,8 @@ export interface components {
             p90_us: (number | null)[];
             /** @description The same for 99 of 100. */
             p99_us: (number | null)[];
-            /** @description The most memory that one run held at once, in bytes. */
-            peak_memory_bytes: number[];
+            /** @description The most memory that one run held at once, in bytes. As of every figure of runs: null where nothing ran, and with `status`. */
+            peak_memory_bytes: (number | null)[];
             /** @description Executions that were asked for. */
             requests: number[];
             /** @description When the first step begins. */
@@ -3092,7 +3093,7 @@ export interface components {
             /** @description When the last step ends. */
             until: string;
             /** @description What all runs waited for other services, for the key-value store and for databases, in microseconds. */
-            waited_us: number[];
+            waited_us: (number | null)[];
         };
         /** @description Every token, expired ones too. */
         TokenList: {
@@ -3126,13 +3127,18 @@ export interface components {
             /** @description What it allows. */
             scope: components["schemas"]["Scope"];
         };
-        /** @description Every topic that is handled, or that something waits for. */
+        /** @description Every topic that is handled, or that has deliveries or dead letters. */
         TopicList: {
             /** @description By name. */
             topics: components["schemas"]["TopicStatus"][];
         };
         /** @description A topic, or a pattern of topics that handlers take. */
         TopicStatus: {
+            /**
+             * Format: int64
+             * @description Dead letters.
+             */
+            dead: number;
             /** @description The live handlers that take it. */
             handlers: string[];
             /**
@@ -3140,6 +3146,13 @@ export interface components {
              * @description Deliveries whose functions cannot run.
              */
             held: number;
+            /** @description When the first of those that wait is due. Past: so long it waits already. None: nothing waits. */
+            oldest_due?: string | null;
+            /**
+             * Format: int64
+             * @description Those of them that have failed before.
+             */
+            retrying: number;
             /**
              * Format: int64
              * @description Deliveries that run.
@@ -5541,7 +5554,7 @@ export interface operations {
     get_stats: {
         parameters: {
             query?: {
-                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`. */
+                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`, or all of the time that `deployment` was live. */
                 since?: string;
                 /** @description Until then. None: now. */
                 until?: string;
@@ -5553,6 +5566,12 @@ export interface operations {
                 prefix?: string;
                 /** @description Of this version. */
                 version?: string;
+                /** @description While this deployment was live, in whole steps: its id, its revision, the first characters of that, or `live`. */
+                deployment?: string;
+                /** @description Answered with a status of this class: `2xx`, `3xx`, `4xx` or `5xx`. Nothing but their number is told then. */
+                status?: string;
+                /** @description Asked for by `http`, `execute`, `invoke`, `cli`, `replay`, `schedule`, `event` or `manual`. */
+                trigger?: components["schemas"]["Trigger"];
             };
             header?: never;
             path?: never;
@@ -5654,8 +5673,14 @@ export interface operations {
     list_function_stats: {
         parameters: {
             query?: {
-                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`. */
+                /** @description From then on: a span (`1h`) or a time; at most 30 days. None: `24h`, or all of the time that `deployment` was live. */
                 since?: string;
+                /** @description Until then. None: now. */
+                until?: string;
+                /** @description While this deployment was live, in whole steps: its id, its revision, the first characters of that, or `live`. */
+                deployment?: string;
+                /** @description Asked for by `http`, `execute`, `invoke`, `cli`, `replay`, `schedule`, `event` or `manual`. */
+                trigger?: components["schemas"]["Trigger"];
                 /** @description `trouble` (what needs somebody first), `requests`, `failed`, `p99` or `name`. */
                 sort?: string;
                 /** @description Only those in this state: `failing`, `slow`, `ok` or `idle`. */

@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/A9OZ7h3j.js";

@@ -1,0 +1,1 @@
+export{wt as component}from"../chunks/BG6fi9LH.js";

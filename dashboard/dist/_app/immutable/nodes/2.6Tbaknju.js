@@ -1,1 +1,0 @@
-export{L as component}from"../chunks/A9OZ7h3j.js";
