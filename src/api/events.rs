@@ -243,6 +243,8 @@ pub struct DeadLetter {
     pub attempts: u32,
     /// Why it was given up.
     pub reason: String,
+    /// Why its last attempt failed, with file and line; none: nothing of it ran.
+    pub last_error: Option<String>,
     /// When.
     pub time: String,
     /// The function is live in another version than the one that failed: it may be mended.
@@ -252,11 +254,23 @@ pub struct DeadLetter {
 impl DeadLetter {
     /// Says what was given up. `live` finds the version of a function that is live.
     pub fn of(letter: DeadLetterRecord, live: impl FnOnce(&FunctionName) -> Option<Version>) -> Self {
-        let DeadLetterRecord { id, receiver, event, key, attempts, reason, died_us, version } = letter;
+        let DeadLetterRecord { id, receiver, event, key, attempts, reason, died_us, version, last_error } = letter;
         let function = function_of(&receiver);
         let has_changed = live(&function).zip(version).is_some_and(|(live, failed)| live != failed);
         let (topic, event) = event.map(|(topic, id)| (topic.to_string(), id)).unzip();
-        Self { id: id.to_string(), function, receiver, topic, event, key, attempts, reason, time: rfc3339(died_us), has_changed }
+        Self {
+            id: id.to_string(),
+            function,
+            receiver,
+            topic,
+            event,
+            key,
+            attempts,
+            reason,
+            last_error,
+            time: rfc3339(died_us),
+            has_changed,
+        }
     }
 }
 

@@ -43,7 +43,10 @@ impl Health {
         }
         let url = match self.node.address()? {
             Some(url) => url,
-            None => bail!("no node runs on `{}`", self.node.configured.load()?.data.display()),
+            None => bail!(
+                "no node runs on `{}`\n  hint: it asks the node of the data folder, whoever is logged in elsewhere; `--url` names another",
+                self.node.configured.load()?.data.display()
+            ),
         };
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
         let answer = agent.get(format!("{url}/_picloud/ready")).call();

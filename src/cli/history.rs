@@ -15,10 +15,11 @@ use crate::{
     api::{
         WithTime,
         deployments::{CountedDeployment, DeploymentPage},
+        node::NodeStatus,
         scripts::{ScriptSummary, VersionList, VersionSummary},
     },
     clock::rfc3339,
-    deployment::Deployment,
+    deployment::{Deployment, DeploymentId, DeploymentStatus},
     function::{FunctionName, diagnostic::near_miss},
     store::{DeploymentFilter, FunctionVersion, Store, function_name},
 };
@@ -41,18 +42,20 @@ pub struct Deployments {
 impl Deployments {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let limit = self.list.limit;
-        let deployments = self.node.records(async |records| match records {
+        let (deployments, live) = self.node.records(async |records| match records {
             Records::Node(client) => {
                 let record = |found: CountedDeployment| found.deployment.record;
                 let parts = |page: DeploymentPage| (page.deployments.into_iter().map(record).collect(), page.next);
                 let asked = [("by", self.by.clone()), ("text", self.text.clone())];
                 let pairs = asked.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-                client.pages("/api/admin/deployments", &pairs, limit as usize, PAGE, parts)
+                let deployments: Vec<Deployment> = client.pages("/api/admin/deployments", &pairs, limit as usize, PAGE, parts)?;
+                let NodeStatus { live, .. } = client.read("/api/admin/status")?;
+                Ok((deployments, live.map(|live| live.id)))
             }
-            Records::Database(store) => self.recorded(&store).await,
+            Records::Database(store) => Ok((self.recorded(&store).await?, store.live_deployment().await?.map(|live| live.id))),
         })?;
         let heading = ["DEPLOYMENT", "TIME", "STATUS", "CAUSE", "CHANGES", "FOUND", "BY", "REVISION", "SUBJECT"];
-        self.list.form.list(&deployments, |deployment| json!(WithTime::from(deployment)), heading, row)
+        self.list.form.list(&deployments, |deployment| json!(WithTime::from(deployment)), heading, |deployment| row(deployment, live))
     }
 }
 
@@ -73,11 +76,12 @@ impl Deployments {
     }
 }
 
-fn row(deployment: &Deployment) -> [String; 9] {
+fn row(deployment: &Deployment, live: Option<DeploymentId>) -> [String; 9] {
+    let was_live = deployment.status == DeploymentStatus::Live && live != Some(deployment.id);
     [
         deployment.id.to_string(),
         rfc3339(deployment.id.time_us()),
-        deployment.status.as_str().into(),
+        if was_live { "was live".into() } else { deployment.status.as_str().into() },
         json!(deployment.cause).as_str().unwrap_or_default().into(),
         changes(deployment),
         findings::summary(&deployment.diagnostics),
@@ -155,7 +159,7 @@ pub async fn must_be_known(store: &Store, name: &FunctionName) -> anyhow::Result
     }
     let live = store.live_functions().await?;
     let near = near_miss(name.as_str(), live.iter().map(|live| live.function.as_str()));
-    let hint = near.map_or("`picloud routes` lists the functions".into(), |near| format!("did you mean `{near}`?"));
+    let hint = near.map_or("`picloud functions` lists them".into(), |near| format!("did you mean `{near}`?"));
     bail!("no version of `{name}` was ever live\n  hint: {hint}")
 }
 

@@ -1,7 +1,7 @@
 //! Which node a command speaks to: the one of the data folder, or any by its URL and a token.
 //!
 //! Which node: `--url`, else PICLOUD_URL, else the one that runs on the data folder, else the one of `picloud login`. Which token:
-//! `--token-file`, else PICLOUD_TOKEN, else the data folder's for its own node and that of `picloud login` for any other.
+//! `--token-file`, else PICLOUD_TOKEN, else the data folder's for its own node, however it was named, and that of `picloud login` for any other.
 //!
 //! A node that nobody named is easily forgotten, so it is named on stderr, and asked about before it is changed.
 
@@ -83,7 +83,7 @@ impl NodeArgs {
                 (url, given.map_or_else(own, Ok)?)
             }
             Target::Named(url) => {
-                let token = given.map_or_else(|| token_of_login(&url), Ok)?;
+                let token = given.map_or_else(|| self.token_for(&url), Ok)?;
                 (url, token)
             }
             Target::Implied(url) => {
@@ -147,6 +147,16 @@ impl NodeArgs {
     /// Returns the node whose URL was given, if one was: what is asked of the files here is asked of no other.
     pub fn given(&self) -> anyhow::Result<Option<Client>> {
         if self.url.is_some() { self.find() } else { Ok(None) }
+    }
+
+    /// Returns the token for a node that was named: it may be the one of the data folder.
+    fn token_for(&self, url: &str) -> anyhow::Result<Secret> {
+        let data = self.configured.load().ok().map(|config| config.data);
+        let own = data.filter(|data| node::running(data).is_some_and(|running| running.url == url));
+        match own {
+            Some(data) => node::admin_token(&data).context("cannot read the admin token of the data folder"),
+            None => token_of_login(url),
+        }
     }
 
     fn token_of_file(&self) -> anyhow::Result<Option<Secret>> {

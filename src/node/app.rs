@@ -44,7 +44,7 @@ impl Wiring<'_> {
     /// Returns what handlers of requests hold.
     pub fn app(self) -> anyhow::Result<App> {
         let Self { config, address, max_connections, base, store, sync, run_orders, hosted, stop } = self;
-        let (admin_token, started_us) = (data::admin_token(&config.data)?, base.ids.now_us());
+        let admin_token = data::admin_token(&config.data)?;
         Ok(App {
             settings: HttpSettings { max_connections, ..config.server.clone() },
             live: base.live.clone(),
@@ -57,10 +57,10 @@ impl Wiring<'_> {
             }),
             runner: base.runner.clone(),
             journal: base.journal.clone(),
-            counts: http::Counts::new(started_us),
+            counts: http::Counts::new(base.started_us),
             onsets: http::Onsets::default(),
             rankings: http::Rankings::default(),
-            load: http::LoadMeter::new(started_us),
+            load: http::LoadMeter::new(base.started_us),
             identity: data::identity(&admin_token),
             address,
             connections: TaskTracker::new(),

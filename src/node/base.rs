@@ -28,6 +28,8 @@ use crate::{
 
 /// What the other parts share.
 pub struct Base {
+    /// When the node started, before anything that takes long; microseconds since 1970.
+    pub started_us: i64,
     /// Tells the time.
     pub clock: SharedClock,
     /// Makes ids.
@@ -64,6 +66,7 @@ impl Base {
     /// Makes them for the node of this number.
     pub fn new(config: &Config, number: NodeNumber) -> anyhow::Result<Self> {
         let clock: SharedClock = Arc::new(SystemClock);
+        let started_us = clock.now_us();
         let journal = Journal::open(&config.data, config.journal).context("cannot open the spool of executions")?;
         let vault = vault(config, &clock)?;
         let recorder = Recorder::new(journal.clone(), config.record, vault.redactor());
@@ -77,6 +80,7 @@ impl Base {
         let queue: SharedQueue = Arc::new(StoredQueue::new(reached.subscribe(), ids.clone(), config.queue, sql_emitted.clone()));
         let publisher = Publisher::new(queue.clone(), live.clone());
         Ok(Self {
+            started_us,
             runner: Arc::new(Runner::new(executor.clone(), ids.clone(), recorder, config.capture, tracer.clone(), publisher)),
             ids,
             live,

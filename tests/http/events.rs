@@ -171,6 +171,7 @@ fn attempts_go_on_when_a_dead_letter_is_put_back(on: impl Fn(Setup) -> Setup) {
     wait_until("it is given up again", PATIENCE, || notes(&api) == json!([1, 2, 3, 4, 1, 2, 3, 4]) && dead(&api, 1).len() == 1);
     let letter = dead(&api, 1).remove(0);
     assert_eq!((&letter["attempts"], &letter["reason"]), (&json!(4), &json!("it failed 2 times")));
+    assert_eq!(letter["last_error"], json!("_events/b.rhai:8:99: no 4"), "{letter}");
     let shown = api.get(&format!("/api/admin/dead-letters/{}", letter["id"].as_str().unwrap())).json();
     let failed: Vec<&Value> = shown["failed"].as_array().unwrap().iter().map(|one| &one["attempt"]).collect();
     assert_eq!(failed, [1, 2, 3, 4]);

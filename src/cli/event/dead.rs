@@ -75,12 +75,12 @@ impl DeadList {
         let pairs: Pairs = all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
         let parts = |page: DeadLetterPage| (page.dead_letters, page.next);
         let letters = self.node.client()?.pages("/api/admin/dead-letters", &pairs, self.list.limit as usize, PAGE, parts)?;
-        let heading = ["DEAD LETTER", "TIME", "TOPIC", "RECEIVER", "ATTEMPTS", "FIXED SINCE?", "REASON"];
+        let heading = ["DEAD LETTER", "TIME", "TOPIC", "RECEIVER", "ATTEMPTS", "FIXED SINCE?", "REASON", "LAST ERROR"];
         self.list.form.list(&letters, |letter| json!(letter), heading, row)
     }
 }
 
-fn row(letter: &DeadLetter) -> [String; 7] {
+fn row(letter: &DeadLetter) -> [String; 8] {
     [
         letter.id.clone(),
         letter.time.clone(),
@@ -89,6 +89,7 @@ fn row(letter: &DeadLetter) -> [String; 7] {
         letter.attempts.to_string(),
         if letter.has_changed { "perhaps".into() } else { "no".into() },
         letter.reason.clone(),
+        letter.last_error.clone().unwrap_or_else(|| "-".into()),
     ]
 }
 

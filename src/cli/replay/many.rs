@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::bail;
 use clap::{ArgGroup, Args};
 
 use crate::{
@@ -38,7 +39,13 @@ const URL: &str = "/api/admin/executions/replay";
 impl ManyArgs {
     /// Has them run on this version, and prints what became of them.
     pub fn run(self, client: &Client, version: Option<String>, json: bool) -> anyhow::Result<Exit> {
-        let mut order = ManyReplaysOrder { filter: Some(self.filter()), version, ..ManyReplaysOrder::default() };
+        let filter = self.filter();
+        if filter.is_empty() {
+            bail!(
+                "which requests?\n  hint: name an execution, or say which ones: `--function`, `--status`, `--since` and more, which `--help` lists"
+            )
+        }
+        let mut order = ManyReplaysOrder { filter: Some(filter), version, ..ManyReplaysOrder::default() };
         let mut all = ManyReplays::default();
         loop {
             let ManyReplays { replays, left, next, .. } = understood(client.post(URL, &order)?)?;

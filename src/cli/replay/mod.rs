@@ -20,7 +20,7 @@ pub struct Replay {
     #[command(flatten)]
     node: NodeArgs,
     /// Which execution; the header `x-picloud-execution` of the answer names it, and `picloud executions` lists them
-    #[arg(required_unless_present = "many", conflicts_with = "many")]
+    #[arg(conflicts_with = "many")]
     execution: Option<ExecutionId>,
     #[command(flatten)]
     many: ManyArgs,

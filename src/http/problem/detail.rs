@@ -1,7 +1,10 @@
 //! What each problem says: what is wrong, and apart from that what to do.
 
 use super::{Problem, denied, earlier, run};
-use crate::{function::route::methods::join, http::wire::body::BodyError};
+use crate::{
+    function::{FunctionName, route::methods::join},
+    http::wire::body::BodyError,
+};
 
 /// Stands before what to do, as on the command line.
 const HINT: &str = "\n  hint: ";
@@ -12,6 +15,13 @@ pub fn split(message: &str) -> (&str, Option<String>) {
         Some((detail, hint)) => (detail, Some(hint.replace(HINT, "; "))),
         None => (message, None),
     }
+}
+
+/// Says how requests of a function come to be kept.
+pub fn how_to_keep(function: &FunctionName) -> String {
+    format!(
+        "put `capture = true` into the front-matter of `{function}`, or into the section `[journal]` of picloud.toml for every function; later requests are kept, but for those that are rejected before anything runs"
+    )
 }
 
 impl Problem {
@@ -70,9 +80,9 @@ impl Problem {
                 format!("there are {there} such dead letters, and {expected} were expected\n  hint: nothing was changed; look at them again, and send their number")
             }
             Self::UnknownExecution => "no execution has this id, or it is no longer kept, or it was not recorded".into(),
-            Self::RequestNotKept { id, function } => format!(
-                "the request of execution `{id}` was not kept\n  hint: put `capture = true` into the front-matter of `{function}`, or into the section `[journal]` of picloud.toml for every function; later requests are kept"
-            ),
+            Self::RequestNotKept { id, function } => {
+                format!("the request of execution `{id}` was not kept\n  hint: {}", how_to_keep(function))
+            }
             Self::UnknownVersion { version, function } => {
                 format!("no version of `{function}` is or begins with `{version}`\n  hint: `picloud versions {function}` lists them")
             }

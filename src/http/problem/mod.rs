@@ -11,7 +11,7 @@ mod status;
 mod tests;
 pub mod webhook;
 
-pub use detail::split;
+pub use detail::{how_to_keep, split};
 
 use std::borrow::Borrow;
 

@@ -117,7 +117,7 @@ impl ExecutionFilter {
 fn plain(value: &str) -> Result<&str, (String, String)> {
     if value.is_empty() || value.len() > MAX_TEXT || value.contains(char::is_control) {
         let shown: String = value.chars().take(40).flat_map(char::escape_debug).collect();
-        return Err((format!("`{shown}` is no name of a function"), "`picloud routes` lists the functions".into()));
+        return Err((format!("`{shown}` is no name of a function"), "`picloud functions` lists them".into()));
     }
     Ok(value)
 }

@@ -92,6 +92,8 @@ pub struct DeadLetterRecord {
     pub died_us: i64,
     /// The version of the function that failed last.
     pub version: Option<Version>,
+    /// Why it failed then, with file and line.
+    pub last_error: Option<String>,
 }
 
 impl Store {
@@ -100,7 +102,8 @@ impl Store {
         let (condition, parameters) = filter.selection().end();
         let sql = format!(
             "SELECT {}, (SELECT topic FROM events WHERE events.seq = event) AS topic, (SELECT id FROM events WHERE events.seq = event) AS event_id,
-                 (SELECT version FROM attempts WHERE delivery = dead_letters.seq ORDER BY attempts.attempt DESC LIMIT 1) AS version
+                 (SELECT version FROM attempts WHERE delivery = dead_letters.seq ORDER BY attempts.attempt DESC LIMIT 1) AS version,
+                 (SELECT error FROM attempts WHERE delivery = dead_letters.seq ORDER BY attempts.attempt DESC LIMIT 1) AS last_error
              FROM dead_letters{condition} ORDER BY seq DESC LIMIT {}",
             columns!(dead_letters),
             filter.limit
@@ -246,6 +249,7 @@ struct DeadRow {
     topic: Option<String>,
     event_id: Option<String>,
     version: Option<String>,
+    last_error: Option<String>,
 }
 
 impl TryFrom<DeadRow> for DeadLetterRecord {
@@ -263,6 +267,7 @@ impl TryFrom<DeadRow> for DeadLetterRecord {
             receiver: row.receiver,
             reason: row.reason,
             died_us: row.died_us,
+            last_error: row.last_error,
         })
     }
 }

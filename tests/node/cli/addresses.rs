@@ -67,9 +67,12 @@ fn a_node_that_is_not_there_does_not_want_a_token() {
             assert!(told.starts_with(&format!("error: the node at {url} does not answer: ")), "{told}");
         }
     }
-    let node = Node::start(&Folder::project());
+    let project = Folder::project();
+    let node = Node::start(&project);
     let told = Folder::empty().refused(2, &["status", "--url", &format!("http://{}/", node.address)]);
     assert!(told.starts_with(&format!("error: `http://{}` wants a token\n  hint: ", node.address)), "{told}");
+    // In its own folder it is the same node by whichever name.
+    assert!(project.run(&["status", "--url", &format!("http://{}", node.address)]).status.success());
 }
 
 #[test]

@@ -83,7 +83,10 @@ fn status_right_after_a_broken_save_shows_the_mistake() {
 fn health_says_whether_a_node_serves() {
     let folder = Folder::empty();
     let none = folder.refused(2, &["health"]);
-    assert_eq!(none, "error: no node runs on `.picloud`\n");
+    assert_eq!(
+        none,
+        "error: no node runs on `.picloud`\n  hint: it asks the node of the data folder, whoever is logged in elsewhere; `--url` names another\n"
+    );
     let nobody = folder.refused(2, &["health", "--url", "http://127.0.0.1:1"]);
     assert!(nobody.starts_with("error: the node at http://127.0.0.1:1 does not answer: "), "{nobody}");
     // Its functions are not there yet.

@@ -1228,6 +1228,8 @@ export interface components {
             id: string;
             /** @description Ordered it among others. */
             key?: string | null;
+            /** @description Why its last attempt failed, with file and line; none: nothing of it ran. */
+            last_error?: string | null;
             /** @description Why it was given up. */
             reason: string;
             /** @description The id of its handler, or of its schedule. */

@@ -16,7 +16,7 @@ use crate::{
         api::{asked::PathParams, openapi::Routes, scripts::version_of},
         app::App,
         caller::{Caller, Deploy, Grant},
-        problem::{Problem, away},
+        problem::{Problem, away, how_to_keep},
     },
     live::{LiveFunction, Table},
     runner::{ReplayMode, Target},
@@ -82,9 +82,10 @@ impl App {
     /// Finds the request of an execution.
     async fn captured(&self, execution: &Original) -> Result<Capture, Problem> {
         let not_kept = || {
+            let hint = how_to_keep(&execution.function);
             Problem::NotReplayable(format!(
-                "the request of execution `{}` was not kept, so it cannot run again\n  hint: put `capture = true` into the front-matter of `{}`, or into the section `[journal]` of picloud.toml for every function; later requests can",
-                execution.id, execution.function
+                "the request of execution `{}` was not kept, so it cannot run again\n  hint: {hint}",
+                execution.id
             ))
         };
         self.history()?.capture(execution.id).await.map_err(away)?.ok_or_else(not_kept)

@@ -1,1 +1,0 @@
-export{It as component,Lt as universal}from"../chunks/BG6fi9LH.js";

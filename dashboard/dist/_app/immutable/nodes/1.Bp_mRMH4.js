@@ -1,0 +1,1 @@
+export{wt as component}from"../chunks/2LEf1mee.js";

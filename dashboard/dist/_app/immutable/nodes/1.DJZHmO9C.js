@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/BG6fi9LH.js";

@@ -1,0 +1,1 @@
+export{R as component}from"../chunks/2LEf1mee.js";

@@ -1,1 +1,0 @@
-export{R as component}from"../chunks/BG6fi9LH.js";
