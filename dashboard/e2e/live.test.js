@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.js';
 import { startNode } from './support/node.js';
 import { SHOP } from './support/shop.js';
+import { until } from './support/wait.js';
 
 let node, browser;
 before(async () => {
@@ -30,6 +31,7 @@ test('what is saved is seen without a reload, and so are mistakes with their lin
 	await show.waitFor();
 	await page.getByText(/1 mistake/).first().waitFor();
 	await show.click();
+	await page.locator('pre.term').first().waitFor();
 	const said = await page.locator('pre.term').first().innerText();
 	assert.match(said, /hello\.rhai:2:\d+: error: /);
 	assert.match(said, /2 \| let b = a \+;/);
@@ -116,5 +118,35 @@ test('a replay tells whether it still fails, and a rollback shows the difference
 	await page.locator('.bar').getByRole('button', { name: 'Unpin' }).click();
 	await page.locator('.bar .tag', { hasText: 'in sync' }).waitFor();
 	assert.equal(await node.call('/orders', { count: 12 }), 200);
+	await close();
+});
+
+test('thousands of executions while one follows leave the page as large as a few hundred do', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	await go('executions?follow=1');
+	await page.getByText('Following').waitFor();
+	const rows = page.locator('a.row.ex');
+	const devtools = await page.context().newCDPSession(page);
+	await devtools.send('Performance.enable');
+	/** Runs so many, and tells what the page is made of when one that ran after them is shown. Beyond a hundred a second the node skips some. */
+	const sizeAfter = async (runs) => {
+		const mark = runs;
+		const last = page.locator('a.row.ex', { hasText: `an order of ${mark}` });
+		const each = async () => {
+			while (runs-- > 0) assert.equal(await node.call('/hello'), 200);
+		};
+		await Promise.all(Array.from({ length: 16 }, each));
+		await until('what ran last', async () => (await node.call('/orders', { count: mark })) === 200 && (await last.count()) && (await rows.count()) >= 200);
+		assert.equal(await rows.count(), 200);
+		await devtools.send('HeapProfiler.collectGarbage');
+		const { metrics } = await devtools.send('Performance.getMetrics');
+		return Object.fromEntries(metrics.map(({ name, value }) => [name, value]));
+	};
+	const few = await sizeAfter(400);
+	const many = await sizeAfter(3000);
+	for (const what of ['Nodes', 'JSEventListeners']) assert.ok(many[what] < few[what] * 1.5, `${what}: ${few[what]}, then ${many[what]}`);
+	assert.ok(many.JSHeapUsedSize < few.JSHeapUsedSize + 4e6, `bytes: ${few.JSHeapUsedSize}, then ${many.JSHeapUsedSize}`);
+	await page.getByRole('button', { name: 'Pause' }).click();
+	await page.getByText('200 shown').waitFor();
 	await close();
 });

@@ -9,6 +9,12 @@ const PAGE = 100;
 const KEPT = 200;
 /** Live rows are shown in groups, so that a hundred a second cost one drawing. */
 const GROUP_MS = 200;
+/** So many are drawn at once, so that no drawing is long. */
+const DRAWN = 20;
+/** Drawing takes no more than this part of the time. What would leave the list before it is drawn is left out. */
+const DRAWING = 0.25;
+/** With more new rows at once than this, none is lit up: they would all be. */
+const MOST_LIT = 5;
 
 export class ExecutionList {
 	rows = $state.raw<Execution[]>([]);
@@ -55,18 +61,28 @@ export class ExecutionList {
 
 	/** Follows until the function that is returned is called. */
 	follow(filters: Filters): () => void {
-		let waiting: Execution[] = [];
+		const waiting: Execution[] = [];
 		this.skipped = 0;
-		const timer = setInterval(() => {
-			if (waiting.length === 0) return;
-			this.#take(waiting);
-			waiting = [];
-		}, GROUP_MS);
+		let timer: ReturnType<typeof setTimeout> | undefined;
+		let isOver = false;
+		const show = async () => {
+			const begin = performance.now();
+			if (waiting.length) {
+				this.#take(waiting.splice(-DRAWN));
+				await drawn();
+			}
+			const rest = (performance.now() - begin) / DRAWING;
+			if (!isOver) timer = setTimeout(show, waiting.length ? rest : Math.max(GROUP_MS, rest));
+		};
+		void show();
 		let wasOpen = false;
 		const stop = follow(
 			url(TAIL, {}, limited(TAIL, queryOf(filters, true))),
 			{
-				execution: (data) => waiting.unshift(data as Execution),
+				execution: (data) => {
+					waiting.unshift(data as Execution);
+					waiting.length = Math.min(waiting.length, KEPT);
+				},
 				skipped: (data) => (this.skipped += (data as { count?: number }).count ?? 0)
 			},
 			{
@@ -80,9 +96,11 @@ export class ExecutionList {
 			}
 		);
 		return () => {
-			clearInterval(timer);
+			isOver = true;
+			clearTimeout(timer);
 			stop();
 			this.isConnected = false;
+			this.#take(waiting);
 			this.release();
 		};
 	}
@@ -95,8 +113,12 @@ export class ExecutionList {
 	/** Shows what was held. */
 	release(): void {
 		if (this.held.length === 0) return;
-		this.fresh = new Set(this.held.map((one) => one.id));
-		this.rows = [...this.held, ...this.rows.filter((one) => !this.fresh.has(one.id))].slice(0, KEPT);
+		const ids = new Set(this.held.map((one) => one.id));
+		this.fresh = ids.size > MOST_LIT ? new Set() : ids;
+		this.rows = [...this.held, ...this.rows.filter((one) => !ids.has(one.id))].slice(0, KEPT);
 		this.held = [];
 	}
 }
+
+/** Waits until what was changed is on the screen: the frame after it has begun. A page that nobody sees has no frames, and no tail. */
+const drawn = (): Promise<void> => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));

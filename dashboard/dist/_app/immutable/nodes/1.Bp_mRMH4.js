@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/2LEf1mee.js";

@@ -1,0 +1,1 @@
+export{R as component}from"../chunks/n1Mk9sSu.js";
