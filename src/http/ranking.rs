@@ -148,16 +148,51 @@ impl Rankings {
             return Ok(known);
         }
         let ranking = Arc::new(Ranking::read(store, &query, now_us).await?);
+        self.keep(query, ranking.clone());
+        Ok(ranking)
+    }
+
+    fn keep(&self, query: RankingQuery, ranking: Arc<Ranking>) {
         let mut kept = self.0.lock().expect("nothing panics while it holds the rankings");
         kept.retain(|(known, _)| *known != query);
         kept.truncate(MOST - 1);
-        kept.insert(0, (query, ranking.clone()));
-        Ok(ranking)
+        kept.insert(0, (query, ranking));
     }
 
     fn find(&self, query: &RankingQuery) -> Option<Arc<Ranking>> {
         let mut kept = self.0.lock().expect("nothing panics while it holds the rankings");
         kept.retain(|(_, ranking)| ranking.made.elapsed() < TOLD_FOR);
         kept.iter().find(|(known, _)| known == query).map(|(_, ranking)| ranking.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn query(prefix: &str) -> RankingQuery {
+        RankingQuery { prefix: prefix.into(), trigger: None, steps: Steps { begin: 0, length: 60, count: 24 }, by: RankedBy::Function }
+    }
+
+    fn made(ago: Duration) -> Arc<Ranking> {
+        Arc::new(Ranking { as_of_us: 7, made: monotonic().checked_sub(ago).unwrap(), ranks: HashMap::new() })
+    }
+
+    #[test]
+    fn a_ranking_is_told_again_until_it_is_old() {
+        let rankings = Rankings::default();
+        rankings.keep(query("a/"), made(Duration::ZERO));
+        rankings.keep(query("b/"), made(TOLD_FOR));
+        let found = [query("a/"), query("b/"), RankingQuery { by: RankedBy::Version, ..query("a/") }].map(|query| rankings.find(&query));
+        assert_eq!(found.map(|ranking| ranking.map(|ranking| ranking.as_of_us)), [Some(7), None, None]);
+    }
+
+    #[test]
+    fn of_too_many_rankings_the_oldest_goes() {
+        let rankings = Rankings::default();
+        (0..=MOST).for_each(|number| rankings.keep(query(&number.to_string()), made(Duration::ZERO)));
+        rankings.keep(query("8"), made(Duration::ZERO));
+        let kept: Vec<usize> = (0..=MOST).filter(|number| rankings.find(&query(&number.to_string())).is_some()).collect();
+        assert_eq!(kept, (1..=MOST).collect::<Vec<_>>());
     }
 }

@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/n1Mk9sSu.js";

@@ -1,0 +1,1 @@
+export{wt as component}from"../chunks/CZXZN2Tg.js";

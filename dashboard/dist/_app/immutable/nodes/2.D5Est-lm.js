@@ -1,1 +1,0 @@
-export{R as component}from"../chunks/n1Mk9sSu.js";

@@ -1,0 +1,1 @@
+export{R as component}from"../chunks/CZXZN2Tg.js";
