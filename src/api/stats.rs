@@ -183,7 +183,7 @@ pub struct FunctionStats {
     pub failed: Vec<u64>,
     /// The time that 99 of 100 runs did not exceed, in microseconds.
     pub p99_us: Vec<Option<u64>>,
-    /// When a request was last answered with 5xx: to the minute, or to ten of them where that is hours ago.
+    /// When the last of them was asked for that was answered with 5xx.
     pub last_failure: Option<String>,
 }
 

@@ -36,6 +36,11 @@ impl Trigger {
     pub const ALL: [Self; 8] =
         [Self::Http, Self::Execute, Self::Cli, Self::Invoke, Self::Replay, Self::Schedule, Self::Event, Self::Manual];
 
+    /// Returns whether somebody tried the function, and nobody used it. Such runs say nothing of how it does.
+    pub fn is_trial(self) -> bool {
+        matches!(self, Self::Cli | Self::Invoke | Self::Replay)
+    }
+
     /// Returns the word that scripts and tables see.
     pub fn as_str(self) -> &'static str {
         match self {

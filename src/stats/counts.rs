@@ -16,6 +16,8 @@ pub struct RunCounts {
     pub waited_us: u64,
     /// The most that one of them took.
     pub highest: Highest,
+    /// When the last of them was asked for that was answered with 5xx, in milliseconds since 1970. 0: none was, or it was counted before times were kept.
+    pub last_failed_ms: u64,
 }
 
 /// The most that one run took of what is limited.
@@ -35,7 +37,11 @@ const FAILED: usize = 3;
 impl RunCounts {
     /// Counts an execution.
     pub fn add(&mut self, run: &Run) {
-        self.by_class[status_class(run.status)] += 1;
+        let class = status_class(run.status);
+        self.by_class[class] += 1;
+        if class == FAILED {
+            self.last_failed_ms = self.last_failed_ms.max(u64::try_from(run.asked_us / 1_000).unwrap_or(0));
+        }
         self.by_outcome[run.outcome as usize] += 1;
         if run.outcome != Outcome::Rejected {
             self.durations.add(run.duration_us);
@@ -53,6 +59,7 @@ impl RunCounts {
         self.durations.merge(&other.durations);
         self.waited_us = self.waited_us.saturating_add(other.waited_us);
         self.highest.raise(other.highest);
+        self.last_failed_ms = self.last_failed_ms.max(other.last_failed_ms);
     }
 
     /// Returns how many of them were answered with a status of this one of the [`STATUS_CLASSES`]. Nothing else is known of those alone.

@@ -11,6 +11,8 @@ use crate::{
 pub struct Run {
     /// What it is counted for.
     pub key: RunKey,
+    /// When it was asked for, in microseconds since 1970.
+    pub asked_us: i64,
     /// What the caller got.
     pub status: u16,
     /// How it ended.
@@ -52,6 +54,7 @@ impl Run {
                 version: execution.version,
                 trigger: execution.trigger,
             },
+            asked_us: execution.id.time_us(),
             status: execution.status,
             outcome: execution.outcome,
             duration_us: execution.duration_us,

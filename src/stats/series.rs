@@ -1,7 +1,7 @@
 //! Counts over time, as the database keeps them: a few bytes for each point, because most numbers are small or none.
 //!
 //! A point is its distance from the one before, a number whose bits say which of the sixteen numbers are there and above them what asked for the
-//! runs, those numbers, and the histogram as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs. A minute has a
+//! runs, those numbers, when the last failed where that is known, and the histogram as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs. A minute has a
 //! point for each trigger that it had, so what has one trigger takes no more room for that.
 
 use super::{Histogram, RunCounts};
@@ -29,6 +29,8 @@ const CLASSES: usize = STATUS_CLASSES.len();
 const OUTCOMES: usize = Outcome::ALL.len();
 /// The numbers of a point: the three that are highest, what was waited, classes, outcomes.
 const NUMBERS: usize = 4 + CLASSES + OUTCOMES;
+/// The bit above the four of the trigger: when the last failed is there, too.
+const LAST_FAILED: u64 = 1 << (NUMBERS + 4);
 
 impl Series {
     /// Returns a series of one point.
@@ -75,10 +77,11 @@ impl Series {
             write(&mut bytes, u64::from(minute - before));
             before = minute;
             let numbers = numbers(counts);
-            let first = trigger.map_or(0, |trigger| trigger as u64 + 1) << NUMBERS;
+            let trigger = trigger.map_or(0, |trigger| trigger as u64 + 1) << NUMBERS;
+            let first = if counts.last_failed_ms > 0 { trigger | LAST_FAILED } else { trigger };
             let there = numbers.iter().enumerate().filter(|(_, number)| **number > 0).fold(first, |there, (bit, _)| there | 1 << bit);
             write(&mut bytes, there);
-            numbers.into_iter().filter(|number| *number > 0).for_each(|number| write(&mut bytes, number));
+            numbers.into_iter().chain([counts.last_failed_ms]).filter(|number| *number > 0).for_each(|number| write(&mut bytes, number));
             write_durations(&mut bytes, &counts.durations);
         }
         bytes
@@ -96,9 +99,10 @@ impl Series {
                     *number = read(&mut bytes)?;
                 }
             }
-            let trigger = trigger(there >> NUMBERS)?;
+            let last_failed_ms = if there & LAST_FAILED != 0 { read(&mut bytes)? } else { 0 };
+            let trigger = trigger((there & !LAST_FAILED) >> NUMBERS)?;
             let durations = read_durations(&mut bytes)?;
-            series.put(Point { minute, trigger }, counts(numbers, durations));
+            series.put(Point { minute, trigger }, RunCounts { last_failed_ms, ..counts(numbers, durations) });
         }
         Ok(series)
     }
@@ -194,6 +198,7 @@ mod tests {
         counts.highest.duration_us = 1_900_000;
         counts.highest.operations = 44_000;
         counts.highest.memory_bytes = 650_000;
+        counts.last_failed_ms = if requests >= 500 { 1_790_000_000_000 } else { 0 };
         (0..requests).for_each(|n| counts.durations.add(180 + n % 90 + if n % 50 == 0 { n * 31 % 40_000 } else { 0 }));
         counts
     }

@@ -36,7 +36,7 @@ pub struct StatsQuery {
     pub scope: StatsScope,
     /// Only those of this version.
     pub version: Option<Version>,
-    /// Only those of runs that this asked for.
+    /// Only those of runs that this asked for. None: of all but trials.
     pub trigger: Option<Trigger>,
     /// Those of these minutes since 1970.
     pub minutes: Range<i64>,
@@ -63,7 +63,11 @@ impl Store {
                 while let Some((_, start, function, version, _, series)) = rows.try_next().await? {
                     for (point, counts) in decoded(&series).points() {
                         let minute = start + i64::from(point.minute);
-                        if minutes.contains(&minute) && (trigger.is_none() || point.trigger == *trigger) {
+                        let counts_here = match trigger {
+                            Some(_) => point.trigger == *trigger,
+                            None => !point.trigger.is_some_and(Trigger::is_trial),
+                        };
+                        if counts_here && minutes.contains(&minute) {
                             each(StatsKey { function, version }, minute, counts);
                         }
                     }

@@ -106,7 +106,9 @@ fn filters_leave_what_they_name(story: Story) {
         ("status=5xx", 3),
         ("status=2XX&trigger=http&prefix=hel", 7),
         ("status=4xx", 0),
-        ("deployment=live", 11),
+        // A trial counts only where it is asked for.
+        ("deployment=live", 10),
+        ("trigger=invoke", 1),
         (&format!("deployment={deployment}&status=5xx&since=1h&until=0s"), 3),
     ] {
         let stats = get(&node, &format!("/api/admin/stats?{query}")).json();

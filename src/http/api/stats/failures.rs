@@ -46,7 +46,7 @@ struct FailuresQuery {
     prefix: Option<String>,
 }
 
-/// Lists failures by where they happened, the place that failed most first. Requests that were rejected are left out.
+/// Lists failures by where they happened, the place that failed most first. Requests that were rejected and trials are left out.
 #[utoipa::path(
     get, path = "/api/admin/stats/failures", operation_id = "list_failures", tag = "stats", params(FailuresQuery),
     responses((status = 200, description = "At most 100 places, and how far back was looked.", body = FailureList))
@@ -104,7 +104,8 @@ struct Groups {
 impl Groups {
     /// Adds an execution that is older than those before it.
     fn add(&mut self, execution: Execution) {
-        let Some(failure) = execution.failure.filter(|_| execution.outcome != Outcome::Rejected) else { return };
+        let is_told = execution.outcome != Outcome::Rejected && !execution.trigger.is_trial();
+        let Some(failure) = execution.failure.filter(|_| is_told) else { return };
         let position = failure.position.map(|Position { line, column }| (line, column));
         let time = rfc3339(execution.id.time_us());
         let place = (execution.function.clone(), failure.file.to_string(), position);

@@ -16,8 +16,6 @@ pub(super) struct Figures {
     pub total: RunCounts,
     /// Step by step, those that ran.
     pub by_step: HashMap<usize, StepFigures>,
-    /// The minute of the last failure.
-    pub last_failure: Option<i64>,
 }
 
 /// What they came to in one step.
@@ -74,14 +72,10 @@ impl Figures {
             step.failed += counts.failed();
             step.durations.merge(&counts.durations);
         }
-        if counts.failed() > 0 {
-            self.last_failure = self.last_failure.max(Some(minute));
-        }
     }
 
     fn merge(&mut self, other: &Self) {
         self.total.merge(&other.total);
-        self.last_failure = self.last_failure.max(other.last_failure);
         for (at, more) in &other.by_step {
             let step = self.by_step.entry(*at).or_default();
             step.requests += more.requests;

@@ -73,7 +73,7 @@ impl FunctionEntry<'_> {
             requests: of(|step| step.requests),
             failed: of(|step| step.failed),
             p99_us: steps.clone().map(|step| step.and_then(|step| step.durations.quantile_us(0.99))).collect(),
-            last_failure: figures.last_failure.map(|minute| rfc3339(minute * 60_000_000)),
+            last_failure: (figures.total.last_failed_ms > 0).then(|| rfc3339(figures.total.last_failed_ms as i64 * 1_000)),
         }
     }
 }
