@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    deployment::Deployment,
+    deployment::{Deployment, DeploymentId},
     sync::{diff::tree::TreeDiff, orders::rollback::RollbackOutcome},
 };
 
@@ -21,6 +21,8 @@ pub struct WebhookAnswer {
 pub struct RollbackOrder {
     /// A deployment, its revision or the beginning of that; none: what was live before.
     pub to: Option<String>,
+    /// What is live, as a dry run or the status said. Something else: nothing is done, and the answer is 409. None: whatever is live.
+    pub from: Option<DeploymentId>,
     /// Nothing goes live until `unpin`.
     pub hold: bool,
     /// For people.
@@ -34,6 +36,8 @@ pub struct RollbackOrder {
 pub struct RollbackAnswer {
     /// The deployment whose files are live again.
     pub to: Deployment,
+    /// The deployment that was live: an order that names it is not carried out once something else is.
+    pub from: Option<DeploymentId>,
     /// The functions that it adds, changes and removes.
     pub plan: TreeDiff,
     /// The same for people.
@@ -45,7 +49,7 @@ pub struct RollbackAnswer {
 }
 
 impl From<RollbackOutcome> for RollbackAnswer {
-    fn from(RollbackOutcome { to, plan, deployment, suspended }: RollbackOutcome) -> Self {
-        Self { to, text: plan.to_string(), plan, deployment, suspended }
+    fn from(RollbackOutcome { to, from, plan, deployment, suspended }: RollbackOutcome) -> Self {
+        Self { to, from, text: plan.to_string(), plan, deployment, suspended }
     }
 }

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     api::source::{RollbackAnswer, RollbackOrder},
     config::Config,
+    deployment::DeploymentId,
     function::Diagnostic,
     sync::orders::SyncOutcome,
 };
@@ -110,15 +111,15 @@ impl SourceCommand {
 impl Rollback {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         let client = self.node.client()?;
-        let order = |dry_run: bool, to: Option<String>| {
-            let order = RollbackOrder { to, hold: self.hold, reason: self.reason.clone(), dry_run };
+        let order = |dry_run: bool, to: Option<String>, from: Option<DeploymentId>| {
+            let order = RollbackOrder { to, from, hold: self.hold, reason: self.reason.clone(), dry_run };
             client.post("/api/admin/rollback", &order)
         };
         if self.json {
-            output::json(&order(self.dry_run, self.deployment.clone())?)?;
+            output::json(&order(self.dry_run, self.deployment.clone(), None)?)?;
             return Ok(Exit::Done);
         }
-        let plan: RollbackAnswer = understood(order(true, self.deployment.clone())?)?;
+        let plan: RollbackAnswer = understood(order(true, self.deployment.clone(), None)?)?;
         output::line(format!("back to {}, revision {}:", plan.to.id, plan.to.revision));
         output::line(plan.text);
         if self.dry_run {
@@ -127,8 +128,8 @@ impl Rollback {
         if !self.yes && !confirmed("Go back?")? {
             bail!("nothing was changed");
         }
-        // What was shown is what is done, whatever went live meanwhile.
-        let done: RollbackAnswer = understood(order(false, Some(plan.to.id.to_string()))?)?;
+        // What was shown is what is done: if something else went live meanwhile, nothing.
+        let done: RollbackAnswer = understood(order(false, Some(plan.to.id.to_string()), plan.from)?)?;
         let deployment = done.deployment.context("the node does not say what is live")?;
         output::line(format!("live again as deployment {}", deployment.id));
         output::line(match (self.hold, done.suspended) {

@@ -30,6 +30,10 @@ impl Sync {
     pub(super) async fn roll_back(&mut self, rollback: Rollback) -> Result<RollbackOutcome, OrderError> {
         let began = monotonic();
         let store = self.store()?;
+        let from = self.deployment.as_ref().map(|live| live.id);
+        if let Some((seen, live)) = rollback.from.zip(from).filter(|(seen, live)| seen != live) {
+            return Err(OrderError::OtherLive { from: seen, live });
+        }
         let to = match &rollback.to {
             Some(key) => store.find_deployment(key).await?,
             None => self.before(&store).await?,
@@ -49,7 +53,7 @@ impl Sync {
         let plan = TreeDiff::between(&self.functions, &report.functions);
         let suspended = self.following.suspended.as_ref().map(ToString::to_string);
         if rollback.is_dry_run {
-            return Ok(RollbackOutcome { to, plan, deployment: None, suspended });
+            return Ok(RollbackOutcome { to, from, plan, deployment: None, suspended });
         }
         let held = match self.parts.source.snapshot().await {
             Ok(snapshot) => snapshot,
@@ -76,7 +80,7 @@ impl Sync {
             status.held.clone_from(&held);
             status.count(&deployment);
         });
-        Ok(RollbackOutcome { to, plan, deployment: Some(deployment), suspended })
+        Ok(RollbackOutcome { to, from, plan, deployment: Some(deployment), suspended })
     }
 
     /// Returns what keeps the source from undoing a rollback.

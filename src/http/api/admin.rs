@@ -129,6 +129,7 @@ async fn rollback(caller: Caller<Deploy>, request: Request<Body>) -> Result<Json
     let grant = caller.for_node()?;
     let order: RollbackOrder = grant.order(request, MAX_ORDER_BYTES).await?;
     let Actor { who: by, origin } = grant.actor();
-    let rollback = Rollback { to: order.to, hold: order.hold, by, origin, reason: order.reason, is_dry_run: order.dry_run };
+    let rollback =
+        Rollback { to: order.to, from: order.from, hold: order.hold, by, origin, reason: order.reason, is_dry_run: order.dry_run };
     Ok(Json(grant.app.sync.rollback(rollback).await?.into()))
 }

@@ -82,7 +82,7 @@ impl Problem {
             | Self::Vault(VaultError::Locked(_) | VaultError::TooMany)
             | Self::Kv(KvError::NotInteger(_) | KvError::SumTooLarge(_))
             | Self::NotInvocable { .. }
-            | Self::Order(OrderError::AlreadyLive(_) | OrderError::NothingToDo(_))
+            | Self::Order(OrderError::AlreadyLive(_) | OrderError::OtherLive { .. } | OrderError::NothingToDo(_))
             | Self::Earlier(EarlierError::Outdated { .. })
             | Self::Upload(
                 UploadError::Exists(_)

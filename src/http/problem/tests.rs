@@ -103,6 +103,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::Order(OrderError::Find(FindError::NeverLive(DeploymentId(1)))), 404),
         (Problem::Order(OrderError::NothingBefore("x".into())), 404),
         (Problem::Order(OrderError::AlreadyLive(DeploymentId(1))), 409),
+        (Problem::Order(OrderError::OtherLive { from: DeploymentId(1), live: DeploymentId(2) }), 409),
         (Problem::Order(OrderError::NothingToDo("x")), 409),
         (Problem::Order(OrderError::Broken { id: DeploymentId(1), diagnostics: Vec::new() }), 422),
         (Problem::Order(OrderError::NoDatabase("x".into())), 503),

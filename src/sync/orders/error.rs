@@ -24,6 +24,14 @@ pub enum OrderError {
     /// It is what is live.
     #[error("the files of deployment {0} are what is live already")]
     AlreadyLive(DeploymentId),
+    /// Something else is live than whoever ordered it had seen.
+    #[error("deployment {live} is live, and no more {from}\n  hint: nothing was changed; look at what differs now, and order it again")]
+    OtherLive {
+        /// What was seen.
+        from: DeploymentId,
+        /// What is live.
+        live: DeploymentId,
+    },
     /// Its files do not check by today's rules.
     #[error("the files of deployment {id} cannot go live any more")]
     Broken {

@@ -2,13 +2,19 @@
 
 use serde::Serialize;
 
-use crate::{audit::Origin, deployment::Deployment, sync::diff::tree::TreeDiff};
+use crate::{
+    audit::Origin,
+    deployment::{Deployment, DeploymentId},
+    sync::diff::tree::TreeDiff,
+};
 
 /// A wish to go back.
 #[derive(Debug, Clone)]
 pub struct Rollback {
     /// The target, by id or revision. Without one, it is the last live deployment with other files than the live ones.
     pub to: Option<String>,
+    /// What is live as the operator knows it. If it is something else, nothing is done.
+    pub from: Option<DeploymentId>,
     /// Nothing newer of the source ends it, only `unpin` does.
     pub hold: bool,
     /// The operator who asks for it.
@@ -26,6 +32,8 @@ pub struct Rollback {
 pub struct RollbackOutcome {
     /// The deployment whose files are live again.
     pub to: Deployment,
+    /// The deployment that was live.
+    pub from: Option<DeploymentId>,
     /// The functions that it adds, changes and removes.
     pub plan: TreeDiff,
     /// The record of it; none in a dry run.

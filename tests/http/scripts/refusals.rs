@@ -216,7 +216,16 @@ fn what_an_operator_holds_is_not_written(node: &Node) {
     assert_eq!(wanted(&api), before);
     assert_eq!(api.json("POST", "/api/admin/source/resume", &json!({})).status, 200);
     assert_eq!(api.replace("a", "2").status, 200);
-    let back = api.json("POST", "/api/admin/rollback", &json!({}));
+    // What was seen is not live any more: somebody else was quicker.
+    let seen = api.json("POST", "/api/admin/rollback", &json!({ "dry_run": true })).json()["from"].take();
+    assert_eq!(seen, api.status()["live"]["id"]);
+    assert_eq!(api.replace("a", "4").status, 200);
+    let refused = api.json("POST", "/api/admin/rollback", &json!({ "from": seen }));
+    assert!(refused.status == 409 && refused.text().contains("nothing was changed"), "{}", refused.text());
+    assert_eq!(node.get("/a").text(), "4");
+    assert_eq!(api.replace("a", "2").status, 200);
+    let seen = api.status()["live"]["id"].take();
+    let back = api.json("POST", "/api/admin/rollback", &json!({ "from": seen, "to": before }));
     assert_eq!(back.status, 200, "{}", back.text());
     assert_eq!(node.get("/a").text(), "1");
     let refused = api.replace("a", "3");

@@ -906,7 +906,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lists failures by where they happened, the place that failed most first. Requests that were rejected are left out. */
+        /** Lists failures by where they happened, the place that failed most first. Requests that were rejected and trials are left out. */
         get: operations["list_failures"];
         put?: never;
         post?: never;
@@ -1845,7 +1845,7 @@ export interface components {
             failed_share: number;
             /** @description Which. */
             function: components["schemas"]["FunctionName"];
-            /** @description When a request was last answered with 5xx: to the minute, or to ten of them where that is hours ago. */
+            /** @description When the last of them was asked for that was answered with 5xx. */
             last_failure?: string | null;
             /** @description The time that 99 of 100 runs did not exceed, in microseconds. */
             p99_us: (number | null)[];
@@ -2634,6 +2634,7 @@ export interface components {
         /** @description What a rollback changes, and the deployment that does. */
         RollbackAnswer: {
             deployment?: components["schemas"]["Deployment"] | null;
+            from?: components["schemas"]["DeploymentId"] | null;
             /** @description The functions that it adds, changes and removes. */
             plan: components["schemas"]["TreeDiff"];
             /** @description Why nothing newer of the source goes live, if the source is suspended. */
@@ -2650,6 +2651,8 @@ export interface components {
              * @default false
              */
             dry_run?: boolean;
+            /** @default null */
+            from?: components["schemas"]["DeploymentId"] | null;
             /**
              * @description Nothing goes live until `unpin`.
              * @default false

@@ -1,0 +1,1 @@
+export{wt as component}from"../chunks/D0_Vu_Al.js";

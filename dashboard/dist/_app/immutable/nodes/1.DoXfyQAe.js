@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/CZXZN2Tg.js";

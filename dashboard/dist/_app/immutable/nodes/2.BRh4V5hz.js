@@ -1,0 +1,1 @@
+export{R as component}from"../chunks/D0_Vu_Al.js";

@@ -1,1 +1,0 @@
-export{R as component}from"../chunks/CZXZN2Tg.js";
