@@ -74,6 +74,9 @@ fn the_node_and_its_functions_are_told_of_over_time(story: Story) {
     assert!(worst["last_failure"].is_string() && worst["version_since"].is_string() && sum(&worst["failed"]) == 3);
     let version = worst["version"].as_str().unwrap();
     assert_eq!(get(&node, &format!("/api/admin/stats?version={version}")).json()["total"]["requests"], 3);
+    let begin = &version[..8];
+    assert_eq!(get(&node, &format!("/api/admin/stats?function=orders/new&version={begin}")).json()["total"]["requests"], 3);
+    assert_eq!(refused(&node, &format!("/api/admin/stats?version={begin}")).0, 400);
     for (query, first, next) in [
         ("sort=requests&limit=1", "hello", Some(1)),
         ("sort=requests&limit=1&cursor=1", "orders/new", Some(2)),

@@ -5569,7 +5569,7 @@ export interface operations {
                 function?: string;
                 /** @description Of functions whose name begins so. */
                 prefix?: string;
-                /** @description Of this version. */
+                /** @description Of this version. With `function` its first characters are enough. */
                 version?: string;
                 /** @description While this deployment was live, in whole steps: its id, its revision, the first characters of that, or `live`. */
                 deployment?: string;

@@ -14,7 +14,8 @@ use crate::{
     execution::Trigger,
     function::Version,
     http::{
-        api::asked::asked,
+        api::{asked::asked, scripts::version_of},
+        app::App,
         caller::{Caller, Grant, Read},
         problem::{Problem, away},
     },
@@ -39,9 +40,8 @@ struct SeriesQuery {
     function: Option<String>,
     /// Of functions whose name begins so.
     prefix: Option<String>,
-    /// Of this version.
-    #[param(value_type = Option<String>)]
-    version: Option<Version>,
+    /// Of this version. With `function` its first characters are enough.
+    version: Option<String>,
     /// While this deployment was live, in whole steps: its id, its revision, the first characters of that, or `live`.
     deployment: Option<String>,
     /// Answered with a status of this class: `2xx`, `3xx`, `4xx` or `5xx`. Nothing but their number is told then.
@@ -73,6 +73,10 @@ pub(super) async fn series(caller: Caller<Read>, uri: Uri) -> Result<Json<TimeSe
     let live = app.live_span(deployment.as_deref()).await?;
     let time = AskedTime { since: since.as_deref(), until: until.as_deref(), step: step.as_deref(), live };
     let steps = time.steps(now_us, MOST)?;
+    let version = match &version {
+        None => None,
+        Some(version) => Some(app.version(version, &scope).await?),
+    };
     let mut counts = steps.empty();
     let (store, query) = (app.history()?, StatsQuery { scope, version, trigger, minutes: steps.begin..steps.end() });
     let read = store.read_stats(&query, |_, minute, more| {
@@ -85,4 +89,18 @@ pub(super) async fn series(caller: Caller<Read>, uri: Uri) -> Result<Json<TimeSe
         counts.iter_mut().for_each(|counts| *counts = counts.of_class(class));
     }
     Ok(Json(TimeSeries::of(&steps, &counts)))
+}
+
+impl App {
+    /// Finds the version that is meant by its id, or by the first characters of that.
+    async fn version(&self, version: &str, scope: &StatsScope) -> Result<Version, Problem> {
+        match (version.parse(), scope) {
+            (Ok(version), _) => Ok(version),
+            (Err(_), StatsScope::Function(name)) => {
+                let versions = self.history()?.versions_of(name).await.map_err(away)?;
+                Ok(version_of(name, &versions, version)?.version)
+            }
+            (Err(_), _) => Err(bad("version", "it is no id of 32 hexadecimal digits", "with `function` the first characters are enough")),
+        }
+    }
 }

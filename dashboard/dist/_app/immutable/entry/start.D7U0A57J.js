@@ -1,0 +1,1 @@
+export{Bt as load_css,zt as start}from"../chunks/BVP4qJpG.js";

@@ -1,1 +1,0 @@
-export{Bt as load_css,zt as start}from"../chunks/D0_Vu_Al.js";

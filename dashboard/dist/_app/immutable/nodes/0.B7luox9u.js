@@ -1,1 +1,0 @@
-export{It as component,Lt as universal}from"../chunks/D0_Vu_Al.js";

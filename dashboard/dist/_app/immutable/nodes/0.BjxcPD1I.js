@@ -1,0 +1,1 @@
+export{It as component,Lt as universal}from"../chunks/BVP4qJpG.js";

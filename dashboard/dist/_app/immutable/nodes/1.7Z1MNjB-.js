@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/D0_Vu_Al.js";

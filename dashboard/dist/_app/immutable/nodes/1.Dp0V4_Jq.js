@@ -1,0 +1,1 @@
+export{wt as component}from"../chunks/BVP4qJpG.js";

@@ -1,0 +1,1 @@
+export{R as component}from"../chunks/BVP4qJpG.js";
