@@ -37,8 +37,9 @@ test('a session ends when its token is revoked elsewhere', async () => {
 	const { page, close } = await browser.open(node, { token: secret });
 	await page.getByRole('heading', { name: 'What is live' }).waitFor();
 	await node.api('DELETE', 'tokens/ann');
-	await page.waitForURL(/\/signin\?.*why=ended/);
+	await page.waitForURL(/\/signin\?.*why=revoked/);
 	await page.getByText('You were signed out.').waitFor();
+	await page.getByText('Your token was revoked').waitFor();
 	await close();
 });
 

@@ -88,7 +88,7 @@ pub struct LiveDeployment {
     pub pushed_by: Option<String>,
     /// What else there is to know.
     pub note: Option<String>,
-    /// The first line of the commit's message.
+    /// The first line of the commit's message, or the files where there is none.
     pub subject: Option<String>,
     /// The number of its functions.
     pub functions: u32,

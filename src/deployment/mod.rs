@@ -58,6 +58,13 @@ impl Commit {
     }
 }
 
+/// Returns the subject of a deployment that has no commit: the first of its files, and how many more there are. None without a file.
+pub fn subject_of_files(files: &[&FilePath]) -> Option<String> {
+    let (first, more) = files.split_first()?;
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    Some(format!("{}{more}", &first[..first.floor_char_boundary(SUBJECT_BYTES - more.len())]))
+}
+
 /// What made a sync happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -122,7 +129,7 @@ pub struct Deployment {
     pub pushed_by: Option<String>,
     /// What else there is to know: the reason for a rollback, the commit that a forced push left behind.
     pub note: Option<String>,
-    /// Git: the first line of the commit's message, at most 512 bytes of it.
+    /// Git: the first line of the commit's message, at most 512 bytes of it. Else the files: `shop/pay.post.rhai and 2 more`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// Live or rejected.
@@ -207,4 +214,19 @@ pub struct Changes {
     pub following: Option<Following>,
     /// Where whoever wants it is, for the audit log; none: it comes from the source.
     pub origin: Option<Origin>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_commit_the_files_are_the_subject() {
+        let (pay, long) = (FilePath::from("shop/pay.post.rhai"), FilePath::from("ä".repeat(SUBJECT_BYTES)));
+        assert_eq!(subject_of_files(&[]), None);
+        assert_eq!(subject_of_files(&[&pay]).as_deref(), Some("shop/pay.post.rhai"));
+        assert_eq!(subject_of_files(&[&pay, &long, &long]).as_deref(), Some("shop/pay.post.rhai and 2 more"));
+        let cut = subject_of_files(&[&long, &pay]).unwrap();
+        assert!(cut.len() <= SUBJECT_BYTES && cut.ends_with("ä and 1 more"), "{cut}");
+    }
 }

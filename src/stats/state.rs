@@ -9,7 +9,7 @@ use super::RunCounts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FunctionState {
-    /// More than one in a hundred requests of the last hour failed.
+    /// More than one in a hundred runs of the last hour failed.
     Failing,
     /// The slowest hundredth of the last hour took three times as long as before.
     Slow,
@@ -33,7 +33,7 @@ impl FunctionState {
         let (requests, failed) = (last_hour.requests(), last_hour.failed());
         if failed_share(last_hour) > FAILING_SHARE {
             let share = failed_share(last_hour) * 100.0;
-            return (Self::Failing, Some(format!("{failed} of {requests} requests of the last hour failed ({share:.1} %)")));
+            return (Self::Failing, Some(format!("{failed} of {requests} runs of the last hour failed ({share:.1} %)")));
         }
         if let Some((now_us, times)) = slower(last_hour, before) {
             let now_ms = now_us as f64 / 1_000.0;
@@ -86,8 +86,8 @@ mod tests {
         nothing was asked: (Idle, None)
         nothing in the last hour: (Ok, None)
         all well: (Ok, None)
-        one in forty fails: (Failing, Some("5 of 200 requests of the last hour failed (2.5 %)"))
-        one and only: (Failing, Some("1 of 1 requests of the last hour failed (100.0 %)"))
+        one in forty fails: (Failing, Some("5 of 200 runs of the last hour failed (2.5 %)"))
+        one and only: (Failing, Some("1 of 1 runs of the last hour failed (100.0 %)"))
         five times as slow: (Slow, Some("p99 of the last hour is 500 ms, 5.2 times that of the time before"))
         too few to tell: (Ok, None)
         too short to matter: (Ok, None)

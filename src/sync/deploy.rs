@@ -1,12 +1,12 @@
 //! Makes what can go live live: the executor loads it, the store records it, requests meet it.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{Done, Sync, fallback::GoodTree, proposal::Proposal, record::Recording, whole};
 use crate::{
     audit::Actor,
-    deployment::{Cause, Changes, Commit, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
-    function::{Diagnostic, Revision, SharedFunction, Tree, tree::differences},
+    deployment::{Cause, Changes, Commit, Deployment, DeploymentId, DeploymentStatus, FunctionChange, subject_of_files},
+    function::{Diagnostic, FilePath, Revision, SharedFunction, Tree, tree::differences},
     live::{Table, scripts::Files},
     shown::count,
 };
@@ -35,6 +35,7 @@ impl Sync {
             errors(&decided.1).eq(errors(&good.diagnostics)) && (!is_commit || decided.0 == revision) && following == self.following
         };
         let files = differences(&self.tree, &good.tree);
+        deployment.subject = deployment.subject.or_else(|| self.subject_of(&files, &good.diagnostics));
         let is_same = files.is_empty() && (self.deployment.is_some() || is_refused);
         if is_same && self.decided.as_ref().is_some_and(is_known) {
             self.confirm(&deployment, good, is_refused).await;
@@ -93,6 +94,13 @@ impl Sync {
             functions: good.report.functions.len() as u32,
             took_us: began.elapsed().as_micros() as i64,
         }
+    }
+
+    /// Names the files that differ from what is live, or those with mistakes where none does. What is live first has all, so it names none.
+    fn subject_of(&self, differing: &[FilePath], found: &[Diagnostic]) -> Option<String> {
+        let wrong: BTreeSet<&FilePath> = errors(found).map(|error| &error.file).filter(|file| !file.is_empty()).collect();
+        let files: Vec<&FilePath> = if differing.is_empty() { wrong.into_iter().collect() } else { differing.iter().collect() };
+        self.deployment.as_ref().and_then(|_| subject_of_files(&files))
     }
 
     /// Shows again what was decided before. After a start, requests meet nothing yet.

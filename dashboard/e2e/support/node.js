@@ -66,9 +66,9 @@ export async function startNode(files) {
 		write,
 		/** Where the browser finds the dashboard. */
 		dashboard: (caddy?.address ?? address) + BASE,
-		/** Asks a function, and gives the status. */
+		/** Asks a function, and gives the status. A text is sent as it is, all else as JSON. */
 		call: async (path, body) => {
-			const init = body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+			const init = body === undefined ? {} : { method: 'POST', headers: { 'content-type': 'application/json' }, body: typeof body === 'string' ? body : JSON.stringify(body) };
 			const response = await fetch(address + path, init);
 			await response.arrayBuffer();
 			return response.status;

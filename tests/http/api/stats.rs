@@ -70,7 +70,7 @@ fn the_node_and_its_functions_are_told_of_over_time(story: Story) {
     assert_eq!(functions, expected.iter().map(|(name, state)| (name, state)).collect::<Vec<_>>());
     assert_eq!(page["counts"], serde_json::json!({ "failing": 1, "slow": 0, "ok": 1, "idle": 1 }));
     let worst = &page["functions"][0];
-    assert_eq!(worst["because"], "3 of 3 requests of the last hour failed (100.0 %)");
+    assert_eq!(worst["because"], "3 of 3 runs of the last hour failed (100.0 %)");
     assert!(worst["last_failure"].is_string() && worst["version_since"].is_string() && sum(&worst["failed"]) == 3);
     let version = worst["version"].as_str().unwrap();
     assert_eq!(get(&node, &format!("/api/admin/stats?version={version}")).json()["total"]["requests"], 3);

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use crate::kit::{client::Response, node::Node};
+use crate::kit::{client::Response, node::Node, story::deployments};
 
 #[test]
 fn a_saved_file_is_live() {
@@ -19,6 +19,19 @@ fn a_saved_file_is_live() {
     node.wait_for("/hello", "2");
     node.replace("hello.rhai", "3");
     node.wait_for("/hello", "3");
+}
+
+#[test]
+fn a_save_is_called_by_its_files() {
+    let node = Node::start_with(&[("hello.rhai", "1"), ("other.rhai", "1")]);
+    node.write("hello.rhai", "2");
+    node.wait_for("/hello", "2");
+    node.write("hello.rhai", "let a = ;");
+    node.wait_for_state("degraded");
+    node.remove("other.rhai");
+    node.wait_for_status("/other", 404);
+    let subjects: Vec<Option<String>> = deployments(&node).into_iter().map(|deployment| deployment.subject).collect();
+    assert_eq!(subjects, [Some("other.rhai".into()), Some("hello.rhai".into()), Some("hello.rhai".into()), None]);
 }
 
 #[test]

@@ -1358,7 +1358,7 @@ export interface components {
             revision: components["schemas"]["Revision"];
             /** @description Live or rejected. */
             status: components["schemas"]["DeploymentStatus"];
-            /** @description Git: the first line of the commit's message, at most 512 bytes of it. */
+            /** @description Git: the first line of the commit's message, at most 512 bytes of it. Else the files: `shop/pay.post.rhai and 2 more`. */
             subject?: string | null;
             /**
              * Format: int64
@@ -2159,7 +2159,7 @@ export interface components {
             pushed_by?: string | null;
             /** @description What the source held. */
             revision: components["schemas"]["Revision"];
-            /** @description The first line of the commit's message. */
+            /** @description The first line of the commit's message, or the files where there is none. */
             subject?: string | null;
             /** @description When it was decided. */
             time: string;
@@ -3278,7 +3278,7 @@ export interface components {
             revision: components["schemas"]["Revision"];
             /** @description Live or rejected. */
             status: components["schemas"]["DeploymentStatus"];
-            /** @description Git: the first line of the commit's message, at most 512 bytes of it. */
+            /** @description Git: the first line of the commit's message, at most 512 bytes of it. Else the files: `shop/pay.post.rhai and 2 more`. */
             subject?: string | null;
             /**
              * Format: int64

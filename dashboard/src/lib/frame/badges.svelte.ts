@@ -1,10 +1,13 @@
 // The counts beside names of pages: what failed in the last hour, and what died.
 import { get } from '$lib/api';
 import { node } from '$lib/state/node.svelte';
+import { page, toExecutions } from '$lib/text/links';
 
 export interface Badge {
 	count: number;
 	title: string;
+	/** The list that it counts. */
+	href: string;
 }
 const LOOK_MS = 60e3;
 let of = $state.raw<Record<string, Badge | undefined>>();
@@ -34,7 +37,7 @@ export function countBadges(): void {
 /** Looks at them now: somebody changed what they count. */
 export async function countNow(): Promise<void> {
 	const [failed, dead] = await Promise.allSettled([get('/api/admin/stats', { query: { since: '1h' } }).then((stats) => stats.total.failed), countDead()]);
-	of = { executions: badge(failed, 'failed in the last hour', of?.executions), events: badge(dead, 'dead letters', of?.events) };
+	of = { executions: badge(failed, 'failed in the last hour', toExecutions({ status: '5xx' }), of?.executions), events: badge(dead, 'dead letters', page('events'), of?.events) };
 }
 
 /** The queue is counted for the whole node. With a token for some functions, theirs are counted by a page, which is as long as a page can be. */
@@ -44,7 +47,7 @@ async function countDead(): Promise<number> {
 }
 
 /** What could not be counted stays as it was. */
-function badge(answer: PromiseSettledResult<number>, words: string, before: Badge | undefined): Badge | undefined {
+function badge(answer: PromiseSettledResult<number>, words: string, href: string, before: Badge | undefined): Badge | undefined {
 	if (answer.status === 'rejected') return before;
-	return answer.value ? { count: answer.value, title: `${answer.value} ${words}` } : undefined;
+	return answer.value ? { count: answer.value, title: `${answer.value} ${words}`, href } : undefined;
 }

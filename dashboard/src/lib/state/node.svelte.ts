@@ -4,6 +4,9 @@ import { follow } from '$lib/api/events';
 
 /** A node that does not answer is asked again after this time. */
 const WAIT_MS = 4000;
+/** What the node says at the end of what is followed, when it stops. */
+const STOPS = 'the node stops';
+export type Ended = '' | 'ended' | 'over' | 'revoked' | 'restarted';
 const SCOPES: Scope[] = ['read', 'deploy', 'admin'];
 
 class Node {
@@ -21,7 +24,12 @@ class Node {
 	/** Grows with each deployment, so that views that show some read this and load again. */
 	turn = $state(0);
 
+	/** Why nobody is signed in any more: a word of the sign-in page. */
+	why: Ended = '';
+
 	#stop: (() => void) | undefined;
+	/** When the session ends by itself. */
+	#ends = Infinity;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 
 	/** Whether the token may do what needs this scope. */
@@ -32,6 +40,16 @@ class Node {
 	/** Whether the token is good for the whole node, and not only for some functions. */
 	get isWhole(): boolean {
 		return !!this.me && !this.me.functions;
+	}
+
+	/** The folder where functions are saved; none: they come from git. */
+	get folder(): string | undefined {
+		return /^directory (.+)/.exec(this.status?.source ?? '')?.[1];
+	}
+
+	/** Whether functions come from such a folder. */
+	get isFolder(): boolean {
+		return this.folder !== undefined;
 	}
 
 	/** Whether it is known what stands above every page: what is degraded, and why the source is not live. */
@@ -48,7 +66,7 @@ class Node {
 	/** Forgets whose session it was. */
 	forget(): void {
 		this.stop();
-		Object.assign(this, { me: undefined, status: undefined, health: [], problem: undefined, at: 0 });
+		Object.assign(this, { me: undefined, status: undefined, health: [], problem: undefined, at: 0, why: '' });
 	}
 
 	/** Asks now, and has all changes pushed from then on. */
@@ -58,7 +76,9 @@ class Node {
 			const { who } = await get('/_picloud/session');
 			limitTo(who?.functions ?? undefined);
 			this.me = who ?? null;
-			if (!who) return this.stop();
+			if (!who) return this.#end();
+			this.#ends = who.session ? Date.parse(who.session.ends) : Infinity;
+			this.why = 'ended';
 			if (this.isWhole) {
 				const [status, health] = await Promise.all([get('/api/admin/status'), get('/api/admin/health').catch(() => undefined)]);
 				if (health) this.health = health.parts;
@@ -74,6 +94,13 @@ class Node {
 		}
 	}
 
+	/** Says why the session is over, as far as that is known here. */
+	#end(): void {
+		if (Date.now() >= this.#ends) this.why = 'over';
+		else if (this.problem?.isUnanswered) this.why = 'restarted';
+		this.stop();
+	}
+
 	#follow(): void {
 		this.#stop ??= follow(
 			url('/api/admin/status/tail'),
@@ -82,7 +109,8 @@ class Node {
 				health: (data) => (this.health = (data as HealthReport).parts),
 				deployment: (data) => (this.turn += (data as DeploymentSummary).status === 'live' ? 0 : 1),
 				// The session has ended, or the node stops.
-				ended: () => {
+				ended: (data) => {
+					this.why = (data as { reason: string }).reason === STOPS ? 'restarted' : 'revoked';
 					this.stop();
 					void this.look();
 				}

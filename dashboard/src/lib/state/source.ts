@@ -11,7 +11,7 @@ async function order(work: Promise<unknown>, said: string, state: 'ok' | 'held' 
 
 export const unpin = (): Promise<void> => order(post('/api/admin/unpin'), 'The source is followed again');
 export const resume = (): Promise<void> => order(post('/api/admin/source/resume'), 'The source is followed again');
-export const suspend = (): Promise<void> => order(post('/api/admin/source/suspend'), 'Suspended: what is live stays, whatever is pushed', 'held');
+export const suspend = (): Promise<void> => order(post('/api/admin/source/suspend'), 'Suspended: what is live stays, whatever is pushed or saved', 'held');
 
 /** Has the source looked at now, and says what came of it. */
 export async function sync(): Promise<void> {

@@ -1,5 +1,5 @@
 // Deployments as marks of a chart over time.
-import type { Deployment, FailureGroup } from '$lib/api';
+import type { Deployment } from '$lib/api';
 import { deploymentTitle, shortRevision } from './names';
 
 export interface Mark {
@@ -8,9 +8,8 @@ export interface Mark {
 	isBad?: boolean;
 }
 
-/** Those that went live; one that brought failures is bad. */
-export function marksOf(deployments: Deployment[], failures: FailureGroup[] = []): Mark[] {
-	const bad = new Set(failures.map((group) => group.deployment));
+/** Those that went live; `bad` has the ids of those that brought what fails. */
+export function marksOf(deployments: Deployment[], bad: ReadonlySet<string> = new Set()): Mark[] {
 	return deployments
 		.filter((deployment) => deployment.status === 'live')
 		.map((deployment) => ({ at: Date.parse(deployment.time), label: `${shortRevision(deployment.revision)} ${deploymentTitle(deployment)}`, isBad: bad.has(deployment.id) }));

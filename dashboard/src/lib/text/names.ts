@@ -8,6 +8,9 @@ export const person = (by: string): string => by.replace(/ <.*>$/, '');
 /** What the node says, at the beginning of a line. */
 export const sentence = (said: string): string => said.charAt(0).toUpperCase() + said.slice(1);
 
+/** The same as a whole sentence, for others to follow. */
+export const wholeSentence = (said: string): string => sentence(said) + (/[.!?:]$/.test(said) ? '' : '.');
+
 /** A commit by its first seven characters; a folder's digest has a word before it. */
 export const shortRevision = (revision: string): string => revision.replace(/^dir-/, '').slice(0, 7);
 
@@ -20,6 +23,12 @@ export function executionState(execution: Pick<Execution, 'status' | 'outcome'>)
 	if (execution.status >= 400) return 'warn';
 	return execution.outcome === 'ok' ? 'ok' : 'fail';
 }
+
+/** Runs without a caller have no request, and no status that somebody saw. */
+export const hasCaller = (execution: Pick<Execution, 'trigger'>): boolean => !['schedule', 'event', 'manual'].includes(execution.trigger);
+
+/** It was refused before anything of the function ran. */
+export const isRejected = (execution: Pick<Execution, 'outcome'>): boolean => execution.outcome === 'rejected';
 
 /** What ended a run, in a word. */
 export const outcomeWord = (outcome: Execution['outcome']): string =>

@@ -1,0 +1,1 @@
+export{$t as load_css,Qt as start}from"../chunks/BjjZlhgw.js";

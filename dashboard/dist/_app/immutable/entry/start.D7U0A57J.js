@@ -1,1 +1,0 @@
-export{Bt as load_css,zt as start}from"../chunks/BVP4qJpG.js";

@@ -1,1 +1,0 @@
-export{It as component,Lt as universal}from"../chunks/BVP4qJpG.js";

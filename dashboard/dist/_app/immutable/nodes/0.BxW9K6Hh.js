@@ -1,0 +1,1 @@
+export{Yt as component,Xt as universal}from"../chunks/BjjZlhgw.js";

@@ -1,0 +1,1 @@
+export{Lt as component}from"../chunks/BjjZlhgw.js";

@@ -1,1 +1,0 @@
-export{wt as component}from"../chunks/BVP4qJpG.js";

@@ -1,0 +1,1 @@
+export{G as component}from"../chunks/BjjZlhgw.js";

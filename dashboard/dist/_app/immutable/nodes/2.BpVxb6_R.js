@@ -1,1 +1,0 @@
-export{R as component}from"../chunks/BVP4qJpG.js";
