@@ -8,7 +8,7 @@ export class Problem extends Error {
 	readonly status: number;
 	readonly hint: string | undefined;
 	readonly diagnostics: Diagnostic[];
-	/** Seconds after which asking again makes sense; the node says so with 429 and 503. */
+	/** Seconds after which asking again makes sense, 1 or more; the node says so with 429 and 503. */
 	readonly retryAfter: number | undefined;
 
 	constructor(details: Partial<Details> & { status: number }, retryAfter?: number) {
@@ -25,9 +25,12 @@ export class Problem extends Error {
 	}
 }
 
+/** A day at most, which is shorter than what a timer can wait. Dates, which the node never sends, are nothing. */
+const secondsOf = (header: string | null): number | undefined => (/^\d+$/.test(header ?? '') ? Math.min(Math.max(1, Number(header)), 86_400) : undefined);
+
 /** Makes a problem of an answer of 400 and above. A proxy may answer with something else than JSON. */
 export async function problemOf(response: Response): Promise<Problem> {
-	const retryAfter = Number(response.headers.get('retry-after')) || undefined;
+	const retryAfter = secondsOf(response.headers.get('retry-after'));
 	const details = await response.json().catch(() => ({}));
 	return new Problem({ ...details, status: response.status }, retryAfter);
 }
