@@ -14,6 +14,8 @@ const WIDTHS = [360, 640, 1000, 1600];
 const MOST_BYTES = 90_000;
 /** Most that may move by itself: the part of the window, times how far, as browsers count it (below 0.1 is good). */
 const MOST_MOVED = 0.01;
+/** Most elements of a page that lists thousands of things. */
+const MOST_ELEMENTS = 2000;
 
 let browser;
 before(async () => (browser = await startBrowser()));
@@ -130,9 +132,11 @@ test('with no function every list says what it is for', async (context) => {
 
 test('with thousands of functions it shows the first rows, and finds one', async (context) => {
 	const files = Object.fromEntries(Array.from({ length: Number(process.env.PICLOUD_E2E_FUNCTIONS ?? 2000) }, (_, i) => [`f${i % 100}/n${i}.get.rhai`, `${i}\n`]));
-	const node = await startNode(files);
+	const node = await startNode({ 'first.rhai': '1\n' });
 	context.after(() => node.stop());
-	await node.isLive();
+	const first = await node.isLive();
+	for (const [name, text] of Object.entries(files)) await node.write(name, text);
+	await until('all of them live', async () => (await node.api('GET', 'status')).live?.functions > Object.keys(files).length);
 	const { page, go, close } = await browser.open(node, { token: node.token });
 	await go('functions');
 	await page.getByText('f42').first().waitFor();
@@ -141,5 +145,22 @@ test('with thousands of functions it shows the first rows, and finds one', async
 	await go('functions?view=routes');
 	await page.locator('tbody tr').nth(199).waitFor();
 	assert.equal(await page.locator('tbody tr').count(), 200);
+
+	await go(`deployments/live?against=${first}`);
+	await page.locator('details.file').nth(49).waitFor();
+	const elements = () => page.evaluate(() => document.querySelectorAll('*').length);
+	assert.ok((await elements()) <= MOST_ELEMENTS, `${await elements()} elements`);
+	const last = page.locator('details.file').last();
+	assert.equal(await last.locator('.diff').count(), 0);
+	await last.locator('summary').click();
+	await last.locator('.diff').waitFor();
+	await page.getByText(/^50 of [\d,]+ functions$/).waitFor();
+	await page.getByRole('button', { name: 'Next 50' }).last().click();
+	await page.locator('details.file').nth(99).waitFor();
+
+	// A rollback to what was before them takes all of them away.
+	await go(`deployments?rollback=${first}`);
+	await page.getByRole('dialog').getByText(/^100 of [\d,]+ functions$/).waitFor();
+	assert.ok((await elements()) <= MOST_ELEMENTS, `${await elements()} elements`);
 	await close();
 });

@@ -69,6 +69,16 @@ function markWords(hunk: Hunk): void {
 	}
 }
 
+/** The hunks as far as `most` lines. */
+export function firstLines(all: Hunk[], most: number): Hunk[] {
+	let left = most;
+	return all.flatMap(({ head, lines }) => {
+		const some = lines.slice(0, left);
+		left -= some.length;
+		return some.length ? [{ head, lines: some }] : [];
+	});
+}
+
 /** How many lines a difference adds and removes. */
 export function lineCounts(diff: string): { added: number; removed: number } {
 	const lines = hunks(diff).flatMap((hunk) => hunk.lines);

@@ -1,1 +1,0 @@
-export{$t as load_css,Qt as start}from"../chunks/BjjZlhgw.js";

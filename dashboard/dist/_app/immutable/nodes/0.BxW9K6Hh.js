@@ -1,1 +1,0 @@
-export{Yt as component,Xt as universal}from"../chunks/BjjZlhgw.js";

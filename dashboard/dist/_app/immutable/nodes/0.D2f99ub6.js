@@ -1,0 +1,1 @@
+export{Xt as component,Zt as universal}from"../chunks/Cs0CCxrj.js";

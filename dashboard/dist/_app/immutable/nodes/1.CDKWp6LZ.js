@@ -1,1 +1,0 @@
-export{Lt as component}from"../chunks/BjjZlhgw.js";

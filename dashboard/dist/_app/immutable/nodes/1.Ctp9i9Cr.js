@@ -1,0 +1,1 @@
+export{Rt as component}from"../chunks/Cs0CCxrj.js";

@@ -1,1 +1,0 @@
-export{G as component}from"../chunks/BjjZlhgw.js";

@@ -1,0 +1,1 @@
+export{K as component}from"../chunks/Cs0CCxrj.js";
