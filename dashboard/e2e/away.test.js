@@ -1,4 +1,4 @@
-// What a view asks for is refused for a while: the page stays what it is, and asks again as it was told.
+// What a view asks for is refused for a while, or is answered in part: the page stays what it is, asks again as it was told, and says what is not there.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { startBrowser } from './support/browser.js';
@@ -48,5 +48,42 @@ test('a view that is refused with Retry-After asks again no faster than it was t
 		await page.locator('main .notice', { hasText: 'Not just now' }).first().waitFor({ state: 'detached' });
 		await settled();
 	}
+	await close();
+});
+
+test('failures that were not all looked at are told as such', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	await go('');
+	const panel = page.locator('section', { hasText: 'Failures by place' }).last();
+	await panel.getByText('24 h', { exact: true }).waitFor();
+	await page.route('**/api/admin/stats/failures*', async (route) => {
+		const response = await route.fetch();
+		await route.fulfill({ response, json: { ...(await response.json()), looked_back_to: '2026-01-02T03:04:05Z' } });
+	});
+	await go('');
+	await panel.getByText('of the newest, back to 03:04:05: there are more').waitFor();
+	await go(paths.find((path) => path.startsWith('executions/')));
+	await page.getByText('of the newest, back to 03:04:05: there are more').waitFor();
+	await close();
+});
+
+test('the topic whose dead letters are shown stands in the address', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	await go('events');
+	await page.getByLabel('Topic', { exact: true }).selectOption('order.placed');
+	await page.waitForURL(/topic=order\.placed/);
+	await page.goBack();
+	await page.waitForURL(/\/events$/);
+	assert.equal(await page.getByLabel('Topic', { exact: true }).inputValue(), '');
+	await close();
+});
+
+test('Esc closes the search at once, also with a text in it', async () => {
+	const { page, go, close } = await browser.open(node, { token: node.token });
+	await go('');
+	await page.keyboard.press('/');
+	await page.getByRole('combobox', { name: 'Search' }).fill('orders');
+	await page.keyboard.press('Escape');
+	await page.getByRole('combobox', { name: 'Search' }).waitFor({ state: 'detached' });
 	await close();
 });

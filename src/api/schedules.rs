@@ -138,8 +138,9 @@ impl ScheduleSummary {
         let after = |at_us: &i64| schedule.next(id, *at_us);
         let from_us = progress.map_or(now_us, |progress| progress.last_us.max(now_us));
         let next = std::iter::successors(after(&from_us), after).take(if paused.is_some() { 0 } else { NEXT });
-        // A schedule begins at a time that is none of its own.
-        let last_due = progress.map(|progress| progress.last_us).filter(|last_us| after(&(last_us - 1)) == Some(*last_us));
+        // A schedule begins, and goes on after a pause, at a time that is none of its own, as are those of orders.
+        let is_due = |at_us: &i64| after(&(at_us - 1)) == Some(*at_us);
+        let last_due = progress.map(|progress| progress.last_us).into_iter().chain(ticks.iter().map(|tick| tick.due_us)).find(is_due);
         Self {
             id: id.to_string(),
             function: function.clone(),

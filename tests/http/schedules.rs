@@ -17,6 +17,7 @@ on_both_nodes! {
     a_due_time_runs_the_function_and_the_list_tells_of_it
     an_order_runs_a_schedule_now_and_answers_with_its_outcome
     a_paused_schedule_does_nothing_until_it_is_resumed
+    a_resumed_schedule_tells_when_it_was_last_due
     a_due_time_that_overlaps_is_recorded_or_takes_the_place_of_the_run
     an_order_whose_place_a_due_time_takes_is_told_so
     a_failed_run_is_tried_again_as_its_file_says
@@ -151,6 +152,17 @@ fn a_paused_schedule_does_nothing_until_it_is_resumed(on: impl Fn(Setup) -> Setu
     let actions: Vec<&str> = actions.as_array().unwrap().iter().filter_map(|entry| entry["action"].as_str()).collect();
     let of_schedules: Vec<&&str> = actions.iter().filter(|action| action.starts_with("schedule_")).collect();
     assert_eq!(of_schedules, [&"schedule_resume", &"schedule_pause"]);
+}
+
+fn a_resumed_schedule_tells_when_it_was_last_due(on: impl Fn(Setup) -> Setup) {
+    let node = start(on, &[("_cron/often.rhai", "+++\n[[schedule]]\nevery = \"1s\"\n+++\n()")]);
+    let api = Api::of(&node);
+    let order = |what: &str| api.json("POST", &format!("/api/admin/schedules/_cron%2Foften/{what}"), &json!({})).json();
+    wait_for("it has run", || schedule(&api, "_cron/often")["last_run"]["execution"].is_string());
+    let paused = order("pause");
+    assert!(paused["last_due"].is_string(), "{paused}");
+    let resumed = order("resume");
+    assert!(resumed["last_due"].as_str() >= paused["last_due"].as_str(), "{resumed}");
 }
 
 fn a_due_time_that_overlaps_is_recorded_or_takes_the_place_of_the_run(on: impl Fn(Setup) -> Setup) {

@@ -1,0 +1,1 @@
+export{Xt as component,Zt as universal}from"../chunks/D32EhKdF.js";

@@ -1,0 +1,1 @@
+export{Rt as component}from"../chunks/D32EhKdF.js";

@@ -1,0 +1,1 @@
+export{K as component}from"../chunks/D32EhKdF.js";
