@@ -13,6 +13,8 @@ from server import FOLDER, ROOT, Place, Server
 
 HERE = ROOT / "benches/peers"
 APPS, CONF = HERE / "apps", HERE / "conf"
+# F4 for all who run JavaScript modules.
+ORDER = APPS / "shared/order.mjs"
 NGINX = Path("/usr/sbin/nginx")
 LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
 CADDY = Path("/usr/bin/caddy")
@@ -220,7 +222,7 @@ def php(place):
 
 
 def node_plan(place, app, **environment):
-    place.copy(APPS / app)
+    place.copy(APPS / app, ORDER)
     server = place.functions / "server.mjs"
     return Plan([[NODE, *(["--watch"] if place.watch else []), server]], environment, hello=server)
 
@@ -242,7 +244,7 @@ def fastify(place):
 
 @peer("deno", needs=[DENO], version=says(DENO, "--version"), reloads="watch")
 def deno(place):
-    place.copy(APPS / "deno")
+    place.copy(APPS / "deno", ORDER)
     server = place.functions / "server.js"
     watch = ["--watch"] if place.watch else []
     command = [DENO, "run", *watch, "--no-config", "--no-remote", "--allow-net", "--allow-env", server]
@@ -251,14 +253,14 @@ def deno(place):
 
 @peer("bun", needs=[BUN], version=says(BUN, "--version"), reloads="watch")
 def bun(place):
-    place.copy(APPS / "bun")
+    place.copy(APPS / "bun", ORDER)
     server = place.functions / "server.js"
     return Plan([[BUN, *(["--hot"] if place.watch else []), "run", server]], hello=server)
 
 
 @peer("workerd", needs=[WORKERD], version=says(WORKERD, "--version"), reloads="watch", functions=ALONE)
 def workerd(place):
-    place.copy(APPS / "workerd")
+    place.copy(APPS / "workerd", ORDER)
     config = place.fill(CONF / "workerd.capnp", into=place.functions)
     return Plan([[WORKERD, "serve", *(["--watch"] if place.watch else []), config]], hello=place.functions / "worker.js")
 

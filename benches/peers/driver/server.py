@@ -31,10 +31,12 @@ class Place:
         # Whether the peer is to watch its files, where that is a mode of its own.
         self.watch = watch
 
-    def copy(self, source):
-        """Copies functions, so that measures may change them."""
+    def copy(self, source, *files):
+        """Copies functions, and files that stand beside them, so that measures may change them."""
         if not self.functions.exists():
             shutil.copytree(source, self.functions)
+            for file in files:
+                shutil.copy(file, self.functions)
 
     def fill(self, template, into=None, **values):
         """Writes a configuration with its `@NAMES@` filled in."""

@@ -1,3 +1,4 @@
+// As ../shared/order.mjs, but inside of its handler: PocketBase gives a handler nothing from around it, and takes no modules of this kind.
 routerAdd("POST", "/order", e => {
   const prices = {
     forLevel: (price, level) => level === "gold" ? price - Math.trunc(price / 10) : level === "silver" ? price - Math.trunc(price / 20) : price,
