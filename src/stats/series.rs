@@ -1,8 +1,9 @@
 //! Counts over time, as the database keeps them: a few bytes for each point, because most numbers are small or none.
 //!
-//! A point is its distance from the one before, a number whose bits say which of the sixteen numbers are there and above them what asked for the
-//! runs, those numbers, when the last failed where that is known, and the histogram as runs of neighbouring ranges. Every number takes as few groups of seven bits as it needs. A minute has a
-//! point for each trigger that it had, so what has one trigger takes no more room for that.
+//! A point has, in this order: its distance from the one before, its mark, those of the sixteen numbers that are there, when the last run failed
+//! if that is known, and the histogram as runs of neighbouring ranges. The lowest bits of the mark say which numbers are there. Those above say
+//! what asked for the runs, and the bit above these whether the time of a failure is there. Every number takes as few groups of seven bits as it
+//! needs. A minute has a point for each trigger that it had.
 
 use super::{Histogram, RunCounts};
 use crate::execution::{Outcome, STATUS_CLASSES, Trigger};
@@ -29,8 +30,11 @@ const CLASSES: usize = STATUS_CLASSES.len();
 const OUTCOMES: usize = Outcome::ALL.len();
 /// The numbers of a point: the three that are highest, what was waited, classes, outcomes.
 const NUMBERS: usize = 4 + CLASSES + OUTCOMES;
-/// The bit above the four of the trigger: when the last failed is there, too.
-const LAST_FAILED: u64 = 1 << (NUMBERS + 4);
+/// The bits of a mark that a trigger has: 0 is none.
+const TRIGGER_BITS: usize = 4;
+const _: () = assert!(Trigger::ALL.len() < 1 << TRIGGER_BITS);
+/// The bit of a mark that says that the time of a failure is there.
+const LAST_FAILED: u64 = 1 << (NUMBERS + TRIGGER_BITS);
 
 impl Series {
     /// Returns a series of one point.
@@ -78,9 +82,9 @@ impl Series {
             before = minute;
             let numbers = numbers(counts);
             let trigger = trigger.map_or(0, |trigger| trigger as u64 + 1) << NUMBERS;
-            let first = if counts.last_failed_ms > 0 { trigger | LAST_FAILED } else { trigger };
-            let there = numbers.iter().enumerate().filter(|(_, number)| **number > 0).fold(first, |there, (bit, _)| there | 1 << bit);
-            write(&mut bytes, there);
+            let above = if counts.last_failed_ms > 0 { trigger | LAST_FAILED } else { trigger };
+            let mark = numbers.iter().enumerate().filter(|(_, number)| **number > 0).fold(above, |mark, (bit, _)| mark | 1 << bit);
+            write(&mut bytes, mark);
             numbers.into_iter().chain([counts.last_failed_ms]).filter(|number| *number > 0).for_each(|number| write(&mut bytes, number));
             write_durations(&mut bytes, &counts.durations);
         }
@@ -92,15 +96,15 @@ impl Series {
         let (mut series, mut minute) = (Self::default(), 0);
         while !bytes.is_empty() {
             minute = step(minute, read(&mut bytes)?)?;
-            let there = read(&mut bytes)?;
+            let mark = read(&mut bytes)?;
             let mut numbers = [0; NUMBERS];
             for (bit, number) in numbers.iter_mut().enumerate() {
-                if there & 1 << bit != 0 {
+                if mark & 1 << bit != 0 {
                     *number = read(&mut bytes)?;
                 }
             }
-            let last_failed_ms = if there & LAST_FAILED != 0 { read(&mut bytes)? } else { 0 };
-            let trigger = trigger((there & !LAST_FAILED) >> NUMBERS)?;
+            let last_failed_ms = if mark & LAST_FAILED != 0 { read(&mut bytes)? } else { 0 };
+            let trigger = trigger((mark & !LAST_FAILED) >> NUMBERS)?;
             let durations = read_durations(&mut bytes)?;
             series.put(Point { minute, trigger }, RunCounts { last_failed_ms, ..counts(numbers, durations) });
         }
