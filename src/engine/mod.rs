@@ -39,7 +39,7 @@ use std::{
 pub use body::MalformedBody;
 pub use meter::limits::cpu_time;
 pub use program::Program;
-pub use run::{Control, ShortRun};
+pub use run::{Control, Evaluator, ShortRun};
 pub use wait::Wait;
 
 use self::{

@@ -30,9 +30,21 @@ use crate::{
     function::{FilePath, Limits},
 };
 
+/// What evaluates the scripts of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Evaluator {
+    /// The fast one, with values of its own.
+    #[default]
+    Own,
+    /// Rhai's, which says what every result has to be.
+    Rhai,
+}
+
 /// How the executor holds on to a run.
 #[derive(Clone, Default)]
 pub struct Control {
+    /// What evaluates its scripts.
+    pub evaluator: Evaluator,
     /// Stops the run when set.
     pub cancel: Option<CancelFlag>,
     /// How the run waits for something outside; none: it cannot.
@@ -84,12 +96,12 @@ impl Engine {
 
 /// The steps of every run. The meter needs their order: it counts from the first of them until the last value of the run is dropped.
 fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>, control: Control) -> Result<ShortRun, MalformedBody> {
-    let Control { cancel, waiter } = control;
+    let Control { evaluator, cancel, waiter } = control;
     start_meter(&program.function.manifest.limits, cpu, cancel);
     let body = read_body(&invocation)?;
     let has_body = body.is_some();
     let rhai = enter(program, invocation, body.unwrap_or_default(), waiter);
-    let evaluation = if has_body { evaluate(program, &rhai) } else { no_memory_for_body(program) };
+    let evaluation = if has_body { evaluate(program, &rhai, evaluator) } else { no_memory_for_body(program) };
     let usage = meter::usage();
     module::enter(None);
     let Run { invocation, log, effects, outbox, .. } = context::leave().expect("entered above, and nothing else leaves");
@@ -143,8 +155,8 @@ fn enter(program: &Program, invocation: Box<Invocation>, body: Dynamic, waiter: 
 }
 
 /// Runs the scripts. Rhai has panicked on odd input before; one more must not take the server with it.
-fn evaluate(program: &Program, rhai: &rhai::Engine) -> Evaluation {
-    catch_unwind(AssertUnwindSafe(|| run_scripts(program, rhai))).unwrap_or_else(|_| {
+fn evaluate(program: &Program, rhai: &rhai::Engine, evaluator: Evaluator) -> Evaluation {
+    catch_unwind(AssertUnwindSafe(|| run_scripts(program, rhai, evaluator))).unwrap_or_else(|_| {
         let message = "the engine failed on this script; please report it";
         Evaluation::Failed(Outcome::Failed, failed_in(&program.script.file, message.into()))
     })
@@ -228,28 +240,29 @@ fn finish(
 }
 
 /// Runs the guards, and the function's own script unless one of them answers.
-fn run_scripts(program: &Program, rhai: &rhai::Engine) -> Evaluation {
+fn run_scripts(program: &Program, rhai: &rhai::Engine, evaluator: Evaluator) -> Evaluation {
     // A guard holds callers back, and an event has none.
     let has_caller = context::with(|run| run.invocation.event.is_none()).unwrap_or(true);
     for guard in program.guards.iter().filter(|_| has_caller) {
-        match run_script(program, rhai, guard) {
+        match run_script(program, rhai, guard, evaluator) {
             Ok(result) if result.is_unit() => {}
             Ok(result) => return reply_of(program, &guard.file, &result),
             Err(error) => return failed(program, error, &guard.file),
         }
     }
-    match run_script(program, rhai, &program.script) {
+    match run_script(program, rhai, &program.script, evaluator) {
         Ok(result) => reply_of(program, &program.script.file, &result),
         Err(error) => failed(program, error, &program.script.file),
     }
 }
 
 /// Runs one script, by its plan if it has one that does not give up.
-fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script) -> Result<Dynamic, Box<EvalAltResult>> {
+fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script, evaluator: Evaluator) -> Result<Dynamic, Box<EvalAltResult>> {
     if program.capabilities.is_some() {
         context::with(|run| run.grants.clone_from(&script.grants));
     }
-    match script.plan().map_or(PlanOutcome::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
+    let plan = script.plan().filter(|_| evaluator == Evaluator::Own);
+    match plan.map_or(PlanOutcome::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
         PlanOutcome::Done(result) => return Ok(result),
         PlanOutcome::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
         PlanOutcome::GaveUp => {}

@@ -105,7 +105,7 @@ impl LocalExecutor {
         let runtime = Handle::current();
         let waiter = can_wait.then(|| -> Arc<dyn Wait> { Arc::new(PoolWait { pool: self.pool.clone(), runtime: runtime.clone() }) });
         let job = move || {
-            let result = permit.run(&engine, invocation, Control { cancel: Some(cancel), waiter });
+            let result = permit.run(&engine, invocation, Control { cancel: Some(cancel), waiter, ..Control::default() });
             drop((permit, place));
             let _ = sender.send(Delivery { result: Some(result), abandoned });
         };

@@ -127,7 +127,7 @@ impl Target {
     fn run(&self, program: &Program) -> Finished {
         let mut invocation = invocation("/f?a=1", &[], "");
         invocation.event = Some(EventInfo { json: EVENT.into(), depth: 1 });
-        self.engine.run(program, invocation, Control { cancel: None, waiter: Some(self.waiter.clone()) }).unwrap()
+        self.engine.run(program, invocation, Control { waiter: Some(self.waiter.clone()), ..Control::default() }).unwrap()
     }
 
     /// The next run on the same thread.
