@@ -1,0 +1,13 @@
+//! Scripts in both evaluators: ours, which is fast, and Rhai's, which says what every result has to be.
+//!
+//! `both` runs a tree of files in each and compares all that can be seen of the runs. `corpus` does so with the cases of `corpus/*.rhai`, one
+//! for each rule of the language; `functions` with every built-in function and operator, on values of every type.
+
+mod both;
+mod corpus;
+#[path = "../kit/mod.rs"]
+mod kit;
+#[allow(dead_code, reason = "the hostile tests use all of it")]
+#[path = "../engine/hostile/outside.rs"]
+mod outside;
+mod proof;
