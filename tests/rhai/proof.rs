@@ -47,7 +47,7 @@ fn everything_that_can_be_seen_is_compared() {
             ("for i in 0..1_001 { log::info(1) }", "for i in 0..1_002 { log::info(1) }", "log lines that did not fit"),
             ("emit(\"a\", 1); ()", "emit(\"a\", 2); ()", "emitted"),
             ("emit(\"a\", 1); ()", "emit(\"a\", 1, #{key: \"x\"}); ()", "emitted"),
-            ("emit(\"a\", 1); throw 1", "throw 1", "event"),
+            ("emit(\"a\", 1); throw 1", "let a  = 1 ;  throw 1", "event"),
             ("1", "let m = #{}; m.f = || m; 1", "leaks"),
             (&front("kv::set(\"a\", 1); ()"), &front("kv::set(\"a\", 1); kv::set(\"a\", 1); ()"), "effect"),
             (&front("kv::set(\"a\", 1); ()"), &front("kv::add(\"a\", 1); ()"), "effect"),
@@ -65,6 +65,6 @@ fn everything_that_can_be_seen_is_compared() {
 fn what_is_refused_does_not_count_as_the_same() {
     with_both("refused", Limits::DEFAULT, |both| {
         assert!(matches!(both.compare(&[("f.rhai", "nobody")]), Verdict::Refused(_)));
-        assert!(matches!(both.compare(&[("f.rhai", "1")]), Verdict::Same(_)));
+        assert!(matches!(both.compare(&[("f.rhai", "1")]), Verdict::Same));
     });
 }
