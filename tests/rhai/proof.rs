@@ -55,8 +55,8 @@ fn everything_that_can_be_seen_is_compared() {
             assert_eq!(first(both, &[("f.rhai", one)], &[("f.rhai", other)]), name, "{one} | {other}");
         }
         let module = ("_m.rhai", "fn a() { throw 1 }");
-        let calls: Files = &[("f.rhai", "import \"m\" as m; m::a()"), module];
-        assert_eq!(first(both, calls, &[("f.rhai", "import \"m\" as m; m::a() "), module]), "nothing");
+        let calls: Files = &[("f.rhai", "import \"_m\" as m; m::a()"), module];
+        assert_eq!(first(both, calls, &[("f.rhai", "import \"_m\" as m; m::a() "), module]), "nothing");
         assert_eq!(first(both, calls, &[calls[0], ("_m.rhai", "fn a() { 1; throw 1 }")]), "at");
     });
 }
