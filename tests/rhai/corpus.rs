@@ -1,7 +1,8 @@
 //! The cases of `corpus/*.rhai`, one or more for each rule of the language.
 //!
-//! A case begins with a line `// ---- ` and the rule; `[refused]` at its end says that the check does not let it run, `[bare]` that its value is
-//! only seen as the reply. A line `// file PATH` begins another file of the case.
+//! A line `// ---- ` names a rule. Paragraphs below it are its cases; with `[lines]` behind the rule each line is one, with `[whole]` all of it
+//! is. `[refused]` says that the check does not let them run, `[bare]` that their value is only seen as the reply. A line `// file PATH`
+//! begins another file of a case.
 //!
 //! Each case runs twice: as it is, so that positions are those of the text; and as a block whose value is logged with its type.
 
@@ -13,54 +14,93 @@ use crate::both::{Both, Verdict, with_both};
 
 struct Case {
     rule: String,
-    is_refused: bool,
-    is_bare: bool,
     files: Vec<(String, String)>,
 }
 
-const BEGINS: &str = "// ---- ";
+const RULE: &str = "// ---- ";
 const FILE: &str = "// file ";
 
-fn cases(text: &str) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    for line in text.lines() {
-        if let Some(rule) = line.strip_prefix(BEGINS) {
-            let [is_refused, is_bare] = ["[refused]", "[bare]"].map(|mark| rule.contains(mark));
-            cases.push(Case { rule: rule.into(), is_refused, is_bare, files: vec![("f.rhai".into(), String::new())] });
-        } else if let Some(case) = cases.last_mut() {
+impl Case {
+    fn new(rule: &str, text: &str) -> Self {
+        let mut files = vec![("f.rhai".to_owned(), String::new())];
+        for line in text.lines() {
             match line.strip_prefix(FILE) {
-                Some(path) => case.files.push((path.into(), String::new())),
-                None => case.files.last_mut().unwrap().1 += &format!("{line}\n"),
+                Some(path) => files.push((path.into(), String::new())),
+                None => files.last_mut().unwrap().1 += &format!("{line}\n"),
             }
         }
+        Self { rule: rule.into(), files }
     }
-    cases
+
+    fn has(&self, mark: &str) -> bool {
+        self.rule.contains(mark)
+    }
 }
 
-/// Writes a script so that it logs its value. Functions and imports stay outside of the block: they belong to the file.
+fn cases(text: &str) -> Vec<Case> {
+    let rules = text.split(RULE).skip(1).map(|rule| rule.split_once('\n').unwrap());
+    let cases = rules.flat_map(|(rule, text)| {
+        let parts: Vec<&str> = match () {
+            () if rule.contains("[whole]") => vec![text],
+            () if rule.contains("[lines]") => text.lines().collect(),
+            () => text.split("\n\n").collect(),
+        };
+        parts.into_iter().map(str::trim_end).filter(|part| !part.is_empty()).map(move |part| Case::new(rule, part))
+    });
+    cases.collect()
+}
+
+/// Writes a script so that it logs its value. Functions stay outside of the block, as do the imports and constants that it begins with.
 fn logging(script: &str) -> String {
     let (mut outside, mut inside) = (String::new(), String::new());
-    let mut is_function = false;
-    for line in script.lines() {
-        let begins = ["fn ", "private fn ", "import ", "const "].iter().any(|word| line.starts_with(word));
-        let target = if begins || is_function { &mut outside } else { &mut inside };
-        *target += line;
-        target.push('\n');
-        let ends = if is_function { line == "}" } else { line.ends_with(['}', ';']) };
-        is_function = (begins || is_function) && !ends;
+    for statement in statements(script) {
+        let is_first = inside.trim().is_empty() && begins(statement, &["import ", "const "]);
+        if is_first || is_function(statement) { &mut outside } else { &mut inside }.push_str(statement);
     }
-    format!("{outside}let it = {{\n{inside}\n}};\nlog::info(type_of(it));\nlog::info(it.to_debug());\nit\n")
+    format!("{outside}\nlet it = {{\n{inside}\n}};\nlog::info(type_of(it));\nlog::info(it.to_debug());\nit\n")
+}
+
+fn begins(statement: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| statement.trim_start().starts_with(word))
+}
+
+fn is_function(statement: &str) -> bool {
+    begins(statement, &["fn ", "private fn "])
+}
+
+/// Cuts a script behind each `;` that is inside of nothing, and behind each function.
+fn statements(script: &str) -> Vec<&str> {
+    let (mut cuts, mut depth, mut within) = (vec![0], 0_usize, None);
+    let mut characters = script.char_indices().peekable();
+    while let Some((at, character)) = characters.next() {
+        match (within, character) {
+            (Some('"' | '\''), '\\') => drop(characters.next()),
+            (Some(end), _) if end == character => within = None,
+            (Some(_), _) => {}
+            (None, '"' | '`' | '\'') => within = Some(character),
+            (None, '/') if characters.peek().is_some_and(|(_, next)| *next == '/') => within = Some('\n'),
+            (None, '{' | '(' | '[') => depth += 1,
+            (None, '}' | ')' | ']') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        let is_function = || is_function(&script[cuts[cuts.len() - 1]..]);
+        if within.is_none() && depth == 0 && (character == ';' || character == '}' && is_function()) {
+            cuts.push(at + 1);
+        }
+    }
+    cuts.push(script.len());
+    cuts.windows(2).map(|cut| &script[cut[0]..cut[1]]).collect()
 }
 
 /// Says what is wrong with a case; nothing if both evaluators agree.
 fn wrong(both: &Both, case: &Case) -> Option<String> {
     let files: Vec<(&str, &str)> = case.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
     match both.compare(&files) {
-        Verdict::Refused(_) if case.is_refused => return None,
-        Verdict::Same | Verdict::Differ(_) if case.is_refused => return Some("the check lets it run".into()),
+        Verdict::Refused(_) if case.has("[refused]") => return None,
+        Verdict::Same | Verdict::Differ(_) if case.has("[refused]") => return Some("the check lets it run".into()),
         Verdict::Refused(why) => return Some(format!("{}\n  the check does not let it run: {why}", files[0].1)),
         Verdict::Differ(difference) => return Some(difference.to_string()),
-        Verdict::Same if case.is_bare => return None,
+        Verdict::Same if case.has("[bare]") => return None,
         Verdict::Same => {}
     }
     let script = logging(files[0].1);
@@ -111,5 +151,5 @@ macro_rules! corpora {
 }
 
 corpora! {
-    variables
+    assignments control variables
 }
