@@ -118,7 +118,7 @@ fn run(name: &'static str) {
     let cases = cases(&fs::read_to_string(path).unwrap());
     assert!(!cases.is_empty());
     let count = cases.len();
-    let (wrong, report) = with_both(name, Limits::DEFAULT, move |both| {
+    let (wrong, report) = with_both(name, Limits { operations: 1_000_000, ..Limits::DEFAULT }, move |both| {
         let (mut count, mut report) = (0, String::new());
         for case in &cases {
             if let Some(why) = wrong(both, case) {
@@ -151,5 +151,5 @@ macro_rules! corpora {
 }
 
 corpora! {
-    assignments control variables
+    assignments closures control errors functions switch variables
 }
