@@ -179,7 +179,8 @@ fn place(position: Option<picloud::function::Position>) -> String {
     position.map_or(String::new(), |at| format!(":{}:{}", at.line, at.column))
 }
 
-fn text(files: Files<'_>) -> String {
+/// Returns files as one text.
+pub fn text(files: Files<'_>) -> String {
     match files {
         [(_, only)] => (*only).to_owned(),
         _ => files.iter().map(|(path, text)| format!("// file {path}\n{text}\n")).collect(),

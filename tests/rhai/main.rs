@@ -10,4 +10,5 @@ mod kit;
 #[allow(dead_code, reason = "the hostile tests use all of it")]
 #[path = "../engine/hostile/outside.rs"]
 mod outside;
+mod programs;
 mod proof;
