@@ -3,6 +3,7 @@
 //! `both` runs a tree of files in each and compares all that can be seen of the runs. `corpus` does so with the cases of `corpus/*.rhai`, one
 //! for each rule of the language; `functions` with every built-in function and operator, on values of every type.
 
+mod aliases;
 mod both;
 mod corpus;
 #[path = "../kit/mod.rs"]
@@ -12,3 +13,4 @@ mod kit;
 mod outside;
 mod programs;
 mod proof;
+mod shrink;

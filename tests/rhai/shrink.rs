@@ -1,10 +1,66 @@
 //! Makes a script smaller as long as something stays true of it. It knows lines and brackets only: what is no script any more is refused.
 
+use picloud::{engine::Evaluator, execution::Invocation};
+
+use crate::both::{Both, Difference, text};
+
+/// Files that nobody wrote, and the request that they are asked with.
+pub struct Case {
+    /// By their paths; the function is `f.rhai`.
+    pub files: Vec<(&'static str, String)>,
+    /// What the function is asked.
+    pub request: Invocation,
+}
+
+/// Outcomes whose moment depends on how operations, time and memory are counted.
+const COUNTED: [&str; 3] = ["outcome: operations_exceeded", "outcome: memory_exceeded", "outcome: timed_out"];
+
+/// Returns whether a limit that each evaluator counts in its own way may have ended a run.
+pub fn is_counted(runs: &Difference) -> bool {
+    [&runs.rhai, &runs.own].iter().any(|seen| COUNTED.contains(&seen.0[0].as_str()))
+}
+
+impl Case {
+    /// Runs it in both evaluators; the check may refuse it.
+    pub fn run(&self, both: &Both) -> Result<Difference, String> {
+        let files: Vec<(&str, &str)> = self.files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let program = both.program(&files)?;
+        let [rhai, own] = [Evaluator::Rhai, Evaluator::Own].map(|evaluator| both.run(&program, evaluator, &self.request));
+        Ok(Difference { files: text(&files), rhai, own })
+    }
+
+    /// Returns how the runs differ; nothing where a limit may have ended one.
+    pub fn difference(&self, both: &Both) -> Option<Difference> {
+        self.run(both).ok().filter(|runs| !is_counted(runs) && runs.rhai != runs.own)
+    }
+
+    /// Makes it smaller, file by file, as long as the same kind of thing differs.
+    pub fn smallest(mut self, both: &Both) -> Difference {
+        let original = self.difference(both).expect("it differed just now");
+        for place in 0..self.files.len() {
+            let text = self.files[place].1.clone();
+            self.files[place].1 = shrink(&text, &mut |candidate| {
+                let mut files = self.files.clone();
+                files[place].1 = candidate.into();
+                let changed = Self { files, request: self.request.clone() };
+                changed.difference(both).is_some_and(|difference| kind(&difference) == kind(&original))
+            });
+        }
+        self.difference(both).unwrap_or(original)
+    }
+}
+
+/// Returns what kind of thing differs.
+fn kind(difference: &Difference) -> String {
+    let (rhai, own) = difference.first();
+    [rhai, own].map(|line| line.split(':').next().unwrap_or_default()).join(" / ")
+}
+
 /// Most attempts, each of which compiles and runs a script.
 const ATTEMPTS: usize = 4_000;
 
 /// Returns a script from which nothing can be taken away without losing what is to stay.
-pub fn shrink(script: &str, stays: &mut dyn FnMut(&str) -> bool) -> String {
+fn shrink(script: &str, stays: &mut dyn FnMut(&str) -> bool) -> String {
     let mut smallest = script.to_owned();
     let mut left = ATTEMPTS;
     let mut stays = |candidate: &str, smallest: &mut String| {
