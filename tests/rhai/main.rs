@@ -6,6 +6,7 @@
 mod aliases;
 mod both;
 mod corpus;
+mod functions;
 #[path = "../kit/mod.rs"]
 mod kit;
 #[allow(dead_code, reason = "the hostile tests use all of it")]
