@@ -52,7 +52,7 @@ fn cases(text: &str) -> Vec<Case> {
 
 /// Writes a script so that it logs its value. Functions stay outside of the block, as do the imports and constants that it begins with.
 fn logging(script: &str) -> String {
-    let front = if script.starts_with("+++") { script[3..].find("+++\n").map_or(0, |end| 3 + end + 4) } else { 0 };
+    let front = script.strip_prefix("+++").and_then(|rest| rest.find("+++\n")).map_or(0, |end| end + 7);
     let (front, script) = script.split_at(front);
     let (mut outside, mut inside) = (front.to_owned(), String::new());
     for statement in statements(script) {
