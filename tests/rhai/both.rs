@@ -135,6 +135,11 @@ pub fn usual() -> Invocation {
 }
 
 impl Seen {
+    /// Returns whether the run hurt neither the engine nor the next run.
+    pub fn is_well(&self) -> bool {
+        !self.0.iter().any(|line| line.starts_with("the next run: ") || line.contains("please report it"))
+    }
+
     fn of(finished: Finished) -> Self {
         let Finished { reply, mut emitted, verdict, execution, leaked_bytes } = finished;
         let mut seen = vec![format!("outcome: {}", execution.outcome.as_str())];

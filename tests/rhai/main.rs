@@ -2,6 +2,8 @@
 //!
 //! `both` runs a tree of files in each and compares all that can be seen of the runs. `corpus` does so with the cases of `corpus/*.rhai`, one
 //! for each rule of the language; `functions` with every built-in function and operator, on values of every type.
+//!
+//! `programs` writes programs and makes small what differs, `aliases` gives values two names, `limits` goes to the limits.
 
 mod aliases;
 mod both;
@@ -9,6 +11,7 @@ mod corpus;
 mod functions;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod limits;
 #[allow(dead_code, reason = "the hostile tests use all of it")]
 #[path = "../engine/hostile/outside.rs"]
 mod outside;
