@@ -156,5 +156,5 @@ macro_rules! corpora {
 }
 
 corpora! {
-    assignments chains closures collections control errors functions host modules numbers places switch texts variables
+    assignments chains closures collections control errors functions host modules numbers places programs switch texts types variables
 }

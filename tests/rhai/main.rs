@@ -17,4 +17,5 @@ mod limits;
 mod outside;
 mod programs;
 mod proof;
+mod repository;
 mod shrink;
