@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use rhai::{ImmutableString, Position};
 
+pub use super::own::Op;
+
 /// The place of a variable in the frame of its function.
 pub type Slot = usize;
 /// The number of a function in its [`Unit`].
@@ -277,31 +279,6 @@ pub struct Binary {
     pub right: Expr,
     pub position: Position,
     pub node: Node,
-}
-
-/// An operator with two operands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Op {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Power,
-    ShiftLeft,
-    ShiftRight,
-    And,
-    Or,
-    Xor,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    Equal,
-    NotEqual,
-    /// `in`, which Rhai turns into a call of `contains`, `..` and `..=`.
-    Range,
-    RangeInclusive,
 }
 
 /// A call of a function of the same file.

@@ -65,6 +65,11 @@ impl Sizes {
         self.with(other, usize::saturating_add)
     }
 
+    /// Returns what is left of these without others that they hold.
+    pub fn minus(self, other: Self) -> Self {
+        self.with(other, usize::saturating_sub)
+    }
+
     /// Returns the larger of each.
     pub fn or(self, other: Self) -> Self {
         self.with(other, usize::max)
