@@ -4,6 +4,7 @@ use std::{cell::RefCell, collections::HashMap, fmt, sync::Arc};
 
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 
+use super::program::LinkedModule;
 use crate::function::{FilePath, Role, role::ENDING};
 
 /// Why an import's path names no file.
@@ -84,7 +85,7 @@ fn normalise(path: &str) -> Option<String> {
 
 /// The modules that one program's files import: by importing file, then by the path as written.
 #[derive(Default)]
-pub struct Imports(pub HashMap<FilePath, HashMap<String, Shared<Module>>>);
+pub struct Imports(pub HashMap<FilePath, HashMap<String, Arc<LinkedModule>>>);
 
 impl fmt::Debug for Imports {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,17 +102,18 @@ pub fn enter(imports: Option<Arc<Imports>>) {
     IMPORTS.set(imports);
 }
 
+/// Returns the module that a file of the run on this thread means by a path.
+pub fn linked(importer: &str, path: &str) -> Option<Arc<LinkedModule>> {
+    IMPORTS.with_borrow(|imports| imports.as_ref()?.0.get(importer)?.get(path).cloned())
+}
+
 /// Answers `import` with the modules that were linked before the run.
 pub struct ImportResolver;
 
 impl ModuleResolver for ImportResolver {
     fn resolve(&self, _: &Engine, source: Option<&str>, path: &str, position: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        IMPORTS.with_borrow(|imports| {
-            imports
-                .as_ref()
-                .and_then(|imports| imports.0.get(source?)?.get(path).cloned())
-                .ok_or_else(|| EvalAltResult::ErrorModuleNotFound(path.into(), position).into())
-        })
+        let module = source.and_then(|importer| linked(importer, path)).map(|linked| linked.module.clone());
+        module.ok_or_else(|| EvalAltResult::ErrorModuleNotFound(path.into(), position).into())
     }
 }
 

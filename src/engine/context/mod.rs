@@ -7,6 +7,8 @@ pub mod effects;
 pub mod log;
 pub mod outbox;
 pub mod properties;
+#[allow(dead_code, reason = "the evaluator that uses it comes with the next changes")]
+pub mod reading;
 mod request;
 pub mod variable;
 
@@ -18,7 +20,7 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Map};
 
 use self::{effects::Effects, log::Log, outbox::Outbox};
-use super::{Wait, meter, template::Templates};
+use super::{Wait, meter, own, template::Templates};
 use crate::{
     capability::Capabilities,
     execution::{Invocation, LogLevel},
@@ -36,11 +38,15 @@ pub struct Run {
     pub function: SharedFunction,
     /// The body as the scripts see it. A plan may take out what nobody reads after it.
     pub body: Dynamic,
+    /// The same as a value of the evaluator's own, where that runs.
+    pub own_body: Option<own::Value>,
     /// Whether some script of this run could change a body that it only reads: each then reads a copy.
     copies_body: bool,
     /// Values that were asked for once, for the next time.
     query: Option<Map>,
     headers: Option<Map>,
+    own_query: Option<own::Value>,
+    own_headers: Option<own::Value>,
     /// What it logged.
     pub log: Log,
     /// What it did outside, if anything.
@@ -66,9 +72,12 @@ impl Run {
             invocation,
             function,
             body,
+            own_body: None,
             copies_body,
             query: None,
             headers: None,
+            own_query: None,
+            own_headers: None,
             log: Log::default(),
             effects: None,
             outbox: None,

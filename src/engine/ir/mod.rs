@@ -15,14 +15,14 @@ pub type FunctionId = usize;
 /// The number of an `import` statement in its [`Unit`]: its alias stands for the module that it last got there.
 pub type ImportId = usize;
 
-/// A node of Rhai's tree whose operands are variables: `$0`, `$1` and so on, in the order in which they are evaluated. Rhai evaluates it
-/// where nothing here knows how, and so every error and its place are its own.
+/// A node of Rhai's tree whose operands are the variables `$0`, `$1` and so on, at their own places in the file. Rhai evaluates it where
+/// nothing here knows how, and so every error and its place are its own. It must search for variables and imports by name.
 pub type Node = Arc<rhai::Expr>;
 
 /// One file.
 #[derive(Debug)]
 pub struct Unit {
-    /// Its functions and closures, then what stands outside of them.
+    /// Its functions and closures, sorted by name and number of parameters, then what stands outside of them.
     pub functions: Box<[Function]>,
     /// The last of them.
     pub main: FunctionId,
@@ -41,21 +41,33 @@ pub struct Function {
     pub this_type: Option<ImmutableString>,
     /// Whether other files cannot call it.
     pub is_private: bool,
-    /// How many places its frame has.
-    pub slots: usize,
+    /// The places of its frame: one for each variable that it declares, however deep in blocks.
+    pub places: Box<[Place]>,
     /// What it does.
     pub body: Block,
 }
 
-/// Statements, and the variables that end with them.
+/// A variable.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// As the script calls it.
+    pub name: ImmutableString,
+    /// Whether some closure captures it, so that the place may hold a shared value.
+    pub is_shared: bool,
+    /// Whether it is a constant, or a closure's capture of one.
+    pub is_constant: bool,
+}
+
+/// Statements, and the variables that end with them. The last one gives the block's value: an expression its own, a loop that of its `break`,
+/// `try` that of its body, and all others `()`.
 #[derive(Debug, Default)]
 pub struct Block {
     /// The statements.
     pub statements: Box<[Statement]>,
     /// The places of the variables that it declares, from the first to behind the last.
     pub slots: std::ops::Range<Slot>,
-    /// The operations that one pass through it counts: its own nodes without those of loops and functions inside of it, which count their
-    /// own.
+    /// The operations that one pass through it counts: one for each statement and expression, of branches the costliest. The body of a loop
+    /// has its own count, with the loop's condition.
     pub cost: u32,
 }
 
@@ -64,13 +76,15 @@ pub struct Block {
 pub enum Statement {
     /// Nothing; gives `()`.
     Nothing,
-    /// `let` and `const`.
-    Let { slot: Slot, value: Expr, is_constant: bool },
+    /// `let` and `const`; `is_global` if functions find it as `global::…`.
+    Let { slot: Slot, value: Expr, is_global: bool },
     /// `x = value` and `x += value`.
     Assign(Box<Assign>),
     /// `a.b[c] = value`, `this = value`, and the same with an operator.
     AssignIn(Box<AssignIn>),
-    /// An expression; the last one of a block is the block's value.
+    /// An assignment to what is no variable: the value is evaluated, then the target, and then it fails as one to a constant.
+    AssignNowhere(Box<AssignNowhere>),
+    /// An expression.
     Expr(Expr),
     /// `while`; without a condition, `loop`.
     While { condition: Option<Condition>, body: Block },
@@ -89,31 +103,44 @@ pub enum Statement {
     /// `try … catch`, as a statement.
     Try(Box<Try>),
     /// `import`.
-    Import { id: ImportId, path: Expr, position: Position },
-    /// Variables that a closure is about to capture: each becomes shared, if it is not.
-    Share(Box<[(Slot, ImmutableString, Position)]>),
+    Import(Box<Import>),
 }
 
-/// An assignment to a variable.
+#[derive(Debug)]
+pub struct Import {
+    pub id: ImportId,
+    pub path: ImmutableString,
+    /// Where the path stands.
+    pub path_position: Position,
+    /// Where the statement stands.
+    pub position: Position,
+}
+
+/// An assignment to a variable. The value comes first; then it fails if the variable is a constant.
 #[derive(Debug)]
 pub struct Assign {
     pub slot: Slot,
-    /// Whether some closure captures it, so that its place may hold a shared value.
-    pub is_shared: bool,
-    pub name: ImmutableString,
     /// Where the variable stands.
     pub position: Position,
     pub op: Option<OpAssign>,
     pub value: Expr,
 }
 
-/// An assignment to a part of something.
+#[derive(Debug)]
+pub struct AssignNowhere {
+    pub value: Expr,
+    pub target: Expr,
+    pub name: ImmutableString,
+    pub position: Position,
+}
+
+/// An assignment to a part of something, or to `this`, which is a chain without links. The value comes first, then the indexes, then the root.
 #[derive(Debug)]
 pub struct AssignIn {
     pub chain: Chain,
     pub op: Option<OpAssign>,
     pub value: Expr,
-    /// The assignment itself for Rhai: the value is `$0`, the operands of the chain come after it.
+    /// The last link's assignment for Rhai: `$1.name op= $0`, `$1[$2] op= $0`; `$1 op= $0` where there is no link.
     pub node: Arc<rhai::Stmt>,
 }
 
@@ -140,10 +167,8 @@ pub struct For {
     pub slot: Slot,
     /// The second variable, which counts.
     pub counter: Option<Slot>,
-    /// Whether a closure in the body captures them.
-    pub is_shared: bool,
-    pub counter_is_shared: bool,
     pub over: Over,
+    /// Where what it goes through stands, for the error that nothing can.
     pub position: Position,
     pub body: Block,
 }
@@ -163,7 +188,6 @@ pub struct Try {
     pub body: Block,
     /// The variable that gets what was thrown.
     pub caught: Option<Slot>,
-    pub caught_is_shared: bool,
     pub handler: Block,
 }
 
@@ -180,12 +204,14 @@ pub enum Expr {
     ModuleConstant(Box<ModuleConstant>),
     /// A part of the request: `ctx`, and what is asked of it without a detour.
     Request(Box<Request>),
+    /// A name that is no variable of the file, as it stands: Rhai knows.
+    Unknown(Node),
     /// A text with values in it.
-    Text(Box<[Expr]>, Position),
+    Text(Box<[Item]>),
     /// `[…]`
-    List(Box<[Expr]>, Position),
-    /// `#{…}`, in the order written.
-    Map(Box<[(ImmutableString, Expr)]>, Position),
+    List(Box<[Item]>),
+    /// `#{…}`, in the order written; a key may occur twice.
+    Map(Box<[(ImmutableString, Item)]>),
     And(Box<[Condition]>),
     Or(Box<[Condition]>),
     Coalesce(Box<[Expr]>),
@@ -198,7 +224,7 @@ pub enum Expr {
     ModuleCall(Box<ModuleCall>),
     /// A function that is none of this file's: Rhai's own, or the host's.
     NativeCall(Box<NativeCall>),
-    /// Words that look like functions: `Fn`, `call`, `curry`, `is_shared`, `is_def_fn`, `is_def_var`, `type_of`, `print`, `debug`.
+    /// Words that look like functions: `Fn`, `call`, `curry`, `is_shared`, `is_def_fn`, `type_of`.
     SpecialCall(Box<SpecialCall>),
     /// `root.a[b].c(…)`.
     Chain(Box<Chain>),
@@ -209,6 +235,13 @@ pub enum Expr {
     Switch(Box<Switch>),
     /// A loop or `try` that stands where a value is wanted.
     Statement(Box<Statement>),
+}
+
+/// A part of a text, a list or a map, and where it stands for the error that all together is too large.
+#[derive(Debug)]
+pub struct Item {
+    pub value: Expr,
+    pub position: Position,
 }
 
 /// A value that is written in the script.
@@ -226,14 +259,10 @@ pub enum Constant {
     Other(Arc<rhai::Dynamic>),
 }
 
-/// A variable that is read.
-#[derive(Debug, Clone)]
+/// A variable that is read. It gives what its place holds, shared or not.
+#[derive(Debug, Clone, Copy)]
 pub struct Variable {
     pub slot: Slot,
-    pub name: ImmutableString,
-    /// Whether some closure captures it, so that its place may hold a shared value.
-    pub is_shared: bool,
-    pub is_constant: bool,
     pub position: Position,
 }
 
@@ -281,7 +310,8 @@ pub struct Binary {
     pub node: Node,
 }
 
-/// A call of a function of the same file.
+/// A call of a function of the same file. As with every call that is no method, a first argument that is a variable or `this` is read after
+/// the others.
 #[derive(Debug)]
 pub struct Call {
     pub function: FunctionId,
@@ -298,7 +328,7 @@ pub struct ModuleCall {
     pub name: ImmutableString,
     pub arguments: Box<[Expr]>,
     pub position: Position,
-    /// The call with its arguments as operands.
+    /// The call on `$0`, `$1` and so on.
     pub node: Node,
 }
 
@@ -308,6 +338,7 @@ pub struct NativeCall {
     /// If the first is a variable, the function may change it.
     pub arguments: Box<[Expr]>,
     pub position: Position,
+    /// The call on `$0`, `$1` and so on.
     pub node: Node,
 }
 
@@ -319,14 +350,11 @@ pub struct SpecialCall {
     pub node: Node,
 }
 
-/// A root and what is asked of it, link by link.
+/// A root and what is asked of it, link by link. All indexes and arguments are evaluated first, in order, then the root.
 #[derive(Debug)]
 pub struct Chain {
     pub root: Root,
     pub links: Box<[Link]>,
-    pub position: Position,
-    /// The chain for Rhai: the root is `$0`, the indexes and arguments come after it in the order of their evaluation.
-    pub node: Node,
 }
 
 #[derive(Debug)]
@@ -341,25 +369,28 @@ pub struct Link {
     pub kind: LinkKind,
     /// `?.` and `?[`: if what it is asked of is `()`, the chain is.
     pub is_optional: bool,
+    /// Where the dot or the bracket stands.
     pub position: Position,
+    /// The link by itself: `$0.name`, `$0[$1]`, `$0.f($1, $2)`.
+    pub node: Node,
 }
 
 #[derive(Debug)]
 pub enum LinkKind {
-    /// `.name`
-    Property(ImmutableString),
-    /// `[index]`
-    Index(Expr),
-    /// `.name(…)`; `node` is the call on `$0`, its arguments come after it.
-    Method { name: ImmutableString, arguments: Box<[Expr]>, node: Node },
+    /// `.name`, and where the name stands.
+    Property(ImmutableString, Position),
+    /// `[index]`, and where the index stands.
+    Index(Expr, Position),
+    /// `.name(…)`, and where the name stands.
+    Method(ImmutableString, Box<[Expr]>, Position),
 }
 
 /// `|…| …`
 #[derive(Debug)]
 pub struct Closure {
     pub function: FunctionId,
-    /// The variables that become its first arguments, shared.
-    pub captures: Box<[Variable]>,
+    /// Its first arguments: variables, each of which becomes shared if it is not, and `ctx`.
+    pub captures: Box<[Expr]>,
     pub position: Position,
 }
 

@@ -124,7 +124,7 @@ impl Linker<'_, '_> {
             }
             let module = self.module(&file, path);
             if let Some(module) = &module {
-                self.imports.0.entry(script.file.clone()).or_default().insert(import.path.clone(), module.module.clone());
+                self.imports.0.entry(script.file.clone()).or_default().insert(import.path.clone(), module.clone());
             }
             if let Some(alias) = &import.alias {
                 by_alias.insert(alias, module);
