@@ -136,6 +136,28 @@ pub fn correct(ticks: u64, operations: u64) {
     METER.with(|meter| meter.ticks.set((meter.ticks.get() + operations).saturating_sub(ticks)));
 }
 
+/// How many operations of compiled code take as long as a tick.
+const OPERATIONS_PER_TICK: u64 = 32;
+
+/// Returns how many operations may pass before [`spend`] is asked, and how many bytes may be held until then.
+pub fn fuel() -> (i64, isize) {
+    METER.with(|meter| {
+        let left = meter.max_ticks.get().saturating_sub(meter.ticks.get());
+        let fuel = (meter.stretch.get() * OPERATIONS_PER_TICK).min(left);
+        let fuel = if meter.stop.get().is_some() { 0 } else { fuel };
+        (fuel as i64, meter.held_high.get())
+    })
+}
+
+/// Counts operations that have passed. Returns whether the run may go on, and stops it if it may not.
+pub fn spend(operations: u64) -> bool {
+    METER.with(|meter| {
+        let ticks = meter.ticks.get() + operations;
+        meter.ticks.set(ticks);
+        meter.look(ticks, memory::held()).is_none()
+    })
+}
+
 /// Does work that is not the run's: what it takes is no part of the run's memory.
 pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {

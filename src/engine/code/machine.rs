@@ -1,0 +1,158 @@
+//! The state of a run that closures work on.
+
+use std::sync::Arc;
+
+use rhai::{EvalAltResult, Position};
+
+use super::{Code, slow::State};
+use crate::engine::{
+    memory, meter,
+    own::{Failure, Value},
+    value::sizes::Sizes,
+};
+
+/// Why an expression or a statement gave no value.
+#[derive(Debug)]
+pub enum Leave {
+    /// It failed.
+    Failed(Failure),
+    /// It left a loop or a function: the machine says which way.
+    Flow,
+}
+
+/// What closures return.
+pub type Outcome<T = Value> = Result<T, Leave>;
+
+const _: () = assert!(size_of::<Outcome>() == 16);
+
+impl From<Failure> for Leave {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<EvalAltResult> for Leave {
+    #[cold]
+    fn from(failure: EvalAltResult) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
+/// The way out after [`Leave::Flow`]; the value that goes with it stands in the machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// `break`
+    #[default]
+    Break,
+    /// `continue`
+    Continue,
+    /// `return`
+    Return,
+}
+
+/// The state of a run. The variables stand in frames, and each closure gets that of its function: the frames of the functions it calls come
+/// behind it in the same slice.
+pub struct Machine<'a> {
+    /// What evaluates what has no closure.
+    pub engine: &'a rhai::Engine,
+    /// Operations that may pass before the meter is asked; below zero is the time to ask.
+    fuel: i64,
+    /// What the fuel was when the meter was last asked.
+    given: i64,
+    /// To hold more is a reason to ask the meter.
+    high: isize,
+    /// How many functions are being called.
+    pub level: usize,
+    /// How many may be.
+    pub levels: usize,
+    /// How large values may become.
+    pub sizes: Sizes,
+    /// The way out after [`Leave::Flow`].
+    pub flow: Flow,
+    /// The value of `break` or `return`.
+    pub result: Value,
+    /// What Rhai evaluates with, from the first time on.
+    pub(super) state: Option<Box<State>>,
+    /// The files whose functions this run has made pointers to.
+    pub units: Vec<Arc<Code>>,
+}
+
+impl<'a> Machine<'a> {
+    /// Makes the state of a run that begins.
+    pub fn new(engine: &'a rhai::Engine) -> Self {
+        let mut machine = Self {
+            engine,
+            fuel: 0,
+            given: 0,
+            high: isize::MAX,
+            level: 0,
+            levels: engine.max_call_levels(),
+            sizes: Sizes::allowed_in(engine),
+            flow: Flow::default(),
+            result: Value::Unit,
+            state: None,
+            units: Vec::new(),
+        };
+        machine.take_fuel();
+        machine
+    }
+
+    fn take_fuel(&mut self) {
+        (self.given, self.high) = meter::fuel();
+        self.fuel = self.given;
+    }
+
+    /// Tells the meter what was used since it was last asked.
+    pub fn settle(&mut self) -> Outcome<()> {
+        let used = (self.given - self.fuel) as u64;
+        (self.given, self.fuel) = (0, 0);
+        if !meter::spend(used) {
+            return Err(EvalAltResult::ErrorTerminated(rhai::Dynamic::UNIT, Position::NONE).into());
+        }
+        self.take_fuel();
+        Ok(())
+    }
+
+    /// Counts operations.
+    #[inline(always)]
+    pub fn tick(&mut self, operations: u32) -> Outcome<()> {
+        self.fuel -= i64::from(operations);
+        if self.fuel < 0 { self.ask() } else { Ok(()) }
+    }
+
+    /// To be called after what may have allocated.
+    #[inline(always)]
+    pub fn grown(&mut self) -> Outcome<()> {
+        if memory::held() > self.high { self.ask() } else { Ok(()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn ask(&mut self) -> Outcome<()> {
+        self.settle()
+    }
+
+    /// Goes a level deeper, as Rhai counts them.
+    #[inline(always)]
+    pub fn enter(&mut self, position: Position) -> Outcome<()> {
+        if self.level >= self.levels {
+            return Err(too_deep(position));
+        }
+        self.level += 1;
+        Ok(())
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn too_deep(position: Position) -> Leave {
+    EvalAltResult::ErrorStackOverflow(position).into()
+}
+
+/// Returns a mismatch of types as Rhai words it.
+#[cold]
+#[inline(never)]
+pub fn mismatch(engine: &rhai::Engine, wanted: &str, found: &Value, position: Position) -> Leave {
+    let found = engine.map_type_name(found.type_name());
+    EvalAltResult::ErrorMismatchDataType(wanted.into(), found.into(), position).into()
+}

@@ -1,0 +1,113 @@
+//! Scripts as closures: each node of the tree becomes one, and a run calls them.
+
+mod calls;
+mod expressions;
+mod functions;
+mod machine;
+mod slow;
+mod statements;
+
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicU64, Ordering},
+};
+
+use rhai::{ImmutableString, Module, Shared};
+
+pub use self::machine::{Machine, Outcome};
+use super::{
+    ir::{self, FunctionId, Slot},
+    own::Value,
+};
+
+/// An expression or a statement. It gets the unit that it belongs to, and the frame of its function with all that is free behind it.
+pub type Ex = Box<dyn Fn(&mut Machine<'_>, &Code, &mut [Value]) -> Outcome + Send + Sync>;
+
+/// A file, compiled. Threads share it.
+pub struct Code {
+    /// Unique in the process: pointers to functions name their file by it.
+    pub number: u64,
+    /// The file, as errors name it.
+    pub source: Option<ImmutableString>,
+    /// Its functions for Rhai.
+    pub library: Shared<Module>,
+    /// The functions, by their numbers.
+    pub functions: Box<[Function]>,
+    /// What stands outside of them.
+    pub main: FunctionId,
+    /// Itself, for who has to hold it.
+    pub me: Weak<Code>,
+}
+
+/// A function, compiled.
+pub struct Function {
+    /// As Rhai calls it.
+    pub name: ImmutableString,
+    /// How many parameters it has: they have the first places of its frame.
+    pub parameters: usize,
+    /// The type of `this` that it is for.
+    pub this_type: Option<ImmutableString>,
+    /// Whether other files cannot call it.
+    pub is_private: bool,
+    /// The place of `this`; behind it stands whether there is one. The frame ends with that.
+    pub this: Slot,
+    /// Whether it asks for `this`.
+    pub has_this: bool,
+    /// The operations that one call counts, without those of loops and of other functions.
+    pub cost: u32,
+    /// What it does.
+    pub body: Ex,
+}
+
+impl Function {
+    /// Returns how many places its frame has.
+    #[inline(always)]
+    pub fn frame(&self) -> usize {
+        self.this + 2
+    }
+}
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// Makes closures of the nodes of one function.
+pub struct Compiler<'a> {
+    /// The file.
+    pub unit: &'a ir::Unit,
+    /// The variables of the function.
+    pub places: &'a [ir::Place],
+    /// Where the frames of called functions begin.
+    pub frame: usize,
+    /// The place of `this`.
+    pub this: Slot,
+    /// Whether some node asks for `this`; to be set by who makes a closure that does.
+    pub has_this: bool,
+}
+
+/// Compiles a file.
+pub fn compile(unit: &ir::Unit, ast: &rhai::AST) -> Arc<Code> {
+    let functions = unit.functions.iter().map(|function| compile_function(unit, function)).collect();
+    Arc::new_cyclic(|me| Code {
+        number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+        source: ast.source().map(Into::into),
+        library: ast.shared_lib().clone(),
+        functions,
+        main: unit.main,
+        me: me.clone(),
+    })
+}
+
+fn compile_function(unit: &ir::Unit, function: &ir::Function) -> Function {
+    let this = function.places.len();
+    let mut compiler = Compiler { unit, places: &function.places, frame: this + 2, this, has_this: false };
+    let body = compiler.block(&function.body);
+    Function {
+        name: function.name.clone(),
+        parameters: function.parameters.len(),
+        this_type: function.this_type.clone(),
+        is_private: function.is_private,
+        this,
+        has_this: compiler.has_this,
+        cost: function.body.cost,
+        body,
+    }
+}
