@@ -5,7 +5,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use rhai::{Dynamic, Map};
 
-use super::{meter, value::read};
+use super::{meter, own::Value, value::read};
 
 /// Why a body is not what its content type says.
 #[derive(Debug, thiserror::Error)]
@@ -61,23 +61,23 @@ fn content_type(headers: &HeaderMap) -> &str {
 }
 
 /// Reads a body: JSON as a value, a form as a map, text as a string, everything else as a blob, none as `()`.
-pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Dynamic, MalformedBody> {
+pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, MalformedBody> {
     match Kind::of(headers, body) {
-        Kind::None => Ok(Dynamic::UNIT),
-        Kind::Json => read::from_json(body).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
+        Kind::None => Ok(Value::Unit),
+        Kind::Json => read::from_json(body).map(Value::of).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
         Kind::Form => {
             let mut form = Map::new();
             for (name, value) in form_urlencoded::parse(read::without_mark(body)) {
                 insert(&mut form, &name, value.as_ref().into())?;
             }
-            Ok(form.into())
+            Ok(Value::of(form.into()))
         }
-        Kind::Multipart => multipart(content_type(headers), body),
+        Kind::Multipart => multipart(content_type(headers), body).map(Value::of),
         Kind::Text => Ok(match std::str::from_utf8(body) {
             Ok(text) => text.into(),
-            Err(_) => Dynamic::from_blob(body.to_vec()),
+            Err(_) => Value::blob(body.to_vec()),
         }),
-        Kind::Bytes => Ok(Dynamic::from_blob(body.to_vec())),
+        Kind::Bytes => Ok(Value::blob(body.to_vec())),
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
     fn read_as(content_type: &str, body: &str) -> Result<String, String> {
         let headers: HeaderMap = [(CONTENT_TYPE, content_type.parse().unwrap())].into_iter().collect();
         let value = read(&headers, &Bytes::copy_from_slice(body.as_bytes())).map_err(|why| why.to_string())?;
-        Ok(format!("{}: {}", value.type_name(), text::to_text(&value, 1000)))
+        Ok(format!("{}: {}", value.type_name(), text::to_text(&value.to_rhai(), 1000)))
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One configuration of Rhai: it keeps some limits in its engine, so there is one for each set of them that functions ask for.
 
-use rhai::{GlobalRuntimeState, OptimizationLevel};
+use rhai::OptimizationLevel;
 
 use super::{
     builtin, context, host,
@@ -43,8 +43,6 @@ pub struct Class {
     /// For requests that hold much.
     roomy: RoomyEngines,
     pub known: KnownFunctions,
-    /// What plans call Rhai's own functions with: the state of a run in which nothing has happened.
-    pub global: GlobalRuntimeState,
 }
 
 /// Variables that a script may have at one moment, functions of one file.
@@ -62,8 +60,7 @@ impl Class {
     pub fn new(limits: &Limits) -> Self {
         let rhai = Self::engine(limits);
         let known = KnownFunctions::of(&rhai);
-        let global = fresh_state(&rhai);
-        Self { rhai, roomy: RoomyEngines::new(limits), known, global }
+        Self { rhai, roomy: RoomyEngines::new(limits), known }
     }
 
     /// Returns the engine for a request that holds so much.
@@ -98,17 +95,4 @@ impl Class {
         host::register(&mut rhai);
         rhai
     }
-}
-
-/// Returns the state that a call begins with. Rhai makes one only for a call, so this takes that of a call.
-fn fresh_state(engine: &rhai::Engine) -> GlobalRuntimeState {
-    let (sender, receiver) = std::sync::mpsc::channel();
-    #[expect(deprecated, reason = "not deprecated but volatile, as their notes say; the version is pinned")]
-    let called = rhai::FnPtr::from_fn("state", move |context, _| {
-        let _ = sender.send(context.store_data().global);
-        Ok(rhai::Dynamic::UNIT)
-    })
-    .and_then(|state| state.call::<()>(engine, &rhai::AST::empty(), ()));
-    called.expect("the name is valid, and the function returns what it is asked for");
-    receiver.recv().expect("it was sent during the call")
 }

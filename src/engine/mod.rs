@@ -23,7 +23,6 @@ pub mod module;
 #[allow(dead_code, unused_imports, missing_docs, reason = "the evaluator that uses it comes with the next changes")]
 mod own;
 mod place;
-mod plan;
 pub mod program;
 mod reply;
 mod room;

@@ -18,7 +18,7 @@ use super::{
         share,
     },
     module,
-    plan::run::PlanOutcome,
+    own::Value,
     reply::{self, ReplyError},
     room::RunEngine,
     script::Script,
@@ -130,7 +130,7 @@ fn start_meter(limits: &Limits, cpu: Option<Duration>, cancel: Option<CancelFlag
 }
 
 /// Reads the body; none if there was no memory to read it.
-fn read_body(invocation: &Invocation) -> Result<Option<Dynamic>, MalformedBody> {
+fn read_body(invocation: &Invocation) -> Result<Option<Value>, MalformedBody> {
     match body::read(&invocation.request.headers, &invocation.request.body) {
         Ok(body) => Ok(Some(body)),
         // It may be good: there was no memory to see.
@@ -143,7 +143,7 @@ fn read_body(invocation: &Invocation) -> Result<Option<Dynamic>, MalformedBody> 
 }
 
 /// Puts a run and its modules on this thread. Returns the engine that has room for its request.
-fn enter(program: &Program, invocation: Box<Invocation>, body: Dynamic, waiter: Option<Arc<dyn Wait>>) -> RunEngine<'_> {
+fn enter(program: &Program, invocation: Box<Invocation>, body: Value, waiter: Option<Arc<dyn Wait>>) -> RunEngine<'_> {
     let mut run = Run::new(invocation, program.function.clone(), body, program.copies_body);
     run.waiter = waiter;
     run.capabilities.clone_from(&program.capabilities);
@@ -256,21 +256,15 @@ fn run_scripts(program: &Program, rhai: &rhai::Engine, evaluator: Evaluator) -> 
     }
 }
 
-/// Runs one script, by its plan if it has one that does not give up.
-fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script, evaluator: Evaluator) -> Result<Dynamic, Box<EvalAltResult>> {
+/// Runs one script.
+fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script, _evaluator: Evaluator) -> Result<Value, Box<EvalAltResult>> {
     if program.capabilities.is_some() {
         context::with(|run| run.grants.clone_from(&script.grants));
     }
-    let plan = script.plan().filter(|_| evaluator == Evaluator::Own);
-    match plan.map_or(PlanOutcome::GaveUp, |plan| plan.run(rhai, &program.class.global)) {
-        PlanOutcome::Done(result) => return Ok(result),
-        PlanOutcome::Stopped(at) => return Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, at).into()),
-        PlanOutcome::GaveUp => {}
-    }
-    rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast)
+    rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast).map(|result: Dynamic| Value::of(result.flatten()))
 }
 
-fn reply_of(program: &Program, file: &FilePath, result: &Dynamic) -> Evaluation {
+fn reply_of(program: &Program, file: &FilePath, result: &Value) -> Evaluation {
     meter::keep(|| match reply::from_value(result, program.function.manifest.limits.response.bytes()) {
         Ok(reply) => Evaluation::Replied(reply),
         Err(why @ ReplyError::TooLarge { .. }) => Evaluation::Failed(Outcome::SizeExceeded, failed_in(file, why.to_string())),

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     hash::{Hash, Hasher},
-    sync::{Arc, OnceLock},
+    sync::Arc,
 };
 
 use rhai::{AST, Scope};
@@ -16,9 +16,7 @@ use super::{
         self,
         findings::{Findings, OpenMethod, References},
     },
-    meter, place,
-    plan::{RunPlan, build::RunStage},
-    syntax,
+    place, syntax,
 };
 use crate::function::{Content, Diagnostic, Digest, FilePath, Limits, Role, Tree, front_matter::ScriptFile, grants::Grants};
 
@@ -33,8 +31,6 @@ pub struct Script {
     pub grants: Option<Arc<Grants>>,
     /// What to run.
     pub ast: AST,
-    /// The same, for most runs; made at the first.
-    plan: OnceLock<Option<RunPlan>>,
     /// What it says about other files.
     pub references: References,
     /// Methods that only an imported file can explain.
@@ -62,13 +58,6 @@ impl Script {
     /// Returns how many parameters its functions of this name have.
     pub(super) fn parameters_of(&self, name: &str) -> Vec<usize> {
         self.ast.iter_functions().filter(|function| function.name == name).map(|function| function.params.len()).collect()
-    }
-
-    /// A quicker way to run it, if there is one.
-    pub(super) fn plan(&self) -> Option<&RunPlan> {
-        let stage = if Role::of(&self.file) == Some(Role::Guard) { RunStage::Guard } else { RunStage::Function };
-        // It stays for later runs: this one does not leak it.
-        self.plan.get_or_init(|| meter::keep(|| RunPlan::of(&self.ast, stage))).as_ref()
     }
 
     /// Reports at a place in it what is probably not meant.
@@ -125,7 +114,7 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits)
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Script { file: file.clone(), content: content.clone(), grants, ast, plan: OnceLock::new(), references, methods, warnings })
+    Ok(Script { file: file.clone(), content: content.clone(), grants, ast, references, methods, warnings })
 }
 
 /// A file compiled, or what is wrong with it.

@@ -46,16 +46,8 @@ pub const ALWAYS: [&str; 34] = [
     "write_utf8",
 ];
 
-/// They change values of some types only, or when their function does so through `this`.
-const SOMETIMES: [&str; 2] = [FOR_EACH, "split"];
-
 /// What it gives its function as `this` is a part of the value itself.
 pub const FOR_EACH: &str = "for_each";
-
-/// Returns whether a method of this name may change what it is called on.
-pub fn may_change(method: &str) -> bool {
-    ALWAYS.contains(&method) || SOMETIMES.contains(&method)
-}
 
 /// Returns the call that would change the request: `ctx.request.body.items.pop()`. What a method returns is the script's own.
 pub fn of_request(chain: &Expr) -> Option<(&FnCallExpr, Position)> {
@@ -100,6 +92,9 @@ mod tests {
         },
         function::LimitPolicy,
     };
+
+    /// They change values of some types only, or when their function does so through `this`.
+    const SOMETIMES: [&str; 2] = [FOR_EACH, "split"];
 
     /// Values of a type that scripts have, for a place among the arguments.
     fn samples(of: TypeId, place: usize) -> Vec<Dynamic> {
@@ -160,6 +155,7 @@ mod tests {
         meter::start(&Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
         let engine = Engine::new(LimitPolicy::default());
         let class = engine.class(&engine.policy().default).unwrap();
+        let global = class.rhai.new_global_runtime_state();
         let mut methods: BTreeMap<String, Behaviour> = BTreeMap::new();
         for (name, parameters) in engine.functions() {
             if !name.starts_with(|first: char| first.is_ascii_lowercase()) || name.contains(['$', ':']) || parameters.is_empty() {
@@ -167,7 +163,7 @@ mod tests {
             }
             for values in arguments(&parameters) {
                 let call = |values: &mut Vec<Dynamic>| {
-                    let context = NativeCallContext::from((&class.rhai, name.as_str(), None, &class.global, Position::NONE));
+                    let context = NativeCallContext::from((&class.rhai, name.as_str(), None, &global, Position::NONE));
                     context.call_native_fn_raw(name.as_str(), true, &mut values.iter_mut().collect::<Vec<_>>())
                 };
                 let mut fixed = values.clone();

@@ -28,13 +28,6 @@ struct Replay {
     next: usize,
 }
 
-/// How far the effects of a run were.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct EffectsMark {
-    kept: usize,
-    next: usize,
-}
-
 /// The run asks for something else than the one that it repeats.
 #[derive(Debug)]
 pub struct Departure;
@@ -43,24 +36,6 @@ impl Effects {
     /// Begins without effects. `kept` takes results for a later replay; `replayed` are those of an earlier run, to be given again.
     pub fn new(kept: Option<KeptResults>, replayed: Option<KeptResults>) -> Self {
         Self { kept, replayed: replayed.map(|results| Replay { results, next: 0 }), ..Self::default() }
-    }
-
-    /// Returns how far they are, for [`rewind`](Self::rewind). What waited is never undone, so that a mark is of results alone.
-    pub fn mark(&self) -> EffectsMark {
-        EffectsMark {
-            kept: self.kept.as_ref().map_or(0, KeptResults::len),
-            next: self.replayed.as_ref().map_or(0, |replayed| replayed.next),
-        }
-    }
-
-    /// Forgets the results after a mark.
-    pub fn rewind(&mut self, mark: EffectsMark) {
-        if let Some(kept) = &mut self.kept {
-            meter::keep(|| kept.truncate(mark.kept));
-        }
-        if let Some(replayed) = &mut self.replayed {
-            replayed.next = mark.next;
-        }
     }
 
     /// Records an effect.

@@ -18,14 +18,6 @@ pub struct Log {
     bytes: usize,
 }
 
-/// How far a log was.
-#[derive(Debug, Clone, Copy)]
-pub struct LogMark {
-    lines: usize,
-    dropped: u32,
-    bytes: usize,
-}
-
 /// Most bytes of one line. A line gets only a part of the whole log, so that lines after a long one still fit. Those often say what went
 /// wrong.
 fn line_size(limits: &Limits) -> usize {
@@ -37,17 +29,6 @@ fn line_size(limits: &Limits) -> usize {
 const SHORTEST_LINE: usize = 1024;
 
 impl Log {
-    /// Returns how far it is, for [`rewind`](Self::rewind).
-    pub fn mark(&self) -> LogMark {
-        LogMark { lines: self.lines.len(), dropped: self.dropped, bytes: self.bytes }
-    }
-
-    /// Forgets what came after the mark.
-    pub fn rewind(&mut self, mark: LogMark) {
-        meter::keep(|| self.lines.truncate(mark.lines));
-        (self.dropped, self.bytes) = (mark.dropped, mark.bytes);
-    }
-
     /// Appends a line, or counts it where it does not fit.
     pub fn append(&mut self, level: LogLevel, message: &Dynamic, limits: &Limits) {
         let message = text::to_line(message, line_size(limits));

@@ -20,7 +20,7 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Map};
 
 use self::{effects::Effects, log::Log, outbox::Outbox};
-use super::{Wait, meter, own, template::Templates};
+use super::{Wait, meter, own::Value, template::Templates};
 use crate::{
     capability::Capabilities,
     execution::{Invocation, LogLevel},
@@ -36,17 +36,17 @@ pub struct Run {
     pub invocation: Box<Invocation>,
     /// What runs.
     pub function: SharedFunction,
-    /// The body as the scripts see it. A plan may take out what nobody reads after it.
-    pub body: Dynamic,
-    /// The same as a value of the evaluator's own, where that runs.
-    pub own_body: Option<own::Value>,
-    /// Whether some script of this run could change a body that it only reads: each then reads a copy.
+    /// The body as the scripts see it.
+    pub body: Value,
+    /// The same as Rhai's evaluator reads it, once it has.
+    rhai_body: Option<Dynamic>,
+    /// Whether some script of this run could change a body that it only reads: where Rhai evaluates it, each reads a copy.
     copies_body: bool,
     /// Values that were asked for once, for the next time.
     query: Option<Map>,
     headers: Option<Map>,
-    own_query: Option<own::Value>,
-    own_headers: Option<own::Value>,
+    own_query: Option<Value>,
+    own_headers: Option<Value>,
     /// What it logged.
     pub log: Log,
     /// What it did outside, if anything.
@@ -67,12 +67,12 @@ pub struct Run {
 
 impl Run {
     /// Prepares a run; `body` is what [`super::body::read`] made of the invocation's.
-    pub fn new(invocation: Box<Invocation>, function: SharedFunction, body: Dynamic, copies_body: bool) -> Self {
+    pub fn new(invocation: Box<Invocation>, function: SharedFunction, body: Value, copies_body: bool) -> Self {
         Self {
             invocation,
             function,
             body,
-            own_body: None,
+            rhai_body: None,
             copies_body,
             query: None,
             headers: None,

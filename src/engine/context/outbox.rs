@@ -14,26 +14,7 @@ pub struct Outbox {
     bytes: usize,
 }
 
-/// How far the events of a run were.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OutboxMark {
-    events: usize,
-    bytes: usize,
-}
-
 impl Outbox {
-    /// Returns how far they are, for [`rewind`](Self::rewind).
-    pub fn mark(&self) -> OutboxMark {
-        OutboxMark { events: self.events.len(), bytes: self.bytes }
-    }
-
-    /// Forgets what came after a mark.
-    pub fn rewind(&mut self, mark: OutboxMark) {
-        self.events.truncate(mark.events);
-        self.times_us.truncate(mark.events);
-        self.bytes = mark.bytes;
-    }
-
     /// Adds an event that is emitted so many microseconds after the start of the run. The error says which limit it would pass.
     pub fn add(&mut self, event: NewEvent, at_us: u64) -> Result<(), String> {
         let bytes = self.bytes + event.payload.len();

@@ -1,9 +1,8 @@
-//! The properties of `ctx` and `ctx.request`: one list for check, plans and registration.
+//! The properties of `ctx` and `ctx.request`: one list for check, both evaluators and registration.
 
-use http::HeaderName;
 use rhai::{Dynamic, ImmutableString};
 
-use super::{Run, request::param_value};
+use super::Run;
 use crate::{engine::value::read, id::id_text};
 
 /// The property of `ctx` that has properties of its own.
@@ -55,56 +54,6 @@ pub const OF_REQUEST: [(&str, Getter); 10] = [
 /// The names of the properties of `ctx`, then those of `ctx.request`; check looks names up here.
 pub fn properties() -> [Vec<&'static str>; 2] {
     [OF_CTX.iter().map(|(name, _)| *name).chain([REQUEST]).collect(), OF_REQUEST.iter().map(|(name, _)| *name).collect()]
-}
-
-/// A part of the request that can be read without the rest.
-#[derive(Debug)]
-pub enum Property {
-    /// One of `ctx` or of `ctx.request`.
-    Whole(Getter),
-    /// `ctx.request.query.…`
-    Query(ImmutableString),
-    /// `ctx.request.headers.…`
-    Header(HeaderName),
-    /// `ctx.request.params.…`
-    Param(ImmutableString),
-}
-
-impl Property {
-    /// Finds a property of `ctx`.
-    pub fn of_ctx(name: &str) -> Option<Self> {
-        OF_CTX.iter().find(|(known, _)| *known == name).map(|(_, get)| Self::Whole(*get))
-    }
-
-    /// Finds a property of `ctx.request`.
-    pub fn of_request(name: &str) -> Option<Self> {
-        OF_REQUEST.iter().find(|(known, _)| *known == name).map(|(_, get)| Self::Whole(*get))
-    }
-
-    /// Finds an entry of a property of `ctx.request` that is a map.
-    pub fn of_entry(name: &str, key: &ImmutableString) -> Option<Self> {
-        match name {
-            "query" => Some(Self::Query(key.clone())),
-            "headers" => HeaderName::from_lowercase(key.as_bytes()).ok().map(Self::Header),
-            "params" => Some(Self::Param(key.clone())),
-            _ => None,
-        }
-    }
-
-    /// Reads it; what is not there is `()`.
-    pub fn read(&self, run: &mut Run) -> Dynamic {
-        match self {
-            Self::Whole(get) => get(run),
-            Self::Query(key) => {
-                run.pairs().find(|(name, _)| name == key.as_str()).map_or(Dynamic::UNIT, |(_, value)| value.as_ref().into())
-            }
-            Self::Header(name) => run.header(name).map_or(Dynamic::UNIT, Dynamic::from),
-            Self::Param(key) => {
-                let param = run.invocation.request.params.iter().find(|(name, _)| **name == *key.as_str());
-                param.map_or(Dynamic::UNIT, |(_, param)| param_value(param))
-            }
-        }
-    }
 }
 
 #[cfg(test)]

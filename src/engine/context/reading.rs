@@ -78,7 +78,7 @@ impl Reading {
     /// Reads it; what is not there is `()`.
     pub fn read(&self, run: &mut Run) -> Value {
         match self {
-            Self::Body => run.body(),
+            Self::Body => run.body.clone(),
             Self::Method => run.invocation.request.method.as_str().into(),
             Self::Path => run.invocation.request.uri.path().into(),
             Self::Params => {
@@ -129,14 +129,6 @@ fn param_value(param: &Param) -> Value {
 }
 
 impl Run {
-    /// Returns the body. It is copied where it is changed.
-    fn body(&mut self) -> Value {
-        if self.own_body.is_none() {
-            self.own_body = Some(Value::of(self.body.clone()));
-        }
-        self.own_body.clone().unwrap_or_default()
-    }
-
     fn query_map(&self) -> Value {
         let mut entries = Map::default();
         for (key, value) in self.pairs() {

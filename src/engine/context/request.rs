@@ -30,19 +30,17 @@ impl Run {
             return most.or(head);
         }
         let pairs = self.pairs().count();
-        Sizes::of(&self.body).or(head).or(Sizes { string: 0, array: body.len().max(pairs), map: pairs })
+        self.body.sizes().or(head).or(Sizes { string: 0, array: body.len().max(pairs), map: pairs })
     }
 
     /// Returns the body as Rhai reads it. It is shared, so that reading one field of a large body copies no more than that. It is
     /// read-only, so that no method changes it. `let b = ctx.request.body` makes a copy.
     pub(super) fn shared_body(&mut self) -> Dynamic {
         if self.copies_body {
-            return self.body.clone();
+            return self.body.to_rhai();
         }
-        if !self.body.is_shared() {
-            self.body = self.body.take().into_read_only().into_shared();
-        }
-        self.body.clone()
+        let body = &self.body;
+        self.rhai_body.get_or_insert_with(|| body.to_rhai().into_read_only().into_shared()).clone()
     }
 
     /// The names and values of the query, decoded, in order.

@@ -9,7 +9,6 @@ use super::{
     properties::{OF_CTX, OF_REQUEST, REQUEST},
     running,
 };
-use crate::engine::meter;
 
 #[derive(Clone)]
 struct Ctx;
@@ -37,14 +36,12 @@ pub fn register(engine: &mut Engine) {
 }
 
 /// Answers Rhai's search for a setter. After a method at the end of a chain, Rhai wants to put back what the method may have changed. It
-/// looks for a setter of the property, then for one of all properties. There is nothing to put back, and the two searches are no operations
-/// of the script.
+/// looks for a setter of the property, then for one of all properties. There is nothing to put back.
 fn no_setters() -> Module {
     let mut module = Module::new();
     for of in [TypeId::of::<Ctx>(), TypeId::of::<Request>()] {
         let no_setter = RhaiFunc::Method {
             func: Shared::new(|_: Option<NativeCallContext>, _: &mut [&mut Dynamic]| {
-                meter::correct(2, 0);
                 Err(EvalAltResult::ErrorIndexingType(String::new(), Position::NONE).into())
             }),
             has_context: false,

@@ -105,37 +105,6 @@ pub fn start(allowance: &Allowance) {
     });
 }
 
-/// How much a run had used at some moment.
-#[derive(Debug, Clone, Copy)]
-pub struct Mark {
-    ticks: u64,
-    peak: isize,
-}
-
-/// Returns how much the run has used so far, for [`rewind`].
-pub fn mark() -> Mark {
-    METER.with(|meter| Mark { ticks: meter.ticks.get(), peak: memory::peak() })
-}
-
-/// Counts operations and memory from a mark again, for a run that was not stopped and goes back to there. Its time goes on.
-pub fn rewind(mark: Mark) {
-    METER.with(|meter| {
-        meter.ticks.set(mark.ticks);
-        memory::set_peak(mark.peak);
-        meter.look_later(mark.ticks, memory::held());
-    });
-}
-
-/// Returns how many operations the run has left.
-pub fn operations_left() -> u64 {
-    METER.with(|meter| meter.max_ticks.get().saturating_sub(meter.ticks.get()))
-}
-
-/// Corrects the count: some of the ticks so far were no operations, and there were others without a tick.
-pub fn correct(ticks: u64, operations: u64) {
-    METER.with(|meter| meter.ticks.set((meter.ticks.get() + operations).saturating_sub(ticks)));
-}
-
 /// How many operations of compiled code take as long as a tick.
 const OPERATIONS_PER_TICK: u64 = 32;
 

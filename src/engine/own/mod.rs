@@ -107,6 +107,24 @@ impl Value {
         Self::Blob(Rc::new(bytes))
     }
 
+    /// Returns the whole number that this is.
+    #[inline(always)]
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Returns the map that this is.
+    #[inline(always)]
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Self::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
     /// Whether this is a shared variable.
     #[inline(always)]
     pub fn is_shared(&self) -> bool {
