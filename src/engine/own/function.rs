@@ -25,3 +25,11 @@ pub struct Target {
     /// Its number in the file.
     pub function: usize,
 }
+
+impl Drop for Function {
+    fn drop(&mut self) {
+        if !self.curried.is_empty() {
+            super::drop::release(std::mem::take(&mut self.curried));
+        }
+    }
+}

@@ -1,22 +1,82 @@
-//! Object maps.
+//! Object maps: their values stand in the order of a [`Shape`]. Large ones, and those for whose keys there is no room, are trees.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, rc::Rc};
 
-use super::{Cache, Value};
+use smallvec::SmallVec;
+
+use super::{Builder, Key, Keys, Value, key::word, shapes::Shape};
 use crate::engine::value::sizes::Sizes;
 
+/// Values of as many keys stand in the map itself.
+const INLINE: usize = 4;
+/// Beyond so many keys, a map that gets computed keys is used as a dictionary: nobody else has its keys.
+const MAX_COMPUTED: usize = 16;
+
 /// The entries of an object map, with their sizes.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Map {
-    entries: BTreeMap<String, Value>,
+    entries: Entries,
     /// Of the map with all that is in it.
     sizes: Sizes,
 }
 
+pub(super) type Values = SmallVec<[Value; INLINE]>;
+type Tree = BTreeMap<Rc<str>, Value>;
+
+#[derive(Clone)]
+enum Entries {
+    /// The values of the shape's keys.
+    Shaped(Rc<Shape>, Values),
+    Tree(Tree),
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self { entries: Entries::Shaped(Shape::empty(), Values::new()), sizes: Sizes::default() }
+    }
+}
+
+impl Drop for Map {
+    fn drop(&mut self) {
+        let is_flat = self.sizes.map == self.len() && self.sizes.array == 0;
+        if !is_flat {
+            match &mut self.entries {
+                Entries::Shaped(_, values) => super::drop::release(std::mem::take(values)),
+                Entries::Tree(tree) => super::drop::release(std::mem::take(tree).into_values()),
+            }
+        }
+    }
+}
+
 impl Map {
+    /// Makes a map that is written out in a script.
+    #[inline]
+    pub fn literal(keys: &Keys, values: impl ExactSizeIterator<Item = Value>) -> Self {
+        match Shape::literal(keys) {
+            Some(shape) if shape.len() == values.len() => Self::shaped(shape, values.collect()),
+            _ => keys.iter().zip(values).map(|(key, value)| (key.as_str(), value)).collect(),
+        }
+    }
+
+    /// Makes a map of values in the order of a shape.
+    pub(super) fn shaped(shape: Rc<Shape>, values: Values) -> Self {
+        let sizes = values.iter().fold(Sizes { map: values.len(), ..Sizes::default() }, |sizes, value| sizes.plus(value.sizes()));
+        Self { entries: Entries::Shaped(shape, values), sizes }
+    }
+
+    /// Makes a map of a tree.
+    pub(super) fn tree(tree: Tree) -> Self {
+        let sizes = tree.values().fold(Sizes { map: tree.len(), ..Sizes::default() }, |sizes, value| sizes.plus(value.sizes()));
+        Self { entries: Entries::Tree(tree), sizes }
+    }
+
     /// Returns how many entries it has.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        match &self.entries {
+            Entries::Shaped(_, values) => values.len(),
+            Entries::Tree(tree) => tree.len(),
+        }
     }
 
     /// Whether it has none.
@@ -30,47 +90,131 @@ impl Map {
         self.sizes
     }
 
-    /// Returns the value of a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.get(key)
-    }
-
-    /// Returns the value of a key. The cache belongs to the place in the script that asks, always for the same key.
-    pub fn get_cached(&self, key: &str, _cache: &Cache) -> Option<&Value> {
-        self.entries.get(key)
-    }
-
-    /// Changes the value of a key.
-    pub fn change<T>(&mut self, key: &str, change: impl FnOnce(&mut Value) -> T) -> Option<T> {
-        let value = self.entries.get_mut(key)?;
-        let before = value.sizes();
-        let result = change(value);
-        self.sizes = self.sizes.plus(value.sizes()).minus(before);
-        Some(result)
-    }
-
-    /// Sets the value of a key, and returns the one before.
-    pub fn insert(&mut self, key: &str, value: Value) -> Option<Value> {
-        self.sizes = self.sizes.plus(value.sizes());
-        let before = self.entries.insert(key.into(), value);
-        match &before {
-            Some(before) => self.sizes = self.sizes.minus(before.sizes()),
-            None => self.sizes.map += 1,
+    /// Returns the value of a property.
+    #[inline(always)]
+    pub fn find(&self, key: &Key) -> Option<&Value> {
+        match &self.entries {
+            Entries::Shaped(shape, values) => values.get(key.place_in(shape)?),
+            Entries::Tree(tree) => tree.get(key.as_str()),
         }
-        before
+    }
+
+    /// Returns the value of a key that is not known before.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        match &self.entries {
+            Entries::Shaped(shape, values) => values.get(shape.find(key, word(key))?),
+            Entries::Tree(tree) => tree.get(key),
+        }
+    }
+
+    /// Whether it has a key.
+    pub fn has(&self, key: &str) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Changes the value of a property, if there is one.
+    #[inline]
+    pub fn change_at<T>(&mut self, key: &Key, change: impl FnOnce(&mut Value) -> T) -> Option<T> {
+        let value = match &mut self.entries {
+            Entries::Shaped(shape, values) => values.get_mut(key.place_in(shape)?)?,
+            Entries::Tree(tree) => tree.get_mut(key.as_str())?,
+        };
+        Some(sized(value, &mut self.sizes, change))
+    }
+
+    /// Changes the value of a key, if there is one.
+    pub fn change<T>(&mut self, key: &str, change: impl FnOnce(&mut Value) -> T) -> Option<T> {
+        let value = match &mut self.entries {
+            Entries::Shaped(shape, values) => values.get_mut(shape.find(key, word(key))?)?,
+            Entries::Tree(tree) => tree.get_mut(key)?,
+        };
+        Some(sized(value, &mut self.sizes, change))
+    }
+
+    /// Changes all values.
+    pub fn change_all(&mut self, mut change: impl FnMut(&str, &mut Value)) {
+        let sizes = &mut self.sizes;
+        match &mut self.entries {
+            Entries::Shaped(shape, values) => {
+                shape.sorted().iter().for_each(|place| {
+                    let place = usize::from(*place);
+                    sized(&mut values[place], sizes, |value| change(shape.key(place), value));
+                });
+            }
+            Entries::Tree(tree) => tree.iter_mut().for_each(|(key, value)| sized(value, sizes, |value| change(key, value))),
+        }
+    }
+
+    /// Sets a property, and returns what it was.
+    #[inline]
+    pub fn insert_at(&mut self, key: &Key, value: Value) -> Option<Value> {
+        if let Entries::Shaped(shape, values) = &mut self.entries {
+            if let Some(place) = key.place_in(shape) {
+                return Some(replace(&mut values[place], value, &mut self.sizes));
+            }
+            if let Some(with) = shape.with(key.as_str(), key.word()) {
+                *shape = with;
+                self.sizes = self.sizes.plus(value.sizes());
+                self.sizes.map += 1;
+                values.push(value);
+                return None;
+            }
+        }
+        self.insert(key.as_str(), value)
+    }
+
+    /// Sets the value of a key, and returns what it was.
+    pub fn insert(&mut self, key: &str, value: Value) -> Option<Value> {
+        if let Entries::Shaped(shape, values) = &mut self.entries {
+            let word = word(key);
+            if let Some(place) = shape.find(key, word) {
+                return Some(replace(&mut values[place], value, &mut self.sizes));
+            }
+            let with = if shape.len() < MAX_COMPUTED || shape.knows(key) { shape.with(key, word) } else { None };
+            match with {
+                Some(with) => {
+                    *shape = with;
+                    self.sizes = self.sizes.plus(value.sizes());
+                    self.sizes.map += 1;
+                    values.push(value);
+                    return None;
+                }
+                None => self.entries = Entries::Tree(take_tree(shape, values)),
+            }
+        }
+        let Entries::Tree(tree) = &mut self.entries else { return None };
+        match tree.get_mut(key) {
+            Some(place) => Some(replace(place, value, &mut self.sizes)),
+            None => {
+                self.sizes = self.sizes.plus(value.sizes());
+                self.sizes.map += 1;
+                tree.insert(key.into(), value)
+            }
+        }
     }
 
     /// Removes an entry.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        let value = self.entries.remove(key)?;
+        let value = match &mut self.entries {
+            Entries::Shaped(shape, values) => {
+                let place = shape.find(key, word(key))?;
+                let value = std::mem::take(&mut values[place]);
+                self.entries = without(shape, values, place);
+                value
+            }
+            Entries::Tree(tree) => tree.remove(key)?,
+        };
         self.sizes.map -= 1;
         self.sizes = self.sizes.minus(value.sizes());
         Some(value)
     }
 
     /// Goes through the entries in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.entries.iter().map(|(key, value)| (key.as_str(), value))
+    pub fn iter(&self) -> Iter<'_> {
+        match &self.entries {
+            Entries::Shaped(shape, values) => Iter::Shaped(shape, values, shape.sorted().iter()),
+            Entries::Tree(tree) => Iter::Tree(tree.iter()),
+        }
     }
 
     /// Goes through the keys in their order.
@@ -82,14 +226,106 @@ impl Map {
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.iter().map(|(_, value)| value)
     }
+
+    /// Goes through the values in the order in which they are held.
+    pub(super) fn unordered(&self) -> Unordered<'_> {
+        match &self.entries {
+            Entries::Shaped(_, values) => Unordered::Shaped(values.iter()),
+            Entries::Tree(tree) => Unordered::Tree(tree.values()),
+        }
+    }
+
+    /// Whether both have the same keys in the same order, and the values of each in that order.
+    pub(super) fn side_by_side<'a>(&'a self, other: &'a Self) -> Option<(&'a [Value], &'a [Value])> {
+        match (&self.entries, &other.entries) {
+            (Entries::Shaped(shape, values), Entries::Shaped(same, others)) if Rc::ptr_eq(shape, same) => Some((values, others)),
+            _ => None,
+        }
+    }
 }
 
-impl FromIterator<(String, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (String, Value)>>(entries: I) -> Self {
-        let mut map = Self::default();
-        for (key, value) in entries {
-            map.insert(&key, value);
+/// Changes a value that is part of something with these sizes.
+#[inline(always)]
+pub(super) fn sized<T>(value: &mut Value, sizes: &mut Sizes, change: impl FnOnce(&mut Value) -> T) -> T {
+    let before = value.sizes();
+    let result = change(value);
+    *sizes = sizes.minus(before).plus(value.sizes());
+    result
+}
+
+/// Puts a value in the place of another that is part of something with these sizes.
+#[inline(always)]
+pub(super) fn replace(place: &mut Value, value: Value, sizes: &mut Sizes) -> Value {
+    *sizes = sizes.minus(place.sizes()).plus(value.sizes());
+    std::mem::replace(place, value)
+}
+
+fn take_tree(shape: &Shape, values: &mut Values) -> Tree {
+    std::mem::take(values).into_iter().enumerate().map(|(place, value)| (shape.key(place).clone(), value)).collect()
+}
+
+/// Returns the entries without one.
+fn without(shape: &Rc<Shape>, values: &mut Values, without: usize) -> Entries {
+    values.remove(without);
+    let keys = (0..shape.len()).filter(|place| *place != without).map(|place| shape.key(place));
+    let rest = keys.clone().try_fold(Shape::empty(), |rest, key| {
+        let may_be_new = shape.len() <= MAX_COMPUTED || rest.knows(key);
+        if may_be_new { rest.with(key, word(key)) } else { None }
+    });
+    match rest {
+        Some(rest) => Entries::Shaped(rest, std::mem::take(values)),
+        None => Entries::Tree(keys.cloned().zip(std::mem::take(values)).collect()),
+    }
+}
+
+/// The entries of a map, in the order of their keys.
+#[derive(Clone)]
+pub enum Iter<'a> {
+    #[doc(hidden)]
+    Shaped(&'a Shape, &'a [Value], std::slice::Iter<'a, u8>),
+    #[doc(hidden)]
+    Tree(std::collections::btree_map::Iter<'a, Rc<str>, Value>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a Value);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Shaped(shape, values, places) => {
+                let place = usize::from(*places.next()?);
+                Some((shape.key(place), &values[place]))
+            }
+            Self::Tree(tree) => tree.next().map(|(key, value)| (&**key, value)),
         }
-        map
+    }
+}
+
+/// The values of a map, in the order in which they are held.
+pub(super) enum Unordered<'a> {
+    Shaped(std::slice::Iter<'a, Value>),
+    Tree(std::collections::btree_map::Values<'a, Rc<str>, Value>),
+}
+
+impl<'a> Iterator for Unordered<'a> {
+    type Item = &'a Value;
+
+    fn next(&mut self) -> Option<&'a Value> {
+        match self {
+            Self::Shaped(values) => values.next(),
+            Self::Tree(values) => values.next(),
+        }
+    }
+}
+
+impl<K: AsRef<str>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
+        let mut builder = Builder::default();
+        for (key, value) in entries {
+            builder.key(key.as_ref());
+            builder.value(value);
+        }
+        builder.finish()
     }
 }

@@ -3,8 +3,12 @@
 //! Rhai copies a value wherever it is passed or assigned. These are passed by count, and who writes to one that others hold copies it first,
 //! so scripts see the same. They belong to one thread. A [`Value`] has 16 bytes, with texts of up to 14 bytes inside of it.
 
+mod builder;
 mod convert;
+mod drop;
 mod function;
+mod key;
+pub mod limits;
 mod list;
 mod map;
 mod operators;
@@ -18,11 +22,13 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, EvalAltResult};
 
+pub use builder::Builder;
 pub use function::{Function, Target};
+pub use key::{Key, Keys};
 pub use list::List;
-pub use map::Map;
+pub use map::{Iter, Map};
 pub use operators::{Op, assign, binary};
-pub use shapes::Cache;
+pub use shapes::end_run;
 pub use shared::Shared;
 pub use text::Short;
 

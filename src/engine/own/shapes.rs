@@ -1,7 +1,189 @@
-//! The key lists of maps.
+//! The key lists of maps. Maps with the same keys in the same order share one, so each holds only its values.
+//!
+//! A thread has a tree of them: from each list to those with one key more. It stays between runs, and is no part of their memory.
 
-use std::sync::atomic::AtomicU64;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
-/// Where a place in a script found a key the last time. Threads share it.
-#[derive(Debug, Default)]
-pub struct Cache(AtomicU64);
+use super::key::{Keys, word};
+use crate::engine::meter;
+
+/// Most keys of a map that has a shape.
+pub const MAX_KEYS: usize = 64;
+/// Most shapes that a thread keeps, and most bytes that they take. A request with random keys must not grow them without end.
+const MAX_SHAPES: usize = 512;
+const MAX_BYTES: usize = 128 << 10;
+
+/// A list of keys.
+pub struct Shape {
+    /// In the order in which they were added.
+    keys: Box<[Rc<str>]>,
+    /// Each key's [`word`], to tell keys apart at a glance.
+    words: Box<[u64]>,
+    /// The places of the keys in the order of their names.
+    sorted: Box<[u8]>,
+    /// The lists with one key more, in the order of that key.
+    next: RefCell<Vec<Rc<Shape>>>,
+    /// The one among them that was asked for the last time.
+    expected: Cell<usize>,
+}
+
+/// How many lists of maps that are written out a thread remembers.
+const LITERALS: usize = 64;
+
+/// The lists of a thread.
+struct Table {
+    /// The empty list.
+    root: Rc<Shape>,
+    /// Those of maps that are written out, by the number of their keys.
+    literals: [Option<(u64, Rc<Shape>)>; LITERALS],
+    shapes: usize,
+    bytes: usize,
+}
+
+thread_local! {
+    static TABLE: RefCell<Table> = RefCell::new(Table::new());
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { root: meter::beside(|| Rc::new(Shape::of(Vec::new()))), literals: [const { None }; LITERALS], shapes: 0, bytes: 0 }
+    }
+
+    /// Whether one more list of so many bytes has room; then it counts.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        let has_room = self.shapes < MAX_SHAPES && self.bytes + bytes <= MAX_BYTES;
+        if has_room {
+            self.shapes += 1;
+            self.bytes += bytes;
+        }
+        has_room
+    }
+}
+
+/// Makes room for the next run, if this one has filled more than half of it. Maps that still live keep their lists.
+pub fn end_run() {
+    TABLE.with_borrow_mut(|table| {
+        if table.shapes > MAX_SHAPES / 2 || table.bytes > MAX_BYTES / 2 {
+            meter::beside(|| *table = Table::new());
+        }
+    });
+}
+
+impl Shape {
+    /// Returns the empty list.
+    pub fn empty() -> Rc<Self> {
+        TABLE.with_borrow(|table| table.root.clone())
+    }
+
+    /// Returns the list of a map that is written out; none if there is no room for it.
+    #[inline]
+    pub fn literal(keys: &Keys) -> Option<Rc<Self>> {
+        let place = keys.number() as usize % LITERALS;
+        TABLE
+            .with_borrow(|table| {
+                table.literals[place].as_ref().filter(|(number, _)| *number == keys.number()).map(|(_, shape)| shape.clone())
+            })
+            .or_else(|| {
+                let shape = keys.iter().try_fold(Self::empty(), |shape, key| shape.with(key.as_str(), key.word()))?;
+                TABLE.with_borrow_mut(|table| table.literals[place] = Some((keys.number(), shape.clone())));
+                Some(shape)
+            })
+    }
+
+    fn of(keys: Vec<Rc<str>>) -> Self {
+        let mut sorted: Box<[u8]> = (0..keys.len() as u8).collect();
+        sorted.sort_unstable_by(|a, b| keys[usize::from(*a)].cmp(&keys[usize::from(*b)]));
+        let words = keys.iter().map(|key| word(key)).collect();
+        Self { keys: keys.into(), words, sorted, next: RefCell::default(), expected: Cell::new(0) }
+    }
+
+    /// Returns how many keys it has.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Returns the key at a place.
+    #[inline]
+    pub fn key(&self, place: usize) -> &Rc<str> {
+        &self.keys[place]
+    }
+
+    /// Returns the places of the keys in the order of their names.
+    #[inline]
+    pub fn sorted(&self) -> &[u8] {
+        &self.sorted
+    }
+
+    /// Whether this key is at this place; `word` is the key's.
+    #[inline(always)]
+    pub fn has_at(&self, place: usize, key: &str, word: u64) -> bool {
+        // The word tells length and first bytes: up to seven, it is the key.
+        self.words.get(place) == Some(&word) && (key.len() <= 7 || *self.keys[place] == *key)
+    }
+
+    /// Returns the place of a key; `word` is the key's.
+    #[inline]
+    pub fn find(&self, key: &str, word: u64) -> Option<usize> {
+        (0..self.words.len()).find(|place| self.has_at(*place, key, word))
+    }
+
+    /// Returns the list with this key more; none if it would be too long, or there is no room for another list. `word` is the key's.
+    #[inline]
+    pub fn with(&self, key: &str, word: u64) -> Option<Rc<Self>> {
+        let next = self.next.borrow();
+        if let Some(shape) = next.get(self.expected.get())
+            && shape.has_at(self.len(), key, word)
+        {
+            return Some(shape.clone());
+        }
+        drop(next);
+        self.with_other(key)
+    }
+
+    /// Returns the list that came after this one the last time.
+    #[inline]
+    pub fn expected(&self) -> Option<Rc<Self>> {
+        self.next.borrow().get(self.expected.get()).cloned()
+    }
+
+    /// Returns the key that was added last.
+    #[inline]
+    pub fn last_key(&self) -> &str {
+        self.keys.last().map_or("", |key| key)
+    }
+
+    /// Whether the list with this key more is there already.
+    pub fn knows(&self, key: &str) -> bool {
+        self.place_of_next(&self.next.borrow(), key).is_ok()
+    }
+
+    fn place_of_next(&self, next: &[Rc<Self>], key: &str) -> Result<usize, usize> {
+        next.binary_search_by(|shape| shape.last_key().cmp(key))
+    }
+
+    #[inline(never)]
+    fn with_other(&self, key: &str) -> Option<Rc<Self>> {
+        let mut next = self.next.borrow_mut();
+        let place = match self.place_of_next(&next, key) {
+            Ok(place) => place,
+            Err(place) => {
+                // What its fields take, and what stands around them.
+                let bytes = size_of::<Self>() + (self.len() + 1) * 25 + key.len() + 64;
+                if self.len() >= MAX_KEYS || !TABLE.with_borrow_mut(|table| table.has_room(bytes)) {
+                    return None;
+                }
+                meter::beside(|| {
+                    let keys = self.keys.iter().cloned().chain([key.into()]).collect();
+                    next.insert(place, Rc::new(Self::of(keys)));
+                });
+                place
+            }
+        };
+        self.expected.set(place);
+        Some(next[place].clone())
+    }
+}

@@ -56,3 +56,9 @@ impl Shared {
         self.locks.get() > 0
     }
 }
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        super::drop::release([self.value.take()]);
+    }
+}
