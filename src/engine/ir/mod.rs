@@ -2,7 +2,7 @@
 //!
 //! `lower` makes it of Rhai's syntax tree, once for each script, and `code` makes closures of it. It holds nothing of a run, and threads share it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rhai::{ImmutableString, Position};
 
@@ -18,6 +18,12 @@ pub type ImportId = usize;
 /// A node of Rhai's tree whose operands are the variables `$0`, `$1` and so on, at their own places in the file. Rhai evaluates it where
 /// nothing here knows how, and so every error and its place are its own. It must search for variables and imports by name.
 pub type Node = Arc<rhai::Expr>;
+
+/// Returns what an operand is called: `$0`, `$1` and so on.
+pub fn operand_name(number: usize) -> ImmutableString {
+    static NAMES: LazyLock<[ImmutableString; 8]> = LazyLock::new(|| std::array::from_fn(|number| format!("${number}").into()));
+    NAMES.get(number).cloned().unwrap_or_else(|| format!("${number}").into())
+}
 
 /// One file.
 #[derive(Debug)]
@@ -191,7 +197,7 @@ pub struct Try {
     pub handler: Block,
 }
 
-/// An expression.
+/// An expression. Who takes its value flattens it, other than `??`, and `call`, `curry` and `is_shared` as functions.
 #[derive(Debug)]
 pub enum Expr {
     /// A value that is written there.
@@ -210,7 +216,7 @@ pub enum Expr {
     Text(Box<[Item]>),
     /// `[…]`
     List(Box<[Item]>),
-    /// `#{…}`, in the order written; a key may occur twice.
+    /// `#{…}`, in the order written; no key occurs twice.
     Map(Box<[(ImmutableString, Item)]>),
     And(Box<[Condition]>),
     Or(Box<[Condition]>),
@@ -233,8 +239,6 @@ pub enum Expr {
     Block(Box<Block>),
     If(Box<If>),
     Switch(Box<Switch>),
-    /// A loop or `try` that stands where a value is wanted.
-    Statement(Box<Statement>),
 }
 
 /// A part of a text, a list or a map, and where it stands for the error that all together is too large.
@@ -413,9 +417,11 @@ pub struct Switch {
     pub default: Option<usize>,
 }
 
+/// What a `switch` may choose.
 #[derive(Debug)]
 pub struct Arm {
     /// None: it always holds.
     pub condition: Option<Condition>,
+    /// The value, flattened.
     pub value: Expr,
 }

@@ -1,0 +1,101 @@
+//! Operators and calls.
+
+use rhai::{Expr as Ast, FnCallExpr, Position, Token};
+
+use super::{Body, Lowered, Reason, all, nodes};
+use crate::engine::ir::{Binary, Call, Expr, ModuleCall, NativeCall, Op, SpecialCall, Unary, UnaryOp};
+
+/// Returns the operator of two operands that a token is.
+pub fn op(token: &Token) -> Option<Op> {
+    Some(match token {
+        Token::Plus => Op::Add,
+        Token::Minus => Op::Subtract,
+        Token::Multiply => Op::Multiply,
+        Token::Divide => Op::Divide,
+        Token::Modulo => Op::Remainder,
+        Token::PowerOf => Op::Power,
+        Token::LeftShift => Op::ShiftLeft,
+        Token::RightShift => Op::ShiftRight,
+        Token::Ampersand => Op::And,
+        Token::Pipe => Op::Or,
+        Token::XOr => Op::Xor,
+        Token::LessThan => Op::Less,
+        Token::LessThanEqualsTo => Op::LessEqual,
+        Token::GreaterThan => Op::Greater,
+        Token::GreaterThanEqualsTo => Op::GreaterEqual,
+        Token::EqualsTo => Op::Equal,
+        Token::NotEqualsTo => Op::NotEqual,
+        Token::ExclusiveRange => Op::Range,
+        Token::InclusiveRange => Op::RangeInclusive,
+        _ => return None,
+    })
+}
+
+impl Body<'_, '_> {
+    /// Lowers a call.
+    pub fn call(&mut self, call: &FnCallExpr, position: Position) -> Lowered<Expr> {
+        if call.capture_parent_scope {
+            return Err(Reason::Scope);
+        }
+        // `x !in y` is a call of `contains` in Rhai's tree, like `x in y`, with `!` before it.
+        if let Some(token) = &call.op_token
+            && *token != Token::NotIn
+        {
+            return self.operator(token, call, position);
+        }
+        let name = || call.name.clone();
+        if let Some(root) = call.namespace.path.first() {
+            let path = call.namespace.path.iter().map(|part| part.name.clone()).collect();
+            let import = self.file.imports.find(&root.name)?;
+            let arguments = self.arguments(&call.args)?;
+            let node = nodes::call(call, position);
+            return Ok(Expr::ModuleCall(Box::new(ModuleCall { path, import, name: name(), arguments, position, node })));
+        }
+        match (call.name.as_str(), call.args.len()) {
+            ("eval" | "is_def_var", 1) => return Err(Reason::Scope),
+            ("call", 1..) | ("curry", 2..) | ("is_shared", 1) => {
+                let arguments = all(&call.args, |argument| self.expr(argument))?;
+                return Ok(special(call, arguments, position));
+            }
+            ("Fn" | "type_of", 1) | ("is_def_fn", 2 | 3) => {
+                let arguments = self.arguments(&call.args)?;
+                return Ok(special(call, arguments, position));
+            }
+            _ => {}
+        }
+        let arguments = self.arguments(&call.args)?;
+        Ok(match self.file.function(&call.name, arguments.len()) {
+            Some(function) => Expr::Call(Box::new(Call { function, arguments, position })),
+            None => Expr::NativeCall(Box::new(NativeCall { name: name(), arguments, position, node: nodes::call(call, position) })),
+        })
+    }
+
+    fn arguments(&mut self, arguments: &[Ast]) -> Lowered<Box<[Expr]>> {
+        all(arguments, |argument| self.flat(argument))
+    }
+
+    fn operator(&mut self, token: &Token, call: &FnCallExpr, position: Position) -> Lowered<Expr> {
+        let node = nodes::call(call, position);
+        match &call.args[..] {
+            [operand] => {
+                let op = match token {
+                    Token::Bang => UnaryOp::Not,
+                    Token::Minus | Token::UnaryMinus => UnaryOp::Minus,
+                    Token::Plus | Token::UnaryPlus => UnaryOp::Plus,
+                    _ => return Err(Reason::Syntax),
+                };
+                Ok(Expr::Unary(Box::new(Unary { op, operand: self.flat(operand)?, position, node })))
+            }
+            [left, right] => {
+                let op = op(token).ok_or(Reason::Syntax)?;
+                let left = self.flat(left)?;
+                Ok(Expr::Binary(Box::new(Binary { op, left, right: self.flat(right)?, position, node })))
+            }
+            _ => Err(Reason::Syntax),
+        }
+    }
+}
+
+fn special(call: &FnCallExpr, arguments: Box<[Expr]>, position: Position) -> Expr {
+    Expr::SpecialCall(Box::new(SpecialCall { name: call.name.clone(), arguments, position, node: nodes::call(call, position) }))
+}
