@@ -28,7 +28,7 @@ pub fn operand_name(number: usize) -> ImmutableString {
 /// One file.
 #[derive(Debug)]
 pub struct Unit {
-    /// Its functions and closures, sorted by name and number of parameters, then what stands outside of them.
+    /// Its closures in the order of the file, its functions by name and number of parameters, then what stands outside of them.
     pub functions: Box<[Function]>,
     /// The last of them.
     pub main: FunctionId,

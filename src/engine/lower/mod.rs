@@ -13,7 +13,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-use rhai::{AST, ASTNode, FnAccess, ImmutableString, Module, ScriptFuncDef, Shared, Stmt};
+use rhai::{AST, ASTNode, FnAccess, ImmutableString, Module, Position, ScriptFuncDef, Shared, Stmt};
 
 use super::ir::{Block, Function, FunctionId, Place, Slot, Unit};
 use scope::{Captures, Imports, Scope};
@@ -44,7 +44,7 @@ pub fn lower(ast: &AST) -> Option<Unit> {
 
 fn try_lower(ast: &AST) -> Lowered<Unit> {
     let mut definitions: Vec<&Shared<ScriptFuncDef>> = ast.iter_fn_def().collect();
-    definitions.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+    definitions.sort_unstable_by(|one, other| key(one).cmp(&key(other)).then_with(|| place(one).cmp(&place(other))));
     let mut file = File {
         requests: request::captured(ast, &definitions),
         definitions: &definitions,
@@ -70,9 +70,20 @@ fn try_lower(ast: &AST) -> Lowered<Unit> {
     Ok(Unit { main: functions.len() - 1, functions: functions.into(), imports: file.imports.count })
 }
 
-/// What functions are sorted by.
+/// What functions are sorted by. Closures come first, in the order of the file.
 fn key(definition: &ScriptFuncDef) -> (&str, usize, Option<&str>) {
+    if is_closure(&definition.name) {
+        return ("", 0, None);
+    }
     (&definition.name, definition.params.len(), definition.this_type.as_deref())
+}
+
+fn place(definition: &ScriptFuncDef) -> Position {
+    definition.body.start_position()
+}
+
+fn is_closure(name: &str) -> bool {
+    name.starts_with("anon$")
 }
 
 fn function(file: &mut File<'_>, id: FunctionId, definition: &Shared<ScriptFuncDef>) -> Lowered<Function> {
@@ -130,7 +141,10 @@ impl File<'_> {
 
     /// Finds the only function of this name.
     fn pointed(&self, name: &str) -> Option<FunctionId> {
-        let first = self.definitions.partition_point(|definition| definition.name.as_str() < name);
+        if is_closure(name) {
+            return self.definitions.iter().position(|definition| definition.name == name);
+        }
+        let first = self.definitions.partition_point(|definition| key(definition).0 < name);
         let mut named = self.definitions[first..].iter().take_while(|definition| definition.name == name);
         let is_alone = named.next().is_some_and(|definition| definition.this_type.is_none()) && named.next().is_none();
         is_alone.then_some(first)

@@ -31,8 +31,14 @@ const LOWERED: &[(&str, &str)] = &[
         "let n = 0; let f = || { n += 1; n }; f.call(); n",
         "fn anon0(n@0*) {n@0* Add= 1; n@0*}\n{let n@0* = 0; let f@1 = &anon0(n@0*); f@1.call(); n@0*}",
     ),
-    ("let n = 0; let f = |a| { let g = |b| n + a + b; g }; f", "fn anon0(n@0*, a@1*) {let g@2 = &anon1(n@0*, a@1*); g@2}\nfn anon1(n@0*, a@1*, b@2) {Add(Add(n@0*, a@1*), b@2)}\n{let n@0* = 0; let f@1 = &anon0(n@0*); f@1}"),
-    ("let x = 1; let f = |x| x; let g = |y| { let x = y; x }; [f, g]", "fn anon0(x@0) {x@0}\nfn anon1(y@0) {let x@1 = y@0; x@1}\n{let x@0 = 1; let f@1 = &anon0; let g@2 = &anon1; [f@1, g@2]}"),
+    (
+        "let n = 0; let f = |a| { let g = |b| n + a + b; g }; f",
+        "fn anon0(n@0*, a@1*) {let g@2 = &anon1(n@0*, a@1*); g@2}\nfn anon1(n@0*, a@1*, b@2) {Add(Add(n@0*, a@1*), b@2)}\n{let n@0* = 0; let f@1 = &anon0(n@0*); f@1}",
+    ),
+    (
+        "let x = 1; let f = |x| x; let g = |y| { let x = y; x }; [f, g]",
+        "fn anon0(x@0) {x@0}\nfn anon1(y@0) {let x@1 = y@0; x@1}\n{let x@0 = 1; let f@1 = &anon0; let g@2 = &anon1; [f@1, g@2]}",
+    ),
     ("fn f(a, b) { a + b } fn f(a) { f(a, 1) } f(2)", "fn f(a@0) {f(a@0, 1)}\nfn f(a@0, b@1) {Add(a@0, b@1)}\n{f(2)}"),
     (
         "fn int.double() { this * 2 } fn double() { this } let x = 2; x.double()",
@@ -58,7 +64,7 @@ const LOWERED: &[(&str, &str)] = &[
     ),
     (
         "let f = || ctx.request.body; let g = || || ctx.principal; [f, g]",
-        "fn anon0(ctx@0) {&anon1(ctx)}\nfn anon1(ctx@0) {ctx/principal}\nfn anon2(ctx@0) {ctx/request/body}\n{let f@0 = &anon2(ctx); let g@1 = &anon0(ctx); [f@0, g@1]}",
+        "fn anon0(ctx@0) {ctx/request/body}\nfn anon1(ctx@0) {&anon2(ctx)}\nfn anon2(ctx@0) {ctx/principal}\n{let f@0 = &anon0(ctx); let g@1 = &anon1(ctx); [f@0, g@1]}",
     ),
     ("let ctx = 1; let f = || ctx; ctx", "fn anon0(ctx@0*) {ctx@0*}\n{let ctx@0* = 1; let f@1 = &anon0(ctx@0*); ctx@0*}"),
     ("let f = |ctx| ctx.x; f", "fn anon0(ctx@0) {ctx@0.x}\n{let f@0 = &anon0; f@0}"),
@@ -112,7 +118,10 @@ const LOWERED: &[(&str, &str)] = &[
     ),
     ("export let x = 1; export x as y;", "{let x@0 = 1; -}"),
     ("let a = [1]; a[{ a = [2]; 0 }] = a[0]", "{let a@0 = [1]; a@0[{a@0 = [2]; 0}] = a@0[0] by $1[$2] = $0}"),
-    ("let x = 1; let f = || { let g = || x; g }; x += 1; f", "fn anon0(x@0*) {let g@1 = &anon1(x@0*); g@1}\nfn anon1(x@0*) {x@0*}\n{let x@0* = 1; let f@1 = &anon0(x@0*); x@0* Add= 1; f@1}"),
+    (
+        "let x = 1; let f = || { let g = || x; g }; x += 1; f",
+        "fn anon0(x@0*) {let g@1 = &anon1(x@0*); g@1}\nfn anon1(x@0*) {x@0*}\n{let x@0* = 1; let f@1 = &anon0(x@0*); x@0* Add= 1; f@1}",
+    ),
 ];
 
 #[test]
