@@ -17,5 +17,4 @@ mod limits;
 mod outside;
 mod programs;
 mod proof;
-mod repository;
-mod shrink;
+mod requests;
