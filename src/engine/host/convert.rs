@@ -3,7 +3,7 @@
 use rhai::{Array, Blob, Dynamic, EvalAltResult, FnPtr};
 
 use crate::engine::{
-    meter,
+    meter, own,
     value::{
         MAX_DEPTH,
         plain::{Closure, Map, Object, Other, Value},
@@ -103,5 +103,72 @@ pub fn to_rhai(value: Value) -> Result<Dynamic> {
         Value::Object(object) => Dynamic::from(object),
         Value::Closure(Closure(closure)) => Dynamic::from(closure),
         Value::Other(Other(other)) => other,
+    })
+}
+
+/// Takes a value of a run.
+pub fn from_own(value: own::Value) -> Result<Value> {
+    from_own_at(value, 0)
+}
+
+fn from_own_at(value: own::Value, depth: usize) -> Result<Value> {
+    if depth > MAX_DEPTH {
+        return Err(format!("a value is nested deeper than {MAX_DEPTH}, or holds itself").into());
+    }
+    Ok(match value.flatten() {
+        own::Value::Unit => Value::Unit,
+        own::Value::Bool(truth) => Value::Bool(truth),
+        own::Value::Int(number) => Value::Int(number),
+        own::Value::Float(number) => Value::Float(number),
+        own::Value::Char(character) => Value::Text(character.to_string().into()),
+        own::Value::Short(text) => Value::Text(text.as_str().into()),
+        own::Value::Long(text) => Value::Text(text.as_str().into()),
+        own::Value::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        own::Value::List(list) => {
+            let mut items = Vec::new();
+            for item in list.iter() {
+                items.push(from_own_at(item.clone(), depth + 1)?);
+                has_memory()?;
+            }
+            Value::Array(items)
+        }
+        own::Value::Map(entries) => {
+            let mut map = Map::new();
+            for (key, value) in entries.iter() {
+                map.insert(key.into(), from_own_at(value.clone(), depth + 1)?);
+                has_memory()?;
+            }
+            Value::Map(map)
+        }
+        other => return from_rhai_at(other.into_rhai(), depth),
+    })
+}
+
+/// Gives a value to a run.
+pub fn to_own(value: Value) -> Result<own::Value> {
+    Ok(match value {
+        Value::Unit => own::Value::Unit,
+        Value::Bool(truth) => own::Value::Bool(truth),
+        Value::Int(number) => own::Value::Int(number),
+        Value::Float(number) => own::Value::Float(number),
+        Value::Text(text) => text.as_str().into(),
+        Value::Blob(bytes) => own::Value::blob(bytes),
+        Value::Array(items) => {
+            let mut list = Vec::new();
+            for item in items {
+                list.push(to_own(item)?);
+                has_memory()?;
+            }
+            own::Value::list(list)
+        }
+        Value::Map(map) => {
+            let mut entries = own::Map::default();
+            for (key, value) in map {
+                entries.insert(&key, to_own(value)?);
+                has_memory()?;
+            }
+            own::Value::Map(entries.into())
+        }
+        other => own::Value::of(to_rhai(other)?),
     })
 }
