@@ -167,7 +167,7 @@ pub struct Condition {
     pub position: Position,
 }
 
-/// A `for` loop.
+/// A `for` loop. Each turn writes to what the place holds: closures of all turns that capture the variable share one.
 #[derive(Debug)]
 pub struct For {
     pub slot: Slot,

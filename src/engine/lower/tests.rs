@@ -1,5 +1,7 @@
 //! What scripts are lowered to.
 
+use std::{fs, path::Path};
+
 use rhai::{Engine, Module, OptimizationLevel, Scope};
 
 use super::{Reason, print::print, try_lower};
@@ -150,4 +152,48 @@ fn some_files_run_in_rhai() {
     let many = |count: usize| (0..count).map(|number| format!("let v{number} = 0;")).collect::<String>();
     assert!(try_lower(&compile(&many(256))).is_ok());
     assert_eq!(try_lower(&compile(&many(257))).err(), Some(Reason::Variables));
+}
+
+/// Every text below a folder of the repository with one of these endings.
+fn texts(folder: &Path, endings: &[&str], found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts(&path, endings, found);
+        } else if path.extension().is_some_and(|ending| endings.iter().any(|known| ending == *known)) {
+            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn every_script_of_the_repository_is_lowered() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in ["functions", "benches/functions", "docs", "tests/rhai/corpus"] {
+        texts(&root.join(folder), &["rhai", "md"], &mut files);
+    }
+    let mut lowered = 0;
+    for (name, text) in &files {
+        let blocks: Vec<&str> = text.split("```rhai\n").skip(1).filter_map(|block| block.split("```").next()).collect();
+        let rules: Vec<&str> = text.split("// ---- ").skip(1).collect();
+        let scripts: Vec<&str> = match () {
+            () if name.ends_with(".md") => blocks,
+            () if rules.is_empty() => vec![text],
+            () => rules.iter().flat_map(|rule| rule.split(if rule.contains("[lines]\n") { "\n" } else { "\n\n" })).collect(),
+        };
+        for script in scripts {
+            let script = script.strip_prefix("+++").and_then(|rest| rest.split_once("+++")).map_or(script, |(_, script)| script);
+            // What a module has is not known here, and nothing else needs it.
+            let mut engine = Engine::new();
+            engine.set_optimization_level(OptimizationLevel::None).set_max_expr_depths(0, 0);
+            let Ok(ast) = engine.compile(script) else { continue };
+            let by_name = ["is_def_var(", "!("].iter().any(|word| script.contains(word));
+            match try_lower(&ast) {
+                Ok(_) => lowered += 1,
+                Err(reason) => assert!(by_name || reason == Reason::ImportTwice, "{name}: {reason:?}: {script}"),
+            }
+        }
+    }
+    assert!(lowered > 300, "{lowered}");
 }
