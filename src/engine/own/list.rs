@@ -51,6 +51,11 @@ impl List {
         self.sizes
     }
 
+    /// Makes an array without elements, with room for so many.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { items: Vec::with_capacity(capacity), sizes: Sizes::default() }
+    }
+
     /// Adds an element.
     #[inline]
     pub fn push(&mut self, item: Value) {

@@ -6,16 +6,21 @@
 mod builder;
 mod convert;
 mod drop;
+mod equality;
 mod function;
 mod key;
 pub mod limits;
 mod list;
 mod map;
+mod numbers;
 mod operators;
+pub mod path;
 mod print;
 mod shapes;
 mod shared;
 mod sizes;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::rc::Rc;
@@ -23,6 +28,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, EvalAltResult};
 
 pub use builder::Builder;
+pub use convert::{Pointers, convert_pointers};
 pub use function::{Function, Target};
 pub use key::{Key, Keys};
 pub use list::List;

@@ -34,6 +34,11 @@ impl Shared {
         self.value.borrow_mut()
     }
 
+    /// The same; none: something looks at it.
+    pub fn try_borrow_mut(&self) -> Option<RefMut<'_, Value>> {
+        self.value.try_borrow_mut().ok()
+    }
+
     /// Makes it hold this.
     #[inline]
     pub fn set(&self, value: Value) {

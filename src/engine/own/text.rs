@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::Value;
+use super::{Value, limits::longest};
 
 /// How many bytes of text a value holds itself.
 const LONGEST_SHORT: usize = 14;
@@ -24,6 +24,17 @@ impl Short {
         Some(Self { length: text.len() as u8, bytes })
     }
 
+    /// Takes two texts as one, if they are short enough.
+    #[inline]
+    pub fn joined(start: &str, end: &str) -> Option<Self> {
+        let length = start.len() + end.len();
+        let mut bytes = [0; LONGEST_SHORT];
+        let (first, rest) = bytes.get_mut(..length)?.split_at_mut(start.len());
+        first.copy_from_slice(start.as_bytes());
+        rest.copy_from_slice(end.as_bytes());
+        Some(Self { length: length as u8, bytes })
+    }
+
     /// Returns the text.
     #[inline(always)]
     #[expect(
@@ -32,7 +43,7 @@ impl Short {
     )]
     pub fn as_str(&self) -> &str {
         let text = &self.bytes[..usize::from(self.length)];
-        // SAFETY: the fields are private, and `new` copies them from a `str` as a whole.
+        // SAFETY: the fields are private, and both functions above copy whole texts into them.
         unsafe { std::str::from_utf8_unchecked(text) }
     }
 }
@@ -45,6 +56,12 @@ impl Value {
             Some(short) => Self::Short(short),
             None => Self::Long(Rc::new(text.to_owned())),
         }
+    }
+
+    /// Makes a text of two, if it is short enough to stand in the value.
+    #[inline]
+    pub(super) fn short(start: &str, end: &str) -> Option<Self> {
+        Short::joined(start, end).map(Self::Short)
     }
 
     /// Makes a text of one that is there already.
@@ -64,6 +81,30 @@ impl Value {
             Self::Long(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+impl Value {
+    /// Adds to a text in its place; false: it is no text, or it would become longer than allowed.
+    pub(super) fn push_str(&mut self, end: &str) -> bool {
+        let Some(length) = self.as_str().map(|text| text.len() + end.len()) else { return false };
+        if length > longest() {
+            return false;
+        }
+        if let Self::Long(text) = self
+            && let Some(text) = Rc::get_mut(text)
+        {
+            text.push_str(end);
+            return true;
+        }
+        let start = self.as_str().unwrap_or_default();
+        *self = Self::short(start, end).unwrap_or_else(|| {
+            let mut text = String::with_capacity(length.max(2 * start.len()));
+            text.push_str(start);
+            text.push_str(end);
+            Self::from_string(text)
+        });
+        true
     }
 }
 
