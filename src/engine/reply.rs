@@ -133,7 +133,7 @@ fn header_value(name: &HeaderName, value: &Value) -> Result<HeaderValue, ReplyEr
     let mut printed = String::new();
     let text = match value {
         Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Char(_) => {
-            value.print(&mut printed);
+            value.print(&mut printed, MAX_HEADER_BYTES);
             &printed
         }
         value => value.as_str().ok_or_else(|| {
