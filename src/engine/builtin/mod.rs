@@ -2,14 +2,14 @@
 //!
 //! What one call may build is known before it is built. Rhai looks at sizes only afterwards, and one `replace` can ask for gigabytes.
 
-mod bounded;
+pub mod bounded;
 mod convert;
 mod order;
-mod pad;
-mod parts;
+pub mod pad;
+pub mod parts;
 mod printed;
 mod reading;
-mod search;
+pub mod search;
 #[cfg(test)]
 mod tests;
 

@@ -40,6 +40,15 @@ pub fn register(engine: &mut Engine) {
 }
 
 fn padded(text: &mut ImmutableString, length: INT, with: &str, limit: usize) -> CallResult<()> {
+    let padding = padding(text, length, with, limit)?;
+    if !padding.is_empty() {
+        *text = if text.is_empty() { padding.into() } else { format!("{text}{padding}").into() };
+    }
+    Ok(())
+}
+
+/// Returns what a text lacks to have so many characters.
+pub fn padding(text: &str, length: INT, with: &str, limit: usize) -> CallResult<String> {
     let length = usize::try_from(length).unwrap_or(0);
     if length > limit {
         return Err(too_large("Length of string"));
@@ -47,7 +56,7 @@ fn padded(text: &mut ImmutableString, length: INT, with: &str, limit: usize) -> 
     let missing = length.saturating_sub(text.chars().count());
     let characters = with.chars().count();
     if missing == 0 || characters == 0 {
-        return Ok(());
+        return Ok(String::new());
     }
     let (whole, rest) = (missing / characters, missing % characters);
     let part = &with[..with.char_indices().nth(rest).map_or(0, |(at, _)| at)];
@@ -55,7 +64,5 @@ fn padded(text: &mut ImmutableString, length: INT, with: &str, limit: usize) -> 
     if bytes > limit {
         return Err(too_large("Length of string"));
     }
-    let padding = with.repeat(whole) + part;
-    *text = if text.is_empty() { padding.into() } else { format!("{text}{padding}").into() };
-    Ok(())
+    Ok(with.repeat(whole) + part)
 }

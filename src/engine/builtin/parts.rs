@@ -35,13 +35,14 @@ pub fn register(engine: &mut Engine) {
     engine.register_fn("index_of", |text: &str, find: char, start: INT| index_of(text, start, |rest| rest.find(find)));
 }
 
-/// Start and length of what these ranges mean: nothing stands before the first character.
-pub(super) fn exclusive(range: &Range<INT>) -> (INT, INT) {
+/// Returns start and length of what a range means: nothing stands before the first character.
+pub fn exclusive(range: &Range<INT>) -> (INT, INT) {
     let start = range.start.max(0);
     (start, range.end.max(start) - start)
 }
 
-pub(super) fn inclusive(range: &RangeInclusive<INT>) -> (INT, INT) {
+/// Returns start and length of what a range means that includes its end.
+pub fn inclusive(range: &RangeInclusive<INT>) -> (INT, INT) {
     let start = (*range.start()).max(0);
     (start, (*range.end()).max(start).min(INT::MAX - 1) - start + 1)
 }
@@ -57,12 +58,14 @@ fn place(text: &str, number: INT) -> usize {
     }
 }
 
-fn part(text: &str, start: INT, length: INT) -> Range<usize> {
+/// Returns the bytes of so many characters from this one on; a negative start counts from the end.
+pub fn part(text: &str, start: INT, length: INT) -> Range<usize> {
     let from = place(text, start);
     from..from + place(&text[from..], length.max(0))
 }
 
-fn index_of(text: &str, start: INT, find: impl Fn(&str) -> Option<usize>) -> INT {
+/// Returns the number of the first character of what is found from this one on, or -1.
+pub fn index_of(text: &str, start: INT, find: impl Fn(&str) -> Option<usize>) -> INT {
     let from = place(text, start);
     if from == text.len() {
         return -1;

@@ -43,20 +43,24 @@ fn whole(text: &ImmutableString) -> CallResult<Array> {
 
 fn replace<F: Needle, T: Needle>(engine: &mut Engine) {
     register_change!(engine, "replace", |ctx: NativeCallContext, text: &mut ImmutableString, find: F, substitute: T| -> CallResult<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        let (find, substitute) = (find.text(), substitute.text());
-        let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find.as_str()).count() };
-        let length = text.len() as u128 - (found * find.len()) as u128 + found as u128 * substitute.len() as u128;
-        if length > ctx.engine().max_string_size() as u128 {
-            return Err(too_large("Length of string"));
-        }
-        if found > 0 {
-            *text = text.replace(find.as_str(), &substitute).into();
+        if let Some(replaced) = replaced(text, &find.text(), &substitute.text(), ctx.engine().max_string_size())? {
+            *text = replaced.into();
         }
         Ok(())
     });
+}
+
+/// Returns a text with each of these parts replaced, if it has any.
+pub fn replaced(text: &str, find: &str, substitute: &str, limit: usize) -> CallResult<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let found = if find.is_empty() { text.chars().count() + 1 } else { text.matches(find).count() };
+    let length = text.len() as u128 - (found * find.len()) as u128 + found as u128 * substitute.len() as u128;
+    if length > limit as u128 {
+        return Err(too_large("Length of string"));
+    }
+    Ok((found > 0).then(|| text.replace(find, substitute)))
 }
 
 fn split<N: Needle>(engine: &mut Engine) {

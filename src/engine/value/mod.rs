@@ -13,7 +13,7 @@ use serde::ser::Error;
 pub const MAX_DEPTH: usize = 127;
 
 /// Makes sure that an array or a map that stands inside of so many others can be written: nothing is that could not be read again.
-fn check_depth<E: Error>(outer: usize) -> Result<(), E> {
+pub(super) fn check_depth<E: Error>(outer: usize) -> Result<(), E> {
     if outer < MAX_DEPTH { Ok(()) } else { Err(E::custom(format!("it is nested deeper than {MAX_DEPTH}, or holds itself"))) }
 }
 

@@ -29,6 +29,11 @@ pub fn from_json(bytes: &[u8]) -> Result<Dynamic, JsonError> {
 pub struct JsonError(String);
 
 impl JsonError {
+    /// Says that the run may hold no more.
+    pub fn no_memory() -> Self {
+        Self(NO_MEMORY.into())
+    }
+
     /// Says it without the reader's own words.
     fn of(why: &serde_json::Error) -> Self {
         let said = why.to_string();
@@ -101,9 +106,11 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+const NO_MEMORY: &str = "it needs more memory than a run may hold";
+
 /// A value can be sixty times as large as its JSON.
 fn hold<E: serde::de::Error>() -> Result<(), E> {
-    if meter::has_memory() { Ok(()) } else { Err(E::custom("it needs more memory than a run may hold")) }
+    if meter::has_memory() { Ok(()) } else { Err(E::custom(NO_MEMORY)) }
 }
 
 /// A map's key; short ones need no memory of their own.

@@ -1,0 +1,281 @@
+//! From JSON to values.
+//!
+//! What is right is read here. Where something is wrong, the reader of Rhai's values reads it again, and says what.
+
+use super::super::{Builder, Map, Value};
+use crate::engine::{
+    meter,
+    value::{
+        MAX_DEPTH,
+        read::{JsonError, from_json, without_mark},
+    },
+};
+
+/// The run's memory is looked at after so many elements at the latest. What is read between is at most about as large as its JSON.
+const ELEMENTS_PER_LOOK: usize = 64;
+
+/// Reads JSON into a value: an object is a map, a whole number an integer, `null` is `()`. A byte order mark is skipped.
+pub fn read(json: &[u8]) -> Result<Value, JsonError> {
+    let bytes = without_mark(json);
+    let value = std::str::from_utf8(bytes).ok().and_then(|text| {
+        let mut reader = Reader { text, bytes, at: 0 };
+        let value = reader.value(0)?;
+        reader.skip_space();
+        (reader.at == bytes.len()).then_some(value)
+    });
+    match value {
+        Some(value) => Ok(value),
+        None if meter::is_stopped() => Err(JsonError::no_memory()),
+        None => from_json(json).map(Value::of),
+    }
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    #[inline(always)]
+    fn skip_space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+    }
+
+    /// Skips space, and returns the byte after it.
+    #[inline(always)]
+    fn next(&mut self) -> Option<u8> {
+        match self.bytes.get(self.at)? {
+            byte @ 33.. => Some(*byte),
+            _ => {
+                self.skip_space();
+                self.bytes.get(self.at).copied()
+            }
+        }
+    }
+
+    /// Goes on behind this byte, if it comes next.
+    #[inline(always)]
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then(|| self.at += 1)
+    }
+
+    /// Reads a value inside of so many arrays and objects.
+    fn value(&mut self, depth: usize) -> Option<Value> {
+        match self.next()? {
+            b'"' => {
+                self.at += 1;
+                match self.plain() {
+                    Some(text) => Some(Value::text(text)),
+                    None => self.escaped().map(Value::from_string),
+                }
+            }
+            b'{' if depth < MAX_DEPTH => {
+                self.at += 1;
+                self.object(depth + 1).map(|map| Value::Map(map.into()))
+            }
+            b'[' if depth < MAX_DEPTH => {
+                self.at += 1;
+                self.array(depth + 1).map(Value::list)
+            }
+            b'-' | b'0'..=b'9' => self.number(),
+            b't' => self.word("true", Value::Bool(true)),
+            b'f' => self.word("false", Value::Bool(false)),
+            b'n' => self.word("null", Value::Unit),
+            _ => None,
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Option<Value> {
+        self.bytes[self.at..].starts_with(word.as_bytes()).then(|| {
+            self.at += word.len();
+            value
+        })
+    }
+
+    /// Reads what follows `[`.
+    fn array(&mut self, depth: usize) -> Option<Vec<Value>> {
+        let mut items = Vec::new();
+        if self.take(b']').is_some() {
+            return Some(items);
+        }
+        loop {
+            items.push(self.value(depth)?);
+            match self.next()? {
+                b',' => self.at += 1,
+                b']' => break,
+                _ => return None,
+            }
+            if items.len() % ELEMENTS_PER_LOOK == 0 {
+                look()?;
+            }
+        }
+        self.at += 1;
+        look()?;
+        Some(items)
+    }
+
+    /// Reads what follows `{`.
+    fn object(&mut self, depth: usize) -> Option<Map> {
+        let mut map = Builder::default();
+        if self.take(b'}').is_some() {
+            return Some(map.finish());
+        }
+        for number in 1_usize.. {
+            self.take(b'"')?;
+            match map.expected(&self.bytes[self.at..]) {
+                Some(length) => self.at += length,
+                None => match self.plain() {
+                    Some(key) => map.key(key),
+                    None => map.key(&self.escaped()?),
+                },
+            }
+            self.take(b':')?;
+            map.value(self.value(depth)?);
+            match self.next()? {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return None,
+            }
+            if number % ELEMENTS_PER_LOOK == 0 {
+                look()?;
+            }
+        }
+        self.at += 1;
+        look()?;
+        Some(map.finish())
+    }
+
+    /// Reads a text without escapes, up to its quote. If it has some, nothing is read.
+    #[inline]
+    fn plain(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let end = start + ordinary(&self.bytes[start..]);
+        (*self.bytes.get(end)? == b'"').then(|| {
+            self.at = end + 1;
+            &self.text[start..end]
+        })
+    }
+
+    /// Reads a text with escapes, up to its quote.
+    fn escaped(&mut self) -> Option<String> {
+        let mut text = String::new();
+        loop {
+            let end = self.at + ordinary(&self.bytes[self.at..]);
+            text.push_str(&self.text[self.at..end]);
+            self.at = end + 1;
+            match *self.bytes.get(end)? {
+                b'"' => return Some(text),
+                b'\\' => text.push(self.escape()?),
+                _ => return None,
+            }
+        }
+    }
+
+    /// Reads what follows a backslash.
+    fn escape(&mut self) -> Option<char> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(match byte {
+            b'"' | b'\\' | b'/' => char::from(byte),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => match self.unit()? {
+                high @ 0xd800..=0xdbff => {
+                    if !self.bytes.get(self.at..)?.starts_with(b"\\u") {
+                        return None;
+                    }
+                    self.at += 2;
+                    char::decode_utf16([high, self.unit()?]).next()?.ok()?
+                }
+                unit => char::from_u32(unit.into())?,
+            },
+            _ => return None,
+        })
+    }
+
+    /// Reads four digits to the base 16.
+    fn unit(&mut self) -> Option<u16> {
+        let digits = self.bytes.get(self.at..self.at + 4)?;
+        self.at += 4;
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | char::from(*digit).to_digit(16)? as u16))
+    }
+
+    #[inline]
+    fn number(&mut self) -> Option<Value> {
+        let start = self.at;
+        let is_negative = self.bytes[start] == b'-';
+        self.at += usize::from(is_negative);
+        let first = self.at;
+        let whole = self.digits(0);
+        let digits = self.at - first;
+        let is_short = (1..=18).contains(&digits) && (self.bytes[first] != b'0' || digits == 1);
+        match self.bytes.get(self.at) {
+            Some(b'.' | b'e' | b'E') => {}
+            // There is no whole number that is -0.
+            _ if is_short && (whole != 0 || !is_negative) => return Some(Value::Int(if is_negative { -whole } else { whole })),
+            _ => {}
+        }
+        if is_short && self.bytes.get(self.at) == Some(&b'.') {
+            let point = self.at;
+            self.at += 1;
+            let all = self.digits(whole);
+            let places = self.at - point - 1;
+            let is_exact = places > 0 && digits + places <= 15 && !matches!(self.bytes.get(self.at), Some(b'e' | b'E'));
+            if is_exact {
+                // Both are floats exactly, and so the quotient is the nearest to it.
+                let number = all as f64 / POWERS[places];
+                return Some(Value::Float(if is_negative { -number } else { number }));
+            }
+        }
+        while let Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-') = self.bytes.get(self.at) {
+            self.at += 1;
+        }
+        from_json(&self.bytes[start..self.at]).ok().map(Value::of)
+    }
+
+    /// Reads digits behind others. If they are too many, the number is wrong.
+    #[inline(always)]
+    fn digits(&mut self, mut number: i64) -> i64 {
+        while let Some(digit @ b'0'..=b'9') = self.bytes.get(self.at) {
+            number = number.wrapping_mul(10).wrapping_add(i64::from(digit - b'0'));
+            self.at += 1;
+        }
+        number
+    }
+}
+
+/// Stops if the run may hold no more.
+#[inline]
+fn look() -> Option<()> {
+    meter::has_memory().then_some(())
+}
+
+/// Powers of ten that are exact.
+const POWERS: [f64; 16] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// Returns how many bytes of a text come before a quote, a backslash or a control character.
+#[inline]
+pub(super) fn ordinary(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let (words, rest) = text.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 32) & !word;
+        // Of the bytes with their highest bit set, the first is one that is looked for.
+        let found = (quote | backslash | control) & (ONES << 7);
+        if found != 0 {
+            return number * 8 + found.trailing_zeros() as usize / 8;
+        }
+    }
+    let in_rest = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..32));
+    words.len() * 8 + in_rest.unwrap_or(rest.len())
+}
