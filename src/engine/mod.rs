@@ -7,7 +7,7 @@ mod builtin;
 mod calls;
 pub mod check_budget;
 mod class;
-#[allow(dead_code, reason = "the evaluator that uses it comes with the next changes")]
+#[allow(dead_code, unused_imports, reason = "the evaluator that uses it comes with the next changes")]
 mod code;
 mod context;
 mod emission;

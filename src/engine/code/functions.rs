@@ -1,22 +1,197 @@
 //! Calls of functions of the same file.
 
-use rhai::Position;
+use rhai::{EvalAltResult, Position};
+use smallvec::SmallVec;
 
-use super::{Code, Function, Machine, Outcome};
-use crate::engine::own::Value;
+use super::{
+    Code, Compiler, Ex, Function,
+    machine::{Leave, Machine, Outcome, clear},
+};
+use crate::engine::{
+    ir,
+    own::{Failure, Value},
+};
+
+/// The fewest places of a piece of stack that is made because another is full.
+const PIECE: usize = 512;
+
+impl Compiler<'_> {
+    /// Calls a function of the file.
+    pub(super) fn call(&mut self, call: &ir::Call) -> Ex {
+        let (id, position, base) = (call.function, call.position, self.frame);
+        if self.unit.functions[id].body.statements.is_empty() {
+            return self.call_of_nothing(&call.arguments);
+        }
+        match &*call.arguments {
+            [] => Box::new(move |machine, code, frame| {
+                let function = &code.functions[id];
+                machine.run(code, function, &mut frame[base..], position, &mut [])
+            }),
+            [argument] => {
+                let argument = self.expr(argument);
+                Box::new(move |machine, code, frame| {
+                    let argument = argument(machine, code, frame)?;
+                    let function = &code.functions[id];
+                    let free = &mut frame[base..];
+                    match free.get_mut(..function.frame()) {
+                        Some(places) => {
+                            places[0] = argument;
+                            machine.run_placed(code, function, free, position)
+                        }
+                        None => machine.run(code, function, free, position, &mut [argument]),
+                    }
+                })
+            }
+            arguments => {
+                let arguments = self.arguments(arguments);
+                Box::new(move |machine, code, frame| {
+                    let mut values = arguments.evaluate(machine, code, frame)?;
+                    let function = &code.functions[id];
+                    machine.run(code, function, &mut frame[base..], position, &mut values)
+                })
+            }
+        }
+    }
+
+    /// A function without statements is not entered.
+    fn call_of_nothing(&mut self, arguments: &[ir::Expr]) -> Ex {
+        let arguments = self.arguments(arguments);
+        Box::new(move |machine, code, frame| {
+            arguments.evaluate(machine, code, frame)?;
+            Ok(Value::Unit)
+        })
+    }
+
+    /// Prepares arguments of a call that is no method.
+    pub(super) fn arguments(&mut self, arguments: &[ir::Expr]) -> Arguments {
+        let is_last = matches!(arguments, [ir::Expr::Variable(_) | ir::Expr::This(_), _, ..]);
+        Arguments { values: arguments.iter().map(|argument| self.expr(argument)).collect(), first_is_last: is_last }
+    }
+}
+
+/// The arguments of a call.
+pub struct Arguments {
+    values: Box<[Ex]>,
+    /// A first argument that is a variable is read after the others.
+    first_is_last: bool,
+}
+
+/// The values of arguments.
+pub type Values = SmallVec<[Value; 4]>;
+
+impl Arguments {
+    /// Evaluates them.
+    pub fn evaluate(&self, machine: &mut Machine<'_>, code: &Code, frame: &mut [Value]) -> Outcome<Values> {
+        let mut values = Values::new();
+        if self.first_is_last {
+            values.push(Value::Unit);
+            for argument in &self.values[1..] {
+                values.push(argument(machine, code, frame)?);
+            }
+            values[0] = self.values[0](machine, code, frame)?;
+        } else {
+            for argument in &self.values {
+                values.push(argument(machine, code, frame)?);
+            }
+        }
+        Ok(values)
+    }
+}
 
 impl Machine<'_> {
-    /// Calls a function with arguments, which it takes, and `this`, which it may change. The slice is what is free for its frame; if that is too
-    /// short, it gets another. There must be as many arguments as it has parameters.
+    /// Calls a function with arguments, which it takes, and `this`, which it may change. The slice is what is free for its frame; if that is
+    /// too short, it gets another. There must be as many arguments as it has parameters.
     pub fn call(
         &mut self,
-        _: &Code,
-        _: &Function,
-        _: &mut [Value],
-        _this: Option<&mut Value>,
-        _: Position,
-        _frame: &mut [Value],
+        code: &Code,
+        function: &Function,
+        arguments: &mut [Value],
+        this: Option<&mut Value>,
+        position: Position,
+        free: &mut [Value],
     ) -> Outcome {
-        unimplemented!()
+        if function.is_empty {
+            return Ok(Value::Unit);
+        }
+        if free.len() < function.frame() {
+            return self.on_new_piece(function, |machine, piece| machine.call(code, function, arguments, this, position, piece));
+        }
+        for (place, argument) in free.iter_mut().zip(arguments) {
+            *place = std::mem::take(argument);
+        }
+        let Some(this) = this.filter(|_| function.has_this) else { return self.run_placed(code, function, free, position) };
+        free[function.this] = std::mem::take(this);
+        let result = self.enter_with(code, function, free, position, true);
+        *this = std::mem::take(&mut free[function.this]);
+        result
     }
+
+    /// The same without `this`.
+    #[inline]
+    fn run(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position, arguments: &mut [Value]) -> Outcome {
+        if free.len() < function.frame() {
+            return self.on_new_piece(function, |machine, piece| machine.run(code, function, piece, position, arguments));
+        }
+        for (place, argument) in free.iter_mut().zip(arguments) {
+            *place = std::mem::take(argument);
+        }
+        self.run_placed(code, function, free, position)
+    }
+
+    /// Calls a function whose arguments have their places.
+    #[inline(always)]
+    fn run_placed(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position) -> Outcome {
+        self.enter_with(code, function, free, position, false)
+    }
+
+    #[inline(always)]
+    fn enter_with(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position, is_bound: bool) -> Outcome {
+        self.tick(function.cost).map_err(|stop| at(stop, position))?;
+        self.enter(position)?;
+        if function.has_this {
+            free[function.this + 1] = Value::Bool(is_bound);
+        }
+        let result = (function.body)(self, code, free);
+        self.level -= 1;
+        clear(&mut free[..function.this]);
+        match result {
+            Ok(value) => Ok(value),
+            Err(Leave::Flow) => Ok(std::mem::take(&mut self.result)),
+            Err(Leave::Failed(failure)) => Err(failed_in(code, function, failure, position)),
+        }
+    }
+
+    /// Does something with a stack of its own: the one that there is has no room.
+    #[cold]
+    #[inline(never)]
+    fn on_new_piece(&mut self, function: &Function, work: impl FnOnce(&mut Self, &mut [Value]) -> Outcome) -> Outcome {
+        let mut piece: Vec<Value> = Vec::new();
+        piece.resize_with(PIECE.max(function.frame() * 2), Value::default);
+        self.grown()?;
+        work(self, &mut piece)
+    }
+}
+
+/// Gives a stop the place of the call in which it came.
+#[cold]
+fn at(stop: Leave, position: Position) -> Leave {
+    match stop {
+        Leave::Failed(mut failure) => {
+            failure.set_position(position);
+            Leave::Failed(failure)
+        }
+        Leave::Flow => Leave::Flow,
+    }
+}
+
+/// Returns a failure as the caller of the function sees it.
+#[cold]
+#[inline(never)]
+fn failed_in(code: &Code, function: &Function, mut failure: Failure, position: Position) -> Leave {
+    if matches!(*failure, EvalAltResult::Exit(..)) || failure.is_system_exception() {
+        failure.set_position(position);
+        return failure.into();
+    }
+    let source = code.source.as_ref().map(ToString::to_string).unwrap_or_default();
+    EvalAltResult::ErrorInFunctionCall(function.name.to_string(), source, failure, position).into()
 }

@@ -7,7 +7,7 @@ use rhai::{EvalAltResult, Position};
 use super::{Code, slow::State};
 use crate::engine::{
     memory, meter,
-    own::{Failure, Value},
+    own::{self, Failure, Value},
     value::sizes::Sizes,
 };
 
@@ -73,6 +73,8 @@ pub struct Machine<'a> {
     pub result: Value,
     /// What Rhai evaluates with, from the first time on.
     pub(super) state: Option<Box<State>>,
+    /// Where texts are put together.
+    pub(super) buffer: String,
     /// The files whose functions this run has made pointers to.
     pub units: Vec<Arc<Code>>,
 }
@@ -80,6 +82,8 @@ pub struct Machine<'a> {
 impl<'a> Machine<'a> {
     /// Makes the state of a run that begins.
     pub fn new(engine: &'a rhai::Engine) -> Self {
+        let sizes = Sizes::allowed_in(engine);
+        own::limits::allow(sizes);
         let mut machine = Self {
             engine,
             fuel: 0,
@@ -87,10 +91,11 @@ impl<'a> Machine<'a> {
             high: isize::MAX,
             level: 0,
             levels: engine.max_call_levels(),
-            sizes: Sizes::allowed_in(engine),
+            sizes,
             flow: Flow::default(),
             result: Value::Unit,
             state: None,
+            buffer: String::new(),
             units: Vec::new(),
         };
         machine.take_fuel();
@@ -143,6 +148,16 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// Drops what values hold. Those that hold nothing stay: nobody reads them any more.
+#[inline(always)]
+pub fn clear(values: &mut [Value]) {
+    for value in values {
+        if !matches!(value, Value::Unit | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Char(_) | Value::Short(_)) {
+            *value = Value::Unit;
+        }
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn too_deep(position: Position) -> Leave {
@@ -152,7 +167,6 @@ fn too_deep(position: Position) -> Leave {
 /// Returns a mismatch of types as Rhai words it.
 #[cold]
 #[inline(never)]
-pub fn mismatch(engine: &rhai::Engine, wanted: &str, found: &Value, position: Position) -> Leave {
-    let found = engine.map_type_name(found.type_name());
-    EvalAltResult::ErrorMismatchDataType(wanted.into(), found.into(), position).into()
+pub fn mismatch(wanted: &str, found: &Value, position: Position) -> Leave {
+    EvalAltResult::ErrorMismatchDataType(wanted.into(), found.type_name().into(), position).into()
 }

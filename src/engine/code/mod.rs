@@ -1,11 +1,16 @@
 //! Scripts as closures: each node of the tree becomes one, and a run calls them.
 
 mod calls;
+mod caught;
 mod expressions;
 mod functions;
+mod loops;
 mod machine;
+mod operators;
+mod run;
 mod slow;
 mod statements;
+mod switch;
 
 use std::sync::{
     Arc, Weak,
@@ -14,14 +19,23 @@ use std::sync::{
 
 use rhai::{ImmutableString, Module, Shared};
 
-pub use self::machine::{Machine, Outcome};
+pub use self::{
+    machine::{Machine, Outcome},
+    run::run,
+};
 use super::{
     ir::{self, FunctionId, Slot},
     own::Value,
 };
 
-/// An expression or a statement. It gets the unit that it belongs to, and the frame of its function with all that is free behind it.
-pub type Ex = Box<dyn Fn(&mut Machine<'_>, &Code, &mut [Value]) -> Outcome + Send + Sync>;
+/// A closure. It gets the unit that it belongs to, and the frame of its function with all that is free behind it.
+pub type Closure<T> = Box<dyn Fn(&mut Machine<'_>, &Code, &mut [Value]) -> Outcome<T> + Send + Sync>;
+
+/// An expression or a statement.
+pub type Ex = Closure<Value>;
+
+/// What decides.
+pub type Test = Closure<bool>;
 
 /// A file, compiled. Threads share it.
 pub struct Code {
@@ -53,6 +67,8 @@ pub struct Function {
     pub this: Slot,
     /// Whether it asks for `this`.
     pub has_this: bool,
+    /// Whether it does nothing: then nobody enters it.
+    pub is_empty: bool,
     /// The operations that one call counts, without those of loops and of other functions.
     pub cost: u32,
     /// What it does.
@@ -99,7 +115,8 @@ pub fn compile(unit: &ir::Unit, ast: &rhai::AST) -> Arc<Code> {
 fn compile_function(unit: &ir::Unit, function: &ir::Function) -> Function {
     let this = function.places.len();
     let mut compiler = Compiler { unit, places: &function.places, frame: this + 2, this, has_this: false };
-    let body = compiler.block(&function.body);
+    // Its variables end with the call.
+    let body = compiler.statements(&function.body.statements);
     Function {
         name: function.name.clone(),
         parameters: function.parameters.len(),
@@ -107,6 +124,7 @@ fn compile_function(unit: &ir::Unit, function: &ir::Function) -> Function {
         is_private: function.is_private,
         this,
         has_this: compiler.has_this,
+        is_empty: function.body.statements.is_empty(),
         cost: function.body.cost,
         body,
     }

@@ -1,12 +1,17 @@
 //! What has no closure, run by Rhai: the node as it was written, with operands that are there already.
 
-use rhai::{Caches, Dynamic, Expr, GlobalRuntimeState, Scope, Stmt};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use rhai::{AST, Caches, Dynamic, Expr, FnPtr, GlobalRuntimeState, Position, Scope, Stmt};
 
 use super::{
     Code,
-    machine::{Machine, Outcome},
+    machine::{Leave, Machine, Outcome},
 };
-use crate::engine::own::{Failure, Value};
+use crate::engine::{
+    meter,
+    own::{Failure, Value},
+};
 
 /// The names of operands.
 const OPERANDS: [&str; 16] = ["$0", "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15"];
@@ -45,6 +50,65 @@ impl State {
 }
 
 impl Machine<'_> {
+    /// Returns what Rhai evaluates with, prepared for a file.
+    pub fn state(&mut self, code: &Code) -> &mut State {
+        let engine = self.engine;
+        let state = self.state.get_or_insert_with(|| Box::new(State::new(engine)));
+        state.prepare(code);
+        state
+    }
+
+    /// Returns a value as texts show it: Rhai and the host know how for values of their own.
+    #[cold]
+    #[inline(never)]
+    pub fn shown(&mut self, code: &Code, value: &Value) -> Outcome {
+        let operand = value.clone();
+        self.rhai(code, &mut [operand], false, |engine, state| {
+            let State { global, caches, scope, .. } = state;
+            let mut value = scope.get_value::<Dynamic>(OPERANDS[0]).unwrap_or_default();
+            let shown =
+                rhai::EvalContext::new(engine, global, caches, scope, None).call_native_fn_raw("to_string", true, &mut [&mut value]);
+            let shown = shown.unwrap_or_else(|_| value.to_string().into());
+            Ok(if shown.is_string() { shown } else { engine.map_type_name(shown.type_name()).into() })
+        })
+    }
+
+    /// Returns all that a `for` loop of Rhai's finds in a value.
+    #[cold]
+    #[inline(never)]
+    pub fn items(&mut self, code: &Code, value: Value, position: Position) -> Outcome<Vec<Value>> {
+        static LOOP: OnceLock<AST> = OnceLock::new();
+        let script = "for item in items { sink.call(item); }";
+        let ast = LOOP.get_or_init(|| meter::keep(|| rhai::Engine::new_raw().compile(script).unwrap_or_default()));
+        let found = Arc::new(Mutex::new(Vec::new()));
+        let sink = found.clone();
+        #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
+        let sink = FnPtr::from_fn("sink", move |_, items| {
+            if let Ok(mut found) = sink.lock() {
+                found.extend(items.iter_mut().map(|item| item.take()));
+            }
+            Ok(Dynamic::UNIT)
+        })?;
+        let result = self.rhai(code, &mut [], false, |engine, state| {
+            let State { global, caches, .. } = state;
+            let mut scope = Scope::new();
+            scope.push_dynamic("items", value.into_rhai()).push("sink", sink);
+            #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
+            engine.eval_statements_raw(global, caches, &mut scope, ast.statements())
+        });
+        match result {
+            Err(Leave::Failed(mut failure)) => {
+                failure.set_position(position);
+                Err(Leave::Failed(failure))
+            }
+            result => {
+                result?;
+                let found = found.lock().map(|mut found| std::mem::take(&mut *found)).unwrap_or_default();
+                Ok(found.into_iter().map(Value::of).collect())
+            }
+        }
+    }
+
     /// Has Rhai evaluate a node. The operands are `()` after it.
     #[cold]
     #[inline(never)]
