@@ -3,7 +3,7 @@
 //! A function has a version for each list of types that it is called with in its file. In a version, a variable that only ever gets whole
 //! numbers needs no look at what it holds. The order of statements does not count.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::engine::ir::{
     AssignIn, Block, Call, Chain, Condition, Constant, Expr, FunctionId, Item, LinkKind, Op, Over, Root, Slot, Statement, Switch, UnaryOp,
@@ -68,6 +68,8 @@ pub struct Types<'u> {
     by_arguments: HashMap<(FunctionId, Box<[Type]>), VersionId>,
     /// How many versions each function has.
     counts: Box<[usize]>,
+    /// What can be called as a method and assign to its `this`.
+    methods: HashSet<&'u str>,
     /// The versions to look at, again or for the first time.
     open: Vec<VersionId>,
 }
@@ -76,7 +78,8 @@ impl<'u> Types<'u> {
     /// Finds the versions of a file's functions: each for arguments of any types, and for those of the calls in the file.
     pub fn of(unit: &'u Unit) -> Self {
         let counts = vec![0; unit.functions.len()].into();
-        let mut types = Self { unit, versions: Vec::new(), by_arguments: HashMap::new(), counts, open: Vec::new() };
+        let methods = unit.functions.iter().map(|function| function.name.as_str()).chain(["call"]).collect();
+        let mut types = Self { unit, versions: Vec::new(), by_arguments: HashMap::new(), counts, methods, open: Vec::new() };
         for (function, parameters) in unit.functions.iter().map(|function| function.parameters.len()).enumerate() {
             types.add(function, vec![Type::Any; parameters].into());
         }
@@ -327,17 +330,13 @@ impl Look<'_, '_> {
         match &chain.root {
             // A function of the file may make something else of its `this`; Rhai's own leave numbers what they are.
             Root::Variable(variable) => {
-                if chain.links.iter().any(|link| matches!(&link.kind, LinkKind::Method(name, ..) if self.may_assign_this(name))) {
+                if chain.links.iter().any(|link| matches!(&link.kind, LinkKind::Method(name, ..) if self.types.methods.contains(name.as_str()))) {
                     self.set(variable.slot, Type::Any);
                 }
             }
             Root::This(_) => {}
             Root::Expr(root) => self.expr(root),
         }
-    }
-
-    fn may_assign_this(&self, method: &str) -> bool {
-        method == "call" || self.types.unit.functions.iter().any(|function| function.name == method)
     }
 
     fn expr(&mut self, expr: &Expr) {
