@@ -112,6 +112,7 @@ pub enum Statement {
     Import(Box<Import>),
 }
 
+/// An `import` with a path that is written there.
 #[derive(Debug)]
 pub struct Import {
     pub id: ImportId,
@@ -132,6 +133,7 @@ pub struct Assign {
     pub value: Expr,
 }
 
+/// An assignment to what is no variable: `m::K = 1`.
 #[derive(Debug)]
 pub struct AssignNowhere {
     pub value: Expr,
@@ -270,6 +272,7 @@ pub struct Variable {
     pub position: Position,
 }
 
+/// `m::K`, `global::K`
 #[derive(Debug)]
 pub struct ModuleConstant {
     /// The import that it is of; none: `global`.
@@ -290,6 +293,7 @@ pub struct Request {
     pub node: Node,
 }
 
+/// An operator with one operand.
 #[derive(Debug)]
 pub struct Unary {
     pub op: UnaryOp,
@@ -298,6 +302,7 @@ pub struct Unary {
     pub node: Node,
 }
 
+/// `!`, `-`, `+`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnaryOp {
     Not,
@@ -305,6 +310,7 @@ pub enum UnaryOp {
     Plus,
 }
 
+/// An operator with two operands, of which the left one comes first.
 #[derive(Debug)]
 pub struct Binary {
     pub op: Op,
@@ -323,6 +329,7 @@ pub struct Call {
     pub position: Position,
 }
 
+/// A call with names before the function's.
 #[derive(Debug)]
 pub struct ModuleCall {
     /// The names before the function's.
@@ -336,6 +343,7 @@ pub struct ModuleCall {
     pub node: Node,
 }
 
+/// A call of a function that is none of the file's.
 #[derive(Debug)]
 pub struct NativeCall {
     pub name: ImmutableString,
@@ -346,6 +354,7 @@ pub struct NativeCall {
     pub node: Node,
 }
 
+/// A word that looks like a function. Its arguments are evaluated in order.
 #[derive(Debug)]
 pub struct SpecialCall {
     pub name: ImmutableString,
@@ -361,6 +370,7 @@ pub struct Chain {
     pub links: Box<[Link]>,
 }
 
+/// Where a chain begins.
 #[derive(Debug)]
 pub enum Root {
     Variable(Variable),
@@ -368,6 +378,7 @@ pub enum Root {
     Expr(Expr),
 }
 
+/// What is asked next.
 #[derive(Debug)]
 pub struct Link {
     pub kind: LinkKind,
@@ -379,6 +390,7 @@ pub struct Link {
     pub node: Node,
 }
 
+/// The kinds of links.
 #[derive(Debug)]
 pub enum LinkKind {
     /// `.name`, and where the name stands.
@@ -398,6 +410,7 @@ pub struct Closure {
     pub position: Position,
 }
 
+/// `if`; without `else`, that block is empty.
 #[derive(Debug)]
 pub struct If {
     pub condition: Condition,
@@ -405,6 +418,7 @@ pub struct If {
     pub otherwise: Block,
 }
 
+/// `switch`: first the cases of the value's hash, then the ranges, each in order; then the default.
 #[derive(Debug)]
 pub struct Switch {
     pub on: Expr,
