@@ -25,13 +25,10 @@ impl Builder {
     /// Takes the key that came next in the map before, if the text begins with it and a quote. Returns how many bytes that are.
     #[inline]
     pub fn expected(&mut self, text: &[u8]) -> Option<usize> {
-        let shape = self.shape.expected()?;
-        let key = shape.last_key().as_bytes();
-        let is_next = text.get(key.len()) == Some(&b'"') && text.starts_with(key) && self.tree.is_none();
-        if !is_next {
+        if self.tree.is_some() {
             return None;
         }
-        let bytes = key.len() + 1;
+        let (shape, bytes) = self.shape.expected(text)?;
         self.shape = shape;
         Some(bytes)
     }

@@ -10,7 +10,9 @@ const MAX_DEPTH: u32 = 100;
 thread_local! {
     /// How many levels are being dropped.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
-    /// What waits until they are.
+    /// Whether something waits until they are.
+    static IS_LATER: Cell<bool> = const { Cell::new(false) };
+    /// What waits.
     static LATER: RefCell<Vec<Value>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -21,11 +23,12 @@ pub fn release(values: impl IntoIterator<Item = Value>) {
     if depth >= MAX_DEPTH {
         // A thread that is ending may have none any more; then it is dropped level by level.
         let _ = LATER.try_with(|later| later.borrow_mut().extend(values));
+        IS_LATER.set(true);
         return;
     }
     DEPTH.set(depth + 1);
     drop(values);
-    if depth == 0 {
+    if depth == 0 && IS_LATER.replace(false) {
         while let Ok(Some(value)) = LATER.try_with(|later| later.borrow_mut().pop()) {
             drop(value);
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Value,
-    map::{replace, sized},
+    sizes::{replace, sized},
 };
 use crate::engine::value::sizes::Sizes;
 
@@ -92,8 +92,8 @@ impl List {
     /// Keeps the first elements.
     pub fn truncate(&mut self, length: usize) {
         for item in self.items.drain(length.min(self.items.len())..) {
-            self.sizes = self.sizes.minus(item.sizes());
             self.sizes.array -= 1;
+            item.take_from(&mut self.sizes);
         }
     }
 
@@ -135,15 +135,17 @@ impl List {
     #[inline(always)]
     fn count(&mut self, item: &Value) {
         self.sizes.array += 1;
-        self.sizes = self.sizes.plus(item.sizes());
+        item.add_to(&mut self.sizes);
     }
 
     fn discount(&mut self, item: &Value) {
         self.sizes.array -= 1;
-        self.sizes = self.sizes.minus(item.sizes());
+        item.take_from(&mut self.sizes);
     }
 }
 
 fn sizes_of(items: &[Value]) -> Sizes {
-    items.iter().fold(Sizes { array: items.len(), ..Sizes::default() }, |sizes, item| sizes.plus(item.sizes()))
+    let mut sizes = Sizes { array: items.len(), ..Sizes::default() };
+    items.iter().for_each(|item| item.add_to(&mut sizes));
+    sizes
 }

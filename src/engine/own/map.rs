@@ -4,7 +4,12 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use smallvec::SmallVec;
 
-use super::{Builder, Key, Keys, Value, key::word, shapes::Shape};
+use super::{
+    Builder, Key, Keys, Value,
+    key::word,
+    shapes::Shape,
+    sizes::{replace, sized},
+};
 use crate::engine::value::sizes::Sizes;
 
 /// Values of as many keys stand in the map itself.
@@ -60,13 +65,15 @@ impl Map {
 
     /// Makes a map of values in the order of a shape.
     pub(super) fn shaped(shape: Rc<Shape>, values: Values) -> Self {
-        let sizes = values.iter().fold(Sizes { map: values.len(), ..Sizes::default() }, |sizes, value| sizes.plus(value.sizes()));
+        let mut sizes = Sizes { map: values.len(), ..Sizes::default() };
+        values.iter().for_each(|value| value.add_to(&mut sizes));
         Self { entries: Entries::Shaped(shape, values), sizes }
     }
 
     /// Makes a map of a tree.
     pub(super) fn tree(tree: Tree) -> Self {
-        let sizes = tree.values().fold(Sizes { map: tree.len(), ..Sizes::default() }, |sizes, value| sizes.plus(value.sizes()));
+        let mut sizes = Sizes { map: tree.len(), ..Sizes::default() };
+        tree.values().for_each(|value| value.add_to(&mut sizes));
         Self { entries: Entries::Tree(tree), sizes }
     }
 
@@ -154,7 +161,7 @@ impl Map {
             }
             if let Some(with) = shape.with(key.as_str(), key.word()) {
                 *shape = with;
-                self.sizes = self.sizes.plus(value.sizes());
+                value.add_to(&mut self.sizes);
                 self.sizes.map += 1;
                 values.push(value);
                 return None;
@@ -174,7 +181,7 @@ impl Map {
             match with {
                 Some(with) => {
                     *shape = with;
-                    self.sizes = self.sizes.plus(value.sizes());
+                    value.add_to(&mut self.sizes);
                     self.sizes.map += 1;
                     values.push(value);
                     return None;
@@ -186,7 +193,7 @@ impl Map {
         match tree.get_mut(key) {
             Some(place) => Some(replace(place, value, &mut self.sizes)),
             None => {
-                self.sizes = self.sizes.plus(value.sizes());
+                value.add_to(&mut self.sizes);
                 self.sizes.map += 1;
                 tree.insert(key.into(), value)
             }
@@ -205,7 +212,7 @@ impl Map {
             Entries::Tree(tree) => tree.remove(key)?,
         };
         self.sizes.map -= 1;
-        self.sizes = self.sizes.minus(value.sizes());
+        value.take_from(&mut self.sizes);
         Some(value)
     }
 
@@ -242,22 +249,6 @@ impl Map {
             _ => None,
         }
     }
-}
-
-/// Changes a value that is part of something with these sizes.
-#[inline(always)]
-pub(super) fn sized<T>(value: &mut Value, sizes: &mut Sizes, change: impl FnOnce(&mut Value) -> T) -> T {
-    let before = value.sizes();
-    let result = change(value);
-    *sizes = sizes.minus(before).plus(value.sizes());
-    result
-}
-
-/// Puts a value in the place of another that is part of something with these sizes.
-#[inline(always)]
-pub(super) fn replace(place: &mut Value, value: Value, sizes: &mut Sizes) -> Value {
-    *sizes = sizes.minus(place.sizes()).plus(value.sizes());
-    std::mem::replace(place, value)
 }
 
 fn take_tree(shape: &Shape, values: &mut Values) -> Tree {

@@ -144,10 +144,26 @@ impl Shape {
         self.with_other(key)
     }
 
-    /// Returns the list that came after this one the last time.
+    /// Returns the list that came after this one the last time, if a text begins with its last key and a quote; and how many bytes that are.
     #[inline]
-    pub fn expected(&self) -> Option<Rc<Self>> {
-        self.next.borrow().get(self.expected.get()).cloned()
+    pub fn expected(&self, text: &[u8]) -> Option<(Rc<Self>, usize)> {
+        let next = self.next.borrow();
+        let shape = next.get(self.expected.get())?;
+        let word = *shape.words.last()?;
+        let length = (word >> 56) as usize;
+        let is_next = match text.first_chunk() {
+            // Key and quote at a glance.
+            Some(start) if length <= 7 => {
+                let quoted = word & (u64::MAX >> 8) | u64::from(b'"') << (8 * length);
+                let rest = u64::MAX.unbounded_shl(8 * (length as u32 + 1));
+                u64::from_le_bytes(*start) & !rest == quoted
+            }
+            _ => {
+                let key = shape.last_key().as_bytes();
+                text.get(key.len()) == Some(&b'"') && text.starts_with(key)
+            }
+        };
+        is_next.then(|| (shape.clone(), shape.last_key().len() + 1))
     }
 
     /// Returns the key that was added last.

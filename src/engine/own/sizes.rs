@@ -8,22 +8,72 @@ impl Value {
     #[inline]
     pub fn sizes(&self) -> Sizes {
         match self {
-            Self::Short(text) => Sizes { string: text.as_str().len(), ..Sizes::default() },
+            Self::Unit | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Char(_) | Self::Other(_) => Sizes::default(),
+            Self::Short(text) => Sizes { string: text.len(), ..Sizes::default() },
             Self::Long(text) => Sizes { string: text.len(), ..Sizes::default() },
             Self::List(list) => list.sizes(),
             Self::Map(map) => map.sizes(),
             Self::Blob(bytes) => Sizes { array: 1 + bytes.len(), ..Sizes::default() },
             Self::Function(function) => function.sizes(),
             Self::Shared(shared) => shared.borrow().sizes(),
-            _ => Sizes::default(),
         }
+    }
+
+    /// Adds its sizes to those of what it becomes a part of. Most values have none, or are short.
+    #[inline(always)]
+    pub(super) fn add_to(&self, sizes: &mut Sizes) {
+        match self {
+            Self::Unit | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Char(_) => {}
+            Self::Short(text) => sizes.string = sizes.string.saturating_add(text.len()),
+            other => other.add_all_to(sizes),
+        }
+    }
+
+    #[inline(never)]
+    fn add_all_to(&self, sizes: &mut Sizes) {
+        *sizes = sizes.plus(self.sizes());
+    }
+
+    /// Takes its sizes from those of what it was a part of.
+    #[inline(always)]
+    pub(super) fn take_from(&self, sizes: &mut Sizes) {
+        match self {
+            Self::Unit | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Char(_) => {}
+            other => other.take_all_from(sizes),
+        }
+    }
+
+    #[inline(never)]
+    fn take_all_from(&self, sizes: &mut Sizes) {
+        *sizes = sizes.minus(self.sizes());
     }
 }
 
 impl super::Function {
     /// What a closure captures is shared, what a function is curried with is copied with it.
     fn sizes(&self) -> Sizes {
-        let own = self.curried.iter().filter(|value| !value.is_shared());
-        own.fold(Sizes::default(), |sizes, value| sizes.plus(value.sizes()).plus(Sizes { array: 1, ..Sizes::default() }))
+        let mut sizes = Sizes::default();
+        for value in self.curried.iter().filter(|value| !value.is_shared()) {
+            sizes.array += 1;
+            value.add_to(&mut sizes);
+        }
+        sizes
     }
+}
+
+/// Changes a value that is part of something with these sizes.
+#[inline(always)]
+pub(super) fn sized<T>(value: &mut Value, sizes: &mut Sizes, change: impl FnOnce(&mut Value) -> T) -> T {
+    value.take_from(sizes);
+    let result = change(value);
+    value.add_to(sizes);
+    result
+}
+
+/// Puts a value in the place of another that is part of something with these sizes.
+#[inline(always)]
+pub(super) fn replace(place: &mut Value, value: Value, sizes: &mut Sizes) -> Value {
+    place.take_from(sizes);
+    value.add_to(sizes);
+    std::mem::replace(place, value)
 }

@@ -35,6 +35,12 @@ impl Short {
         Some(Self { length: length as u8, bytes })
     }
 
+    /// Returns how many bytes it has.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.length.into()
+    }
+
     /// Returns the text.
     #[inline(always)]
     #[expect(
