@@ -2,7 +2,7 @@
 
 use std::ops::{Range, RangeInclusive};
 
-use super::{Entry, NativeResult, Value, property, reads};
+use super::{Entry, NativeResult, Value, changes, property};
 use crate::engine::builtin::parts;
 
 pub(super) const OF_RANGE: &[Entry] = &[
@@ -11,7 +11,8 @@ pub(super) const OF_RANGE: &[Entry] = &[
     property("is_inclusive", |_, this, _| Ok(look(this, |_| Value::Bool(false), |_| Value::Bool(true)))),
     property("is_exclusive", |_, this, _| Ok(look(this, |_| Value::Bool(true), |_| Value::Bool(false)))),
     property("is_empty", |_, this, _| Ok(look(this, |range| Value::Bool(range.is_empty()), |range| Value::Bool(range.is_empty())))),
-    reads("contains", 2, |_, this, arguments| contains(this, &arguments[0])),
+    // Rhai takes it for a change.
+    changes("contains", 2, |_, this, arguments| contains(this, &arguments[0])),
 ];
 
 /// Returns what is asked of a range, if this is one.

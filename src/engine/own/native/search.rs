@@ -5,6 +5,7 @@ use super::{
     range::{part, place},
     reads,
     text::{of, with_needle},
+    visits,
 };
 use crate::engine::builtin::parts;
 
@@ -33,8 +34,8 @@ pub(super) const OF_LIST: &[Entry] = &[
         Ok(Some(items(this).get(place(items(this).len(), index)).cloned().unwrap_or_default()))
     }),
     reads("contains", 2, |_, this, arguments| Ok(position(items(this), &arguments[0], 0).map(|at| Value::Bool(at.is_some())))),
-    reads("index_of", 2, |caller, this, arguments| index_in_list(caller, this, &arguments[0], 0)),
-    reads("index_of", 3, |caller, this, arguments| {
+    visits("index_of", 2, |caller, this, arguments| index_in_list(caller, this, &arguments[0], 0)),
+    visits("index_of", 3, |caller, this, arguments| {
         let [value, Value::Int(start)] = arguments else { return NOT_HERE };
         index_in_list(caller, this, value, *start)
     }),
