@@ -5,7 +5,11 @@ use futures_util::FutureExt;
 use http::{HeaderMap, header::CONTENT_TYPE};
 use rhai::{Dynamic, Map};
 
-use super::{meter, own::Value, value::read};
+use super::{
+    meter,
+    own::{self, Value},
+    value::read,
+};
 
 /// Why a body is not what its content type says.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +68,7 @@ fn content_type(headers: &HeaderMap) -> &str {
 pub fn read(headers: &HeaderMap, body: &Bytes) -> Result<Value, MalformedBody> {
     match Kind::of(headers, body) {
         Kind::None => Ok(Value::Unit),
-        Kind::Json => read::from_json(body).map(Value::of).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
+        Kind::Json => own::json::read(body).map_err(|why| MalformedBody(format!("the body is not JSON: {why}"))),
         Kind::Form => {
             let mut form = Map::new();
             for (name, value) in form_urlencoded::parse(read::without_mark(body)) {

@@ -4,11 +4,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE};
 
 use super::{
-    own::{Map, Value},
-    value::{
-        text,
-        write::{self, ToJsonError},
-    },
+    own::{Map, Value, json},
+    value::{text, write::ToJsonError},
 };
 use crate::{execution::Reply, function::diagnostic::near_miss};
 
@@ -162,7 +159,7 @@ fn body(value: &Value, limit: usize) -> Result<(HeaderValue, Bytes), ReplyError>
         Value::Char(character) => return Ok((TEXT, character.to_string().into())),
         _ => {}
     }
-    match write::to_json(&value.to_rhai(), limit) {
+    match json::write(value, limit) {
         Ok(json) => Ok((JSON, json.into())),
         Err(ToJsonError::TooLarge { limit }) => Err(ReplyError::TooLarge { limit }),
         Err(ToJsonError::JsonError(why)) => Err(invalid(format!("the result cannot be sent as JSON: {why}"))),

@@ -18,7 +18,7 @@ use super::{
         share,
     },
     module,
-    own::Value,
+    own::{self, Value},
     reply::{self, ReplyError},
     room::RunEngine,
     script::Script,
@@ -106,6 +106,7 @@ fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>
     module::enter(None);
     let Run { invocation, log, effects, outbox, .. } = context::leave().expect("entered above, and nothing else leaves");
     drop(rhai);
+    own::end_run();
     // Of the run there is only what goes out.
     let leaked_bytes = meter::leaked() as i64;
     share::give_back();
