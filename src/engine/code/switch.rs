@@ -1,5 +1,7 @@
 //! `switch`: values are found by their hashes, as Rhai computes them.
 
+use rhai::RangeCase;
+
 use super::{Compiler, Ex, Test};
 use crate::engine::{ir, own::Value};
 
@@ -18,8 +20,12 @@ impl Compiler<'_> {
             let value = on(machine, code, frame)?;
             if let Some(hash) = value.switch_hash() {
                 let found = cases.binary_search_by_key(&hash, |(hash, _)| *hash).ok().map_or(&[][..], |at| &*cases[at].1);
-                let in_range = ranges.iter().filter(|(from, to, _)| value.as_int().is_some_and(|number| (*from..=*to).contains(&number)));
-                for arm in found.iter().copied().chain(in_range.map(|(_, _, arm)| *arm)) {
+                let in_range = ranges.iter().filter(|range| match &value {
+                    Value::Int(number) => range.contains_int(*number),
+                    Value::Float(number) => range.contains_float(*number),
+                    _ => false,
+                });
+                for arm in found.iter().copied().chain(in_range.map(RangeCase::index)) {
                     let (condition, result) = &arms[arm];
                     let holds = match condition {
                         Some(condition) => condition(machine, code, frame)?,

@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rhai::{ImmutableString, Position};
+use rhai::{ImmutableString, Position, RangeCase};
 
 pub use super::own::Op;
 
@@ -425,8 +425,8 @@ pub struct Switch {
     pub position: Position,
     /// Hashes of values, as Rhai computes them, each with its arms in order.
     pub cases: Box<[(u64, Box<[usize]>)]>,
-    /// From, to (included), arm.
-    pub ranges: Box<[(i64, i64, usize)]>,
+    /// They hold numbers of both kinds, and each has the number of its arm.
+    pub ranges: Box<[RangeCase]>,
     pub arms: Box<[Arm]>,
     pub default: Option<usize>,
 }

@@ -193,8 +193,8 @@ impl Printer<'_> {
                     .enumerate()
                     .map(|(number, arm)| {
                         let hashed = switch.cases.iter().filter(|(_, arms)| arms.contains(&number)).count();
-                        let ranges = switch.ranges.iter().filter(|(.., arm)| *arm == number).map(|(from, to, _)| format!("{from}..={to}"));
-                        let mut cases: Vec<String> = ranges.collect();
+                        let ranges = switch.ranges.iter().filter(|range| range.index() == number).map(|range| format!("{range:?}"));
+                        let mut cases: Vec<String> = ranges.filter_map(|range| Some(range.split_once(' ')?.0.to_string())).collect();
                         // A range is hashed, too.
                         cases.extend(std::iter::repeat_n("#".to_string(), hashed - cases.len()));
                         if switch.default == Some(number) {

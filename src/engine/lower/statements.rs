@@ -1,6 +1,6 @@
 //! Statements.
 
-use rhai::{ASTFlags, BinaryExpr, Expr as Ast, FlowControl, Ident, OpAssignment, RangeCase, Stmt, SwitchCasesCollection, Token};
+use rhai::{ASTFlags, BinaryExpr, Expr as Ast, FlowControl, Ident, OpAssignment, Stmt, SwitchCasesCollection, Token};
 
 use super::{Body, Lowered, Reason, all, calls::op, chains::take_apart, nodes};
 use crate::engine::ir::{
@@ -106,12 +106,8 @@ impl Body<'_, '_> {
         self.cost = before + costliest;
         let mut by_hash: Vec<(u64, Box<[usize]>)> = cases.cases.iter().map(|(hash, case)| (*hash, case.blocks[..].into())).collect();
         by_hash.sort_unstable();
-        let ranges = cases.ranges.iter().map(|range| match range {
-            // Empty ranges are none of the cases.
-            RangeCase::ExclusiveInt(range, arm) => (range.start, range.end - 1, *arm),
-            RangeCase::InclusiveInt(range, arm) => (*range.start(), *range.end(), *arm),
-        });
-        Ok(Expr::Switch(Box::new(Switch { on, position, cases: by_hash.into(), ranges: ranges.collect(), arms, default: cases.def_case })))
+        let ranges = cases.ranges[..].into();
+        Ok(Expr::Switch(Box::new(Switch { on, position, cases: by_hash.into(), ranges, arms, default: cases.def_case })))
     }
 
     fn while_loop(&mut self, parts: &FlowControl) -> Lowered<Statement> {

@@ -79,7 +79,7 @@ const LOWERED: &[(&str, &str)] = &[
     ("if 1 > 2 { 3 } else if true { 4 } else { 5 }", "{if(Greater(1, 2)) {3} {if(true) {4} {5}}}"),
     (
         "let x = if true { 1 } else { 2 }; let y = switch x { 1 | 2 => 3, 4 if x > 1 => { let z = 1; z } 5..8 => x, 9..=10 => 1, _ => () }; y",
-        "{let x@0 = if(true) {1} {2}; let y@2 = switch(x@0) [#|# => 3, # if Greater(x@0, 1) => {let z@1 = 1; z@1}, 5..=7 => x@0, 9..=10 => 1, _ => ()]; y@2}",
+        "{let x@0 = if(true) {1} {2}; let y@2 = switch(x@0) [#|# => 3, # if Greater(x@0, 1) => {let z@1 = 1; z@1}, 5..8 => x@0, 9..=10 => 1, _ => ()]; y@2}",
     ),
     ("switch 1 { \"a\" => { }, 'b' => throw 1 }", "{switch(1) [# => {}, # => {throw 1}]}"),
     (
