@@ -107,6 +107,14 @@ pub fn linked(importer: &str, path: &str) -> Option<Arc<LinkedModule>> {
     IMPORTS.with_borrow(|imports| imports.as_ref()?.0.get(importer)?.get(path).cloned())
 }
 
+/// Returns the module of a file that some file of the run on this thread imports.
+pub fn of_file(file: &str) -> Option<Arc<LinkedModule>> {
+    IMPORTS.with_borrow(|imports| {
+        let modules = imports.as_ref()?.0.values().flat_map(HashMap::values);
+        modules.into_iter().find(|linked| *linked.script.file == *file).cloned()
+    })
+}
+
 /// Answers `import` with the modules that were linked before the run.
 pub struct ImportResolver;
 

@@ -7,6 +7,7 @@ use rhai::{Module, Shared};
 use super::{
     Engine,
     class::Class,
+    code::Code,
     emission::PlainEmission,
     module::{self, Imports},
     script::{Script, SourceFiles},
@@ -56,6 +57,13 @@ impl Program {
 pub struct LinkedModule {
     pub(super) module: Shared<Module>,
     pub(super) script: Arc<Script>,
+}
+
+impl LinkedModule {
+    /// Returns its functions as closures.
+    pub(super) fn code(&self) -> Option<&Arc<Code>> {
+        self.script.code()
+    }
 }
 
 /// Returns the files that a file needs, itself included: imports of imports, and templates, too. SourceFiles that do not compile are in it and end their branch.

@@ -3,7 +3,7 @@
 use std::{
     collections::HashSet,
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use rhai::{AST, Scope};
@@ -11,12 +11,13 @@ use rhai::{AST, Scope};
 use super::{
     Engine,
     class::ClassKey,
+    code::{self, Code},
     context::CTX,
     lint::{
         self,
         findings::{Findings, OpenMethod, References},
     },
-    place, syntax,
+    lower, meter, place, syntax,
 };
 use crate::function::{Content, Diagnostic, Digest, FilePath, Limits, Role, Tree, front_matter::ScriptFile, grants::Grants};
 
@@ -31,6 +32,8 @@ pub struct Script {
     pub grants: Option<Arc<Grants>>,
     /// What to run.
     pub ast: AST,
+    /// The same as closures, if it can be run by those; made at the first run.
+    code: OnceLock<Option<Arc<Code>>>,
     /// What it says about other files.
     pub references: References,
     /// Methods that only an imported file can explain.
@@ -58,6 +61,13 @@ impl Script {
     /// Returns how many parameters its functions of this name have.
     pub(super) fn parameters_of(&self, name: &str) -> Vec<usize> {
         self.ast.iter_functions().filter(|function| function.name == name).map(|function| function.params.len()).collect()
+    }
+
+    /// Returns it as closures; none: Rhai runs it.
+    pub(super) fn code(&self) -> Option<&Arc<Code>> {
+        // It stays for later runs: this one does not leak it.
+        let compile = || meter::keep(|| lower::lower(&self.ast).map(|unit| code::compile(&unit, &self.ast)));
+        self.code.get_or_init(compile).as_ref()
     }
 
     /// Reports at a place in it what is probably not meant.
@@ -114,7 +124,7 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits)
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Script { file: file.clone(), content: content.clone(), grants, ast, references, methods, warnings })
+    Ok(Script { file: file.clone(), content: content.clone(), grants, ast, code: OnceLock::new(), references, methods, warnings })
 }
 
 /// A file compiled, or what is wrong with it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::{EvalAltResult, Position};
 
-use super::{Code, slow::State};
+use super::{Code, modules::Modules, slow::State};
 use crate::engine::{
     memory, meter,
     own::{self, Failure, Value},
@@ -56,11 +56,11 @@ pub struct Machine<'a> {
     /// What evaluates what has no closure.
     pub engine: &'a rhai::Engine,
     /// Operations that may pass before the meter is asked; below zero is the time to ask.
-    fuel: i64,
+    pub(super) fuel: i64,
     /// What the fuel was when the meter was last asked.
-    given: i64,
+    pub(super) given: i64,
     /// To hold more is a reason to ask the meter.
-    high: isize,
+    pub(super) high: isize,
     /// How many functions are being called.
     pub level: usize,
     /// How many may be.
@@ -75,8 +75,12 @@ pub struct Machine<'a> {
     pub(super) state: Option<Box<State>>,
     /// Where texts are put together.
     pub(super) buffer: String,
-    /// The files whose functions this run has made pointers to.
+    /// The files that this run has come by.
     pub units: Vec<Arc<Code>>,
+    /// The files whose functions are running: first the one that the run began with, then those of modules.
+    pub stack: Vec<Arc<Code>>,
+    /// What was imported.
+    pub(super) modules: Modules,
 }
 
 impl<'a> Machine<'a> {
@@ -97,6 +101,8 @@ impl<'a> Machine<'a> {
             state: None,
             buffer: String::new(),
             units: Vec::new(),
+            stack: Vec::new(),
+            modules: Modules::default(),
         };
         machine.take_fuel();
         machine

@@ -1,12 +1,19 @@
 //! Scripts as closures: each node of the tree becomes one, and a run calls them.
 
-mod calls;
+mod bridge;
 mod caught;
+mod chains;
 mod expressions;
 mod functions;
+mod limits;
 mod loops;
 mod machine;
+mod methods;
+mod modules;
+mod natives;
 mod operators;
+mod pointers;
+mod request;
 mod run;
 mod slow;
 mod statements;
@@ -49,8 +56,16 @@ pub struct Code {
     pub functions: Box<[Function]>,
     /// What stands outside of them.
     pub main: FunctionId,
+    /// What it imports outside of all functions and blocks: a module's functions use that without running the statements.
+    pub imports: Box<[modules::Statement]>,
     /// Itself, for who has to hold it.
     pub me: Weak<Code>,
+}
+
+impl std::fmt::Debug for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Code").field("source", &self.source).finish_non_exhaustive()
+    }
 }
 
 /// A function, compiled.
@@ -108,6 +123,7 @@ pub fn compile(unit: &ir::Unit, ast: &rhai::AST) -> Arc<Code> {
         library: ast.shared_lib().clone(),
         functions,
         main: unit.main,
+        imports: modules::statements(&unit.functions[unit.main]),
         me: me.clone(),
     })
 }

@@ -29,7 +29,10 @@ pub fn run(code: &Code, engine: &rhai::Engine) -> Result<Value, Failure> {
     if stack.len() < places {
         meter::beside(|| stack.resize_with(places, Value::default));
     }
+    super::bridge::begin();
+    machine.begin(code);
     let result = main(&mut machine, code, &mut stack);
+    super::bridge::end();
     if result.is_err() {
         // What was left in a hurry has not dropped its values.
         stack.iter_mut().for_each(|place| *place = Value::Unit);

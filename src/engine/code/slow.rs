@@ -21,8 +21,8 @@ pub struct State {
     pub global: GlobalRuntimeState,
     pub caches: Caches,
     scope: Scope<'static>,
-    /// The file that it is prepared for.
-    unit: u64,
+    /// The files that it is prepared for.
+    units: Vec<u64>,
 }
 
 impl State {
@@ -32,17 +32,29 @@ impl State {
         global.always_search_scope = true;
         let mut caches = Caches::new();
         caches.push_fn_resolution_cache();
-        Self { global, caches, scope: Scope::new(), unit: 0 }
+        Self { global, caches, scope: Scope::new(), units: Vec::new() }
     }
 
-    /// Makes the functions of a file those that Rhai finds.
-    fn prepare(&mut self, code: &Code) {
-        if self.unit == code.number {
+    /// Returns what Rhai calls functions with.
+    pub fn parts(&mut self) -> (&mut GlobalRuntimeState, &mut Caches, &mut Scope<'static>) {
+        (&mut self.global, &mut self.caches, &mut self.scope)
+    }
+
+    /// Makes it forget which functions it found.
+    pub fn forget(&mut self) {
+        self.units.clear();
+    }
+
+    /// Makes the functions of the files that run those that Rhai finds; of the last one before those of the others.
+    fn prepare(&mut self, running: &[Arc<Code>], code: &Code) {
+        let is_last = running.last().is_some_and(|last| last.number == code.number);
+        let last = (!is_last).then_some(code);
+        let units = || running.iter().map(|code| &**code).chain(last);
+        if self.units.iter().copied().eq(units().map(|code| code.number)) {
             return;
         }
-        self.unit = code.number;
-        self.global.lib.clear();
-        self.global.lib.push(code.library.clone());
+        self.units = units().map(|code| code.number).collect();
+        self.global.lib = units().map(|code| code.library.clone()).collect();
         self.global.source.clone_from(&code.source);
         self.caches.rewind_fn_resolution_caches(0);
         self.caches.push_fn_resolution_cache();
@@ -54,7 +66,7 @@ impl Machine<'_> {
     pub fn state(&mut self, code: &Code) -> &mut State {
         let engine = self.engine;
         let state = self.state.get_or_insert_with(|| Box::new(State::new(engine)));
-        state.prepare(code);
+        state.prepare(&self.stack, code);
         state
     }
 
@@ -142,33 +154,47 @@ impl Machine<'_> {
         changes: bool,
         work: impl FnOnce(&rhai::Engine, &mut State) -> Result<Dynamic, Failure>,
     ) -> Outcome {
+        let result = self.with_rhai(code, |engine, state| {
+            let outer = state.scope.len();
+            for (at, operand) in operands.iter_mut().enumerate() {
+                let value = std::mem::take(operand).into_rhai();
+                match OPERANDS.get(at) {
+                    Some(name) => state.scope.push_dynamic(*name, value),
+                    None => state.scope.push_dynamic(format!("${at}"), value),
+                };
+            }
+            let result = work(engine, state);
+            if changes {
+                for (at, operand) in operands.iter_mut().enumerate() {
+                    let changed = match OPERANDS.get(at) {
+                        Some(name) => state.scope.get_mut(name),
+                        None => state.scope.get_mut(&format!("${at}")),
+                    };
+                    *operand = changed.map_or(Value::Unit, |value| Value::of(value.take()));
+                }
+            }
+            state.scope.rewind(outer);
+            result
+        })?;
+        Ok(Value::of(result?.flatten()))
+    }
+
+    /// Does something with Rhai's state. Rhai may call functions of the run meanwhile.
+    pub(super) fn with_rhai<T>(&mut self, code: &Code, work: impl FnOnce(&rhai::Engine, &mut State) -> T) -> Outcome<T> {
         self.settle()?;
         let engine = self.engine;
         let mut state = self.state.take().unwrap_or_else(|| Box::new(State::new(engine)));
-        state.prepare(code);
+        state.prepare(&self.stack, code);
         state.global.level = self.level;
-        let outer = state.scope.len();
-        for (at, operand) in operands.iter_mut().enumerate() {
-            let value = std::mem::take(operand).into_rhai();
-            match OPERANDS.get(at) {
-                Some(name) => state.scope.push_dynamic(*name, value),
-                None => state.scope.push_dynamic(format!("${at}"), value),
-            };
+        let imports = state.global.num_imports();
+        for (alias, module) in self.imported_by(code) {
+            state.global.push_import(alias, module);
         }
-        let result = work(engine, &mut state);
-        if changes {
-            for (at, operand) in operands.iter_mut().enumerate() {
-                let changed = match OPERANDS.get(at) {
-                    Some(name) => state.scope.get_mut(name),
-                    None => state.scope.get_mut(&format!("${at}")),
-                };
-                *operand = changed.map_or(Value::Unit, |value| Value::of(value.take()));
-            }
-        }
-        state.scope.rewind(outer);
+        let result = self.parked(|| work(engine, &mut state));
+        state.global.truncate_imports(imports);
         self.state = Some(state);
         self.grown()?;
-        Ok(Value::of(result?.flatten()))
+        Ok(result)
     }
 }
 

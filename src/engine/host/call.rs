@@ -6,13 +6,14 @@ use rhai::NativeCallContext;
 
 use super::{
     HostError, HostFunction, HostResult, Kind, Options,
-    convert::{from_rhai, to_rhai},
+    convert::{from_own, from_rhai, to_own, to_rhai},
 };
 use crate::{
     capability::secret::Secrets,
     engine::{
         context::{self, Run},
         meter,
+        own::{self, native::Caller},
         value::plain::{Closure, Value},
     },
 };
@@ -28,8 +29,8 @@ pub struct Call<'a> {
 
 /// Where the run of a call is.
 pub enum Standing<'a> {
-    /// A plan has it.
-    Given(&'a mut Run),
+    /// On this thread. The evaluator made the call.
+    OfScript(&'a mut dyn Caller),
     /// On this thread, if there is one: a module that is loaded has none. Rhai made the call.
     OnThread(Option<&'a NativeCallContext<'a>>),
 }
@@ -112,10 +113,7 @@ impl<'a> Call<'a> {
 
     /// Does something with the run. While a module is loaded there is none.
     pub fn with_run<T>(&mut self, work: impl FnOnce(&mut Run) -> T) -> Result<T, HostError> {
-        match &mut self.standing {
-            Standing::Given(run) => Ok(work(run)),
-            Standing::OnThread(_) => context::with(work).ok_or_else(|| "it can be called only while a request runs".into()),
-        }
+        context::with(work).ok_or_else(|| "it can be called only while a request runs".into())
     }
 
     /// Returns who knows secrets, if anybody does here.
@@ -123,15 +121,21 @@ impl<'a> Call<'a> {
         self.with_run(|run| run.capabilities().and_then(|all| all.secrets.clone())).ok().flatten()
     }
 
-    /// Calls a closure that is an argument. Only functions that wait can: a plan calls no others.
+    /// Calls a closure that is an argument.
     pub fn call_back(&mut self, closure: &Closure, arguments: Vec<Value>) -> HostResult {
-        match self.standing {
+        match &mut self.standing {
             Standing::OnThread(Some(context)) => {
                 let arguments = arguments.into_iter().map(to_rhai).collect::<Result<Vec<_>, _>>().map_err(HostError::Script)?;
                 let result = closure.0.call_raw(context, None, arguments).map_err(HostError::Script)?;
                 from_rhai(result).map_err(HostError::Script)
             }
-            _ => Err("a closure can be called only by the script that made it".into()),
+            Standing::OfScript(caller) => {
+                let mut arguments = arguments.into_iter().map(to_own).collect::<Result<Vec<_>, _>>().map_err(HostError::Script)?;
+                let function = own::Value::of(closure.0.clone().into());
+                let result = caller.call(&function, None, &mut arguments).map_err(HostError::Script)?;
+                from_own(result).map_err(HostError::Script)
+            }
+            Standing::OnThread(None) => Err("a closure can be called only by the script that made it".into()),
         }
     }
 }

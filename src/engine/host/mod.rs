@@ -38,7 +38,7 @@ mod xml;
 pub use call::{Call, Standing};
 pub use effect::{Answer, Ask};
 pub use options::Options;
-pub(super) use register::{by_plan, register};
+pub(super) use register::{by_script, register};
 pub use render::NAME as RENDER;
 
 use crate::{

@@ -6,9 +6,9 @@ use rhai::{Dynamic, Engine, EvalAltResult, FuncRegistration, ImmutableString, Mo
 
 use super::{
     CLASSES, Call, HostError, HostFunction, HostModule, MAX_ARGUMENTS, MODULES, ObjectClass, SECRET, Standing, WRONG_KIND,
-    convert::{from_rhai, to_rhai},
+    convert::{from_own, from_rhai, to_own, to_rhai},
 };
-use crate::engine::context::Run;
+use crate::engine::own::{self, native::Caller};
 use crate::engine::value::plain::{Object, Value};
 
 /// What host functions and Rhai exchange, or the error that a script sees.
@@ -141,7 +141,7 @@ fn call(
         *value = from_rhai(argument.take().flatten())?;
     }
     let answered = answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::OnThread(context)));
-    answered.map_err(|mut error| {
+    answered.and_then(to_rhai).map_err(|mut error| {
         // Rhai gives errors of functions of modules no place.
         if let Some(context) = context.filter(|_| error.position().is_none()) {
             error.set_position(context.call_position());
@@ -150,11 +150,11 @@ fn call(
     })
 }
 
-/// Has a call answered, as a plan or Rhai wants it.
-fn answer(call: &mut Call<'_>) -> Result<Dynamic> {
+/// Has a call answered.
+fn answer(call: &mut Call<'_>) -> Result<Value> {
     let name = call.name();
     let is_map = call.is_to_outside();
-    call.answer().map_err(|error| thrown(&name, if is_map { as_map(&name, error) } else { error })).and_then(to_rhai)
+    call.answer().map_err(|error| thrown(&name, if is_map { as_map(&name, error) } else { error }))
 }
 
 /// Makes of an error of a function that reaches something outside a map, as all others of it are.
@@ -180,11 +180,16 @@ fn thrown(name: &str, error: HostError) -> Box<EvalAltResult> {
     }
 }
 
-/// Has a function called by a plan, with the values that the plan has worked out.
-pub fn by_plan(function: &'static HostFunction, of: &'static str, run: &mut Run, arguments: &mut [Dynamic]) -> Result<Dynamic> {
+/// Calls a function for the evaluator, with values that are the call's own.
+pub fn by_script(
+    function: &'static HostFunction,
+    of: &'static str,
+    caller: &mut dyn Caller,
+    arguments: &mut [own::Value],
+) -> Result<own::Value> {
     let mut values = <[Value; MAX_ARGUMENTS]>::default();
     for (value, argument) in values.iter_mut().zip(&mut *arguments) {
-        *value = from_rhai(argument.take())?;
+        *value = from_own(std::mem::take(argument))?;
     }
-    answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::Given(run)))
+    answer(&mut Call::new(function, of, &mut values[..arguments.len()], Standing::OfScript(caller))).and_then(to_own)
 }

@@ -116,6 +116,8 @@ pub enum Statement {
 #[derive(Debug)]
 pub struct Import {
     pub id: ImportId,
+    /// The name that the module gets; empty: none.
+    pub alias: ImmutableString,
     pub path: ImmutableString,
     /// Where the path stands.
     pub path_position: Position,

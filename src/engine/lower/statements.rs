@@ -43,7 +43,8 @@ impl Body<'_, '_> {
             Stmt::Import(import, position) => {
                 let (Ast::StringConstant(path, path_position), alias) = &**import else { return Err(Reason::ImportPath) };
                 let id = self.file.imports.declare(&alias.name);
-                Statement::Import(Box::new(Import { id, path: path.clone(), path_position: *path_position, position: *position }))
+                let alias = alias.name.clone();
+                Statement::Import(Box::new(Import { id, alias, path: path.clone(), path_position: *path_position, position: *position }))
             }
             // It only matters to who imports the file, and that is made by Rhai.
             Stmt::Export(names, _) if self.scope.find(&names.0.name).is_some() => Statement::Nothing,

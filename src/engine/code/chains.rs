@@ -1,0 +1,466 @@
+//! Chains: `root.key[index].method(…)`, read and assigned to.
+//!
+//! A chain is evaluated as Rhai does it: first all indexes and arguments, from left to right, then the root, then link by link. As long as
+//! nothing on the way is changed, values are looked at where they are. What may be changed is changed at its place: the root is taken out
+//! of its variable, and each array and map on the way is copied only if somebody else holds it, too.
+
+use std::{mem, rc::Rc, sync::Arc};
+
+use rhai::{EvalAltResult, ImmutableString, Position, Stmt};
+use smallvec::SmallVec;
+
+use super::{Code, Compiler, Ex, Machine, Outcome, machine::Leave, methods::Method};
+use crate::engine::{
+    ir,
+    own::{Key, Value, assign, native, path},
+};
+
+/// The values of indexes and arguments.
+pub(super) type Operands = SmallVec<[Value; 4]>;
+
+/// A link of a chain.
+pub(super) struct Link {
+    step: Step,
+    is_optional: bool,
+    /// Whether what it is asked of may be changed by it or by what comes after it.
+    changes: bool,
+    /// The link for Rhai.
+    pub node: ir::Node,
+}
+
+enum Step {
+    Property { key: Key, getter: Option<&'static native::Native> },
+    Index,
+    Method(Box<Method>),
+}
+
+/// Where a chain begins.
+enum Root {
+    Place { slot: usize, is_constant: bool },
+    This(Position),
+    Expr(Ex),
+}
+
+/// An assignment at the end of a chain.
+pub(super) struct Assignment {
+    op: Option<ir::OpAssign>,
+    /// Where the operator stands.
+    position: Position,
+    /// What a constant is called, and where it stands.
+    name: ImmutableString,
+    root_position: Position,
+    node: Arc<Stmt>,
+}
+
+impl Compiler<'_> {
+    /// Reads what a chain leads to, or calls the method at its end.
+    pub fn chain(&mut self, chain: &ir::Chain) -> Ex {
+        let (operands, links) = (self.operands(&chain.links), self.links(&chain.links, false));
+        let root = self.root(&chain.root);
+        if let Root::Place { slot, .. } = root
+            && let [Link { step: Step::Property { key, .. }, is_optional: false, .. }] = &links[..]
+            && operands.is_empty()
+        {
+            let (key, size) = (key.clone(), self.frame);
+            return Box::new(move |machine, code, frame| {
+                if let Value::Map(map) = &frame[slot] {
+                    return Ok(map.find(&key).map_or(Value::Unit, Value::clone));
+                }
+                let (own, free) = frame.split_at_mut(size);
+                Walk::new(machine, code, free).from_place(&mut own[slot], &links, &mut [])
+            });
+        }
+        self.walk(root, operands, links, None)
+    }
+
+    /// Assigns to what a chain leads to.
+    pub fn assign_in(&mut self, assign: &ir::AssignIn) -> Ex {
+        let value = self.expr(&assign.value);
+        let (operands, links) = (self.operands(&assign.chain.links), self.links(&assign.chain.links, true));
+        let root = self.root(&assign.chain.root);
+        let (name, root_position) = match &assign.chain.root {
+            ir::Root::Variable(variable) => (self.places[variable.slot].name.clone(), variable.position),
+            ir::Root::This(position) => ("".into(), *position),
+            ir::Root::Expr(_) => ("".into(), Position::NONE),
+        };
+        let position = match &*assign.node {
+            Stmt::Assignment(assignment) => assignment.0.position(),
+            _ => Position::NONE,
+        };
+        let assignment = Assignment { op: assign.op.clone(), position, name, root_position, node: assign.node.clone() };
+        self.walk(root, operands, links, Some((value, assignment)))
+    }
+
+    fn walk(&mut self, root: Root, operands: Box<[Ex]>, links: Box<[Link]>, assign: Option<(Ex, Assignment)>) -> Ex {
+        let (size, this) = (self.frame, self.this);
+        Box::new(move |machine, code, frame| {
+            let assign = match &assign {
+                Some((value, assignment)) => Some((value(machine, code, frame)?.flatten(), assignment)),
+                None => None,
+            };
+            let mut values = Operands::new();
+            for operand in &operands {
+                values.push(operand(machine, code, frame)?.flatten());
+            }
+            let (place, is_constant) = match &root {
+                Root::Place { slot, is_constant } => (*slot, *is_constant),
+                Root::This(position) => {
+                    if !matches!(frame[this + 1], Value::Bool(true)) {
+                        return Err(EvalAltResult::ErrorUnboundThis(*position).into());
+                    }
+                    (this, false)
+                }
+                Root::Expr(root) => {
+                    let mut value = root(machine, code, frame)?.flatten();
+                    let mut walk = Walk { assign, ..Walk::new(machine, code, &mut frame[size..]) };
+                    return walk.follow(&mut value, &links, &mut values, false);
+                }
+            };
+            let (own, free) = frame.split_at_mut(size);
+            let mut walk = Walk { assign, is_constant, ..Walk::new(machine, code, free) };
+            walk.from_place(&mut own[place], &links, &mut values)
+        })
+    }
+
+    /// Makes closures of the indexes and arguments of links, in their order.
+    fn operands(&mut self, links: &[ir::Link]) -> Box<[Ex]> {
+        let mut operands = Vec::new();
+        for link in links {
+            match &link.kind {
+                ir::LinkKind::Property(..) => {}
+                ir::LinkKind::Index(index, _) => operands.push(self.expr(index)),
+                ir::LinkKind::Method(_, arguments, _) => operands.extend(arguments.iter().map(|argument| self.expr(argument))),
+            }
+        }
+        operands.into()
+    }
+
+    fn links(&mut self, links: &[ir::Link], is_assigned: bool) -> Box<[Link]> {
+        let mut below = is_assigned;
+        let mut built: Vec<Link> = Vec::with_capacity(links.len());
+        for link in links.iter().rev() {
+            let step = match &link.kind {
+                ir::LinkKind::Property(name, _) => Step::Property { key: Key::new(name), getter: native::lookup(name, 1) },
+                ir::LinkKind::Index(..) => Step::Index,
+                ir::LinkKind::Method(name, arguments, position) => {
+                    let method = Method::new(self.unit, name, arguments.len(), *position);
+                    below = method.may_change;
+                    Step::Method(Box::new(method))
+                }
+            };
+            built.push(Link { step, is_optional: link.is_optional, changes: below, node: link.node.clone() });
+        }
+        built.reverse();
+        built.into()
+    }
+
+    fn root(&mut self, root: &ir::Root) -> Root {
+        match root {
+            ir::Root::Variable(variable) => Root::Place { slot: variable.slot, is_constant: self.places[variable.slot].is_constant },
+            ir::Root::This(position) => {
+                self.has_this = true;
+                Root::This(*position)
+            }
+            ir::Root::Expr(root) => Root::Expr(self.expr(root)),
+        }
+    }
+}
+
+/// A walk along a chain.
+pub(super) struct Walk<'w, 'm> {
+    pub machine: &'w mut Machine<'m>,
+    pub code: &'w Code,
+    /// What is free for frames of functions.
+    pub free: &'w mut [Value],
+    /// What is put at the end.
+    assign: Option<(Value, &'w Assignment)>,
+    /// Whether the root is a constant.
+    pub is_constant: bool,
+    /// Whether the root is a variable that closures have captured: nobody else may use it meanwhile.
+    pub is_shared: bool,
+    /// Whether even what is said to change nothing gets a place to change.
+    needs_place: bool,
+}
+
+impl<'w, 'm> Walk<'w, 'm> {
+    fn new(machine: &'w mut Machine<'m>, code: &'w Code, free: &'w mut [Value]) -> Self {
+        Self { machine, code, free, assign: None, is_constant: false, is_shared: false, needs_place: false }
+    }
+
+    /// Follows links from a variable.
+    fn from_place(&mut self, place: &mut Value, links: &[Link], operands: &mut [Value]) -> Outcome {
+        if let Value::Shared(shared) = place {
+            let shared = shared.clone();
+            if shared.is_locked() {
+                return Err(data_race(String::new()));
+            }
+            shared.lock();
+            self.is_shared = true;
+            let result = match self.look_first(&shared.get(), links, operands) {
+                Ok(None) => {
+                    let mut value = mem::take(&mut *shared.borrow_mut());
+                    let result = self.follow(&mut value, links, operands, true);
+                    *shared.borrow_mut() = value;
+                    result
+                }
+                result => result.map(Option::unwrap_or_default),
+            };
+            shared.unlock();
+            return result;
+        }
+        if let Some(value) = self.look_first(place, links, operands)? {
+            return Ok(value);
+        }
+        let mut value = mem::take(place);
+        let result = self.follow(&mut value, links, operands, true);
+        *place = value;
+        result
+    }
+
+    /// Looks at a value where it is, if that is enough.
+    fn look_first(&mut self, value: &Value, links: &[Link], operands: &mut [Value]) -> Outcome<Option<Value>> {
+        let may_change = links.first().is_none_or(|link| link.changes);
+        let found = if may_change { None } else { self.look(value, links, operands)? };
+        self.needs_place = found.is_none() && !may_change;
+        Ok(found)
+    }
+
+    /// Follows links from a value that stays as it is; none: something needs a place to change, and nothing has happened yet.
+    fn look(&mut self, value: &Value, links: &[Link], operands: &mut [Value]) -> Outcome<Option<Value>> {
+        let [link, rest @ ..] = links else { return Ok(Some(value.clone())) };
+        if link.is_optional && value.is_unit() {
+            return Ok(Some(Value::Unit));
+        }
+        match &link.step {
+            Step::Property { key, .. } => match value {
+                Value::Map(map) => self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands),
+                value => {
+                    let value = self.property(value, link)?;
+                    self.look(&value, rest, operands)
+                }
+            },
+            Step::Index => {
+                let (index, operands) = first_of(operands);
+                match path::index(value, index) {
+                    Some(part) => self.look(&part, rest, operands),
+                    None => {
+                        let part = self.machine.slow(self.code, &link.node, &mut [value.clone(), mem::take(index)])?;
+                        self.look(&part, rest, operands)
+                    }
+                }
+            }
+            Step::Method(method) => {
+                let (arguments, operands) = operands.split_at_mut(method.arguments);
+                if method.needs_place(value, arguments, self.machine) {
+                    return Ok(None);
+                }
+                let mut result = self.method(link, method, &mut value.clone(), arguments, true)?;
+                self.go_on(&mut result, rest, operands).map(Some)
+            }
+        }
+    }
+
+    /// Follows links from what a method gave.
+    fn go_on(&mut self, value: &mut Value, links: &[Link], operands: &mut [Value]) -> Outcome {
+        self.needs_place = false;
+        if links.is_empty() { Ok(mem::take(value)) } else { self.follow(value, links, operands, false) }
+    }
+
+    /// Follows links from a value that may be changed. Whether it is at a place, or nobody's.
+    fn follow(&mut self, target: &mut Value, links: &[Link], operands: &mut [Value], is_place: bool) -> Outcome {
+        let [link, rest @ ..] = links else { return self.put_whole(target, is_place) };
+        if link.is_optional && target.is_unit() {
+            return Ok(Value::Unit);
+        }
+        if rest.is_empty() && self.assign.is_some() {
+            return self.put(target, link, operands, is_place);
+        }
+        if !link.changes && !self.needs_place {
+            if let Some(value) = self.look(target, links, operands)? {
+                return Ok(value);
+            }
+            self.needs_place = true;
+        }
+        match &link.step {
+            Step::Property { key, .. } => {
+                if let Value::Map(map) = target {
+                    let found = Rc::make_mut(map).change_at(key, |part| self.follow(part, rest, operands, is_place));
+                    return match found {
+                        Some(result) => result,
+                        None => self.follow(&mut Value::Unit, rest, operands, false),
+                    };
+                }
+                let mut value = self.property(target, link)?;
+                self.follow(&mut value, rest, operands, false)
+            }
+            Step::Index => {
+                let (index, operands) = first_of(operands);
+                let found = match (&mut *target, &*index) {
+                    (Value::List(list), Value::Int(at)) => path::place(*at, list.len())
+                        .and_then(|at| Rc::make_mut(list).change(at, |part| self.follow(part, rest, operands, is_place))),
+                    (Value::Map(map), index) => {
+                        index.as_str().and_then(|key| Rc::make_mut(map).change(key, |part| self.follow(part, rest, operands, is_place)))
+                    }
+                    _ => None,
+                };
+                if let Some(result) = found {
+                    return result;
+                }
+                let mut value = match path::index(target, index) {
+                    Some(part) => part.into_value(),
+                    None => self.machine.slow(self.code, &link.node, &mut [target.clone(), mem::take(index)])?,
+                };
+                self.follow(&mut value, rest, operands, false)
+            }
+            Step::Method(method) => {
+                let (arguments, operands) = operands.split_at_mut(method.arguments);
+                let mut result = self.method(link, method, target, arguments, is_place)?;
+                self.go_on(&mut result, rest, operands)
+            }
+        }
+    }
+
+    /// Reads a property of what is no map.
+    fn property(&mut self, value: &Value, link: &Link) -> Outcome {
+        if let Step::Property { getter: Some(getter), .. } = &link.step
+            && let Some(method) = getter.property_of(value)
+            && let Ok(Some(value)) = (method.run)(&mut self.site(Position::NONE), &mut value.clone(), &mut [])
+        {
+            return Ok(value);
+        }
+        self.machine.slow(self.code, &link.node, &mut [value.clone()])
+    }
+
+    /// Puts the value in the place of the root itself.
+    fn put_whole(&mut self, target: &mut Value, is_place: bool) -> Outcome {
+        let Some((value, assignment)) = self.assign.take() else { return Ok(target.clone()) };
+        if self.is_constant && is_place {
+            return Err(assignment.to_constant());
+        }
+        self.put_at(target, value, assignment, &mut Value::Unit).map(|()| Value::Unit)
+    }
+
+    /// Puts the value where the last link leads.
+    fn put(&mut self, target: &mut Value, link: &Link, operands: &mut [Value], is_place: bool) -> Outcome {
+        let Some((value, assignment)) = self.assign.take() else { return Ok(Value::Unit) };
+        let is_constant = self.is_constant && is_place;
+        let index = &mut operands.first_mut().map_or(Value::Unit, mem::take);
+        if let (Step::Property { key, .. }, Value::Map(map)) = (&link.step, &mut *target) {
+            // What a constant map does not have yet, Rhai lets in.
+            if is_constant && map.find(key).is_some() {
+                return Err(assignment.to_constant());
+            }
+            let map = Rc::make_mut(map);
+            match &assignment.op {
+                None => drop(map.insert_at(key, value)),
+                Some(op) => {
+                    if !map.change_at(key, |part| assign(op.op, part, &value)).unwrap_or_default() {
+                        return self.put_slowly(target, value, assignment, index);
+                    }
+                }
+            }
+            self.machine.check(target, assignment.position)?;
+            return self.machine.grown().map(|()| Value::Unit);
+        }
+        match (&mut *target, index.as_str()) {
+            (Value::Map(map), Some(key)) => {
+                if is_constant && map.has(key) {
+                    return Err(assignment.to_constant());
+                }
+                let map = Rc::make_mut(map);
+                let part = match &assignment.op {
+                    None => {
+                        self.machine.check(&value, assignment.position)?;
+                        map.insert(key, value);
+                        return self.machine.grown().map(|()| Value::Unit);
+                    }
+                    Some(op) => map.change(key, |part| assign(op.op, part, &value).then(|| self.machine.check(part, assignment.position))),
+                };
+                match part.flatten() {
+                    Some(fits) => fits?,
+                    None => return self.put_slowly(target, value, assignment, index),
+                }
+                return self.machine.grown().map(|()| Value::Unit);
+            }
+            (Value::List(list), None) => {
+                if let Value::Int(at) = *index
+                    && let Some(at) = path::place(at, list.len())
+                {
+                    if is_constant {
+                        return Err(assignment.to_constant());
+                    }
+                    let mut value = Some(value);
+                    let done = Rc::make_mut(list).change(at, |part| {
+                        let done = match (&assignment.op, value.take()) {
+                            (None, Some(value)) => {
+                                *part = value;
+                                true
+                            }
+                            (Some(op), Some(other)) => {
+                                let done = assign(op.op, part, &other);
+                                value = Some(other);
+                                done
+                            }
+                            _ => false,
+                        };
+                        if done { self.machine.check(part, assignment.position).map(|()| true) } else { Ok(false) }
+                    });
+                    if !done.unwrap_or(Ok(false))? {
+                        return self.put_slowly(target, value.unwrap_or_default(), assignment, index);
+                    }
+                    self.machine.grown()?;
+                    return Ok(Value::Unit);
+                }
+            }
+            (Value::Blob(bytes), None) => {
+                if let (Value::Int(at), Value::Int(byte), None) = (&*index, &value, &assignment.op)
+                    && let Some(at) = path::place(*at, bytes.len())
+                {
+                    Rc::make_mut(bytes)[at] = (byte & 0xff) as u8;
+                    return Ok(Value::Unit);
+                }
+            }
+            _ => {}
+        }
+        self.put_slowly(target, value, assignment, index)
+    }
+
+    /// Has Rhai put the value.
+    fn put_slowly(&mut self, target: &mut Value, value: Value, assignment: &Assignment, index: &mut Value) -> Outcome {
+        let mut operands = [value, mem::take(target), mem::take(index)];
+        let result = self.machine.slow_statement(self.code, &assignment.node, &mut operands);
+        *target = mem::take(&mut operands[1]);
+        result.map(|_| Value::Unit)
+    }
+
+    /// Puts a value in the place of another.
+    fn put_at(&mut self, target: &mut Value, value: Value, assignment: &Assignment, index: &mut Value) -> Outcome<()> {
+        match &assignment.op {
+            None => *target = value,
+            Some(op) => {
+                if !assign(op.op, target, &value) {
+                    self.put_slowly(target, value, assignment, index)?;
+                }
+            }
+        }
+        self.machine.grown()
+    }
+}
+
+impl Assignment {
+    #[cold]
+    fn to_constant(&self) -> Leave {
+        EvalAltResult::ErrorAssignmentToConstant(self.name.to_string(), self.root_position).into()
+    }
+}
+
+/// Takes the next operand. There are as many as the links ask for.
+fn first_of(operands: &mut [Value]) -> (&mut Value, &mut [Value]) {
+    operands.split_first_mut().expect("each index has its operand")
+}
+
+/// Makes the error of a variable that is used while a method runs on it.
+#[cold]
+pub(super) fn data_race(what: String) -> Leave {
+    EvalAltResult::ErrorDataRace(what, Position::NONE).into()
+}

@@ -1,0 +1,197 @@
+//! Methods: what `value.name(…)` calls.
+//!
+//! As in Rhai: an entry of the map that is a function, then a function of the script, then our own functions on values, then Rhai's and
+//! the host's.
+
+use std::rc::Rc;
+
+use rhai::{ImmutableString, Position};
+
+use super::{
+    Machine, Outcome,
+    chains::{Link, Walk, data_race},
+    pointers::{Site, failed_at},
+};
+use crate::engine::{
+    ir::{self, FunctionId},
+    own::{Function, Key, Value, native},
+};
+
+/// A method as a chain calls it.
+pub(super) struct Method {
+    pub name: ImmutableString,
+    /// How many operands are its arguments.
+    pub arguments: usize,
+    pub position: Position,
+    /// Whether what it is called on may be changed by it.
+    pub may_change: bool,
+    word: Word,
+    /// Where a map keeps a function of this name.
+    entry: Key,
+    /// The functions of the file that it may mean: those for a type first.
+    functions: Box<[(Option<ImmutableString>, FunctionId)]>,
+    native: Option<&'static native::Native>,
+}
+
+/// Names that Rhai itself answers.
+#[derive(PartialEq, Eq)]
+enum Word {
+    Call,
+    Curry,
+    IsShared,
+    TypeOf,
+    None,
+}
+
+impl Method {
+    pub fn new(unit: &ir::Unit, name: &ImmutableString, arguments: usize, position: Position) -> Self {
+        let word = match (name.as_str(), arguments) {
+            ("call", _) => Word::Call,
+            ("curry", _) => Word::Curry,
+            ("is_shared", 0) => Word::IsShared,
+            ("type_of", 0) => Word::TypeOf,
+            _ => Word::None,
+        };
+        let is_meant = |function: &ir::Function| function.name == *name && function.parameters.len() == arguments;
+        let functions = unit.functions[..unit.main].iter().enumerate().filter(|(_, function)| is_meant(function));
+        let mut functions: Vec<_> = functions.map(|(id, function)| (function.this_type.clone(), id)).collect();
+        functions.sort_by_key(|(this_type, _)| this_type.is_none());
+        let native = native::lookup(name, arguments + 1);
+        let may_change = match word {
+            Word::IsShared | Word::TypeOf => false,
+            _ => !functions.is_empty() || native.is_none(),
+        };
+        Self { name: name.clone(), arguments, position, may_change, word, entry: Key::new(name), functions: functions.into(), native }
+    }
+
+    /// Returns whether what it does to this value needs a place to change.
+    pub fn needs_place(&self, value: &Value, arguments: &[Value], machine: &Machine<'_>) -> bool {
+        if machine.has_typed_methods() {
+            return true;
+        }
+        match value {
+            Value::Map(map) if matches!(map.find(&self.entry), Some(Value::Function(_))) => return true,
+            Value::Other(_) => return false,
+            _ => {}
+        }
+        if matches!(self.word, Word::IsShared | Word::TypeOf) {
+            return false;
+        }
+        match self.native.and_then(|native| native.of(value)).map(|method| method.effect) {
+            Some(native::Effect::Reads) => false,
+            // A closure without parameters of its own may change elements through `this`.
+            Some(native::Effect::Visits) => !matches!(arguments.first(), Some(Value::Function(function)) if machine.takes_some(function)),
+            Some(native::Effect::Changes) | None => true,
+        }
+    }
+}
+
+impl<'m> Walk<'_, 'm> {
+    /// Makes what can call functions from where a chain is.
+    pub(super) fn site(&mut self, position: Position) -> Site<'_, 'm> {
+        Site { machine: self.machine, code: self.code, free: self.free, position }
+    }
+
+    /// Calls a method. What it is called on is at a place, or nobody's.
+    pub(super) fn method(&mut self, link: &Link, method: &Method, target: &mut Value, arguments: &mut [Value], is_place: bool) -> Outcome {
+        let position = method.position;
+        let is_shared = self.is_shared && is_place;
+        match method.word {
+            Word::Call => return self.call_word(link, method, target, arguments),
+            Word::Curry => {
+                if let Value::Function(function) = target {
+                    let mut function = Function::clone(function);
+                    function.curried.extend(arguments.iter_mut().map(std::mem::take));
+                    return Ok(Value::Function(Rc::new(function)));
+                }
+                return self.slowly(link, target, arguments);
+            }
+            Word::IsShared => return Ok(Value::Bool(is_shared)),
+            Word::TypeOf | Word::None => {}
+        }
+        if let Value::Map(map) = target
+            && let Some(Value::Function(function)) = map.find(&method.entry)
+        {
+            let function = function.clone();
+            return self.site(position).call_method(&function, target, arguments);
+        }
+        if is_shared && let Some(at) = arguments.iter().position(is_locked) {
+            return Err(data_race(format!("argument #{} of function '{}'", at + 1, method.name)));
+        }
+        if method.word == Word::TypeOf {
+            return Ok(Value::text(self.machine.type_name(target)));
+        }
+        if let Some(id) = self.function_for(method, target) {
+            let code = self.code;
+            return self.machine.call(code, &code.functions[id], arguments, Some(target), position, self.free);
+        }
+        if self.machine.has_typed_methods()
+            && let Some((code, id)) = self.machine.typed_method(self.code, &method.name, arguments.len(), target)
+        {
+            return self.site(position).call_elsewhere(&code, id, arguments, Some(target));
+        }
+        if let Some(native) = method.native.and_then(|native| native.of(target)) {
+            let is_constant = self.is_constant && is_place;
+            if native.effect == native::Effect::Changes && is_constant {
+                return Err(rhai::EvalAltResult::ErrorNonPureMethodCallOnConstant(method.name.to_string(), position).into());
+            }
+            let called = match is_constant {
+                true => (native.run)(&mut self.site(position), &mut target.clone(), arguments),
+                false => (native.run)(&mut self.site(position), target, arguments),
+            };
+            if let Some(result) = called.map_err(|failure| failed_at(failure, position))? {
+                self.machine.check(&result, position)?;
+                if is_place && native.effect != native::Effect::Reads {
+                    self.machine.check(target, position)?;
+                }
+                self.machine.grown()?;
+                return Ok(result);
+            }
+        }
+        self.slowly(link, target, arguments)
+    }
+
+    /// Finds the function of the file that a method means: one for the type, or one for all.
+    fn function_for(&self, method: &Method, target: &Value) -> Option<FunctionId> {
+        let is_meant = |this_type: &Option<ImmutableString>| this_type.as_deref().is_none_or(|name| name == self.machine.type_name(target));
+        method.functions.iter().find(|(this_type, _)| is_meant(this_type)).map(|(_, id)| *id)
+    }
+
+    /// Has Rhai call it.
+    fn slowly(&mut self, link: &Link, target: &mut Value, arguments: &mut [Value]) -> Outcome {
+        let mut operands: smallvec::SmallVec<[Value; 4]> = smallvec::SmallVec::with_capacity(arguments.len() + 1);
+        operands.push(std::mem::take(target));
+        operands.extend(arguments.iter_mut().map(std::mem::take));
+        if matches!(operands[0], Value::Other(_)) {
+            *target = operands[0].clone();
+            return self.machine.slow(self.code, &link.node, &mut operands);
+        }
+        let result = self.machine.slow_changing(self.code, &link.node, &mut operands);
+        *target = std::mem::take(&mut operands[0]);
+        result
+    }
+
+    /// `pointer.call(…)`, or `value.call(pointer, …)`, which makes the value `this`.
+    fn call_word(&mut self, link: &Link, method: &Method, target: &mut Value, arguments: &mut [Value]) -> Outcome {
+        if let Value::Function(function) = target {
+            let function = function.clone();
+            return self.site(method.position).call_pointer(&function, None, arguments);
+        }
+        if let Some((Value::Function(function), arguments)) = arguments.split_first_mut() {
+            let function = function.clone();
+            return self.site(method.position).call_pointer(&function, Some(target), arguments);
+        }
+        self.slowly(link, target, arguments)
+    }
+}
+
+/// Returns whether a value holds a variable that a method runs on.
+fn is_locked(value: &Value) -> bool {
+    match value {
+        Value::Shared(shared) => shared.is_locked(),
+        Value::List(list) => list.iter().any(is_locked),
+        Value::Map(map) => map.values().any(is_locked),
+        Value::Function(function) => function.curried.iter().any(is_locked),
+        _ => false,
+    }
+}

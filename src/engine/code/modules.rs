@@ -1,0 +1,230 @@
+//! Modules: what is imported, and what scripts use of it.
+//!
+//! Rhai has run what stands outside of a module's functions when it was linked. Here its functions run, by the closures of its own file.
+
+use std::{collections::HashMap, sync::Arc};
+
+use rhai::{EvalAltResult, ImmutableString, Module, Position, Shared};
+
+use super::{Code, Compiler, Ex, Machine, Outcome, natives::evaluate_first_last, pointers::Site};
+use crate::engine::{
+    host,
+    ir::{self, FunctionId, ImportId},
+    module,
+    own::Value,
+    program::LinkedModule,
+};
+
+/// An `import` statement outside of all functions and blocks.
+pub struct Statement {
+    id: ImportId,
+    alias: ImmutableString,
+    path: ImmutableString,
+}
+
+/// Returns what a file imports outside of all functions and blocks.
+pub fn statements(main: &ir::Function) -> Box<[Statement]> {
+    let imports = main.body.statements.iter().filter_map(|statement| match statement {
+        ir::Statement::Import(import) => Some(Statement { id: import.id, alias: import.alias.clone(), path: import.path.clone() }),
+        _ => None,
+    });
+    imports.collect()
+}
+
+/// What the files of a run have imported.
+#[derive(Default)]
+pub struct Modules {
+    imports: Vec<Imports>,
+    /// How many `import` statements were executed.
+    executed: usize,
+    /// Whether some module has methods for a type.
+    has_typed_methods: bool,
+    /// What functions of modules find as `global::…`.
+    globals: Vec<(u64, HashMap<ImmutableString, Value>)>,
+}
+
+/// What one file has imported.
+struct Imports {
+    unit: u64,
+    /// By the numbers of the statements.
+    modules: Vec<Option<(ImmutableString, Arc<LinkedModule>)>>,
+}
+
+impl Compiler<'_> {
+    /// Imports a module.
+    pub fn import(&mut self, import: &ir::Import) -> Ex {
+        let (id, path, path_position, position) = (import.id, import.path.clone(), import.path_position, import.position);
+        let alias = import.alias.clone();
+        Box::new(move |machine, code, _| {
+            if machine.modules.executed >= machine.engine.max_modules() {
+                return Err(EvalAltResult::ErrorTooManyModules(position).into());
+            }
+            let Some(linked) = module::linked(code.source.as_deref().unwrap_or_default(), &path) else {
+                return Err(EvalAltResult::ErrorModuleNotFound(path.to_string(), path_position).into());
+            };
+            machine.modules.executed += 1;
+            machine.put_import(code.number, id, alias.clone(), linked);
+            Ok(Value::Unit)
+        })
+    }
+
+    /// Calls a function of a module.
+    pub fn module_call(&mut self, call: &ir::ModuleCall) -> Ex {
+        let count = call.arguments.len();
+        let (node, position, name, size) = (call.node.clone(), call.position, call.name.clone(), self.frame);
+        let Some(id) = call.import else {
+            let module = call.path.first().filter(|_| call.path.len() == 1).and_then(|module| host::module(module));
+            let function = module.and_then(|module| Some((module.function(&name)?, module.name)));
+            if let Some((function, of)) = function.filter(|(function, _)| function.counts().contains(&count)) {
+                return self.host_call(function, of, &call.arguments, position);
+            }
+            let arguments = self.arguments_first_last(&call.arguments);
+            return Box::new(move |machine, code, frame| {
+                let mut values = evaluate_first_last(&arguments, machine, code, frame)?;
+                machine.slow(code, &node, &mut values)
+            });
+        };
+        let (arguments, path) = (self.arguments_first_last(&call.arguments), call.path[1..].to_vec());
+        Box::new(move |machine, code, frame| {
+            let mut values = evaluate_first_last(&arguments, machine, code, frame)?;
+            let found = machine.imported(code, id).and_then(|module| inner(module, &path));
+            if let Some(there) = found.as_deref().and_then(LinkedModule::code)
+                && let Some(function) = there.named(&name, count).find(|id| there.is_public(*id))
+            {
+                let there = there.clone();
+                return Site { machine, code, free: &mut frame[size..], position }.call_elsewhere(&there, function, &mut values, None);
+            }
+            machine.slow(code, &node, &mut values)
+        })
+    }
+
+    /// Reads a constant of a module.
+    pub fn module_constant(&mut self, constant: &ir::ModuleConstant) -> Ex {
+        let (node, name) = (constant.node.clone(), constant.name.clone());
+        let Some(id) = constant.import else {
+            return Box::new(move |machine, code, _| match machine.global(code, &name)? {
+                Some(value) => Ok(value),
+                None => machine.slow(code, &node, &mut []),
+            });
+        };
+        Box::new(move |machine, code, _| match machine.imported(code, id).and_then(|import| import.module.get_var(&name)) {
+            Some(value) => Ok(Value::of(value.flatten())),
+            None => machine.slow(code, &node, &mut []),
+        })
+    }
+}
+
+/// Returns the module that these names lead to from another.
+fn inner(module: Arc<LinkedModule>, path: &[ImmutableString]) -> Option<Arc<LinkedModule>> {
+    if path.is_empty() {
+        return Some(module);
+    }
+    let found = path.iter().try_fold(&*module.module, |module, name| module.get_sub_module(name))?;
+    module::of_file(found.id()?)
+}
+
+impl Code {
+    /// Whether other files can call a function as one of the module.
+    fn is_public(&self, function: FunctionId) -> bool {
+        let function = &self.functions[function];
+        !function.is_private && function.this_type.is_none()
+    }
+}
+
+impl Machine<'_> {
+    /// Begins with a file.
+    pub fn begin(&mut self, code: &Code) {
+        self.stack.extend(code.me.upgrade());
+        self.units.clone_from(&self.stack);
+    }
+
+    /// Remembers a file, so that pointers find its functions.
+    fn meet(&mut self, code: &Arc<Code>) {
+        if self.unit(code.number).is_none() {
+            self.units.push(code.clone());
+        }
+    }
+
+    fn put_import(&mut self, unit: u64, id: ImportId, alias: ImmutableString, linked: Arc<LinkedModule>) {
+        if let Some(code) = linked.code() {
+            self.meet(code);
+            if code.functions.iter().any(|function| function.this_type.is_some() && !function.is_private) {
+                self.modules.has_typed_methods = true;
+                // What Rhai remembers of functions that it did not find is no longer so.
+                self.state.iter_mut().for_each(|state| state.forget());
+            }
+        }
+        let imports = &mut self.modules.imports;
+        let at = imports.iter().position(|imports| imports.unit == unit).unwrap_or_else(|| {
+            imports.push(Imports { unit, modules: Vec::new() });
+            imports.len() - 1
+        });
+        let modules = &mut imports[at].modules;
+        modules.resize_with(modules.len().max(id + 1), || None);
+        modules[id] = Some((alias, linked));
+    }
+
+    /// Returns what a file has imported so far. A module has imported everything before the run.
+    fn imports_of(&mut self, code: &Code) -> &[Option<(ImmutableString, Arc<LinkedModule>)>] {
+        let is_there = self.modules.imports.iter().any(|imports| imports.unit == code.number);
+        if !is_there && !self.is_main(code, code.number) {
+            self.modules.imports.push(Imports { unit: code.number, modules: Vec::new() });
+            for statement in &code.imports {
+                if let Some(linked) = module::linked(code.source.as_deref().unwrap_or_default(), &statement.path) {
+                    self.put_import(code.number, statement.id, statement.alias.clone(), linked);
+                }
+            }
+        }
+        let imports = self.modules.imports.iter().find(|imports| imports.unit == code.number);
+        imports.map_or(&[], |imports| &imports.modules)
+    }
+
+    /// Returns the module that an `import` statement got.
+    fn imported(&mut self, code: &Code, id: ImportId) -> Option<Arc<LinkedModule>> {
+        self.imports_of(code).get(id)?.as_ref().map(|(_, linked)| linked.clone())
+    }
+
+    /// Returns the modules that a file has imported so far, as Rhai knows them.
+    pub(super) fn imported_by(&mut self, code: &Code) -> Vec<(ImmutableString, Shared<Module>)> {
+        self.imports_of(code).iter().flatten().map(|(alias, linked)| (alias.clone(), linked.module.clone())).collect()
+    }
+
+    /// Whether some module has methods for a type.
+    #[inline(always)]
+    pub(super) fn has_typed_methods(&self) -> bool {
+        self.modules.has_typed_methods
+    }
+
+    /// Finds the method for a value's type that a module brings.
+    pub(super) fn typed_method(&mut self, code: &Code, name: &str, parameters: usize, this: &Value) -> Option<(Arc<Code>, FunctionId)> {
+        let this_type = self.type_name(this).to_owned();
+        self.imports_of(code).iter().rev().flatten().find_map(|(_, linked)| {
+            let code = linked.code()?;
+            let is_for = |id: &FunctionId| code.functions[*id].this_type.as_deref() == Some(&this_type) && !code.functions[*id].is_private;
+            Some((code.clone(), code.named(name, parameters).find(is_for)?))
+        })
+    }
+
+    /// Returns a constant that a module's functions find as `global::…`; none: it is for Rhai to find.
+    fn global(&mut self, code: &Code, name: &str) -> Outcome<Option<Value>> {
+        if self.is_main(code, code.number) {
+            return Ok(None);
+        }
+        if !self.modules.globals.iter().any(|(unit, _)| *unit == code.number) {
+            let constants = self.constants(code)?;
+            self.modules.globals.push((code.number, constants));
+        }
+        let globals = self.modules.globals.iter().find(|(unit, _)| *unit == code.number);
+        Ok(globals.and_then(|(_, constants)| constants.get(name).cloned()))
+    }
+
+    /// Runs what stands outside of a module's functions, as it was run before, for its constants.
+    fn constants(&mut self, code: &Code) -> Outcome<HashMap<ImmutableString, Value>> {
+        let outer = self.with_rhai(code, |_, state| state.global.constants.take())?;
+        let result = self.call(code, &code.functions[code.main], &mut [], None, Position::NONE, &mut []);
+        let constants = self.with_rhai(code, |_, state| std::mem::replace(&mut state.global.constants, outer))?;
+        result?;
+        let constants = constants.and_then(|constants| Some(constants.read().ok()?.clone())).unwrap_or_default();
+        Ok(constants.into_iter().map(|(name, value)| (name, Value::of(value))).collect())
+    }
+}

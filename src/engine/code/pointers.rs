@@ -1,0 +1,387 @@
+//! Pointers to functions: closures, what is called through them, and who calls.
+//!
+//! Rhai finds what a pointer means when it is called. A closure, or a function whose name stands for it, is found by itself in the file that
+//! the run began with. Everything else is found by its name: in the files whose functions are running, from the innermost, and then among
+//! Rhai's own functions. The first counts as one level of calls, the second as two, where a function of Rhai's or of the host's calls.
+
+use std::{mem, rc::Rc, sync::Arc};
+
+use rhai::{EvalAltResult, FnPtr, Position};
+use smallvec::SmallVec;
+
+use super::{
+    Code, Compiler, Ex, Machine, Outcome,
+    machine::{Leave, mismatch},
+};
+use crate::engine::{
+    ir::{self, Expr, FunctionId},
+    own::{
+        Failure, Function, Shared, Target, Value,
+        native::{self, Caller},
+    },
+};
+
+type Arguments = SmallVec<[Value; 6]>;
+
+impl Compiler<'_> {
+    /// Makes a closure. What it captures is shared from now on.
+    pub fn closure(&mut self, closure: &ir::Closure) -> Ex {
+        enum Capture {
+            Place(usize),
+            Value(Ex),
+        }
+        let capture = |compiler: &mut Self, capture: &Expr| match capture {
+            Expr::Variable(variable) => Capture::Place(variable.slot),
+            value => Capture::Value(compiler.expr(value)),
+        };
+        let captures: Box<[Capture]> = closure.captures.iter().map(|value| capture(self, value)).collect();
+        let (function, name) = (closure.function, self.unit.functions[closure.function].name.clone());
+        Box::new(move |machine, code, frame| {
+            let mut curried = Vec::with_capacity(captures.len());
+            for capture in &captures {
+                curried.push(match capture {
+                    Capture::Value(value) => value(machine, code, frame)?,
+                    Capture::Place(slot) => {
+                        let place = &mut frame[*slot];
+                        if !place.is_shared() {
+                            *place = Value::Shared(Rc::new(Shared::new(mem::take(place))));
+                        }
+                        place.clone()
+                    }
+                });
+            }
+            let target = Some(Target { unit: code.number, function });
+            machine.grown()?;
+            Ok(Value::Function(Rc::new(Function { name: name.clone(), target, curried, native: None })))
+        })
+    }
+
+    /// Makes a pointer to a function of the file.
+    pub fn function_pointer(&mut self, function: FunctionId) -> Ex {
+        self.closure(&ir::Closure { function, captures: Box::default(), position: Position::NONE })
+    }
+
+    /// Calls what looks like a function.
+    pub fn special_call(&mut self, call: &ir::SpecialCall) -> Ex {
+        let arguments: Box<[Ex]> = call.arguments.iter().map(|argument| self.expr(argument)).collect();
+        let (position, node, size) = (call.position, call.node.clone(), self.frame);
+        match (call.name.as_str(), arguments.len()) {
+            ("is_shared", 1) => Box::new(move |machine, code, frame| Ok(Value::Bool(arguments[0](machine, code, frame)?.is_shared()))),
+            ("type_of", 1) => Box::new(move |machine, code, frame| {
+                let value = arguments[0](machine, code, frame)?.flatten();
+                Ok(Value::text(machine.type_name(&value)))
+            }),
+            ("Fn", 1) => Box::new(move |machine, code, frame| {
+                let name = arguments[0](machine, code, frame)?.flatten();
+                match name.as_str().and_then(|name| FnPtr::new(name).ok()) {
+                    Some(pointer) => {
+                        let name = pointer.fn_name().into();
+                        Ok(Value::Function(Rc::new(Function { name, target: None, curried: Vec::new(), native: None })))
+                    }
+                    None => machine.slow(code, &node, &mut [name]),
+                }
+            }),
+            ("call" | "curry", 1..) => {
+                let calls = call.name == "call";
+                Box::new(move |machine, code, frame| {
+                    let mut values = evaluate(&arguments, machine, code, frame)?;
+                    let Some((Value::Function(function), arguments)) = values.split_first_mut() else {
+                        return machine.slow(code, &node, &mut values);
+                    };
+                    if calls {
+                        return Site { machine, code, free: &mut frame[size..], position }.call_pointer(function, None, arguments);
+                    }
+                    let mut function = Function::clone(function);
+                    function.curried.extend(arguments.iter_mut().map(mem::take));
+                    Ok(Value::Function(Rc::new(function)))
+                })
+            }
+            _ => Box::new(move |machine, code, frame| {
+                let mut values = evaluate(&arguments, machine, code, frame)?;
+                machine.slow(code, &node, &mut values)
+            }),
+        }
+    }
+}
+
+/// Evaluates arguments in their order.
+pub(super) fn evaluate(arguments: &[Ex], machine: &mut Machine<'_>, code: &Code, frame: &mut [Value]) -> Outcome<Arguments> {
+    let mut values = Arguments::new();
+    for argument in arguments {
+        values.push(argument(machine, code, frame)?.flatten());
+    }
+    Ok(values)
+}
+
+/// Where functions are called from.
+pub(super) struct Site<'s, 'm> {
+    pub machine: &'s mut Machine<'m>,
+    pub code: &'s Code,
+    /// What is free for frames.
+    pub free: &'s mut [Value],
+    /// Where the call stands.
+    pub position: Position,
+}
+
+/// A function that a pointer means.
+enum Callee {
+    /// One of the same file.
+    Here(FunctionId),
+    There(Arc<Code>, FunctionId),
+}
+
+/// How many levels a call through a pointer counts beside its own: one for the function that calls, one for a search by name.
+#[derive(Clone, Copy)]
+enum By {
+    Script,
+    Native,
+}
+
+impl Site<'_, '_> {
+    /// Calls what a pointer means, from a script.
+    pub fn call_pointer(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
+        self.invoke(function, this, arguments, By::Script)
+    }
+
+    /// Calls a function that stands in a map, as a method of the map.
+    pub fn call_method(&mut self, function: &Function, this: &mut Value, arguments: &mut [Value]) -> Outcome {
+        self.invoke(function, Some(this), arguments, By::Script)
+    }
+
+    fn invoke(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value], by: By) -> Outcome {
+        let count = function.curried.len() + arguments.len();
+        let Some((callee, is_linked)) = self.resolve(function, count) else {
+            return self.invoke_native(function, this, arguments);
+        };
+        let level = self.machine.level;
+        if let By::Native = by {
+            self.machine.level += if is_linked { 1 } else { 2 };
+        }
+        let result = if function.curried.is_empty() {
+            self.run(&callee, is_linked, this, arguments)
+        } else {
+            let mut all: Arguments = function.curried.iter().cloned().collect();
+            all.extend(arguments.iter_mut().map(mem::take));
+            self.run(&callee, is_linked, this, &mut all)
+        };
+        self.machine.level = level;
+        result
+    }
+
+    fn run(&mut self, callee: &Callee, is_linked: bool, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
+        match callee {
+            Callee::Here(id) => self.machine.call(self.code, &self.code.functions[*id], arguments, this, self.position, self.free),
+            Callee::There(code, id) => {
+                let result = self.machine.call(code, &code.functions[*id], arguments, this, self.position, self.free);
+                match result {
+                    // Rhai does not change the file that it names for what is found without its name.
+                    Err(Leave::Failed(failure)) if is_linked => Err(Leave::Failed(self.called_here(failure))),
+                    result => result,
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn called_here(&self, mut failure: Failure) -> Failure {
+        if let EvalAltResult::ErrorInFunctionCall(_, source, ..) = &mut *failure {
+            *source = self.source();
+        }
+        failure
+    }
+
+    fn source(&self) -> String {
+        self.code.source.as_deref().unwrap_or_default().into()
+    }
+
+    /// Calls a function of another file, which is the innermost that runs meanwhile.
+    pub fn call_elsewhere(&mut self, code: &Arc<Code>, id: FunctionId, arguments: &mut [Value], this: Option<&mut Value>) -> Outcome {
+        self.machine.stack.push(code.clone());
+        let result = self.machine.call(code, &code.functions[id], arguments, this, self.position, self.free);
+        self.machine.stack.pop();
+        result
+    }
+
+    /// Finds the function of a script that a pointer means with so many arguments; `true`: it is found without its name.
+    fn resolve(&self, function: &Function, arguments: usize) -> Option<(Callee, bool)> {
+        if let Some(Target { unit, function: id }) = function.target {
+            let is_main = self.machine.is_main(self.code, unit);
+            if unit == self.code.number {
+                if self.code.functions[id].parameters == arguments {
+                    return Some((Callee::Here(id), is_main));
+                }
+            } else if (is_main || self.machine.stack.iter().any(|code| code.number == unit))
+                && let Some(code) = self.machine.unit(unit)
+                && code.functions[id].parameters == arguments
+            {
+                return Some((Callee::There(code.clone(), id), is_main));
+            }
+        }
+        if let Some(id) = self.code.find(&function.name, arguments) {
+            return Some((Callee::Here(id), false));
+        }
+        self.machine.stack.iter().rev().find_map(|code| Some((Callee::There(code.clone(), code.find(&function.name, arguments)?), false)))
+    }
+
+    /// Calls the native function of a pointer's name. What is `this` is its first argument behind the curried ones.
+    fn invoke_native(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
+        let mut all: Arguments = function.curried.iter().map(Value::get).collect();
+        let is_first = all.is_empty();
+        let mut place = this;
+        if let Some(this) = &mut place {
+            all.push(if is_first { mem::take(*this) } else { this.clone() });
+        }
+        all.extend(arguments.iter_mut().map(mem::take));
+        let result = self.native(&function.name, &mut all, place.is_some() && is_first);
+        if let Some(this) = place.filter(|_| is_first) {
+            *this = all.first_mut().map(mem::take).unwrap_or_default();
+        }
+        result
+    }
+
+    /// Calls a native function by its name.
+    fn native(&mut self, name: &str, arguments: &mut [Value], is_place: bool) -> Outcome {
+        let position = self.position;
+        if let Some((first, rest)) = arguments.split_first_mut()
+            && let Some(native) = native::lookup(name, rest.len() + 1).and_then(|native| native.of(first))
+            && let Some(result) = (native.run)(self, first, rest).map_err(|failure| failed_at(failure, position))?
+        {
+            self.machine.check(&result, position)?;
+            if is_place {
+                self.machine.check(first, position)?;
+            }
+            self.machine.grown()?;
+            return Ok(result);
+        }
+        self.machine.native_by_name(self.code, name, arguments, is_place, position)
+    }
+}
+
+impl Caller for Site<'_, '_> {
+    fn call(&mut self, function: &Value, this: Option<&mut Value>, arguments: &mut [Value]) -> Result<Value, Failure> {
+        match function {
+            Value::Function(function) => self.invoke(function, this, arguments, By::Native).map_err(failure),
+            other => Err(failure(mismatch("Fn", other, self.position))),
+        }
+    }
+
+    fn call_with_extra(
+        &mut self,
+        native: &str,
+        function: &Value,
+        this: Option<&mut Value>,
+        arguments: &mut [Value],
+        index: Option<i64>,
+        this_at: Option<usize>,
+    ) -> Result<Value, Failure> {
+        let Value::Function(function) = function else { return self.call(function, this, arguments) };
+        self.invoke_with_extra(function, this, arguments, index, this_at)
+            .map_err(|leave| EvalAltResult::ErrorInFunctionCall(native.into(), self.source(), failure(leave), Position::NONE).into())
+    }
+}
+
+impl Site<'_, '_> {
+    /// Calls a function with what it has parameters for.
+    fn invoke_with_extra(
+        &mut self,
+        function: &Function,
+        mut this: Option<&mut Value>,
+        arguments: &mut [Value],
+        index: Option<i64>,
+        this_at: Option<usize>,
+    ) -> Outcome {
+        let takes = |site: &Self, count: usize| site.resolve(function, function.curried.len() + count).is_some();
+        let count = arguments.len();
+        let is_anonymous = function.name.starts_with("anon$");
+        if takes(self, count) {
+            return self.invoke(function, this, arguments, By::Native);
+        }
+        if !is_anonymous {
+            // It may be one of Rhai's, which tells by itself whether it is for these.
+            let mut copies: Arguments = arguments.iter().cloned().collect();
+            match self.invoke(function, this.as_deref_mut(), &mut copies, By::Native) {
+                Err(Leave::Failed(failure)) if is_not_found(&failure, &function.name) => {}
+                result => return result,
+            }
+        }
+        let mut all: Arguments = arguments.iter_mut().map(mem::take).collect();
+        if let (Some(at), Some(this)) = (this_at, this.as_deref_mut()) {
+            all.insert(at.min(all.len()), this.clone());
+            if takes(self, count + 1) {
+                return self.invoke(function, None, &mut all, By::Native);
+            }
+            if !is_anonymous {
+                match self.invoke(function, None, &mut all.clone(), By::Native) {
+                    Err(Leave::Failed(failure)) if is_not_found(&failure, &function.name) => {}
+                    result => return result,
+                }
+            }
+        }
+        all.extend(index.map(Value::Int));
+        let this = if this_at.is_some() { None } else { this };
+        self.invoke(function, this, &mut all, By::Native)
+    }
+}
+
+fn is_not_found(failure: &Failure, name: &str) -> bool {
+    matches!(&**failure, EvalAltResult::ErrorFunctionNotFound(signature, _) if signature.starts_with(name))
+}
+
+/// Returns the failure with a place, if it has none.
+#[cold]
+pub(super) fn failed_at(mut failure: Failure, position: Position) -> Leave {
+    if failure.position().is_none() {
+        failure.set_position(position);
+    }
+    Leave::Failed(failure)
+}
+
+/// Returns why a function failed. None leaves a loop of its caller's.
+#[cold]
+pub(super) fn failure(leave: Leave) -> Failure {
+    match leave {
+        Leave::Failed(failure) => failure,
+        Leave::Flow => EvalAltResult::ErrorRuntime(rhai::Dynamic::UNIT, Position::NONE).into(),
+    }
+}
+
+impl Code {
+    /// Finds a function, for any type of `this`, by its name and the number of its parameters.
+    pub fn find(&self, name: &str, parameters: usize) -> Option<FunctionId> {
+        self.named(name, parameters).find(|id| self.functions[*id].this_type.is_none())
+    }
+
+    /// Returns the functions with this name and so many parameters.
+    pub fn named(&self, name: &str, parameters: usize) -> impl Iterator<Item = FunctionId> {
+        let functions = &self.functions[..self.main];
+        let first = functions.partition_point(|function| (function.name.as_str(), function.parameters) < (name, parameters));
+        let are_meant = functions[first..].iter().take_while(move |function| function.name == name && function.parameters == parameters);
+        first..first + are_meant.count()
+    }
+}
+
+impl Machine<'_> {
+    /// Whether a file is the one that the run began with.
+    pub(super) fn is_main(&self, code: &Code, unit: u64) -> bool {
+        self.stack.first().map_or(code.number, |main| main.number) == unit
+    }
+
+    /// Returns a file that this run has come by.
+    pub fn unit(&self, number: u64) -> Option<&Arc<Code>> {
+        self.units.iter().find(|code| code.number == number)
+    }
+
+    /// Whether a function takes arguments beside those that it is curried with.
+    pub(super) fn takes_some(&self, function: &Function) -> bool {
+        let of = |target: Target| Some(self.unit(target.unit)?.functions[target.function].parameters > function.curried.len());
+        function.target.and_then(of).unwrap_or(false)
+    }
+
+    /// Returns the name of a value's type.
+    pub(super) fn type_name<'n>(&'n self, value: &'n Value) -> &'n str {
+        match value {
+            Value::Other(value) => self.engine.map_type_name(value.type_name()),
+            value => value.type_name(),
+        }
+    }
+}
