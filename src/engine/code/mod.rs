@@ -18,6 +18,8 @@ mod run;
 mod slow;
 mod statements;
 mod switch;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{
     Arc, Weak,
