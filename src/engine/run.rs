@@ -9,7 +9,7 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::{
-    Engine, MalformedBody, Program, Wait, body,
+    Engine, MalformedBody, Program, Wait, body, code,
     context::{self, Run, effects::Effects, log::Log, outbox::Outbox},
     failure,
     meter::{
@@ -258,11 +258,14 @@ fn run_scripts(program: &Program, rhai: &rhai::Engine, evaluator: Evaluator) -> 
 }
 
 /// Runs one script.
-fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script, _evaluator: Evaluator) -> Result<Value, Box<EvalAltResult>> {
+fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script, evaluator: Evaluator) -> Result<Value, Box<EvalAltResult>> {
     if program.capabilities.is_some() {
         context::with(|run| run.grants.clone_from(&script.grants));
     }
-    rhai.eval_ast_with_scope(&mut Scope::new(), &script.ast).map(|result: Dynamic| Value::of(result.flatten()))
+    match script.code().filter(|_| evaluator == Evaluator::Own) {
+        Some(code) => code::run(code, rhai),
+        None => rhai.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &script.ast).map(|result| Value::of(result.flatten())),
+    }
 }
 
 fn reply_of(program: &Program, file: &FilePath, result: &Value) -> Evaluation {
