@@ -28,6 +28,8 @@ pub struct Shape {
     next: RefCell<Vec<Rc<Shape>>>,
     /// The one among them that was asked for the last time.
     expected: Cell<usize>,
+    /// Of a list of one key: what became of the last map that was read and began with it, if it got more.
+    whole: RefCell<Option<Rc<Shape>>>,
 }
 
 /// How many lists of maps that are written out a thread remembers.
@@ -97,7 +99,7 @@ impl Shape {
         let mut sorted: Box<[u8]> = (0..keys.len() as u8).collect();
         sorted.sort_unstable_by(|a, b| keys[usize::from(*a)].cmp(&keys[usize::from(*b)]));
         let words = keys.iter().map(|key| word(key)).collect();
-        Self { keys: keys.into(), words, sorted, next: RefCell::default(), expected: Cell::new(0) }
+        Self { keys: keys.into(), words, sorted, next: RefCell::default(), expected: Cell::new(0), whole: RefCell::default() }
     }
 
     /// Returns how many keys it has.
@@ -144,26 +146,57 @@ impl Shape {
         self.with_other(key)
     }
 
+    /// Whether a text begins with the key at this place and a quote: returns how many bytes that are.
+    #[inline(always)]
+    pub fn begins(&self, place: usize, text: &[u8]) -> Option<usize> {
+        let word = *self.words.get(place)?;
+        let length = (word >> 56) as usize;
+        match text.first_chunk() {
+            // Key and quote at a glance.
+            Some(start) if length <= 7 => {
+                let quoted = word & (u64::MAX >> 8) | u64::from(b'"') << (8 * length);
+                let rest = u64::MAX.unbounded_shl(8 * (length as u32 + 1));
+                (u64::from_le_bytes(*start) & !rest == quoted).then_some(length + 1)
+            }
+            _ => {
+                let key = self.keys[place].as_bytes();
+                (text.get(key.len()) == Some(&b'"') && text.starts_with(key)).then_some(key.len() + 1)
+            }
+        }
+    }
+
     /// Returns the list that came after this one the last time, if a text begins with its last key and a quote; and how many bytes that are.
     #[inline]
     pub fn expected(&self, text: &[u8]) -> Option<(Rc<Self>, usize)> {
         let next = self.next.borrow();
         let shape = next.get(self.expected.get())?;
-        let word = *shape.words.last()?;
-        let length = (word >> 56) as usize;
-        let is_next = match text.first_chunk() {
-            // Key and quote at a glance.
-            Some(start) if length <= 7 => {
-                let quoted = word & (u64::MAX >> 8) | u64::from(b'"') << (8 * length);
-                let rest = u64::MAX.unbounded_shl(8 * (length as u32 + 1));
-                u64::from_le_bytes(*start) & !rest == quoted
-            }
-            _ => {
-                let key = shape.last_key().as_bytes();
-                text.get(key.len()) == Some(&b'"') && text.starts_with(key)
-            }
-        };
-        is_next.then(|| (shape.clone(), shape.last_key().len() + 1))
+        shape.begins(self.len(), text).map(|bytes| (shape.clone(), bytes))
+    }
+
+    /// The same for the empty list, but returns what became of the map that began with that key the last time.
+    #[inline]
+    pub fn first_expected(text: &[u8]) -> Option<(Rc<Self>, usize)> {
+        TABLE.with_borrow(|table| {
+            let next = table.root.next.borrow();
+            let first = next.get(table.root.expected.get())?;
+            first.begins(0, text).map(|bytes| (first.whole.borrow().as_ref().unwrap_or(first).clone(), bytes))
+        })
+    }
+
+    /// Remembers that a map became this.
+    pub fn remember(self: &Rc<Self>) {
+        let first = self.keys.first().filter(|_| self.len() > 1).and_then(|key| Self::empty().with(key, word(key)));
+        if let Some(first) = first {
+            *first.whole.borrow_mut() = Some(self.clone());
+        }
+    }
+
+    /// Returns the list of its first keys.
+    pub fn first_keys(self: &Rc<Self>, count: usize) -> Option<Rc<Self>> {
+        if count == self.len() {
+            return Some(self.clone());
+        }
+        self.keys.iter().zip(&self.words).take(count).try_fold(Self::empty(), |shape, (key, word)| shape.with(key, *word))
     }
 
     /// Returns the key that was added last.
