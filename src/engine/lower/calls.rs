@@ -53,8 +53,11 @@ impl Body<'_, '_> {
         }
         match (call.name.as_str(), call.args.len()) {
             ("eval" | "is_def_var", 1) => return Err(Reason::Scope),
-            ("call", 1..) | ("curry", 2..) | ("is_shared", 1) => {
+            (name @ ("call" | "curry"), 2..) | (name @ ("call" | "is_shared"), 1) => {
                 let arguments = all(&call.args, |argument| self.expr(argument))?;
+                if name != "is_shared" {
+                    arguments.iter().skip(1).for_each(|argument| self.file.captures.pass(self.id, argument));
+                }
                 return Ok(special(call, arguments, position));
             }
             ("Fn" | "type_of", 1) | ("is_def_fn", 2 | 3) => {

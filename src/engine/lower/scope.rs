@@ -5,7 +5,7 @@ use rhai::ImmutableString;
 use super::{Lowered, Reason};
 use crate::engine::{
     class::MAX_VARIABLES,
-    ir::{Function, FunctionId, ImportId, Place, Slot},
+    ir::{Expr, Function, FunctionId, ImportId, Place, Slot},
 };
 
 /// The variables of a function.
@@ -99,20 +99,45 @@ struct Capture {
 
 /// What closures capture.
 #[derive(Default)]
-pub struct Captures(Vec<Capture>);
+pub struct Captures {
+    captured: Vec<Capture>,
+    /// Variables that `call(f, x)` and `curry(f, x)` pass as they are.
+    passed: Vec<(Option<FunctionId>, Slot)>,
+}
 
 impl Captures {
     pub fn add(&mut self, closure: FunctionId, parameter: Slot, maker: Option<FunctionId>, variable: Slot) {
-        self.0.push(Capture { closure, parameter, maker, variable });
+        self.captured.push(Capture { closure, parameter, maker, variable });
+    }
+
+    /// Tells of an argument that some function gets as it is, shared or not.
+    pub fn pass(&mut self, function: Option<FunctionId>, argument: &Expr) {
+        match argument {
+            Expr::Variable(variable) => self.passed.push((function, variable.slot)),
+            Expr::Coalesce(values) => values.iter().for_each(|value| self.pass(function, value)),
+            _ => {}
+        }
     }
 
     /// Marks the variables of both sides as shared, and captures of constants as constants.
     pub fn mark(&self, functions: &mut [Function]) -> Lowered<()> {
         let main = functions.len() - 1;
+        self.mark_captured(functions, main)?;
+        let is_shared = |(function, slot): &(Option<FunctionId>, Slot)| functions[function.unwrap_or(main)].places[*slot].is_shared;
+        if self.passed.iter().any(is_shared) {
+            // Nobody knows which function gets it.
+            for function in functions {
+                function.places[..function.parameters.len()].iter_mut().for_each(|place| place.is_shared = true);
+            }
+        }
+        Ok(())
+    }
+
+    fn mark_captured(&self, functions: &mut [Function], main: FunctionId) -> Lowered<()> {
         let mut is_settled = false;
         while !is_settled {
             is_settled = true;
-            for capture in &self.0 {
+            for capture in &self.captured {
                 let variable = &mut functions[capture.maker.unwrap_or(main)].places[capture.variable];
                 variable.is_shared = true;
                 let is_constant = variable.is_constant;
@@ -126,7 +151,7 @@ impl Captures {
         }
         let is_constant = |function: FunctionId, slot: Slot| functions[function].places[slot].is_constant;
         let agree =
-            self.0.iter().all(|one| is_constant(one.closure, one.parameter) == is_constant(one.maker.unwrap_or(main), one.variable));
+            self.captured.iter().all(|one| is_constant(one.closure, one.parameter) == is_constant(one.maker.unwrap_or(main), one.variable));
         agree.then_some(()).ok_or(Reason::Capture)
     }
 }

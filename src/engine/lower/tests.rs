@@ -106,7 +106,7 @@ const LOWERED: &[(&str, &str)] = &[
     ("fn f(x) { x } let g = f; [g, f].map(f)", "fn f(x@0) {x@0}\n{let g@0 = &f; ([g@0, &f]).map(&f)}"),
     (
         "let x = 1; let y = { x }; call(|a| a, { x }); let g = || x; call(g, { x }, x)",
-        "fn anon0(a@0) {a@0}\nfn anon1(x@0*) {x@0*}\n{let x@0* = 1; let y@1 = x@0*; !call(&anon0, {x@0*}); let g@2 = &anon1(x@0*); !call(g@2, {x@0*}, x@0*)}",
+        "fn anon0(a@0*) {a@0*}\nfn anon1(x@0*) {x@0*}\n{let x@0* = 1; let y@1 = x@0*; !call(&anon0, {x@0*}); let g@2 = &anon1(x@0*); !call(g@2, {x@0*}, x@0*)}",
     ),
     ("fn x() { 1 } x = 1; x", "fn x() {1}\n{&x =! 1; &x}"),
     (
@@ -120,6 +120,14 @@ const LOWERED: &[(&str, &str)] = &[
     ),
     ("export let x = 1; export x as y;", "{let x@0 = 1; -}"),
     ("let a = [1]; a[{ a = [2]; 0 }] = a[0]", "{let a@0 = [1]; a@0[{a@0 = [2]; 0}] = a@0[0] by $1[$2] = $0}"),
+    (
+        "let x = 1; let f = || x; let g = |a| { a += 1; a }; call(g, x)",
+        "fn anon0(x@0*) {x@0*}\nfn anon1(a@0*) {a@0* Add= 1; a@0*}\n{let x@0* = 1; let f@1 = &anon0(x@0*); let g@2 = &anon1; !call(g@2, x@0*)}",
+    ),
+    (
+        "let x = 1; let f = |a| { a += 1; a }; curry(f, x)",
+        "fn anon0(a@0) {a@0 Add= 1; a@0}\n{let x@0 = 1; let f@1 = &anon0; !curry(f@1, x@0)}",
+    ),
     (
         "let x = 1; let f = || { let g = || x; g }; x += 1; f",
         "fn anon0(x@0*) {let g@1 = &anon1(x@0*); g@1}\nfn anon1(x@0*) {x@0*}\n{let x@0* = 1; let f@1 = &anon0(x@0*); x@0* Add= 1; f@1}",
