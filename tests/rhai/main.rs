@@ -18,3 +18,4 @@ mod outside;
 mod programs;
 mod proof;
 mod requests;
+mod shrink;

@@ -13,7 +13,7 @@ pub struct Case {
 }
 
 /// Outcomes whose moment depends on how operations, time and memory are counted.
-pub const COUNTED: [&str; 3] = ["outcome: operations_exceeded", "outcome: memory_exceeded", "outcome: timed_out"];
+const COUNTED: [&str; 3] = ["outcome: operations_exceeded", "outcome: memory_exceeded", "outcome: timed_out"];
 
 /// Returns whether a limit that each evaluator counts in its own way may have ended a run.
 pub fn is_counted(runs: &Difference) -> bool {
