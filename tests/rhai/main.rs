@@ -18,4 +18,5 @@ mod outside;
 mod programs;
 mod proof;
 mod requests;
+mod repository;
 mod shrink;
