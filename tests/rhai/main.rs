@@ -17,6 +17,6 @@ mod limits;
 mod outside;
 mod programs;
 mod proof;
-mod requests;
 mod repository;
+mod requests;
 mod shrink;
