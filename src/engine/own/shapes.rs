@@ -24,6 +24,8 @@ pub struct Shape {
     words: Box<[u64]>,
     /// The places of the keys in the order of their names.
     sorted: Box<[u8]>,
+    /// Whether no key needs an escape in JSON, so that JSON has them as they are.
+    is_plain: bool,
     /// The lists with one key more, in the order of that key.
     next: RefCell<Vec<Rc<Shape>>>,
     /// The one among them that was asked for the last time.
@@ -99,7 +101,8 @@ impl Shape {
         let mut sorted: Box<[u8]> = (0..keys.len() as u8).collect();
         sorted.sort_unstable_by(|a, b| keys[usize::from(*a)].cmp(&keys[usize::from(*b)]));
         let words = keys.iter().map(|key| word(key)).collect();
-        Self { keys: keys.into(), words, sorted, next: RefCell::default(), expected: Cell::new(0), whole: RefCell::default() }
+        let is_plain = keys.iter().all(|key| super::json::is_plain(key));
+        Self { keys: keys.into(), words, sorted, is_plain, next: RefCell::default(), expected: Cell::new(0), whole: RefCell::default() }
     }
 
     /// Returns how many keys it has.
@@ -169,7 +172,7 @@ impl Shape {
     #[inline]
     pub fn expected(&self, text: &[u8]) -> Option<(Rc<Self>, usize)> {
         let next = self.next.borrow();
-        let shape = next.get(self.expected.get())?;
+        let shape = next.get(self.expected.get()).filter(|shape| shape.is_plain)?;
         shape.begins(self.len(), text).map(|bytes| (shape.clone(), bytes))
     }
 
@@ -178,14 +181,14 @@ impl Shape {
     pub fn first_expected(text: &[u8]) -> Option<(Rc<Self>, usize)> {
         TABLE.with_borrow(|table| {
             let next = table.root.next.borrow();
-            let first = next.get(table.root.expected.get())?;
+            let first = next.get(table.root.expected.get()).filter(|first| first.is_plain)?;
             first.begins(0, text).map(|bytes| (first.whole.borrow().as_ref().unwrap_or(first).clone(), bytes))
         })
     }
 
     /// Remembers that a map became this.
     pub fn remember(self: &Rc<Self>) {
-        let first = self.keys.first().filter(|_| self.len() > 1).and_then(|key| Self::empty().with(key, word(key)));
+        let first = self.keys.first().filter(|_| self.len() > 1 && self.is_plain).and_then(|key| Self::empty().with(key, word(key)));
         if let Some(first) = first {
             *first.whole.borrow_mut() = Some(self.clone());
         }

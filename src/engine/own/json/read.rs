@@ -2,7 +2,9 @@
 //!
 //! What is right is read here. Where something is wrong, the reader of Rhai's values reads it again, and says what.
 
-use super::super::{Builder, Map, Value};
+use std::rc::Rc;
+
+use super::super::{Builder, Value};
 use crate::engine::{
     meter,
     value::{
@@ -18,7 +20,7 @@ const ELEMENTS_PER_LOOK: usize = 64;
 pub fn read(json: &[u8]) -> Result<Value, JsonError> {
     let bytes = without_mark(json);
     let value = std::str::from_utf8(bytes).ok().and_then(|text| {
-        let mut reader = Reader { text, bytes, at: 0 };
+        let mut reader = Reader { text, bytes, at: 0, items: Vec::new() };
         let value = reader.value(0)?;
         reader.skip_space();
         (reader.at == bytes.len()).then_some(value)
@@ -34,6 +36,8 @@ struct Reader<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
+    /// The elements of the arrays that are being read.
+    items: Vec<Value>,
 }
 
 impl<'a> Reader<'a> {
@@ -74,11 +78,11 @@ impl<'a> Reader<'a> {
             }
             b'{' if depth < MAX_DEPTH => {
                 self.at += 1;
-                self.object(depth + 1).map(|map| Value::Map(map.into()))
+                self.object(depth)
             }
             b'[' if depth < MAX_DEPTH => {
                 self.at += 1;
-                self.array(depth + 1).map(Value::list)
+                self.array(depth)
             }
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.word("true", Value::Bool(true)),
@@ -96,32 +100,33 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what follows `[`.
-    fn array(&mut self, depth: usize) -> Option<Vec<Value>> {
-        let mut items = Vec::new();
+    fn array(&mut self, depth: usize) -> Option<Value> {
         if self.take(b']').is_some() {
-            return Some(items);
+            return Some(Value::list(Vec::new()));
         }
+        let start = self.items.len();
         loop {
-            items.push(self.value(depth)?);
+            let item = self.value(depth + 1)?;
+            self.items.push(item);
             match self.next()? {
                 b',' => self.at += 1,
                 b']' => break,
                 _ => return None,
             }
-            if items.len() % ELEMENTS_PER_LOOK == 0 {
+            if self.items.len() % ELEMENTS_PER_LOOK == 0 {
                 look()?;
             }
         }
         self.at += 1;
         look()?;
-        Some(items)
+        Some(Value::list(self.items.split_off(start)))
     }
 
     /// Reads what follows `{`.
-    fn object(&mut self, depth: usize) -> Option<Map> {
+    fn object(&mut self, depth: usize) -> Option<Value> {
         let mut map = Builder::default();
         if self.take(b'}').is_some() {
-            return Some(map.finish());
+            return Some(Value::Map(Rc::new(map.finish())));
         }
         for number in 1_usize.. {
             self.take(b'"')?;
@@ -133,7 +138,7 @@ impl<'a> Reader<'a> {
                 },
             }
             self.take(b':')?;
-            map.value(self.value(depth)?);
+            map.value(self.value(depth + 1)?);
             match self.next()? {
                 b',' => self.at += 1,
                 b'}' => break,
@@ -145,7 +150,7 @@ impl<'a> Reader<'a> {
         }
         self.at += 1;
         look()?;
-        Some(map.finish())
+        Some(Value::Map(Rc::new(map.finish())))
     }
 
     /// Reads a text without escapes, up to its quote. If it has some, nothing is read.
