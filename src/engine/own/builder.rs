@@ -1,26 +1,18 @@
 //! A map that is made key by key, as it is read.
-//!
-//! Maps that are read one after another are mostly alike. So one is expected to become what the last one that began with the same key did.
 
 use std::{collections::BTreeMap, rc::Rc};
 
 use super::{Map, Value, key::word, map::Values, shapes::Shape};
 
 /// A map that is made key by key: after each key comes its value.
-#[derive(Default)]
 pub struct Builder {
     /// The values of the keys so far.
     values: Values,
     keys: Keys,
 }
 
-#[derive(Default)]
 enum Keys {
-    #[default]
-    None,
-    /// The first ones of these, as many as there are values.
-    First(Rc<Shape>),
-    /// All of these.
+    /// All of these; where a value is awaited, one more than there are values.
     All(Rc<Shape>),
     /// The same, and the one at this place comes again.
     Again(Rc<Shape>, usize),
@@ -28,101 +20,69 @@ enum Keys {
     Tree(BTreeMap<Rc<str>, Value>, Rc<str>),
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Self { values: Values::new(), keys: Keys::All(Shape::empty()) }
+    }
+}
+
 impl Builder {
-    /// Takes the key that is expected next, if the text begins with it and a quote. Returns how many bytes that are.
-    #[inline]
-    pub fn expected(&mut self, text: &[u8]) -> Option<usize> {
-        match &self.keys {
-            Keys::First(shape) => shape.begins(self.values.len(), text),
-            Keys::None => {
-                let (shape, bytes) = Shape::first_expected(text)?;
-                self.values.reserve_exact(shape.len());
-                self.keys = Keys::First(shape);
-                Some(bytes)
-            }
-            Keys::All(shape) => {
-                let (shape, bytes) = shape.expected(text)?;
-                self.keys = Keys::All(shape);
-                Some(bytes)
-            }
-            Keys::Again(..) | Keys::Tree(..) => None,
+    /// Goes on with a map that has the first keys of a list.
+    pub(super) fn first(shape: &Rc<Shape>, values: Values) -> Self {
+        match shape.first_keys(values.len()) {
+            Some(shape) => Self { values, keys: Keys::All(shape) },
+            None => Self { values: Values::new(), keys: tree(shape, values, "".into()) },
         }
+    }
+
+    /// Takes the key that came next in the map before, if JSON begins with it. Returns how many bytes it has, with quotes and colon.
+    #[inline]
+    pub fn expected(&mut self, json: &[u8]) -> Option<usize> {
+        let Keys::All(shape) = &self.keys else { return None };
+        let (shape, bytes) = shape.expected(json)?;
+        self.keys = Keys::All(shape);
+        Some(bytes)
     }
 
     /// Takes any key.
     #[inline(never)]
     pub fn key(&mut self, key: &str) {
-        let word = word(key);
-        let shape = match std::mem::take(&mut self.keys) {
-            Keys::First(shape) if shape.has_at(self.values.len(), key, word) => {
-                self.keys = Keys::First(shape);
-                return;
-            }
-            Keys::Tree(tree, _) => {
-                self.keys = Keys::Tree(tree, key.into());
-                return;
-            }
-            Keys::None => Some(Shape::empty()),
-            Keys::First(shape) => shape.first_keys(self.values.len()).or_else(|| {
-                self.keys = self.tree(&shape, key);
-                None
-            }),
-            Keys::All(shape) | Keys::Again(shape, _) => Some(shape),
+        let shape = match &mut self.keys {
+            Keys::All(shape) | Keys::Again(shape, _) => shape.clone(),
+            Keys::Tree(_, awaited) => return *awaited = key.into(),
         };
-        let Some(shape) = shape else { return };
+        let word = word(key);
         self.keys = match shape.find(key, word) {
             Some(place) => Keys::Again(shape, place),
             None => match shape.with(key, word) {
                 Some(with) => Keys::All(with),
-                None => self.tree(&shape, key),
+                None => tree(&shape, std::mem::take(&mut self.values), key.into()),
             },
         };
-    }
-
-    /// Returns the entries as a tree, and the key that is awaited.
-    fn tree(&mut self, shape: &Shape, key: &str) -> Keys {
-        let values = std::mem::take(&mut self.values).into_iter().enumerate();
-        Keys::Tree(values.map(|(place, value)| (shape.key(place).clone(), value)).collect(), key.into())
     }
 
     /// Takes the value of the key. If the key was there before, it replaces the one before.
     #[inline]
     pub fn value(&mut self, value: Value) {
         match &mut self.keys {
-            Keys::None | Keys::First(_) | Keys::All(_) => self.values.push(value),
+            Keys::All(_) => self.values.push(value),
             Keys::Again(_, place) => self.values[*place] = value,
             Keys::Tree(tree, awaited) => drop(tree.insert(awaited.clone(), value)),
         }
     }
 
-    /// Returns the map. A key without a value is none.
+    /// Returns the map. Each key must have its value.
     #[inline]
     pub fn finish(self) -> Map {
-        let Self { values, keys } = self;
-        match keys {
-            Keys::First(shape) if shape.len() == values.len() => Map::shaped(shape, values),
-            keys => Self { values, keys }.finish_other(),
+        match self.keys {
+            Keys::All(shape) | Keys::Again(shape, _) => Map::shaped(shape, self.values),
+            Keys::Tree(tree, _) => Map::tree(tree),
         }
     }
+}
 
-    #[inline(never)]
-    fn finish_other(self) -> Map {
-        let count = self.values.len();
-        let shape = match &self.keys {
-            Keys::None => Some(Shape::empty()),
-            Keys::First(shape) | Keys::All(shape) | Keys::Again(shape, _) => shape.first_keys(count),
-            Keys::Tree(..) => None,
-        };
-        match (shape, self.keys) {
-            (Some(shape), _) => {
-                shape.remember();
-                Map::shaped(shape, self.values)
-            }
-            (None, Keys::First(shape) | Keys::All(shape) | Keys::Again(shape, _)) => {
-                Map::tree(self.values.into_iter().enumerate().map(|(place, value)| (shape.key(place).clone(), value)).collect())
-            }
-            (None, Keys::Tree(tree, _)) => Map::tree(tree),
-            (None, Keys::None) => Map::default(),
-        }
-    }
+/// Returns the entries as a tree, and the key that is awaited.
+fn tree(shape: &Shape, values: Values, awaited: Rc<str>) -> Keys {
+    let entries = values.into_iter().enumerate().map(|(place, value)| (shape.key(place).clone(), value));
+    Keys::Tree(entries.collect(), awaited)
 }

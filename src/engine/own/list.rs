@@ -45,6 +45,11 @@ impl FromIterator<Value> for List {
 }
 
 impl List {
+    /// Makes an array of elements whose sizes are known, together with that of the array.
+    pub(super) fn counted(items: Vec<Value>, sizes: Sizes) -> Self {
+        Self { items, sizes }
+    }
+
     /// Returns the sizes of the array with all that is in it.
     #[inline(always)]
     pub fn sizes(&self) -> Sizes {

@@ -70,11 +70,24 @@ impl Map {
         Self { entries: Entries::Shaped(shape, values), sizes }
     }
 
+    /// Makes a map of values whose sizes are known, together with that of the map.
+    pub(super) fn counted(shape: Rc<Shape>, values: Values, sizes: Sizes) -> Self {
+        Self { entries: Entries::Shaped(shape, values), sizes }
+    }
+
     /// Makes a map of a tree.
     pub(super) fn tree(tree: Tree) -> Self {
         let mut sizes = Sizes { map: tree.len(), ..Sizes::default() };
         tree.values().for_each(|value| value.add_to(&mut sizes));
         Self { entries: Entries::Tree(tree), sizes }
+    }
+
+    /// Returns its list of keys, if it has one.
+    pub(super) fn shape(&self) -> Option<&Rc<Shape>> {
+        match &self.entries {
+            Entries::Shaped(shape, _) => Some(shape),
+            Entries::Tree(_) => None,
+        }
     }
 
     /// Returns how many entries it has.

@@ -24,18 +24,41 @@ pub struct Shape {
     words: Box<[u64]>,
     /// The places of the keys in the order of their names.
     sorted: Box<[u8]>,
+    /// Each key as JSON has it.
+    quoted: Box<[Quoted]>,
     /// Whether no key needs an escape in JSON, so that JSON has them as they are.
     is_plain: bool,
     /// The lists with one key more, in the order of that key.
     next: RefCell<Vec<Rc<Shape>>>,
     /// The one among them that was asked for the last time.
     expected: Cell<usize>,
-    /// Of a list of one key: what became of the last map that was read and began with it, if it got more.
-    whole: RefCell<Option<Rc<Shape>>>,
+}
+
+/// A key as JSON has it, with quotes and colon, to be compared with the next 16 bytes.
+struct Quoted {
+    /// What these bytes are. Longer keys have none.
+    bytes: u128,
+    /// Which of them count.
+    mask: u128,
+}
+
+impl Quoted {
+    fn of(key: &str) -> Self {
+        let mut bytes = [0; 16];
+        let quoted = [b"\"", key.as_bytes(), b"\":"].concat();
+        match bytes.get_mut(..quoted.len()) {
+            Some(start) => start.copy_from_slice(&quoted),
+            None => return Self { bytes: 0, mask: 0 },
+        }
+        Self { bytes: u128::from_le_bytes(bytes), mask: u128::MAX >> (128 - 8 * quoted.len()) }
+    }
 }
 
 /// How many lists of maps that are written out a thread remembers.
 const LITERALS: usize = 64;
+
+/// The lists of the objects that were read last in JSON, by depth: the next one there is often like it.
+pub type Guesses = [Option<Rc<Shape>>; 8];
 
 /// The lists of a thread.
 struct Table {
@@ -43,6 +66,7 @@ struct Table {
     root: Rc<Shape>,
     /// Those of maps that are written out, by the number of their keys.
     literals: [Option<(u64, Rc<Shape>)>; LITERALS],
+    guesses: Guesses,
     shapes: usize,
     bytes: usize,
 }
@@ -53,7 +77,13 @@ thread_local! {
 
 impl Table {
     fn new() -> Self {
-        Self { root: meter::beside(|| Rc::new(Shape::of(Vec::new()))), literals: [const { None }; LITERALS], shapes: 0, bytes: 0 }
+        Self {
+            root: meter::beside(|| Rc::new(Shape::of(Vec::new()))),
+            literals: [const { None }; LITERALS],
+            guesses: Guesses::default(),
+            shapes: 0,
+            bytes: 0,
+        }
     }
 
     /// Whether one more list of so many bytes has room; then it counts.
@@ -74,6 +104,14 @@ pub fn end_run() {
             meter::beside(|| *table = Table::new());
         }
     });
+}
+
+/// Calls with the guesses of what JSON holds.
+pub fn with_guesses<T>(read: impl FnOnce(&mut Guesses) -> T) -> T {
+    let mut guesses = TABLE.with_borrow_mut(|table| std::mem::take(&mut table.guesses));
+    let result = read(&mut guesses);
+    TABLE.with_borrow_mut(|table| table.guesses = guesses);
+    result
 }
 
 impl Shape {
@@ -100,9 +138,15 @@ impl Shape {
     fn of(keys: Vec<Rc<str>>) -> Self {
         let mut sorted: Box<[u8]> = (0..keys.len() as u8).collect();
         sorted.sort_unstable_by(|a, b| keys[usize::from(*a)].cmp(&keys[usize::from(*b)]));
-        let words = keys.iter().map(|key| word(key)).collect();
-        let is_plain = keys.iter().all(|key| super::json::is_plain(key));
-        Self { keys: keys.into(), words, sorted, is_plain, next: RefCell::default(), expected: Cell::new(0), whole: RefCell::default() }
+        Self {
+            words: keys.iter().map(|key| word(key)).collect(),
+            sorted,
+            quoted: keys.iter().map(|key| Quoted::of(key)).collect(),
+            is_plain: keys.iter().all(|key| super::json::is_plain(key)),
+            keys: keys.into(),
+            next: RefCell::default(),
+            expected: Cell::new(0),
+        }
     }
 
     /// Returns how many keys it has.
@@ -149,49 +193,32 @@ impl Shape {
         self.with_other(key)
     }
 
-    /// Whether a text begins with the key at this place and a quote: returns how many bytes that are.
+    /// Whether no key needs an escape in JSON, so that JSON has them as they are.
+    pub fn is_plain(&self) -> bool {
+        self.is_plain
+    }
+
+    /// Returns how many bytes the key at a place has with quotes and colon, if JSON begins with them. All keys must be plain.
     #[inline(always)]
-    pub fn begins(&self, place: usize, text: &[u8]) -> Option<usize> {
-        let word = *self.words.get(place)?;
-        let length = (word >> 56) as usize;
-        match text.first_chunk() {
-            // Key and quote at a glance.
-            Some(start) if length <= 7 => {
-                let quoted = word & (u64::MAX >> 8) | u64::from(b'"') << (8 * length);
-                let rest = u64::MAX.unbounded_shl(8 * (length as u32 + 1));
-                (u64::from_le_bytes(*start) & !rest == quoted).then_some(length + 1)
+    pub fn begins(&self, place: usize, json: &[u8]) -> Option<usize> {
+        let quoted = self.quoted.get(place)?;
+        match json.first_chunk() {
+            Some(start) if quoted.mask != 0 => {
+                (u128::from_le_bytes(*start) & quoted.mask == quoted.bytes).then(|| (self.words[place] >> 56) as usize + 3)
             }
             _ => {
-                let key = self.keys[place].as_bytes();
-                (text.get(key.len()) == Some(&b'"') && text.starts_with(key)).then_some(key.len() + 1)
+                let key = &*self.keys[place];
+                json.strip_prefix(b"\"")?.strip_prefix(key.as_bytes())?.starts_with(b"\":").then_some(key.len() + 3)
             }
         }
     }
 
-    /// Returns the list that came after this one the last time, if a text begins with its last key and a quote; and how many bytes that are.
+    /// Returns the list that came after this one the last time, if JSON begins with its last key; and how many bytes that has there.
     #[inline]
-    pub fn expected(&self, text: &[u8]) -> Option<(Rc<Self>, usize)> {
+    pub fn expected(&self, json: &[u8]) -> Option<(Rc<Self>, usize)> {
         let next = self.next.borrow();
         let shape = next.get(self.expected.get()).filter(|shape| shape.is_plain)?;
-        shape.begins(self.len(), text).map(|bytes| (shape.clone(), bytes))
-    }
-
-    /// The same for the empty list, but returns what became of the map that began with that key the last time.
-    #[inline]
-    pub fn first_expected(text: &[u8]) -> Option<(Rc<Self>, usize)> {
-        TABLE.with_borrow(|table| {
-            let next = table.root.next.borrow();
-            let first = next.get(table.root.expected.get()).filter(|first| first.is_plain)?;
-            first.begins(0, text).map(|bytes| (first.whole.borrow().as_ref().unwrap_or(first).clone(), bytes))
-        })
-    }
-
-    /// Remembers that a map became this.
-    pub fn remember(self: &Rc<Self>) {
-        let first = self.keys.first().filter(|_| self.len() > 1 && self.is_plain).and_then(|key| Self::empty().with(key, word(key)));
-        if let Some(first) = first {
-            *first.whole.borrow_mut() = Some(self.clone());
-        }
+        shape.begins(self.len(), json).map(|bytes| (shape.clone(), bytes))
     }
 
     /// Returns the list of its first keys.
@@ -224,7 +251,7 @@ impl Shape {
             Ok(place) => place,
             Err(place) => {
                 // What its fields take, and what stands around them.
-                let bytes = size_of::<Self>() + (self.len() + 1) * 25 + key.len() + 64;
+                let bytes = size_of::<Self>() + (self.len() + 1) * (25 + size_of::<Quoted>()) + key.len() + 64;
                 if self.len() >= MAX_KEYS || !TABLE.with_borrow_mut(|table| table.has_room(bytes)) {
                     return None;
                 }

@@ -19,8 +19,18 @@ impl Short {
     /// Takes a text, if it is short enough.
     #[inline]
     pub fn new(text: &str) -> Option<Self> {
-        let mut bytes = [0; LONGEST_SHORT];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        let (mut bytes, text) = ([0; LONGEST_SHORT], text.as_bytes());
+        let place = bytes.get_mut(..text.len())?;
+        // Two moves of a fixed length that may overlap take less than one of any length.
+        if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
+            *place.first_chunk_mut()? = *first;
+            *place.last_chunk_mut()? = *last;
+        } else if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
+            *place.first_chunk_mut()? = *first;
+            *place.last_chunk_mut()? = *last;
+        } else {
+            place.iter_mut().zip(text).for_each(|(place, byte)| *place = *byte);
+        }
         Some(Self { length: text.len() as u8, bytes })
     }
 

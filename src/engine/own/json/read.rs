@@ -4,12 +4,17 @@
 
 use std::rc::Rc;
 
-use super::super::{Builder, Value};
+use super::super::{
+    Builder, List, Map, Value,
+    map::Values,
+    shapes::{Guesses, with_guesses},
+};
 use crate::engine::{
     meter,
     value::{
         MAX_DEPTH,
         read::{JsonError, from_json, without_mark},
+        sizes::Sizes,
     },
 };
 
@@ -20,10 +25,12 @@ const ELEMENTS_PER_LOOK: usize = 64;
 pub fn read(json: &[u8]) -> Result<Value, JsonError> {
     let bytes = without_mark(json);
     let value = std::str::from_utf8(bytes).ok().and_then(|text| {
-        let mut reader = Reader { text, bytes, at: 0, items: Vec::new() };
-        let value = reader.value(0)?;
-        reader.skip_space();
-        (reader.at == bytes.len()).then_some(value)
+        with_guesses(|guesses| {
+            let mut reader = Reader { text, bytes, at: 0, items: Vec::new(), sizes: Sizes::default(), guesses };
+            let value = reader.value(0)?;
+            reader.skip_space();
+            (reader.at == bytes.len()).then_some(value)
+        })
     });
     match value {
         Some(value) => Ok(value),
@@ -38,6 +45,9 @@ struct Reader<'a> {
     at: usize,
     /// The elements of the arrays that are being read.
     items: Vec<Value>,
+    /// Of all that has been read: those of a value are what they grow by.
+    sizes: Sizes,
+    guesses: &'a mut Guesses,
 }
 
 impl<'a> Reader<'a> {
@@ -66,14 +76,28 @@ impl<'a> Reader<'a> {
         (self.next()? == byte).then(|| self.at += 1)
     }
 
+    /// Goes on behind a comma, and returns true; or behind this bracket, and returns false.
+    #[inline(always)]
+    fn has_more(&mut self, end: u8) -> Option<bool> {
+        let byte = self.next()?;
+        self.at += 1;
+        if byte == b',' { Some(true) } else { (byte == end).then_some(false) }
+    }
+
     /// Reads a value inside of so many arrays and objects.
     fn value(&mut self, depth: usize) -> Option<Value> {
         match self.next()? {
             b'"' => {
                 self.at += 1;
                 match self.plain() {
-                    Some(text) => Some(Value::text(text)),
-                    None => self.escaped().map(Value::from_string),
+                    Some(text) => {
+                        self.sizes.string += text.len();
+                        Some(Value::text(text))
+                    }
+                    None => self.escaped().map(|text| {
+                        self.sizes.string += text.len();
+                        Value::from_string(text)
+                    }),
                 }
             }
             b'{' if depth < MAX_DEPTH => {
@@ -104,53 +128,91 @@ impl<'a> Reader<'a> {
         if self.take(b']').is_some() {
             return Some(Value::list(Vec::new()));
         }
-        let start = self.items.len();
+        let (start, before) = (self.items.len(), self.sizes);
         loop {
             let item = self.value(depth + 1)?;
             self.items.push(item);
-            match self.next()? {
-                b',' => self.at += 1,
-                b']' => break,
-                _ => return None,
+            if !self.has_more(b']')? {
+                break;
             }
             if self.items.len() % ELEMENTS_PER_LOOK == 0 {
                 look()?;
             }
         }
-        self.at += 1;
         look()?;
-        Some(Value::list(self.items.split_off(start)))
+        let items = self.items.split_off(start);
+        self.sizes.array += items.len();
+        Some(Value::List(Rc::new(List::counted(items, self.sizes.minus(before)))))
     }
 
     /// Reads what follows `{`.
     fn object(&mut self, depth: usize) -> Option<Value> {
-        let mut map = Builder::default();
         if self.take(b'}').is_some() {
-            return Some(Value::Map(Rc::new(map.finish())));
+            return Some(Value::Map(Rc::default()));
         }
+        let before = self.sizes;
+        let Some(shape) = self.guesses.get_mut(depth).and_then(Option::take) else {
+            return self.any_object(depth, Builder::default(), before);
+        };
+        let mut values = Values::with_capacity(shape.len());
+        loop {
+            self.next()?;
+            let Some(length) = shape.begins(values.len(), &self.bytes[self.at..]) else {
+                return self.any_object(depth, Builder::first(&shape, values), before);
+            };
+            self.at += length;
+            values.push(self.value(depth + 1)?);
+            if !self.has_more(b'}')? {
+                break;
+            }
+        }
+        look()?;
+        if values.len() < shape.len() {
+            return self.finish(depth, Builder::first(&shape, values), before);
+        }
+        if let Some(guess) = self.guesses.get_mut(depth) {
+            *guess = Some(shape.clone());
+        }
+        self.sizes.map += values.len();
+        Some(Value::Map(Rc::new(Map::counted(shape, values, self.sizes.minus(before)))))
+    }
+
+    /// Reads the entries of an object, however they begin.
+    #[inline(never)]
+    fn any_object(&mut self, depth: usize, mut map: Builder, before: Sizes) -> Option<Value> {
         for number in 1_usize.. {
-            self.take(b'"')?;
+            self.next()?;
             match map.expected(&self.bytes[self.at..]) {
                 Some(length) => self.at += length,
-                None => match self.plain() {
-                    Some(key) => map.key(key),
-                    None => map.key(&self.escaped()?),
-                },
+                None => {
+                    self.take(b'"')?;
+                    match self.plain() {
+                        Some(key) => map.key(key),
+                        None => map.key(&self.escaped()?),
+                    }
+                    self.take(b':')?;
+                }
             }
-            self.take(b':')?;
             map.value(self.value(depth + 1)?);
-            match self.next()? {
-                b',' => self.at += 1,
-                b'}' => break,
-                _ => return None,
+            if !self.has_more(b'}')? {
+                break;
             }
             if number % ELEMENTS_PER_LOOK == 0 {
                 look()?;
             }
         }
-        self.at += 1;
         look()?;
-        Some(Value::Map(Rc::new(map.finish())))
+        self.finish(depth, map, before)
+    }
+
+    fn finish(&mut self, depth: usize, map: Builder, before: Sizes) -> Option<Value> {
+        let map = map.finish();
+        if let Some(guess) = self.guesses.get_mut(depth) {
+            *guess = map.shape().filter(|shape| shape.is_plain()).cloned();
+        }
+        // A key that came again has only its last value.
+        self.sizes = before.plus(map.sizes());
+        Some(Value::Map(Rc::new(map)))
     }
 
     /// Reads a text without escapes, up to its quote. If it has some, nothing is read.
