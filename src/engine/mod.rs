@@ -22,7 +22,6 @@ mod lower;
 pub mod memory;
 pub mod meter;
 pub mod module;
-#[allow(dead_code, unused_imports, missing_docs, reason = "the evaluator that uses it comes with the next changes")]
 mod own;
 mod place;
 pub mod program;

@@ -246,22 +246,6 @@ impl Map {
     pub fn values(&self) -> impl Iterator<Item = &Value> {
         self.iter().map(|(_, value)| value)
     }
-
-    /// Goes through the values in the order in which they are held.
-    pub(super) fn unordered(&self) -> Unordered<'_> {
-        match &self.entries {
-            Entries::Shaped(_, values) => Unordered::Shaped(values.iter()),
-            Entries::Tree(tree) => Unordered::Tree(tree.values()),
-        }
-    }
-
-    /// Whether both have the same keys in the same order, and the values of each in that order.
-    pub(super) fn side_by_side<'a>(&'a self, other: &'a Self) -> Option<(&'a [Value], &'a [Value])> {
-        match (&self.entries, &other.entries) {
-            (Entries::Shaped(shape, values), Entries::Shaped(same, others)) if Rc::ptr_eq(shape, same) => Some((values, others)),
-            _ => None,
-        }
-    }
 }
 
 fn take_tree(shape: &Shape, values: &mut Values) -> Tree {
@@ -302,23 +286,6 @@ impl<'a> Iterator for Iter<'a> {
                 Some((shape.key(place), &values[place]))
             }
             Self::Tree(tree) => tree.next().map(|(key, value)| (&**key, value)),
-        }
-    }
-}
-
-/// The values of a map, in the order in which they are held.
-pub(super) enum Unordered<'a> {
-    Shaped(std::slice::Iter<'a, Value>),
-    Tree(std::collections::btree_map::Values<'a, Rc<str>, Value>),
-}
-
-impl<'a> Iterator for Unordered<'a> {
-    type Item = &'a Value;
-
-    fn next(&mut self) -> Option<&'a Value> {
-        match self {
-            Self::Shaped(values) => values.next(),
-            Self::Tree(values) => values.next(),
         }
     }
 }

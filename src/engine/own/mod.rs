@@ -34,7 +34,7 @@ pub use convert::{Pointers, convert_pointers};
 pub use function::{Function, Target};
 pub use key::{Key, Keys};
 pub use list::List;
-pub use map::{Iter, Map};
+pub use map::Map;
 pub use operators::{Op, assign, binary};
 pub use shapes::end_run;
 pub use shared::Shared;

@@ -14,24 +14,43 @@ use crate::engine::value::sizes::Sizes;
 /// An operator with two operands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Op {
+    /// `+`
     Add,
+    /// `-`
     Subtract,
+    /// `*`
     Multiply,
+    /// `/`
     Divide,
+    /// `%`
     Remainder,
+    /// `**`
     Power,
+    /// `<<`
     ShiftLeft,
+    /// `>>`
     ShiftRight,
+    /// `&`
     And,
+    /// `|`
     Or,
+    /// `^`
     Xor,
+    /// `<`
     Less,
+    /// `<=`
     LessEqual,
+    /// `>`
     Greater,
+    /// `>=`
     GreaterEqual,
+    /// `==`
     Equal,
+    /// `!=`
     NotEqual,
+    /// `..`
     Range,
+    /// `..=`
     RangeInclusive,
 }
 
@@ -48,6 +67,11 @@ pub fn binary(op: Op, left: &Value, right: &Value) -> Option<Value> {
 #[inline(never)]
 fn other(op: Op, left: &Value, right: &Value) -> Option<Value> {
     use Value::{Blob, Bool, Char, Float, Function, Int, List, Map, Other, Shared, Unit};
+    if let (Value::Short(left), Value::Short(right)) = (left, right)
+        && let Some(truth) = same(op, left == right)
+    {
+        return Some(truth);
+    }
     if let (Some(left), Some(right)) = (left.as_str(), right.as_str()) {
         return texts(op, left, right);
     }

@@ -1,11 +1,8 @@
-//! Parts of values: properties and indexes.
+//! Parts of values: what indexes stand for.
 
-use std::{
-    ops::{Range, RangeInclusive},
-    rc::Rc,
-};
+use std::ops::{Range, RangeInclusive};
 
-use super::{Key, Value};
+use super::Value;
 
 /// What a property has that is not there.
 const NOTHING: &Value = &Value::Unit;
@@ -38,15 +35,6 @@ impl std::ops::Deref for Part<'_> {
             Self::Held(value) => value,
             Self::Made(value) => value,
         }
-    }
-}
-
-/// Returns a property; none: Rhai is to be asked, it is no map.
-#[inline(always)]
-pub fn property<'a>(value: &'a Value, key: &Key) -> Option<&'a Value> {
-    match value {
-        Value::Map(map) => Some(map.find(key).unwrap_or(NOTHING)),
-        _ => None,
     }
 }
 
@@ -119,62 +107,4 @@ fn slice(value: &Value, start: i64, end: i64, is_inclusive: bool) -> Option<Valu
 /// Returns where the character with this number begins.
 fn offset(text: &str, number: usize) -> usize {
     text.char_indices().nth(number).map_or(text.len(), |(at, _)| at)
-}
-
-/// A step of a path.
-#[derive(Clone, Copy)]
-pub enum Step<'a> {
-    /// `.name`
-    Property(&'a Key),
-    /// `[index]`
-    Index(&'a Value),
-}
-
-/// Calls with the place that a path leads to, to change it. A property that is not there is a `()` of no place. None: Rhai is to be asked, and
-/// nothing is done.
-#[inline]
-pub fn change<T>(root: &mut Value, path: &[Step<'_>], change: impl FnOnce(&mut Value) -> T) -> Option<T> {
-    walk(root, path, false, change)
-}
-
-/// The same, but a property that is not there is added.
-#[inline]
-pub fn change_or_add<T>(root: &mut Value, path: &[Step<'_>], change: impl FnOnce(&mut Value) -> T) -> Option<T> {
-    walk(root, path, true, change)
-}
-
-fn walk<T, F: FnOnce(&mut Value) -> T>(value: &mut Value, path: &[Step<'_>], adds: bool, change: F) -> Option<T> {
-    let Some((step, rest)) = path.split_first() else { return Some(change(value)) };
-    // What changes the place, until it is found.
-    let mut change = Some(change);
-    let found = match (&mut *value, step) {
-        (Value::Map(map), Step::Property(key)) => Rc::make_mut(map).change_at(key, |value| walk(value, rest, adds, change.take()?)),
-        (Value::Map(map), Step::Index(index)) => {
-            let key = index.as_str()?;
-            Rc::make_mut(map).change(key, |value| walk(value, rest, adds, change.take()?))
-        }
-        (Value::List(list), Step::Index(Value::Int(index))) => {
-            let place = place(*index, list.len())?;
-            Rc::make_mut(list).change(place, |value| walk(value, rest, adds, change.take()?))
-        }
-        (Value::Shared(shared), _) => {
-            let shared = shared.clone();
-            let mut value = shared.try_borrow_mut()?;
-            return walk(&mut value, path, adds, change.take()?);
-        }
-        _ => return None,
-    };
-    if let Some(result) = found {
-        return result;
-    }
-    let change = change.filter(|_| rest.is_empty())?;
-    if adds {
-        match (&mut *value, step) {
-            (Value::Map(map), Step::Property(key)) => drop(Rc::make_mut(map).insert_at(key, Value::Unit)),
-            (Value::Map(map), Step::Index(index)) => drop(Rc::make_mut(map).insert(index.as_str()?, Value::Unit)),
-            _ => return None,
-        }
-        return walk(value, path, false, change);
-    }
-    Some(change(&mut Value::Unit))
 }

@@ -330,31 +330,29 @@ proptest! {
 }
 
 fn change_map(map: &mut Value, theirs: &mut RhaiMap, change: Change) {
-    let set = |map: &mut Value, step: path::Step<'_>, value: &Dynamic| {
-        path::change_or_add(map, &[step], |place| *place = Value::of_ref(value)).unwrap();
-    };
+    let Value::Map(map) = map else { return };
+    let map = Rc::make_mut(map);
     match change {
         Change::Set(key, value) => {
-            set(map, path::Step::Index(&key.as_str().into()), &value);
-            theirs.insert(key.into(), value);
+            let (before, theirs) = (map.insert(&key, Value::of_ref(&value)), theirs.insert(key.into(), value));
+            assert_eq!(before.map(|value| shown_own(&value)), theirs.map(|value| shown(&value)));
         }
         Change::Property(key, value) => {
-            set(map, path::Step::Property(&Key::new(&key)), &value);
-            theirs.insert(key.into(), value);
+            let (before, theirs) = (map.insert_at(&Key::new(&key), Value::of_ref(&value)), theirs.insert(key.into(), value));
+            assert_eq!(before.map(|value| shown_own(&value)), theirs.map(|value| shown(&value)));
         }
         Change::SetDeep(outer, key, value) => {
-            let (outer_key, inner_key) = (Key::new(&outer), Key::new(&key));
-            let steps = [path::Step::Property(&outer_key), path::Step::Property(&inner_key)];
-            let done = path::change_or_add(map, &steps, |place| *place = Value::of_ref(&value));
-            let inner = theirs.get_mut(outer.as_str()).filter(|value| value.is_map());
-            assert_eq!(done.is_some(), inner.is_some());
-            if let Some(inner) = inner {
-                inner.as_map_mut().unwrap().insert(key.into(), value);
+            map.change_at(&Key::new(&outer), |inner| {
+                if let Value::Map(inner) = inner {
+                    Rc::make_mut(inner).insert(&key, Value::of_ref(&value));
+                }
+            });
+            if let Some(mut inner) = theirs.get_mut(outer.as_str()).and_then(|inner| inner.as_map_mut().ok()) {
+                inner.insert(key.into(), value);
             }
         }
         Change::Remove(key) => {
-            let Value::Map(map) = map else { return };
-            let removed = Rc::make_mut(map).remove(&key);
+            let removed = map.remove(&key);
             assert_eq!(removed.map(|value| shown_own(&value)), theirs.remove(key.as_str()).map(|value| shown(&value)));
         }
         _ => {}

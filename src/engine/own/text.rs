@@ -47,7 +47,7 @@ impl Short {
 
     /// Returns how many bytes it has.
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.length.into()
     }
 
