@@ -4,7 +4,7 @@ use rhai::{EvalAltResult, Position};
 use smallvec::SmallVec;
 
 use super::{
-    Code, Compiler, Ex, Function,
+    Body, Code, Compiler, Ex, Function,
     machine::{Leave, Machine, Outcome, clear},
 };
 use crate::engine::{
@@ -18,8 +18,8 @@ const PIECE: usize = 512;
 impl Compiler<'_> {
     /// Calls a function of the file.
     pub(super) fn call(&mut self, call: &ir::Call) -> Ex {
-        let (id, position, base) = (call.function, call.position, self.frame);
-        if self.unit.functions[id].body.statements.is_empty() {
+        let (id, position, base) = (self.version_of(call), call.position, self.frame);
+        if self.unit.functions[call.function].body.statements.is_empty() {
             return self.call_of_nothing(&call.arguments);
         }
         match &*call.arguments {
@@ -121,14 +121,22 @@ impl Machine<'_> {
         }
         let Some(this) = this.filter(|_| function.has_this) else { return self.run_placed(code, function, free, position) };
         free[function.this] = std::mem::take(this);
-        let result = self.enter_with(code, function, free, position, true);
+        free[function.this + 1] = Value::Bool(true);
+        let result = self.enter_any(code, function, free, position);
         *this = std::mem::take(&mut free[function.this]);
         result
     }
 
     /// The same without `this`.
     #[inline]
-    fn run(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position, arguments: &mut [Value]) -> Outcome {
+    pub(super) fn run(
+        &mut self,
+        code: &Code,
+        function: &Function,
+        free: &mut [Value],
+        position: Position,
+        arguments: &mut [Value],
+    ) -> Outcome {
         if free.len() < function.frame() {
             return self.on_new_piece(function, |machine, piece| machine.run(code, function, piece, position, arguments));
         }
@@ -141,22 +149,41 @@ impl Machine<'_> {
     /// Calls a function whose arguments have their places.
     #[inline(always)]
     fn run_placed(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position) -> Outcome {
-        self.enter_with(code, function, free, position, false)
+        if function.has_this {
+            free[function.this + 1] = Value::Unit;
+        }
+        self.enter_any(code, function, free, position)
     }
 
     #[inline(always)]
-    fn enter_with(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position, is_bound: bool) -> Outcome {
+    fn enter_any(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position) -> Outcome {
+        let body = |machine: &mut Self, free: &mut [Value]| match &function.body {
+            Body::Any(body) => body(machine, code, free),
+            Body::Ints(body) => body(machine, code, free).map(Value::Int),
+        };
+        self.enter_with(code, function, free, position, body, |value| value)
+    }
+
+    #[inline(always)]
+    pub(super) fn enter_with<T>(
+        &mut self,
+        code: &Code,
+        function: &Function,
+        free: &mut [Value],
+        position: Position,
+        body: impl FnOnce(&mut Self, &mut [Value]) -> Outcome<T>,
+        returned: impl FnOnce(Value) -> T,
+    ) -> Outcome<T> {
         self.tick(function.cost).map_err(|stop| at(stop, position))?;
         self.enter(position)?;
-        if function.has_this {
-            free[function.this + 1] = Value::Bool(is_bound);
-        }
-        let result = (function.body)(self, code, free);
+        let result = body(self, free);
         self.level -= 1;
-        clear(&mut free[..function.this]);
+        if function.holds {
+            clear(&mut free[..function.this]);
+        }
         match result {
             Ok(value) => Ok(value),
-            Err(Leave::Flow) => Ok(std::mem::take(&mut self.result)),
+            Err(Leave::Flow) => Ok(returned(std::mem::take(&mut self.result))),
             Err(Leave::Failed(failure)) => Err(failed_in(code, function, failure, position)),
         }
     }
@@ -169,6 +196,15 @@ impl Machine<'_> {
         piece.resize_with(PIECE.max(function.frame() * 2), Value::default);
         self.grown()?;
         work(self, &mut piece)
+    }
+}
+
+/// Puts a whole number in a place that mostly has one.
+#[inline(always)]
+pub fn put_int(place: &mut Value, number: i64) {
+    match place {
+        Value::Int(held) => *held = number,
+        place => *place = Value::Int(number),
     }
 }
 

@@ -10,6 +10,7 @@ use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::{
     Code, Compiler, Ex,
+    functions::put_int,
     machine::{Flow, Leave, Machine, Outcome},
 };
 use crate::engine::{
@@ -164,10 +165,7 @@ impl Turns {
         }
         for number in from..=last {
             machine.tick(self.cost)?;
-            match &mut frame[self.slot] {
-                Value::Int(place) => *place = number,
-                place => *place = Value::Int(number),
-            }
+            put_int(&mut frame[self.slot], number);
             let result = (self.body)(machine, code, frame);
             if let ControlFlow::Break(value) = after(machine, result)? {
                 return Ok(value);

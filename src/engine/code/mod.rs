@@ -20,6 +20,8 @@ mod statements;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod typed;
+mod types;
 
 use std::sync::{
     Arc, Weak,
@@ -28,6 +30,7 @@ use std::sync::{
 
 use rhai::{ImmutableString, Module, Shared};
 
+use self::types::{Type, Types, Version};
 pub use self::{
     machine::{Machine, Outcome},
     run::run,
@@ -54,7 +57,7 @@ pub struct Code {
     pub source: Option<ImmutableString>,
     /// Its functions for Rhai.
     pub library: Shared<Module>,
-    /// The functions, by their numbers.
+    /// The functions by their numbers, then those of their versions that know more of their arguments.
     pub functions: Box<[Function]>,
     /// What stands outside of them.
     pub main: FunctionId,
@@ -89,7 +92,17 @@ pub struct Function {
     /// The operations that one call counts, without those of loops and of other functions.
     pub cost: u32,
     /// What it does.
-    pub body: Ex,
+    pub body: Body,
+    /// Whether its variables can hold what has to be dropped.
+    pub holds: bool,
+}
+
+/// What a function does.
+pub enum Body {
+    /// It gives anything.
+    Any(Ex),
+    /// It gives whole numbers.
+    Ints(Closure<i64>),
 }
 
 impl Function {
@@ -106,6 +119,10 @@ static NUMBERS: AtomicU64 = AtomicU64::new(1);
 pub struct Compiler<'a> {
     /// The file.
     pub unit: &'a ir::Unit,
+    /// The types of its functions' variables.
+    pub types: &'a Types<'a>,
+    /// What is known of those of this function.
+    pub version: &'a Version,
     /// The variables of the function.
     pub places: &'a [ir::Place],
     /// Where the frames of called functions begin.
@@ -118,7 +135,8 @@ pub struct Compiler<'a> {
 
 /// Compiles a file.
 pub fn compile(unit: &ir::Unit, ast: &rhai::AST) -> Arc<Code> {
-    let functions = unit.functions.iter().map(|function| compile_function(unit, function)).collect();
+    let types = Types::of(unit);
+    let functions = types.versions.iter().map(|version| compile_version(unit, &types, version)).collect();
     Arc::new_cyclic(|me| Code {
         number: NUMBERS.fetch_add(1, Ordering::Relaxed),
         source: ast.source().map(Into::into),
@@ -130,11 +148,16 @@ pub fn compile(unit: &ir::Unit, ast: &rhai::AST) -> Arc<Code> {
     })
 }
 
-fn compile_function(unit: &ir::Unit, function: &ir::Function) -> Function {
+fn compile_version(unit: &ir::Unit, types: &Types<'_>, version: &Version) -> Function {
+    let function = &unit.functions[version.function];
     let this = function.places.len();
-    let mut compiler = Compiler { unit, places: &function.places, frame: this + 2, this, has_this: false };
+    let mut compiler = Compiler { unit, types, version, places: &function.places, frame: this + 2, this, has_this: false };
     // Its variables end with the call.
-    let body = compiler.statements(&function.body.statements);
+    let statements = &function.body.statements;
+    let body = match version.result {
+        Type::Int => Body::Ints(compiler.int_body(statements)),
+        _ => Body::Any(compiler.statements(statements)),
+    };
     Function {
         name: function.name.clone(),
         parameters: function.parameters.len(),
@@ -145,5 +168,6 @@ fn compile_function(unit: &ir::Unit, function: &ir::Function) -> Function {
         is_empty: function.body.statements.is_empty(),
         cost: function.body.cost,
         body,
+        holds: version.places.contains(&Type::Any),
     }
 }

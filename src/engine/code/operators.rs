@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::Position;
 
-use super::{Code, Compiler, Ex, Machine, Outcome, Test};
+use super::{Code, Compiler, Ex, Machine, Outcome, Test, types::Type};
 use crate::engine::{
     ir::{self, Constant, Expr, Node, Op, UnaryOp},
     own::{self, Value},
@@ -44,6 +44,10 @@ impl Compiler<'_> {
 
     pub(super) fn binary(&mut self, binary: &ir::Binary) -> Ex {
         match binary.op {
+            Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder if self.are_floats(binary) => {
+                let number = self.float_result(binary);
+                Box::new(move |machine, code, frame| Ok(Value::Float(number(machine, code, frame)?)))
+            }
             Op::Add => self.arithmetic(binary, i64::checked_add),
             Op::Subtract => self.arithmetic(binary, i64::checked_sub),
             Op::Multiply => self.arithmetic(binary, i64::checked_mul),
@@ -51,7 +55,7 @@ impl Compiler<'_> {
             Op::Remainder => self.arithmetic(binary, i64::checked_rem),
             Op::Less | Op::LessEqual | Op::Greater | Op::GreaterEqual | Op::Equal | Op::NotEqual => self.compared(binary),
             Op::Power | Op::ShiftLeft | Op::ShiftRight | Op::And | Op::Or | Op::Xor | Op::Range | Op::RangeInclusive => {
-                self.arithmetic(binary, |_, _| None)
+                self.compared(binary)
             }
         }
     }
@@ -59,6 +63,10 @@ impl Compiler<'_> {
     /// An operator that gives a whole number of two of them, if it gives one.
     fn arithmetic(&mut self, binary: &ir::Binary, numbers: impl Fn(i64, i64) -> Option<i64> + Copy + Send + Sync + 'static) -> Ex {
         let (op, node) = (binary.op, Arc::clone(&binary.node));
+        if (self.of(&binary.left), self.of(&binary.right)) == (Type::Int, Type::Int) && !is_plain(binary) {
+            let number = self.int_binary(binary, numbers);
+            return Box::new(move |machine, code, frame| Ok(Value::Int(number(machine, code, frame)?)));
+        }
         match (self.operand(&binary.left), self.operand(&binary.right)) {
             (Operand::Slot(left), Operand::Int(right)) => Box::new(move |machine, code, frame| {
                 if let Value::Int(left) = frame[left]
@@ -104,7 +112,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// A comparison whose result is no condition. Those of numbers and texts give truths, others may give anything.
+    /// An operator without a quicker way. Comparisons of numbers and texts give truths, others may give anything.
     fn compared(&mut self, binary: &ir::Binary) -> Ex {
         let (op, node) = (binary.op, Arc::clone(&binary.node));
         let (left, right) = (self.expr(&binary.left), self.expr(&binary.right));
@@ -128,6 +136,10 @@ impl Compiler<'_> {
                 _ => self.decided(expr, position),
             },
             Expr::And(_) | Expr::Or(_) => self.test(expr),
+            Expr::Unary(unary) if unary.op == UnaryOp::Not && self.of(&unary.operand) == Type::Bool => {
+                let test = self.test_at(&unary.operand, position);
+                Box::new(move |machine, code, frame| Ok(!test(machine, code, frame)?))
+            }
             Expr::Constant(Constant::Bool(truth)) => {
                 let truth = *truth;
                 Box::new(move |_, _, _| Ok(truth))
@@ -175,6 +187,24 @@ impl Compiler<'_> {
 
     fn compare(&mut self, binary: &ir::Binary, at: Position, numbers: impl Fn(i64, i64) -> bool + Copy + Send + Sync + 'static) -> Test {
         let (op, node) = (binary.op, Arc::clone(&binary.node));
+        match (self.of(&binary.left), self.of(&binary.right)) {
+            (Type::Int, Type::Int) if !is_plain(binary) => {
+                let (left, right) = (self.int(&binary.left), self.int(&binary.right));
+                return Box::new(move |machine, code, frame| {
+                    let left = left(machine, code, frame)?;
+                    Ok(numbers(left, right(machine, code, frame)?))
+                });
+            }
+            (Type::Float | Type::Int, Type::Float | Type::Int) if self.are_floats(binary) => {
+                let (left, right) = (self.float(&binary.left), self.float(&binary.right));
+                return Box::new(move |machine, code, frame| {
+                    let left = left(machine, code, frame)?;
+                    let right = right(machine, code, frame)?;
+                    Ok(own::compare_floats(op, left, right).unwrap_or_default())
+                });
+            }
+            _ => {}
+        }
         match (self.operand(&binary.left), self.operand(&binary.right)) {
             (Operand::Slot(left), Operand::Int(right)) => Box::new(move |machine, code, frame| {
                 if let Value::Int(left) = frame[left] {
@@ -215,6 +245,11 @@ impl Compiler<'_> {
             }
         }
     }
+}
+
+/// Whether it is a variable with another or a number: to look at what they hold costs less than a closure around it.
+fn is_plain(binary: &ir::Binary) -> bool {
+    matches!((&binary.left, &binary.right), (Expr::Variable(_), Expr::Variable(_) | Expr::Constant(Constant::Int(_))))
 }
 
 impl Operand {

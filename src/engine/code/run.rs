@@ -5,7 +5,7 @@ use std::cell::Cell;
 use rhai::EvalAltResult;
 
 use super::{
-    Code,
+    Body, Code,
     machine::{Leave, Machine, Outcome},
 };
 use crate::engine::{
@@ -38,7 +38,8 @@ pub fn run(code: &Code, engine: &rhai::Engine) -> Result<Value, Failure> {
         stack.iter_mut().for_each(|place| *place = Value::Unit);
     }
     NEXT.set(stack);
-    match result.and_then(|value| machine.settle().map(|()| value)) {
+    let settled = machine.settle();
+    match result.and_then(|value| settled.map(|()| value)) {
         Ok(value) => Ok(value),
         Err(Leave::Failed(failure)) => Err(failure),
         Err(Leave::Flow) => Ok(Value::Unit),
@@ -49,7 +50,10 @@ fn main(machine: &mut Machine<'_>, code: &Code, stack: &mut [Value]) -> Outcome 
     let main = &code.functions[code.main];
     machine.tick(main.cost)?;
     stack[main.this + 1] = Value::Unit;
-    let result = (main.body)(machine, code, stack);
+    let result = match &main.body {
+        Body::Any(body) => body(machine, code, stack),
+        Body::Ints(body) => body(machine, code, stack).map(Value::Int),
+    };
     super::machine::clear(&mut stack[..main.this]);
     match result {
         Ok(value) => Ok(value),

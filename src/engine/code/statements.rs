@@ -4,7 +4,9 @@ use rhai::{EvalAltResult, ImmutableString, Locked, Position, Shared};
 
 use super::{
     Compiler, Ex,
+    functions::put_int,
     machine::{Flow, Leave, Machine, Outcome, clear},
+    types::Type,
 };
 use crate::engine::{
     ir,
@@ -15,8 +17,10 @@ impl Compiler<'_> {
     /// Runs the statements of a block, whose variables end with it. Its value is that of the last.
     pub fn block(&mut self, block: &ir::Block) -> Ex {
         let slots = block.slots.clone();
+        // Numbers need no dropping.
+        let holds = self.version.places[slots.clone()].contains(&Type::Any);
         let run = self.statements(&block.statements);
-        if slots.is_empty() {
+        if !holds {
             return run;
         }
         Box::new(move |machine, code, frame| {
@@ -105,6 +109,9 @@ impl Compiler<'_> {
     }
 
     fn declare(&mut self, slot: ir::Slot, value: &ir::Expr, is_global: bool) -> Ex {
+        if !is_global && self.is_int(slot) && self.of(value) == Type::Int {
+            return self.put_int(slot, value);
+        }
         let value = self.expr(value);
         if !is_global {
             return Box::new(move |machine, code, frame| {
@@ -145,6 +152,7 @@ impl Compiler<'_> {
                     Ok(Value::Unit)
                 })
             }
+            None if self.is_int(slot) && self.of(&assign.value) == Type::Int => self.put_int(slot, &assign.value),
             None => {
                 let value = self.expr(&assign.value);
                 Box::new(move |machine, code, frame| {
@@ -155,6 +163,19 @@ impl Compiler<'_> {
             Some(op) if is_shared => self.assign_shared(slot, op, &assign.value),
             Some(op) => self.assign_with(slot, op, &assign.value),
         }
+    }
+
+    fn is_int(&self, slot: ir::Slot) -> bool {
+        self.version.places[slot] == Type::Int
+    }
+
+    fn put_int(&mut self, slot: ir::Slot, value: &ir::Expr) -> Ex {
+        let value = self.int(value);
+        Box::new(move |machine, code, frame| {
+            let number = value(machine, code, frame)?;
+            put_int(&mut frame[slot], number);
+            Ok(Value::Unit)
+        })
     }
 
     fn assign_shared(&mut self, slot: ir::Slot, op: &ir::OpAssign, value: &ir::Expr) -> Ex {
@@ -177,6 +198,7 @@ impl Compiler<'_> {
 
     fn assign_with(&mut self, slot: ir::Slot, op: &ir::OpAssign, value: &ir::Expr) -> Ex {
         let op = op.clone();
+        let types = (self.version.places[slot], self.of(value));
         match (op.op, value) {
             (ir::Op::Add, ir::Expr::Constant(ir::Constant::Int(number))) => {
                 let number = *number;
@@ -188,6 +210,30 @@ impl Compiler<'_> {
                         return Ok(Value::Unit);
                     }
                     machine.assign(code, &op, &mut frame[slot], Value::Int(number))
+                })
+            }
+            (ir::Op::Add, _) if types == (Type::Int, Type::Int) => {
+                let value = self.int(value);
+                Box::new(move |machine, code, frame| {
+                    let number = value(machine, code, frame)?;
+                    if let Value::Int(place) = &mut frame[slot]
+                        && let Some(sum) = place.checked_add(number)
+                    {
+                        *place = sum;
+                        return Ok(Value::Unit);
+                    }
+                    machine.assign(code, &op, &mut frame[slot], Value::Int(number))
+                })
+            }
+            (ir::Op::Add, _) if matches!(types, (Type::Float, Type::Float | Type::Int)) => {
+                let value = self.float(value);
+                Box::new(move |machine, code, frame| {
+                    let number = value(machine, code, frame)?;
+                    if let Value::Float(place) = &mut frame[slot] {
+                        *place += number;
+                        return Ok(Value::Unit);
+                    }
+                    machine.assign(code, &op, &mut frame[slot], Value::Float(number))
                 })
             }
             (ir::Op::Add, _) => {

@@ -82,6 +82,7 @@ fn statements_give_what_they_give_in_rhai() {
         "let s = 0; let r = 1..4; for i in r { s += i; } s",
         "let x = 5; for i in x { }",
         "let m = #{a: 1}; for i in m { }",
+        "let s = 0; for i in range(0, 10, 3) { s += i; } s",
         "let a = [1, 2, 3]; let s = 0; for i in a { a = 5; s += i; } s + a",
         "for i in 0..3 { if i == 1 { return i; } } 9",
         "return 5; 6",
@@ -188,6 +189,35 @@ fn functions_are_called_as_in_rhai() {
         "fn f(x) { this + x } f(1)",
         "fn f() { for i in 0..5 { for j in 0..5 { if i * j == 6 { return [i, j]; } } } } f()",
         "fn f(x) { try { g(x) } catch (e) { return `caught ${e}`; } } fn g(x) { throw x; } f(7)",
+    ]);
+}
+
+#[test]
+fn numbers_are_those_of_rhai() {
+    check(&[
+        "fn fib(n) { if n < 2 { return n; } fib(n - 1) + fib(n - 2) } fib(15)",
+        "fn f(x) { x * x } f(4_000_000_000)",
+        "fn f(x) { x + x } f(9_000_000_000_000_000_000)",
+        "fn f(x, y) { (x + 1) * (y + 2) - 3 } f(4, 5)",
+        "fn f(x, y) { (x + 1) / (y - 5) } f(4, 5)",
+        "fn f(x) { if x > 5 { x } else { \"small\" } } f(4) + f(6)",
+        "fn f(x) { x = \"a\"; x } f(4)",
+        "fn f(x) { let y = x; y += 1; if y > 3 { y = 2.5; } y } f(4)",
+        "fn f(x) { x + 1 } f(1) + f(2.5)",
+        "fn f(x) { 1.5 * x + x / 2 - 3.0 % x } f(2)",
+        "let x = 0.0; let i = 0; while i < 10 { x += 0.1; i += 1; } x",
+        "let x = 0.0; let i = 0; while x < 1.0 { x += 0.1; i += 1; } i",
+        "let x = 0.1 + 0.2; if x == 0.3 { 1 } else { 2 }",
+        "let x = 1.0 / 0.0; if x > 5 { 1 } else { 2 }",
+        "fn even(n) { if n == 0 { true } else { odd(n - 1) } } fn odd(n) { if n == 0 { false } else { even(n - 1) } } even(10)",
+        "fn f(n) { let s = 0; for i in 0..n { s += i * i % 7; } s } f(20)",
+        "fn f(n) { let s = 0; for i in 0..n { s += i * 3_000_000_000_000_000_000; } s } f(20)",
+        "fn f(n) { return 5; } f(1) * 2",
+        "fn f(n) { throw n; } f(1) * 2",
+        "fn f(n) { this + n } f(1) * 2",
+        "let x = 5; let y = if x > 3 { x } else { 0 }; y - 1",
+        "let x = 3; x = x * 2 - 1; x & 6 | 1",
+        "let a = true; let b = !a; if !b && a { 1 } else { 2 }",
     ]);
 }
 

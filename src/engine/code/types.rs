@@ -202,7 +202,11 @@ pub fn operation(op: Op, left: Type, right: Type) -> Type {
     let numbers = left.is_number() && right.is_number();
     match op {
         Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder | Op::Power if numbers => {
-            if left == right { left } else { Type::Float }
+            if left == right {
+                left
+            } else {
+                Type::Float
+            }
         }
         Op::ShiftLeft | Op::ShiftRight | Op::And | Op::Or | Op::Xor if (left, right) == (Type::Int, Type::Int) => Type::Int,
         Op::And | Op::Or | Op::Xor if (left, right) == (Type::Bool, Type::Bool) => Type::Bool,
@@ -330,7 +334,11 @@ impl Look<'_, '_> {
         match &chain.root {
             // A function of the file may make something else of its `this`; Rhai's own leave numbers what they are.
             Root::Variable(variable) => {
-                if chain.links.iter().any(|link| matches!(&link.kind, LinkKind::Method(name, ..) if self.types.methods.contains(name.as_str()))) {
+                if chain
+                    .links
+                    .iter()
+                    .any(|link| matches!(&link.kind, LinkKind::Method(name, ..) if self.types.methods.contains(name.as_str())))
+                {
                     self.set(variable.slot, Type::Any);
                 }
             }
@@ -397,19 +405,41 @@ mod tests {
     }
 
     const TYPED: &[(&str, &str)] = &[
-        ("fn fib(n) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } } fib(22)", "fib[Any] n: Any -> Any; []  -> Int; fib[Int] n: Int -> Int"),
+        (
+            "fn fib(n) { if n < 2 { n } else { fib(n - 1) + fib(n - 2) } } fib(22)",
+            "fib[Any] n: Any -> Any; []  -> Int; fib[Int] n: Int -> Int",
+        ),
         ("let x = 1; x += 2; let y = x; y += 0.5; let z = x * 2.0; x < z", "[] x: Int, y: Any, z: Float -> Bool"),
-        ("let x = 1; let f = || x; for i in 0..x { } for i in 0..3 { let y = i; } for (a, i) in [] { }", "||[Any] x: Any -> Any; [] x: Any, f: Any, i: Any, i: Int, y: Int, i: Int, a: Any -> Any"),
+        (
+            "let x = 1; let f = || x; for i in 0..x { } for i in 0..3 { let y = i; } for (a, i) in [] { }",
+            "||[Any] x: Any -> Any; [] x: Any, f: Any, i: Any, i: Int, y: Int, i: Int, a: Any -> Any",
+        ),
         ("fn f(a) { a = \"t\"; a } f(1); f(1.5)", "f[Any] a: Any -> Any; []  -> Any; f[Int] a: Any -> Any; f[Float] a: Any -> Any"),
-        ("fn even(n) { if n == 0 { return true; } odd(n - 1) } fn odd(n) { if n == 0 { return false; } even(n - 1) } even(10)", "even[Any] n: Any -> Bool; odd[Any] n: Any -> Bool; []  -> Bool; even[Int] n: Int -> Bool; odd[Int] n: Int -> Bool"),
-        ("fn f() { this = \"t\"; } let x = 1; x.f(); let y = 1; y.abs(); let z = 1; z.set_bit(1, true)", "f[]  -> Any; [] x: Any, y: Int, z: Int -> Any"),
-        ("let x = if true { 1 } else { throw 1 }; let y = switch x { 1 => 2, _ => 3 }; let z = switch x { 1 => 2 }", "[] x: Int, y: Int, z: Any -> Any"),
-        ("fn f(a, b) { a } f(1, 1); f(1.0, 1); f(true, 1); f((), 1); f(1, 1.0); f(1.0, 1.0); f(true, 1.0); f((), 1.0); f(1, true); f(1.0, true)", "f[Any, Any] a: Any, b: Any -> Any; []  -> Any; f[Int, Int] a: Int, b: Int -> Int; f[Float, Int] a: Float, b: Int -> Float; f[Bool, Int] a: Bool, b: Int -> Bool; f[Any, Int] a: Any, b: Int -> Any; f[Int, Float] a: Int, b: Float -> Int; f[Float, Float] a: Float, b: Float -> Float; f[Bool, Float] a: Bool, b: Float -> Bool; f[Any, Float] a: Any, b: Float -> Any"),
+        (
+            "fn even(n) { if n == 0 { return true; } odd(n - 1) } fn odd(n) { if n == 0 { return false; } even(n - 1) } even(10)",
+            "even[Any] n: Any -> Bool; odd[Any] n: Any -> Bool; []  -> Bool; even[Int] n: Int -> Bool; odd[Int] n: Int -> Bool",
+        ),
+        (
+            "fn f() { this = \"t\"; } let x = 1; x.f(); let y = 1; y.abs(); let z = 1; z.set_bit(1, true)",
+            "f[]  -> Any; [] x: Any, y: Int, z: Int -> Any",
+        ),
+        (
+            "let x = if true { 1 } else { throw 1 }; let y = switch x { 1 => 2, _ => 3 }; let z = switch x { 1 => 2 }",
+            "[] x: Int, y: Int, z: Any -> Any",
+        ),
+        (
+            "fn f(a, b) { a } f(1, 1); f(1.0, 1); f(true, 1); f((), 1); f(1, 1.0); f(1.0, 1.0); f(true, 1.0); f((), 1.0); f(1, true); f(1.0, true)",
+            "f[Any, Any] a: Any, b: Any -> Any; []  -> Any; f[Int, Int] a: Int, b: Int -> Int; f[Float, Int] a: Float, b: Int -> Float; f[Bool, Int] a: Bool, b: Int -> Bool; f[Any, Int] a: Any, b: Int -> Any; f[Int, Float] a: Int, b: Float -> Int; f[Float, Float] a: Float, b: Float -> Float; f[Bool, Float] a: Bool, b: Float -> Bool; f[Any, Float] a: Any, b: Float -> Any",
+        ),
     ];
 
     #[test]
     fn types_are_found() {
-        let wrong: String = TYPED.iter().filter(|(script, types)| typed(script) != *types).map(|(script, _)| format!("    ({script:?}, {:?}),\n", typed(script))).collect();
+        let wrong: String = TYPED
+            .iter()
+            .filter(|(script, types)| typed(script) != *types)
+            .map(|(script, _)| format!("    ({script:?}, {:?}),\n", typed(script)))
+            .collect();
         assert!(wrong.is_empty(), "\n{wrong}");
     }
 }

@@ -35,6 +35,7 @@ pub use function::{Function, Target};
 pub use key::{Key, Keys};
 pub use list::List;
 pub use map::Map;
+pub use numbers::compare as compare_floats;
 pub use operators::{Op, assign, binary};
 pub use shapes::end_run;
 pub use shared::Shared;
