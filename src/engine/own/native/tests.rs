@@ -5,7 +5,7 @@ use rhai::{AST, Array, Dynamic, NativeCallContext, Scope};
 use super::*;
 use crate::{
     engine::{class::Class, own::limits, value::sizes::Sizes},
-    function::Limits,
+    function::LimitPolicy,
 };
 
 /// Values of all types, and functions with none to three parameters. Among the texts are names and numbers, among the numbers edges.
@@ -199,7 +199,7 @@ fn compare(context: &NativeCallContext, functions: &AST, values: &[Dynamic]) -> 
 
 #[test]
 fn they_do_what_rhai_does() {
-    let mut engine = Class::new(&Limits::default()).rhai;
+    let mut engine = Class::new(&LimitPolicy::default().default).rhai;
     engine.set_strict_variables(false);
     limits::allow(Sizes::allowed_in(&engine));
     let ast = engine.compile(VALUES).unwrap();
