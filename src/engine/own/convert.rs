@@ -140,12 +140,10 @@ impl Function {
         if let Some(pointer) = function.native.clone().or_else(converted) {
             return pointer.into();
         }
-        // Outside of a run nobody can call it: it has a name, if it is one that Rhai allows, and what it was curried with.
+        // Outside of a run nobody can call it. It has a name, if it is one that Rhai allows, and what it was curried with. What it has
+        // captured may hold itself.
         let mut pointer = FnPtr::new(function.name.clone()).unwrap_or_else(|_| nameless());
-        pointer.set_curry(function.curried.iter().map(|value| match value {
-            Value::Shared(shared) => shared.get().to_rhai().into_shared(),
-            value => value.to_rhai(),
-        }));
+        pointer.set_curry(function.curried.iter().filter(|value| !value.is_shared()).map(Value::to_rhai));
         pointer.into()
     }
 }

@@ -205,7 +205,8 @@ fn hashes_are_those_of_rhais_switch() {
     for (script, value) in values(&engine) {
         let mut hasher = ahash::AHasher::default();
         value.hash(&mut hasher);
-        assert_eq!(Value::of_ref(&value).switch_hash(), Some(hasher.finish()), "{script}");
+        let own = Value::of_ref(&value).switch_hash();
+        assert!(own == Some(hasher.finish()) || own.is_none() && script.contains("Fn(") && script != "Fn(\"f\")", "{script}");
     }
     assert_eq!(Value::of(Dynamic::from(std::time::Duration::ZERO)).switch_hash(), None);
 }
