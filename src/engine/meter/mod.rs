@@ -200,10 +200,10 @@ pub fn has_time() -> bool {
 /// Does work whose memory outlives the run by right: its reply, its log.
 pub fn keep<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {
-        let (kept, held) = (meter.kept.get(), memory::held());
+        let (kept, outside) = (meter.kept.get(), memory::held() - meter.base.get());
         let result = work();
-        // Set, not added to: work inside work is counted once.
-        meter.kept.set(kept + memory::held() - held);
+        // Set, not added to: work inside work is counted once, and what was done beside the run is in its base.
+        meter.kept.set(kept + memory::held() - meter.base.get() - outside);
         result
     })
 }
