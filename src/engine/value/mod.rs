@@ -27,6 +27,11 @@ fn without_json(value: &Dynamic) -> String {
     match type_name(value) {
         // The marks that stand for `ctx` and `ctx.request`.
         "Ctx" | "Request" => "the request as a whole has no form in JSON; take what you need of it, such as `ctx.request.body`".into(),
-        name => format!("a value of type `{name}` has no form in JSON"),
+        name => type_without_json(name),
     }
+}
+
+/// Says that no value of a type has a form in JSON.
+pub(super) fn type_without_json(name: &str) -> String {
+    format!("a value of type `{name}` has no form in JSON")
 }

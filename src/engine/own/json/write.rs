@@ -3,7 +3,7 @@
 use super::super::Value;
 use super::read::ordinary;
 use crate::engine::value::{
-    MAX_DEPTH, check_depth,
+    MAX_DEPTH, check_depth, type_without_json,
     write::{ToJsonError, start as start_of_other},
 };
 
@@ -55,6 +55,12 @@ impl Writer {
             Value::Char(character) => self.text(character.encode_utf8(&mut [0; 4])),
             Value::Blob(bytes) => self.array(bytes.iter(), depth, |writer, byte| writer.int((*byte).into())),
             Value::Shared(shared) => self.value(&shared.borrow(), depth),
+            // Without what it captures, which may be what it stands in.
+            Value::Function(_) if self.is_for_people => self.text("(Fn)"),
+            Value::Function(_) => {
+                self.check()?;
+                Err(ToJsonError::JsonError(type_without_json("Fn")))
+            }
             other => {
                 self.check()?;
                 let room = self.limit - self.json.len();

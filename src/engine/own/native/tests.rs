@@ -1,10 +1,12 @@
 //! Every function beside Rhai's, or ours that replaces it: the result, the receiver afterwards, the error.
 
+use std::time::Duration;
+
 use rhai::{AST, Array, Dynamic, NativeCallContext, Scope};
 
 use super::*;
 use crate::{
-    engine::{class::Class, own::limits, value::sizes::Sizes},
+    engine::{class::Class, meter::limits::Allowance, own::limits, value::sizes::Sizes},
     function::LimitPolicy,
 };
 
@@ -199,6 +201,7 @@ fn compare(context: &NativeCallContext, functions: &AST, values: &[Dynamic]) -> 
 
 #[test]
 fn they_do_what_rhai_does() {
+    meter::start(&Allowance { time: Duration::from_secs(600), operations: u64::MAX, memory: 1 << 30, cancel: None, cpu: None });
     let mut engine = Class::new(&LimitPolicy::default().default).rhai;
     engine.set_strict_variables(false);
     limits::allow(Sizes::allowed_in(&engine));
