@@ -41,8 +41,8 @@ struct Parked {
     result: Value,
     state: Option<Box<State>>,
     buffer: String,
-    units: Vec<Arc<Code>>,
-    stack: Vec<Arc<Code>>,
+    units: Vec<Rc<Arc<Code>>>,
+    stack: Vec<Rc<Arc<Code>>>,
     modules: Modules,
 }
 

@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::{Code, Compiler, Ex, Machine, Outcome, machine::Leave, methods::Method};
 use crate::engine::{
+    context::{self, properties::BODY, reading::Reading, variable},
     ir,
     own::{Key, Value, assign, native, path},
 };
@@ -36,9 +37,14 @@ enum Step {
 
 /// Where a chain begins.
 enum Root {
-    Place { slot: usize, is_constant: bool },
+    Place {
+        slot: usize,
+        is_constant: bool,
+    },
     This(Position),
     Expr(Ex),
+    /// The body of the request, which is a constant in Rhai.
+    Body(Ex),
 }
 
 /// An assignment at the end of a chain.
@@ -57,14 +63,11 @@ impl Compiler<'_> {
     pub fn chain(&mut self, chain: &ir::Chain) -> Ex {
         let (operands, links) = (self.operands(&chain.links), self.links(&chain.links, false));
         let root = self.root(&chain.root);
-        if let Root::Place { slot, .. } = root
-            && let [Link { step: Step::Property { key, .. }, is_optional: false, .. }] = &links[..]
-            && operands.is_empty()
-        {
-            let (key, size) = (key.clone(), self.frame);
+        if let (Root::Place { slot, .. }, Some(keys)) = (&root, keys(&links)) {
+            let (slot, size) = (*slot, self.frame);
             return Box::new(move |machine, code, frame| {
-                if let Value::Map(map) = &frame[slot] {
-                    return Ok(map.find(&key).map_or(Value::Unit, Value::clone));
+                if let Some(value) = read(&frame[slot], &keys) {
+                    return Ok(value.clone());
                 }
                 let (own, free) = frame.split_at_mut(size);
                 Walk::new(machine, code, free).from_place(&mut own[slot], &links, &mut [])
@@ -115,6 +118,11 @@ impl Compiler<'_> {
                     let mut walk = Walk { assign, ..Walk::new(machine, code, &mut frame[size..]) };
                     return walk.follow(&mut value, &links, &mut values, false);
                 }
+                Root::Body(root) => {
+                    let mut value = root(machine, code, frame)?;
+                    let mut walk = Walk { assign, is_constant: is_body_constant(), ..Walk::new(machine, code, &mut frame[size..]) };
+                    return walk.follow(&mut value, &links, &mut values, true);
+                }
             };
             let (own, free) = frame.split_at_mut(size);
             let mut walk = Walk { assign, is_constant, ..Walk::new(machine, code, free) };
@@ -161,9 +169,34 @@ impl Compiler<'_> {
                 self.has_this = true;
                 Root::This(*position)
             }
+            ir::Root::Expr(ir::Expr::Request(request)) if Reading::of(&request.names).is_some_and(|(reading, _)| reading.is_body()) => {
+                Root::Body(self.request(request))
+            }
             ir::Root::Expr(root) => Root::Expr(self.expr(root)),
         }
     }
+}
+
+/// Returns the properties that links read, if they do nothing else; `true`: what it is asked of may be `()`.
+fn keys(links: &[Link]) -> Option<Box<[(Key, bool)]>> {
+    let key = |link: &Link| match &link.step {
+        Step::Property { key, .. } => Some((key.clone(), link.is_optional)),
+        _ => None,
+    };
+    links.iter().map(key).collect()
+}
+
+/// Reads properties of maps; none: something is no map.
+#[inline]
+fn read<'a>(mut value: &'a Value, keys: &[(Key, bool)]) -> Option<&'a Value> {
+    for (key, is_optional) in keys {
+        value = match value {
+            Value::Map(map) => map.find(key).unwrap_or(&Value::Unit),
+            Value::Unit if *is_optional => return Some(value),
+            _ => return None,
+        };
+    }
+    Some(value)
 }
 
 /// A walk along a chain.
@@ -235,8 +268,9 @@ impl<'w, 'm> Walk<'w, 'm> {
             Step::Property { key, .. } => match value {
                 Value::Map(map) => self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands),
                 value => {
-                    let value = self.property(value, link)?;
-                    self.look(&value, rest, operands)
+                    let part = self.property(value, link)?;
+                    self.is_constant |= is_body(value, link);
+                    self.look(&part, rest, operands)
                 }
             },
             Step::Index => {
@@ -244,7 +278,7 @@ impl<'w, 'm> Walk<'w, 'm> {
                 match path::index(value, index) {
                     Some(part) => self.look(&part, rest, operands),
                     None => {
-                        let part = self.machine.slow(self.code, &link.node, &mut [value.clone(), mem::take(index)])?;
+                        let part = self.machine.slow(self.code, &link.node, &mut [value.clone(), index.clone()])?;
                         self.look(&part, rest, operands)
                     }
                 }
@@ -291,7 +325,9 @@ impl<'w, 'm> Walk<'w, 'm> {
                     };
                 }
                 let mut value = self.property(target, link)?;
-                self.follow(&mut value, rest, operands, false)
+                let is_body = is_body(target, link);
+                self.is_constant |= is_body;
+                self.follow(&mut value, rest, operands, is_body)
             }
             Step::Index => {
                 let (index, operands) = first_of(operands);
@@ -451,6 +487,19 @@ impl Assignment {
     #[cold]
     fn to_constant(&self) -> Leave {
         EvalAltResult::ErrorAssignmentToConstant(self.name.to_string(), self.root_position).into()
+    }
+}
+
+/// Whether the body of the request is a constant to this run.
+fn is_body_constant() -> bool {
+    context::with(|run| run.is_body_constant()).unwrap_or_default()
+}
+
+/// Whether a link asks the request for its body.
+fn is_body(value: &Value, link: &Link) -> bool {
+    match (value, &link.step) {
+        (Value::Other(value), Step::Property { key, .. }) if key.as_str() == BODY => variable::is_request(value) && is_body_constant(),
+        _ => false,
     }
 }
 

@@ -174,8 +174,10 @@ impl Machine<'_> {
         body: impl FnOnce(&mut Self, &mut [Value]) -> Outcome<T>,
         returned: impl FnOnce(Value) -> T,
     ) -> Outcome<T> {
-        self.tick(function.cost).map_err(|stop| at(stop, position))?;
-        self.enter(position)?;
+        if let Err(stop) = self.tick(function.cost).map_err(|stop| at(stop, position)).and_then(|()| self.enter(position)) {
+            clear(&mut free[..function.parameters]);
+            return Err(stop);
+        }
         let result = body(self, free);
         self.level -= 1;
         if function.holds {

@@ -1,6 +1,6 @@
 //! The state of a run that closures work on.
 
-use std::sync::Arc;
+use std::{rc::Rc, sync::Arc};
 
 use rhai::{EvalAltResult, Position};
 
@@ -76,9 +76,9 @@ pub struct Machine<'a> {
     /// Where texts are put together.
     pub(super) buffer: String,
     /// The files that this run has come by.
-    pub units: Vec<Arc<Code>>,
+    pub units: Vec<Rc<Arc<Code>>>,
     /// The files whose functions are running: first the one that the run began with, then those of modules.
-    pub stack: Vec<Arc<Code>>,
+    pub stack: Vec<Rc<Arc<Code>>>,
     /// What was imported.
     pub(super) modules: Modules,
 }

@@ -2,7 +2,14 @@
 //!
 //! Rhai has run what stands outside of a module's functions when it was linked. Here its functions run, by the closures of its own file.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use rhai::{EvalAltResult, ImmutableString, Module, Position, Shared};
 
@@ -47,7 +54,33 @@ pub struct Modules {
 struct Imports {
     unit: u64,
     /// By the numbers of the statements.
-    modules: Vec<Option<(ImmutableString, Arc<LinkedModule>)>>,
+    modules: Vec<Option<Rc<Imported>>>,
+}
+
+/// A module that a file has imported. Counted by the run alone: what all threads count is slow.
+struct Imported {
+    alias: ImmutableString,
+    linked: Arc<LinkedModule>,
+    code: Option<Rc<Arc<Code>>>,
+}
+
+/// Where a call found its function the last time.
+#[derive(Default)]
+struct Place(AtomicU64);
+
+impl Place {
+    /// Finds the function in this file, by a search if the last one was in another.
+    fn find(&self, code: &Code, search: impl FnOnce() -> Option<FunctionId>) -> Option<FunctionId> {
+        let last = self.0.load(Ordering::Relaxed);
+        if last >> 16 == code.number {
+            return Some((last & 0xffff) as FunctionId);
+        }
+        let found = search()?;
+        if let Ok(place) = u16::try_from(found) {
+            self.0.store(code.number << 16 | u64::from(place), Ordering::Relaxed);
+        }
+        Some(found)
+    }
 }
 
 impl Compiler<'_> {
@@ -85,13 +118,13 @@ impl Compiler<'_> {
             });
         };
         let (arguments, path) = (self.arguments_first_last(&call.arguments), call.path[1..].to_vec());
+        let place = Place::default();
         Box::new(move |machine, code, frame| {
             let mut values = evaluate_first_last(&arguments, machine, code, frame)?;
             let found = machine.imported(code, id).and_then(|module| inner(module, &path));
-            if let Some(there) = found.as_deref().and_then(LinkedModule::code)
-                && let Some(function) = there.named(&name, count).find(|id| there.is_public(*id))
+            if let Some(there) = found.and_then(|module| module.code.clone())
+                && let Some(function) = place.find(&there, || there.named(&name, count).find(|id| there.is_public(*id)))
             {
-                let there = there.clone();
                 return Site { machine, code, free: &mut frame[size..], position }.call_elsewhere(&there, function, &mut values, None);
             }
             machine.slow(code, &node, &mut values)
@@ -107,7 +140,7 @@ impl Compiler<'_> {
                 None => machine.slow(code, &node, &mut []),
             });
         };
-        Box::new(move |machine, code, _| match machine.imported(code, id).and_then(|import| import.module.get_var(&name)) {
+        Box::new(move |machine, code, _| match machine.imported(code, id).and_then(|import| import.linked.module.get_var(&name)) {
             Some(value) => Ok(Value::of(value.flatten())),
             None => machine.slow(code, &node, &mut []),
         })
@@ -115,12 +148,19 @@ impl Compiler<'_> {
 }
 
 /// Returns the module that these names lead to from another.
-fn inner(module: Arc<LinkedModule>, path: &[ImmutableString]) -> Option<Arc<LinkedModule>> {
+fn inner(module: Rc<Imported>, path: &[ImmutableString]) -> Option<Rc<Imported>> {
     if path.is_empty() {
         return Some(module);
     }
-    let found = path.iter().try_fold(&*module.module, |module, name| module.get_sub_module(name))?;
-    module::of_file(found.id()?)
+    let found = path.iter().try_fold(&*module.linked.module, |module, name| module.get_sub_module(name))?;
+    Some(Rc::new(Imported::new(ImmutableString::new(), module::of_file(found.id()?)?)))
+}
+
+impl Imported {
+    fn new(alias: ImmutableString, linked: Arc<LinkedModule>) -> Self {
+        let code = linked.code().map(|code| Rc::new(code.clone()));
+        Self { alias, linked, code }
+    }
 }
 
 impl Code {
@@ -134,19 +174,20 @@ impl Code {
 impl Machine<'_> {
     /// Begins with a file.
     pub fn begin(&mut self, code: &Code) {
-        self.stack.extend(code.me.upgrade());
+        self.stack.extend(code.me.upgrade().map(Rc::new));
         self.units.clone_from(&self.stack);
     }
 
     /// Remembers a file, so that pointers find its functions.
-    fn meet(&mut self, code: &Arc<Code>) {
+    fn meet(&mut self, code: &Rc<Arc<Code>>) {
         if self.unit(code.number).is_none() {
             self.units.push(code.clone());
         }
     }
 
     fn put_import(&mut self, unit: u64, id: ImportId, alias: ImmutableString, linked: Arc<LinkedModule>) {
-        if let Some(code) = linked.code() {
+        let imported = Imported::new(alias, linked);
+        if let Some(code) = &imported.code {
             self.meet(code);
             if code.functions.iter().any(|function| function.this_type.is_some() && !function.is_private) {
                 self.modules.has_typed_methods = true;
@@ -161,11 +202,11 @@ impl Machine<'_> {
         });
         let modules = &mut imports[at].modules;
         modules.resize_with(modules.len().max(id + 1), || None);
-        modules[id] = Some((alias, linked));
+        modules[id] = Some(Rc::new(imported));
     }
 
     /// Returns what a file has imported so far. A module has imported everything before the run.
-    fn imports_of(&mut self, code: &Code) -> &[Option<(ImmutableString, Arc<LinkedModule>)>] {
+    fn imports_of(&mut self, code: &Code) -> &[Option<Rc<Imported>>] {
         let is_there = self.modules.imports.iter().any(|imports| imports.unit == code.number);
         if !is_there && !self.is_main(code, code.number) {
             self.modules.imports.push(Imports { unit: code.number, modules: Vec::new() });
@@ -180,13 +221,13 @@ impl Machine<'_> {
     }
 
     /// Returns the module that an `import` statement got.
-    fn imported(&mut self, code: &Code, id: ImportId) -> Option<Arc<LinkedModule>> {
-        self.imports_of(code).get(id)?.as_ref().map(|(_, linked)| linked.clone())
+    fn imported(&mut self, code: &Code, id: ImportId) -> Option<Rc<Imported>> {
+        self.imports_of(code).get(id)?.clone()
     }
 
     /// Returns the modules that a file has imported so far, as Rhai knows them.
     pub(super) fn imported_by(&mut self, code: &Code) -> Vec<(ImmutableString, Shared<Module>)> {
-        self.imports_of(code).iter().flatten().map(|(alias, linked)| (alias.clone(), linked.module.clone())).collect()
+        self.imports_of(code).iter().flatten().map(|import| (import.alias.clone(), import.linked.module.clone())).collect()
     }
 
     /// Whether some module has methods for a type.
@@ -196,10 +237,10 @@ impl Machine<'_> {
     }
 
     /// Finds the method for a value's type that a module brings.
-    pub(super) fn typed_method(&mut self, code: &Code, name: &str, parameters: usize, this: &Value) -> Option<(Arc<Code>, FunctionId)> {
+    pub(super) fn typed_method(&mut self, code: &Code, name: &str, parameters: usize, this: &Value) -> Option<(Rc<Arc<Code>>, FunctionId)> {
         let this_type = self.type_name(this).to_owned();
-        self.imports_of(code).iter().rev().flatten().find_map(|(_, linked)| {
-            let code = linked.code()?;
+        self.imports_of(code).iter().rev().flatten().find_map(|import| {
+            let code = import.code.as_ref()?;
             let is_for = |id: &FunctionId| code.functions[*id].this_type.as_deref() == Some(&this_type) && !code.functions[*id].is_private;
             Some((code.clone(), code.named(name, parameters).find(is_for)?))
         })

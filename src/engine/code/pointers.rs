@@ -127,7 +127,7 @@ pub(super) struct Site<'s, 'm> {
 enum Callee {
     /// One of the same file.
     Here(FunctionId),
-    There(Arc<Code>, FunctionId),
+    There(Rc<Arc<Code>>, FunctionId),
 }
 
 /// How many levels a call through a pointer counts beside its own: one for the function that calls, one for a search by name.
@@ -195,7 +195,7 @@ impl Site<'_, '_> {
     }
 
     /// Calls a function of another file, which is the innermost that runs meanwhile.
-    pub fn call_elsewhere(&mut self, code: &Arc<Code>, id: FunctionId, arguments: &mut [Value], this: Option<&mut Value>) -> Outcome {
+    pub fn call_elsewhere(&mut self, code: &Rc<Arc<Code>>, id: FunctionId, arguments: &mut [Value], this: Option<&mut Value>) -> Outcome {
         self.machine.stack.push(code.clone());
         let result = self.machine.call(code, &code.functions[id], arguments, this, self.position, self.free);
         self.machine.stack.pop();
@@ -281,6 +281,37 @@ impl Caller for Site<'_, '_> {
 }
 
 impl Site<'_, '_> {
+    /// The same for a closure of the file that the run began with, which is where it is called: it is found without a search.
+    #[inline]
+    fn invoke_closure(
+        &mut self,
+        function: &Function,
+        this: &mut Option<&mut Value>,
+        arguments: &mut [Value],
+        index: Option<i64>,
+        this_at: Option<usize>,
+    ) -> Option<Outcome> {
+        let target = function.target.filter(|target| target.unit == self.code.number && self.machine.is_main(self.code, target.unit))?;
+        let callee = &self.code.functions[target.function];
+        let takes = callee.parameters.checked_sub(function.curried.len() + arguments.len())?;
+        let (at, this) = match (takes, this_at, &mut *this) {
+            (1 | 2, Some(at), Some(this)) => (at.min(arguments.len()), &**this),
+            _ => return None,
+        };
+        let mut all: Arguments = function.curried.iter().cloned().collect();
+        all.extend(arguments[..at].iter_mut().map(mem::take));
+        all.push(this.clone());
+        all.extend(arguments[at..].iter_mut().map(mem::take));
+        if takes == 2 {
+            all.push(Value::Int(index?));
+        }
+        let level = self.machine.level;
+        self.machine.level += 1;
+        let result = self.machine.call(self.code, callee, &mut all, None, self.position, self.free);
+        self.machine.level = level;
+        Some(result)
+    }
+
     /// Calls a function with what it has parameters for.
     fn invoke_with_extra(
         &mut self,
@@ -290,6 +321,9 @@ impl Site<'_, '_> {
         index: Option<i64>,
         this_at: Option<usize>,
     ) -> Outcome {
+        if let Some(result) = self.invoke_closure(function, &mut this, arguments, index, this_at) {
+            return result;
+        }
         let takes = |site: &Self, count: usize| site.resolve(function, function.curried.len() + count).is_some();
         let count = arguments.len();
         let is_anonymous = function.name.starts_with("anon$");
@@ -367,7 +401,7 @@ impl Machine<'_> {
     }
 
     /// Returns a file that this run has come by.
-    pub fn unit(&self, number: u64) -> Option<&Arc<Code>> {
+    pub fn unit(&self, number: u64) -> Option<&Rc<Arc<Code>>> {
         self.units.iter().find(|code| code.number == number)
     }
 

@@ -1,6 +1,9 @@
 //! What has no closure, run by Rhai: the node as it was written, with operands that are there already.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::{
+    rc::Rc,
+    sync::{Arc, Mutex, OnceLock},
+};
 
 use rhai::{AST, Caches, Dynamic, Expr, FnPtr, GlobalRuntimeState, Position, Scope, Stmt};
 
@@ -46,10 +49,10 @@ impl State {
     }
 
     /// Makes the functions of the files that run those that Rhai finds; of the last one before those of the others.
-    fn prepare(&mut self, running: &[Arc<Code>], code: &Code) {
+    fn prepare(&mut self, running: &[Rc<Arc<Code>>], code: &Code) {
         let is_last = running.last().is_some_and(|last| last.number == code.number);
         let last = (!is_last).then_some(code);
-        let units = || running.iter().map(|code| &**code).chain(last);
+        let units = || running.iter().map(|code| &***code).chain(last);
         if self.units.iter().copied().eq(units().map(|code| code.number)) {
             return;
         }

@@ -75,6 +75,11 @@ impl Reading {
         })
     }
 
+    /// Whether it is the body.
+    pub fn is_body(&self) -> bool {
+        matches!(self, Self::Body)
+    }
+
     /// Reads it; what is not there is `()`.
     pub fn read(&self, run: &mut Run) -> Value {
         match self {

@@ -33,6 +33,11 @@ impl Run {
         self.body.sizes().or(head).or(Sizes { string: 0, array: body.len().max(pairs), map: pairs })
     }
 
+    /// Whether the body is a constant: no script of this run changes what it reads of it.
+    pub fn is_body_constant(&self) -> bool {
+        !self.copies_body
+    }
+
     /// Returns the body as Rhai reads it. It is shared, so that reading one field of a large body copies no more than that. It is
     /// read-only, so that no method changes it. `let b = ctx.request.body` makes a copy.
     pub(super) fn shared_body(&mut self) -> Dynamic {

@@ -15,6 +15,11 @@ struct Ctx;
 #[derive(Clone)]
 struct Request;
 
+/// Whether a value stands for `ctx.request`.
+pub fn is_request(value: &Dynamic) -> bool {
+    value.is::<Request>()
+}
+
 /// Makes `ctx` known to an engine.
 pub fn register(engine: &mut Engine) {
     #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned and tests hold the behaviour")]

@@ -32,6 +32,8 @@ pub fn release(values: impl IntoIterator<Item = Value>) {
         while let Ok(Some(value)) = LATER.try_with(|later| later.borrow_mut().pop()) {
             drop(value);
         }
+        // The room for them is the run's, too.
+        let _ = LATER.try_with(|later| drop(later.take()));
     }
     DEPTH.set(depth);
 }
