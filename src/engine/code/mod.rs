@@ -63,6 +63,8 @@ pub struct Code {
     pub main: FunctionId,
     /// What it imports outside of all functions and blocks: a module's functions use that without running the statements.
     pub imports: Box<[modules::Statement]>,
+    /// Whether some function reads a constant of the file as `global::…`.
+    pub asks_globals: bool,
     /// Itself, for who has to hold it.
     pub me: Weak<Code>,
 }
@@ -144,6 +146,7 @@ pub fn compile(unit: &ir::Unit, ast: &rhai::AST) -> Arc<Code> {
         functions,
         main: unit.main,
         imports: modules::statements(&unit.functions[unit.main]),
+        asks_globals: modules::asks_globals(ast),
         me: me.clone(),
     })
 }

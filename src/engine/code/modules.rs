@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use rhai::{EvalAltResult, ImmutableString, Module, Position, Shared};
+use rhai::{AST, ASTNode, EvalAltResult, Expr, ImmutableString, Module, Position, Shared};
 
 use super::{Code, Compiler, Ex, Machine, Outcome, natives::evaluate_first_last, pointers::Site};
 use crate::engine::{
@@ -36,6 +36,14 @@ pub fn statements(main: &ir::Function) -> Box<[Statement]> {
         _ => None,
     });
     imports.collect()
+}
+
+/// Returns whether something in a file reads a constant as `global::…`.
+pub fn asks_globals(ast: &AST) -> bool {
+    !ast.walk(&mut |path| match path.last() {
+        Some(ASTNode::Expr(Expr::Variable(variable, ..))) => variable.2.path.first().is_none_or(|root| root.name != "global"),
+        _ => true,
+    })
 }
 
 /// What the files of a run have imported.
@@ -135,7 +143,7 @@ impl Compiler<'_> {
     pub fn module_constant(&mut self, constant: &ir::ModuleConstant) -> Ex {
         let (node, name) = (constant.node.clone(), constant.name.clone());
         let Some(id) = constant.import else {
-            return Box::new(move |machine, code, _| match machine.global(code, &name)? {
+            return Box::new(move |machine, code, _| match machine.global(code, &name) {
                 Some(value) => Ok(value),
                 None => machine.slow(code, &node, &mut []),
             });
@@ -144,6 +152,15 @@ impl Compiler<'_> {
             Some(value) => Ok(Value::of(value.flatten())),
             None => machine.slow(code, &node, &mut []),
         })
+    }
+}
+
+fn holds_function(value: &Value) -> bool {
+    match value {
+        Value::Function(_) => true,
+        Value::List(list) => list.iter().any(holds_function),
+        Value::Map(map) => map.values().any(holds_function),
+        _ => false,
     }
 }
 
@@ -186,7 +203,13 @@ impl Machine<'_> {
     }
 
     fn put_import(&mut self, unit: u64, id: ImportId, alias: ImmutableString, linked: Arc<LinkedModule>) {
-        let imported = Imported::new(alias, linked);
+        let mut imported = Imported::new(alias, linked);
+        if let Some(code) = imported.code.clone().filter(|code| code.asks_globals)
+            && self.constants_of(&code).is_some_and(|constants| constants.values().any(holds_function))
+        {
+            // What such a function has captured lives on from run to run, and Rhai has it.
+            imported.code = None;
+        }
         if let Some(code) = &imported.code {
             self.meet(code);
             if code.functions.iter().any(|function| function.this_type.is_some() && !function.is_private) {
@@ -247,16 +270,17 @@ impl Machine<'_> {
     }
 
     /// Returns a constant that a module's functions find as `global::…`; none: it is for Rhai to find.
-    fn global(&mut self, code: &Code, name: &str) -> Outcome<Option<Value>> {
-        if self.is_main(code, code.number) {
-            return Ok(None);
-        }
+    fn global(&mut self, code: &Code, name: &str) -> Option<Value> {
+        if self.is_main(code, code.number) { None } else { self.constants_of(code)?.get(name).cloned() }
+    }
+
+    /// Returns the constants of a module; none: they were not to be found out.
+    fn constants_of(&mut self, code: &Code) -> Option<&HashMap<ImmutableString, Value>> {
         if !self.modules.globals.iter().any(|(unit, _)| *unit == code.number) {
-            let constants = self.constants(code)?;
+            let constants = self.constants(code).ok()?;
             self.modules.globals.push((code.number, constants));
         }
-        let globals = self.modules.globals.iter().find(|(unit, _)| *unit == code.number);
-        Ok(globals.and_then(|(_, constants)| constants.get(name).cloned()))
+        self.modules.globals.iter().find(|(unit, _)| *unit == code.number).map(|(_, constants)| constants)
     }
 
     /// Runs what stands outside of a module's functions, as it was run before, for its constants.

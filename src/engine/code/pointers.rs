@@ -6,7 +6,7 @@
 
 use std::{mem, rc::Rc, sync::Arc};
 
-use rhai::{EvalAltResult, FnPtr, Position};
+use rhai::{Dynamic, EvalAltResult, FnPtr, Position};
 use smallvec::SmallVec;
 
 use super::{
@@ -149,6 +149,9 @@ impl Site<'_, '_> {
     }
 
     fn invoke(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value], by: By) -> Outcome {
+        if let Some(pointer) = function.native.as_ref().filter(|_| function.target.is_none()) {
+            return self.invoke_by_rhai(pointer, this, arguments);
+        }
         let count = function.curried.len() + arguments.len();
         let Some((callee, is_linked)) = self.resolve(function, count) else {
             return self.invoke_native(function, this, arguments);
@@ -221,6 +224,22 @@ impl Site<'_, '_> {
             return Some((Callee::Here(id), false));
         }
         self.machine.stack.iter().rev().find_map(|code| Some((Callee::There(code.clone(), code.find(&function.name, arguments)?), false)))
+    }
+
+    /// Has Rhai call a pointer of its own: what it has captured is not the run's.
+    #[cold]
+    fn invoke_by_rhai(&mut self, pointer: &FnPtr, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
+        let position = self.position;
+        let mut object = this.as_deref().map(Value::to_rhai);
+        let mut values: Vec<Dynamic> = arguments.iter_mut().map(|value| mem::take(value).into_rhai()).collect();
+        let result = self.machine.with_rhai(self.code, |engine, state| {
+            let context = (engine, pointer.fn_name(), None, &state.global, position).into();
+            pointer.call_raw(&context, object.as_mut(), &mut values[..])
+        })?;
+        if let (Some(this), Some(object)) = (this, object) {
+            *this = Value::of(object);
+        }
+        result.map(|value| Value::of(value.flatten())).map_err(|failure| failed_at(failure, position))
     }
 
     /// Calls the native function of a pointer's name. What is `this` is its first argument behind the curried ones.
@@ -375,7 +394,7 @@ pub(super) fn failed_at(mut failure: Failure, position: Position) -> Leave {
 pub(super) fn failure(leave: Leave) -> Failure {
     match leave {
         Leave::Failed(failure) => failure,
-        Leave::Flow => EvalAltResult::ErrorRuntime(rhai::Dynamic::UNIT, Position::NONE).into(),
+        Leave::Flow => EvalAltResult::ErrorRuntime(Dynamic::UNIT, Position::NONE).into(),
     }
 }
 
