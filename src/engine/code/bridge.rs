@@ -147,6 +147,22 @@ impl<'a> Machine<'a> {
 
     fn unpark(engine: &'a rhai::Engine, parked: Parked) -> Self {
         let Parked { fuel, given, high, level, levels, sizes, flow, result, state, buffer, units, stack, modules } = parked;
-        Self { engine, fuel, given, high, level, levels, sizes, flow, result, state, buffer, units, stack, modules }
+        Self {
+            engine,
+            fuel,
+            given,
+            high,
+            level,
+            levels,
+            this_is_constant: false,
+            sizes,
+            flow,
+            result,
+            state,
+            buffer,
+            units,
+            stack,
+            modules,
+        }
     }
 }

@@ -9,7 +9,12 @@ use std::{mem, rc::Rc, sync::Arc};
 use rhai::{EvalAltResult, ImmutableString, Position, Stmt};
 use smallvec::SmallVec;
 
-use super::{Code, Compiler, Ex, Machine, Outcome, machine::Leave, methods::Method};
+use super::{
+    Code, Compiler, Ex, Machine, Outcome,
+    expressions::bound,
+    machine::Leave,
+    methods::{Method, adds_itself},
+};
 use crate::engine::{
     context::{self, properties::BODY, reading::Reading, variable},
     ir,
@@ -108,10 +113,8 @@ impl Compiler<'_> {
             let (place, is_constant) = match &root {
                 Root::Place { slot, is_constant } => (*slot, *is_constant),
                 Root::This(position) => {
-                    if !matches!(frame[this + 1], Value::Bool(true)) {
-                        return Err(EvalAltResult::ErrorUnboundThis(*position).into());
-                    }
-                    (this, false)
+                    bound(frame, this, *position)?;
+                    (this, matches!(frame[this + 1], Value::Bool(false)))
                 }
                 Root::Expr(root) => {
                     let mut value = root(machine, code, frame)?.flatten();
@@ -253,33 +256,35 @@ impl<'w, 'm> Walk<'w, 'm> {
     /// Looks at a value where it is, if that is enough.
     fn look_first(&mut self, value: &Value, links: &[Link], operands: &mut [Value]) -> Outcome<Option<Value>> {
         let may_change = links.first().is_none_or(|link| link.changes);
-        let found = if may_change { None } else { self.look(value, links, operands)? };
+        let found = if may_change { None } else { self.look(value, links, operands, true)? };
         self.needs_place = found.is_none() && !may_change;
         Ok(found)
     }
 
     /// Follows links from a value that stays as it is; none: something needs a place to change, and nothing has happened yet.
-    fn look(&mut self, value: &Value, links: &[Link], operands: &mut [Value]) -> Outcome<Option<Value>> {
+    fn look(&mut self, value: &Value, links: &[Link], operands: &mut [Value], is_place: bool) -> Outcome<Option<Value>> {
         let [link, rest @ ..] = links else { return Ok(Some(value.clone())) };
         if link.is_optional && value.is_unit() {
             return Ok(Some(Value::Unit));
         }
         match &link.step {
             Step::Property { key, .. } => match value {
-                Value::Map(map) => self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands),
+                Value::Map(map) => self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands, is_place),
                 value => {
                     let part = self.property(value, link)?;
-                    self.is_constant |= is_body(value, link);
-                    self.look(&part, rest, operands)
+                    // A part of the request is a constant, as if it had a place.
+                    let is_body = is_body(value, link);
+                    self.is_constant |= is_body;
+                    self.look(&part, rest, operands, is_body)
                 }
             },
             Step::Index => {
                 let (index, operands) = first_of(operands);
                 match path::index(value, index) {
-                    Some(part) => self.look(&part, rest, operands),
+                    Some(part) => self.look(&part, rest, operands, is_place && matches!(value, Value::List(_) | Value::Map(_))),
                     None => {
                         let part = self.machine.slow(self.code, &link.node, &mut [value.clone(), index.clone()])?;
-                        self.look(&part, rest, operands)
+                        self.look(&part, rest, operands, false)
                     }
                 }
             }
@@ -288,7 +293,7 @@ impl<'w, 'm> Walk<'w, 'm> {
                 if method.needs_place(value, arguments, self.machine) {
                     return Ok(None);
                 }
-                let mut result = self.method(link, method, &mut value.clone(), arguments, true)?;
+                let mut result = self.method(link, method, &mut value.clone(), arguments, is_place)?;
                 self.go_on(&mut result, rest, operands).map(Some)
             }
         }
@@ -310,7 +315,7 @@ impl<'w, 'm> Walk<'w, 'm> {
             return self.put(target, link, operands, is_place);
         }
         if !link.changes && !self.needs_place {
-            if let Some(value) = self.look(target, links, operands)? {
+            if let Some(value) = self.look(target, links, operands, is_place)? {
                 return Ok(value);
             }
             self.needs_place = true;
@@ -381,6 +386,22 @@ impl<'w, 'm> Walk<'w, 'm> {
         let Some((value, assignment)) = self.assign.take() else { return Ok(Value::Unit) };
         let is_constant = self.is_constant && is_place;
         let index = &mut operands.first_mut().map_or(Value::Unit, mem::take);
+        if self.is_shared
+            && let Some(op) = &assignment.op
+        {
+            let found = match (&link.step, &mut *target) {
+                (Step::Property { key, .. }, Value::Map(map)) => {
+                    // What is not there is put there first, as `()`.
+                    if map.find(key).is_none() {
+                        Rc::make_mut(map).insert_at(key, Value::Unit);
+                    }
+                    adds_itself(op, map.find(key).unwrap_or(&Value::Unit), &value)
+                }
+                (Step::Index, target) => path::index(target, index).map_or(Ok(()), |part| adds_itself(op, &part, &value)),
+                _ => Ok(()),
+            };
+            found?;
+        }
         if let (Step::Property { key, .. }, Value::Map(map)) = (&link.step, &mut *target) {
             // What a constant map does not have yet, Rhai lets in.
             if is_constant && map.find(key).is_some() {
@@ -474,6 +495,9 @@ impl<'w, 'm> Walk<'w, 'm> {
         match &assignment.op {
             None => *target = value,
             Some(op) => {
+                if self.is_shared {
+                    adds_itself(op, target, &value)?;
+                }
                 if !assign(op.op, target, &value) {
                     self.put_slowly(target, value, assignment, index)?;
                 }

@@ -244,7 +244,7 @@ pub fn truth(test: Test) -> Ex {
 #[inline(always)]
 pub fn bound(frame: &[Value], this: ir::Slot, position: Position) -> Outcome<()> {
     match frame[this + 1] {
-        Value::Bool(true) => Ok(()),
+        Value::Bool(_) => Ok(()),
         _ => Err(EvalAltResult::ErrorUnboundThis(position).into()),
     }
 }

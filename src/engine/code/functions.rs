@@ -110,18 +110,22 @@ impl Machine<'_> {
         position: Position,
         free: &mut [Value],
     ) -> Outcome {
+        let may_change = !std::mem::take(&mut self.this_is_constant);
         if function.is_empty {
             return Ok(Value::Unit);
         }
         if free.len() < function.frame() {
-            return self.on_new_piece(function, |machine, piece| machine.call(code, function, arguments, this, position, piece));
+            return self.on_new_piece(function, |machine, piece| {
+                machine.this_is_constant = !may_change;
+                machine.call(code, function, arguments, this, position, piece)
+            });
         }
         for (place, argument) in free.iter_mut().zip(arguments) {
             *place = std::mem::take(argument);
         }
         let Some(this) = this.filter(|_| function.has_this) else { return self.run_placed(code, function, free, position) };
         free[function.this] = std::mem::take(this);
-        free[function.this + 1] = Value::Bool(true);
+        free[function.this + 1] = Value::Bool(may_change);
         let result = self.enter_any(code, function, free, position);
         *this = std::mem::take(&mut free[function.this]);
         result

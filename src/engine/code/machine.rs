@@ -65,6 +65,8 @@ pub struct Machine<'a> {
     pub level: usize,
     /// How many may be.
     pub levels: usize,
+    /// Whether the function that is called next may not change its `this`.
+    pub this_is_constant: bool,
     /// How large values may become.
     pub sizes: Sizes,
     /// The way out after [`Leave::Flow`].
@@ -95,6 +97,7 @@ impl<'a> Machine<'a> {
             high: isize::MAX,
             level: 0,
             levels: engine.max_call_levels(),
+            this_is_constant: false,
             sizes,
             flow: Flow::default(),
             result: Value::Unit,

@@ -96,8 +96,9 @@ impl<'m> Walk<'_, 'm> {
     pub(super) fn method(&mut self, link: &Link, method: &Method, target: &mut Value, arguments: &mut [Value], is_place: bool) -> Outcome {
         let position = method.position;
         let is_shared = self.is_shared && is_place;
+        let is_constant = self.is_constant && is_place;
         match method.word {
-            Word::Call => return self.call_word(link, method, target, arguments),
+            Word::Call => return self.call_word(link, method, target, arguments, is_constant),
             Word::Curry => {
                 if let Value::Function(function) = target {
                     let mut function = Function::clone(function);
@@ -113,25 +114,28 @@ impl<'m> Walk<'_, 'm> {
             && let Some(Value::Function(function)) = map.find(&method.entry)
         {
             let function = function.clone();
+            self.machine.this_is_constant = is_constant;
             return self.site(position).call_method(&function, target, arguments);
         }
-        if is_shared && let Some(at) = arguments.iter().position(is_locked) {
-            return Err(data_race(format!("argument #{} of function '{}'", at + 1, method.name)));
+        if self.is_shared {
+            let receiver = if is_place { None } else { Some(&*target) };
+            in_use(&method.name, receiver.into_iter().chain(&*arguments))?;
         }
         if method.word == Word::TypeOf {
             return Ok(Value::text(self.machine.type_name(target)));
         }
         if let Some(id) = self.function_for(method, target) {
             let code = self.code;
+            self.machine.this_is_constant = is_constant;
             return self.machine.call(code, &code.functions[id], arguments, Some(target), position, self.free);
         }
         if self.machine.has_typed_methods()
             && let Some((code, id)) = self.machine.typed_method(self.code, &method.name, arguments.len(), target)
         {
+            self.machine.this_is_constant = is_constant;
             return self.site(position).call_elsewhere(&code, id, arguments, Some(target));
         }
         if let Some(native) = method.native.and_then(|native| native.of(target)) {
-            let is_constant = self.is_constant && is_place;
             if native.effect == native::Effect::Changes && is_constant {
                 return Err(rhai::EvalAltResult::ErrorNonPureMethodCallOnConstant(method.name.to_string(), position).into());
             }
@@ -141,7 +145,7 @@ impl<'m> Walk<'_, 'm> {
             };
             if let Some(result) = called.map_err(|failure| failed_at(failure, position))? {
                 self.machine.check(&result, position)?;
-                if is_place && native.effect != native::Effect::Reads {
+                if is_place {
                     self.machine.check(target, position)?;
                 }
                 self.machine.grown()?;
@@ -172,17 +176,42 @@ impl<'m> Walk<'_, 'm> {
     }
 
     /// `pointer.call(…)`, or `value.call(pointer, …)`, which makes the value `this`.
-    fn call_word(&mut self, link: &Link, method: &Method, target: &mut Value, arguments: &mut [Value]) -> Outcome {
+    fn call_word(&mut self, link: &Link, method: &Method, target: &mut Value, arguments: &mut [Value], is_constant: bool) -> Outcome {
         if let Value::Function(function) = target {
             let function = function.clone();
             return self.site(method.position).call_pointer(&function, None, arguments);
         }
         if let Some((Value::Function(function), arguments)) = arguments.split_first_mut() {
             let function = function.clone();
+            if self.is_shared {
+                in_use(&function.name, function.curried.iter().chain(&*arguments))?;
+            }
+            self.machine.this_is_constant = is_constant;
             return self.site(method.position).call_pointer(&function, Some(target), arguments);
         }
         self.slowly(link, target, arguments)
     }
+}
+
+/// Fails if a function would get a variable that a method runs on.
+fn in_use<'v>(name: &str, mut arguments: impl Iterator<Item = &'v Value>) -> Outcome<()> {
+    match arguments.position(is_locked) {
+        Some(at) => Err(data_race(format!("argument #{} of function '{name}'", at + 1))),
+        None => Ok(()),
+    }
+}
+
+/// Fails if what an assignment adds to a shared variable, or to a part of it, holds the variable. Rhai does not look at arrays and blobs that
+/// something is added to.
+pub(super) fn adds_itself(op: &ir::OpAssign, place: &Value, value: &Value) -> Outcome<()> {
+    if !matches!(value, Value::List(_) | Value::Map(_) | Value::Function(_)) || matches!(place, Value::List(_)) {
+        return Ok(());
+    }
+    let written = match &*op.node {
+        rhai::Stmt::Assignment(assignment) => assignment.0.get_op_assignment_info().map_or("", |(.., written, _, _)| written),
+        _ => "",
+    };
+    in_use(written, [value].into_iter())
 }
 
 /// Returns whether a value holds a variable that a method runs on.

@@ -85,7 +85,7 @@ pub struct Function {
     pub this_type: Option<ImmutableString>,
     /// Whether other files cannot call it.
     pub is_private: bool,
-    /// The place of `this`; behind it stands whether there is one. The frame ends with that.
+    /// The place of `this`; behind it stands whether it may be changed, or `()` if there is none. The frame ends with that.
     pub this: Slot,
     /// Whether it asks for `this`.
     pub has_this: bool,

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use rhai::{Dynamic, EvalContext, Position};
+use rhai::{Dynamic, EvalAltResult, EvalContext, Position};
 use smallvec::SmallVec;
 
 use super::{
@@ -22,7 +22,7 @@ impl Compiler<'_> {
         if let Some(function) = host::global(&call.name).filter(|function| function.counts().contains(&count)) {
             return self.host_call(function, "", &call.arguments, call.position);
         }
-        let (node, position, size) = (call.node.clone(), call.position, self.frame);
+        let (node, position, size, this, name) = (call.node.clone(), call.position, self.frame, self.this, call.name.clone());
         let native = native::lookup(&call.name, count);
         let by_reference = match call.arguments.first() {
             Some(ir::Expr::Variable(variable)) => Some((variable.slot, self.places[variable.slot].is_constant)),
@@ -33,7 +33,7 @@ impl Compiler<'_> {
         let rest: Box<[Ex]> = call.arguments.iter().skip(1).map(|argument| self.expr(argument)).collect();
         Box::new(move |machine, code, frame| {
             let Some(first) = &first else { return machine.slow(code, &node, &mut []) };
-            let Some((slot, is_constant)) = by_reference else {
+            let Some((slot, mut is_constant)) = by_reference else {
                 let mut receiver = first(machine, code, frame)?.flatten();
                 let mut arguments = evaluate(&rest, machine, code, frame)?;
                 let site = Site { machine, code, free: &mut frame[size..], position };
@@ -42,7 +42,15 @@ impl Compiler<'_> {
             let mut arguments = evaluate(&rest, machine, code, frame)?;
             // Reads it as a variable, with all that can be wrong with that.
             let mut receiver = first(machine, code, frame)?;
-            if is_constant || receiver.is_shared() {
+            if slot == this && matches!(frame[this + 1], Value::Bool(false)) {
+                let changes = native.and_then(|native| native.of(&receiver)).is_some_and(|native| native.effect == native::Effect::Changes);
+                if changes {
+                    return Err(EvalAltResult::ErrorNonPureMethodCallOnConstant(name.to_string(), position).into());
+                }
+                is_constant = true;
+            }
+            // Of a constant, or of a variable that closures have captured, it gets a copy.
+            if is_constant || frame[slot].is_shared() {
                 receiver = receiver.flatten();
                 let site = Site { machine, code, free: &mut frame[size..], position };
                 return site.call_native(native, &node, &mut receiver, &mut arguments, false);

@@ -244,6 +244,7 @@ impl Site<'_, '_> {
 
     /// Calls the native function of a pointer's name. What is `this` is its first argument behind the curried ones.
     fn invoke_native(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
+        self.machine.this_is_constant = false;
         let mut all: Arguments = function.curried.iter().map(Value::get).collect();
         let is_first = all.is_empty();
         let mut place = this;
@@ -404,10 +405,16 @@ impl Code {
         self.named(name, parameters).find(|id| self.functions[*id].this_type.is_none())
     }
 
-    /// Returns the functions with this name and so many parameters.
+    /// Returns the functions with this name and so many parameters. They are sorted by both, behind the closures.
     pub fn named(&self, name: &str, parameters: usize) -> impl Iterator<Item = FunctionId> {
         let functions = &self.functions[..self.main];
-        let first = functions.partition_point(|function| (function.name.as_str(), function.parameters) < (name, parameters));
+        let is_closure = |name: &str| name.starts_with("anon$");
+        let first = match is_closure(name) {
+            true => functions.iter().position(|function| function.name == name).unwrap_or(functions.len()),
+            false => functions.partition_point(|function| {
+                is_closure(&function.name) || (function.name.as_str(), function.parameters) < (name, parameters)
+            }),
+        };
         let are_meant = functions[first..].iter().take_while(move |function| function.name == name && function.parameters == parameters);
         first..first + are_meant.count()
     }

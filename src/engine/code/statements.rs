@@ -6,6 +6,7 @@ use super::{
     Compiler, Ex,
     functions::put_int,
     machine::{Flow, Leave, Machine, Outcome, clear},
+    methods::adds_itself,
     types::Type,
 };
 use crate::engine::{
@@ -189,6 +190,10 @@ impl Compiler<'_> {
             };
             // The place may be dropped meanwhile, by what Rhai calls.
             let shared = shared.clone();
+            shared.lock();
+            let is_free = adds_itself(&op, &shared.get(), &value);
+            shared.unlock();
+            is_free?;
             let mut inner = std::mem::take(&mut *shared.borrow_mut());
             let result = machine.assign(code, &op, &mut inner, value);
             shared.set(inner);
