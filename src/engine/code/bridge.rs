@@ -9,7 +9,7 @@ use rhai::{Dynamic, FnPtr, NativeCallContext};
 
 use super::{
     Code, Machine,
-    machine::Flow,
+    machine::{Files, Flow},
     modules::Modules,
     pointers::{Site, failure},
     slow::State,
@@ -41,8 +41,8 @@ struct Parked {
     result: Value,
     state: Option<Box<State>>,
     buffer: String,
-    units: Vec<Rc<Arc<Code>>>,
-    stack: Vec<Rc<Arc<Code>>>,
+    units: Files,
+    stack: Files,
     modules: Modules,
 }
 

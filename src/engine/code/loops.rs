@@ -134,7 +134,7 @@ impl Turns {
             Value::List(list) => {
                 let list = Rc::clone(list);
                 drop(value);
-                self.all(machine, code, frame, (0..list.len()).map(|at| list.get(at).cloned().unwrap_or_default()))
+                self.all(machine, code, frame, (0..list.len()).map(|at| list[at].clone()))
             }
             Value::Short(text) => {
                 let text = *text;

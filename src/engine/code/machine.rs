@@ -3,6 +3,7 @@
 use std::{rc::Rc, sync::Arc};
 
 use rhai::{EvalAltResult, Position};
+use smallvec::SmallVec;
 
 use super::{Code, modules::Modules, slow::State};
 use crate::engine::{
@@ -50,6 +51,9 @@ pub enum Flow {
     Return,
 }
 
+/// Files that a run has to do with; mostly there is one.
+pub type Files = SmallVec<[Rc<Arc<Code>>; 2]>;
+
 /// The state of a run. The variables stand in frames, and each closure gets that of its function: the frames of the functions it calls come
 /// behind it in the same slice.
 pub struct Machine<'a> {
@@ -78,9 +82,9 @@ pub struct Machine<'a> {
     /// Where texts are put together.
     pub(super) buffer: String,
     /// The files that this run has come by.
-    pub units: Vec<Rc<Arc<Code>>>,
+    pub units: Files,
     /// The files whose functions are running: first the one that the run began with, then those of modules.
-    pub stack: Vec<Rc<Arc<Code>>>,
+    pub stack: Files,
     /// What was imported.
     pub(super) modules: Modules,
 }
@@ -103,8 +107,8 @@ impl<'a> Machine<'a> {
             result: Value::Unit,
             state: None,
             buffer: String::new(),
-            units: Vec::new(),
-            stack: Vec::new(),
+            units: Files::new(),
+            stack: Files::new(),
             modules: Modules::default(),
         };
         machine.take_fuel();
@@ -116,15 +120,11 @@ impl<'a> Machine<'a> {
         self.fuel = self.given;
     }
 
-    /// Tells the meter what was used since it was last asked.
+    /// Tells the meter what was used. To be called before others count on.
     pub fn settle(&mut self) -> Outcome<()> {
         let used = (self.given - self.fuel) as u64;
-        (self.given, self.fuel) = (0, 0);
-        if !meter::spend(used) {
-            return Err(EvalAltResult::ErrorTerminated(rhai::Dynamic::UNIT, Position::NONE).into());
-        }
-        self.take_fuel();
-        Ok(())
+        self.given = self.fuel;
+        if meter::count(used) { Ok(()) } else { Err(stopped()) }
     }
 
     /// Counts operations.
@@ -143,7 +143,13 @@ impl<'a> Machine<'a> {
     #[cold]
     #[inline(never)]
     fn ask(&mut self) -> Outcome<()> {
-        self.settle()
+        let used = (self.given - self.fuel) as u64;
+        (self.given, self.fuel) = (0, 0);
+        if !meter::spend(used) {
+            return Err(stopped());
+        }
+        self.take_fuel();
+        Ok(())
     }
 
     /// Goes a level deeper, as Rhai counts them.
@@ -165,6 +171,11 @@ pub fn clear(values: &mut [Value]) {
             *value = Value::Unit;
         }
     }
+}
+
+#[cold]
+fn stopped() -> Leave {
+    EvalAltResult::ErrorTerminated(rhai::Dynamic::UNIT, Position::NONE).into()
 }
 
 #[cold]

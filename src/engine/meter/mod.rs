@@ -118,7 +118,19 @@ pub fn fuel() -> (i64, isize) {
     })
 }
 
-/// Counts operations that have passed. Returns whether the run may go on, and stops it if it may not.
+/// Counts operations that have passed, without a look at anything else. Returns whether the run may go on.
+pub fn count(operations: u64) -> bool {
+    METER.with(|meter| {
+        let ticks = meter.ticks.get() + operations;
+        meter.ticks.set(ticks);
+        if meter.stop.get().is_none() && ticks > meter.max_ticks.get() {
+            meter.end(Stop::Operations);
+        }
+        meter.stop.get().is_none()
+    })
+}
+
+/// Counts operations that have passed, and looks at all limits. Returns whether the run may go on, and stops it if it may not.
 pub fn spend(operations: u64) -> bool {
     METER.with(|meter| {
         let ticks = meter.ticks.get() + operations;
