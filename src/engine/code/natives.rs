@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     Code, Compiler, Ex, Machine, Outcome,
+    machine::Leave,
     pointers::{Site, evaluate, failed_at},
 };
 use crate::engine::{
@@ -171,7 +172,21 @@ impl Machine<'_> {
         }
         match result {
             Ok(value) => Ok(Value::of(value.flatten())),
-            Err(failure) => Err(failed_at(failure, position)),
+            Err(mut failure) => {
+                set_places(&mut failure, position);
+                Err(Leave::Failed(failure))
+            }
         }
+    }
+}
+
+/// Gives a failure the place of the call, and those inside of it that have none: for Rhai, the call stood nowhere.
+#[cold]
+fn set_places(failure: &mut EvalAltResult, position: Position) {
+    if let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = failure {
+        set_places(inner, position);
+    }
+    if failure.position().is_none() {
+        failure.set_position(position);
     }
 }

@@ -36,8 +36,7 @@ pub fn start_of_json(value: &Dynamic, limit: usize) -> (Vec<u8>, Result<(), ToJs
     start(value, limit, false)
 }
 
-/// Writes as much of a value's JSON as fits, for people or not.
-pub fn start(value: &Dynamic, limit: usize, is_for_people: bool) -> (Vec<u8>, Result<(), ToJsonError>) {
+fn start(value: &Dynamic, limit: usize, is_for_people: bool) -> (Vec<u8>, Result<(), ToJsonError>) {
     let mut writer = BoundedWriter::new(limit);
     let written = serde_json::to_writer(&mut writer, &Json { value, depth: 0, is_for_people }).map_err(|error| match error.is_io() {
         true => ToJsonError::TooLarge { limit },

@@ -9,6 +9,7 @@ use super::super::{
     map::Values,
     shapes::{Guesses, with_guesses},
 };
+use super::scan::ordinary;
 use crate::engine::{
     meter,
     value::{
@@ -135,7 +136,7 @@ impl<'a> Reader<'a> {
             if !self.has_more(b']')? {
                 break;
             }
-            if self.items.len() % ELEMENTS_PER_LOOK == 0 {
+            if self.items.len().is_multiple_of(ELEMENTS_PER_LOOK) {
                 look()?;
             }
         }
@@ -197,7 +198,7 @@ impl<'a> Reader<'a> {
             if !self.has_more(b'}')? {
                 break;
             }
-            if number % ELEMENTS_PER_LOOK == 0 {
+            if number.is_multiple_of(ELEMENTS_PER_LOOK) {
                 look()?;
             }
         }
@@ -325,24 +326,3 @@ fn look() -> Option<()> {
 
 /// Powers of ten that are exact.
 const POWERS: [f64; 16] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-
-/// Returns how many bytes of a text come before a quote, a backslash or a control character.
-#[inline]
-pub(super) fn ordinary(text: &[u8]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    let (words, rest) = text.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        let quote = has_zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 32) & !word;
-        // Of the bytes with their highest bit set, the first is one that is looked for.
-        let found = (quote | backslash | control) & (ONES << 7);
-        if found != 0 {
-            return number * 8 + found.trailing_zeros() as usize / 8;
-        }
-    }
-    let in_rest = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..32));
-    words.len() * 8 + in_rest.unwrap_or(rest.len())
-}

@@ -1,22 +1,25 @@
 //! From values to JSON.
 
 use super::super::Value;
-use super::read::ordinary;
+use super::scan::ordinary;
 use crate::engine::value::{
     MAX_DEPTH, check_depth, type_without_json,
-    write::{ToJsonError, start as start_of_other},
+    write::{ToJsonError, start_of_json},
 };
 
 /// Writes a value as JSON, at most `limit` bytes.
 pub fn write(value: &Value, limit: usize) -> Result<Vec<u8>, ToJsonError> {
-    let (json, written) = start(value, limit, false);
+    let (json, written) = start(value, limit);
     written.map(|()| json)
 }
 
-/// Writes as much of a value's JSON as fits. For people, what has no form in JSON is written as a script sees it in a text.
-pub fn start(value: &Value, limit: usize, is_for_people: bool) -> (Vec<u8>, Result<(), ToJsonError>) {
-    let mut writer = Writer { json: Vec::with_capacity(128.min(limit)), limit, is_for_people };
-    let written = writer.value(value, 0);
+/// Writes as much of a value's JSON as fits.
+pub(super) fn start(value: &Value, limit: usize) -> (Vec<u8>, Result<(), ToJsonError>) {
+    let mut writer = Writer { json: Vec::with_capacity(128.min(limit)), limit, without: None };
+    let written = match writer.value(value, 0) {
+        Some(()) => Ok(()),
+        None => Err(writer.without.map_or(ToJsonError::TooLarge { limit }, ToJsonError::JsonError)),
+    };
     writer.json.truncate(limit);
     (writer.json, written)
 }
@@ -24,10 +27,12 @@ pub fn start(value: &Value, limit: usize, is_for_people: bool) -> (Vec<u8>, Resu
 struct Writer {
     json: Vec<u8>,
     limit: usize,
-    is_for_people: bool,
+    /// Why something has no form in JSON.
+    without: Option<String>,
 }
 
-type Written = Result<(), ToJsonError>;
+/// None: it ends here, as it would be too large if nothing else is said.
+type Written = Option<()>;
 
 impl Writer {
     /// Writes a value inside of so many arrays and maps.
@@ -56,20 +61,20 @@ impl Writer {
             Value::Blob(bytes) => self.array(bytes.iter(), depth, |writer, byte| writer.int((*byte).into())),
             Value::Shared(shared) => self.value(&shared.borrow(), depth),
             // Without what it captures, which may be what it stands in.
-            Value::Function(_) if self.is_for_people => self.text("(Fn)"),
             Value::Function(_) => {
                 self.check()?;
-                Err(ToJsonError::JsonError(type_without_json("Fn")))
+                self.without = Some(type_without_json("Fn"));
+                None
             }
             other => {
                 self.check()?;
                 let room = self.limit - self.json.len();
-                let (json, written) = start_of_other(&other.to_rhai(), room, self.is_for_people);
+                let (json, written) = start_of_json(&other.to_rhai(), room);
                 self.json.extend(json);
-                match written {
-                    Err(ToJsonError::TooLarge { .. }) => Err(ToJsonError::TooLarge { limit: self.limit }),
-                    written => written,
+                if let Err(ToJsonError::JsonError(why)) = &written {
+                    self.without = Some(why.clone());
                 }
+                written.ok()
             }
         }
     }
@@ -99,23 +104,34 @@ impl Writer {
     /// Makes sure that all fits so far.
     #[inline]
     fn check(&self) -> Written {
-        if self.json.len() <= self.limit { Ok(()) } else { Err(ToJsonError::TooLarge { limit: self.limit }) }
+        (self.json.len() <= self.limit).then_some(())
     }
 
-    #[inline]
     fn text(&mut self, text: &str) -> Written {
-        let mut rest = text.as_bytes();
+        let text = text.as_bytes();
+        let plain = ordinary(text);
+        self.json.reserve(text.len() + 2);
         self.json.push(b'"');
-        loop {
-            let (ordinary, from) = rest.split_at(ordinary(rest));
-            self.json.extend_from_slice(ordinary);
-            let Some((byte, after)) = from.split_first() else { break };
-            self.escape(*byte);
-            self.check()?;
-            rest = after;
+        if plain == text.len() {
+            self.json.extend_from_slice(text);
+        } else {
+            self.escaped(text, plain)?;
         }
         self.json.push(b'"');
         self.check()
+    }
+
+    /// Writes a text that needs an escape behind its first bytes.
+    #[inline(never)]
+    fn escaped(&mut self, text: &[u8], plain: usize) -> Written {
+        let (mut before, mut rest) = text.split_at(plain);
+        loop {
+            self.json.extend_from_slice(before);
+            let Some((byte, after)) = rest.split_first() else { return Some(()) };
+            self.escape(*byte);
+            self.check()?;
+            (before, rest) = after.split_at(ordinary(after));
+        }
     }
 
     fn escape(&mut self, byte: u8) {
@@ -147,18 +163,21 @@ impl Writer {
             }
         }
         if number < 0 {
-            self.json.push(b'-');
+            start -= 1;
+            digits[start] = b'-';
         }
         self.put(&digits[start..])
     }
 
     /// Makes sure that something may stand inside of so many others.
-    fn deeper(&self, depth: usize) -> Written {
+    #[inline]
+    fn deeper(&mut self, depth: usize) -> Written {
         if depth < MAX_DEPTH {
-            return Ok(());
+            return Some(());
         }
         self.check()?;
-        check_depth::<serde_json::Error>(depth).map_err(|error| ToJsonError::JsonError(error.to_string()))
+        self.without = check_depth::<serde_json::Error>(depth).err().map(|error| error.to_string());
+        None
     }
 
     fn float(&mut self, number: f64) -> Written {

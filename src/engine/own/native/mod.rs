@@ -132,7 +132,7 @@ static TABLES: [&[&[Entry]]; KINDS] = [
     &[printed::OF_ALL, printed::AS_JSON, search::OF_LIST, splice::OF_LIST, each::OF_LIST, select::OF_LIST, order::OF_LIST],
     &[printed::OF_ALL, printed::AS_JSON, entries::OF_MAP],
     &[printed::AS_JSON, blob::OF_BLOB],
-    &[printed::AS_JSON],
+    &[printed::OF_ALL, printed::AS_JSON, printed::OF_FUNCTION],
     &[printed::AS_JSON, range::OF_RANGE],
 ];
 

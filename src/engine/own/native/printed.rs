@@ -1,6 +1,6 @@
-//! Values as text and as JSON.
+//! Values as text and as JSON, and the names of functions.
 
-use super::{Entry, NOT_HERE, NativeResult, Value, reads, text::of};
+use super::{Entry, NOT_HERE, NativeResult, Value, property, reads, text::of};
 use crate::engine::{
     builtin::bounded::error,
     own::{json, limits::longest},
@@ -20,6 +20,18 @@ pub(super) const OF_TEXT: &[Entry] = &[reads("parse_json", 1, |_, this, _| match
     Ok(value) => Ok(Some(value)),
     Err(why) => Err(error(format!("this is not JSON: {why}"))),
 })];
+
+pub(super) const OF_FUNCTION: &[Entry] = &[
+    property("name", |_, this, _| Ok(name(this).map(Value::text))),
+    property("is_anonymous", |_, this, _| Ok(name(this).map(|name| Value::Bool(name.starts_with("anon$"))))),
+];
+
+fn name(function: &Value) -> Option<&str> {
+    match function {
+        Value::Function(function) => Some(&function.name),
+        _ => None,
+    }
+}
 
 fn written(write: impl FnOnce(&mut String) -> bool) -> NativeResult {
     let mut text = String::new();

@@ -167,11 +167,11 @@ fn compare(context: &NativeCallContext, functions: &AST, values: &[Dynamic]) -> 
                     wrong.push(format!("{receiver:?}.{name} as a property: it is one for us: {}", method.is_property));
                 }
                 let kind = kind(&value).unwrap();
-                // Of the many lists of three, every seventh.
+                // Of the many lists of two and three, some.
                 let mut turn = 0;
                 for_each_list(values, count - 1, &mut Vec::new(), &mut |arguments| {
                     turn += 1;
-                    if count == 4 && turn % 7 > 0 {
+                    if turn % [1, 1, 1, 3, 29][count] > 0 {
                         return;
                     }
                     let Some(ours) = ours(context, name, receiver, arguments) else { return };
@@ -208,7 +208,7 @@ fn they_do_what_rhai_does() {
     let ast = engine.compile(VALUES).unwrap();
     let functions = ast.clone_functions_only();
     engine.register_fn("compare", move |context: NativeCallContext, values: Array| {
-        compare(&context, &functions, &values).map(|compared| assert!(compared > 50_000, "only {compared} calls were compared"))
+        compare(&context, &functions, &values).map(|compared| assert!(compared > 20_000, "only {compared} calls were compared"))
     });
     // Where the methods stand that it is compared with: errors inside of closures have that place.
     let call = engine.compile("  compare(values)").unwrap();
