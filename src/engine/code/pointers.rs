@@ -66,6 +66,10 @@ impl Compiler<'_> {
         let arguments: Box<[Ex]> = call.arguments.iter().map(|argument| self.expr(argument)).collect();
         let (position, node, size) = (call.position, call.node.clone(), self.frame);
         match (call.name.as_str(), arguments.len()) {
+            ("is_shared", 1) if let [Expr::Variable(variable)] = &*call.arguments => {
+                let slot = variable.slot;
+                Box::new(move |_, _, frame| Ok(Value::Bool(frame[slot].is_shared())))
+            }
             ("is_shared", 1) => Box::new(move |machine, code, frame| Ok(Value::Bool(arguments[0](machine, code, frame)?.is_shared()))),
             ("type_of", 1) => Box::new(move |machine, code, frame| {
                 let value = arguments[0](machine, code, frame)?.flatten();
