@@ -178,7 +178,7 @@ const PLACES: &[Place] = &[
     at("p", "let h = [V]; let all = []; for (p, i) in h { all.push(|| p); BODY } show([h, all[0].call()]);"),
     at("h[0]", "let h = [V, V]; for p in h { BODY show([p]); } show(h);"),
     at("p", "let o = V; let run = (|p| { BODY p }).curry(o); let r = [run.call(), run.call()]; show([o, r]);"),
-    fixed("values::V_NAME", "BODY show([values::V_NAME]);"),
+    // What is made of `values::V_NAME` itself stays constant in Rhai, wherever it is put.
     at("p", "let p = values::V_NAME; BODY show([p, values::V_NAME]);"),
     fixed("ctx.request.body.V_NAME", "BODY show([ctx.request.body.V_NAME]);"),
     at("p", "let p = ctx.request.body.V_NAME; BODY show([p, ctx.request.body.V_NAME]);"),

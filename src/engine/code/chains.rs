@@ -271,7 +271,7 @@ impl<'w, 'm> Walk<'w, 'm> {
             Step::Property { key, .. } => match value {
                 Value::Map(map) => self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands, is_place),
                 value => {
-                    let part = self.property(value, link)?;
+                    let part = self.property(value, link, is_place)?;
                     // A part of the request is a constant, as if it had a place.
                     let is_body = is_body(value, link);
                     self.is_constant |= is_body;
@@ -329,7 +329,7 @@ impl<'w, 'm> Walk<'w, 'm> {
                         None => self.follow(&mut Value::Unit, rest, operands, false),
                     };
                 }
-                let mut value = self.property(target, link)?;
+                let mut value = self.property(target, link, is_place)?;
                 let is_body = is_body(target, link);
                 self.is_constant |= is_body;
                 self.follow(&mut value, rest, operands, is_body)
@@ -361,9 +361,10 @@ impl<'w, 'm> Walk<'w, 'm> {
         }
     }
 
-    /// Reads a property of what is no map.
-    fn property(&mut self, value: &Value, link: &Link) -> Outcome {
+    /// Reads a property of what is no map. Rhai fails where it is at a place and too large.
+    fn property(&mut self, value: &Value, link: &Link, is_place: bool) -> Outcome {
         if let Step::Property { getter: Some(getter), .. } = &link.step
+            && (!is_place || value.is_allowed())
             && let Some(method) = getter.property_of(value)
             && let Ok(Some(value)) = (method.run)(&mut self.site(Position::NONE), &mut value.clone(), &mut [])
         {

@@ -22,7 +22,7 @@ fn on_operands(call: &FnCallExpr, first: usize) -> FnCallExpr {
         namespace: call.namespace.clone(),
         name: call.name.clone(),
         hashes: call.hashes,
-        args: call.args.iter().enumerate().map(|(number, argument)| operand(first + number, argument.position())).collect(),
+        args: call.args.iter().enumerate().map(|(number, argument)| operand(first + number, argument.start_position())).collect(),
         capture_parent_scope: false,
         op_token: call.op_token.clone(),
     }
