@@ -180,10 +180,12 @@ impl Machine<'_> {
     }
 }
 
-/// Gives a failure the place of the call, and those inside of it that have none: for Rhai, the call stood nowhere.
+/// Gives a failure the place of the call. A function that it did not find was looked for there, too.
 #[cold]
 fn set_places(failure: &mut EvalAltResult, position: Position) {
-    if let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = failure {
+    if let EvalAltResult::ErrorInFunctionCall(_, _, inner, _) = failure
+        && let EvalAltResult::ErrorFunctionNotFound(..) = **inner
+    {
         set_places(inner, position);
     }
     if failure.position().is_none() {
