@@ -1,11 +1,11 @@
 //! Pointers to functions of a run for Rhai and for the host, and their way back.
 //!
 //! Rhai's values may go to other threads, those of a run may not: a pointer for Rhai has the number of the function in a table of this
-//! thread. While Rhai works, the state of the run stands on the thread, too: who calls such a pointer takes it up, and puts it back.
+//! thread, and is known again by where its name lies in memory. While Rhai works, the state of the run stands on the thread, too: who calls such a pointer takes it up, and puts it back.
 
-use std::{cell::RefCell, mem, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc, sync::Arc};
 
-use rhai::{Dynamic, FnPtr, NativeCallContext};
+use rhai::{Dynamic, FnPtr, ImmutableString, NativeCallContext};
 
 use super::{
     Code, Machine,
@@ -21,13 +21,25 @@ use crate::engine::{
 
 thread_local! {
     /// The functions that Rhai has pointers to.
-    static GIVEN: RefCell<Vec<Rc<Function>>> = const { RefCell::new(Vec::new()) };
+    static GIVEN: RefCell<Given> = const { RefCell::new(Given { functions: Vec::new(), numbers: BTreeMap::new() }) };
     /// The runs whose Rhai is at work.
     static PARKED: RefCell<Vec<Parked>> = const { RefCell::new(Vec::new()) };
 }
 
-/// How the names of such pointers begin.
-const NAME: &str = "closure_";
+/// What a closure is called for Rhai, which has no other closures of such a form.
+const CLOSURE: &str = "closure";
+
+/// Functions that Rhai has pointers to, by their numbers and by where the names of the pointers lie.
+#[derive(Default)]
+struct Given {
+    functions: Vec<(Rc<Function>, ImmutableString)>,
+    numbers: BTreeMap<usize, usize>,
+}
+
+/// Where a name lies: the same for a pointer and its copies, and another for each pointer that is made.
+fn place(name: &str) -> usize {
+    name.as_ptr() as usize
+}
 
 /// The state of a run, without the engine.
 struct Parked {
@@ -60,18 +72,26 @@ pub fn end() {
 }
 
 fn give(function: &Rc<Function>) -> Option<FnPtr> {
-    let number = GIVEN.with_borrow_mut(|given| {
-        given.push(function.clone());
-        given.len() - 1
+    let number = GIVEN.with_borrow(|given| given.functions.len());
+    let make = |name: &str| {
+        let name = ImmutableString::from(name);
+        #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
+        let pointer = FnPtr::from_fn(name.clone(), move |context, arguments| call_back(number, &context, arguments));
+        pointer.ok().map(|pointer| (pointer, name))
+    };
+    let (pointer, name) = make(&function.name).or_else(|| make(CLOSURE))?;
+    GIVEN.with_borrow_mut(|given| {
+        given.numbers.insert(place(&name), number);
+        given.functions.push((function.clone(), name));
     });
-    #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
-    FnPtr::from_fn(format!("{NAME}{number}"), move |context, arguments| call_back(number, &context, arguments)).ok()
+    Some(pointer)
 }
 
 fn take_back(pointer: &FnPtr) -> Option<Rc<Function>> {
-    let number: usize = pointer.fn_name().strip_prefix(NAME)?.parse().ok()?;
-    let is_given = format!("{pointer:?}").starts_with("Fn#");
-    let function = GIVEN.with_borrow(|given| given.get(number).filter(|_| is_given).cloned())?;
+    let function = GIVEN.with_borrow(|given| {
+        let number = given.numbers.get(&place(pointer.fn_name()))?;
+        Some(given.functions.get(*number)?.0.clone())
+    })?;
     if !pointer.is_curried() {
         return Some(function);
     }
@@ -83,7 +103,7 @@ fn take_back(pointer: &FnPtr) -> Option<Rc<Function>> {
 /// Calls a function of the run for Rhai. What comes before its arguments is its `this`.
 fn call_back(number: usize, context: &NativeCallContext<'_>, arguments: &mut [&mut Dynamic]) -> Result<Dynamic, Failure> {
     let nobody = "a closure can be called only by the script that made it";
-    let function = GIVEN.with_borrow(|given| given.get(number).cloned()).ok_or(nobody)?;
+    let function = GIVEN.with_borrow(|given| given.functions.get(number).map(|(function, _)| function.clone())).ok_or(nobody)?;
     let parked = PARKED.with_borrow_mut(Vec::pop).ok_or(nobody)?;
     let mut machine = Machine::unpark(context.engine(), parked);
     let level = mem::replace(&mut machine.level, context.call_level());

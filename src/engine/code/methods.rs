@@ -71,7 +71,10 @@ impl Method {
         }
         match value {
             Value::Map(map) if matches!(map.find(&self.entry), Some(Value::Function(_))) => return true,
-            Value::Other(_) => return false,
+            Value::Other(_) => {
+                let method = self.native.and_then(|native| native.of(value));
+                return method.is_some_and(|method| method.effect == native::Effect::Changes);
+            }
             _ => {}
         }
         if matches!(self.word, Word::IsShared | Word::TypeOf) {
@@ -105,7 +108,7 @@ impl<'m> Walk<'_, 'm> {
                     function.curried.extend(arguments.iter_mut().map(std::mem::take));
                     return Ok(Value::Function(Rc::new(function)));
                 }
-                return self.slowly(link, target, arguments);
+                return self.slowly(link, target, arguments, is_constant);
             }
             Word::IsShared => return Ok(Value::Bool(is_shared)),
             Word::TypeOf | Word::None => {}
@@ -137,7 +140,8 @@ impl<'m> Walk<'_, 'm> {
         }
         if let Some(native) = method.native.and_then(|native| native.of(target)) {
             if native.effect == native::Effect::Changes && is_constant {
-                return Err(rhai::EvalAltResult::ErrorNonPureMethodCallOnConstant(method.name.to_string(), position).into());
+                // It fails, if it is for these arguments.
+                return self.slowly(link, target, arguments, is_constant);
             }
             let called = match is_constant {
                 true => (native.run)(&mut self.site(position), &mut target.clone(), arguments),
@@ -152,7 +156,7 @@ impl<'m> Walk<'_, 'm> {
                 return Ok(result);
             }
         }
-        self.slowly(link, target, arguments)
+        self.slowly(link, target, arguments, is_constant)
     }
 
     /// Finds the function of the file that a method means: one for the type, or one for all.
@@ -162,10 +166,14 @@ impl<'m> Walk<'_, 'm> {
     }
 
     /// Has Rhai call it.
-    fn slowly(&mut self, link: &Link, target: &mut Value, arguments: &mut [Value]) -> Outcome {
+    fn slowly(&mut self, link: &Link, target: &mut Value, arguments: &mut [Value], is_constant: bool) -> Outcome {
         let mut operands: smallvec::SmallVec<[Value; 4]> = smallvec::SmallVec::with_capacity(arguments.len() + 1);
         operands.push(std::mem::take(target));
         operands.extend(arguments.iter_mut().map(std::mem::take));
+        if is_constant {
+            *target = operands[0].clone();
+            return self.machine.slow_constant(self.code, &link.node, &mut operands);
+        }
         if matches!(operands[0], Value::Other(_)) {
             *target = operands[0].clone();
             return self.machine.slow(self.code, &link.node, &mut operands);
@@ -189,7 +197,7 @@ impl<'m> Walk<'_, 'm> {
             self.machine.this_is_constant = is_constant;
             return self.site(method.position).call_pointer(&function, Some(target), arguments);
         }
-        self.slowly(link, target, arguments)
+        self.slowly(link, target, arguments, is_constant)
     }
 }
 

@@ -19,6 +19,17 @@ use crate::engine::{
 /// The names of operands.
 const OPERANDS: [&str; 16] = ["$0", "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$8", "$9", "$10", "$11", "$12", "$13", "$14", "$15"];
 
+/// What operands are for Rhai.
+#[derive(PartialEq, Eq)]
+enum Operands {
+    /// Nobody needs them any more.
+    Taken,
+    /// Variables, which it may change.
+    Changed,
+    /// The first is a constant; nobody needs the others.
+    Constant,
+}
+
 /// What Rhai evaluates with.
 pub struct State {
     pub global: GlobalRuntimeState,
@@ -78,7 +89,7 @@ impl Machine<'_> {
     #[inline(never)]
     pub fn shown(&mut self, code: &Code, value: &Value) -> Outcome {
         let operand = value.clone();
-        self.rhai(code, &mut [operand], false, |engine, state| {
+        self.rhai(code, &mut [operand], Operands::Taken, |engine, state| {
             let State { global, caches, scope, .. } = state;
             let mut value = scope.get_value::<Dynamic>(OPERANDS[0]).unwrap_or_default();
             let shown =
@@ -104,7 +115,7 @@ impl Machine<'_> {
             }
             Ok(Dynamic::UNIT)
         })?;
-        let result = self.rhai(code, &mut [], false, |engine, state| {
+        let result = self.rhai(code, &mut [], Operands::Taken, |engine, state| {
             let State { global, caches, .. } = state;
             let mut scope = Scope::new();
             scope.push_dynamic("items", value.into_rhai()).push("sink", sink);
@@ -128,21 +139,28 @@ impl Machine<'_> {
     #[cold]
     #[inline(never)]
     pub fn slow(&mut self, code: &Code, node: &Expr, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, false, |engine, state| evaluate(engine, state, node))
+        self.rhai(code, operands, Operands::Taken, |engine, state| evaluate(engine, state, node))
+    }
+
+    /// The same; the first operand is a constant for it.
+    #[cold]
+    #[inline(never)]
+    pub fn slow_constant(&mut self, code: &Code, node: &Expr, operands: &mut [Value]) -> Outcome {
+        self.rhai(code, operands, Operands::Constant, |engine, state| evaluate(engine, state, node))
     }
 
     /// The same for a node that may change its operands: they are what it made of them after it.
     #[cold]
     #[inline(never)]
     pub fn slow_changing(&mut self, code: &Code, node: &Expr, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, true, |engine, state| evaluate(engine, state, node))
+        self.rhai(code, operands, Operands::Changed, |engine, state| evaluate(engine, state, node))
     }
 
     /// Has Rhai run a statement, which may change its operands.
     #[cold]
     #[inline(never)]
     pub fn slow_statement(&mut self, code: &Code, node: &Stmt, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, true, |engine, state| {
+        self.rhai(code, operands, Operands::Changed, |engine, state| {
             let State { global, caches, scope, .. } = state;
             #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
             engine.eval_statements_raw(global, caches, scope, std::slice::from_ref(node))
@@ -154,7 +172,7 @@ impl Machine<'_> {
         &mut self,
         code: &Code,
         operands: &mut [Value],
-        changes: bool,
+        how: Operands,
         work: impl FnOnce(&rhai::Engine, &mut State) -> Result<Dynamic, Failure>,
     ) -> Outcome {
         let result = self.with_rhai(code, |engine, state| {
@@ -162,12 +180,13 @@ impl Machine<'_> {
             for (at, operand) in operands.iter_mut().enumerate() {
                 let value = std::mem::take(operand).into_rhai();
                 match OPERANDS.get(at) {
+                    Some(name) if at == 0 && how == Operands::Constant => state.scope.push_constant_dynamic(*name, value),
                     Some(name) => state.scope.push_dynamic(*name, value),
                     None => state.scope.push_dynamic(format!("${at}"), value),
                 };
             }
             let result = work(engine, state);
-            if changes {
+            if how == Operands::Changed {
                 for (at, operand) in operands.iter_mut().enumerate() {
                     let changed = match OPERANDS.get(at) {
                         Some(name) => state.scope.get_mut(name),

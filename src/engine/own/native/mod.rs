@@ -123,17 +123,26 @@ fn kind(receiver: &Value) -> Option<usize> {
 
 /// The tables of the types, in the order of their numbers.
 static TABLES: [&[&[Entry]]; KINDS] = [
-    &[printed::OF_ALL, printed::AS_JSON],
-    &[printed::OF_ALL, printed::AS_JSON],
-    &[printed::OF_ALL, printed::AS_JSON, number::OF_INT],
-    &[printed::OF_ALL, printed::AS_JSON, number::OF_FLOAT],
-    &[printed::OF_ALL, printed::AS_JSON, text::OF_CHAR],
-    &[printed::OF_ALL, printed::AS_JSON, printed::OF_TEXT, number::OF_TEXT, text::OF_TEXT, pieces::OF_TEXT, search::OF_TEXT],
-    &[printed::OF_ALL, printed::AS_JSON, search::OF_LIST, splice::OF_LIST, each::OF_LIST, select::OF_LIST, order::OF_LIST],
-    &[printed::OF_ALL, printed::AS_JSON, entries::OF_MAP],
-    &[printed::AS_JSON, blob::OF_BLOB],
-    &[printed::OF_ALL, printed::AS_JSON, printed::OF_FUNCTION],
-    &[printed::AS_JSON, range::OF_RANGE],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN, number::OF_INT],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN, number::OF_FLOAT],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN, text::OF_CHAR],
+    &[
+        printed::OF_ALL,
+        printed::AS_JSON,
+        printed::TAKEN,
+        printed::OF_TEXT,
+        number::OF_TEXT,
+        text::OF_TEXT,
+        pieces::OF_TEXT,
+        search::OF_TEXT,
+    ],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN, search::OF_LIST, splice::OF_LIST, each::OF_LIST, select::OF_LIST, order::OF_LIST],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN, entries::OF_MAP],
+    &[printed::AS_JSON, printed::TAKEN, blob::OF_BLOB],
+    &[printed::OF_ALL, printed::AS_JSON, printed::TAKEN, printed::OF_FUNCTION],
+    &[printed::AS_JSON, printed::TAKEN, range::OF_RANGE],
 ];
 
 /// By the count of arguments, the receiver among them.

@@ -1,6 +1,6 @@
 //! Values as text and as JSON, and the names of functions.
 
-use super::{Entry, NOT_HERE, NativeResult, Value, property, reads, text::of};
+use super::{Entry, NOT_HERE, NativeResult, Value, changes, property, reads, text::of};
 use crate::engine::{
     builtin::bounded::error,
     own::{json, limits::longest},
@@ -10,6 +10,8 @@ pub(super) const OF_ALL: &[Entry] = &[
     reads("to_string", 1, |_, this, _| written(|text| this.print(text, longest()))),
     reads("to_debug", 1, |_, this, _| written(|text| this.debug(text, longest()))),
 ];
+
+pub(super) const TAKEN: &[Entry] = &[changes("take", 1, |_, this, _| Ok(Some(std::mem::take(this))))];
 
 pub(super) const AS_JSON: &[Entry] = &[reads("to_json", 1, |_, this, _| match json::write(this, longest()) {
     Ok(json) => Ok(Some(Value::from_string(String::from_utf8_lossy(&json).into_owned()))),
