@@ -14,15 +14,16 @@ pub fn operand(number: usize, position: Position) -> Expr {
 
 /// Makes a call on `$0`, `$1` and so on.
 pub fn call(call: &FnCallExpr, position: Position) -> Node {
-    Arc::new(Expr::FnCall(Box::new(on_operands(call, 0)), position))
+    Arc::new(Expr::FnCall(Box::new(on_operands(call, 0, Expr::start_position)), position))
 }
 
-fn on_operands(call: &FnCallExpr, first: usize) -> FnCallExpr {
+/// An argument is told of where it begins in a call, and elsewhere in a method call.
+fn on_operands(call: &FnCallExpr, first: usize, place: fn(&Expr) -> Position) -> FnCallExpr {
     FnCallExpr {
         namespace: call.namespace.clone(),
         name: call.name.clone(),
         hashes: call.hashes,
-        args: call.args.iter().enumerate().map(|(number, argument)| operand(first + number, argument.start_position())).collect(),
+        args: call.args.iter().enumerate().map(|(number, argument)| operand(first + number, place(argument))).collect(),
         capture_parent_scope: false,
         op_token: call.op_token.clone(),
     }
@@ -33,7 +34,7 @@ pub fn link(link: &Written<'_>, on: usize) -> Expr {
     let lhs = operand(on, link.position);
     let rhs = match link.node {
         node if link.is_index => operand(on + 1, node.start_position()),
-        Expr::MethodCall(method, position) => Expr::MethodCall(Box::new(on_operands(method, on + 1)), *position),
+        Expr::MethodCall(method, position) => Expr::MethodCall(Box::new(on_operands(method, on + 1, Expr::position)), *position),
         property => property.clone(),
     };
     let both = Box::new(BinaryExpr { lhs, rhs });
