@@ -15,9 +15,10 @@ pub struct Case {
 /// Outcomes whose moment depends on how operations, time and memory are counted.
 const COUNTED: [&str; 3] = ["outcome: operations_exceeded", "outcome: memory_exceeded", "outcome: timed_out"];
 
-/// Returns whether a limit that each evaluator counts in its own way may have ended a run.
+/// Returns whether the runs cannot be compared: a limit that each evaluator counts in its own way may have ended one, or Rhai has panicked.
 pub fn is_counted(runs: &Difference) -> bool {
-    [&runs.rhai, &runs.own].iter().any(|seen| COUNTED.contains(&seen.0[0].as_str()))
+    let is_limited = [&runs.rhai, &runs.own].iter().any(|seen| COUNTED.contains(&seen.0[0].as_str()));
+    is_limited || runs.rhai.0.iter().any(|line| line.contains("please report it")) && runs.own.is_well()
 }
 
 impl Case {

@@ -90,7 +90,8 @@ impl Author<'_> {
         let names = self.simple('L');
         // Inside it has other names than outside.
         let text = format!("{PRELUDE}export const LIMIT = {limit};\nexport const NAMES = {names};\n{bodies}").replace("shop::", "");
-        for (name, kind) in [("shop::LIMIT", 'I'), ("shop::NAMES", 'L')] {
+        // In Rhai what is made of a module's constant itself stays one, wherever it is put.
+        for (name, kind) in [("(shop::LIMIT + 0)", 'I'), ("(shop::NAMES + [])", 'L')] {
             self.scope.push(Variable::new(name, kind, false));
         }
         self.functions.retain(|function| function.this.is_none());
