@@ -85,15 +85,20 @@ impl Compiler<'_> {
                     None => machine.slow(code, &node, &mut [name]),
                 }
             }),
-            ("call" | "curry", 1..) => {
+            ("call", 1..) | ("curry", 2..) => {
                 let calls = call.name == "call";
                 Box::new(move |machine, code, frame| {
-                    let mut values = evaluate(&arguments, machine, code, frame)?;
-                    let Some((Value::Function(function), arguments)) = values.split_first_mut() else {
+                    let [first, rest @ ..] = &arguments[..] else { return machine.slow(code, &node, &mut []) };
+                    let first = first(machine, code, frame)?.flatten();
+                    let Value::Function(function) = &first else {
+                        // Rhai fails before it looks at the others.
+                        let mut values = Arguments::from_elem(Value::Unit, arguments.len());
+                        values[0] = first;
                         return machine.slow(code, &node, &mut values);
                     };
+                    let mut arguments = evaluate(rest, machine, code, frame)?;
                     if calls {
-                        return Site { machine, code, free: &mut frame[size..], position }.call_pointer(function, None, arguments);
+                        return Site { machine, code, free: &mut frame[size..], position }.call_pointer(function, None, &mut arguments);
                     }
                     let mut function = Function::clone(function);
                     function.curried.extend(arguments.iter_mut().map(mem::take));
