@@ -91,7 +91,7 @@ impl Author<'_> {
         // Inside it has other names than outside.
         let text = format!("{PRELUDE}export const LIMIT = {limit};\nexport const NAMES = {names};\n{bodies}").replace("shop::", "");
         // In Rhai what is made of a module's constant itself stays one, wherever it is put.
-        for (name, kind) in [("(shop::LIMIT + 0)", 'I'), ("(shop::NAMES + [])", 'L')] {
+        for (name, kind) in [("(shop::LIMIT + 0)", 'I'), ("shop::NAMES.map(|z| z + 0)", 'L')] {
             self.scope.push(Variable::new(name, kind, false));
         }
         self.functions.retain(|function| function.this.is_none());
