@@ -480,12 +480,22 @@ impl<'w, 'm> Walk<'w, 'm> {
             }
             _ => {}
         }
+        if is_constant {
+            let mut operands = [value, target.clone(), mem::take(index)];
+            return self.machine.slow_statement_constant(self.code, &assignment.node, &mut operands).map(|_| Value::Unit);
+        }
         self.put_slowly(target, value, assignment, index)
     }
 
     /// Has Rhai put the value.
     fn put_slowly(&mut self, target: &mut Value, value: Value, assignment: &Assignment, index: &mut Value) -> Outcome {
         let mut operands = [value, mem::take(target), mem::take(index)];
+        // A part of a text becomes what the value prints. Rhai has another name for the functions of a run.
+        if let [Value::Function(_), Value::Short(_) | Value::Long(_), Value::Other(_)] = operands {
+            let mut text = String::new();
+            operands[0].print(&mut text, usize::MAX);
+            operands[0] = text.into();
+        }
         let result = self.machine.slow_statement(self.code, &assignment.node, &mut operands);
         *target = mem::take(&mut operands[1]);
         result.map(|_| Value::Unit)

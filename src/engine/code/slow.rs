@@ -28,6 +28,8 @@ enum Operands {
     Changed,
     /// The first is a constant; nobody needs the others.
     Constant,
+    /// The second, which is assigned to, is a constant; nobody needs the others.
+    ToConstant,
 }
 
 /// What Rhai evaluates with.
@@ -160,11 +162,14 @@ impl Machine<'_> {
     #[cold]
     #[inline(never)]
     pub fn slow_statement(&mut self, code: &Code, node: &Stmt, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, Operands::Changed, |engine, state| {
-            let State { global, caches, scope, .. } = state;
-            #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
-            engine.eval_statements_raw(global, caches, scope, std::slice::from_ref(node))
-        })
+        self.rhai(code, operands, Operands::Changed, |engine, state| statement(engine, state, node))
+    }
+
+    /// The same for an assignment to a part of a constant.
+    #[cold]
+    #[inline(never)]
+    pub fn slow_statement_constant(&mut self, code: &Code, node: &Stmt, operands: &mut [Value]) -> Outcome {
+        self.rhai(code, operands, Operands::ToConstant, |engine, state| statement(engine, state, node))
     }
 
     /// Does something with Rhai's state, the operands being variables.
@@ -181,6 +186,7 @@ impl Machine<'_> {
                 let value = std::mem::take(operand).into_rhai();
                 match OPERANDS.get(at) {
                     Some(name) if at == 0 && how == Operands::Constant => state.scope.push_constant_dynamic(*name, value),
+                    Some(name) if at == 1 && how == Operands::ToConstant => state.scope.push_constant_dynamic(*name, value),
                     Some(name) => state.scope.push_dynamic(*name, value),
                     None => state.scope.push_dynamic(format!("${at}"), value),
                 };
@@ -218,6 +224,12 @@ impl Machine<'_> {
         self.grown()?;
         Ok(result)
     }
+}
+
+fn statement(engine: &rhai::Engine, state: &mut State, node: &Stmt) -> Result<Dynamic, Failure> {
+    let State { global, caches, scope, .. } = state;
+    #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
+    engine.eval_statements_raw(global, caches, scope, std::slice::from_ref(node))
 }
 
 fn evaluate(engine: &rhai::Engine, state: &mut State, node: &Expr) -> Result<Dynamic, Failure> {
