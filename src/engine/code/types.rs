@@ -5,10 +5,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::engine::ir::{
-    AssignIn, Block, Call, Chain, Condition, Constant, Expr, FunctionId, Item, LinkKind, Op, Over, Root, Slot, Statement, Switch, UnaryOp,
-    Unit,
+use crate::engine::{
+    ir::{
+        AssignIn, Block, Call, Chain, Condition, Constant, Expr, FunctionId, Item, Link, LinkKind, Op, Over, Root, Slot, Statement, Switch,
+        UnaryOp, Unit,
+    },
+    own::native,
 };
+
+/// The function of Rhai that puts `()` in the place of what it is called on.
+const TAKE: &str = "take";
 
 /// What an expression gives, or a variable holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -78,7 +84,7 @@ impl<'u> Types<'u> {
     /// Finds the versions of a file's functions: each for arguments of any types, and for those of the calls in the file.
     pub fn of(unit: &'u Unit) -> Self {
         let counts = vec![0; unit.functions.len()].into();
-        let methods = unit.functions.iter().map(|function| function.name.as_str()).chain(["call"]).collect();
+        let methods = unit.functions.iter().map(|function| function.name.as_str()).chain(["call", TAKE]).collect();
         let mut types = Self { unit, versions: Vec::new(), by_arguments: HashMap::new(), counts, methods, open: Vec::new() };
         for (function, parameters) in unit.functions.iter().map(|function| function.parameters.len()).enumerate() {
             types.add(function, vec![Type::Any; parameters].into());
@@ -87,6 +93,12 @@ impl<'u> Types<'u> {
             types.look(version);
         }
         types
+    }
+
+    /// Whether a method may make something else of what it is called on: a function of the file does by `this`, one of an imported file may.
+    /// Rhai's own leave numbers what they are, but for one.
+    fn may_assign(&self, name: &str, arguments: usize) -> bool {
+        self.methods.contains(name) || self.unit.imports > 0 && native::lookup(name, arguments + 1).is_none()
     }
 
     /// Returns the version for a call with arguments of these types.
@@ -334,11 +346,11 @@ impl Look<'_, '_> {
         match &chain.root {
             // A function of the file may make something else of its `this`; Rhai's own leave numbers what they are.
             Root::Variable(variable) => {
-                if chain
-                    .links
-                    .iter()
-                    .any(|link| matches!(&link.kind, LinkKind::Method(name, ..) if self.types.methods.contains(name.as_str())))
-                {
+                let may_assign = |link: &Link| match &link.kind {
+                    LinkKind::Method(name, arguments, _) => self.types.may_assign(name, arguments.len()),
+                    _ => false,
+                };
+                if chain.links.iter().any(may_assign) {
                     self.set(variable.slot, Type::Any);
                 }
             }
@@ -362,7 +374,12 @@ impl Look<'_, '_> {
                 self.types.want(call, arguments, self.version);
             }
             Expr::ModuleCall(call) => self.exprs(&call.arguments),
-            Expr::NativeCall(call) => self.exprs(&call.arguments),
+            Expr::NativeCall(call) => {
+                self.exprs(&call.arguments);
+                if let (TAKE, Some(Expr::Variable(variable))) = (call.name.as_str(), call.arguments.first()) {
+                    self.set(variable.slot, Type::Any);
+                }
+            }
             Expr::SpecialCall(call) => self.exprs(&call.arguments),
             Expr::Chain(chain) => self.chain(chain),
             Expr::Closure(closure) => self.exprs(&closure.captures),
@@ -420,8 +437,8 @@ mod tests {
             "even[Any] n: Any -> Bool; odd[Any] n: Any -> Bool; []  -> Bool; even[Int] n: Int -> Bool; odd[Int] n: Int -> Bool",
         ),
         (
-            "fn f() { this = \"t\"; } let x = 1; x.f(); let y = 1; y.abs(); let z = 1; z.set_bit(1, true)",
-            "f[]  -> Any; [] x: Any, y: Int, z: Int -> Any",
+            "fn f() { this = \"t\"; } let x = 1; x.f(); let y = 1; y.abs(); let z = 1; z.set_bit(1, true); let a = 1; a.take(); let b = 1; take(b)",
+            "f[]  -> Any; [] x: Any, y: Int, z: Int, a: Any, b: Any -> Any",
         ),
         (
             "let x = if true { 1 } else { throw 1 }; let y = switch x { 1 => 2, _ => 3 }; let z = switch x { 1 => 2 }",
