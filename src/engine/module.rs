@@ -1,11 +1,9 @@
 //! Imports: which file a path means, and the modules that a run may use. Nothing is read or compiled at run time.
 
-use std::{cell::RefCell, collections::HashMap, fmt, sync::Arc};
-
 use rhai::{Engine, EvalAltResult, Module, ModuleResolver, Position, Shared};
 
-use super::program::LinkedModule;
-use crate::function::{FilePath, Role, role::ENDING};
+use super::code;
+use crate::function::{Role, role::ENDING};
 
 /// Why an import's path names no file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -83,44 +81,12 @@ fn normalise(path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The modules that one program's files import: by importing file, then by the path as written.
-#[derive(Default)]
-pub struct Imports(pub HashMap<FilePath, HashMap<String, Arc<LinkedModule>>>);
-
-impl fmt::Debug for Imports {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
-    }
-}
-
-thread_local! {
-    static IMPORTS: RefCell<Option<Arc<Imports>>> = const { RefCell::new(None) };
-}
-
-/// Makes these the modules of the run on this thread.
-pub fn enter(imports: Option<Arc<Imports>>) {
-    IMPORTS.set(imports);
-}
-
-/// Returns the module that a file of the run on this thread means by a path.
-pub fn linked(importer: &str, path: &str) -> Option<Arc<LinkedModule>> {
-    IMPORTS.with_borrow(|imports| imports.as_ref()?.0.get(importer)?.get(path).cloned())
-}
-
-/// Returns the module of a file that some file of the run on this thread imports.
-pub fn of_file(file: &str) -> Option<Arc<LinkedModule>> {
-    IMPORTS.with_borrow(|imports| {
-        let modules = imports.as_ref()?.0.values().flat_map(HashMap::values);
-        modules.into_iter().find(|linked| *linked.script.file == *file).cloned()
-    })
-}
-
 /// Answers `import` with the modules that were linked before the run.
 pub struct ImportResolver;
 
 impl ModuleResolver for ImportResolver {
     fn resolve(&self, _: &Engine, source: Option<&str>, path: &str, position: Position) -> Result<Shared<Module>, Box<EvalAltResult>> {
-        let module = source.and_then(|importer| linked(importer, path)).map(|linked| linked.module.clone());
+        let module = source.and_then(|importer| code::module_file(importer, path)).map(|file| file.module().clone());
         module.ok_or_else(|| EvalAltResult::ErrorModuleNotFound(path.into(), position).into())
     }
 }

@@ -1,15 +1,19 @@
 //! A function with everything that it imports, ready to run.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use rhai::{Module, Shared};
 
 use super::{
     Engine,
     class::Class,
-    code::Code,
+    code::{Code, Library, ModuleFile},
     emission::PlainEmission,
-    module::{self, Imports},
+    module,
     script::{Script, SourceFiles},
     statement::PlainStatement,
     template::{self, Templates},
@@ -59,10 +63,34 @@ pub struct LinkedModule {
     pub(super) script: Arc<Script>,
 }
 
-impl LinkedModule {
-    /// Returns its functions as closures.
-    pub(super) fn code(&self) -> Option<&Arc<Code>> {
+impl ModuleFile for LinkedModule {
+    fn module(&self) -> &Shared<Module> {
+        &self.module
+    }
+
+    fn code(&self) -> Option<&Arc<Code>> {
         self.script.code()
+    }
+}
+
+/// The modules that one program's files import: by importing file, then by the path as written.
+#[derive(Default)]
+pub struct Imports(pub HashMap<FilePath, HashMap<String, Arc<LinkedModule>>>);
+
+impl fmt::Debug for Imports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Library for Imports {
+    fn import(&self, importer: &str, path: &str) -> Option<Arc<dyn ModuleFile>> {
+        Some(self.0.get(importer)?.get(path)?.clone())
+    }
+
+    fn of_file(&self, file: &str) -> Option<Arc<dyn ModuleFile>> {
+        let linked = self.0.values().flat_map(HashMap::values).find(|linked| *linked.script.file == *file)?;
+        Some(linked.clone())
     }
 }
 

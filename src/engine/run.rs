@@ -9,7 +9,8 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Scope};
 
 use super::{
-    Engine, MalformedBody, Program, Wait, body, code,
+    Engine, MalformedBody, Program, Wait, body,
+    code::{self, Library},
     context::{self, Run, effects::Effects, log::Log, outbox::Outbox},
     failure,
     meter::{
@@ -17,7 +18,6 @@ use super::{
         limits::{Allowance, CpuLimit, Stop, Usage},
         share,
     },
-    module,
     own::{self, Value},
     reply::{self, ReplyError},
     room::RunEngine,
@@ -103,7 +103,7 @@ fn execute(program: &Program, invocation: Box<Invocation>, cpu: Option<Duration>
     let rhai = enter(program, invocation, body.unwrap_or_default(), waiter);
     let evaluation = if has_body { evaluate(program, &rhai, evaluator) } else { no_memory_for_body(program) };
     let usage = meter::usage();
-    module::enter(None);
+    code::enter(None);
     let Run { invocation, log, effects, outbox, .. } = context::leave().expect("entered above, and nothing else leaves");
     drop(rhai);
     own::end_run();
@@ -151,7 +151,7 @@ fn enter(program: &Program, invocation: Box<Invocation>, body: Value, waiter: Op
     run.templates.clone_from(&program.templates);
     let rhai = program.class.engine_for(run.sizes(Sizes::allowed_by(&program.function.manifest.limits)));
     context::enter(run);
-    module::enter(program.imports.clone());
+    code::enter(program.imports.clone().map(|imports| imports as Arc<dyn Library>));
     rhai
 }
 

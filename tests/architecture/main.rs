@@ -219,7 +219,7 @@ const ONLY_IN: [(&str, &[&str]); 13] = [
     ("println!", &["cli"]),
     // Git does what a repository's settings say: only that file makes sure whose it is.
     ("Command::new(\"git\")", &["source/git/program.rs"]),
-    ("unsafe ", &["engine/memory.rs"]),
+    ("unsafe ", &["engine/memory.rs", "engine/own/text.rs"]),
 ];
 
 /// Returns the parts that a file names: `crate::part`, and the first names inside `use crate::{…}`.

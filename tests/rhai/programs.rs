@@ -51,6 +51,7 @@ struct Tally {
     ended_well: u64,
     failed: u64,
     limited: u64,
+    documented: u64,
 }
 
 #[test]
@@ -70,6 +71,7 @@ fn generated() {
                 Ok(runs) if shrink::is_counted(&runs) => tally.limited += 1,
                 Ok(runs) if runs.rhai == runs.own && runs.rhai.0[0] == "outcome: ok" => tally.ended_well += 1,
                 Ok(runs) if runs.rhai == runs.own => tally.failed += 1,
+                Ok(runs) if shrink::is_documented(&runs) => tally.documented += 1,
                 Ok(_) => {
                     differences.push(format!("program {own_seed} differs:\n{}", case.smallest(both)));
                     if differences.len() == DIFFERENCES {
@@ -80,6 +82,7 @@ fn generated() {
         }
         println!("programs: {tally:?} from seed {seed} in {:?}", began.elapsed());
         assert!(differences.is_empty(), "{}", differences.join("\n"));
+        assert!(tally.documented * 1_000 < tally.programs.max(5_000), "{} differ as the documents say", tally.documented);
         assert!(tally.refused * 10 < tally.programs, "the check refuses {} of {}", tally.refused, tally.programs);
     });
 }

@@ -3,12 +3,12 @@
 //! Rhai's values may go to other threads, those of a run may not: a pointer for Rhai has the number of the function in a table of this
 //! thread, and is known again by where its name lies in memory. While Rhai works, the state of the run stands on the thread, too: who calls such a pointer takes it up, and puts it back.
 
-use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, mem, rc::Rc};
 
 use rhai::{Dynamic, FnPtr, ImmutableString, NativeCallContext};
 
 use super::{
-    Code, Machine,
+    Machine,
     machine::{Files, Flow},
     modules::Modules,
     pointers::{Site, failure},
@@ -21,9 +21,9 @@ use crate::engine::{
 
 thread_local! {
     /// The functions that Rhai has pointers to.
-    static GIVEN: RefCell<Given> = const { RefCell::new(Given { functions: Vec::new(), numbers: BTreeMap::new() }) };
+    static GIVEN: RefCell<GivenPointers> = const { RefCell::new(GivenPointers { functions: Vec::new(), numbers: BTreeMap::new() }) };
     /// The runs whose Rhai is at work.
-    static PARKED: RefCell<Vec<Parked>> = const { RefCell::new(Vec::new()) };
+    static PARKED: RefCell<Vec<ParkedRun>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a closure is called for Rhai, which has no other closures of such a form.
@@ -31,7 +31,7 @@ const CLOSURE: &str = "closure";
 
 /// Functions that Rhai has pointers to, by their numbers and by where the names of the pointers lie.
 #[derive(Default)]
-struct Given {
+struct GivenPointers {
     functions: Vec<(Rc<Function>, ImmutableString)>,
     numbers: BTreeMap<usize, usize>,
 }
@@ -42,7 +42,7 @@ fn place(name: &str) -> usize {
 }
 
 /// The state of a run, without the engine.
-struct Parked {
+struct ParkedRun {
     fuel: i64,
     given: i64,
     high: isize,
@@ -147,8 +147,8 @@ impl<'a> Machine<'a> {
         result
     }
 
-    fn park(&mut self) -> Parked {
-        Parked {
+    fn park(&mut self) -> ParkedRun {
+        ParkedRun {
             fuel: self.fuel,
             given: self.given,
             high: self.high,
@@ -165,8 +165,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn unpark(engine: &'a rhai::Engine, parked: Parked) -> Self {
-        let Parked { fuel, given, high, level, levels, sizes, flow, result, state, buffer, units, stack, modules } = parked;
+    fn unpark(engine: &'a rhai::Engine, parked: ParkedRun) -> Self {
+        let ParkedRun { fuel, given, high, level, levels, sizes, flow, result, state, buffer, units, stack, modules } = parked;
         Self {
             engine,
             fuel,

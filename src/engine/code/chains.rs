@@ -4,16 +4,16 @@
 //! nothing on the way is changed, values are looked at where they are. What may be changed is changed at its place: the root is taken out
 //! of its variable, and each array and map on the way is copied only if somebody else holds it, too.
 
-use std::{mem, rc::Rc, sync::Arc};
+use std::{mem, rc::Rc};
 
-use rhai::{EvalAltResult, ImmutableString, Position, Stmt};
+use rhai::{EvalAltResult, Position, Stmt};
 use smallvec::SmallVec;
 
 use super::{
-    Code, Compiler, Ex, Machine, Outcome,
-    expressions::bound,
-    machine::Leave,
-    methods::{Method, adds_itself},
+    Compiler, Ex, Outcome,
+    machine::{Leave, bound, data_race},
+    methods::adds_itself,
+    walk::{Assignment, Link, Method, Step, Walk},
 };
 use crate::engine::{
     context::{self, properties::BODY, reading::Reading, variable},
@@ -23,22 +23,6 @@ use crate::engine::{
 
 /// The values of indexes and arguments.
 pub(super) type Operands = SmallVec<[Value; 4]>;
-
-/// A link of a chain.
-pub(super) struct Link {
-    step: Step,
-    is_optional: bool,
-    /// Whether what it is asked of may be changed by it or by what comes after it.
-    changes: bool,
-    /// The link for Rhai.
-    pub node: ir::Node,
-}
-
-enum Step {
-    Property { key: Key, getter: Option<&'static native::Native> },
-    Index,
-    Method(Box<Method>),
-}
 
 /// Where a chain begins.
 enum Root {
@@ -50,17 +34,6 @@ enum Root {
     Expr(Ex),
     /// The body of the request, which is a constant in Rhai.
     Body(Ex),
-}
-
-/// An assignment at the end of a chain.
-pub(super) struct Assignment {
-    op: Option<ir::OpAssign>,
-    /// Where the operator stands.
-    position: Position,
-    /// What a constant is called, and where it stands.
-    name: ImmutableString,
-    root_position: Position,
-    node: Arc<Stmt>,
 }
 
 impl Compiler<'_> {
@@ -75,7 +48,7 @@ impl Compiler<'_> {
                     return Ok(value.clone());
                 }
                 let (own, free) = frame.split_at_mut(size);
-                Walk::new(machine, code, free).from_place(&mut own[slot], &links, &mut [])
+                Walk::new(machine, code, free).at_place(&mut own[slot], &links, &mut [])
             });
         }
         self.walk(root, operands, links, None)
@@ -129,7 +102,7 @@ impl Compiler<'_> {
             };
             let (own, free) = frame.split_at_mut(size);
             let mut walk = Walk { assign, is_constant, ..Walk::new(machine, code, free) };
-            walk.from_place(&mut own[place], &links, &mut values)
+            walk.at_place(&mut own[place], &links, &mut values)
         })
     }
 
@@ -202,29 +175,9 @@ fn read<'a>(mut value: &'a Value, keys: &[(Key, bool)]) -> Option<&'a Value> {
     Some(value)
 }
 
-/// A walk along a chain.
-pub(super) struct Walk<'w, 'm> {
-    pub machine: &'w mut Machine<'m>,
-    pub code: &'w Code,
-    /// What is free for frames of functions.
-    pub free: &'w mut [Value],
-    /// What is put at the end.
-    assign: Option<(Value, &'w Assignment)>,
-    /// Whether the root is a constant.
-    pub is_constant: bool,
-    /// Whether the root is a variable that closures have captured: nobody else may use it meanwhile.
-    pub is_shared: bool,
-    /// Whether even what is said to change nothing gets a place to change.
-    needs_place: bool,
-}
-
 impl<'w, 'm> Walk<'w, 'm> {
-    fn new(machine: &'w mut Machine<'m>, code: &'w Code, free: &'w mut [Value]) -> Self {
-        Self { machine, code, free, assign: None, is_constant: false, is_shared: false, needs_place: false }
-    }
-
     /// Follows links from a variable.
-    fn from_place(&mut self, place: &mut Value, links: &[Link], operands: &mut [Value]) -> Outcome {
+    fn at_place(&mut self, place: &mut Value, links: &[Link], operands: &mut [Value]) -> Outcome {
         if let Value::Shared(shared) = place {
             let shared = shared.clone();
             if shared.is_locked() {
@@ -541,10 +494,4 @@ fn is_body(value: &Value, link: &Link) -> bool {
 /// Takes the next operand. There are as many as the links ask for.
 fn first_of(operands: &mut [Value]) -> (&mut Value, &mut [Value]) {
     operands.split_first_mut().expect("each index has its operand")
-}
-
-/// Makes the error of a variable that is used while a method runs on it.
-#[cold]
-pub(super) fn data_race(what: String) -> Leave {
-    EvalAltResult::ErrorDataRace(what, Position::NONE).into()
 }

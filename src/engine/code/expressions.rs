@@ -2,7 +2,10 @@
 
 use rhai::{EvalAltResult, Position};
 
-use super::{Code, Compiler, Ex, Machine, Outcome, Test, machine::mismatch, statements::free};
+use super::{
+    Code, Compiler, Ex, Machine, Outcome, Test,
+    machine::{bound, free, mismatch},
+};
 use crate::engine::{
     ir::{self, Constant, Expr},
     own::{Keys, Map, Value},
@@ -238,15 +241,6 @@ enum Part {
 /// Makes a value of a decision.
 pub fn truth(test: Test) -> Ex {
     Box::new(move |machine, code, frame| Ok(Value::Bool(test(machine, code, frame)?)))
-}
-
-/// Fails if there is no `this`.
-#[inline(always)]
-pub fn bound(frame: &[Value], this: ir::Slot, position: Position) -> Outcome<()> {
-    match frame[this + 1] {
-        Value::Bool(_) => Ok(()),
-        _ => Err(EvalAltResult::ErrorUnboundThis(position).into()),
-    }
 }
 
 /// Returns what a value counts by itself, if anything.

@@ -4,8 +4,8 @@ use rhai::{EvalAltResult, Position};
 use smallvec::SmallVec;
 
 use super::{
-    Body, Code, Compiler, Ex, Function,
-    machine::{Leave, Machine, Outcome, clear},
+    Body, Code, Compiler, Ex, Function, Machine,
+    machine::{Leave, Outcome, clear},
 };
 use crate::engine::{
     ir,

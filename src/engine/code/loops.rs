@@ -9,9 +9,9 @@ use std::{
 use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::{
-    Code, Compiler, Ex,
+    Code, Compiler, Ex, Machine,
     functions::put_int,
-    machine::{Flow, Leave, Machine, Outcome},
+    machine::{Flow, Leave, Outcome},
 };
 use crate::engine::{
     ir::{self, Slot},

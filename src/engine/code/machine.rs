@@ -1,12 +1,11 @@
 //! The state of a run that closures work on.
 
-use std::{rc::Rc, sync::Arc};
-
 use rhai::{EvalAltResult, Position};
 use smallvec::SmallVec;
 
-use super::{Code, modules::Modules, slow::State};
+use super::{CodeRef, Machine};
 use crate::engine::{
+    ir::Slot,
     memory, meter,
     own::{self, Failure, Value},
     value::sizes::Sizes,
@@ -52,42 +51,7 @@ pub enum Flow {
 }
 
 /// Files that a run has to do with; mostly there is one.
-pub type Files = SmallVec<[Rc<Arc<Code>>; 2]>;
-
-/// The state of a run. The variables stand in frames, and each closure gets that of its function: the frames of the functions it calls come
-/// behind it in the same slice.
-pub struct Machine<'a> {
-    /// What evaluates what has no closure.
-    pub engine: &'a rhai::Engine,
-    /// Operations that may pass before the meter is asked; below zero is the time to ask.
-    pub(super) fuel: i64,
-    /// What the fuel was when the meter was last asked.
-    pub(super) given: i64,
-    /// To hold more is a reason to ask the meter.
-    pub(super) high: isize,
-    /// How many functions are being called.
-    pub level: usize,
-    /// How many may be.
-    pub levels: usize,
-    /// Whether the function that is called next may not change its `this`.
-    pub this_is_constant: bool,
-    /// How large values may become.
-    pub sizes: Sizes,
-    /// The way out after [`Leave::Flow`].
-    pub flow: Flow,
-    /// The value of `break` or `return`.
-    pub result: Value,
-    /// What Rhai evaluates with, from the first time on.
-    pub(super) state: Option<Box<State>>,
-    /// Where texts are put together.
-    pub(super) buffer: String,
-    /// The files that this run has come by.
-    pub units: Files,
-    /// The files whose functions are running: first the one that the run began with, then those of modules.
-    pub stack: Files,
-    /// What was imported.
-    pub(super) modules: Modules,
-}
+pub type Files = SmallVec<[CodeRef; 2]>;
 
 impl<'a> Machine<'a> {
     /// Makes the state of a run that begins.
@@ -109,7 +73,7 @@ impl<'a> Machine<'a> {
             buffer: String::new(),
             units: Files::new(),
             stack: Files::new(),
-            modules: Modules::default(),
+            modules: Default::default(),
         };
         machine.take_fuel();
         machine
@@ -189,4 +153,28 @@ fn too_deep(position: Position) -> Leave {
 #[inline(never)]
 pub fn mismatch(wanted: &str, found: &Value, position: Position) -> Leave {
     EvalAltResult::ErrorMismatchDataType(wanted.into(), found.type_name().into(), position).into()
+}
+
+/// Fails if there is no `this`.
+#[inline(always)]
+pub fn bound(frame: &[Value], this: Slot, position: Position) -> Outcome<()> {
+    match frame[this + 1] {
+        Value::Bool(_) => Ok(()),
+        _ => Err(EvalAltResult::ErrorUnboundThis(position).into()),
+    }
+}
+
+/// Fails if a method runs on this shared variable.
+#[inline(always)]
+pub fn free(place: &Value) -> Outcome<()> {
+    match place {
+        Value::Shared(shared) if shared.is_locked() => Err(data_race(String::new())),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the error of a variable that is used while a method runs on it.
+#[cold]
+pub fn data_race(what: String) -> Leave {
+    EvalAltResult::ErrorDataRace(what, Position::NONE).into()
 }

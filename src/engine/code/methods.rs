@@ -8,86 +8,15 @@ use std::rc::Rc;
 use rhai::{ImmutableString, Position};
 
 use super::{
-    Machine, Outcome,
-    chains::{Link, Walk, data_race},
+    Outcome,
+    machine::data_race,
     pointers::{Site, failed_at},
+    walk::{Link, Method, Walk, Word},
 };
 use crate::engine::{
     ir::{self, FunctionId},
-    own::{Function, Key, Value, native},
+    own::{Function, Value, native},
 };
-
-/// A method as a chain calls it.
-pub(super) struct Method {
-    pub name: ImmutableString,
-    /// How many operands are its arguments.
-    pub arguments: usize,
-    pub position: Position,
-    /// Whether what it is called on may be changed by it.
-    pub may_change: bool,
-    word: Word,
-    /// Where a map keeps a function of this name.
-    entry: Key,
-    /// The functions of the file that it may mean: those for a type first.
-    functions: Box<[(Option<ImmutableString>, FunctionId)]>,
-    native: Option<&'static native::Native>,
-}
-
-/// Names that Rhai itself answers.
-#[derive(PartialEq, Eq)]
-enum Word {
-    Call,
-    Curry,
-    IsShared,
-    TypeOf,
-    None,
-}
-
-impl Method {
-    pub fn new(unit: &ir::Unit, name: &ImmutableString, arguments: usize, position: Position) -> Self {
-        let word = match (name.as_str(), arguments) {
-            ("call", _) => Word::Call,
-            ("curry", _) => Word::Curry,
-            ("is_shared", 0) => Word::IsShared,
-            ("type_of", 0) => Word::TypeOf,
-            _ => Word::None,
-        };
-        let is_meant = |function: &ir::Function| function.name == *name && function.parameters.len() == arguments;
-        let functions = unit.functions[..unit.main].iter().enumerate().filter(|(_, function)| is_meant(function));
-        let mut functions: Vec<_> = functions.map(|(id, function)| (function.this_type.clone(), id)).collect();
-        functions.sort_by_key(|(this_type, _)| this_type.is_none());
-        let native = native::lookup(name, arguments + 1);
-        let may_change = match word {
-            Word::IsShared | Word::TypeOf => false,
-            _ => !functions.is_empty() || native.is_none(),
-        };
-        Self { name: name.clone(), arguments, position, may_change, word, entry: Key::new(name), functions: functions.into(), native }
-    }
-
-    /// Returns whether what it does to this value needs a place to change.
-    pub fn needs_place(&self, value: &Value, arguments: &[Value], machine: &Machine<'_>) -> bool {
-        if machine.has_typed_methods() {
-            return true;
-        }
-        match value {
-            Value::Map(map) if matches!(map.find(&self.entry), Some(Value::Function(_))) => return true,
-            Value::Other(_) => {
-                let method = self.native.and_then(|native| native.of(value));
-                return method.is_some_and(|method| method.effect == native::Effect::Changes);
-            }
-            _ => {}
-        }
-        if matches!(self.word, Word::IsShared | Word::TypeOf) {
-            return false;
-        }
-        match self.native.and_then(|native| native.of(value)).map(|method| method.effect) {
-            Some(native::Effect::Reads) => false,
-            // A closure without parameters of its own may change elements through `this`.
-            Some(native::Effect::Visits) => !matches!(arguments.first(), Some(Value::Function(function)) if machine.takes_some(function)),
-            Some(native::Effect::Changes) | None => true,
-        }
-    }
-}
 
 impl<'m> Walk<'_, 'm> {
     /// Makes what can call functions from where a chain is.

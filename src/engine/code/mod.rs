@@ -22,22 +22,33 @@ mod switch;
 mod tests;
 mod typed;
 mod types;
+mod walk;
 
-use std::sync::{
-    Arc, Weak,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    rc::Rc,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rhai::{ImmutableString, Module, Shared};
 
 use self::types::{Type, Types, Version};
 pub use self::{
-    machine::{Machine, Outcome},
+    machine::Outcome,
+    modules::{Library, ModuleFile, enter, module_file},
     run::run,
+};
+use self::{
+    machine::{Files, Flow},
+    modules::Modules,
+    slow::State,
 };
 use super::{
     ir::{self, FunctionId, Slot},
     own::Value,
+    value::sizes::Sizes,
 };
 
 /// A closure. It gets the unit that it belongs to, and the frame of its function with all that is free behind it.
@@ -74,6 +85,9 @@ impl std::fmt::Debug for Code {
         f.debug_struct("Code").field("source", &self.source).finish_non_exhaustive()
     }
 }
+
+/// A file that a run uses, counted by the run alone: what all threads count is slow.
+pub type CodeRef = Rc<Arc<Code>>;
 
 /// A function, compiled.
 pub struct Function {
@@ -113,6 +127,41 @@ impl Function {
     pub fn frame(&self) -> usize {
         self.this + 2
     }
+}
+
+/// The state of a run. The variables stand in frames, and each closure gets that of its function: the frames of the functions it calls come
+/// behind it in the same slice.
+pub struct Machine<'a> {
+    /// What evaluates what has no closure.
+    pub engine: &'a rhai::Engine,
+    /// Operations that may pass before the meter is asked; below zero is the time to ask.
+    pub(super) fuel: i64,
+    /// What the fuel was when the meter was last asked.
+    pub(super) given: i64,
+    /// To hold more is a reason to ask the meter.
+    pub(super) high: isize,
+    /// How many functions are being called.
+    pub level: usize,
+    /// How many may be.
+    pub levels: usize,
+    /// Whether the function that is called next may not change its `this`.
+    pub this_is_constant: bool,
+    /// How large values may become.
+    pub sizes: Sizes,
+    /// The way out after [`Leave::Flow`].
+    pub flow: Flow,
+    /// The value of `break` or `return`.
+    pub result: Value,
+    /// What Rhai evaluates with, from the first time on.
+    pub(super) state: Option<Box<State>>,
+    /// Where texts are put together.
+    pub(super) buffer: String,
+    /// The files that this run has come by.
+    pub units: Files,
+    /// The files whose functions are running: first the one that the run began with, then those of modules.
+    pub stack: Files,
+    /// What was imported.
+    pub(super) modules: Modules,
 }
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);

@@ -3,6 +3,7 @@
 //! Rhai has run what stands outside of a module's functions when it was linked. Here its functions run, by the closures of its own file.
 
 use std::{
+    cell::RefCell,
     collections::HashMap,
     rc::Rc,
     sync::{
@@ -13,14 +14,48 @@ use std::{
 
 use rhai::{AST, ASTNode, EvalAltResult, Expr, ImmutableString, Module, Position, Shared};
 
-use super::{Code, Compiler, Ex, Machine, Outcome, natives::evaluate_first_last, pointers::Site};
+use super::{Code, CodeRef, Compiler, Ex, Machine, Outcome, natives::evaluate_first_last, pointers::Site};
 use crate::engine::{
     host,
     ir::{self, FunctionId, ImportId},
-    module,
     own::Value,
-    program::LinkedModule,
 };
+
+/// A module for who imports it.
+pub trait ModuleFile: Send + Sync {
+    /// Returns it as Rhai knows it.
+    fn module(&self) -> &Shared<Module>;
+
+    /// Returns its functions as closures, made at the first time; none: Rhai calls them.
+    fn code(&self) -> Option<&Arc<Code>>;
+}
+
+/// The modules that the files of a run import.
+pub trait Library: Send + Sync {
+    /// Returns what a file means by a path.
+    fn import(&self, importer: &str, path: &str) -> Option<Arc<dyn ModuleFile>>;
+
+    /// Returns the module of a file that some file of the run imports.
+    fn of_file(&self, file: &str) -> Option<Arc<dyn ModuleFile>>;
+}
+
+thread_local! {
+    static LIBRARY: RefCell<Option<Arc<dyn Library>>> = const { RefCell::new(None) };
+}
+
+/// Makes this what the run on this thread can import.
+pub fn enter(library: Option<Arc<dyn Library>>) {
+    LIBRARY.set(library);
+}
+
+/// Returns the module that a file of the run on this thread means by a path.
+pub fn module_file(importer: &str, path: &str) -> Option<Arc<dyn ModuleFile>> {
+    LIBRARY.with_borrow(|library| library.as_ref()?.import(importer, path))
+}
+
+fn of_file(file: &str) -> Option<Arc<dyn ModuleFile>> {
+    LIBRARY.with_borrow(|library| library.as_ref()?.of_file(file))
+}
 
 /// An `import` statement outside of all functions and blocks.
 pub struct Statement {
@@ -62,14 +97,14 @@ pub struct Modules {
 struct Imports {
     unit: u64,
     /// By the numbers of the statements.
-    modules: Vec<Option<Rc<Imported>>>,
+    modules: Vec<Option<Rc<ImportedModule>>>,
 }
 
 /// A module that a file has imported. Counted by the run alone: what all threads count is slow.
-struct Imported {
+struct ImportedModule {
     alias: ImmutableString,
-    linked: Arc<LinkedModule>,
-    code: Option<Rc<Arc<Code>>>,
+    linked: Arc<dyn ModuleFile>,
+    code: Option<CodeRef>,
 }
 
 /// Where a call found its function the last time.
@@ -100,7 +135,7 @@ impl Compiler<'_> {
             if machine.modules.executed >= machine.engine.max_modules() {
                 return Err(EvalAltResult::ErrorTooManyModules(position).into());
             }
-            let Some(linked) = module::linked(code.source.as_deref().unwrap_or_default(), &path) else {
+            let Some(linked) = module_file(code.source.as_deref().unwrap_or_default(), &path) else {
                 return Err(EvalAltResult::ErrorModuleNotFound(path.to_string(), path_position).into());
             };
             machine.modules.executed += 1;
@@ -148,7 +183,7 @@ impl Compiler<'_> {
                 None => machine.slow(code, &node, &mut []),
             });
         };
-        Box::new(move |machine, code, _| match machine.imported(code, id).and_then(|import| import.linked.module.get_var(&name)) {
+        Box::new(move |machine, code, _| match machine.imported(code, id).and_then(|import| import.linked.module().get_var(&name)) {
             Some(value) => Ok(Value::of(value.flatten())),
             None => machine.slow(code, &node, &mut []),
         })
@@ -165,16 +200,16 @@ fn holds_function(value: &Value) -> bool {
 }
 
 /// Returns the module that these names lead to from another.
-fn inner(module: Rc<Imported>, path: &[ImmutableString]) -> Option<Rc<Imported>> {
+fn inner(module: Rc<ImportedModule>, path: &[ImmutableString]) -> Option<Rc<ImportedModule>> {
     if path.is_empty() {
         return Some(module);
     }
-    let found = path.iter().try_fold(&*module.linked.module, |module, name| module.get_sub_module(name))?;
-    Some(Rc::new(Imported::new(ImmutableString::new(), module::of_file(found.id()?)?)))
+    let found = path.iter().try_fold(&**module.linked.module(), |module, name| module.get_sub_module(name))?;
+    Some(Rc::new(ImportedModule::new(ImmutableString::new(), of_file(found.id()?)?)))
 }
 
-impl Imported {
-    fn new(alias: ImmutableString, linked: Arc<LinkedModule>) -> Self {
+impl ImportedModule {
+    fn new(alias: ImmutableString, linked: Arc<dyn ModuleFile>) -> Self {
         let code = linked.code().map(|code| Rc::new(code.clone()));
         Self { alias, linked, code }
     }
@@ -196,14 +231,14 @@ impl Machine<'_> {
     }
 
     /// Remembers a file, so that pointers find its functions.
-    fn meet(&mut self, code: &Rc<Arc<Code>>) {
+    fn meet(&mut self, code: &CodeRef) {
         if self.unit(code.number).is_none() {
             self.units.push(code.clone());
         }
     }
 
-    fn put_import(&mut self, unit: u64, id: ImportId, alias: ImmutableString, linked: Arc<LinkedModule>) {
-        let mut imported = Imported::new(alias, linked);
+    fn put_import(&mut self, unit: u64, id: ImportId, alias: ImmutableString, linked: Arc<dyn ModuleFile>) {
+        let mut imported = ImportedModule::new(alias, linked);
         if let Some(code) = imported.code.clone().filter(|code| code.asks_globals)
             && self.constants_of(&code).is_some_and(|constants| constants.values().any(holds_function))
         {
@@ -229,12 +264,12 @@ impl Machine<'_> {
     }
 
     /// Returns what a file has imported so far. A module has imported everything before the run.
-    fn imports_of(&mut self, code: &Code) -> &[Option<Rc<Imported>>] {
+    fn imports_of(&mut self, code: &Code) -> &[Option<Rc<ImportedModule>>] {
         let is_there = self.modules.imports.iter().any(|imports| imports.unit == code.number);
         if !is_there && !self.is_main(code, code.number) {
             self.modules.imports.push(Imports { unit: code.number, modules: Vec::new() });
             for statement in &code.imports {
-                if let Some(linked) = module::linked(code.source.as_deref().unwrap_or_default(), &statement.path) {
+                if let Some(linked) = module_file(code.source.as_deref().unwrap_or_default(), &statement.path) {
                     self.put_import(code.number, statement.id, statement.alias.clone(), linked);
                 }
             }
@@ -244,13 +279,13 @@ impl Machine<'_> {
     }
 
     /// Returns the module that an `import` statement got.
-    fn imported(&mut self, code: &Code, id: ImportId) -> Option<Rc<Imported>> {
+    fn imported(&mut self, code: &Code, id: ImportId) -> Option<Rc<ImportedModule>> {
         self.imports_of(code).get(id)?.clone()
     }
 
     /// Returns the modules that a file has imported so far, as Rhai knows them.
     pub(super) fn imported_by(&mut self, code: &Code) -> Vec<(ImmutableString, Shared<Module>)> {
-        self.imports_of(code).iter().flatten().map(|import| (import.alias.clone(), import.linked.module.clone())).collect()
+        self.imports_of(code).iter().flatten().map(|import| (import.alias.clone(), import.linked.module().clone())).collect()
     }
 
     /// Whether some module has methods for a type.
@@ -260,7 +295,7 @@ impl Machine<'_> {
     }
 
     /// Finds the method for a value's type that a module brings.
-    pub(super) fn typed_method(&mut self, code: &Code, name: &str, parameters: usize, this: &Value) -> Option<(Rc<Arc<Code>>, FunctionId)> {
+    pub(super) fn typed_method(&mut self, code: &Code, name: &str, parameters: usize, this: &Value) -> Option<(CodeRef, FunctionId)> {
         let this_type = self.type_name(this).to_owned();
         self.imports_of(code).iter().rev().flatten().find_map(|import| {
             let code = import.code.as_ref()?;

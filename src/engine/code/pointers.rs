@@ -4,13 +4,13 @@
 //! the run began with. Everything else is found by its name: in the files whose functions are running, from the innermost, and then among
 //! Rhai's own functions. The first counts as one level of calls, the second as two, where a function of Rhai's or of the host's calls.
 
-use std::{mem, rc::Rc, sync::Arc};
+use std::{mem, rc::Rc};
 
 use rhai::{Dynamic, EvalAltResult, FnPtr, Position};
 use smallvec::SmallVec;
 
 use super::{
-    Code, Compiler, Ex, Machine, Outcome,
+    Code, CodeRef, Compiler, Ex, Machine, Outcome,
     machine::{Leave, mismatch},
 };
 use crate::engine::{
@@ -136,7 +136,7 @@ pub(super) struct Site<'s, 'm> {
 enum Callee {
     /// One of the same file.
     Here(FunctionId),
-    There(Rc<Arc<Code>>, FunctionId),
+    There(CodeRef, FunctionId),
 }
 
 /// How many levels a call through a pointer counts beside its own: one for the function that calls, one for a search by name.
@@ -207,7 +207,7 @@ impl Site<'_, '_> {
     }
 
     /// Calls a function of another file, which is the innermost that runs meanwhile.
-    pub fn call_elsewhere(&mut self, code: &Rc<Arc<Code>>, id: FunctionId, arguments: &mut [Value], this: Option<&mut Value>) -> Outcome {
+    pub fn call_elsewhere(&mut self, code: &CodeRef, id: FunctionId, arguments: &mut [Value], this: Option<&mut Value>) -> Outcome {
         self.machine.stack.push(code.clone());
         let result = self.machine.call(code, &code.functions[id], arguments, this, self.position, self.free);
         self.machine.stack.pop();
@@ -436,7 +436,7 @@ impl Machine<'_> {
     }
 
     /// Returns a file that this run has come by.
-    pub fn unit(&self, number: u64) -> Option<&Rc<Arc<Code>>> {
+    pub fn unit(&self, number: u64) -> Option<&CodeRef> {
         self.units.iter().find(|code| code.number == number)
     }
 

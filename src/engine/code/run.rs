@@ -5,8 +5,8 @@ use std::cell::Cell;
 use rhai::EvalAltResult;
 
 use super::{
-    Body, Code,
-    machine::{Leave, Machine, Outcome},
+    Body, Code, Machine,
+    machine::{Leave, Outcome},
 };
 use crate::engine::{
     meter,

@@ -1,15 +1,12 @@
 //! What has no closure, run by Rhai: the node as it was written, with operands that are there already.
 
-use std::{
-    rc::Rc,
-    sync::{Arc, Mutex, OnceLock},
-};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rhai::{AST, Caches, Dynamic, Expr, FnPtr, GlobalRuntimeState, Position, Scope, Stmt};
 
 use super::{
-    Code,
-    machine::{Leave, Machine, Outcome},
+    Code, CodeRef, Machine,
+    machine::{Leave, Outcome},
 };
 use crate::engine::{
     meter,
@@ -62,7 +59,7 @@ impl State {
     }
 
     /// Makes the functions of the files that run those that Rhai finds; of the last one before those of the others.
-    fn prepare(&mut self, running: &[Rc<Arc<Code>>], code: &Code) {
+    fn prepare(&mut self, running: &[CodeRef], code: &Code) {
         let is_last = running.last().is_some_and(|last| last.number == code.number);
         let last = (!is_last).then_some(code);
         let units = || running.iter().map(|code| &***code).chain(last);

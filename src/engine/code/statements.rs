@@ -3,9 +3,9 @@
 use rhai::{EvalAltResult, ImmutableString, Locked, Position, Shared};
 
 use super::{
-    Compiler, Ex,
+    Compiler, Ex, Machine,
     functions::put_int,
-    machine::{Flow, Leave, Machine, Outcome, clear},
+    machine::{Flow, Leave, Outcome, clear, free},
     methods::adds_itself,
     types::Type,
 };
@@ -277,20 +277,6 @@ impl Machine<'_> {
         *place = std::mem::take(&mut operands[0]);
         result
     }
-}
-
-/// Fails if a method runs on this shared variable.
-#[inline(always)]
-pub fn free(place: &Value) -> Outcome<()> {
-    match place {
-        Value::Shared(shared) if shared.is_locked() => Err(data_race()),
-        _ => Ok(()),
-    }
-}
-
-#[cold]
-fn data_race() -> Leave {
-    EvalAltResult::ErrorDataRace(String::new(), Position::NONE).into()
 }
 
 /// Returns the error of an assignment to a constant.

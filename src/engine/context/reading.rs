@@ -149,6 +149,9 @@ impl Run {
 mod tests {
     use super::*;
 
+    /// Names, and what they read with the number of names that say it.
+    type Case<'a> = (&'a [&'a str], Option<(&'a str, usize)>);
+
     #[test]
     fn names_say_what_is_read() {
         let read = |names: &[&str]| {
@@ -156,7 +159,7 @@ mod tests {
             Reading::of(&names)
                 .map(|(reading, taken)| (format!("{reading:?}").chars().take_while(char::is_ascii_alphabetic).collect(), taken))
         };
-        let cases: [(&[&str], Option<(&str, usize)>); 9] = [
+        let cases: [Case<'_>; 9] = [
             (&["version"], Some(("Other", 1))),
             (&["event", "kind"], Some(("Event", 1))),
             (&["request"], None),

@@ -11,13 +11,13 @@ use super::Linker;
 use crate::{
     engine::{
         check_budget::CheckBudget,
+        code::{self, Library},
         failure,
         meter::{
             self,
             limits::{Allowance, CpuLimit, Stop, cpu_time},
         },
-        module::{self, Imports},
-        program::LinkedModule,
+        program::{Imports, LinkedModule},
         script::Script,
     },
     function::Diagnostic,
@@ -37,7 +37,7 @@ impl Linker<'_, '_> {
             }
         };
         let imports = self.imports.0.get(&script.file).map(|own| Imports([(script.file.clone(), own.clone())].into()));
-        module::enter(imports.map(Arc::new));
+        code::enter(imports.map(|imports| Arc::new(imports) as Arc<dyn Library>));
         let began = cpu_time();
         meter::start(&Allowance {
             time,
@@ -47,7 +47,7 @@ impl Linker<'_, '_> {
             cancel: check.map(|check| check.cancel().clone()),
         });
         let run = catch_unwind(AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &script.ast, rhai)));
-        module::enter(None);
+        code::enter(None);
         if let Some(check) = check {
             check.take_time(cpu_time().saturating_sub(began));
         }

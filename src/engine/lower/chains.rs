@@ -2,26 +2,16 @@
 
 use std::sync::Arc;
 
-use rhai::{ASTFlags, BinaryExpr, Expr as Ast, ImmutableString, Position};
+use rhai::{ASTFlags, BinaryExpr, Expr as Ast, ImmutableString};
 
-use super::{Body, Lowered, Reason, all, nodes};
+use super::{Body, LinkNode, Lowered, Reason, all, nodes};
 use crate::engine::{
     context::properties::REQUEST,
     ir::{Chain, Expr, Link, LinkKind, Request, Root, Variable},
 };
 
-/// A link as it is written.
-pub struct Written<'e> {
-    /// A property, a method call, or the expression between brackets.
-    pub node: &'e Ast,
-    pub is_index: bool,
-    pub is_optional: bool,
-    /// Where the dot or the bracket stands.
-    pub position: Position,
-}
-
 /// Takes a chain apart: where it begins, and its links.
-pub fn take_apart(chain: &Ast) -> Lowered<(&Ast, Vec<Written<'_>>)> {
+pub fn take_apart(chain: &Ast) -> Lowered<(&Ast, Vec<LinkNode<'_>>)> {
     let mut links = Vec::new();
     let mut root = None;
     let mut above = chain;
@@ -34,7 +24,7 @@ pub fn take_apart(chain: &Ast) -> Lowered<(&Ast, Vec<Written<'_>>)> {
             last => (last, None),
         };
         let is_index = matches!(above, Ast::Index(..));
-        links.push(Written { node, is_index, is_optional: flags.contains(ASTFlags::NEGATED), position: *position });
+        links.push(LinkNode { node, is_index, is_optional: flags.contains(ASTFlags::NEGATED), position: *position });
         match (next, root) {
             (Some(next), _) => above = next,
             (None, Some(root)) => return Ok((root, links)),
@@ -73,7 +63,7 @@ impl Body<'_, '_> {
     }
 
     /// Lowers one link.
-    pub fn link(&mut self, link: &Written<'_>) -> Lowered<Link> {
+    pub fn link(&mut self, link: &LinkNode<'_>) -> Lowered<Link> {
         self.cost += 1;
         let kind = match link.node {
             index if link.is_index => LinkKind::Index(self.flat(index)?, index.start_position()),
@@ -98,7 +88,7 @@ impl Body<'_, '_> {
 }
 
 /// Returns how many links at the beginning of a chain on `ctx` are names that are known to be there.
-fn names_of_request(links: &[Written<'_>]) -> usize {
+fn names_of_request(links: &[LinkNode<'_>]) -> usize {
     let name = |at: usize| links.get(at).and_then(name_of);
     let is_property = |at: usize| links.get(at).is_some_and(|link| !link.is_index);
     match (name(0), name(1)) {
@@ -113,7 +103,7 @@ fn names_of_request(links: &[Written<'_>]) -> usize {
 }
 
 /// Returns the name that a link asks for: `.name`, `["name"]`.
-fn name_of(link: &Written<'_>) -> Option<ImmutableString> {
+fn name_of(link: &LinkNode<'_>) -> Option<ImmutableString> {
     match link.node {
         _ if link.is_optional => None,
         Ast::Property(property, _) if !link.is_index => Some(property.2.clone()),

@@ -13,7 +13,7 @@ mod print;
 #[cfg(test)]
 mod tests;
 
-use rhai::{AST, ASTNode, FnAccess, ImmutableString, Module, Position, ScriptFuncDef, Shared, Stmt};
+use rhai::{AST, ASTNode, Expr, FnAccess, ImmutableString, Module, Position, ScriptFuncDef, Shared, Stmt};
 
 use super::ir::{Block, Function, FunctionId, Place, Slot, Unit};
 use scope::{Captures, Imports, Scope};
@@ -198,6 +198,16 @@ impl<'b, 'a> Body<'b, 'a> {
     fn place(&mut self, slot: Slot) -> &mut Place {
         &mut self.scope.places[slot]
     }
+}
+
+/// A link as it is written.
+struct LinkNode<'e> {
+    /// A property, a method call, or the expression between brackets.
+    node: &'e Expr,
+    is_index: bool,
+    is_optional: bool,
+    /// Where the dot or the bracket stands.
+    position: Position,
 }
 
 /// Lowers each of these.

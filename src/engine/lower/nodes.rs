@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rhai::{ASTFlags, BinaryExpr, Expr, FnCallExpr, Namespace, OpAssignment, Position, Stmt};
 
-use super::chains::Written;
+use super::LinkNode;
 use crate::engine::ir::{Node, operand_name};
 
 /// Makes the variable that stands for an operand.
@@ -30,7 +30,7 @@ fn on_operands(call: &FnCallExpr, first: usize, place: fn(&Expr) -> Position) ->
 }
 
 /// Makes one link, on the operand of this number; an index or arguments are the operands after it.
-pub fn link(link: &Written<'_>, on: usize) -> Expr {
+pub fn link(link: &LinkNode<'_>, on: usize) -> Expr {
     let lhs = operand(on, link.position);
     let rhs = match link.node {
         node if link.is_index => operand(on + 1, node.start_position()),
@@ -42,7 +42,7 @@ pub fn link(link: &Written<'_>, on: usize) -> Expr {
 }
 
 /// Makes an assignment of `$0` to the link of `$1`, or to `$1` itself, which stands there.
-pub fn assign_in(op: &OpAssignment, last: Option<&Written<'_>>, position: Position) -> Arc<Stmt> {
+pub fn assign_in(op: &OpAssignment, last: Option<&LinkNode<'_>>, position: Position) -> Arc<Stmt> {
     let lhs = last.map_or_else(|| operand(1, position), |last| link(last, 1));
     Arc::new(Stmt::Assignment(Box::new((op.clone(), BinaryExpr { lhs, rhs: operand(0, position) }))))
 }

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, rc::Rc};
 
-use super::{Map, Value, key::word, map::Values, shapes::Shape};
+use super::{
+    Map, Value,
+    map::Values,
+    shapes::{Shape, word},
+};
 
 /// A map that is made key by key: after each key comes its value.
 pub struct Builder {
@@ -78,6 +82,17 @@ impl Builder {
             Keys::All(shape) | Keys::Again(shape, _) => Map::shaped(shape, self.values),
             Keys::Tree(tree, _) => Map::tree(tree),
         }
+    }
+}
+
+impl<K: AsRef<str>> FromIterator<(K, Value)> for Map {
+    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
+        let mut builder = Builder::default();
+        for (key, value) in entries {
+            builder.key(key.as_ref());
+            builder.value(value);
+        }
+        builder.finish()
     }
 }
 

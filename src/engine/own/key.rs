@@ -1,19 +1,11 @@
 //! Names of properties, as the places in scripts that read and write them hold them.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::{
+    rc::Rc,
+    sync::atomic::{AtomicU8, AtomicU64, Ordering},
+};
 
-use super::shapes::Shape;
-
-/// The length of a text and its first seven bytes. Texts of up to seven bytes with the same word are the same.
-#[inline]
-pub fn word(text: &str) -> u64 {
-    let bytes = text.as_bytes();
-    let mut word = [0; 8];
-    let known = bytes.len().min(7);
-    word[..known].copy_from_slice(&bytes[..known]);
-    word[7] = bytes.len().min(255) as u8;
-    u64::from_le_bytes(word)
-}
+use super::shapes::{Shape, word};
 
 /// The name of a property, and where it was found the last time. Threads share it: maps that are made alike have a key at the same place on
 /// all of them.
@@ -83,8 +75,9 @@ impl Keys {
         self.keys.iter()
     }
 
-    /// Returns a number of them that no others have.
-    pub(super) fn number(&self) -> u64 {
-        self.number
+    /// Returns the list of a map that is written out with them; none if there is no room for it.
+    #[inline]
+    pub(super) fn shape(&self) -> Option<Rc<Shape>> {
+        Shape::literal(self.number, || self.keys.iter().map(|key| (key.as_str(), key.word())))
     }
 }

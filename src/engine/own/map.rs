@@ -5,9 +5,8 @@ use std::{collections::BTreeMap, rc::Rc};
 use smallvec::SmallVec;
 
 use super::{
-    Builder, Key, Keys, Value,
-    key::word,
-    shapes::Shape,
+    Key, Keys, Value,
+    shapes::{Shape, word},
     sizes::{replace, sized},
 };
 use crate::engine::value::sizes::Sizes;
@@ -57,7 +56,7 @@ impl Map {
     /// Makes a map that is written out in a script.
     #[inline]
     pub fn literal(keys: &Keys, values: impl ExactSizeIterator<Item = Value>) -> Self {
-        match Shape::literal(keys) {
+        match keys.shape() {
             Some(shape) if shape.len() == values.len() => Self::shaped(shape, values.collect()),
             _ => keys.iter().zip(values).map(|(key, value)| (key.as_str(), value)).collect(),
         }
@@ -287,16 +286,5 @@ impl<'a> Iterator for Iter<'a> {
             }
             Self::Tree(tree) => tree.next().map(|(key, value)| (&**key, value)),
         }
-    }
-}
-
-impl<K: AsRef<str>> FromIterator<(K, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
-        let mut builder = Builder::default();
-        for (key, value) in entries {
-            builder.key(key.as_ref());
-            builder.value(value);
-        }
-        builder.finish()
     }
 }

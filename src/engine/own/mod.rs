@@ -18,6 +18,7 @@ mod numbers;
 mod operators;
 pub mod path;
 mod print;
+mod scan;
 mod shapes;
 mod shared;
 mod sizes;
@@ -36,7 +37,7 @@ pub use key::{Key, Keys};
 pub use list::List;
 pub use map::Map;
 pub use numbers::compare as compare_floats;
-pub use operators::{Op, assign, binary};
+pub use operators::{assign, binary};
 pub use shapes::end_run;
 pub use shared::Shared;
 pub use text::Short;
@@ -205,4 +206,52 @@ impl Value {
             Self::Other(value) => value.type_name(),
         }
     }
+}
+
+/// An operator with two operands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+    /// `**`
+    Power,
+    /// `<<`
+    ShiftLeft,
+    /// `>>`
+    ShiftRight,
+    /// `&`
+    And,
+    /// `|`
+    Or,
+    /// `^`
+    Xor,
+    /// `<`
+    Less,
+    /// `<=`
+    LessEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterEqual,
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `..`
+    Range,
+    /// `..=`
+    RangeInclusive,
+}
+
+/// Wraps a range.
+fn range(range: Dynamic) -> Value {
+    Value::Other(Rc::new(range))
 }

@@ -2,7 +2,7 @@
 
 use rhai::Dynamic;
 
-use super::{Op, Value, operators::range};
+use super::{Op, Value, range};
 
 /// Returns what an operator gives of whole numbers; none: Rhai is to be asked, it fails.
 #[inline(always)]

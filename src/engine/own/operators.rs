@@ -5,54 +5,12 @@ use std::{cmp::Ordering, rc::Rc};
 use rhai::Dynamic;
 
 use super::{
-    List, Value,
+    List, Op, Value,
     limits::{allowed, longest},
     numbers::{float, int},
+    range,
 };
 use crate::engine::value::sizes::Sizes;
-
-/// An operator with two operands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Op {
-    /// `+`
-    Add,
-    /// `-`
-    Subtract,
-    /// `*`
-    Multiply,
-    /// `/`
-    Divide,
-    /// `%`
-    Remainder,
-    /// `**`
-    Power,
-    /// `<<`
-    ShiftLeft,
-    /// `>>`
-    ShiftRight,
-    /// `&`
-    And,
-    /// `|`
-    Or,
-    /// `^`
-    Xor,
-    /// `<`
-    Less,
-    /// `<=`
-    LessEqual,
-    /// `>`
-    Greater,
-    /// `>=`
-    GreaterEqual,
-    /// `==`
-    Equal,
-    /// `!=`
-    NotEqual,
-    /// `..`
-    Range,
-    /// `..=`
-    RangeInclusive,
-}
 
 /// Returns what the operator gives; none: Rhai is to be asked, as the operands are none that it is built in for, or it fails.
 #[inline(always)]
@@ -97,11 +55,6 @@ fn other(op: Op, left: &Value, right: &Value) -> Option<Value> {
         (Other(_), _) | (_, Other(_)) | (Function(_), Function(_)) | (Blob(_), Char(_)) => None,
         (left, right) => mixed(op, left, right),
     }
-}
-
-/// Wraps a range.
-pub(super) fn range(range: Dynamic) -> Value {
-    Value::Other(Rc::new(range))
 }
 
 /// Returns what a comparison gives of operands in this order; none: it is no comparison.

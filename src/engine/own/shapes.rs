@@ -7,7 +7,6 @@ use std::{
     rc::Rc,
 };
 
-use super::key::{Keys, word};
 use crate::engine::meter;
 
 /// Most keys of a map that has a shape.
@@ -15,6 +14,17 @@ pub const MAX_KEYS: usize = 64;
 /// Most shapes that a thread keeps, and most bytes that they take. A request with random keys must not grow them without end.
 const MAX_SHAPES: usize = 512;
 const MAX_BYTES: usize = 128 << 10;
+
+/// The length of a text and its first seven bytes. Texts of up to seven bytes with the same word are the same.
+#[inline]
+pub fn word(text: &str) -> u64 {
+    let bytes = text.as_bytes();
+    let mut word = [0; 8];
+    let known = bytes.len().min(7);
+    word[..known].copy_from_slice(&bytes[..known]);
+    word[7] = bytes.len().min(255) as u8;
+    u64::from_le_bytes(word)
+}
 
 /// A list of keys.
 pub struct Shape {
@@ -25,7 +35,7 @@ pub struct Shape {
     /// The places of the keys in the order of their names.
     sorted: Box<[u8]>,
     /// Each key as JSON has it.
-    quoted: Box<[Quoted]>,
+    quoted: Box<[QuotedKey]>,
     /// Whether no key needs an escape in JSON, so that JSON has them as they are.
     is_plain: bool,
     /// The lists with one key more, in the order of that key.
@@ -35,14 +45,14 @@ pub struct Shape {
 }
 
 /// A key as JSON has it, with quotes and colon, to be compared with the next 16 bytes.
-struct Quoted {
+struct QuotedKey {
     /// What these bytes are. Longer keys have none.
     bytes: u128,
     /// Which of them count.
     mask: u128,
 }
 
-impl Quoted {
+impl QuotedKey {
     fn of(key: &str) -> Self {
         let mut bytes = [0; 16];
         let quoted = [b"\"", key.as_bytes(), b"\":"].concat();
@@ -120,17 +130,16 @@ impl Shape {
         TABLE.with_borrow(|table| table.root.clone())
     }
 
-    /// Returns the list of a map that is written out; none if there is no room for it.
+    /// Returns the list of a map that is written out; none if there is no room for it. Each key comes with its [`word`], and `number` is one
+    /// that no other keys have.
     #[inline]
-    pub fn literal(keys: &Keys) -> Option<Rc<Self>> {
-        let place = keys.number() as usize % LITERALS;
+    pub fn literal<'a, K: Iterator<Item = (&'a str, u64)>>(number: u64, keys: impl FnOnce() -> K) -> Option<Rc<Self>> {
+        let place = number as usize % LITERALS;
         TABLE
-            .with_borrow(|table| {
-                table.literals[place].as_ref().filter(|(number, _)| *number == keys.number()).map(|(_, shape)| shape.clone())
-            })
+            .with_borrow(|table| table.literals[place].as_ref().filter(|(other, _)| *other == number).map(|(_, shape)| shape.clone()))
             .or_else(|| {
-                let shape = keys.iter().try_fold(Self::empty(), |shape, key| shape.with(key.as_str(), key.word()))?;
-                TABLE.with_borrow_mut(|table| table.literals[place] = Some((keys.number(), shape.clone())));
+                let shape = keys().try_fold(Self::empty(), |shape, (key, word)| shape.with(key, word))?;
+                TABLE.with_borrow_mut(|table| table.literals[place] = Some((number, shape.clone())));
                 Some(shape)
             })
     }
@@ -141,8 +150,8 @@ impl Shape {
         Self {
             words: keys.iter().map(|key| word(key)).collect(),
             sorted,
-            quoted: keys.iter().map(|key| Quoted::of(key)).collect(),
-            is_plain: keys.iter().all(|key| super::json::is_plain(key)),
+            quoted: keys.iter().map(|key| QuotedKey::of(key)).collect(),
+            is_plain: keys.iter().all(|key| super::scan::is_plain(key)),
             keys: keys.into(),
             next: RefCell::default(),
             expected: Cell::new(0),
@@ -251,7 +260,7 @@ impl Shape {
             Ok(place) => place,
             Err(place) => {
                 // What its fields take, and what stands around them.
-                let bytes = size_of::<Self>() + (self.len() + 1) * (25 + size_of::<Quoted>()) + key.len() + 64;
+                let bytes = size_of::<Self>() + (self.len() + 1) * (25 + size_of::<QuotedKey>()) + key.len() + 64;
                 if self.len() >= MAX_KEYS || !TABLE.with_borrow_mut(|table| table.has_room(bytes)) {
                     return None;
                 }

@@ -9,7 +9,7 @@ use crate::{
 
 /// Takes some 40 MB and keeps it for a while.
 const LARGE: &str =
-    "let a = []; for i in 0..60 { let s = \"0123456789\"; for j in 0..16 { s += s; } a.push(|| s); } for i in 0..400_000 {} a.len()";
+    "let a = []; for i in 0..60 { let s = \"0123456789\"; for j in 0..16 { s += s; } a.push(|| s); } for i in 0..3_000_000 {} a.len()";
 
 #[test]
 fn runs_share_the_memory_of_the_node() {

@@ -4,12 +4,12 @@
 
 use std::rc::Rc;
 
+use super::super::scan::ordinary;
 use super::super::{
     Builder, List, Map, Value,
     map::Values,
     shapes::{Guesses, with_guesses},
 };
-use super::scan::ordinary;
 use crate::engine::{
     meter,
     value::{

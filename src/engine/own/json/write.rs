@@ -1,7 +1,7 @@
 //! From values to JSON.
 
 use super::super::Value;
-use super::scan::ordinary;
+use super::super::scan::ordinary;
 use crate::engine::value::{
     MAX_DEPTH, check_depth, type_without_json,
     write::{ToJsonError, start_of_json},

@@ -1,8 +1,6 @@
 //! Array functions that call another function for each element.
 
-use super::{
-    Caller, DONE, Entry, Failure, NOT_HERE, NativeResult, Value, changes, is_same, range::place, reads, search::items, splice::edit, visits,
-};
+use super::{Caller, DONE, Entry, Failure, NOT_HERE, NativeResult, Value, changes, edit, is_same, items, range::place, reads, visits};
 
 pub(super) const OF_LIST: &[Entry] = &[
     changes("for_each", 2, |caller, this, arguments| {

@@ -25,7 +25,7 @@ use std::{collections::HashMap, rc::Rc, sync::LazyLock};
 
 use rhai::{EvalAltResult, Position};
 
-use super::{Failure, Value};
+use super::{Failure, List, Value};
 use crate::engine::meter;
 
 /// What a function gives: none, if it is not for these arguments; then nothing has happened.
@@ -195,6 +195,22 @@ fn arithmetic(message: String) -> Failure {
 
 fn int(number: usize) -> Value {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
+}
+
+/// Returns the elements that a receiver has: the tables ask for those of arrays alone.
+fn items(receiver: &Value) -> &[Value] {
+    match receiver {
+        Value::List(list) => list,
+        _ => &[],
+    }
+}
+
+/// Changes an array, in place if nobody else holds it.
+fn edit<T>(receiver: &mut Value, change: impl FnOnce(&mut List) -> T) -> Option<T> {
+    match receiver {
+        Value::List(list) => Some(change(Rc::make_mut(list))),
+        _ => None,
+    }
 }
 
 /// Nothing to give.

@@ -8,7 +8,7 @@ use std::{
 
 use rhai::{EvalAltResult, FnPtr, ImmutableString, Position};
 
-use super::{Caller, DONE, Entry, NOT_HERE, NativeResult, Value, changes, each::function, reads, search::items, splice::edit};
+use super::{Caller, DONE, Entry, NOT_HERE, NativeResult, Value, changes, each::function, edit, items, reads};
 use crate::engine::{builtin::bounded::error, meter};
 
 pub(super) const OF_LIST: &[Entry] = &[

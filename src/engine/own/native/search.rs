@@ -1,7 +1,7 @@
 //! What is in texts and arrays, and where.
 
 use super::{
-    Caller, Entry, NOT_HERE, NativeResult, Value, each, int, property,
+    Caller, Entry, NOT_HERE, NativeResult, Value, each, int, items, property,
     range::{part, place},
     reads,
     text::{of, with_needle},
@@ -49,14 +49,6 @@ fn ask(text: &Value, part: &Value, is_so: impl FnOnce(&str, &str) -> bool) -> Na
 
 fn index_in_text(text: &str, part: &Value, start: i64) -> Option<Value> {
     with_needle(part, |part| Value::Int(parts::index_of(text, start, |rest| rest.find(part))))
-}
-
-/// Returns the elements that a receiver has: the tables ask for those of arrays alone.
-pub(super) fn items(receiver: &Value) -> &[Value] {
-    match receiver {
-        Value::List(list) => list,
-        _ => &[],
-    }
 }
 
 /// Returns the first element from this index on that equals a value, if one does. None: Rhai is to be asked.

@@ -3,9 +3,8 @@
 use super::{
     Caller, DONE, Entry, NOT_HERE, NativeResult, Value, changes,
     each::{Elements, function},
+    edit, items,
     range::{part, span},
-    search::items,
-    splice::edit,
 };
 use crate::engine::meter;
 

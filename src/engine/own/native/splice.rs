@@ -3,9 +3,8 @@
 use std::rc::Rc;
 
 use super::{
-    DONE, Entry, NOT_HERE, NativeResult, Value, changes,
+    DONE, Entry, NOT_HERE, NativeResult, Value, changes, edit, items,
     range::{part, place, span},
-    search::items,
 };
 use crate::engine::{
     builtin::bounded::too_large,
@@ -107,14 +106,6 @@ pub(super) const OF_LIST: &[Entry] = &[
         Ok(Some(Value::list(edit(this, |list| list.edit(|items| items.split_off(at))).unwrap_or_default())))
     }),
 ];
-
-/// Changes an array, in place if nobody else holds it.
-pub(super) fn edit<T>(receiver: &mut Value, change: impl FnOnce(&mut List) -> T) -> Option<T> {
-    match receiver {
-        Value::List(list) => Some(change(Rc::make_mut(list))),
-        _ => None,
-    }
-}
 
 fn remove(receiver: &mut Value, index: usize) -> Value {
     // To look first spares a copy.

@@ -2,7 +2,7 @@
 
 /// Returns how many bytes of a text come before a quote, a backslash or a control character.
 #[inline]
-pub(super) fn ordinary(text: &[u8]) -> usize {
+pub fn ordinary(text: &[u8]) -> usize {
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
         let found = odd(u64::from_le_bytes(*word));
@@ -32,4 +32,9 @@ fn odd(word: u64) -> u64 {
     let backslash = has_zero(word ^ (ONES * u64::from(b'\\')));
     let control = word.wrapping_sub(ONES * 32) & !word;
     (quote | backslash | control) & (ONES << 7)
+}
+
+/// Whether a text needs no escape in JSON.
+pub fn is_plain(text: &str) -> bool {
+    ordinary(text.as_bytes()) == text.len()
 }
