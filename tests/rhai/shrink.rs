@@ -13,7 +13,7 @@ pub struct Case {
 }
 
 /// Outcomes whose moment depends on how operations, time and memory are counted.
-const COUNTED: [&str; 3] = ["outcome: operations_exceeded", "outcome: memory_exceeded", "outcome: timed_out"];
+pub const COUNTED: [&str; 3] = ["outcome: operations_exceeded", "outcome: memory_exceeded", "outcome: timed_out"];
 
 /// Returns whether the runs cannot be compared: a limit that each evaluator counts in its own way may have ended one, or Rhai has panicked.
 pub fn is_counted(runs: &Difference) -> bool {

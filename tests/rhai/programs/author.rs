@@ -12,6 +12,9 @@ pub const PRELUDE: &str = "const top = 42;
 const methods = #{ g: |z| z };
 fn inc(a) { a + 1 }
 fn add(a, b) { a + b }
+fn half(a) { a / 2 }
+fn count(n) { let c = 0; for i in 0..n { if i % 2 == 0 { c += i; } else { c -= 1; } } c }
+fn sum(a) { let s = 0; for x in a { s += x; } s }
 fn mark() { this.n += 1; this.s = \"marked\"; this.n }
 fn bump(k) { this += k; this }
 ";
@@ -66,16 +69,31 @@ pub struct Author<'r> {
     pub left: usize,
     /// One operand in so many has a wrong type; 0: none.
     pub wrong: usize,
+    /// Whether it is about numbers alone.
+    pub is_numeric: bool,
+    pub has_module: bool,
 }
 
 /// Writes a program: its files, of which the first is the function's.
 pub fn program(random: &mut Random) -> Vec<(&'static str, String)> {
     let wrong = *random.one(&[0, 0, 0, 0, 60, 25, 10]);
     let left = 4 + random.below(24);
-    let mut author = Author { random, scope: Vec::new(), functions: Vec::new(), around: TOP, names: 0, left, wrong };
+    let mut author = Author {
+        random,
+        scope: Vec::new(),
+        functions: Vec::new(),
+        around: TOP,
+        names: 0,
+        left,
+        wrong,
+        is_numeric: false,
+        has_module: false,
+    };
+    author.is_numeric = author.random.below(5) == 0;
     let module = (author.random.below(4) == 0).then(|| author.module());
     let guard = (author.random.below(16) == 0).then(|| author.guard());
-    let script = author.script(module.is_some());
+    author.has_module = module.is_some();
+    let script = author.script();
     let module = module.map(|text| ("_lib/shop.rhai", text));
     let guard = guard.map(|text| ("_middleware.rhai", text));
     [Some(("f.rhai", script)), module, guard].into_iter().flatten().collect()
@@ -108,11 +126,11 @@ impl Author<'_> {
         format!("{PRELUDE}{statements}if {condition} && {condition} && ctx.request.query.guarded == () {{ return {answer}; }}\n")
     }
 
-    fn script(&mut self, has_module: bool) -> String {
+    fn script(&mut self) -> String {
         let signatures = self.signatures("");
         self.functions.extend(signatures.iter().cloned());
         let bodies: String = signatures.iter().map(|function| self.function(function)).collect();
-        let import = if has_module { "import \"shop\" as shop;\n" } else { "" };
+        let import = if self.has_module { "import \"shop\" as shop;\n" } else { "" };
         let mut script = format!("{import}{PRELUDE}{bodies}");
         self.left = self.left.max(3);
         self.around = TOP;
@@ -140,14 +158,20 @@ impl Author<'_> {
         let count = self.random.below(4);
         let signature = |_| {
             let is_bounded = self.random.below(2) == 0;
-            let this = (prefix.is_empty() && self.random.below(3) == 0).then(|| *self.random.one(&['M', 'L', 'I', 'S', 'K']));
+            let this = (prefix.is_empty() && self.random.below(3) == 0).then(|| self.kind_of(b"MLISK"));
             let count = self.random.below(4);
-            let parameters = (0..count).map(|_| char::from(*self.random.one(PARAMETERS))).collect();
+            let parameters = (0..count).map(|_| self.kind_of(PARAMETERS)).collect();
             self.names += 1;
             let name = format!("{prefix}{}{}", if this.is_some() { "on" } else { "fun" }, self.names);
-            Function { name, this, parameters, gives: char::from(*self.random.one(RESULTS)), is_bounded }
+            Function { name, this, parameters, gives: self.kind_of(RESULTS), is_bounded }
         };
         (0..count).map(signature).collect()
+    }
+
+    /// Returns one of these kinds, of numbers if it is about those.
+    pub fn kind_of(&mut self, kinds: &[u8]) -> char {
+        let kinds = if self.is_numeric { b"IIIIFFB" } else { kinds };
+        char::from(*self.random.one(kinds))
     }
 
     fn function(&mut self, function: &Function) -> String {

@@ -2,7 +2,7 @@
 
 use super::{
     author::{Around, Author, Function, Variable},
-    templates::{EXPRESSIONS, GENERAL, Place, STATEMENTS},
+    templates::{EXPRESSIONS, GENERAL, Place, STATEMENTS, is_numeric},
 };
 
 /// Most of it that is inside of something.
@@ -56,18 +56,18 @@ impl Author<'_> {
     }
 
     pub fn statement(&mut self) -> String {
-        for _ in 0..8 {
+        for _ in 0..16 {
             let (place, templates) = *self.random.one(STATEMENTS);
             let fits = match place {
                 Place::Anywhere => true,
                 Place::Loop => self.around.is_in_loop,
                 Place::Function => self.around.function.is_some(),
+                Place::Module => self.has_module && self.around.blocks == 0 && self.around.function.is_none(),
                 Place::Try => self.around.is_in_try || self.wrong > 0 && self.random.below(8) == 0,
             };
             let template = *self.random.one(templates);
-            let is_deep = self.around.blocks >= DEEPEST_BLOCK && template.contains('~');
             if fits
-                && !is_deep
+                && self.may_be(template)
                 && let Some(filled) = self.attempt(template, 'X', DEEPEST_EXPRESSION, false)
             {
                 return filled;
@@ -76,28 +76,32 @@ impl Author<'_> {
         self.fill("let +I = $I;", 'I', 1).unwrap_or_default()
     }
 
+    fn may_be(&mut self, template: &str) -> bool {
+        let is_deep = self.around.blocks >= DEEPEST_BLOCK && template.contains('~');
+        !is_deep && (!self.is_numeric || is_numeric(template) || self.random.below(30) == 0)
+    }
+
     /// Returns an expression that gives a value of this kind, nearly always.
     pub fn expression(&mut self, kind: char, depth: usize) -> String {
         // What is no boolean where one has to be is refused.
         let is_wrong = self.wrong > 0 && kind != 'B' && self.random.below(self.wrong) == 0;
         let kind = match kind {
-            _ if is_wrong => char::from(*self.random.one(KINDS)),
-            'X' => char::from(*self.random.one(KINDS)),
+            _ if is_wrong => self.kind_of(KINDS),
+            'X' => self.kind_of(KINDS),
             'J' | 'D' | 'E' => return self.small(kind, depth),
             kind => kind,
         };
         if depth == 0 || self.random.below(3) == 0 {
             return self.simple(kind);
         }
-        for _ in 0..6 {
+        for _ in 0..10 {
             let template = if self.random.below(7) == 0 {
                 self.random.one(GENERAL)
             } else {
                 let of_kind = EXPRESSIONS.iter().find(|(known, _)| *known == kind).expect("each kind has its expressions").1;
                 self.random.one(of_kind)
             };
-            let is_deep = self.around.blocks >= DEEPEST_BLOCK && template.contains('~');
-            if !is_deep
+            if self.may_be(template)
                 && let Some(filled) = self.attempt(template, kind, depth - 1, true)
                 && filled.len() < LONGEST
             {

@@ -13,6 +13,16 @@
 //! | `{IS>B}` | a closure of a number and a text that gives a boolean, for a function that calls back; `{IS=B}` for any |
 //! | `~_`, `~~` | a block of statements; a loop's statements without braces |
 
+/// Kinds of numbers and of what goes with them. A program of nothing else is what is compiled for its types.
+pub const NUMERIC: &str = "IFBJDRGHZ";
+
+/// Returns whether a template is about numbers alone.
+pub fn is_numeric(template: &str) -> bool {
+    let marked = template.as_bytes().windows(2).filter(|pair| b"$@+:".contains(&pair[0]) && pair[1].is_ascii_uppercase());
+    let mut kinds = marked.map(|pair| char::from(pair[1]));
+    kinds.all(|kind| NUMERIC.contains(kind)) && !template.replace("#(=)", "").contains(['#', '[', '"'])
+}
+
 /// Expressions that give a value of any kind.
 pub const GENERAL: &[&str] = &[
     "(if $B { $= } else { $= })",
@@ -142,6 +152,13 @@ const INTS: &[&str] = &[
     "math::clamp($I, 0, $D)",
     "inc($I)",
     "add($I, $I)",
+    "add(@I, ({ @I += 1; @I }))",
+    "(@I + ({ @I += 1; @I }))",
+    "[@I, ({ @I += 1; @I }), @I][$J]",
+    "@L[({ @L.push($I); $J })]",
+    "@M.l[({ @M.n += 1; $J })]",
+    "count($D)",
+    "sum($L)",
 ];
 
 const FLOATS: &[&str] = &[
@@ -172,6 +189,9 @@ const FLOATS: &[&str] = &[
     "math::round($F, $D)",
     "parse_float(\"2.25\")",
     "ctx.request.body.f",
+    "half($I)",
+    "half($F)",
+    "sum([$F, $I, $F])",
 ];
 
 const BOOLS: &[&str] = &[
@@ -231,8 +251,6 @@ const BOOLS: &[&str] = &[
     "$I.is_zero()",
     "$F.is_nan()",
     "$G.is_anonymous()",
-    "is_def_fn(\"inc\", 1)",
-    "is_def_var(\"i1\")",
 ];
 
 const TEXTS: &[&str] = &[
@@ -381,9 +399,10 @@ pub enum Place {
     Loop,
     Function,
     Try,
+    Module,
 }
 
-use Place::{Anywhere, Function, Loop, Try};
+use Place::{Anywhere, Function, Loop, Module, Try};
 
 /// Statements, each as often as it is here.
 pub const STATEMENTS: &[(Place, &[&str])] = &[
@@ -397,7 +416,16 @@ pub const STATEMENTS: &[(Place, &[&str])] = &[
     (Anywhere, CLOSURES),
     (Anywhere, &["log::info($X);", "log::info([$X, $X]);", "log::info(`${$X} ${type_of($X)}`);", "log::warn(@X);"]),
     (Loop, &["if $B { break; }", "if $B { continue; }", "if $B { continue; }", "break;"]),
-    (Function, &["return $Z;", "if $B { return $Z; }", "if $B { return $Z; }"]),
+    (
+        Module,
+        &[
+            "import \"shop\" as @@; log::info(@@::inc($I));",
+            "log::info(shop::add($X, $I));",
+            "log::info(shop::add(shop::inc($I), inc($F)));",
+            "log::info($L.map(|z| shop::inc(z)));",
+        ],
+    ),
+    (Function, &["if $B { exit($Z); }", "return $Z;", "return $Z;", "if $B { return $Z; }", "if $B { return $Z; }"]),
     (Try, &["throw $X;", "if $B { throw $S; }", "throw #{ message: $S, n: $I };", "throw;"]),
 ];
 
@@ -559,6 +587,17 @@ const ASSIGNMENTS: &[&str] = &[
     "@O += $O;",
     "@O += $I;",
     "@O.reverse();",
+    "@L[({ @L.push($I); $J })] = $I;",
+    "@L[({ @L.push($I); $J })] += ({ @I += 1; @I });",
+    "@M.l[({ @M.n += 1; $J })] += $I;",
+    "@M.n += ({ @M.n = $I; @M.n });",
+    "@M[({ @M.clear(); $E })] = $X;",
+    "@L.push(({ @L.push($I); $I }));",
+    "@I += ({ @I = $I; @I });",
+    "@S += ({ @S = $S; @S });",
+    "try { const @@ = $L; @@.push($I); } catch ~_",
+    "try { const @@ = $M; @@.n = $I; @@.mark(); } catch ~_",
+    "try { const @@ = $M; log::info(@@.mark()); log::info(@@); } catch ~_",
     "@R = $R;",
     "@G = $G;",
     "@H = $H;",
@@ -641,5 +680,7 @@ const CLOSURES: &[&str] = &[
     "@K.for_each(|| { this.n = $I; });",
     "@K.map(|z| { z.n = 7; z.n }); log::info(@K);",
     "let @@ = []; for +I in 0..3 { @@.push(|| @I); } log::info(@@.map(|z| z.call()));",
+    "let @@ = |y| y + y; log::info([@@.call($I), @@.call($F), @@.call($S), @@.call($L)]);",
+    "let @@ = |y| { let z = y; z += 1; [y, z] }; log::info([@@.call($I), @@.call($F), @@.call($I)]);",
     "let @@ = Fn(\"add\"); log::info(@@.call($I, $I)); log::info(@@.name);",
 ];
