@@ -10,9 +10,9 @@ use crate::execution::Finished;
 /// What a function's last runs say about its next.
 pub struct History(AtomicI8);
 
-/// A run with more ticks than this belongs onto the pool: about a tenth of a millisecond. Handing it over takes some 20 µs more, and leaves
+/// A run with more operations than this belongs onto the pool: about a tenth of a millisecond. Handing it over takes some 20 µs more, and leaves
 /// the threads that serve connections to those who are quicker, however many ask for this one.
-const POOL_TICKS: u64 = 2_000;
+const POOL_TICKS: u64 = 10_000;
 
 /// The same in CPU time: one tick can stand for milliseconds of work on a large value.
 const POOL_TIME: Duration = Duration::from_micros(200);
@@ -25,7 +25,7 @@ const FAST: i8 = 0;
 /// takes a good part of the time of a small run.
 const DOUBTED: i8 = 1;
 /// A byte that is parsed or written weighs as much as this part of a tick.
-const BYTES_PER_TICK: usize = 16;
+const BYTES_PER_TICK: usize = 4;
 
 impl History {
     /// Nothing is known: one fast run is enough.
