@@ -25,18 +25,24 @@ pub fn register(engine: &mut Engine) {
         }
         let (missing, mut all, one) = (length - array.len(), Sizes::default(), Sizes::of(&item));
         all.add_all(array);
-        if all.array + missing * (1 + one.array) > allowed.array {
-            return Err(too_large("Size of array"));
-        }
-        if all.map + missing * one.map > allowed.map {
-            return Err(too_large("Size of object map"));
-        }
-        if all.string + missing * one.string > allowed.string {
-            return Err(too_large("Length of string"));
-        }
+        check_room(all, missing, one, allowed)?;
         array.resize(length, item);
         Ok(())
     });
+}
+
+/// Makes sure that so many items of these sizes may be added to an array of these sizes. Nothing is allocated yet.
+pub fn check_room(all: Sizes, missing: usize, one: Sizes, allowed: Sizes) -> CallResult<()> {
+    if all.array + missing * (1 + one.array) > allowed.array {
+        return Err(too_large("Size of array"));
+    }
+    if all.map + missing * one.map > allowed.map {
+        return Err(too_large("Size of object map"));
+    }
+    if all.string + missing * one.string > allowed.string {
+        return Err(too_large("Length of string"));
+    }
+    Ok(())
 }
 
 fn padded(text: &mut ImmutableString, length: INT, with: &str, limit: usize) -> CallResult<()> {

@@ -17,8 +17,6 @@ use self::limits::{Allowance, CpuLimit, Stop, UNCOUNTED, Usage, cpu_time};
 use super::{budget, memory};
 use crate::{cancel::CancelFlag, clock::monotonic};
 
-/// A run with more ticks than this is slow: about half a millisecond of work.
-pub const SLOW_TICKS: u64 = 10_000;
 /// The clock is read once in so many ticks at most; a tick is some 50 ns.
 const TICKS_PER_LOOK: u64 = 32;
 /// The clock is first read after so many ticks.

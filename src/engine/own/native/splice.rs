@@ -7,7 +7,7 @@ use super::{
     range::{part, place, span},
 };
 use crate::engine::{
-    builtin::bounded::too_large,
+    builtin::{bounded::too_large, pad::check_room},
     own::{List, limits},
 };
 
@@ -80,15 +80,7 @@ pub(super) const OF_LIST: &[Entry] = &[
             return Err(too_large("Size of array"));
         }
         let (missing, all, one) = (length - has, this.sizes(), item.sizes());
-        if all.array + missing * (1 + one.array) > allowed.array {
-            return Err(too_large("Size of array"));
-        }
-        if all.map + missing * one.map > allowed.map {
-            return Err(too_large("Size of object map"));
-        }
-        if all.string + missing * one.string > allowed.string {
-            return Err(too_large("Length of string"));
-        }
+        check_room(all, missing, one, allowed)?;
         edit(this, |list| (0..missing).for_each(|_| list.push(item.clone())));
         DONE
     }),
