@@ -283,7 +283,7 @@ fn what_is_written_through_one_name_shows_where_it_has_to() {
         let all = PLACES.iter().flat_map(|place| WAYS.iter().flat_map(move |way| VALUES.iter().map(move |value| (place, way, value))));
         let (mut ran, mut refused, mut differences) = (0, Vec::new(), Vec::new());
         for (place, way, value) in all.skip(seed % share).step_by(share) {
-            let files = vec![("f.rhai", script(place, *way, value)), ("_lib/values.rhai", module.clone())];
+            let files = vec![("f.rhai".into(), script(place, *way, value)), ("_lib/values.rhai".into(), module.clone())];
             let case = Case { files, request: request() };
             match case.run(both) {
                 Ok(runs) if runs.rhai == runs.own || shrink::is_counted(&runs) => ran += 1,

@@ -202,6 +202,15 @@ pub fn text(files: Files<'_>) -> String {
     }
 }
 
+impl fmt::Display for Seen {
+    /// Shows its first lines: the outcome, and what came of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_told = |line: &&String| ["outcome: ", "body: ", "failure: ", "at: "].iter().any(|start| line.starts_with(start));
+        let told: Vec<_> = self.0.iter().filter(is_told).map(String::as_str).collect();
+        f.write_str(&told.join(", "))
+    }
+}
+
 impl Difference {
     /// Returns the first lines that differ, Rhai's and ours.
     pub fn first(&self) -> (&str, &str) {

@@ -27,7 +27,7 @@ const COUNT: u64 = 10_000;
 const DIFFERENCES: usize = 5;
 
 /// Small enough that a program that has no end takes no time.
-const LIMITS: Limits =
+pub const LIMITS: Limits =
     Limits { operations: 100_000, array: 2_000, map: 500, string: Size::kib(16), memory: Size::mib(16), ..Limits::DEFAULT };
 
 /// Its entries have kinds by their names, as the templates have them.
@@ -38,7 +38,8 @@ fn number(variable: &str) -> Option<u64> {
     env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
 }
 
-fn request() -> Invocation {
+/// What programs are asked.
+pub fn request() -> Invocation {
     let headers = [("content-type", "application/json"), ("x-one", "1")];
     *invocation("/f?name=Ada&tag=a&tag=b&n=7", &headers, BODY)
 }

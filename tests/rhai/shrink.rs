@@ -7,7 +7,7 @@ use crate::both::{Both, Difference, Seen, text};
 /// Files that nobody wrote, and the request that they are asked with.
 pub struct Case {
     /// By their paths; the function is `f.rhai`.
-    pub files: Vec<(&'static str, String)>,
+    pub files: Vec<(String, String)>,
     /// What the function is asked.
     pub request: Invocation,
 }
@@ -32,7 +32,7 @@ pub fn is_documented(runs: &Difference) -> bool {
 impl Case {
     /// Runs it in both evaluators; the check may refuse it.
     pub fn run(&self, both: &Both) -> Result<Difference, String> {
-        let files: Vec<(&str, &str)> = self.files.iter().map(|(path, text)| (*path, text.as_str())).collect();
+        let files: Vec<(&str, &str)> = self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let program = both.program(&files)?;
         let [rhai, own] = [Evaluator::Rhai, Evaluator::Own].map(|evaluator| both.run(&program, evaluator, &self.request));
         Ok(Difference { files: text(&files), rhai, own })

@@ -75,7 +75,7 @@ pub struct Author<'r> {
 }
 
 /// Writes a program: its files, of which the first is the function's.
-pub fn program(random: &mut Random) -> Vec<(&'static str, String)> {
+pub fn program(random: &mut Random) -> Vec<(String, String)> {
     let wrong = *random.one(&[0, 0, 0, 0, 60, 25, 10]);
     let left = 4 + random.below(24);
     let mut author = Author {
@@ -96,7 +96,7 @@ pub fn program(random: &mut Random) -> Vec<(&'static str, String)> {
     let script = author.script();
     let module = module.map(|text| ("_lib/shop.rhai", text));
     let guard = guard.map(|text| ("_middleware.rhai", text));
-    [Some(("f.rhai", script)), module, guard].into_iter().flatten().collect()
+    [Some(("f.rhai", script)), module, guard].into_iter().flatten().map(|(path, text)| (path.to_owned(), text)).collect()
 }
 
 impl Author<'_> {
