@@ -1,21 +1,20 @@
-//! What one run costs without HTTP and without a store: `cargo bench --bench engine`. Counts that no neighbour disturbs:
-//! `valgrind --tool=callgrind target/release/deps/engine-… --bench F2 10000`, less those of half as many runs.
+//! What one run costs without HTTP and without a store: `cargo bench --bench engine`. `scripts/counts` counts its
+//! instructions, which no neighbour disturbs.
 
 #[path = "../tests/kit/script.rs"]
 #[allow(dead_code, reason = "the tests use the rest of it")]
 mod script;
-mod support;
 
 use std::time::Duration;
 
 use http::Method;
 use picloud::{
+    clock::monotonic,
     engine::{Control, Engine},
     execution::Invocation,
     function::LimitPolicy,
 };
 use script::{function, invocation, on_big_stack, tree};
-use support::now;
 
 /// Runs of one measurement; the fastest of several counts.
 const RUNS: u32 = 20_000;
@@ -48,7 +47,7 @@ fn measure(name: &str, runs: u32) -> Duration {
     let tree = tree(&[("f.rhai", script), ("_prices.rhai", include_str!("functions/_prices.rhai"))]);
     let function = function(&engine, &tree).expect("it checks");
     let program = engine.program(&function).expect("it checks");
-    let began = now();
+    let began = monotonic();
     for _ in 0..runs {
         let finished = engine.run(&program, invocation.clone(), Control::default()).expect("its body is well formed");
         assert!(finished.reply.is_some(), "{:?}", finished.execution.failure);

@@ -29,45 +29,71 @@
 //! [`http`] and [`cli`] say to each other is in [`api`]. `tests/architecture/` holds the table.
 
 pub mod access;
+#[cfg(feature = "node")]
 pub mod api;
 pub mod audit;
+#[cfg(feature = "node")]
 pub mod backup;
+#[cfg(feature = "node")]
 mod blocking;
 pub mod bounded;
 pub mod cancel;
 pub mod capability;
+#[cfg(feature = "node")]
 pub mod cli;
 pub mod clock;
+#[cfg(feature = "node")]
 pub mod config;
 pub mod deployment;
 pub mod engine;
 pub mod execution;
+#[cfg(feature = "node")]
 pub mod executor;
 pub mod function;
+#[cfg(feature = "node")]
 pub mod gate;
 pub mod hex;
+#[cfg(feature = "node")]
 pub mod http;
 pub mod id;
+#[cfg(feature = "node")]
 pub mod live;
+#[cfg(feature = "node")]
 pub mod network;
+#[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "node")]
 pub mod outbound;
+#[cfg(feature = "node")]
 pub mod queue;
+#[cfg(feature = "node")]
 pub mod runner;
 pub mod secret;
 pub mod shown;
+#[cfg(feature = "node")]
 mod shutdown;
 pub mod signature;
+#[cfg(feature = "node")]
 pub mod source;
+#[cfg(feature = "node")]
 pub mod sql;
+#[cfg(feature = "node")]
 pub mod stats;
+#[cfg(feature = "node")]
 pub mod store;
+#[cfg(feature = "node")]
 mod supervisor;
+#[cfg(feature = "node")]
 pub mod sync;
+#[cfg(feature = "node")]
 pub mod telemetry;
+#[cfg(feature = "node")]
 pub mod trace;
+#[cfg(feature = "node")]
 pub mod trigger;
+#[cfg(feature = "node")]
 mod user;
+#[cfg(feature = "node")]
 pub mod vault;
 
 #[global_allocator]

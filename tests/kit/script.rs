@@ -11,7 +11,6 @@ use picloud::{
         Content, Diagnostic, Function, FunctionName, LimitPolicy, Limits, Role, Route, ScriptId, SharedFunction, Tree, TreeSettings,
         route::Methods,
     },
-    sync::check::Checker,
 };
 
 /// Makes a tree of these files.
@@ -106,9 +105,10 @@ pub fn findings(files: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
+#[cfg(feature = "node")]
 /// What check warns of in a tree that is right and whose function is `f.rhai`.
 pub fn warnings(files: &[(&str, &str)]) -> Vec<String> {
-    let mut checker = Checker::new(Arc::new(Engine::new(LimitPolicy::default())));
+    let mut checker = picloud::sync::check::Checker::new(Arc::new(Engine::new(LimitPolicy::default())));
     let report = checker.check(&Arc::new(tree(files)));
     assert!(report.is_good(), "{:?}", report.diagnostics);
     report.diagnostics.iter().map(ToString::to_string).collect()
