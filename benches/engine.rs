@@ -33,26 +33,28 @@ fn main() {
             for name in ["F1", "F2", "F3", "F4"] {
                 // F3 takes a thousand times as long as F1.
                 let runs = if name == "F3" { RUNS / 1000 } else { RUNS };
-                let best = (0..ROUNDS).map(|_| measure(name, runs)).min().expect("there are rounds");
-                println!("{name}: {:.2} µs a run", best.as_nanos() as f64 / 1_000.0 / f64::from(runs));
+                let (best, operations) = (0..ROUNDS).map(|_| measure(name, runs)).min().expect("there are rounds");
+                println!("{name}: {:.2} µs a run, {operations} operations", best.as_nanos() as f64 / 1_000.0 / f64::from(runs));
             }
         }
     });
 }
 
-/// Returns the time that so many runs take.
-fn measure(name: &str, runs: u32) -> Duration {
+/// Returns the time that so many runs take, and the operations of the last.
+fn measure(name: &str, runs: u32) -> (Duration, u64) {
     let (script, invocation) = case(name);
     let engine = Engine::new(LimitPolicy::default());
     let tree = tree(&[("f.rhai", script), ("_prices.rhai", include_str!("functions/_prices.rhai"))]);
     let function = function(&engine, &tree).expect("it checks");
     let program = engine.program(&function).expect("it checks");
+    let mut operations = 0;
     let began = monotonic();
     for _ in 0..runs {
         let finished = engine.run(&program, invocation.clone(), Control::default()).expect("its body is well formed");
         assert!(finished.reply.is_some(), "{:?}", finished.execution.failure);
+        operations = finished.execution.operations;
     }
-    began.elapsed()
+    (began.elapsed(), operations)
 }
 
 const HOST: (&str, &str) = ("host", "127.0.0.1:8080");
