@@ -66,7 +66,7 @@ fn tables_that_are_loaded_side_by_side_share_functions_and_free_their_own() {
     });
 }
 
-/// Light where `times` is not given. Heavy ones tick seldom, and use milliseconds at each.
+/// Light where `times` is not given. Heavy ones count few operations, and use milliseconds at each.
 const NOT_WHAT_THEY_SEEM: [&str; 3] = [
     "let s = \"\"; let n = 0; if ctx.request.query.times != () { s.pad(800_000, \"xyz\u{e9}\"); loop { n += s.to_upper().len(); } } n",
     "let s = \"\"; let n = 0; if ctx.request.query.times != () { s.pad(800_000, \"xyz\u{e9}\"); loop { if s.contains(\"xz\") { n += 1; } } } n",
@@ -137,7 +137,7 @@ fn a_run_that_ended_just_before_its_client_left_is_on_record() {
 }
 
 #[test]
-fn a_function_that_uses_its_time_in_few_ticks_is_not_fast() {
+fn a_function_that_uses_its_time_in_few_operations_is_not_fast() {
     on_a_runtime(|| async {
         let script = "let s = \"\"; s.pad(800_000, \"xyz\u{e9}\"); s.to_upper().len() + s.to_lower().len()";
         let engine = Arc::new(Engine::new(LimitPolicy::default()));

@@ -265,7 +265,7 @@ fn newcomers_get_the_places_of_answers_that_are_not_taken() {
 
 #[test]
 fn a_request_that_is_worked_on_never_ends_for_a_newcomer() {
-    // Beyond the ticks of a fast one, so that it runs on the pool and its connection has nothing to do.
+    // Beyond the operations of a fast one, so that it runs on the pool and its connection has nothing to do.
     let long = "+++\ntimeout = \"120s\"\n[limits]\noperations = 5_000_000_000\n+++\nlet i = 0; while i < 3_000_000 { i += 1; } \"done\"";
     let node = node(&[("a.rhai", "1"), ("long.rhai", long)]).config(FEW).start();
     let mut client = node.client();
