@@ -161,36 +161,27 @@ impl Machine<'_> {
 
     #[inline(always)]
     fn enter_any(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position) -> Outcome {
-        let body = |machine: &mut Self, free: &mut [Value]| match &function.body {
-            Body::Any(body) => body(machine, code, free),
-            Body::Ints(body) => body(machine, code, free).map(Value::Int),
-        };
-        self.enter_with(code, function, free, position, body, |value| value)
-    }
-
-    #[inline(always)]
-    pub(super) fn enter_with<T>(
-        &mut self,
-        code: &Code,
-        function: &Function,
-        free: &mut [Value],
-        position: Position,
-        body: impl FnOnce(&mut Self, &mut [Value]) -> Outcome<T>,
-        returned: impl FnOnce(Value) -> T,
-    ) -> Outcome<T> {
         if let Err(stop) = self.tick(function.cost).map_err(|stop| at(stop, position)).and_then(|()| self.enter(position)) {
             clear(&mut free[..function.parameters]);
             return Err(stop);
         }
-        let result = body(self, free);
+        let result = match &function.body {
+            Body::Any(body) => body(self, code, free),
+            Body::Ints(body) => body(self, code, free).map(Value::Int),
+        };
         self.level -= 1;
         if function.holds {
             clear(&mut free[..function.this]);
         }
-        match result {
-            Ok(value) => Ok(value),
-            Err(Leave::Flow) => Ok(returned(std::mem::take(&mut self.result))),
-            Err(Leave::Failed(failure)) => Err(failed_in(code, function, failure, position)),
+        result.or_else(|leave| self.left(code, function, leave, position))
+    }
+
+    /// Returns what a function gives that was left.
+    #[inline(never)]
+    pub(super) fn left(&mut self, code: &Code, function: &Function, leave: Leave, position: Position) -> Outcome {
+        match leave {
+            Leave::Flow => Ok(std::mem::take(&mut self.result)),
+            Leave::Failed(failure) => Err(failed_in(code, function, failure, position)),
         }
     }
 

@@ -116,6 +116,18 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// Counts operations and goes a level deeper, if nobody has to be asked for that.
+    #[inline(always)]
+    pub fn enters(&mut self, operations: u32) -> bool {
+        let fuel = self.fuel - i64::from(operations);
+        let enters = fuel >= 0 && self.level < self.levels;
+        if enters {
+            self.fuel = fuel;
+            self.level += 1;
+        }
+        enters
+    }
+
     /// Goes a level deeper, as Rhai counts them.
     #[inline(always)]
     pub fn enter(&mut self, position: Position) -> Outcome<()> {

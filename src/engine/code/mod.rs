@@ -111,6 +111,8 @@ pub struct Function {
     pub body: Body,
     /// Whether its variables can hold what has to be dropped.
     pub holds: bool,
+    /// Whether a call has nothing to do but its body: it has no `this`, and its variables hold nothing.
+    pub is_plain: bool,
 }
 
 /// What a function does.
@@ -210,6 +212,7 @@ fn compile_version(unit: &ir::Unit, types: &Types<'_>, version: &Version) -> Fun
         Type::Int => Body::Ints(compiler.int_body(statements)),
         _ => Body::Any(compiler.statements(statements)),
     };
+    let holds = version.places.contains(&Type::Any);
     Function {
         name: function.name.clone(),
         parameters: function.parameters.len(),
@@ -220,6 +223,7 @@ fn compile_version(unit: &ir::Unit, types: &Types<'_>, version: &Version) -> Fun
         is_empty: function.body.statements.is_empty(),
         cost: function.body.cost,
         body,
-        holds: version.places.contains(&Type::Any),
+        holds,
+        is_plain: !holds && !compiler.has_this,
     }
 }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use rhai::Position;
+
 use super::{
-    Body, Closure, Code, Compiler, Ex, Machine, Outcome,
+    Body, Closure, Code, Compiler, Ex, Function, Machine, Outcome,
     functions::put_int,
     types::{Type, VersionId},
 };
@@ -36,15 +38,7 @@ impl Compiler<'_> {
                 Box::new(move |_, _, frame| Ok(int_of(&frame[slot])))
             }
             Expr::Block(block) => self.int_block(block),
-            Expr::If(choice) if !choice.otherwise.statements.is_empty() => {
-                let condition = self.condition(&choice.condition);
-                let (then, otherwise) = (self.int_block(&choice.then), self.int_block(&choice.otherwise));
-                Box::new(
-                    move |machine, code, frame| {
-                        if condition(machine, code, frame)? { then(machine, code, frame) } else { otherwise(machine, code, frame) }
-                    },
-                )
-            }
+            Expr::If(choice) if !choice.otherwise.statements.is_empty() => self.int_choice(choice),
             Expr::Unary(unary) if unary.op == UnaryOp::Plus => self.int(&unary.operand),
             Expr::Binary(binary) if (self.of(&binary.left), self.of(&binary.right)) == (Type::Int, Type::Int) => match binary.op {
                 Op::Add => self.int_binary(binary, i64::checked_add),
@@ -64,6 +58,45 @@ impl Compiler<'_> {
 
     fn int_of(&mut self, expr: &Expr) -> Ints {
         unwrapped(self.expr(expr))
+    }
+
+    fn int_choice(&mut self, choice: &ir::If) -> Ints {
+        if let Expr::Binary(binary) = &choice.condition.expr
+            && let (Expr::Variable(variable), Expr::Constant(Constant::Int(with))) = (&binary.left, &binary.right)
+            && self.of(&binary.left) == Type::Int
+        {
+            let (slot, with) = (variable.slot, *with);
+            return match binary.op {
+                Op::Less => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) < with),
+                Op::LessEqual => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) <= with),
+                Op::Greater => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) > with),
+                Op::GreaterEqual => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) >= with),
+                Op::Equal => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) == with),
+                _ => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) != with),
+            };
+        }
+        let (then, otherwise) = (self.choice_of(&choice.then), self.choice_of(&choice.otherwise));
+        let condition = self.condition(&choice.condition);
+        Box::new(move |machine, code, frame| {
+            let chosen = if condition(machine, code, frame)? { &then } else { &otherwise };
+            chosen.get(machine, code, frame)
+        })
+    }
+
+    /// A choice by a number in a variable and one that is written there.
+    fn int_choice_by(&mut self, choice: &ir::If, condition: impl Fn(&[Value]) -> bool + Send + Sync + 'static) -> Ints {
+        let (then, otherwise) = (self.choice_of(&choice.then), self.choice_of(&choice.otherwise));
+        Box::new(
+            move |machine, code, frame| if condition(frame) { then.get(machine, code, frame) } else { otherwise.get(machine, code, frame) },
+        )
+    }
+
+    fn choice_of(&mut self, block: &Block) -> Choice {
+        match &*block.statements {
+            [Statement::Expr(Expr::Variable(variable))] => Choice::Slot(variable.slot),
+            [Statement::Expr(Expr::Constant(Constant::Int(number)))] => Choice::Int(*number),
+            _ => Choice::Other(self.int_block(block)),
+        }
     }
 
     fn int_block(&mut self, block: &Block) -> Ints {
@@ -131,35 +164,49 @@ impl Compiler<'_> {
     }
 
     fn int_call(&mut self, call: &ir::Call) -> Ints {
-        let (id, position, base) = (self.version_of(call), call.position, self.frame);
-        match &*call.arguments {
-            [argument] if self.of(argument) == Type::Int => {
-                let argument = self.int(argument);
-                Box::new(move |machine, code, frame| {
-                    let argument = argument(machine, code, frame)?;
-                    let (function, free) = (&code.functions[id], &mut frame[base..]);
-                    if let Body::Ints(body) = &function.body
-                        && free.len() >= function.frame()
-                    {
-                        put_int(&mut free[0], argument);
-                        if function.has_this {
-                            free[function.this + 1] = Value::Unit;
-                        }
-                        return machine.enter_with(
-                            code,
-                            function,
-                            free,
-                            position,
-                            |machine, free| body(machine, code, free),
-                            |value| int_of(&value),
-                        );
-                    }
-                    let result = machine.run(code, function, free, position, &mut [Value::Int(argument)])?;
-                    Ok(int_of(&result))
-                })
-            }
-            _ => unwrapped(self.call(call)),
+        let [argument] = &*call.arguments else { return unwrapped(self.call(call)) };
+        if self.of(argument) != Type::Int {
+            return unwrapped(self.call(call));
         }
+        // What is mostly given to a function that calls itself needs no closure of its own.
+        if let Expr::Binary(binary) = argument
+            && let (Expr::Variable(left), Expr::Constant(Constant::Int(right)), Op::Subtract) = (&binary.left, &binary.right, binary.op)
+            && self.of(&binary.left) == Type::Int
+        {
+            let (left, right, node) = (left.slot, *right, Arc::clone(&binary.node));
+            return self.int_call_with(call, move |machine, code, frame| {
+                let left = int_of(&frame[left]);
+                left.checked_sub(right).map_or_else(|| beyond(machine, code, Op::Subtract, &node, left, right), Ok)
+            });
+        }
+        let argument = self.int(argument);
+        self.int_call_with(call, argument)
+    }
+
+    fn int_call_with(
+        &self,
+        call: &ir::Call,
+        argument: impl Fn(&mut Machine<'_>, &Code, &mut [Value]) -> Outcome<i64> + Send + Sync + 'static,
+    ) -> Ints {
+        let (id, position, base) = (self.version_of(call), call.position, self.frame);
+        Box::new(move |machine, code, frame| {
+            let argument = argument(machine, code, frame)?;
+            let (function, free) = (&code.functions[id], &mut frame[base..]);
+            if let Body::Ints(body) = &function.body
+                && function.is_plain
+                && free.len() >= function.frame()
+                && machine.enters(function.cost)
+            {
+                put_int(&mut free[0], argument);
+                let result = body(machine, code, free);
+                machine.level -= 1;
+                return match result {
+                    Ok(number) => Ok(number),
+                    Err(leave) => machine.left(code, function, leave, position).map(|value| int_of(&value)),
+                };
+            }
+            machine.run_with_int(code, function, free, position, argument)
+        })
     }
 
     /// Returns which version of a function a call is for.
@@ -217,8 +264,33 @@ impl Compiler<'_> {
     }
 }
 
+/// A whole number that may be there without a closure.
+enum Choice {
+    Slot(ir::Slot),
+    Int(i64),
+    Other(Ints),
+}
+
+impl Choice {
+    #[inline(always)]
+    fn get(&self, machine: &mut Machine<'_>, code: &Code, frame: &mut [Value]) -> Outcome<i64> {
+        match self {
+            Self::Slot(slot) => Ok(int_of(&frame[*slot])),
+            Self::Int(number) => Ok(*number),
+            Self::Other(number) => number(machine, code, frame),
+        }
+    }
+}
+
 fn unwrapped(value: Ex) -> Ints {
     Box::new(move |machine, code, frame| Ok(int_of(&value(machine, code, frame)?)))
+}
+
+impl Machine<'_> {
+    #[inline(never)]
+    fn run_with_int(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position, argument: i64) -> Outcome<i64> {
+        self.run(code, function, free, position, &mut [Value::Int(argument)]).map(|value| int_of(&value))
+    }
 }
 
 /// Returns the whole number that a value is.
