@@ -89,7 +89,7 @@ impl Class {
             .set_module_resolver(module::ImportResolver)
             .on_print(|_| {})
             .on_debug(|_, _, _| {})
-            .on_progress(|_| meter::tick());
+            .on_progress(|_| meter::count_one());
         builtin::register(&mut rhai);
         context::variable::register(&mut rhai);
         host::register(&mut rhai);

@@ -25,7 +25,7 @@ pub struct RunCounts {
 pub struct Highest {
     /// Time, in microseconds.
     pub duration_us: u64,
-    /// Ticks of the engine.
+    /// Operations of the engine.
     pub operations: u64,
     /// Memory that it held at once, in bytes.
     pub memory_bytes: u64,

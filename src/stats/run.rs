@@ -19,7 +19,7 @@ pub struct Run {
     pub outcome: Outcome,
     /// How long it took.
     pub duration_us: u64,
-    /// Ticks of the engine.
+    /// Operations of the engine.
     pub operations: u64,
     /// The most memory that it held at once.
     pub memory_bytes: u64,

@@ -1,5 +1,5 @@
 //! Sorting, and the removal of duplicates. Both go on when a comparison fails, but after a stop they must end. A comparison can be
-//! expensive before its first tick: it copies the values that its comparator is curried with.
+//! expensive before its first operation: it copies the values that its comparator is curried with.
 
 use std::{
     cmp::Ordering,

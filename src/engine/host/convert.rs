@@ -13,7 +13,7 @@ use crate::engine::{
 /// A value on its way, or the error that a script sees.
 type Result<T> = std::result::Result<T, Box<EvalAltResult>>;
 
-/// Stops a value that grows past the memory of its run: between two ticks nobody else looks.
+/// Stops a value that grows past the memory of its run: between two operations nobody else looks.
 fn has_memory() -> Result<()> {
     if meter::has_memory() { Ok(()) } else { Err(EvalAltResult::ErrorTerminated(Dynamic::UNIT, rhai::Position::NONE).into()) }
 }

@@ -30,7 +30,7 @@ pub enum Stop {
 pub struct Allowance {
     /// Wall-clock time.
     pub time: Duration,
-    /// Ticks of the engine.
+    /// Operations of the engine.
     pub operations: u64,
     /// Bytes held at once beyond what the thread held at the start.
     pub memory: usize,
@@ -64,7 +64,7 @@ pub fn cpu_time() -> Duration {
 pub struct Usage {
     /// Why it was stopped, if it was.
     pub stop: Option<Stop>,
-    /// Ticks of the engine.
+    /// Operations of the engine.
     pub operations: u64,
     /// Since [`start`](super::start).
     pub duration: Duration,

@@ -1,7 +1,7 @@
 //! Counts what the run on this thread uses and stops it at its limits.
 //!
 //! Rhai's own counter of operations goes backwards inside native callbacks, and `sort` swallows the error of a comparator. So the count
-//! is ours, and a stop is sticky: every later tick stops again, and the result is looked at only after asking [`usage`].
+//! is ours, and a stop is sticky: every later operation stops again, and the result is looked at only after asking [`usage`].
 
 pub mod limits;
 pub mod share;
@@ -17,24 +17,24 @@ use self::limits::{Allowance, CpuLimit, Stop, UNCOUNTED, Usage, cpu_time};
 use super::{budget, memory};
 use crate::{cancel::CancelFlag, clock::monotonic};
 
-/// The clock is read once in so many ticks at most; a tick is some 50 ns.
-const TICKS_PER_LOOK: u64 = 32;
-/// The clock is first read after so many ticks.
+/// The clock is read once in so many of Rhai's operations at most; one is some 50 ns.
+const OPERATIONS_PER_LOOK: u64 = 32;
+/// The clock is first read after so many.
 const FIRST_LOOK: u64 = 8;
-/// Where so many ticks take longer than this, they stand for work on large values, and the clock is read more often.
+/// Where so many operations take longer than this, they stand for work on large values, and the clock is read more often.
 const LONG_STRETCH: Duration = Duration::from_micros(50);
 /// It is also read when the run has grown or shrunk by this much since: one operation on a large value can take milliseconds.
 const BYTES_PER_LOOK: isize = 256 * 1024;
 
 /// Plain cells throughout: what needs dropping would have every access ask whether it is still there.
 struct Meter {
-    ticks: Cell<u64>,
-    /// The tick at which to look closer: the clock's turn, or the last that is allowed.
+    operations: Cell<u64>,
+    /// The operation at which to look closer: the clock's turn, or the last that is allowed.
     look_at: Cell<u64>,
     /// Holding less or more than this is a reason to look closer, too.
     held_low: Cell<isize>,
     held_high: Cell<isize>,
-    max_ticks: Cell<u64>,
+    max_operations: Cell<u64>,
     base: Cell<isize>,
     /// What it may hold without asking the node for more.
     budget: Cell<isize>,
@@ -44,7 +44,7 @@ struct Meter {
     stop: Cell<Option<Stop>>,
     started: Cell<Option<Instant>>,
     time: Cell<Duration>,
-    /// When the last look was, since the start, and how many ticks later the next one is.
+    /// When the last look was, since the start, and how many operations later the next one is.
     looked: Cell<Duration>,
     stretch: Cell<u64>,
     cpu: Cell<Option<CpuLimit>>,
@@ -55,11 +55,11 @@ struct Meter {
 thread_local! {
     static METER: Meter = const {
         Meter {
-            ticks: Cell::new(0),
+            operations: Cell::new(0),
             look_at: Cell::new(0),
             held_low: Cell::new(0),
             held_high: Cell::new(0),
-            max_ticks: Cell::new(0),
+            max_operations: Cell::new(0),
             base: Cell::new(0),
             budget: Cell::new(0),
             max_memory: Cell::new(0),
@@ -85,8 +85,8 @@ pub fn start(allowance: &Allowance) {
         }
     });
     METER.with(|meter| {
-        meter.ticks.set(0);
-        meter.max_ticks.set(allowance.operations);
+        meter.operations.set(0);
+        meter.max_operations.set(allowance.operations);
         meter.base.set(memory::reset_peak());
         meter.kept.set(0);
         share::give_back();
@@ -103,14 +103,14 @@ pub fn start(allowance: &Allowance) {
     });
 }
 
-/// How many operations of compiled code take as long as a tick.
-const OPERATIONS_PER_TICK: u64 = 32;
+/// How many operations of compiled code take as long as one of Rhai.
+const OWN_PER_RHAI: u64 = 32;
 
 /// Returns how many operations may pass before [`spend`] is asked, and how many bytes may be held until then.
 pub fn fuel() -> (i64, isize) {
     METER.with(|meter| {
-        let left = meter.max_ticks.get().saturating_sub(meter.ticks.get());
-        let fuel = (meter.stretch.get() * OPERATIONS_PER_TICK).min(left);
+        let left = meter.max_operations.get().saturating_sub(meter.operations.get());
+        let fuel = (meter.stretch.get() * OWN_PER_RHAI).min(left);
         let fuel = if meter.stop.get().is_some() { 0 } else { fuel };
         (fuel as i64, meter.held_high.get())
     })
@@ -119,9 +119,9 @@ pub fn fuel() -> (i64, isize) {
 /// Counts operations that have passed, without a look at anything else. Returns whether the run may go on.
 pub fn count(operations: u64) -> bool {
     METER.with(|meter| {
-        let ticks = meter.ticks.get() + operations;
-        meter.ticks.set(ticks);
-        if meter.stop.get().is_none() && ticks > meter.max_ticks.get() {
+        let operations = meter.operations.get() + operations;
+        meter.operations.set(operations);
+        if meter.stop.get().is_none() && operations > meter.max_operations.get() {
             meter.end(Stop::Operations);
         }
         meter.stop.get().is_none()
@@ -131,9 +131,9 @@ pub fn count(operations: u64) -> bool {
 /// Counts operations that have passed, and looks at all limits. Returns whether the run may go on, and stops it if it may not.
 pub fn spend(operations: u64) -> bool {
     METER.with(|meter| {
-        let ticks = meter.ticks.get() + operations;
-        meter.ticks.set(ticks);
-        meter.look(ticks, memory::held()).is_none()
+        let operations = meter.operations.get() + operations;
+        meter.operations.set(operations);
+        meter.look(operations, memory::held()).is_none()
     })
 }
 
@@ -173,7 +173,7 @@ pub fn interrupt(stop: Stop) {
 pub fn usage() -> Usage {
     METER.with(|meter| Usage {
         stop: meter.stop.get(),
-        operations: meter.ticks.get(),
+        operations: meter.operations.get(),
         duration: meter.started.get().map_or(Duration::ZERO, |started| started.elapsed()),
         peak_memory: (memory::peak() - meter.base.get()).max(0) as u64,
     })
@@ -185,7 +185,7 @@ pub fn is_stopped() -> bool {
 }
 
 /// Returns whether the run on this thread is within its memory limit, and stops it if it is not. It is for work that grows between two
-/// ticks.
+/// operations.
 pub fn has_memory() -> bool {
     has_room(0)
 }
@@ -202,9 +202,9 @@ pub fn has_room(bytes: usize) -> bool {
     })
 }
 
-/// Returns whether the run on this thread may go on, and stops it if it may not. It is for work that lasts between two ticks.
+/// Returns whether the run on this thread may go on, and stops it if it may not. It is for work that lasts between two operations.
 pub fn has_time() -> bool {
-    METER.with(|meter| meter.started.get().is_none() || meter.look(meter.ticks.get(), memory::held()).is_none())
+    METER.with(|meter| meter.started.get().is_none() || meter.look(meter.operations.get(), memory::held()).is_none())
 }
 
 /// Does work whose memory outlives the run by right: its reply, its log.
@@ -225,29 +225,29 @@ pub fn leaked() -> isize {
 }
 
 /// Counts one operation; `Some` stops the script. This is the engine's progress callback.
-pub fn tick() -> Option<Dynamic> {
+pub fn count_one() -> Option<Dynamic> {
     METER.with(|meter| {
-        let ticks = meter.ticks.get() + 1;
-        meter.ticks.set(ticks);
+        let operations = meter.operations.get() + 1;
+        meter.operations.set(operations);
         let held = memory::held();
-        if ticks < meter.look_at.get() && held >= meter.held_low.get() && held <= meter.held_high.get() {
+        if operations < meter.look_at.get() && held >= meter.held_low.get() && held <= meter.held_high.get() {
             return None;
         }
-        meter.look(ticks, held)
+        meter.look(operations, held)
     })
 }
 
 impl Meter {
     /// Says when to look closer after a look that found nothing.
-    fn look_later(&self, ticks: u64, held: isize) {
-        self.look_at.set((ticks + self.stretch.get()).min(self.max_ticks.get().saturating_add(1)));
+    fn look_later(&self, operations: u64, held: isize) {
+        self.look_at.set((operations + self.stretch.get()).min(self.max_operations.get().saturating_add(1)));
         self.held_low.set(held.saturating_sub(BYTES_PER_LOOK));
         self.held_high.set(held.saturating_add(BYTES_PER_LOOK).min(self.base.get().saturating_add(self.budget.get())));
     }
 
     fn end(&self, stop: Stop) -> Option<Dynamic> {
         self.stop.set(Some(stop));
-        // Every later tick stops again.
+        // Every later operation stops again.
         self.look_at.set(0);
         Some(Dynamic::UNIT)
     }
@@ -270,14 +270,14 @@ impl Meter {
     }
 
     #[inline(never)]
-    fn look(&self, ticks: u64, held: isize) -> Option<Dynamic> {
+    fn look(&self, operations: u64, held: isize) -> Option<Dynamic> {
         if self.stop.get().is_some() {
             return Some(Dynamic::UNIT);
         }
         if let Some(stop) = self.grow(held) {
             return self.end(stop);
         }
-        if ticks > self.max_ticks.get() {
+        if operations > self.max_operations.get() {
             return self.end(Stop::Operations);
         }
         if CANCEL.with_borrow(|cancel| cancel.as_ref().is_some_and(CancelFlag::is_set)) {
@@ -292,8 +292,8 @@ impl Meter {
         }
         let stretch = self.stretch.get();
         let is_long = elapsed.saturating_sub(self.looked.replace(elapsed)) > LONG_STRETCH;
-        self.stretch.set(if is_long { (stretch / 4).max(1) } else { (stretch * 2).min(TICKS_PER_LOOK) });
-        self.look_later(ticks, held);
+        self.stretch.set(if is_long { (stretch / 4).max(1) } else { (stretch * 2).min(OPERATIONS_PER_LOOK) });
+        self.look_later(operations, held);
         None
     }
 
