@@ -161,7 +161,7 @@ impl Machine<'_> {
 
     #[inline(always)]
     fn enter_any(&mut self, code: &Code, function: &Function, free: &mut [Value], position: Position) -> Outcome {
-        if let Err(stop) = self.tick(function.cost).map_err(|stop| at(stop, position)).and_then(|()| self.enter(position)) {
+        if let Err(stop) = self.count(function.cost).map_err(|stop| at(stop, position)).and_then(|()| self.enter(position)) {
             clear(&mut free[..function.parameters]);
             return Err(stop);
         }

@@ -46,7 +46,7 @@ impl Compiler<'_> {
         let Some(condition) = condition else {
             return Box::new(move |machine, code, frame| {
                 loop {
-                    machine.tick(cost)?;
+                    machine.count(cost)?;
                     let result = body(machine, code, frame);
                     if let ControlFlow::Break(value) = after(machine, result)? {
                         return Ok(value);
@@ -57,7 +57,7 @@ impl Compiler<'_> {
         let condition = self.condition(condition);
         Box::new(move |machine, code, frame| {
             while condition(machine, code, frame)? {
-                machine.tick(cost)?;
+                machine.count(cost)?;
                 let result = body(machine, code, frame);
                 if let ControlFlow::Break(value) = after(machine, result)? {
                     return Ok(value);
@@ -72,7 +72,7 @@ impl Compiler<'_> {
         let (body, condition) = (self.block(body), self.condition(condition));
         Box::new(move |machine, code, frame| {
             loop {
-                machine.tick(cost)?;
+                machine.count(cost)?;
                 match body(machine, code, frame) {
                     Ok(_) => {}
                     Err(Leave::Flow) => match left(machine)? {
@@ -164,7 +164,7 @@ impl Turns {
             return self.all(machine, code, frame, (from..=last).map(Value::Int));
         }
         for number in from..=last {
-            machine.tick(self.cost)?;
+            machine.count(self.cost)?;
             put_int(&mut frame[self.slot], number);
             let result = (self.body)(machine, code, frame);
             if let ControlFlow::Break(value) = after(machine, result)? {
@@ -191,7 +191,7 @@ impl Turns {
             frame[counter] = Value::Unit;
         }
         for (at, value) in values.enumerate() {
-            machine.tick(self.cost)?;
+            machine.count(self.cost)?;
             if let Some((counter, is_shared)) = self.counter {
                 put(&mut frame[counter], is_shared, Value::Int(at as i64));
             }

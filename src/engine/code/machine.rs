@@ -93,7 +93,7 @@ impl<'a> Machine<'a> {
 
     /// Counts operations.
     #[inline(always)]
-    pub fn tick(&mut self, operations: u32) -> Outcome<()> {
+    pub fn count(&mut self, operations: u32) -> Outcome<()> {
         self.fuel -= i64::from(operations);
         if self.fuel < 0 { self.ask() } else { Ok(()) }
     }

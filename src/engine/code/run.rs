@@ -48,7 +48,7 @@ pub fn run(code: &Code, engine: &rhai::Engine) -> Result<Value, Failure> {
 
 fn main(machine: &mut Machine<'_>, code: &Code, stack: &mut [Value]) -> Outcome {
     let main = &code.functions[code.main];
-    machine.tick(main.cost)?;
+    machine.count(main.cost)?;
     stack[main.this + 1] = Value::Unit;
     let result = match &main.body {
         Body::Any(body) => body(machine, code, stack),
