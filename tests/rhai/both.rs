@@ -141,13 +141,8 @@ impl Seen {
     }
 
     /// Whether the run of ours shows what Rhai's does. Of a value that is shared Rhai may tell the type of its container.
-    fn is_as(&self, own: &Self) -> bool {
-        const CONTAINER: &str = "not a Dynamic>>";
-        let same = |(rhai, own): (&String, &String)| match rhai.strip_suffix(CONTAINER) {
-            Some(start) => own.starts_with(start),
-            None => rhai == own,
-        };
-        self.0.len() == own.0.len() && self.0.iter().zip(&own.0).all(same)
+    pub fn is_as(&self, own: &Self) -> bool {
+        self.0.len() == own.0.len() && self.0.iter().zip(&own.0).all(|(rhai, own)| is_told_as(rhai, own))
     }
 
     fn of(finished: Finished) -> Self {
@@ -188,6 +183,19 @@ impl Seen {
         }
         Self(seen)
     }
+}
+
+/// Whether two lines say the same.
+fn is_told_as(rhai: &str, own: &str) -> bool {
+    const CONTAINERS: [&str; 2] = ["a Dynamic>>", "alloc::sync::Arc<std::sync::poison::rwlock::RwLock<rhai::types::dynamic::Dynamic>>"];
+    if rhai == own {
+        return true;
+    }
+    CONTAINERS.iter().any(|container| {
+        let found = rhai.split_once(container).and_then(|(start, end)| Some((own.strip_prefix(start)?, end)));
+        // What holds a value says nothing of it.
+        found.is_some_and(|(rest, end)| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && is_told_as(end, &rest[at..])))
+    })
 }
 
 fn place(position: Option<picloud::function::Position>) -> String {

@@ -72,7 +72,7 @@ fn compared() {
             let name = path.strip_prefix(&folder).unwrap().display();
             match (Case { files, request: request() }).run(both) {
                 Err(why) => println!("refused  {name}: {why}"),
-                Ok(runs) if runs.rhai == runs.own => println!("same     {name}: {}", runs.rhai),
+                Ok(runs) if runs.rhai.is_as(&runs.own) => println!("same     {name}: {}", runs.rhai),
                 Ok(runs) if shrink::is_counted(&runs) => println!("limited  {name}: Rhai: {}; own: {}", runs.rhai, runs.own),
                 Ok(runs) => {
                     differ += 1;

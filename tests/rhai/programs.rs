@@ -70,8 +70,8 @@ fn generated() {
             match case.run(both) {
                 Err(_) => tally.refused += 1,
                 Ok(runs) if shrink::is_counted(&runs) => tally.limited += 1,
-                Ok(runs) if runs.rhai == runs.own && runs.rhai.0[0] == "outcome: ok" => tally.ended_well += 1,
-                Ok(runs) if runs.rhai == runs.own => tally.failed += 1,
+                Ok(runs) if runs.rhai.is_as(&runs.own) && runs.rhai.0[0] == "outcome: ok" => tally.ended_well += 1,
+                Ok(runs) if runs.rhai.is_as(&runs.own) => tally.failed += 1,
                 Ok(runs) if shrink::is_documented(&runs) => tally.documented += 1,
                 Ok(_) => {
                     let smallest = case.smallest(both);
