@@ -9,6 +9,7 @@ use rhai::{Dynamic, FnPtr, ImmutableString, NativeCallContext};
 
 use super::{
     Machine,
+    additions::Additions,
     machine::{Files, Flow},
     modules::Modules,
     pointers::{Site, failure},
@@ -48,6 +49,8 @@ struct ParkedRun {
     high: isize,
     level: usize,
     levels: usize,
+    locks: usize,
+    additions: Additions,
     sizes: Sizes,
     flow: Flow,
     result: Value,
@@ -125,7 +128,7 @@ fn call(
     let takes =
         function.target.map_or(arguments.len(), |target| code.functions[target.function].parameters.saturating_sub(function.curried.len()));
     let mut values: Vec<Value> = arguments.iter_mut().map(|argument| Value::of(argument.take().flatten())).collect();
-    let mut site = Site { machine, code: &code, free: &mut [], position: context.call_position() };
+    let mut site = Site::new(machine, &code, &mut [], context.call_position());
     if values.len() != takes + 1 {
         return site.call_pointer(function, None, &mut values).map_err(failure);
     }
@@ -154,6 +157,8 @@ impl<'a> Machine<'a> {
             high: self.high,
             level: self.level,
             levels: self.levels,
+            locks: self.locks,
+            additions: mem::take(&mut self.additions),
             sizes: self.sizes,
             flow: self.flow,
             result: mem::take(&mut self.result),
@@ -166,7 +171,8 @@ impl<'a> Machine<'a> {
     }
 
     fn unpark(engine: &'a rhai::Engine, parked: ParkedRun) -> Self {
-        let ParkedRun { fuel, given, high, level, levels, sizes, flow, result, state, buffer, units, stack, modules } = parked;
+        let ParkedRun { fuel, given, high, level, levels, locks, additions, sizes, flow, result, state, buffer, units, stack, modules } =
+            parked;
         Self {
             engine,
             fuel,
@@ -175,6 +181,8 @@ impl<'a> Machine<'a> {
             level,
             levels,
             this_is_constant: false,
+            locks,
+            additions,
             sizes,
             flow,
             result,

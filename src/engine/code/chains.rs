@@ -11,14 +11,14 @@ use smallvec::SmallVec;
 
 use super::{
     Compiler, Ex, Outcome,
-    machine::{Leave, bound, data_race},
-    methods::adds_itself,
+    machine::{Leave, bound},
+    races::{adds_itself, data_race},
     walk::{Assignment, Link, Method, Step, Walk},
 };
 use crate::engine::{
     context::{self, properties::BODY, reading::Reading, variable},
     ir,
-    own::{Key, Value, assign, native, path},
+    own::{Key, Map, Shared, Value, assign, native, path},
 };
 
 /// The values of indexes and arguments.
@@ -32,8 +32,14 @@ enum Root {
     },
     This(Position),
     Expr(Ex),
-    /// The body of the request, which is a constant in Rhai.
-    Body(Ex),
+    /// Of the request. Its body may be a constant; a closure has `ctx` at a place, which its own closures capture.
+    Request {
+        value: Ex,
+        is_body: bool,
+        captured: Option<usize>,
+    },
+    /// A constant of a module.
+    Constant(Ex),
 }
 
 impl Compiler<'_> {
@@ -62,6 +68,7 @@ impl Compiler<'_> {
         let (name, root_position) = match &assign.chain.root {
             ir::Root::Variable(variable) => (self.places[variable.slot].name.clone(), variable.position),
             ir::Root::This(position) => ("".into(), *position),
+            ir::Root::Expr(ir::Expr::ModuleConstant(constant)) => (constant.name.clone(), constant.node.start_position()),
             ir::Root::Expr(_) => ("".into(), Position::NONE),
         };
         let position = match &*assign.node {
@@ -94,10 +101,23 @@ impl Compiler<'_> {
                     let mut walk = Walk { assign, ..Walk::new(machine, code, &mut frame[size..]) };
                     return walk.follow(&mut value, &links, &mut values, false);
                 }
-                Root::Body(root) => {
+                Root::Constant(root) => {
                     let mut value = root(machine, code, frame)?;
-                    let mut walk = Walk { assign, is_constant: is_body_constant(), ..Walk::new(machine, code, &mut frame[size..]) };
+                    let mut walk = Walk { assign, is_constant: true, ..Walk::new(machine, code, &mut frame[size..]) };
                     return walk.follow(&mut value, &links, &mut values, true);
+                }
+                Root::Request { value, is_body, captured } => {
+                    let mut value = value(machine, code, frame)?;
+                    let held = match captured.map(|slot| &frame[slot]) {
+                        Some(Value::Shared(shared)) => Some(shared.clone()),
+                        _ => None,
+                    };
+                    let is_constant = *is_body && is_body_constant();
+                    let mut walk = Walk { assign, is_constant, ..Walk::new(machine, code, &mut frame[size..]) };
+                    return match held {
+                        Some(shared) => walk.holding(&shared, |walk| walk.follow(&mut value, &links, &mut values, true)),
+                        None => walk.follow(&mut value, &links, &mut values, true),
+                    };
                 }
             };
             let (own, free) = frame.split_at_mut(size);
@@ -145,9 +165,12 @@ impl Compiler<'_> {
                 self.has_this = true;
                 Root::This(*position)
             }
-            ir::Root::Expr(ir::Expr::Request(request)) if Reading::of(&request.names).is_some_and(|(reading, _)| reading.is_body()) => {
-                Root::Body(self.request(request))
-            }
+            ir::Root::Expr(ir::Expr::Request(request)) => Root::Request {
+                value: self.request(request),
+                is_body: Reading::of(&request.names).is_some_and(|(reading, _)| reading.is_body()),
+                captured: self.captured_request(),
+            },
+            ir::Root::Expr(ir::Expr::ModuleConstant(constant)) => Root::Constant(self.module_constant(constant)),
             ir::Root::Expr(root) => Root::Expr(self.expr(root)),
         }
     }
@@ -183,19 +206,16 @@ impl<'w, 'm> Walk<'w, 'm> {
             if shared.is_locked() {
                 return Err(data_race(String::new()));
             }
-            shared.lock();
-            self.is_shared = true;
-            let result = match self.look_first(&shared.get(), links, operands) {
+            self.is_constant |= shared.is_constant;
+            return self.holding(&shared, |walk| match walk.look_first(&shared.get(), links, operands) {
                 Ok(None) => {
                     let mut value = mem::take(&mut *shared.borrow_mut());
-                    let result = self.follow(&mut value, links, operands, true);
+                    let result = walk.follow(&mut value, links, operands, true);
                     *shared.borrow_mut() = value;
                     result
                 }
                 result => result.map(Option::unwrap_or_default),
-            };
-            shared.unlock();
-            return result;
+            });
         }
         if let Some(value) = self.look_first(place, links, operands)? {
             return Ok(value);
@@ -203,6 +223,17 @@ impl<'w, 'm> Walk<'w, 'm> {
         let mut value = mem::take(place);
         let result = self.follow(&mut value, links, operands, true);
         *place = value;
+        result
+    }
+
+    /// Walks while nobody else may use a variable.
+    fn holding(&mut self, shared: &Shared, walk: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        shared.lock();
+        self.machine.locks += 1;
+        self.is_shared = true;
+        let result = walk(self);
+        self.machine.locks -= 1;
+        shared.unlock();
         result
     }
 
@@ -222,7 +253,10 @@ impl<'w, 'm> Walk<'w, 'm> {
         }
         match &link.step {
             Step::Property { key, .. } => match value {
-                Value::Map(map) => self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands, is_place),
+                Value::Map(map) => {
+                    self.enter_part(map, key.as_str());
+                    self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands, is_place)
+                }
                 value => {
                     let part = self.property(value, link, is_place)?;
                     // A part of the request is a constant, as if it had a place.
@@ -233,6 +267,9 @@ impl<'w, 'm> Walk<'w, 'm> {
             },
             Step::Index => {
                 let (index, operands) = first_of(operands);
+                if let (Value::Map(map), Some(key)) = (value, index.as_str()) {
+                    self.enter_part(map, key);
+                }
                 match path::index(value, index) {
                     Some(part) => self.look(&part, rest, operands, is_place && matches!(value, Value::List(_) | Value::Map(_))),
                     None => {
@@ -276,6 +313,7 @@ impl<'w, 'm> Walk<'w, 'm> {
         match &link.step {
             Step::Property { key, .. } => {
                 if let Value::Map(map) = target {
+                    self.enter_part(map, key.as_str());
                     let found = Rc::make_mut(map).change_at(key, |part| self.follow(part, rest, operands, is_place));
                     return match found {
                         Some(result) => result,
@@ -289,6 +327,9 @@ impl<'w, 'm> Walk<'w, 'm> {
             }
             Step::Index => {
                 let (index, operands) = first_of(operands);
+                if let (Value::Map(map), Some(key)) = (&*target, index.as_str()) {
+                    self.enter_part(map, key);
+                }
                 let found = match (&mut *target, &*index) {
                     (Value::List(list), Value::Int(at)) => path::place(*at, list.len())
                         .and_then(|at| Rc::make_mut(list).change(at, |part| self.follow(part, rest, operands, is_place))),
@@ -311,6 +352,23 @@ impl<'w, 'm> Walk<'w, 'm> {
                 let mut result = self.method(link, method, target, arguments, is_place)?;
                 self.go_on(&mut result, rest, operands)
             }
+        }
+    }
+
+    /// Goes to a part of a map. What a constant got later is none.
+    #[inline(always)]
+    fn enter_part(&mut self, map: &Rc<Map>, key: &str) {
+        if self.is_constant && self.machine.additions.has(map, key) {
+            self.is_constant = false;
+        }
+    }
+
+    /// Returns a map to put a value in; none: it is a constant that has the key.
+    fn put_in<'t>(&mut self, map: &'t mut Rc<Map>, key: &str, is_constant: bool) -> Option<&'t mut Map> {
+        match is_constant && !self.machine.additions.has(map, key) {
+            false => Some(Rc::make_mut(map)),
+            true if map.has(key) => None,
+            true => Some(self.machine.additions.add(map, key)),
         }
     }
 
@@ -357,11 +415,7 @@ impl<'w, 'm> Walk<'w, 'm> {
             found?;
         }
         if let (Step::Property { key, .. }, Value::Map(map)) = (&link.step, &mut *target) {
-            // What a constant map does not have yet, Rhai lets in.
-            if is_constant && map.find(key).is_some() {
-                return Err(assignment.to_constant());
-            }
-            let map = Rc::make_mut(map);
+            let Some(map) = self.put_in(map, key.as_str(), is_constant) else { return Err(assignment.to_constant()) };
             match &assignment.op {
                 None => drop(map.insert_at(key, value)),
                 Some(op) => {
@@ -375,10 +429,7 @@ impl<'w, 'm> Walk<'w, 'm> {
         }
         match (&mut *target, index.as_str()) {
             (Value::Map(map), Some(key)) => {
-                if is_constant && map.has(key) {
-                    return Err(assignment.to_constant());
-                }
-                let map = Rc::make_mut(map);
+                let Some(map) = self.put_in(map, key, is_constant) else { return Err(assignment.to_constant()) };
                 let part = match &assignment.op {
                     None => {
                         self.machine.check(&value, assignment.position)?;

@@ -4,7 +4,8 @@ use rhai::{EvalAltResult, Position};
 
 use super::{
     Code, Compiler, Ex, Machine, Outcome, Test,
-    machine::{bound, free, mismatch},
+    machine::{bound, mismatch},
+    races::free,
 };
 use crate::engine::{
     ir::{self, Constant, Expr},

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 
 use super::{
     Body, Code, Compiler, Ex, Function, Machine,
-    machine::{Leave, Outcome, clear},
+    machine::{Leave, Outcome, bound, clear},
 };
 use crate::engine::{
     ir,
@@ -65,7 +65,23 @@ impl Compiler<'_> {
     /// Prepares arguments of a call that is no method.
     pub(super) fn arguments(&mut self, arguments: &[ir::Expr]) -> Arguments {
         let is_last = matches!(arguments, [ir::Expr::Variable(_) | ir::Expr::This(_), _, ..]);
-        Arguments { values: arguments.iter().map(|argument| self.expr(argument)).collect(), first_is_last: is_last }
+        Arguments { values: self.list_of(arguments).into(), first_is_last: is_last }
+    }
+
+    /// Makes closures of arguments. A `this` that stands first and is read last has to be there before.
+    pub(super) fn list_of(&mut self, arguments: &[ir::Expr]) -> Vec<Ex> {
+        let mut values: Vec<Ex> = arguments.iter().map(|argument| self.expr(argument)).collect();
+        if let [ir::Expr::This(position), _, ..] = arguments {
+            let (this, position, second) = (self.this, *position, values.remove(1));
+            values.insert(
+                1,
+                Box::new(move |machine, code, frame| {
+                    bound(frame, this, position)?;
+                    second(machine, code, frame)
+                }),
+            );
+        }
+        values
     }
 }
 

@@ -66,6 +66,8 @@ impl<'a> Machine<'a> {
             level: 0,
             levels: engine.max_call_levels(),
             this_is_constant: false,
+            locks: 0,
+            additions: Default::default(),
             sizes,
             flow: Flow::default(),
             result: Value::Unit,
@@ -174,19 +176,4 @@ pub fn bound(frame: &[Value], this: Slot, position: Position) -> Outcome<()> {
         Value::Bool(_) => Ok(()),
         _ => Err(EvalAltResult::ErrorUnboundThis(position).into()),
     }
-}
-
-/// Fails if a method runs on this shared variable.
-#[inline(always)]
-pub fn free(place: &Value) -> Outcome<()> {
-    match place {
-        Value::Shared(shared) if shared.is_locked() => Err(data_race(String::new())),
-        _ => Ok(()),
-    }
-}
-
-/// Makes the error of a variable that is used while a method runs on it.
-#[cold]
-pub fn data_race(what: String) -> Leave {
-    EvalAltResult::ErrorDataRace(what, Position::NONE).into()
 }

@@ -9,19 +9,19 @@ use rhai::{ImmutableString, Position};
 
 use super::{
     Outcome,
-    machine::data_race,
     pointers::{Site, failed_at},
+    races::in_use,
     walk::{Link, Method, Walk, Word},
 };
 use crate::engine::{
-    ir::{self, FunctionId},
+    ir::FunctionId,
     own::{Function, Value, native},
 };
 
 impl<'m> Walk<'_, 'm> {
     /// Makes what can call functions from where a chain is.
     pub(super) fn site(&mut self, position: Position) -> Site<'_, 'm> {
-        Site { machine: self.machine, code: self.code, free: self.free, position }
+        Site::new(self.machine, self.code, self.free, position)
     }
 
     /// Calls a method. What it is called on is at a place, or nobody's.
@@ -49,7 +49,7 @@ impl<'m> Walk<'_, 'm> {
             self.machine.this_is_constant = is_constant;
             return self.site(position).call_method(&function, target, arguments);
         }
-        if self.is_shared {
+        if self.machine.locks > 0 {
             let receiver = if is_place { None } else { Some(&*target) };
             in_use(&method.name, receiver.into_iter().chain(&*arguments))?;
         }
@@ -73,7 +73,7 @@ impl<'m> Walk<'_, 'm> {
                 return self.slowly(link, target, arguments, is_constant);
             }
             let called = match is_constant {
-                true => (native.run)(&mut self.site(position), &mut target.clone(), arguments),
+                true => (native.run)(&mut Site { is_constant, ..self.site(position) }, &mut target.clone(), arguments),
                 false => (native.run)(&mut self.site(position), target, arguments),
             };
             if let Some(result) = called.map_err(|failure| failed_at(failure, position))? {
@@ -120,44 +120,12 @@ impl<'m> Walk<'_, 'm> {
         }
         if let Some((Value::Function(function), arguments)) = arguments.split_first_mut() {
             let function = function.clone();
-            if self.is_shared {
+            if self.machine.locks > 0 {
                 in_use(&function.name, function.curried.iter().chain(&*arguments))?;
             }
             self.machine.this_is_constant = is_constant;
             return self.site(method.position).call_pointer(&function, Some(target), arguments);
         }
         self.slowly(link, target, arguments, is_constant)
-    }
-}
-
-/// Fails if a function would get a variable that a method runs on.
-fn in_use<'v>(name: &str, mut arguments: impl Iterator<Item = &'v Value>) -> Outcome<()> {
-    match arguments.position(is_locked) {
-        Some(at) => Err(data_race(format!("argument #{} of function '{name}'", at + 1))),
-        None => Ok(()),
-    }
-}
-
-/// Fails if what an assignment adds to a shared variable, or to a part of it, holds the variable. Rhai does not look at arrays and blobs that
-/// something is added to.
-pub(super) fn adds_itself(op: &ir::OpAssign, place: &Value, value: &Value) -> Outcome<()> {
-    if !matches!(value, Value::List(_) | Value::Map(_) | Value::Function(_)) || matches!(place, Value::List(_)) {
-        return Ok(());
-    }
-    let written = match &*op.node {
-        rhai::Stmt::Assignment(assignment) => assignment.0.get_op_assignment_info().map_or("", |(.., written, _, _)| written),
-        _ => "",
-    };
-    in_use(written, [value].into_iter())
-}
-
-/// Returns whether a value holds a variable that a method runs on.
-fn is_locked(value: &Value) -> bool {
-    match value {
-        Value::Shared(shared) => shared.is_locked(),
-        Value::List(list) => list.iter().any(is_locked),
-        Value::Map(map) => map.values().any(is_locked),
-        Value::Function(function) => function.curried.iter().any(is_locked),
-        _ => false,
     }
 }

@@ -1,5 +1,6 @@
 //! Scripts as closures: each node of the tree becomes one, and a run calls them.
 
+mod additions;
 mod bridge;
 mod caught;
 mod chains;
@@ -13,6 +14,7 @@ mod modules;
 mod natives;
 mod operators;
 mod pointers;
+mod races;
 mod request;
 mod run;
 mod slow;
@@ -35,15 +37,16 @@ use std::{
 use rhai::{ImmutableString, Module, Shared};
 
 use self::types::{Type, Types, Version};
+use self::{
+    additions::Additions,
+    machine::{Files, Flow},
+    modules::Modules,
+    slow::State,
+};
 pub use self::{
     machine::Outcome,
     modules::{Library, ModuleFile, enter, module_file},
     run::run,
-};
-use self::{
-    machine::{Files, Flow},
-    modules::Modules,
-    slow::State,
 };
 use super::{
     ir::{self, FunctionId, Slot},
@@ -148,6 +151,10 @@ pub struct Machine<'a> {
     pub levels: usize,
     /// Whether the function that is called next may not change its `this`.
     pub this_is_constant: bool,
+    /// How many variables that closures have captured have a method that runs on them.
+    pub(super) locks: usize,
+    /// What of constants may be changed.
+    pub(super) additions: Additions,
     /// How large values may become.
     pub sizes: Sizes,
     /// The way out after [`Leave::Flow`].

@@ -168,7 +168,7 @@ impl Compiler<'_> {
             if let Some(there) = found.and_then(|module| module.code.clone())
                 && let Some(function) = place.find(&there, || there.named(&name, count).find(|id| there.is_public(*id)))
             {
-                return Site { machine, code, free: &mut frame[size..], position }.call_elsewhere(&there, function, &mut values, None);
+                return Site::new(machine, code, &mut frame[size..], position).call_elsewhere(&there, function, &mut values, None);
             }
             machine.slow(code, &node, &mut values)
         })

@@ -30,14 +30,15 @@ impl Compiler<'_> {
             Some(ir::Expr::This(_)) => Some((self.this, false)),
             _ => None,
         };
-        let first = call.arguments.first().map(|first| self.expr(first));
-        let rest: Box<[Ex]> = call.arguments.iter().skip(1).map(|argument| self.expr(argument)).collect();
+        let mut rest = self.list_of(&call.arguments);
+        let first = (!rest.is_empty()).then(|| rest.remove(0));
+        let rest: Box<[Ex]> = rest.into();
         Box::new(move |machine, code, frame| {
             let Some(first) = &first else { return machine.slow(code, &node, &mut []) };
             let Some((slot, mut is_constant)) = by_reference else {
                 let mut receiver = first(machine, code, frame)?.flatten();
                 let mut arguments = evaluate(&rest, machine, code, frame)?;
-                let site = Site { machine, code, free: &mut frame[size..], position };
+                let site = Site::new(machine, code, &mut frame[size..], position);
                 return site.call_native(native, &node, &mut receiver, &mut arguments, false);
             };
             let mut arguments = evaluate(&rest, machine, code, frame)?;
@@ -53,13 +54,13 @@ impl Compiler<'_> {
             // Of a constant, or of a variable that closures have captured, it gets a copy.
             if is_constant || frame[slot].is_shared() {
                 receiver = receiver.flatten();
-                let site = Site { machine, code, free: &mut frame[size..], position };
+                let site = Site::new(machine, code, &mut frame[size..], position);
                 return site.call_native(native, &node, &mut receiver, &mut arguments, false);
             }
             let (own, free) = frame.split_at_mut(size);
             // It is held once, so that it can be changed where it is.
             own[slot] = Value::Unit;
-            let result = Site { machine, code, free, position }.call_native(native, &node, &mut receiver, &mut arguments, true);
+            let result = Site::new(machine, code, free, position).call_native(native, &node, &mut receiver, &mut arguments, true);
             own[slot] = receiver;
             result
         })
@@ -76,14 +77,14 @@ impl Compiler<'_> {
         let (arguments, size) = (self.arguments_first_last(arguments), self.frame);
         Box::new(move |machine, code, frame| {
             let mut values = evaluate_first_last(&arguments, machine, code, frame)?;
-            Site { machine, code, free: &mut frame[size..], position }.call_host(function, of, &mut values)
+            Site::new(machine, code, &mut frame[size..], position).call_host(function, of, &mut values)
         })
     }
 
     /// Makes closures of arguments; `true`: the first is a variable, which is read after the others.
     pub(super) fn arguments_first_last(&mut self, arguments: &[ir::Expr]) -> (Box<[Ex]>, bool) {
         let is_last = matches!(arguments.first(), Some(ir::Expr::Variable(_) | ir::Expr::This(_)));
-        (arguments.iter().map(|argument| self.expr(argument)).collect(), is_last)
+        (self.list_of(arguments).into(), is_last)
     }
 }
 

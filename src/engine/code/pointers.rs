@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use super::{
     Code, CodeRef, Compiler, Ex, Machine, Outcome,
     machine::{Leave, mismatch},
+    races::{free, in_use},
 };
 use crate::engine::{
     ir::{self, Expr, FunctionId},
@@ -27,12 +28,16 @@ impl Compiler<'_> {
     /// Makes a closure. What it captures is shared from now on.
     pub fn closure(&mut self, closure: &ir::Closure) -> Ex {
         enum Capture {
-            Place(usize),
+            Place { slot: usize, is_constant: bool },
             Value(Ex),
         }
-        let capture = |compiler: &mut Self, capture: &Expr| match capture {
-            Expr::Variable(variable) => Capture::Place(variable.slot),
-            value => Capture::Value(compiler.expr(value)),
+        let request = self.captured_request();
+        let capture = |compiler: &mut Self, capture: &Expr| match (capture, request) {
+            (Expr::Variable(variable), _) => {
+                Capture::Place { slot: variable.slot, is_constant: compiler.places[variable.slot].is_constant }
+            }
+            (Expr::Request(request), Some(slot)) if request.names.is_empty() => Capture::Place { slot, is_constant: false },
+            (value, _) => Capture::Value(compiler.expr(value)),
         };
         let captures: Box<[Capture]> = closure.captures.iter().map(|value| capture(self, value)).collect();
         let (function, name) = (closure.function, self.unit.functions[closure.function].name.clone());
@@ -41,10 +46,14 @@ impl Compiler<'_> {
             for capture in &captures {
                 curried.push(match capture {
                     Capture::Value(value) => value(machine, code, frame)?,
-                    Capture::Place(slot) => {
+                    Capture::Place { slot, is_constant } => {
                         let place = &mut frame[*slot];
-                        if !place.is_shared() {
-                            *place = Value::Shared(Rc::new(Shared::new(mem::take(place))));
+                        if place.is_shared() {
+                            free(place)?;
+                        } else {
+                            let mut shared = Shared::new(mem::take(place));
+                            shared.is_constant = *is_constant;
+                            *place = Value::Shared(Rc::new(shared));
                         }
                         place.clone()
                     }
@@ -87,6 +96,7 @@ impl Compiler<'_> {
             }),
             ("call", 1..) | ("curry", 2..) => {
                 let calls = call.name == "call";
+                let arguments: Box<[Ex]> = call.arguments.iter().map(|argument| self.passed(argument)).collect();
                 Box::new(move |machine, code, frame| {
                     let [first, rest @ ..] = &arguments[..] else { return machine.slow(code, &node, &mut []) };
                     let first = first(machine, code, frame)?.flatten();
@@ -96,9 +106,14 @@ impl Compiler<'_> {
                         values[0] = first;
                         return machine.slow(code, &node, &mut values);
                     };
-                    let mut arguments = evaluate(rest, machine, code, frame)?;
+                    let mut arguments = rest.iter().map(|argument| argument(machine, code, frame)).collect::<Outcome<Arguments>>()?;
+                    let is_here = function.target.is_none_or(|target| target.unit == code.number);
+                    let mut site = Site::new(machine, code, &mut frame[size..], position);
+                    if arguments.iter().any(Value::is_shared) && !(is_here && (!calls || site.is_linked(function, arguments.len()))) {
+                        arguments.iter_mut().for_each(|value| *value = value.get());
+                    }
                     if calls {
-                        return Site { machine, code, free: &mut frame[size..], position }.call_pointer(function, None, &mut arguments);
+                        return site.call_pointer(function, None, &mut arguments);
                     }
                     let mut function = Function::clone(function);
                     function.curried.extend(arguments.iter_mut().map(mem::take));
@@ -109,6 +124,22 @@ impl Compiler<'_> {
                 let mut values = evaluate(&arguments, machine, code, frame)?;
                 machine.slow(code, &node, &mut values)
             }),
+        }
+    }
+}
+
+impl Compiler<'_> {
+    /// Evaluates what `call(f, x)` and `curry(f, x)` pass as it is, shared or not.
+    fn passed(&mut self, argument: &Expr) -> Ex {
+        match argument {
+            Expr::Variable(variable) if self.places[variable.slot].is_shared => {
+                let slot = variable.slot;
+                Box::new(move |_, _, frame| {
+                    free(&frame[slot])?;
+                    Ok(frame[slot].clone())
+                })
+            }
+            argument => self.expr(argument),
         }
     }
 }
@@ -130,6 +161,14 @@ pub(super) struct Site<'s, 'm> {
     pub free: &'s mut [Value],
     /// Where the call stands.
     pub position: Position,
+    /// Whether the elements that a function gets as its `this` are those of a constant.
+    pub is_constant: bool,
+}
+
+impl<'s, 'm> Site<'s, 'm> {
+    pub fn new(machine: &'s mut Machine<'m>, code: &'s Code, free: &'s mut [Value], position: Position) -> Self {
+        Self { machine, code, free, position, is_constant: false }
+    }
 }
 
 /// A function that a pointer means.
@@ -162,8 +201,12 @@ impl Site<'_, '_> {
             return self.invoke_by_rhai(pointer, this, arguments);
         }
         let count = function.curried.len() + arguments.len();
-        let Some((callee, is_linked)) = self.resolve(function, count) else {
-            return self.invoke_native(function, this, arguments);
+        let found = self.resolve(function, count);
+        if self.machine.locks > 0 && !matches!(found, Some((_, true))) {
+            in_use(&function.name, function.curried.iter().chain(&*arguments))?;
+        }
+        let Some((callee, is_linked)) = found else {
+            return self.invoke_native(function, this, arguments, by);
         };
         let level = self.machine.level;
         if let By::Native = by {
@@ -172,7 +215,9 @@ impl Site<'_, '_> {
         let result = if function.curried.is_empty() {
             self.run(&callee, is_linked, this, arguments)
         } else {
-            let mut all: Arguments = function.curried.iter().cloned().collect();
+            // What another file finds by its name is not made for shared arguments.
+            let is_own = function.target.is_some() || matches!(callee, Callee::Here(_));
+            let mut all: Arguments = function.curried.iter().map(|value| if is_own { value.clone() } else { value.get() }).collect();
             all.extend(arguments.iter_mut().map(mem::take));
             self.run(&callee, is_linked, this, &mut all)
         };
@@ -235,6 +280,11 @@ impl Site<'_, '_> {
         self.machine.stack.iter().rev().find_map(|code| Some((Callee::There(code.clone(), code.find(&function.name, arguments)?), false)))
     }
 
+    /// Whether a pointer means, with so many arguments beside its own, what is found without its name.
+    fn is_linked(&self, function: &Function, arguments: usize) -> bool {
+        matches!(self.resolve(function, function.curried.len() + arguments), Some((_, true)))
+    }
+
     /// Has Rhai call a pointer of its own: what it has captured is not the run's.
     #[cold]
     fn invoke_by_rhai(&mut self, pointer: &FnPtr, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
@@ -251,14 +301,17 @@ impl Site<'_, '_> {
         result.map(|value| Value::of(value.flatten())).map_err(|failure| failed_at(failure, position))
     }
 
-    /// Calls the native function of a pointer's name. What is `this` is its first argument behind the curried ones.
-    fn invoke_native(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value]) -> Outcome {
+    /// Calls the native function of a pointer's name. What is `this` is its first argument; a native function that calls puts a copy behind
+    /// the curried ones.
+    fn invoke_native(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value], by: By) -> Outcome {
         self.machine.this_is_constant = false;
         let mut all: Arguments = function.curried.iter().map(Value::get).collect();
-        let is_first = all.is_empty();
+        let is_first = all.is_empty() || matches!(by, By::Script);
         let mut place = this;
-        if let Some(this) = &mut place {
-            all.push(if is_first { mem::take(*this) } else { this.clone() });
+        match &mut place {
+            Some(this) if is_first => all.insert(0, mem::take(*this)),
+            Some(this) => all.push(this.clone()),
+            None => {}
         }
         all.extend(arguments.iter_mut().map(mem::take));
         let result = self.native(&function.name, &mut all, place.is_some() && is_first);
@@ -357,6 +410,7 @@ impl Site<'_, '_> {
         let count = arguments.len();
         let is_anonymous = function.name.starts_with("anon$");
         if takes(self, count) {
+            self.machine.this_is_constant = self.is_constant && this.is_some();
             return self.invoke(function, this, arguments, By::Native);
         }
         if !is_anonymous {

@@ -5,8 +5,8 @@ use rhai::{EvalAltResult, ImmutableString, Locked, Position, Shared};
 use super::{
     Compiler, Ex, Machine,
     functions::put_int,
-    machine::{Flow, Leave, Outcome, clear, free},
-    methods::adds_itself,
+    machine::{Flow, Leave, Outcome, clear},
+    races::{adds_itself, free},
     types::Type,
 };
 use crate::engine::{
@@ -114,6 +114,14 @@ impl Compiler<'_> {
             return self.put_int(slot, value);
         }
         let value = self.expr(value);
+        if self.places[slot].is_constant && !is_global {
+            return Box::new(move |machine, code, frame| {
+                let value = value(machine, code, frame)?;
+                machine.additions.forget(&value);
+                frame[slot] = value;
+                Ok(Value::Unit)
+            });
+        }
         if !is_global {
             return Box::new(move |machine, code, frame| {
                 frame[slot] = value(machine, code, frame)?;
@@ -123,6 +131,7 @@ impl Compiler<'_> {
         let name = self.places[slot].name.clone();
         Box::new(move |machine, code, frame| {
             let value = value(machine, code, frame)?;
+            machine.additions.forget(&value);
             let constants = machine.state(code).global.constants.get_or_insert_with(|| Shared::new(Locked::default()));
             if let Ok(mut constants) = constants.write() {
                 constants.insert(name.clone(), value.to_rhai());
@@ -149,6 +158,9 @@ impl Compiler<'_> {
                 Box::new(move |machine, code, frame| {
                     let value = value(machine, code, frame)?;
                     free(&frame[slot])?;
+                    if matches!(&frame[slot], Value::Shared(shared) if shared.is_constant) {
+                        return Err(to_constant(&name, position));
+                    }
                     frame[slot].set(value);
                     Ok(Value::Unit)
                 })
@@ -161,7 +173,7 @@ impl Compiler<'_> {
                     Ok(Value::Unit)
                 })
             }
-            Some(op) if is_shared => self.assign_shared(slot, op, &assign.value),
+            Some(op) if is_shared => self.assign_shared(assign, op),
             Some(op) => self.assign_with(slot, op, &assign.value),
         }
     }
@@ -179,8 +191,9 @@ impl Compiler<'_> {
         })
     }
 
-    fn assign_shared(&mut self, slot: ir::Slot, op: &ir::OpAssign, value: &ir::Expr) -> Ex {
-        let value = self.expr(value);
+    fn assign_shared(&mut self, assign: &ir::Assign, op: &ir::OpAssign) -> Ex {
+        let (slot, position, name) = (assign.slot, assign.position, self.places[assign.slot].name.clone());
+        let value = self.expr(&assign.value);
         let op = op.clone();
         Box::new(move |machine, code, frame| {
             let value = value(machine, code, frame)?;
@@ -190,6 +203,9 @@ impl Compiler<'_> {
             };
             // The place may be dropped meanwhile, by what Rhai calls.
             let shared = shared.clone();
+            if shared.is_constant {
+                return Err(to_constant(&name, position));
+            }
             shared.lock();
             let is_free = adds_itself(&op, &shared.get(), &value);
             shared.unlock();

@@ -10,12 +10,14 @@ pub struct Shared {
     value: RefCell<Value>,
     /// How many methods run on it: nobody else may use it until they end.
     locks: Cell<u32>,
+    /// Whether it is a constant, wherever it is called otherwise.
+    pub is_constant: bool,
 }
 
 impl Shared {
     /// Makes a variable that holds this.
     pub fn new(value: Value) -> Self {
-        Self { value: RefCell::new(value), locks: Cell::new(0) }
+        Self { value: RefCell::new(value), locks: Cell::new(0), is_constant: false }
     }
 
     /// Returns a copy of what it holds.
