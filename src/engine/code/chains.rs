@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::{
     Compiler, Ex, Outcome,
     machine::{Leave, bound},
-    races::{adds_itself, data_race},
+    races::{adds_itself, data_race, in_use},
     walk::{Assignment, Link, Method, Step, Walk},
 };
 use crate::engine::{
@@ -343,9 +343,13 @@ impl<'w, 'm> Walk<'w, 'm> {
                 }
                 let mut value = match path::index(target, index) {
                     Some(part) => part.into_value(),
-                    None => self.machine.slow(self.code, &link.node, &mut [target.clone(), mem::take(index)])?,
+                    None => self.machine.slow(self.code, &link.node, &mut [target.clone(), index.clone()])?,
                 };
-                self.follow(&mut value, rest, operands, false)
+                let result = self.follow(&mut value, rest, operands, false)?;
+                if let (Value::Short(_) | Value::Long(_), Some(position)) = (&*target, changes_part(rest, &value)) {
+                    self.machine.put_back(self.code, target, mem::take(index), value, position)?;
+                }
+                Ok(result)
             }
             Step::Method(method) => {
                 let (arguments, operands) = operands.split_at_mut(method.arguments);
@@ -484,6 +488,11 @@ impl<'w, 'm> Walk<'w, 'm> {
             }
             _ => {}
         }
+        if let (Step::Property { key, .. }, None) = (&link.step, &assignment.op)
+            && self.machine.locks > 0
+        {
+            in_use(&format!("set${}", key.as_str()), [&value].into_iter())?;
+        }
         if is_constant {
             let mut operands = [value, target.clone(), mem::take(index)];
             return self.machine.slow_statement_constant(self.code, &assignment.node, &mut operands).map(|_| Value::Unit);
@@ -540,6 +549,13 @@ fn is_body(value: &Value, link: &Link) -> bool {
         (Value::Other(value), Step::Property { key, .. }) if key.as_str() == BODY => variable::is_request(value) && is_body_constant(),
         _ => false,
     }
+}
+
+/// Returns where the first link stands, if it is a function of Rhai's that may change a part of a text.
+fn changes_part(links: &[Link], part: &Value) -> Option<Position> {
+    let Some(Link { step: Step::Method(method), .. }) = links.first() else { return None };
+    let reads = method.native.and_then(|native| native.of(part)).is_some_and(|native| native.effect != native::Effect::Changes);
+    (!reads && method.functions.is_empty()).then_some(method.position)
 }
 
 /// Takes the next operand. There are as many as the links ask for.

@@ -134,6 +134,33 @@ impl Machine<'_> {
         }
     }
 
+    /// Puts what a method made of a part of a text back into the text, as Rhai does.
+    #[cold]
+    #[inline(never)]
+    pub fn put_back(&mut self, code: &Code, text: &mut Value, index: Value, part: Value, position: Position) -> Outcome<()> {
+        static PUT: OnceLock<AST> = OnceLock::new();
+        let ast = PUT.get_or_init(|| meter::keep(|| rhai::Engine::new_raw().compile("text[index] = part; text").unwrap_or_default()));
+        let before = text.to_rhai();
+        let result = self.rhai(code, &mut [], Operands::Taken, |engine, state| {
+            let State { global, caches, .. } = state;
+            let mut scope = Scope::new();
+            scope.push_dynamic("text", before).push_dynamic("index", index.into_rhai()).push_dynamic("part", part.into_rhai());
+            #[expect(deprecated, reason = "not deprecated but volatile, as its note says; the version is pinned")]
+            engine.eval_statements_raw(global, caches, &mut scope, ast.statements())
+        });
+        match result {
+            Ok(changed) => {
+                *text = changed;
+                Ok(())
+            }
+            Err(Leave::Failed(mut failure)) => {
+                failure.set_position(position);
+                Err(Leave::Failed(failure))
+            }
+            Err(leave) => Err(leave),
+        }
+    }
+
     /// Has Rhai evaluate a node. The operands are `()` after it.
     #[cold]
     #[inline(never)]
