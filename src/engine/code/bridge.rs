@@ -98,9 +98,7 @@ fn take_back(pointer: &FnPtr) -> Option<Rc<Function>> {
     if !pointer.is_curried() {
         return Some(function);
     }
-    let mut function = Function::clone(&function);
-    function.curried.extend(pointer.iter_curry().map(|value| Value::of(value.flatten_clone())));
-    Some(Rc::new(function))
+    Some(Rc::new(function.curry(pointer.iter_curry().map(|value| Value::of(value.flatten_clone())))))
 }
 
 /// Calls a function of the run for Rhai. What comes before its arguments is its `this`.
@@ -125,8 +123,9 @@ fn call(
     let Some(code) = function.target.and_then(|target| machine.unit(target.unit)).or(machine.stack.last()).cloned() else {
         return Err("a closure can be called only by the script that made it".into());
     };
-    let takes =
-        function.target.map_or(arguments.len(), |target| code.functions[target.function].parameters.saturating_sub(function.curried.len()));
+    let takes = function
+        .target
+        .map_or(arguments.len(), |target| code.functions[target.function].parameters.saturating_sub(function.curried().len()));
     let mut values: Vec<Value> = arguments.iter_mut().map(|argument| Value::of(argument.take().flatten())).collect();
     let mut site = Site::new(machine, &code, &mut [], context.call_position());
     if values.len() != takes + 1 {

@@ -3,8 +3,6 @@
 //! As in Rhai: an entry of the map that is a function, then a function of the script, then our own functions on values, then Rhai's and
 //! the host's.
 
-use std::rc::Rc;
-
 use rhai::{ImmutableString, Position};
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
 };
 use crate::engine::{
     ir::FunctionId,
-    own::{Function, Value, native},
+    own::{Value, native},
 };
 
 impl<'m> Walk<'_, 'm> {
@@ -33,9 +31,7 @@ impl<'m> Walk<'_, 'm> {
             Word::Call => return self.call_word(link, method, target, arguments, is_constant),
             Word::Curry => {
                 if let Value::Function(function) = target {
-                    let mut function = Function::clone(function);
-                    function.curried.extend(arguments.iter_mut().map(std::mem::take));
-                    return Ok(Value::Function(Rc::new(function)));
+                    return self.machine.curried(function, arguments.iter_mut().map(std::mem::take), position);
                 }
                 return self.slowly(link, target, arguments, is_constant);
             }
@@ -121,7 +117,7 @@ impl<'m> Walk<'_, 'm> {
         if let Some((Value::Function(function), arguments)) = arguments.split_first_mut() {
             let function = function.clone();
             if self.machine.locks > 0 {
-                in_use(&function.name, function.curried.iter().chain(&*arguments))?;
+                in_use(&function.name, function.curried().iter().chain(&*arguments))?;
             }
             self.machine.this_is_constant = is_constant;
             return self.site(method.position).call_pointer(&function, Some(target), arguments);

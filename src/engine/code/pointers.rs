@@ -61,7 +61,7 @@ impl Compiler<'_> {
             }
             let target = Some(Target { unit: code.number, function });
             machine.grown()?;
-            Ok(Value::Function(Rc::new(Function { name: name.clone(), target, curried, native: None })))
+            Ok(Value::Function(Rc::new(Function::new(name.clone(), target, curried, None))))
         })
     }
 
@@ -89,7 +89,7 @@ impl Compiler<'_> {
                 match name.as_str().and_then(|name| FnPtr::new(name).ok()) {
                     Some(pointer) => {
                         let name = pointer.fn_name().into();
-                        Ok(Value::Function(Rc::new(Function { name, target: None, curried: Vec::new(), native: None })))
+                        Ok(Value::Function(Rc::new(Function::new(name, None, Vec::new(), None))))
                     }
                     None => machine.slow(code, &node, &mut [name]),
                 }
@@ -115,9 +115,7 @@ impl Compiler<'_> {
                     if calls {
                         return site.call_pointer(function, None, &mut arguments);
                     }
-                    let mut function = Function::clone(function);
-                    function.curried.extend(arguments.iter_mut().map(mem::take));
-                    Ok(Value::Function(Rc::new(function)))
+                    machine.curried(function, arguments, position)
                 })
             }
             _ => Box::new(move |machine, code, frame| {
@@ -200,10 +198,10 @@ impl Site<'_, '_> {
         if let Some(pointer) = function.native.as_ref().filter(|_| function.target.is_none()) {
             return self.invoke_by_rhai(pointer, this, arguments);
         }
-        let count = function.curried.len() + arguments.len();
+        let count = function.curried().len() + arguments.len();
         let found = self.resolve(function, count);
         if self.machine.locks > 0 && !matches!(found, Some((_, true))) {
-            in_use(&function.name, function.curried.iter().chain(&*arguments))?;
+            in_use(&function.name, function.curried().iter().chain(&*arguments))?;
         }
         let Some((callee, is_linked)) = found else {
             return self.invoke_native(function, this, arguments, by);
@@ -212,12 +210,12 @@ impl Site<'_, '_> {
         if let By::Native = by {
             self.machine.level += if is_linked { 1 } else { 2 };
         }
-        let result = if function.curried.is_empty() {
+        let result = if function.curried().is_empty() {
             self.run(&callee, is_linked, this, arguments)
         } else {
             // What another file finds by its name is not made for shared arguments.
             let is_own = function.target.is_some() || matches!(callee, Callee::Here(_));
-            let mut all: Arguments = function.curried.iter().map(|value| if is_own { value.clone() } else { value.get() }).collect();
+            let mut all: Arguments = function.curried().iter().map(|value| if is_own { value.clone() } else { value.get() }).collect();
             all.extend(arguments.iter_mut().map(mem::take));
             self.run(&callee, is_linked, this, &mut all)
         };
@@ -282,7 +280,7 @@ impl Site<'_, '_> {
 
     /// Whether a pointer means, with so many arguments beside its own, what is found without its name.
     fn is_linked(&self, function: &Function, arguments: usize) -> bool {
-        matches!(self.resolve(function, function.curried.len() + arguments), Some((_, true)))
+        matches!(self.resolve(function, function.curried().len() + arguments), Some((_, true)))
     }
 
     /// Has Rhai call a pointer of its own: what it has captured is not the run's.
@@ -305,7 +303,7 @@ impl Site<'_, '_> {
     /// the curried ones.
     fn invoke_native(&mut self, function: &Function, this: Option<&mut Value>, arguments: &mut [Value], by: By) -> Outcome {
         self.machine.this_is_constant = false;
-        let mut all: Arguments = function.curried.iter().map(Value::get).collect();
+        let mut all: Arguments = function.curried().iter().map(Value::get).collect();
         let is_first = all.is_empty() || matches!(by, By::Script);
         let mut place = this;
         match &mut place {
@@ -375,12 +373,12 @@ impl Site<'_, '_> {
     ) -> Option<Outcome> {
         let target = function.target.filter(|target| target.unit == self.code.number && self.machine.is_main(self.code, target.unit))?;
         let callee = &self.code.functions[target.function];
-        let takes = callee.parameters.checked_sub(function.curried.len() + arguments.len())?;
+        let takes = callee.parameters.checked_sub(function.curried().len() + arguments.len())?;
         let (at, this) = match (takes, this_at, &mut *this) {
             (1 | 2, Some(at), Some(this)) => (at.min(arguments.len()), &**this),
             _ => return None,
         };
-        let mut all: Arguments = function.curried.iter().cloned().collect();
+        let mut all: Arguments = function.curried().iter().cloned().collect();
         all.extend(arguments[..at].iter_mut().map(mem::take));
         all.push(this.clone());
         all.extend(arguments[at..].iter_mut().map(mem::take));
@@ -406,7 +404,7 @@ impl Site<'_, '_> {
         if let Some(result) = self.invoke_closure(function, &mut this, arguments, index, this_at) {
             return result;
         }
-        let takes = |site: &Self, count: usize| site.resolve(function, function.curried.len() + count).is_some();
+        let takes = |site: &Self, count: usize| site.resolve(function, function.curried().len() + count).is_some();
         let count = arguments.len();
         let is_anonymous = function.name.starts_with("anon$");
         if takes(self, count) {
@@ -496,7 +494,7 @@ impl Machine<'_> {
 
     /// Whether a function takes arguments beside those that it is curried with.
     pub(super) fn takes_some(&self, function: &Function) -> bool {
-        let of = |target: Target| Some(self.unit(target.unit)?.functions[target.function].parameters > function.curried.len());
+        let of = |target: Target| Some(self.unit(target.unit)?.functions[target.function].parameters > function.curried().len());
         function.target.and_then(of).unwrap_or(false)
     }
 

@@ -49,7 +49,7 @@ fn is_locked(value: &Value) -> bool {
         Value::Shared(shared) => shared.is_locked(),
         Value::List(list) => list.iter().any(is_locked),
         Value::Map(map) => map.values().any(is_locked),
-        Value::Function(function) => function.curried.iter().any(is_locked),
+        Value::Function(function) => function.curried().iter().any(is_locked),
         _ => false,
     }
 }

@@ -132,7 +132,7 @@ impl Function {
             true => Value::Shared(Rc::new(Shared::new(Value::of_ref(value)))),
             false => Value::of_ref(value),
         });
-        Rc::new(Self { name: pointer.fn_name().into(), target: None, curried: curried.collect(), native: Some(pointer.clone()) })
+        Rc::new(Self::new(pointer.fn_name().into(), None, curried.collect(), Some(pointer.clone())))
     }
 
     fn to_rhai(function: &Rc<Self>) -> Dynamic {
@@ -143,7 +143,7 @@ impl Function {
         // Outside of a run nobody can call it. It has a name, if it is one that Rhai allows, and what it was curried with. What it has
         // captured may hold itself.
         let mut pointer = FnPtr::new(function.name.clone()).unwrap_or_else(|_| nameless());
-        pointer.set_curry(function.curried.iter().filter(|value| !value.is_shared()).map(Value::to_rhai));
+        pointer.set_curry(function.curried().iter().filter(|value| !value.is_shared()).map(Value::to_rhai));
         pointer.into()
     }
 }

@@ -56,7 +56,7 @@ impl Value {
                 kind(5);
                 number.to_ne_bytes().hash(&mut hasher);
             }
-            Self::Function(function) if function.curried.is_empty() => {
+            Self::Function(function) if function.curried().is_empty() => {
                 kind(9);
                 function.name.as_str().hash(&mut hasher);
                 [(); 0].as_slice().hash(&mut hasher);

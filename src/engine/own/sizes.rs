@@ -49,18 +49,6 @@ impl Value {
     }
 }
 
-impl super::Function {
-    /// What a closure captures is shared, what a function is curried with is copied with it.
-    fn sizes(&self) -> Sizes {
-        let mut sizes = Sizes::default();
-        for value in self.curried.iter().filter(|value| !value.is_shared()) {
-            sizes.array += 1;
-            value.add_to(&mut sizes);
-        }
-        sizes
-    }
-}
-
 /// Changes a value that is part of something with these sizes.
 #[inline(always)]
 pub(super) fn sized<T>(value: &mut Value, sizes: &mut Sizes, change: impl FnOnce(&mut Value) -> T) -> T {

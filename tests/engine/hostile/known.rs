@@ -67,6 +67,8 @@ attacks! {
     many_large_variables: "let a = []; for i in 0..240 { let s = \"\"; s.pad(1_000_000, \"x\"); a.push(|| s); }";
     recursion_with_strings: "fn f(n) { let s = \"\"; s.pad(1_000_000, \"x\"); f(n + 1) + s.len() } f(0)";
     large_map_keys: "let m = #{}; for i in 0..1000 { let k = `${i}`; k.pad(250_000, \"x\"); m[k] = 1; }";
+    a_function_that_is_curried_with_itself: "let f = |x| x; for i in 0..60 { f = f.curry(f); } let g = [f]; 1";
+    a_function_that_holds_itself_in_maps: "let f = |x| x; for i in 0..60 { f = curry(f, #{a: f, b: f}); } let x = 1; let g = || x; x.call(f)";
     curried_strings: "let a = []; for i in 0..1000 { let s = `${i}`; s.pad(1_000_000, \"x\"); a.push(Fn(\"f\").curry(s)); }";
     splitting_a_megabyte: "let s = \"\"; s.pad(1_000_000, \"x\"); s.split(\"\").len()";
     splitting_by_a_char: "let s = \"\"; s.pad(1_000_000, \" \"); s.split(' ').len()";
