@@ -40,7 +40,7 @@ pub struct ExecutionSelection {
     /// Only of the node with this number
     #[arg(long, value_name = "NUMBER")]
     node: Option<String>,
-    /// Only those that this asked for: `http`, `execute`, `invoke`, `replay`
+    /// Only those that this asked for: `http`, `execute`, `invoke`, `replay`, `schedule`, `event`, `manual`
     #[arg(long, value_name = "TRIGGER")]
     trigger: Option<String>,
     /// Only those of the request with this `x-request-id`

@@ -60,12 +60,15 @@ fn sentence(error: &EvalAltResult, at: rhai::Position, script: Option<&Script>) 
         E::ErrorRuntime(value, _) if value.is_unit() => (Outcome::Failed, "it threw without a value".into()),
         E::ErrorRuntime(value, _) => (Outcome::Failed, of_host(value).unwrap_or_else(|| text::to_line(value, SHOWN_VALUE))),
         E::ErrorStackOverflow(_) => (Outcome::SizeExceeded, "calls inside calls passed the limit `call_depth`".into()),
-        E::ErrorDataTooLarge(what, _) => (Outcome::SizeExceeded, format!("{} passed its limit", what.to_lowercase())),
+        E::ErrorDataTooLarge(what, _) => (Outcome::SizeExceeded, too_large(what)),
         E::ErrorTooManyVariables(_) => (Outcome::SizeExceeded, format!("more than {MAX_VARIABLES} variables at once")),
         E::ErrorTooManyModules(_) => (Outcome::SizeExceeded, "too many imports".into()),
         E::ErrorDataRace(name, _) => {
             let what = shared(name);
-            (Outcome::Failed, format!("{what} is changed while it is being read; a closure uses the value that it is called on"))
+            (
+                Outcome::Failed,
+                format!("{what} is in use; a closure cannot use the value that it is called on: read what it needs of it before"),
+            )
         }
         E::ErrorNonPureMethodCallOnConstant(name, _) => (
             Outcome::Failed,
@@ -105,9 +108,21 @@ fn closure_not_found(signature: &str, script: Option<&Script>) -> String {
     }
 }
 
+/// Says which limit a value has passed with all that is in it.
+fn too_large(what: &str) -> String {
+    let (parts, limit) = match what {
+        "Length of string" => ("the texts", "string"),
+        "Size of array/BLOB" => ("the elements and bytes", "array"),
+        "Size of object map" => ("the entries of maps", "map"),
+        other => return format!("{} passed its limit", other.to_lowercase()),
+    };
+    format!("{parts} in one value passed the limit `{limit}`")
+}
+
 /// Names a value that the engine names by its variable, or as `argument #1 of function 'map'`.
 fn shared(name: &str) -> String {
     match name.split_once(" of function '").map(|(_, function)| function.trim_end_matches('\'')) {
+        None if name.is_empty() => "a value".into(),
         None => format!("`{name}`"),
         Some(function) if function.starts_with(CLOSURE) => "a value".into(),
         Some(function) => format!("the value that `{function}` works on"),
