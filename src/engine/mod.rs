@@ -7,17 +7,16 @@ mod builtin;
 mod calls;
 pub mod check_budget;
 mod class;
-#[allow(dead_code, reason = "the types of arguments are printed by tests alone")]
 mod code;
 mod context;
 mod emission;
 mod failure;
 pub mod host;
-#[allow(dead_code, missing_docs, reason = "the tree says where all of it stands, also what nobody asks yet")]
+#[allow(missing_docs, reason = "the tree says where all of it stands")]
 mod ir;
 mod link;
 mod lint;
-#[allow(dead_code, missing_docs, reason = "the tree says where all of it stands, also what nobody asks yet")]
+#[allow(missing_docs, reason = "the tree says where all of it stands")]
 mod lower;
 pub mod memory;
 pub mod meter;

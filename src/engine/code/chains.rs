@@ -132,7 +132,7 @@ impl Compiler<'_> {
         for link in links {
             match &link.kind {
                 ir::LinkKind::Property(..) => {}
-                ir::LinkKind::Index(index, _) => operands.push(self.expr(index)),
+                ir::LinkKind::Index(index) => operands.push(self.expr(index)),
                 ir::LinkKind::Method(_, arguments, _) => operands.extend(arguments.iter().map(|argument| self.expr(argument))),
             }
         }
@@ -144,7 +144,7 @@ impl Compiler<'_> {
         let mut built: Vec<Link> = Vec::with_capacity(links.len());
         for link in links.iter().rev() {
             let step = match &link.kind {
-                ir::LinkKind::Property(name, _) => Step::Property { key: Key::new(name), getter: native::lookup(name, 1) },
+                ir::LinkKind::Property(name) => Step::Property { key: Key::new(name), getter: native::lookup(name, 1) },
                 ir::LinkKind::Index(..) => Step::Index,
                 ir::LinkKind::Method(name, arguments, position) => {
                     let method = Method::new(self.unit, name, arguments.len(), *position);

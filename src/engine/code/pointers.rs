@@ -67,7 +67,7 @@ impl Compiler<'_> {
 
     /// Makes a pointer to a function of the file.
     pub fn function_pointer(&mut self, function: FunctionId) -> Ex {
-        self.closure(&ir::Closure { function, captures: Box::default(), position: Position::NONE })
+        self.closure(&ir::Closure { function, captures: Box::default() })
     }
 
     /// Calls what looks like a function.

@@ -53,8 +53,6 @@ pub type VersionId = usize;
 #[derive(Debug)]
 pub struct Version {
     pub function: FunctionId,
-    /// What its arguments are.
-    pub arguments: Box<[Type]>,
     /// What its variables hold, by place. A parameter that gets something else later is more than its argument.
     pub places: Box<[Type]>,
     /// What it gives.
@@ -112,7 +110,7 @@ impl<'u> Types<'u> {
         let known = arguments.iter().copied().chain(std::iter::repeat(Type::Never));
         let places = declared.iter().zip(known).map(|(place, known)| if place.is_shared { Type::Any } else { known }).collect();
         let id = self.versions.len();
-        self.versions.push(Version { function, arguments: arguments.clone(), places, result: Type::Never, callers: Vec::new() });
+        self.versions.push(Version { function, places, result: Type::Never, callers: Vec::new() });
         self.by_arguments.insert((function, arguments), id);
         self.counts[function] += 1;
         self.open.push(id);
@@ -339,7 +337,7 @@ impl Look<'_, '_> {
         for link in &chain.links {
             match &link.kind {
                 LinkKind::Property(..) => {}
-                LinkKind::Index(index, _) => self.expr(index),
+                LinkKind::Index(index) => self.expr(index),
                 LinkKind::Method(_, arguments, _) => self.exprs(arguments),
             }
         }
@@ -412,11 +410,12 @@ mod tests {
         let unit = lower(&engine.compile(script).unwrap()).unwrap();
         let types = Types::of(&unit);
         let mut lines = Vec::new();
-        for version in &types.versions {
+        for (id, version) in types.versions.iter().enumerate() {
             let function = &unit.functions[version.function];
             let places = function.places.iter().zip(&version.places).map(|(place, of)| format!("{}: {of:?}", place.name));
             let name = if function.name.starts_with("anon$") { "||" } else { &function.name };
-            lines.push(format!("{name}{:?} {} -> {:?}", version.arguments, places.collect::<Vec<_>>().join(", "), version.result));
+            let (arguments, _) = types.by_arguments.iter().find(|(_, known)| **known == id).unwrap();
+            lines.push(format!("{name}{:?} {} -> {:?}", arguments.1, places.collect::<Vec<_>>().join(", "), version.result));
         }
         lines.join("; ")
     }

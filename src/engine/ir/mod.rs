@@ -158,8 +158,6 @@ pub struct AssignIn {
 #[derive(Debug, Clone)]
 pub struct OpAssign {
     pub op: Op,
-    /// Where the operator stands.
-    pub position: Position,
     /// `$0 op= $1` for Rhai.
     pub node: Arc<rhai::Stmt>,
 }
@@ -280,7 +278,6 @@ pub struct ModuleConstant {
     /// The import that it is of; none: `global`.
     pub import: Option<ImportId>,
     pub name: ImmutableString,
-    pub position: Position,
     /// The variable for Rhai.
     pub node: Node,
 }
@@ -290,7 +287,6 @@ pub struct ModuleConstant {
 pub struct Request {
     /// The names after `ctx`, at most three: `request`, `query`, `name`. What follows them is a chain on it.
     pub names: Box<[ImmutableString]>,
-    pub position: Position,
     /// The whole of it for Rhai.
     pub node: Node,
 }
@@ -300,7 +296,6 @@ pub struct Request {
 pub struct Unary {
     pub op: UnaryOp,
     pub operand: Expr,
-    pub position: Position,
     pub node: Node,
 }
 
@@ -318,7 +313,6 @@ pub struct Binary {
     pub op: Op,
     pub left: Expr,
     pub right: Expr,
-    pub position: Position,
     pub node: Node,
 }
 
@@ -386,8 +380,6 @@ pub struct Link {
     pub kind: LinkKind,
     /// `?.` and `?[`: if what it is asked of is `()`, the chain is.
     pub is_optional: bool,
-    /// Where the dot or the bracket stands.
-    pub position: Position,
     /// The link by itself: `$0.name`, `$0[$1]`, `$0.f($1, $2)`.
     pub node: Node,
 }
@@ -395,10 +387,10 @@ pub struct Link {
 /// The kinds of links.
 #[derive(Debug)]
 pub enum LinkKind {
-    /// `.name`, and where the name stands.
-    Property(ImmutableString, Position),
-    /// `[index]`, and where the index stands.
-    Index(Expr, Position),
+    /// `.name`
+    Property(ImmutableString),
+    /// `[index]`
+    Index(Expr),
     /// `.name(…)`, and where the name stands.
     Method(ImmutableString, Box<[Expr]>, Position),
 }
@@ -409,7 +401,6 @@ pub struct Closure {
     pub function: FunctionId,
     /// Its first arguments: variables, each of which becomes shared if it is not, and `ctx`.
     pub captures: Box<[Expr]>,
-    pub position: Position,
 }
 
 /// `if`; without `else`, that block is empty.
@@ -424,7 +415,6 @@ pub struct If {
 #[derive(Debug)]
 pub struct Switch {
     pub on: Expr,
-    pub position: Position,
     /// Hashes of values, as Rhai computes them, each with its arms in order.
     pub cases: Box<[(u64, Box<[usize]>)]>,
     /// They hold numbers of both kinds, and each has the number of its arm.

@@ -87,12 +87,12 @@ impl Body<'_, '_> {
                     Token::Plus | Token::UnaryPlus => UnaryOp::Plus,
                     _ => return Err(Reason::Syntax),
                 };
-                Ok(Expr::Unary(Box::new(Unary { op, operand: self.flat(operand)?, position, node })))
+                Ok(Expr::Unary(Box::new(Unary { op, operand: self.flat(operand)?, node })))
             }
             [left, right] => {
                 let op = op(token).ok_or(Reason::Syntax)?;
                 let left = self.flat(left)?;
-                Ok(Expr::Binary(Box::new(Binary { op, left, right: self.flat(right)?, position, node })))
+                Ok(Expr::Binary(Box::new(Binary { op, left, right: self.flat(right)?, node })))
             }
             _ => Err(Reason::Syntax),
         }

@@ -37,12 +37,12 @@ impl Body<'_, '_> {
     /// Lowers a chain that is read.
     pub fn chain(&mut self, chain: &Ast) -> Lowered<Expr> {
         let (root, links) = take_apart(chain)?;
-        if let Some(position) = self.request(root) {
+        if self.is_request(root) {
             let asked = names_of_request(&links);
             self.cost += asked as u32;
             let names = links[..asked].iter().filter_map(name_of).collect();
             let node = if asked == links.len() { chain.clone() } else { cut(chain, asked) };
-            let request = Expr::Request(Box::new(Request { names, position, node: Arc::new(node) }));
+            let request = Expr::Request(Box::new(Request { names, node: Arc::new(node) }));
             if asked == links.len() {
                 return Ok(request);
             }
@@ -66,14 +66,14 @@ impl Body<'_, '_> {
     pub fn link(&mut self, link: &LinkNode<'_>) -> Lowered<Link> {
         self.cost += 1;
         let kind = match link.node {
-            index if link.is_index => LinkKind::Index(self.flat(index)?, index.start_position()),
-            Ast::Property(property, position) => LinkKind::Property(property.2.clone(), *position),
+            index if link.is_index => LinkKind::Index(self.flat(index)?),
+            Ast::Property(property, _) => LinkKind::Property(property.2.clone()),
             Ast::MethodCall(call, position) => {
                 LinkKind::Method(call.name.clone(), all(&call.args, |argument| self.flat(argument))?, *position)
             }
             _ => return Err(Reason::Syntax),
         };
-        Ok(Link { kind, is_optional: link.is_optional, position: link.position, node: Arc::new(nodes::link(link, 0)) })
+        Ok(Link { kind, is_optional: link.is_optional, node: Arc::new(nodes::link(link, 0)) })
     }
 
     /// Returns where a variable stands, if it has a place.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rhai::{Dynamic, Expr as Ast, FnPtr, ImmutableString, Position, Stmt, StmtBlock};
+use rhai::{Dynamic, Expr as Ast, FnPtr, ImmutableString, Stmt, StmtBlock};
 
 use super::{Body, Lowered, Reason, all};
 use crate::engine::{
@@ -76,14 +76,9 @@ impl Body<'_, '_> {
         (name != CTX || !is_request()).then_some(slot)
     }
 
-    /// Returns where `ctx` stands, if this is the request.
-    pub fn request(&self, node: &Ast) -> Option<Position> {
-        match node {
-            Ast::Variable(variable, _, position) if variable.2.is_empty() && variable.1 == CTX && self.find(CTX).is_none() => {
-                Some(*position)
-            }
-            _ => None,
-        }
+    /// Whether this is the request.
+    pub fn is_request(&self, node: &Ast) -> bool {
+        matches!(node, Ast::Variable(variable, ..) if variable.2.is_empty() && variable.1 == CTX && self.find(CTX).is_none())
     }
 
     /// Lowers a name.
@@ -92,10 +87,10 @@ impl Body<'_, '_> {
             return Ok(Expr::Variable(variable));
         }
         let unknown = || Arc::new(node.clone());
-        if let Some(position) = self.request(node) {
-            return Ok(Expr::Request(Box::new(Request { names: [].into(), position, node: unknown() })));
+        if self.is_request(node) {
+            return Ok(Expr::Request(Box::new(Request { names: [].into(), node: unknown() })));
         }
-        let Ast::Variable(variable, _, position) = node else { return Err(Reason::Syntax) };
+        let Ast::Variable(variable, ..) = node else { return Err(Reason::Syntax) };
         Ok(match &variable.2.path[..] {
             [] => self
                 .file
@@ -106,7 +101,7 @@ impl Body<'_, '_> {
                 if import.is_none() && root.name != "global" {
                     return Ok(Expr::Unknown(unknown()));
                 }
-                Expr::ModuleConstant(Box::new(ModuleConstant { import, name: variable.1.clone(), position: *position, node: unknown() }))
+                Expr::ModuleConstant(Box::new(ModuleConstant { import, name: variable.1.clone(), node: unknown() }))
             }
             _ => Expr::Unknown(unknown()),
         })
@@ -115,11 +110,11 @@ impl Body<'_, '_> {
     /// Lowers a block that stands where a value is wanted. The one that makes a closure with captured variables is known by its form.
     fn block_value(&mut self, block: &StmtBlock) -> Lowered<Expr> {
         if let [Stmt::Share(_), Stmt::Expr(call)] = block.statements()
-            && let Ast::FnCall(call, position) = &**call
+            && let Ast::FnCall(call, _) = &**call
             && let [closure, captured @ ..] = &call.args[..]
             && let Some(function) = pointed(closure).and_then(|name| self.file.pointed(&name))
         {
-            return self.closure(function, captured, *position);
+            return self.closure(function, captured);
         }
         let block = self.block(block.statements())?;
         self.cost += block.cost;
@@ -133,14 +128,14 @@ impl Body<'_, '_> {
         })
     }
 
-    fn closure(&mut self, function: FunctionId, captured: &[Ast], position: Position) -> Lowered<Expr> {
+    fn closure(&mut self, function: FunctionId, captured: &[Ast]) -> Lowered<Expr> {
         let captures = all(captured, |variable| self.expr(variable))?;
         for (parameter, capture) in captures.iter().enumerate() {
             if let Expr::Variable(variable) = capture {
                 self.file.captures.add(function, parameter, self.id, variable.slot);
             }
         }
-        Ok(Expr::Closure(Box::new(Closure { function, captures, position })))
+        Ok(Expr::Closure(Box::new(Closure { function, captures })))
     }
 }
 

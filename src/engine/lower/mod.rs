@@ -15,7 +15,7 @@ mod tests;
 
 use rhai::{AST, ASTNode, Expr, FnAccess, ImmutableString, Module, Position, ScriptFuncDef, Shared, Stmt};
 
-use super::ir::{Block, Function, FunctionId, Place, Slot, Unit};
+use super::ir::{Block, Function, FunctionId, Slot, Unit};
 use scope::{Captures, Imports, Scope};
 
 /// Why a file runs in Rhai as a whole.
@@ -193,10 +193,6 @@ impl<'b, 'a> Body<'b, 'a> {
         self.scope.end(names);
         let cost = std::mem::replace(&mut self.cost, outside);
         Ok((declared, Block { statements, slots: first..self.scope.places.len(), cost }))
-    }
-
-    fn place(&mut self, slot: Slot) -> &mut Place {
-        &mut self.scope.places[slot]
     }
 }
 

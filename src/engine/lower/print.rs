@@ -133,8 +133,8 @@ impl Printer<'_> {
         for link in &chain.links {
             out += if link.is_optional { "?" } else { "" };
             out += &match &link.kind {
-                LinkKind::Property(name, _) => format!(".{name}"),
-                LinkKind::Index(index, _) => format!("[{}]", self.expr(index)),
+                LinkKind::Property(name) => format!(".{name}"),
+                LinkKind::Index(index) => format!("[{}]", self.expr(index)),
                 LinkKind::Method(name, arguments, _) => format!(".{name}({})", self.list(arguments)),
             };
         }

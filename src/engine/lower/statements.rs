@@ -93,7 +93,6 @@ impl Body<'_, '_> {
     }
 
     fn switch(&mut self, on: &Ast, cases: &SwitchCasesCollection) -> Lowered<Expr> {
-        let position = on.position();
         let on = self.flat(on)?;
         let before = self.cost;
         let mut costliest = 0;
@@ -108,7 +107,7 @@ impl Body<'_, '_> {
         let mut by_hash: Vec<(u64, Box<[usize]>)> = cases.cases.iter().map(|(hash, case)| (*hash, case.blocks[..].into())).collect();
         by_hash.sort_unstable();
         let ranges = cases.ranges[..].into();
-        Ok(Expr::Switch(Box::new(Switch { on, position, cases: by_hash.into(), ranges, arms, default: cases.def_case })))
+        Ok(Expr::Switch(Box::new(Switch { on, cases: by_hash.into(), ranges, arms, default: cases.def_case })))
     }
 
     fn while_loop(&mut self, parts: &FlowControl) -> Lowered<Statement> {
@@ -172,5 +171,5 @@ impl Body<'_, '_> {
 fn op_assign(how: &OpAssignment, changed: &Ast) -> Lowered<Option<OpAssign>> {
     let Some((.., token, _)) = how.get_op_assignment_info() else { return Ok(None) };
     let op: Op = op(token).ok_or(Reason::Syntax)?;
-    Ok(Some(OpAssign { op, position: how.position(), node: nodes::assign(how, changed.position()) }))
+    Ok(Some(OpAssign { op, node: nodes::assign(how, changed.position()) }))
 }
