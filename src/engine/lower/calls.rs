@@ -74,7 +74,11 @@ impl Body<'_, '_> {
     }
 
     fn arguments(&mut self, arguments: &[Ast]) -> Lowered<Box<[Expr]>> {
-        all(arguments, |argument| self.flat(argument))
+        let Some((first, rest)) = arguments.split_first() else { return Ok([].into()) };
+        // A variable in a block is a copy of it: no function changes it.
+        let first = [self.expr(first)?];
+        let rest = all(rest, |argument| self.flat(argument))?;
+        Ok(first.into_iter().chain(rest).collect())
     }
 
     fn operator(&mut self, token: &Token, call: &FnCallExpr, position: Position) -> Lowered<Expr> {

@@ -55,7 +55,7 @@ impl Body<'_, '_> {
 
     /// Lowers where a chain begins.
     pub fn root(&mut self, root: &Ast) -> Lowered<Root> {
-        Ok(match self.flat(root)? {
+        Ok(match self.expr(root)? {
             Expr::Variable(variable) => Root::Variable(variable),
             Expr::This(position) => Root::This(position),
             other => Root::Expr(other),
