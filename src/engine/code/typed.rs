@@ -66,14 +66,16 @@ impl Compiler<'_> {
             && self.of(&binary.left) == Type::Int
         {
             let (slot, with) = (variable.slot, *with);
-            return match binary.op {
-                Op::Less => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) < with),
-                Op::LessEqual => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) <= with),
-                Op::Greater => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) > with),
-                Op::GreaterEqual => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) >= with),
-                Op::Equal => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) == with),
-                _ => self.int_choice_by(choice, move |frame| int_of(&frame[slot]) != with),
-            };
+            match binary.op {
+                Op::Less => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) < with),
+                Op::LessEqual => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) <= with),
+                Op::Greater => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) > with),
+                Op::GreaterEqual => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) >= with),
+                Op::Equal => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) == with),
+                Op::NotEqual => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) != with),
+                // Others decide nothing.
+                _ => {}
+            }
         }
         let (then, otherwise) = (self.choice_of(&choice.then), self.choice_of(&choice.otherwise));
         let condition = self.condition(&choice.condition);
