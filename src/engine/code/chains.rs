@@ -76,6 +76,11 @@ impl Compiler<'_> {
             _ => Position::NONE,
         };
         let assignment = Assignment { op: assign.op.clone(), position, name, root_position, node: assign.node.clone() };
+        let value = match &root {
+            // Rhai asks whether there is one before it evaluates anything.
+            Root::This(position) if links.is_empty() => self.bound_before(*position, value),
+            _ => value,
+        };
         self.walk(root, operands, links, Some((value, assignment)))
     }
 

@@ -72,16 +72,19 @@ impl Compiler<'_> {
     pub(super) fn list_of(&mut self, arguments: &[ir::Expr]) -> Vec<Ex> {
         let mut values: Vec<Ex> = arguments.iter().map(|argument| self.expr(argument)).collect();
         if let [ir::Expr::This(position), _, ..] = arguments {
-            let (this, position, second) = (self.this, *position, values.remove(1));
-            values.insert(
-                1,
-                Box::new(move |machine, code, frame| {
-                    bound(frame, this, position)?;
-                    second(machine, code, frame)
-                }),
-            );
+            let second = values.remove(1);
+            values.insert(1, self.bound_before(*position, second));
         }
         values
+    }
+
+    /// Evaluates something, if there is a `this`.
+    pub(super) fn bound_before(&self, position: Position, value: Ex) -> Ex {
+        let this = self.this;
+        Box::new(move |machine, code, frame| {
+            bound(frame, this, position)?;
+            value(machine, code, frame)
+        })
     }
 }
 

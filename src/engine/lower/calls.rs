@@ -2,8 +2,8 @@
 
 use rhai::{Expr as Ast, FnCallExpr, Position, Token};
 
-use super::{Body, Lowered, Reason, all, nodes};
-use crate::engine::ir::{Binary, Call, Expr, ModuleCall, NativeCall, Op, SpecialCall, Unary, UnaryOp};
+use super::{Body, Lowered, Reason, all, expressions::copied, nodes};
+use crate::engine::ir::{Binary, Call, Constant, Expr, ModuleCall, NativeCall, Op, SpecialCall, Unary, UnaryOp};
 
 /// Returns the operator of two operands that a token is.
 pub fn op(token: &Token) -> Option<Op> {
@@ -37,11 +37,11 @@ impl Body<'_, '_> {
         if call.capture_parent_scope {
             return Err(Reason::Scope);
         }
-        // `x !in y` is a call of `contains` in Rhai's tree, like `x in y`, with `!` before it.
-        if let Some(token) = &call.op_token
-            && *token != Token::NotIn
-        {
-            return self.operator(token, call, position);
+        // `x !in y` is a call of `contains` in Rhai's tree, like `x in y`, with `!` before it. But it takes its operands as operators do.
+        match &call.op_token {
+            Some(Token::NotIn) => return self.contains(call, position),
+            Some(token) => return self.operator(token, call, position),
+            None => {}
         }
         let name = || call.name.clone();
         if let Some(root) = call.namespace.path.first() {
@@ -67,10 +67,27 @@ impl Body<'_, '_> {
             _ => {}
         }
         let arguments = self.arguments(&call.args)?;
-        Ok(match self.file.function(&call.name, arguments.len()) {
+        Ok(self.called(call, arguments, position))
+    }
+
+    /// Calls a function of the file, or one that is none of it.
+    fn called(&self, call: &FnCallExpr, arguments: Box<[Expr]>, position: Position) -> Expr {
+        let name = call.name.clone();
+        match self.file.function(&name, arguments.len()) {
             Some(function) => Expr::Call(Box::new(Call { function, arguments, position })),
-            None => Expr::NativeCall(Box::new(NativeCall { name: name(), arguments, position, node: nodes::call(call, position) })),
-        })
+            None => Expr::NativeCall(Box::new(NativeCall { name, arguments, position, node: nodes::call(call, position) })),
+        }
+    }
+
+    /// Lowers the call of `contains` for `!in`: a variable that stands first is read first.
+    fn contains(&mut self, call: &FnCallExpr, position: Position) -> Lowered<Expr> {
+        let mut arguments = self.arguments(&call.args)?;
+        if let Some(first) = arguments.first_mut()
+            && matches!(first, Expr::Variable(_) | Expr::This(_))
+        {
+            *first = copied(std::mem::replace(first, Expr::Constant(Constant::Unit)));
+        }
+        Ok(self.called(call, arguments, position))
     }
 
     fn arguments(&mut self, arguments: &[Ast]) -> Lowered<Box<[Expr]>> {

@@ -120,9 +120,7 @@ impl Body<'_, '_> {
         self.cost += block.cost;
         Ok(match only_value(block) {
             // Alone it would give what is shared.
-            Ok(value @ (Expr::Variable(_) | Expr::This(_) | Expr::Coalesce(_))) => {
-                Expr::Block(Box::new(Block { statements: [Statement::Expr(value)].into(), slots: 0..0, cost: 1 }))
-            }
+            Ok(value @ (Expr::Variable(_) | Expr::This(_) | Expr::Coalesce(_))) => copied(value),
             Ok(value) => value,
             Err(block) => Expr::Block(Box::new(block)),
         })
@@ -137,6 +135,11 @@ impl Body<'_, '_> {
         }
         Ok(Expr::Closure(Box::new(Closure { function, captures })))
     }
+}
+
+/// Puts a variable in a block, which gives a copy of it.
+pub fn copied(value: Expr) -> Expr {
+    Expr::Block(Box::new(Block { statements: [Statement::Expr(value)].into(), slots: 0..0, cost: 1 }))
 }
 
 /// Returns the value of a block that is nothing but one expression: it declares nothing itself.
