@@ -32,15 +32,7 @@ impl Compiler<'_> {
             Expr::And(_) | Expr::Or(_) => truth(self.test(expr)),
             Expr::Coalesce(choices) => {
                 let choices: Box<[Ex]> = choices.iter().map(|choice| self.expr(choice)).collect();
-                Box::new(move |machine, code, frame| {
-                    for choice in &choices {
-                        let value = choice(machine, code, frame)?;
-                        if !value.is_unit() {
-                            return Ok(value);
-                        }
-                    }
-                    Ok(Value::Unit)
-                })
+                first_of(choices)
             }
             Expr::Unary(unary) => self.unary(unary),
             Expr::Binary(binary) => self.binary(binary),
@@ -228,6 +220,24 @@ impl Compiler<'_> {
     pub fn condition(&mut self, condition: &ir::Condition) -> Test {
         self.test_at(&condition.expr, condition.position)
     }
+}
+
+/// Evaluates choices until one is not `()`; if all are, it is the last.
+pub fn first_of(choices: Box<[Ex]>) -> Ex {
+    Box::new(move |machine, code, frame| {
+        let mut value = Value::Unit;
+        for choice in &choices {
+            value = choice(machine, code, frame)?;
+            let is_unit = match &value {
+                Value::Shared(shared) => shared.borrow().is_unit(),
+                value => value.is_unit(),
+            };
+            if !is_unit {
+                break;
+            }
+        }
+        Ok(value)
+    })
 }
 
 /// A buffer larger than this is not kept.

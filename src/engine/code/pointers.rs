@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use super::{
     Code, CodeRef, Compiler, Ex, Machine, Outcome,
+    expressions::first_of,
     machine::{Leave, mismatch},
     races::{free, in_use},
 };
@@ -75,11 +76,10 @@ impl Compiler<'_> {
         let arguments: Box<[Ex]> = call.arguments.iter().map(|argument| self.expr(argument)).collect();
         let (position, node, size) = (call.position, call.node.clone(), self.frame);
         match (call.name.as_str(), arguments.len()) {
-            ("is_shared", 1) if let [Expr::Variable(variable)] = &*call.arguments => {
-                let slot = variable.slot;
-                Box::new(move |_, _, frame| Ok(Value::Bool(frame[slot].is_shared())))
+            ("is_shared", 1) => {
+                let argument = self.passed(&call.arguments[0]);
+                Box::new(move |machine, code, frame| Ok(Value::Bool(argument(machine, code, frame)?.is_shared())))
             }
-            ("is_shared", 1) => Box::new(move |machine, code, frame| Ok(Value::Bool(arguments[0](machine, code, frame)?.is_shared()))),
             ("type_of", 1) => Box::new(move |machine, code, frame| {
                 let value = arguments[0](machine, code, frame)?.flatten();
                 Ok(Value::text(machine.type_name(&value)))
@@ -127,9 +127,13 @@ impl Compiler<'_> {
 }
 
 impl Compiler<'_> {
-    /// Evaluates what `call(f, x)` and `curry(f, x)` pass as it is, shared or not.
+    /// Evaluates what `call(f, x)`, `curry(f, x)` and `is_shared(x)` get as it is, shared or not.
     fn passed(&mut self, argument: &Expr) -> Ex {
         match argument {
+            Expr::Coalesce(choices) => {
+                let choices: Box<[Ex]> = choices.iter().map(|choice| self.passed(choice)).collect();
+                first_of(choices)
+            }
             Expr::Variable(variable) if self.places[variable.slot].is_shared => {
                 let slot = variable.slot;
                 Box::new(move |_, _, frame| {
