@@ -2,7 +2,7 @@
 
 use super::{
     author::{Around, Author, Function, Variable},
-    templates::{EXPRESSIONS, GENERAL, Place, STATEMENTS, is_numeric},
+    templates::{EXPRESSIONS, GENERAL, NO_BOOLEANS, Place, STATEMENTS, is_numeric},
 };
 
 /// Most of it that is inside of something.
@@ -83,9 +83,9 @@ impl Author<'_> {
 
     /// Returns an expression that gives a value of this kind, nearly always.
     pub fn expression(&mut self, kind: char, depth: usize) -> String {
-        // What is no boolean where one has to be is refused.
-        let is_wrong = self.wrong > 0 && kind != 'B' && self.random.below(self.wrong) == 0;
+        let is_wrong = self.wrong > 0 && self.random.below(self.wrong) == 0;
         let kind = match kind {
+            'B' if is_wrong => return self.no_boolean(depth),
             _ if is_wrong => self.kind_of(KINDS),
             'X' => self.kind_of(KINDS),
             'J' | 'D' | 'E' => return self.small(kind, depth),
@@ -109,6 +109,22 @@ impl Author<'_> {
             }
         }
         self.simple(kind)
+    }
+
+    /// Returns what is no boolean, nearly always. A condition that is written down as something else is refused.
+    fn no_boolean(&mut self, depth: usize) -> String {
+        let known = self.variables(|variable| variable.kind != 'B');
+        if !known.is_empty() && self.random.below(2) == 0 {
+            return self.random.one(&known).clone();
+        }
+        let depth = depth.saturating_sub(1);
+        for _ in 0..4 {
+            let template = *self.random.one(NO_BOOLEANS);
+            if let Some(filled) = self.attempt(template, 'X', depth, true) {
+                return filled;
+            }
+        }
+        "(1 & 2)".into()
     }
 
     /// Returns an index, a count or a key.

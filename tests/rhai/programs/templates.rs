@@ -46,6 +46,32 @@ pub const GENERAL: &[&str] = &[
     "#(=)",
 ];
 
+/// Conditions that are no booleans.
+pub const NO_BOOLEANS: &[&str] = &[
+    "($I & $I)",
+    "($I % $J)",
+    "($I + $I)",
+    "($F * $F)",
+    "(- $I)",
+    "(!$I)",
+    "$S.len()",
+    "$L.len()",
+    "$M.n",
+    "$M.q",
+    "$L[$J]",
+    "$S[$J]",
+    "({ $X })",
+    "(() ?? $X)",
+    "(if $B { $X })",
+    "(switch $I { 0 | 1 => $I, 2..5 => $X, _ => $B })",
+    "@X.take()",
+    "(|| $X).call()",
+    "$G.call($I)",
+    "inc($I)",
+    "count($D)",
+    "global::top",
+];
+
 /// Expressions by what they give.
 pub const EXPRESSIONS: &[(char, &[&str])] = &[
     ('I', INTS),
