@@ -13,7 +13,7 @@ use super::{
     Compiler, Ex, Outcome,
     machine::{Leave, bound},
     races::{adds_itself, data_race, in_use},
-    walk::{Assignment, Link, Method, Step, Walk},
+    walk::{Assignment, Link, Method, Step, Walk, Word, is_no_text},
 };
 use crate::engine::{
     context::{self, properties::BODY, reading::Reading, variable},
@@ -350,8 +350,9 @@ impl<'w, 'm> Walk<'w, 'm> {
                     Some(part) => part.into_value(),
                     None => self.machine.slow(self.code, &link.node, &mut [target.clone(), index.clone()])?,
                 };
+                let changed_at = changes_part(rest, target, &value);
                 let result = self.follow(&mut value, rest, operands, false)?;
-                if let (Value::Short(_) | Value::Long(_), Some(position)) = (&*target, changes_part(rest, &value)) {
+                if let Some(position) = changed_at {
                     self.machine.put_back(self.code, target, mem::take(index), value, position)?;
                 }
                 Ok(result)
@@ -556,11 +557,20 @@ fn is_body(value: &Value, link: &Link) -> bool {
     }
 }
 
-/// Returns where the first link stands, if it is a function of Rhai's that may change a part of a text.
-fn changes_part(links: &[Link], part: &Value) -> Option<Position> {
+/// Returns where the first link stands, if it is a function of Rhai's after which a part of a text, a number or a blob comes back into it.
+fn changes_part(links: &[Link], whole: &Value, part: &Value) -> Option<Position> {
     let Some(Link { step: Step::Method(method), .. }) = links.first() else { return None };
-    let reads = method.native.and_then(|native| native.of(part)).is_some_and(|native| native.effect != native::Effect::Changes);
-    (!reads && method.functions.is_empty()).then_some(method.position)
+    let is_copied = matches!(whole, Value::Short(_) | Value::Long(_) | Value::Int(_) | Value::Blob(_));
+    if !is_copied || method.word != Word::None || !method.functions.is_empty() {
+        return None;
+    }
+    let comes_back = match method.native.and_then(|native| native.of(part)).map(|native| native.effect) {
+        Some(native::Effect::Changes) => true,
+        Some(native::Effect::Holds) => is_no_text(part),
+        Some(native::Effect::Reads | native::Effect::Visits) => false,
+        None => !is_no_text(part),
+    };
+    comes_back.then_some(method.position)
 }
 
 /// Takes the next operand. There are as many as the links ask for.

@@ -125,9 +125,15 @@ impl Method {
         }
         match self.native.and_then(|native| native.of(value)).map(|method| method.effect) {
             Some(native::Effect::Reads) => false,
+            Some(native::Effect::Holds) => is_no_text(value),
             // A closure without parameters of its own may change elements through `this`.
             Some(native::Effect::Visits) => !matches!(arguments.first(), Some(Value::Function(function)) if machine.takes_some(function)),
             Some(native::Effect::Changes) | None => true,
         }
     }
+}
+
+/// Whether it is a text without characters, as is a part of a text whose range ends before it begins: put back, the text grows.
+pub(super) fn is_no_text(part: &Value) -> bool {
+    part.as_str() == Some("")
 }

@@ -69,6 +69,8 @@ pub struct Method {
 pub enum Effect {
     /// Nothing.
     Reads,
+    /// Nothing. But Rhai hands it its receiver to change: a part of a text comes back into the text.
+    Holds,
     /// It lets another function see each element. As its `this`, that function can change it, though constants are allowed.
     Visits,
     /// It changes it, and constants refuse it.
@@ -171,6 +173,11 @@ struct Entry {
 /// A function that changes nothing.
 const fn reads(name: &'static str, arguments: usize, run: Run) -> Entry {
     Entry { name, arguments, method: Method { run, effect: Effect::Reads, is_property: false } }
+}
+
+/// A function that changes nothing, though it could.
+const fn holds(name: &'static str, arguments: usize, run: Run) -> Entry {
+    Entry { name, arguments, method: Method { run, effect: Effect::Holds, is_property: false } }
 }
 
 /// A function that lets another one see the elements of its receiver.

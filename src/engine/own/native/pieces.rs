@@ -1,7 +1,7 @@
 //! Texts in pieces: split, cut out, replaced, taken apart.
 
 use super::{
-    DONE, Entry, NOT_HERE, NativeResult, Value, changes,
+    DONE, Entry, NOT_HERE, NativeResult, Value, changes, holds,
     range::span,
     reads,
     text::{of, with_needle},
@@ -12,28 +12,28 @@ use crate::engine::{
 };
 
 pub(super) const OF_TEXT: &[Entry] = &[
-    reads("split", 1, |_, this, _| match of(this) {
+    holds("split", 1, |_, this, _| match of(this) {
         // An empty text has one piece, one of spaces has none.
         "" => whole(this),
         text => pieces(text.split_whitespace()),
     }),
-    reads("split", 2, |_, this, arguments| match arguments[0] {
+    holds("split", 2, |_, this, arguments| match arguments[0] {
         Value::Int(index) => Ok(Some(halves(of(this), index))),
         _ => split(this, &arguments[0], |text, at| pieces(text.split(at))),
     }),
-    reads("split_rev", 2, |_, this, arguments| split(this, &arguments[0], |text, at| pieces(text.rsplit(at)))),
-    reads("split", 3, |_, this, arguments| {
+    holds("split_rev", 2, |_, this, arguments| split(this, &arguments[0], |text, at| pieces(text.rsplit(at)))),
+    holds("split", 3, |_, this, arguments| {
         let [at, Value::Int(segments)] = arguments else { return NOT_HERE };
         split_at_most(this, at, *segments, |text, at, segments| pieces(text.splitn(segments, at)))
     }),
-    reads("split_rev", 3, |_, this, arguments| {
+    holds("split_rev", 3, |_, this, arguments| {
         let [at, Value::Int(segments)] = arguments else { return NOT_HERE };
         split_at_most(this, at, *segments, |text, at, segments| pieces(text.rsplitn(segments, at)))
     }),
     reads("sub_string", 2, |_, this, arguments| Ok(sub_string(of(this), arguments))),
     reads("sub_string", 3, |_, this, arguments| Ok(sub_string(of(this), arguments))),
-    reads("to_chars", 1, |_, this, _| collect(of(this).chars().map(Value::Char))),
-    reads("to_blob", 1, |_, this, _| match of(this) {
+    holds("to_chars", 1, |_, this, _| collect(of(this).chars().map(Value::Char))),
+    holds("to_blob", 1, |_, this, _| match of(this) {
         text if text.len() > allowed().array => Err(too_large("Size of BLOB")),
         text => Ok(Some(Value::blob(text.as_bytes().to_vec()))),
     }),

@@ -101,7 +101,7 @@ fn ours(context: &NativeCallContext, name: &str, receiver: &Dynamic, arguments: 
             None
         }
         Ok(Some(value)) => {
-            assert!(method.effect != Effect::Reads || unchanged(), "`{name}` changes what it reads");
+            assert!(!matches!(method.effect, Effect::Reads | Effect::Holds) || unchanged(), "`{name}` changes what it reads");
             Some(outcome(Ok(value.to_rhai()), &after))
         }
         Err(error) => Some(outcome(Err(error), &after)),
