@@ -13,7 +13,7 @@ from server import FOLDER, ROOT, Place, Server
 
 HERE = ROOT / "benches/peers"
 APPS, CONF = HERE / "apps", HERE / "conf"
-# F4 for all who run JavaScript modules.
+# F4 for all who run JavaScript.
 ORDER = APPS / "shared/order.mjs"
 NGINX = Path("/usr/sbin/nginx")
 LUA = Path("/usr/lib/nginx/modules/ngx_http_lua_module.so")
@@ -275,6 +275,7 @@ def workerd(place):
 )
 def pocketbase(place):
     place.copy(APPS / "pocketbase")
+    place.fill(APPS / "pocketbase/order.pb.js", into=place.functions, ORDER=ORDER.read_text().replace("export function", "function"))
     folders = [f"--dir={place.run}/data", f"--hooksDir={place.functions}", f"--migrationsDir={place.run}/migrations"]
     command = [POCKETBASE, "serve", f"--http=127.0.0.1:{place.port}", *folders]
     return Plan([command], hello=place.functions / "hello.pb.js")
