@@ -9,6 +9,7 @@ use std::{
     sync::Arc,
 };
 
+use self::calls::ByAlias;
 use super::{
     Engine,
     emission::PlainEmission,
@@ -104,7 +105,7 @@ impl Linker<'_, '_> {
 
     /// Links what a script imports, depth first, and checks its calls into them. `path` is the chain of imports that led here.
     fn link_imports(&mut self, script: &Arc<Script>, path: &mut Vec<FilePath>) {
-        let mut by_alias: HashMap<&str, Option<Arc<LinkedModule>>> = HashMap::new();
+        let mut by_alias = ByAlias::new();
         for import in &script.references.imports {
             let report = |message: String| script.at(import.position, message);
             let file: FilePath = match module::resolve(&script.file, &import.path, |path| self.files.tree.contains_key(path)) {

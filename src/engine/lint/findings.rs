@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rhai::Position;
+use rhai::{Ident, Position};
 
 use crate::{
     engine::host::{
@@ -29,8 +29,8 @@ pub struct Import {
 /// A call of a module's function, `alias::name(…)`.
 #[derive(Debug, Clone)]
 pub struct ModuleCall {
-    /// The module's alias.
-    pub alias: String,
+    /// The module's alias, and behind it those by which modules import others.
+    pub path: Box<[Ident]>,
     /// The function's name.
     pub name: String,
     /// How many arguments.
@@ -62,8 +62,8 @@ impl HostCall {
 /// A constant of a module, `alias::NAME`.
 #[derive(Debug, Clone)]
 pub struct ModuleConstant {
-    /// The module's alias.
-    pub alias: String,
+    /// The modules that lead to it, as of a call.
+    pub path: Box<[Ident]>,
     /// The constant's name.
     pub name: String,
     /// Where.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use rhai::{ASTFlags, ASTNode, Expr, FnCallExpr, Namespace, Position, Stmt};
+use rhai::{ASTFlags, ASTNode, Expr, FnCallExpr, Ident, Namespace, Position, Stmt};
 
 use super::{
     findings::{Findings, HostCall, Import, MAX_IMPORTS, ModuleCall, ModuleConstant, OpenMethod},
@@ -225,16 +225,12 @@ impl<'a> Walk<'a> {
             _ => {}
         }
         if !call.namespace.is_empty() {
-            let mut alias = call.namespace.path.iter().map(|part| part.name.as_str());
-            if let (Some(alias), None) = (alias.next(), alias.next()) {
-                self.findings.references.calls.push(ModuleCall {
-                    alias: alias.into(),
-                    name: name.into(),
-                    arguments: call.args.len(),
-                    position: at,
-                });
-                self.host_call(alias, call, at);
+            let path: Box<[Ident]> = call.namespace.path[..].into();
+            if let [alias] = &path[..] {
+                self.host_call(&alias.name, call, at);
             }
+            let arguments = call.args.len();
+            self.findings.references.calls.push(ModuleCall { path, name: name.into(), arguments, position: at });
             return;
         }
         if let Some(hint) = unavailable::function(name)
@@ -324,11 +320,12 @@ impl<'a> Walk<'a> {
 
     /// `kk::NAME`, or `global::NAME` of the file itself.
     fn constant(&mut self, namespace: &Namespace, name: &str) {
-        let [alias] = &namespace.path[..] else { return };
+        let path: Box<[Ident]> = namespace.path[..].into();
+        let Some(alias) = path.first() else { return };
         let (name, position) = (name.to_owned(), alias.pos);
         match alias.name.as_str() {
-            "global" => self.wanted.push((name, position)),
-            alias => self.findings.references.constants.push(ModuleConstant { alias: alias.into(), name, position }),
+            "global" if path.len() == 1 => self.wanted.push((name, position)),
+            _ => self.findings.references.constants.push(ModuleConstant { path, name, position }),
         }
     }
 
