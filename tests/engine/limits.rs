@@ -20,6 +20,7 @@ fn what_a_script_builds_is_limited_in_each_way_of_running() {
         ("", "+++\nlimits.array = 100\n+++\nlet a = [0]; for i in 0..50 { a[0] = [a[0], i]; } a.len()"),
         ("", "+++\nlimits.map = 100\n+++\nlet m = #{}; for i in 0..101 { m[`${i}`] = i; } m.len()"),
         ("", "+++\nlimits.string = \"100\"\n+++\nlet s = \"\"; for i in 0..300 { s += \"xyz\"; } s.len()"),
+        ("", "+++\nlimits.string = \"100\"\n+++\nlet a = []; for i in 0..300 { a.push(i); } a.to_json()"),
         (&rows, "let all = []; for i in 0..3 { all.push(ctx.request.body.rows); } all.len()"),
     ] {
         let (front, text) = script.rsplit_once("+++\n").unwrap_or(("", script));

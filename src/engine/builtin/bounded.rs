@@ -2,6 +2,8 @@
 
 use rhai::{Array, Dynamic, EvalAltResult, NativeCallContext, Position};
 
+use crate::engine::value::write::ToJsonError;
+
 /// What a built-in gives, or the error that its script sees.
 pub type CallResult<T> = Result<T, Box<EvalAltResult>>;
 
@@ -13,6 +15,14 @@ pub fn error(message: impl Into<String>) -> Box<EvalAltResult> {
 /// Makes the error of a value that passes its limit.
 pub fn too_large(what: &str) -> Box<EvalAltResult> {
     EvalAltResult::ErrorDataTooLarge(what.into(), Position::NONE).into()
+}
+
+/// Makes the error of a value that has no form in JSON, or too long a one for a text.
+pub fn not_json(why: &ToJsonError) -> Box<EvalAltResult> {
+    match why {
+        ToJsonError::TooLarge { .. } => too_large("Length of string"),
+        ToJsonError::JsonError(why) => error(format!("this value cannot be written as JSON: {why}")),
+    }
 }
 
 /// Registers a method that changes what it is called on, which a constant refuses.

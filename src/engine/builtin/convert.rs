@@ -3,7 +3,7 @@
 use rhai::{Array, Blob, Dynamic, Engine, INT, ImmutableString, Map, NativeCallContext};
 
 use super::{
-    bounded::{CallResult, collect, error, too_large},
+    bounded::{CallResult, collect, error, not_json, too_large},
     printed::{PrintError, Printer},
 };
 use crate::engine::value::{read, write};
@@ -22,7 +22,7 @@ pub fn register(engine: &mut Engine) {
     let json = |ctx: &NativeCallContext, value: &Dynamic| -> CallResult<ImmutableString> {
         write::to_json(value, ctx.engine().max_string_size())
             .map(|json| String::from_utf8_lossy(&json).into_owned().into())
-            .map_err(|why| error(format!("this value cannot be written as JSON: {why}")))
+            .map_err(|why| not_json(&why))
     };
     engine.register_fn("to_json", move |ctx: NativeCallContext, value: Dynamic| json(&ctx, &value));
     engine.register_fn("to_json", move |ctx: NativeCallContext, map: &mut Map| json(&ctx, &Dynamic::from_map(map.clone())));

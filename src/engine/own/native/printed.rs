@@ -2,7 +2,7 @@
 
 use super::{Entry, NOT_HERE, NativeResult, Value, changes, property, reads, text::of};
 use crate::engine::{
-    builtin::bounded::error,
+    builtin::bounded::{error, not_json},
     own::{json, limits::longest},
 };
 
@@ -15,7 +15,7 @@ pub(super) const TAKEN: &[Entry] = &[changes("take", 1, |_, this, _| Ok(Some(std
 
 pub(super) const AS_JSON: &[Entry] = &[reads("to_json", 1, |_, this, _| match json::write(this, longest()) {
     Ok(json) => Ok(Some(Value::from_string(String::from_utf8_lossy(&json).into_owned()))),
-    Err(why) => Err(error(format!("this value cannot be written as JSON: {why}"))),
+    Err(why) => Err(not_json(&why)),
 })];
 
 pub(super) const OF_TEXT: &[Entry] = &[reads("parse_json", 1, |_, this, _| match json::read(of(this).as_bytes()) {
