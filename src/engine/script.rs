@@ -58,9 +58,10 @@ impl Script {
         self.ast.iter_functions().any(|function| function.name == name)
     }
 
-    /// Returns how many parameters its functions of this name have.
+    /// Returns how many parameters its functions of this name have, without those that are methods of one type.
     pub(super) fn parameters_of(&self, name: &str) -> Vec<usize> {
-        self.ast.iter_functions().filter(|function| function.name == name).map(|function| function.params.len()).collect()
+        let functions = self.ast.iter_functions().filter(|function| function.name == name && function.this_type.is_none());
+        functions.map(|function| function.params.len()).collect()
     }
 
     /// Returns it as closures; none: Rhai runs it.

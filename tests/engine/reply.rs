@@ -178,6 +178,10 @@ fn a_failure_speaks_of_the_script_and_not_of_the_engine() {
         (json, "", "let f = Fn(\"nope\"); f.call(1)"),
         (json, "", "[1].map(\"nope\")"),
         (json, "", "fn two(a, b) { a } Fn(\"two\").call(1)"),
+        (json, "", "fn two(a, b) { a } 5.call(Fn(\"two\").curry(1))"),
+        (json, "", "fn two(a, b) { a } 5.call(Fn(\"two\"), 1)"),
+        (json, "", "fn int.two(a) { a } \"x\".call(Fn(\"two\"), 1)"),
+        (json, "", "const X = #{x: 1, b: || { this.x = 2; }}; X.b()"),
         (json, "", "const A = [1]; let f = || { A[0] = 2; }; f.call();"),
         (json, "", "[\"a\"].map(|x| x.abs())"),
     ]

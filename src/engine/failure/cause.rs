@@ -40,6 +40,7 @@ pub fn explain(error: &EvalAltResult, at: Position, script: Option<&Script>) -> 
             None => format!("there is no variable `{name}`"),
         },
         E::ErrorUnboundThis(_) => "`this` is what a method is called on, and here no method was called: write `value.f()`".into(),
+        E::ErrorAssignmentToConstant(name, _) if name.is_empty() => "`this` is a constant here, and cannot be changed".into(),
         E::ErrorAssignmentToConstant(name, _) => format!("`{name}` is a constant, and cannot be changed"),
         E::ErrorModuleNotFound(name, _) => format!("there is no module `{name}`"),
         _ => return None,
@@ -86,6 +87,10 @@ fn not_taken(signature: &str, script: Option<&Script>, values: &Values<'_>) -> O
     let is_operator = !name.starts_with(|first: char| first.is_alphabetic() || first == '_');
     Some(match script.map(|script| script.parameters_of(name)) {
         _ if is_operator => format!("`{name}` does not work on {listed}") + values.note(&types).as_str(),
+        // The first of the types is that of `this`, or there would have been such a function.
+        Some(counts) if counts.contains(&types.len()) => {
+            takes(name, &counts, types.len().saturating_sub(1)) + "; what it is called on is `this`, and no argument"
+        }
         Some(counts) if !counts.is_empty() => takes(name, &counts, types.len()),
         _ => format!("no function `{name}` takes {listed}") + values.note(&types).as_str(),
     })
