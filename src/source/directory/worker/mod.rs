@@ -126,7 +126,8 @@ impl Worker {
             Err(_) => return,
         }
         if !self.settings.force_polling {
-            self.mount_watch = MountWatch::start(self.sink()).ok();
+            let inbox = self.inbox.clone();
+            self.mount_watch = MountWatch::start(move |hint| inbox.put(hint)).ok();
         }
         while !self.is_stopped && !self.view.is_closed() {
             self.work();

@@ -8,7 +8,7 @@ use super::Worker;
 use crate::{
     clock::{Clock as _, SystemClock, monotonic},
     source::directory::{
-        hint::{Hint, NO_HANDLES},
+        hint::NO_HANDLES,
         inbox::PendingLooks,
         mounts,
         view::Obstacle,
@@ -26,11 +26,16 @@ impl Worker {
         if !self.must_watch_anew && !is_time_to_retry && self.folder.is_some() && self.folder == RootFolder::of(&self.root).ok() {
             return Ok(false);
         }
-        self.must_watch_anew = false;
         self.watched_since = monotonic();
         self.watchers = [None, None];
-        let before = self.folder.take();
-        let way = self.reports(|| watch::way(&self.root, self.sink()));
+        let sink = self.inbox.of_new_watch();
+        // What the last watch has told is seen by the look that follows, except that a file is open for writing. Whether it is closed
+        // meanwhile is not reported.
+        self.take_all();
+        self.must_watch_anew = false;
+        self.state.writers.lost(monotonic() + self.settings.unclosed_for);
+        self.folder = None;
+        let way = self.reports(|| watch::way(&self.root, sink.clone()));
         let folder = match RootFolder::of(&self.root) {
             Ok(folder) => folder,
             Err(error) => {
@@ -38,11 +43,7 @@ impl Worker {
                 return Err(error);
             }
         };
-        let files = self.reports(|| watch::files(&folder, self.sink()));
-        if files.is_err() || before.as_ref() != Some(&folder) {
-            // Who closes a file is not reported.
-            self.state.writers.lost(monotonic() + self.settings.unclosed_for);
-        }
+        let files = self.reports(|| watch::files(&folder, sink));
         self.mounts = mounts::below(&folder.real);
         self.folder = Some(folder);
         self.set_trouble(way.as_ref().err().or(files.as_ref().err()).cloned());
@@ -52,11 +53,6 @@ impl Worker {
 
     fn reports(&self, watch: impl FnOnce() -> Result<RecommendedWatcher, String>) -> Result<RecommendedWatcher, String> {
         if self.settings.force_polling { Err(watch::CONFIGURED.into()) } else { watch() }
-    }
-
-    pub(super) fn sink(&self) -> impl Fn(Hint) + Clone + Send + 'static {
-        let inbox = self.inbox.clone();
-        move |hint| inbox.put(hint)
     }
 
     /// Changes between being told and looking every few seconds, and says so once.
