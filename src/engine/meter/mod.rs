@@ -140,10 +140,11 @@ pub fn spend(operations: u64) -> bool {
 /// Does work that is not the run's: what it takes is no part of the run's memory.
 pub fn beside<T>(work: impl FnOnce() -> T) -> T {
     METER.with(|meter| {
-        let (held, peak) = (memory::held(), memory::peak());
+        let (base, held, peak) = (meter.base.get(), memory::held(), memory::peak());
         let result = work();
         let stays = memory::held() - held;
-        meter.base.set(meter.base.get() + stays);
+        // Set, not added to: work inside work is counted once.
+        meter.base.set(base + stays);
         memory::set_peak(peak + stays);
         result
     })
