@@ -264,7 +264,7 @@ fn run_script(program: &Program, rhai: &rhai::Engine, script: &Script, evaluator
     }
     match script.code().filter(|_| evaluator == Evaluator::Own) {
         Some(code) => code::run(code, rhai),
-        None => rhai.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &script.ast).map(|result| Value::of(result.flatten())),
+        None => rhai.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), script.tree()).map(|result| Value::of(result.flatten())),
     }
 }
 

@@ -6,11 +6,11 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use rhai::{AST, Scope};
+use rhai::{AST, ParseError, Scope};
 
 use super::{
     Engine,
-    class::ClassKey,
+    class::{Class, ClassKey},
     code::{self, Code},
     context::CTX,
     lint::{
@@ -30,10 +30,14 @@ pub struct Script {
     content: Content,
     /// What its front-matter lets it reach, if anything.
     pub grants: Option<Arc<Grants>>,
-    /// What to run.
-    pub ast: AST,
-    /// The same as closures, if it can be run by those; made at the first run.
+    /// What compiled it.
+    class: Arc<Class>,
+    /// Its tree, from when it is first needed after the check: it takes more memory than the file and the closures.
+    tree: OnceLock<AST>,
+    /// What runs it, made at its first run. None: Rhai does, on its tree.
     code: OnceLock<Option<Arc<Code>>>,
+    /// Whether there is nothing in it that runs: at most a front-matter and comments.
+    pub does_nothing: bool,
     /// What it says about other files.
     pub references: References,
     /// Methods that only an imported file can explain.
@@ -48,27 +52,33 @@ impl Script {
         std::str::from_utf8(&self.content.bytes).unwrap_or_default()
     }
 
-    /// Returns whether there is nothing in it that runs: at most a front-matter and comments.
-    pub fn does_nothing(&self) -> bool {
-        self.ast.statements().is_empty()
-    }
-
     /// Returns whether it makes a closure of this name, as the compiler calls it.
     pub(super) fn makes_closure(&self, name: &str) -> bool {
-        self.ast.iter_functions().any(|function| function.name == name)
+        self.tree().iter_functions().any(|function| function.name == name)
     }
 
     /// Returns how many parameters its functions of this name have, without those that are methods of one type.
     pub(super) fn parameters_of(&self, name: &str) -> Vec<usize> {
-        let functions = self.ast.iter_functions().filter(|function| function.name == name && function.this_type.is_none());
+        let functions = self.tree().iter_functions().filter(|function| function.name == name && function.this_type.is_none());
         functions.map(|function| function.params.len()).collect()
     }
 
     /// Returns it as closures; none: Rhai runs it.
     pub(super) fn code(&self) -> Option<&Arc<Code>> {
-        // It stays for later runs: this one does not leak it.
-        let compile = || meter::keep(|| lower::lower(&self.ast).map(|unit| code::compile(&unit, &self.ast)));
-        self.code.get_or_init(compile).as_ref()
+        let compile = |tree: &AST| lower::lower(tree).map(|unit| code::compile(&unit, tree));
+        let make = || self.tree.get().map_or_else(|| compile(&self.parse()), compile);
+        self.code.get_or_init(|| meter::beside(make)).as_ref()
+    }
+
+    /// Returns its tree, and keeps it: for a file that Rhai runs, and for what is said of a run that failed.
+    pub(super) fn tree(&self) -> &AST {
+        self.tree.get_or_init(|| meter::beside(|| self.parse()))
+    }
+
+    /// Makes its tree, for what needs it only once.
+    pub(super) fn parse(&self) -> AST {
+        let file = ScriptFile::split(&self.file, self.text()).expect("a file that compiled has a front-matter that is closed");
+        parse(&self.class, &self.file, &file.script).expect("what compiled once compiles again")
     }
 
     /// Reports at a place in it what is probably not meant.
@@ -108,15 +118,9 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits)
     if let Some((at, message)) = lint::lists::endless(&class.rhai, &script) {
         return Err(vec![place::mark(Diagnostic::error(file.clone(), message), text, at).hint("pass an array or a map")].into());
     }
-    // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.
-    let mut scope = Scope::new();
-    scope.push(CTX, ());
-    let mut ast = class
-        .rhai
-        .compile_with_scope(&scope, &script)
-        .map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, limits, engine.policy())])?;
-    ast.set_source(file.as_ref());
-    let Findings { mut references, methods, errors, warnings } = lint::lint(&ast, &class.known, file, text);
+    let tree =
+        parse(&class, file, &script).map_err(|error| vec![syntax::explain(&class.rhai, file, text, &error, limits, engine.policy())])?;
+    let Findings { mut references, methods, errors, warnings } = lint::lint(&tree, &class.known, file, text);
     if Role::of(file) != Some(Role::Module) {
         // Nobody imports it: what an importer would ask is never asked, and ten thousand files add up.
         references.exported = Vec::new();
@@ -125,7 +129,19 @@ fn compile(engine: &Engine, file: &FilePath, content: &Content, limits: &Limits)
     if !errors.is_empty() {
         return Err(errors.into());
     }
-    Ok(Script { file: file.clone(), content: content.clone(), grants, ast, code: OnceLock::new(), references, methods, warnings })
+    let does_nothing = tree.statements().is_empty();
+    let (tree, code) = (OnceLock::new(), OnceLock::new());
+    Ok(Script { file: file.clone(), content: content.clone(), grants, class, tree, code, does_nothing, references, methods, warnings })
+}
+
+/// Makes the tree of a file from its script.
+fn parse(class: &Class, file: &FilePath, script: &str) -> Result<AST, ParseError> {
+    // `ctx` is known to the compiler and has no value for it: the value of a constant would be compiled into the script.
+    let mut scope = Scope::new();
+    scope.push(CTX, ());
+    let mut tree = class.rhai.compile_with_scope(&scope, script)?;
+    tree.set_source(file.as_ref());
+    Ok(tree)
 }
 
 /// A file compiled, or what is wrong with it.

@@ -52,7 +52,7 @@ struct Values<'a>(Vec<Option<String>>, Option<&'a Script>);
 
 impl<'a> Values<'a> {
     fn at(script: Option<&'a Script>, at: Position, called: Option<&str>) -> Self {
-        Self(script.map_or(Vec::new(), |script| subject::values_at(&script.ast, at, called)), script)
+        Self(script.map_or(Vec::new(), |script| subject::values_at(script.tree(), at, called)), script)
     }
 
     /// Says which value is to blame, by the types of all: the only one, or the one that is nothing.
@@ -64,7 +64,7 @@ impl<'a> Values<'a> {
 
     /// Says as what the body came, if one of the values is of it and it could have been JSON.
     fn note_on_body(&self) -> String {
-        let is_of_body = |script: &Script| self.0.iter().flatten().any(|value| subject::is_of_body(&script.ast, value));
+        let is_of_body = |script: &Script| self.0.iter().flatten().any(|value| subject::is_of_body(script.tree(), value));
         if !self.1.is_some_and(is_of_body) {
             return String::new();
         }

@@ -37,6 +37,7 @@ impl Linker<'_, '_> {
             }
         };
         let imports = self.imports.0.get(&script.file).map(|own| Imports([(script.file.clone(), own.clone())].into()));
+        let tree = script.parse();
         code::enter(imports.map(|imports| Arc::new(imports) as Arc<dyn Library>));
         let began = cpu_time();
         meter::start(&Allowance {
@@ -46,7 +47,7 @@ impl Linker<'_, '_> {
             cpu: cpu.map(|limit| CpuLimit { limit, since: Some(began) }),
             cancel: check.map(|check| check.cancel().clone()),
         });
-        let run = catch_unwind(AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &script.ast, rhai)));
+        let run = catch_unwind(AssertUnwindSafe(|| Module::eval_ast_as_new(Scope::new(), &tree, rhai)));
         code::enter(None);
         if let Some(check) = check {
             check.take_time(cpu_time().saturating_sub(began));
