@@ -99,7 +99,7 @@ async fn deployment(database: &str, store: &Store) {
                 name,
                 script_id,
                 version,
-                manifest: Manifest::default(),
+                manifest: Arc::default(),
                 route: Some(route),
                 guards: Vec::new(),
                 files: files.into_iter().collect(),

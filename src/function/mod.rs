@@ -55,8 +55,8 @@ pub struct Function {
     pub script_id: ScriptId,
     /// Names the content of `files`.
     pub version: Version,
-    /// What the file says, defaults filled in.
-    pub manifest: Manifest,
+    /// What the file says, defaults filled in. The settings of the tree that it was checked with hold the same one.
+    pub manifest: Arc<Manifest>,
     /// Where it answers; none: it has no URL.
     pub route: Option<Route>,
     /// Guards that run before it, outermost folder first; keys of `files`.

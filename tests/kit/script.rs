@@ -32,7 +32,7 @@ pub fn function(engine: &Engine, tree: &Tree) -> Result<SharedFunction, Vec<Diag
         script_id: ScriptId::of(&name),
         version: program::version(&file, &files),
         name,
-        manifest: settings.manifest(&file).map_err(<[_]>::to_vec)?.as_ref().clone(),
+        manifest: settings.manifest(&file).map_err(<[_]>::to_vec)?.clone(),
         route: Some(Route { segments: Vec::new().into(), methods: Methods::Any }),
         guards,
         limits: settings.own_limits(files.keys()),

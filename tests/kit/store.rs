@@ -136,7 +136,7 @@ pub fn function(path: &FilePath, content: &Content) -> Function {
         script_id: ScriptId::of(&name),
         name,
         version: content.digest.into(),
-        manifest: Manifest::default(),
+        manifest: Arc::default(),
         route: Some(Route { segments: Vec::new().into(), methods: Methods::Any }),
         guards: Vec::new(),
         files: Box::new([(path.clone(), content.clone())]),

@@ -117,7 +117,7 @@ fn check_script(script: &Script, tree: &Tree, path: &FilePath, role: Option<Role
             found.push(script.at(import.position, error.to_string()).maybe_hint(hint));
         }
     }
-    if role == Some(Role::Guard) && script.does_nothing() {
+    if role == Some(Role::Guard) && script.does_nothing {
         let problem = Diagnostic::error(path.clone(), "this guard is empty: it would let everybody in");
         found.push(problem.hint("write what it is to hold back, or delete it to open the folder"));
     }
@@ -130,7 +130,7 @@ fn function(
     tree: &Tree,
     settings: &TreeSettings,
     path: &FilePath,
-    manifest: &Manifest,
+    manifest: &Arc<Manifest>,
     route: Option<Route>,
     before: Option<&SharedFunction>,
 ) -> SharedFunction {

@@ -89,7 +89,7 @@ async fn show(grant: &Grant, status: StatusCode, script: &Script, held: Option<S
     let answer = ScriptAnswer {
         summary: ScriptSummary::from(script),
         source: String::from_utf8_lossy(&script.content.bytes).into_owned(),
-        manifest: script.function.as_ref().map(|live| live.function.manifest.clone()),
+        manifest: script.function.as_ref().map(|live| live.function.manifest.as_ref().clone()),
         settings: app.settings_of(script),
         used_by,
         used_by_count,
