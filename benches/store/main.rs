@@ -13,7 +13,7 @@ use picloud::{
     clock::monotonic,
     deployment::{Cause, Changes, Deployment, DeploymentId, DeploymentStatus, FunctionChange},
     execution::{Execution, LogLevel, LogLine, Outcome, Trigger},
-    function::{Content, Digest, Function, FunctionName, Manifest, Revision, Route, ScriptId, Tree, route::Methods},
+    function::{Content, Digest, Function, FunctionName, Revision, Route, ScriptId, Tree, route::Methods},
     id::{ExecutionId, first_id_at},
     store::{ExecutionFilter, Journal, JournalSettings, RecordOutcome, Store, Turn},
 };
