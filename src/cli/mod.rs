@@ -11,6 +11,7 @@ mod credentials;
 mod database;
 mod definitions;
 mod deploy;
+mod dev;
 mod diff;
 mod event;
 mod executions;
@@ -67,6 +68,8 @@ pub struct Cli {
 enum Command {
     /// Serve the functions of a folder, and follow its changes
     Serve(serve::Serve),
+    /// Serve them to their author: tell what goes live, what is wrong and what is asked, as it comes
+    Dev(dev::Dev),
     /// Check every file, and show all that is wrong
     Check(check::Check),
     /// List every route, or say which function answers a URL and why: of the files here, or with `--url` of a node
@@ -165,6 +168,7 @@ impl Command {
     fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Serve(serve) => serve.run(),
+            Self::Dev(dev) => dev.run(),
             Self::Check(check) => check.run(),
             Self::Routes(routes) => routes.run(),
             Self::Invoke(invoke) => invoke.run(),

@@ -28,16 +28,21 @@ pub struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
+        node::serve(self.config(false)?)?;
+        Ok(Exit::Done)
+    }
+
+    /// Reads the configuration; it is an author's if this says so, or an option does.
+    pub(super) fn config(self, dev: bool) -> anyhow::Result<Config> {
         let overrides = Overrides {
             listen: self.listen.map(|address| address.0),
             admin_listen: self.admin_listen.map(|address| address.0),
-            dev: self.dev,
+            dev: self.dev || dev,
             ..self.configured.overrides()
         };
         let config = Config::load(self.configured.config.as_deref(), overrides)?;
         must_be_restored(&config)?;
-        node::serve(config)?;
-        Ok(Exit::Done)
+        Ok(config)
     }
 }
 

@@ -24,7 +24,9 @@ pub fn explained(root: &Command, mut error: clap::Error) -> clap::Error {
         ErrorKind::InvalidSubcommand => text(&error, ContextKind::InvalidSubcommand).and_then(|word| instead_of(&word).map(str::to_owned)),
         // It runs a schedule here, and needs a name.
         ErrorKind::MissingRequiredArgument if command == "run" => instead_of(&command).map(str::to_owned),
-        ErrorKind::UnknownArgument if command == "serve" => text(&error, ContextKind::InvalidArg).and_then(|word| argument_of_serve(&word)),
+        ErrorKind::UnknownArgument if ["serve", "dev"].contains(&&*command) => {
+            text(&error, ContextKind::InvalidArg).and_then(|word| argument_of_serve(&word))
+        }
         _ => None,
     };
     if let Some(tip) = tip {
@@ -51,7 +53,7 @@ fn variable_of(root: &Command, argument: &str) -> Option<String> {
 /// Returns what the commands of other programs are here.
 fn instead_of(word: &str) -> Option<&'static str> {
     Some(match word {
-        "run" | "start" | "dev" | "up" | "server" => "`picloud serve` serves the functions of a folder and follows its changes",
+        "run" | "start" | "up" | "server" => "`picloud serve` serves the functions of a folder and follows its changes",
         "version" => "`picloud --version` prints the version",
         "new" | "create" => "`picloud init DIR` makes a project",
         "test" | "lint" | "build" => "`picloud check` finds every mistake, and `picloud invoke PATH` runs a function",

@@ -29,6 +29,15 @@ pub struct Log {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Level(String);
 
+impl Log {
+    /// Keeps to what is wrong with the node, unless somebody has said how much there is to say. `picloud dev` tells the rest by itself.
+    pub fn tell_less(&mut self) {
+        if self.level == Level::default() {
+            self.level = Level("warn,picloud::sync=off,picloud::runner=error".into());
+        }
+    }
+}
+
 impl Default for Level {
     fn default() -> Self {
         Self("info".into())

@@ -41,6 +41,11 @@ impl Trigger {
         matches!(self, Self::Cli | Self::Invoke | Self::Replay)
     }
 
+    /// Returns whether somebody asked for a URL.
+    pub fn asks_a_url(self) -> bool {
+        !matches!(self, Self::Schedule | Self::Event | Self::Manual)
+    }
+
     /// Returns the word that scripts and tables see.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod check;
+mod dev;
 mod hidden;
 mod history;
 mod invoke;
@@ -82,7 +83,12 @@ impl Node {
     }
 
     fn start_with(folder: &Folder, arguments: &[&str]) -> Self {
-        let mut process = folder.command(&[&["serve"], arguments].concat()).stderr(Stdio::null()).spawn().unwrap();
+        Self::of(folder, folder.command(&[&["serve"], arguments].concat()))
+    }
+
+    /// Starts it by this command.
+    fn of(folder: &Folder, mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::null()).spawn().unwrap();
         let announcement = folder.0.path().join(".picloud/node.json");
         let url = wait(|| {
             assert!(process.try_wait().unwrap().is_none(), "the node ended");
@@ -98,6 +104,17 @@ impl Node {
     fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Sends a form.
+    fn post(&self, path: &str, form: &str) -> String {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = form.len();
+        let head = "host: x\r\nconnection: close\r\ncontent-type: application/x-www-form-urlencoded";
+        write!(stream, "POST {path} HTTP/1.1\r\n{head}\r\ncontent-length: {length}\r\n\r\n{form}").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer

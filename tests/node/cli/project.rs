@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use super::Folder;
+use super::{Folder, Node, wait};
 
 #[test]
 fn a_new_project_checks_and_answers() {
@@ -11,6 +11,61 @@ fn a_new_project_checks_and_answers() {
     assert_eq!(folder.done(&["check"]), "2 functions, no errors\n");
     assert_eq!(folder.done(&["invoke", "/hello?name=Ada"]), "{\"message\":\"hello Ada\"}");
     assert_eq!(folder.done(&["invoke", "/users/7"]), "{\"id\":7,\"path\":\"/users/7\"}");
+}
+
+#[test]
+fn each_template_checks_and_says_what_to_type_next() {
+    for (template, functions, next) in [
+        ("api", 2, "curl 'http://127.0.0.1:8080/hello?name=Ada'"),
+        ("webhook", 1, "picloud secret set GITHUB_SECRET"),
+        ("app", 2, "curl http://127.0.0.1:8080/"),
+        ("cron", 3, "picloud run _cron/report"),
+    ] {
+        let folder = Folder::empty();
+        let told = folder.done(&["init", "shop", "--template", template]);
+        assert!(told.contains("  cd shop\n  picloud dev\n") && told.contains(next), "{told}");
+        let plural = if functions == 1 { "" } else { "s" };
+        assert_eq!(folder.done(&["check", "shop"]), format!("{functions} function{plural}, no errors\n"), "{template}");
+    }
+    let said = Folder::empty().refused(2, &["init", "--template", "blog"]);
+    assert!(said.contains("[possible values: api, webhook, app, cron]"), "{said}");
+}
+
+#[test]
+fn the_templates_do_what_they_say() {
+    let folder = Folder::empty();
+    folder.done(&["init", "--template", "app"]);
+    let node = Node::start(&folder);
+    let kept = node.post("/notes", "text=buy+%3Cmilk%3E");
+    assert!(kept.starts_with("HTTP/1.1 303 ") && kept.contains("\r\nlocation: /\r\n"), "{kept}");
+    assert!(node.get("/").contains("<li>buy &lt;milk&gt;</li>"));
+    assert!(node.post("/notes", "text=+").starts_with("HTTP/1.1 422 "));
+    node.stop();
+
+    let folder = Folder::empty();
+    folder.done(&["init", "--template", "cron"]);
+    let node = Node::start(&folder);
+    assert!(node.get("/visit").ends_with("{\"visits\":1}") && node.get("/report").starts_with("HTTP/1.1 404 "));
+    assert_eq!(folder.done(&["run", "_cron/report"]), "{\"visits\":1}");
+    assert!(node.get("/report").ends_with("\"visits\":1}"));
+    node.stop();
+
+    let folder = Folder::empty();
+    folder.done(&["init", "--template", "webhook"]);
+    let node = Node::start(&folder);
+    folder.write("secret", "a-long-secret");
+    folder.done(&["secret", "set", "GITHUB_SECRET", "--from", "secret"]);
+    let path = folder.0.path().join("try.sh");
+    let script = fs::read_to_string(&path).unwrap().replace("127.0.0.1:8080", &node.address);
+    fs::write(&path, script).unwrap();
+    let send = |secret: &str| {
+        let output = Command::new("sh").arg("try.sh").current_dir(folder.0.path()).env("SECRET", secret).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    wait(|| send("a-long-secret").ends_with("{\"seen\":false}").then_some(()));
+    assert!(send("a-long-secret").ends_with("{\"seen\":true}"), "a delivery that comes again is told so");
+    assert!(send("another").starts_with("HTTP/1.1 401 "));
+    node.stop();
 }
 
 #[test]

@@ -8,7 +8,6 @@ fn words_of_other_programs_are_told_with_the_word_here() {
     for (arguments, tip) in [
         (&["run"][..], "picloud serve"),
         (&["start"], "picloud serve"),
-        (&["dev"], "picloud serve"),
         (&["version"], "picloud --version"),
         (&["new", "shop"], "picloud init"),
         (&["serve", "--port", "3000"], "--listen 3000"),

@@ -1,5 +1,7 @@
 //! `picloud init`: a small working project.
 
+mod template;
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
@@ -9,6 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 
+use self::template::{IGNORED, SHARED, Template};
 use super::{exit::Exit, output};
 use crate::source::git::{self, hosted};
 
@@ -18,6 +21,9 @@ pub struct Init {
     /// Folder to make it in; it may exist
     #[arg(value_name = "DIR", default_value = ".")]
     dir: PathBuf,
+    /// What kind of project
+    #[arg(long, value_enum, default_value = "api", conflicts_with = "bare")]
+    template: Template,
     /// Make a bare git repository there to push to, or make one fit that is there
     #[arg(long)]
     bare: bool,
@@ -25,53 +31,6 @@ pub struct Init {
     #[arg(long, default_value = "main", requires = "bare")]
     branch: String,
 }
-
-/// The files of a new project.
-const FILES: [(&str, &str); 5] = [
-    (
-        "picloud.toml",
-        r#"# What people change most; every key is in docs/configuration.md.
-[source]
-path = "functions"
-
-[server]
-listen = "127.0.0.1:8080"
-"#,
-    ),
-    (".gitignore", "/.picloud\n/.env\n"),
-    (
-        "functions/hello.rhai",
-        r#"+++
-description = "Greets someone: /hello?name=Ada"
-methods = ["GET"]
-+++
-import "greetings" as greetings;
-
-let name = ctx.request.query.name ?? "world";
-log::info(`greeting ${name}`);
-#{ message: greetings::greet(name) }
-"#,
-    ),
-    (
-        "functions/users/[id=int].get.rhai",
-        r#"+++
-description = "Answers /users/7"
-+++
-#{ id: parse_int(ctx.request.params.id), path: ctx.request.path }
-"#,
-    ),
-    (
-        "functions/_lib/greetings.rhai",
-        r#"// Files below `_lib` answer nothing; others import them.
-fn greet(name) {
-    `hello ${name}`
-}
-"#,
-    ),
-];
-
-/// Repositories have one before they have functions; it is no reason to refuse.
-const IGNORED: &str = ".gitignore";
 
 impl Init {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
@@ -122,7 +81,8 @@ impl Init {
         }
         let is_here = self.dir == Path::new(".");
         let place = |file: &str| if is_here { file.into() } else { self.dir.join(file) };
-        let (kept, new): (Vec<_>, Vec<_>) = FILES.into_iter().partition(|(file, _)| place(file).symlink_metadata().is_ok());
+        let files = SHARED.into_iter().chain(self.template.files().iter().copied());
+        let (kept, new): (Vec<_>, Vec<_>) = files.partition(|(file, _)| place(file).symlink_metadata().is_ok());
         if let Some((file, _)) = kept.iter().find(|(file, _)| *file != IGNORED) {
             bail!("`{}` is there already\n  hint: name an empty folder: `picloud init my-project`", place(file).display());
         }
@@ -139,7 +99,8 @@ impl Init {
         if !is_here {
             output::line(format!("  cd {}", self.dir.display()));
         }
-        output::line("  picloud serve\n  curl 'http://127.0.0.1:8080/hello?name=Ada'");
+        output::line("  picloud dev\nand in another terminal, there:");
+        self.template.next().iter().for_each(|command| output::line(format!("  {command}")));
         output::line("For an editor with Rhai's language server, so that it knows `http::get` and the others:\n  picloud definitions");
         Ok(Exit::Done)
     }
