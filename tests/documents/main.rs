@@ -39,6 +39,7 @@ pages! {
     api: "docs/api.md",
     architecture: "docs/architecture.md",
     cli: "docs/cli.md",
+    coming_from: "docs/coming-from.md",
     configuration: "docs/configuration.md",
     crypto: "docs/crypto.md",
     dashboard: "docs/dashboard.md",
@@ -51,6 +52,7 @@ pages! {
     metrics: "docs/metrics.md",
     operations: "docs/operations.md",
     performance: "docs/performance.md",
+    questions: "docs/README.md",
     reliability: "docs/reliability.md",
     routing: "docs/routing.md",
     schedules: "docs/schedules.md",
@@ -61,6 +63,7 @@ pages! {
     text: "docs/text.md",
     time: "docs/time.md",
     traces: "docs/traces.md",
+    tutorial: "docs/tutorial.md",
     webhooks: "docs/webhooks.md",
 }
 
