@@ -16,6 +16,7 @@
 //! - `<!-- run`, lines as in a block, `-->`: they are run here. `$REPOSITORY` is the folder of the repository.
 
 mod compare;
+mod keys;
 mod page;
 mod story;
 mod terminal;
