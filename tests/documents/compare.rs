@@ -16,6 +16,7 @@ static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9a-f]{7,64}\b", "HASH"),
         (r"\b\d+(?:\.\d+)? (?:ns|µs|ms|s)\b", "SPAN"),
         (r"\b\d+ (bytes|operations|rows)\b", "N $1"),
+        (r"\b\d+ tables \(schema \d+\)", "N tables"),
         (r#"("\w+_(?:ns|us|ms|s|bytes)":)\d+(?:\.\d+)?"#, "${1}N"),
         (r"(?:http://(?:127\.0\.0\.1|localhost):8080|https://node\.example\.org)", "NODE"),
     ];
