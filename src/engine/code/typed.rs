@@ -7,6 +7,7 @@ use rhai::Position;
 use super::{
     Body, Closure, Code, Compiler, Ex, Function, Machine, Outcome,
     functions::put_int,
+    operators::by_comparison,
     types::{Type, VersionId},
 };
 use crate::engine::{
@@ -66,16 +67,12 @@ impl Compiler<'_> {
             && self.of(&binary.left) == Type::Int
         {
             let (slot, with) = (variable.slot, *with);
-            match binary.op {
-                Op::Less => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) < with),
-                Op::LessEqual => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) <= with),
-                Op::Greater => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) > with),
-                Op::GreaterEqual => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) >= with),
-                Op::Equal => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) == with),
-                Op::NotEqual => return self.int_choice_by(choice, move |frame| int_of(&frame[slot]) != with),
-                // Others decide nothing.
-                _ => {}
-            }
+            // Other operators decide nothing.
+            by_comparison!(
+                binary.op,
+                |numbers| return self.int_choice_by(choice, move |frame| numbers(int_of(&frame[slot]), with)),
+                otherwise {}
+            );
         }
         let (then, otherwise) = (self.choice_of(&choice.then), self.choice_of(&choice.otherwise));
         let condition = self.condition(&choice.condition);
