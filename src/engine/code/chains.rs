@@ -13,6 +13,7 @@ use super::{
     Compiler, Ex, Outcome,
     machine::{Leave, bound},
     races::{adds_itself, data_race, in_use},
+    slow,
     walk::{Assignment, Link, Method, Step, Walk, Word, is_no_text},
 };
 use crate::engine::{
@@ -501,7 +502,8 @@ impl<'w, 'm> Walk<'w, 'm> {
         }
         if is_constant {
             let mut operands = [value, target.clone(), mem::take(index)];
-            return self.machine.slow_statement_constant(self.code, &assignment.node, &mut operands).map(|_| Value::Unit);
+            let result = self.machine.slow_statement(self.code, &assignment.node, &mut operands, slow::Operands::Constant(1));
+            return result.map(|_| Value::Unit);
         }
         self.put_slowly(target, value, assignment, index)
     }
@@ -515,7 +517,7 @@ impl<'w, 'm> Walk<'w, 'm> {
             operands[0].print(&mut text, usize::MAX);
             operands[0] = text.into();
         }
-        let result = self.machine.slow_statement(self.code, &assignment.node, &mut operands);
+        let result = self.machine.slow_statement(self.code, &assignment.node, &mut operands, slow::Operands::Changed);
         *target = mem::take(&mut operands[1]);
         result.map(|_| Value::Unit)
     }

@@ -9,6 +9,7 @@ use super::{
     Outcome,
     pointers::{Site, failed_at},
     races::in_use,
+    slow,
     walk::{Link, Method, Walk, Word},
 };
 use crate::engine::{
@@ -97,13 +98,13 @@ impl<'m> Walk<'_, 'm> {
         operands.extend(arguments.iter_mut().map(std::mem::take));
         if is_constant {
             *target = operands[0].clone();
-            return self.machine.slow_constant(self.code, &link.node, &mut operands);
+            return self.machine.slow_with(self.code, &link.node, &mut operands, slow::Operands::Constant(0));
         }
         if matches!(operands[0], Value::Other(_)) {
             *target = operands[0].clone();
             return self.machine.slow(self.code, &link.node, &mut operands);
         }
-        let result = self.machine.slow_changing(self.code, &link.node, &mut operands);
+        let result = self.machine.slow_with(self.code, &link.node, &mut operands, slow::Operands::Changed);
         *target = std::mem::take(&mut operands[0]);
         result
     }

@@ -9,6 +9,7 @@ use super::{
     Code, Compiler, Ex, Machine, Outcome,
     machine::Leave,
     pointers::{Site, evaluate, failed_at},
+    slow,
 };
 use crate::engine::{
     host::{self, HostFunction},
@@ -136,7 +137,7 @@ impl Site<'_, '_> {
         if !is_place {
             return self.machine.slow(self.code, node, &mut operands);
         }
-        let result = self.machine.slow_changing(self.code, node, &mut operands);
+        let result = self.machine.slow_with(self.code, node, &mut operands, slow::Operands::Changed);
         *receiver = mem::take(&mut operands[0]);
         result
     }

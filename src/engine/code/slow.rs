@@ -18,15 +18,13 @@ const OPERANDS: [&str; 16] = ["$0", "$1", "$2", "$3", "$4", "$5", "$6", "$7", "$
 
 /// What operands are for Rhai.
 #[derive(PartialEq, Eq)]
-enum Operands {
-    /// Nobody needs them any more.
+pub enum Operands {
+    /// Nobody needs them any more: they are `()` afterwards.
     Taken,
-    /// Variables, which it may change.
+    /// Variables, which it may change: they are what it made of them afterwards.
     Changed,
-    /// The first is a constant; nobody needs the others.
-    Constant,
-    /// The second, which is assigned to, is a constant; nobody needs the others.
-    ToConstant,
+    /// The one with this number is a constant; nobody needs the others.
+    Constant(usize),
 }
 
 /// What Rhai evaluates with.
@@ -161,39 +159,25 @@ impl Machine<'_> {
         }
     }
 
-    /// Has Rhai evaluate a node. The operands are `()` after it.
+    /// Has Rhai evaluate a node, which nobody needs the operands of any more.
     #[cold]
     #[inline(never)]
     pub fn slow(&mut self, code: &Code, node: &Expr, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, Operands::Taken, |engine, state| evaluate(engine, state, node))
+        self.slow_with(code, node, operands, Operands::Taken)
     }
 
-    /// The same; the first operand is a constant for it.
+    /// Has Rhai evaluate a node.
     #[cold]
     #[inline(never)]
-    pub fn slow_constant(&mut self, code: &Code, node: &Expr, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, Operands::Constant, |engine, state| evaluate(engine, state, node))
+    pub fn slow_with(&mut self, code: &Code, node: &Expr, operands: &mut [Value], how: Operands) -> Outcome {
+        self.rhai(code, operands, how, |engine, state| evaluate(engine, state, node))
     }
 
-    /// The same for a node that may change its operands: they are what it made of them after it.
+    /// Has Rhai run a statement.
     #[cold]
     #[inline(never)]
-    pub fn slow_changing(&mut self, code: &Code, node: &Expr, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, Operands::Changed, |engine, state| evaluate(engine, state, node))
-    }
-
-    /// Has Rhai run a statement, which may change its operands.
-    #[cold]
-    #[inline(never)]
-    pub fn slow_statement(&mut self, code: &Code, node: &Stmt, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, Operands::Changed, |engine, state| statement(engine, state, node))
-    }
-
-    /// The same for an assignment to a part of a constant.
-    #[cold]
-    #[inline(never)]
-    pub fn slow_statement_constant(&mut self, code: &Code, node: &Stmt, operands: &mut [Value]) -> Outcome {
-        self.rhai(code, operands, Operands::ToConstant, |engine, state| statement(engine, state, node))
+    pub fn slow_statement(&mut self, code: &Code, node: &Stmt, operands: &mut [Value], how: Operands) -> Outcome {
+        self.rhai(code, operands, how, |engine, state| statement(engine, state, node))
     }
 
     /// Does something with Rhai's state, the operands being variables.
@@ -209,8 +193,7 @@ impl Machine<'_> {
             for (at, operand) in operands.iter_mut().enumerate() {
                 let value = std::mem::take(operand).into_rhai();
                 match OPERANDS.get(at) {
-                    Some(name) if at == 0 && how == Operands::Constant => state.scope.push_constant_dynamic(*name, value),
-                    Some(name) if at == 1 && how == Operands::ToConstant => state.scope.push_constant_dynamic(*name, value),
+                    Some(name) if how == Operands::Constant(at) => state.scope.push_constant_dynamic(*name, value),
                     Some(name) => state.scope.push_dynamic(*name, value),
                     None => state.scope.push_dynamic(format!("${at}"), value),
                 };

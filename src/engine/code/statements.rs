@@ -7,6 +7,7 @@ use super::{
     functions::put_int,
     machine::{Flow, Leave, Outcome, clear},
     races::{adds_itself, free},
+    slow,
     types::Type,
 };
 use crate::engine::{
@@ -289,7 +290,7 @@ impl Machine<'_> {
             return Ok(Value::Unit);
         }
         let mut operands = [std::mem::take(place), value];
-        let result = self.slow_statement(code, &op.node, &mut operands);
+        let result = self.slow_statement(code, &op.node, &mut operands, slow::Operands::Changed);
         *place = std::mem::take(&mut operands[0]);
         result
     }
