@@ -19,7 +19,7 @@ use crate::engine::{
     ir::{self, Expr, FunctionId},
     own::{
         Failure, Function, Shared, Target, Value,
-        native::{self, Caller},
+        native::{self, Caller, Visit},
     },
 };
 
@@ -349,17 +349,11 @@ impl Caller for Site<'_, '_> {
         }
     }
 
-    fn call_with_extra(
-        &mut self,
-        native: &str,
-        function: &Value,
-        this: Option<&mut Value>,
-        arguments: &mut [Value],
-        index: Option<i64>,
-        this_at: Option<usize>,
-    ) -> Result<Value, Failure> {
-        let Value::Function(function) = function else { return self.call(function, this, arguments) };
-        self.invoke_with_extra(function, this, arguments, index, this_at)
+    fn visit(&mut self, visit: Visit<'_>) -> Result<Value, Failure> {
+        let (Value::Function(function), native) = (visit.function, visit.native) else {
+            return self.call(visit.function, visit.this, visit.arguments);
+        };
+        self.invoke_for(function, visit)
             .map_err(|leave| EvalAltResult::ErrorInFunctionCall(native.into(), self.source(), failure(leave), Position::NONE).into())
     }
 }
@@ -367,18 +361,12 @@ impl Caller for Site<'_, '_> {
 impl Site<'_, '_> {
     /// The same for a closure of the file that the run began with, which is where it is called: it is found without a search.
     #[inline]
-    fn invoke_closure(
-        &mut self,
-        function: &Function,
-        this: &mut Option<&mut Value>,
-        arguments: &mut [Value],
-        index: Option<i64>,
-        this_at: Option<usize>,
-    ) -> Option<Outcome> {
+    fn invoke_closure_for(&mut self, function: &Function, visit: &mut Visit<'_>) -> Option<Outcome> {
+        let &mut Visit { ref this, ref mut arguments, index, this_at, .. } = visit;
         let target = function.target.filter(|target| target.unit == self.code.number && self.machine.is_main(self.code, target.unit))?;
         let callee = &self.code.functions[target.function];
         let takes = callee.parameters.checked_sub(function.curried().len() + arguments.len())?;
-        let (at, this) = match (takes, this_at, &mut *this) {
+        let (at, this) = match (takes, this_at, this) {
             (1 | 2, Some(at), Some(this)) => (at.min(arguments.len()), &**this),
             _ => return None,
         };
@@ -397,17 +385,11 @@ impl Site<'_, '_> {
     }
 
     /// Calls a function with what it has parameters for.
-    fn invoke_with_extra(
-        &mut self,
-        function: &Function,
-        mut this: Option<&mut Value>,
-        arguments: &mut [Value],
-        index: Option<i64>,
-        this_at: Option<usize>,
-    ) -> Outcome {
-        if let Some(result) = self.invoke_closure(function, &mut this, arguments, index, this_at) {
+    fn invoke_for(&mut self, function: &Function, mut visit: Visit<'_>) -> Outcome {
+        if let Some(result) = self.invoke_closure_for(function, &mut visit) {
             return result;
         }
+        let Visit { mut this, arguments, index, this_at, .. } = visit;
         let takes = |site: &Self, count: usize| site.resolve(function, function.curried().len() + count).is_some();
         let count = arguments.len();
         let is_anonymous = function.name.starts_with("anon$");

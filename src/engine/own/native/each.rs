@@ -1,6 +1,8 @@
 //! Array functions that call another function for each element.
 
-use super::{Caller, DONE, Entry, Failure, NOT_HERE, NativeResult, Value, changes, edit, is_same, items, range::place, reads, visits};
+use super::{
+    Caller, DONE, Entry, Failure, NOT_HERE, NativeResult, Value, Visit, changes, edit, is_same, items, range::place, reads, visits,
+};
 
 pub(super) const OF_LIST: &[Entry] = &[
     changes("for_each", 2, |caller, this, arguments| {
@@ -58,7 +60,8 @@ pub(super) const OF_LIST: &[Entry] = &[
         let [Value::List(others), function @ Value::Function(_)] = arguments else { return NOT_HERE };
         let pairs = items(this).iter().zip(others.iter()).enumerate();
         let results = pairs.map(|(index, (one, other))| {
-            caller.call_with_extra("zip", function, None, &mut [one.clone(), other.clone()], Some(index as i64), None)
+            let arguments = &mut [one.clone(), other.clone()];
+            caller.visit(Visit { native: "zip", function, this: None, arguments, index: Some(index as i64), this_at: None })
         });
         Ok(Some(Value::list(results.collect::<Result<_, _>>()?)))
     }),
@@ -95,7 +98,14 @@ impl<'a> Elements<'a> {
     /// Calls the function for an element and tells it an index.
     pub fn call_as(&mut self, place: usize, index: usize, arguments: &mut [Value], element_at: Option<usize>) -> Result<Value, Failure> {
         let mut element = items(self.list)[place].clone();
-        let result = self.caller.call_with_extra(self.name, self.function, Some(&mut element), arguments, Some(index as i64), element_at);
+        let result = self.caller.visit(Visit {
+            native: self.name,
+            function: self.function,
+            this: Some(&mut element),
+            arguments,
+            index: Some(index as i64),
+            this_at: element_at,
+        });
         if !is_same(&element, &items(self.list)[place]) {
             edit(self.list, |list| list.set(place, element));
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Caller, DONE, Entry, Failure, NOT_HERE, NativeResult, Value, changes, each::function, int, is_same, reads, visits};
+use super::{Caller, DONE, Entry, Failure, NOT_HERE, NativeResult, Value, Visit, changes, each::function, int, is_same, reads, visits};
 use crate::engine::own::Map;
 
 pub(super) const OF_MAP: &[Entry] = &[
@@ -105,7 +105,14 @@ fn each(
     let entries = map.clone();
     for (key, before) in entries.iter() {
         let mut value = before.clone();
-        let result = caller.call_with_extra(name, function, Some(&mut value), &mut [Value::text(key)], None, Some(1));
+        let result = caller.visit(Visit {
+            native: name,
+            function,
+            this: Some(&mut value),
+            arguments: &mut [Value::text(key)],
+            index: None,
+            this_at: Some(1),
+        });
         if !is_same(&value, before) {
             Rc::make_mut(map).insert(key, value.clone());
         }

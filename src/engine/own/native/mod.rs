@@ -36,18 +36,25 @@ pub trait Caller {
     /// Calls a function, as `FnPtr::call_raw` of Rhai's. The arguments are taken.
     fn call(&mut self, function: &Value, this: Option<&mut Value>, arguments: &mut [Value]) -> Result<Value, Failure>;
 
-    /// Calls a function on behalf of the native one with this name, as `FnPtr::call_raw_with_extra_args` of Rhai's: without parameters it
-    /// finds an element in `this`; with one more than there are arguments, it gets the element there; with two more, the index as the last.
-    /// The arguments are taken.
-    fn call_with_extra(
-        &mut self,
-        native: &str,
-        function: &Value,
-        this: Option<&mut Value>,
-        arguments: &mut [Value],
-        index: Option<i64>,
-        this_at: Option<usize>,
-    ) -> Result<Value, Failure>;
+    /// Has a function visit an element, as `FnPtr::call_raw_with_extra_args` of Rhai's. The arguments are taken.
+    fn visit(&mut self, visit: Visit<'_>) -> Result<Value, Failure>;
+}
+
+/// A call of a function for an element. Without parameters it finds the element in `this`; with one more than there are arguments, it gets
+/// the element there; with two more, the index as the last.
+pub struct Visit<'v> {
+    /// The native function that calls.
+    pub native: &'v str,
+    /// The function that it calls.
+    pub function: &'v Value,
+    /// The element.
+    pub this: Option<&'v mut Value>,
+    /// What the function gets beside it.
+    pub arguments: &'v mut [Value],
+    /// The element's index.
+    pub index: Option<i64>,
+    /// Before which of the arguments the element stands where it is one.
+    pub this_at: Option<usize>,
 }
 
 /// A function: its receiver, which it may change, and its other arguments, which it may take. None of them is shared.

@@ -33,15 +33,8 @@ impl Caller for RhaiCaller<'_, '_> {
         with_this(this, |this| function.call_raw(self.0, this, taken(arguments)))
     }
 
-    fn call_with_extra(
-        &mut self,
-        native: &str,
-        function: &Value,
-        this: Option<&mut Value>,
-        arguments: &mut [Value],
-        index: Option<i64>,
-        this_at: Option<usize>,
-    ) -> Result<Value, Failure> {
+    fn visit(&mut self, visit: Visit<'_>) -> Result<Value, Failure> {
+        let Visit { native, function, this, arguments, index, this_at } = visit;
         let function = function.to_rhai().cast::<rhai::FnPtr>();
         let mut arguments = taken(arguments);
         with_this(this, |this| match (&mut arguments[..], index) {
