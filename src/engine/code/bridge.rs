@@ -10,9 +10,9 @@ use rhai::{Dynamic, FnPtr, ImmutableString, NativeCallContext};
 use super::{
     Machine,
     additions::Additions,
+    invoke::{Site, failure},
     machine::{Files, Flow},
     modules::Modules,
-    pointers::{Site, failure},
     slow::State,
 };
 use crate::engine::{

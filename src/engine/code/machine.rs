@@ -139,6 +139,14 @@ impl<'a> Machine<'a> {
         self.level += 1;
         Ok(())
     }
+
+    /// Returns the name of a value's type.
+    pub(super) fn type_name<'n>(&'n self, value: &'n Value) -> &'n str {
+        match value {
+            Value::Other(value) => self.engine.map_type_name(value.type_name()),
+            value => value.type_name(),
+        }
+    }
 }
 
 /// Drops what values hold. Those that hold nothing stay: nobody reads them any more.

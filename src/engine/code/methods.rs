@@ -7,10 +7,11 @@ use rhai::{ImmutableString, Position};
 
 use super::{
     Outcome,
-    pointers::{Site, failed_at},
+    invoke::{Site, failed_at},
+    links::{Link, Method, Word},
     races::in_use,
     slow,
-    walk::{Link, Method, Walk, Word},
+    walk::Walk,
 };
 use crate::engine::{
     ir::FunctionId,

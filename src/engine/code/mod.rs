@@ -2,11 +2,14 @@
 
 mod additions;
 mod bridge;
+mod callee;
 mod caught;
 mod chains;
 mod expressions;
 mod functions;
+mod invoke;
 mod limits;
+mod links;
 mod loops;
 mod machine;
 mod methods;
@@ -14,6 +17,7 @@ mod modules;
 mod natives;
 mod operators;
 mod pointers;
+mod put;
 mod races;
 mod request;
 mod run;
@@ -24,6 +28,7 @@ mod switch;
 mod tests;
 mod typed;
 mod types;
+mod visits;
 mod walk;
 
 use std::{

@@ -14,7 +14,7 @@ use std::{
 
 use rhai::{AST, ASTNode, EvalAltResult, Expr, ImmutableString, Module, Position, Shared};
 
-use super::{Code, CodeRef, Compiler, Ex, Machine, Outcome, natives::evaluate_first_last, pointers::Site};
+use super::{Code, CodeRef, Compiler, Ex, Machine, Outcome, invoke::Site, natives::evaluate_first_last};
 use crate::engine::{
     host,
     ir::{self, FunctionId, ImportId},

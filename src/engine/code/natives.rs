@@ -7,8 +7,9 @@ use smallvec::SmallVec;
 
 use super::{
     Code, Compiler, Ex, Machine, Outcome,
+    invoke::{Site, failed_at},
     machine::Leave,
-    pointers::{Site, evaluate, failed_at},
+    pointers::evaluate,
     slow,
 };
 use crate::engine::{

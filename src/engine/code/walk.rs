@@ -1,42 +1,21 @@
-//! What a walk along a chain goes by.
+//! A walk along a chain, link by link.
+//!
+//! As long as nothing on the way is changed, values are looked at where they are. What may be changed is changed at its place: the root is
+//! taken out of its variable, and each array and map on the way is copied only if somebody else holds it, too.
 
-use std::sync::Arc;
+use std::{mem, rc::Rc};
 
-use rhai::{ImmutableString, Position, Stmt};
+use rhai::Position;
 
-use super::{Code, Machine};
-use crate::engine::{
-    ir::{self, FunctionId},
-    own::{Key, Value, native},
+use super::{
+    Code, Machine, Outcome,
+    links::{Assignment, Link, Step, Word, is_no_text},
+    races::data_race,
 };
-
-/// A link of a chain.
-pub(super) struct Link {
-    pub step: Step,
-    pub is_optional: bool,
-    /// Whether what it is asked of may be changed by it or by what comes after it.
-    pub changes: bool,
-    /// The link for Rhai.
-    pub node: ir::Node,
-}
-
-/// What is asked.
-pub(super) enum Step {
-    Property { key: Key, getter: Option<&'static native::Native> },
-    Index,
-    Method(Box<Method>),
-}
-
-/// An assignment at the end of a chain.
-pub(super) struct Assignment {
-    pub op: Option<ir::OpAssign>,
-    /// Where the operator stands.
-    pub position: Position,
-    /// What a constant is called, and where it stands.
-    pub name: ImmutableString,
-    pub root_position: Position,
-    pub node: Arc<Stmt>,
-}
+use crate::engine::{
+    context::{self, properties::BODY, variable},
+    own::{Map, Shared, Value, native, path},
+};
 
 /// A walk along a chain.
 pub(super) struct Walk<'w, 'm> {
@@ -60,80 +39,219 @@ impl<'w, 'm> Walk<'w, 'm> {
     }
 }
 
-/// A method as a chain calls it.
-pub(super) struct Method {
-    pub name: ImmutableString,
-    /// How many operands are its arguments.
-    pub arguments: usize,
-    pub position: Position,
-    /// Whether what it is called on may be changed by it.
-    pub may_change: bool,
-    pub word: Word,
-    /// Where a map keeps a function of this name.
-    pub entry: Key,
-    /// The functions of the file that it may mean: those for a type first.
-    pub functions: Box<[(Option<ImmutableString>, FunctionId)]>,
-    pub native: Option<&'static native::Native>,
-}
-
-/// Names that Rhai itself answers.
-#[derive(PartialEq, Eq)]
-pub(super) enum Word {
-    Call,
-    Curry,
-    IsShared,
-    TypeOf,
-    None,
-}
-
-impl Method {
-    pub fn new(unit: &ir::Unit, name: &ImmutableString, arguments: usize, position: Position) -> Self {
-        let word = match (name.as_str(), arguments) {
-            ("call", _) => Word::Call,
-            ("curry", _) => Word::Curry,
-            ("is_shared", 0) => Word::IsShared,
-            ("type_of", 0) => Word::TypeOf,
-            _ => Word::None,
-        };
-        let is_meant = |function: &ir::Function| function.name == *name && function.parameters.len() == arguments;
-        let functions = unit.functions[..unit.main].iter().enumerate().filter(|(_, function)| is_meant(function));
-        let mut functions: Vec<_> = functions.map(|(id, function)| (function.this_type.clone(), id)).collect();
-        functions.sort_by_key(|(this_type, _)| this_type.is_none());
-        let native = native::lookup(name, arguments + 1);
-        let may_change = match word {
-            Word::IsShared | Word::TypeOf => false,
-            _ => !functions.is_empty() || native.is_none(),
-        };
-        Self { name: name.clone(), arguments, position, may_change, word, entry: Key::new(name), functions: functions.into(), native }
-    }
-
-    /// Returns whether what it does to this value needs a place to change.
-    pub fn needs_place(&self, value: &Value, arguments: &[Value], machine: &Machine<'_>) -> bool {
-        if machine.has_typed_methods() {
-            return true;
-        }
-        match value {
-            Value::Map(map) if matches!(map.find(&self.entry), Some(Value::Function(_))) => return true,
-            Value::Other(_) => {
-                let method = self.native.and_then(|native| native.of(value));
-                return method.is_some_and(|method| method.effect == native::Effect::Changes);
+impl Walk<'_, '_> {
+    /// Follows links from a variable.
+    pub(super) fn at_place(&mut self, place: &mut Value, links: &[Link], operands: &mut [Value]) -> Outcome {
+        if let Value::Shared(shared) = place {
+            let shared = shared.clone();
+            if shared.is_locked() {
+                return Err(data_race(String::new()));
             }
-            _ => {}
+            self.is_constant |= shared.is_constant;
+            return self.holding(&shared, |walk| match walk.look_first(&shared.get(), links, operands) {
+                Ok(None) => {
+                    let mut value = mem::take(&mut *shared.borrow_mut());
+                    let result = walk.follow(&mut value, links, operands, true);
+                    *shared.borrow_mut() = value;
+                    result
+                }
+                result => result.map(Option::unwrap_or_default),
+            });
         }
-        if matches!(self.word, Word::IsShared | Word::TypeOf) {
-            return false;
+        if let Some(value) = self.look_first(place, links, operands)? {
+            return Ok(value);
         }
-        match self.native.and_then(|native| native.of(value)).map(|method| method.effect) {
-            Some(native::Effect::Reads) => false,
-            Some(native::Effect::Holds) => is_no_text(value),
-            // A closure without parameters of its own may change elements through `this`.
-            Some(native::Effect::Visits) => !matches!(arguments.first(), Some(Value::Function(function)) if machine.takes_some(function)),
-            Some(native::Effect::Changes) | None => true,
+        let mut value = mem::take(place);
+        let result = self.follow(&mut value, links, operands, true);
+        *place = value;
+        result
+    }
+
+    /// Walks while nobody else may use a variable.
+    pub(super) fn holding(&mut self, shared: &Shared, walk: impl FnOnce(&mut Self) -> Outcome) -> Outcome {
+        shared.lock();
+        self.machine.locks += 1;
+        self.is_shared = true;
+        let result = walk(self);
+        self.machine.locks -= 1;
+        shared.unlock();
+        result
+    }
+
+    /// Looks at a value where it is, if that is enough.
+    fn look_first(&mut self, value: &Value, links: &[Link], operands: &mut [Value]) -> Outcome<Option<Value>> {
+        let may_change = links.first().is_none_or(|link| link.changes);
+        let found = if may_change { None } else { self.look(value, links, operands, true)? };
+        self.needs_place = found.is_none() && !may_change;
+        Ok(found)
+    }
+
+    /// Follows links from a value that stays as it is; none: something needs a place to change, and nothing has happened yet.
+    fn look(&mut self, value: &Value, links: &[Link], operands: &mut [Value], is_place: bool) -> Outcome<Option<Value>> {
+        let [link, rest @ ..] = links else { return Ok(Some(value.clone())) };
+        if link.is_optional && value.is_unit() {
+            return Ok(Some(Value::Unit));
         }
+        match &link.step {
+            Step::Property { key, .. } => match value {
+                Value::Map(map) => {
+                    self.enter_part(map, key.as_str());
+                    self.look(map.find(key).unwrap_or(&Value::Unit), rest, operands, is_place)
+                }
+                value => {
+                    let part = self.property(value, link, is_place)?;
+                    // A part of the request is a constant, as if it had a place.
+                    let is_body = is_body(value, link);
+                    self.is_constant |= is_body;
+                    self.look(&part, rest, operands, is_body)
+                }
+            },
+            Step::Index => {
+                let (index, operands) = first_of(operands);
+                if let (Value::Map(map), Some(key)) = (value, index.as_str()) {
+                    self.enter_part(map, key);
+                }
+                match path::index(value, index) {
+                    Some(part) => self.look(&part, rest, operands, is_place && matches!(value, Value::List(_) | Value::Map(_))),
+                    None => {
+                        let part = self.machine.slow(self.code, &link.node, &mut [value.clone(), index.clone()])?;
+                        self.look(&part, rest, operands, false)
+                    }
+                }
+            }
+            Step::Method(method) => {
+                let (arguments, operands) = operands.split_at_mut(method.arguments);
+                if method.needs_place(value, arguments, self.machine) {
+                    return Ok(None);
+                }
+                let mut result = self.method(link, method, &mut value.clone(), arguments, is_place)?;
+                self.go_on(&mut result, rest, operands).map(Some)
+            }
+        }
+    }
+
+    /// Follows links from what a method gave.
+    fn go_on(&mut self, value: &mut Value, links: &[Link], operands: &mut [Value]) -> Outcome {
+        self.needs_place = false;
+        if links.is_empty() { Ok(mem::take(value)) } else { self.follow(value, links, operands, false) }
+    }
+
+    /// Follows links from a value that may be changed. Whether it is at a place, or nobody's.
+    pub(super) fn follow(&mut self, target: &mut Value, links: &[Link], operands: &mut [Value], is_place: bool) -> Outcome {
+        let [link, rest @ ..] = links else { return self.put_whole(target, is_place) };
+        if link.is_optional && target.is_unit() {
+            return Ok(Value::Unit);
+        }
+        if rest.is_empty() && self.assign.is_some() {
+            return self.put(target, link, operands, is_place);
+        }
+        if !link.changes && !self.needs_place {
+            if let Some(value) = self.look(target, links, operands, is_place)? {
+                return Ok(value);
+            }
+            self.needs_place = true;
+        }
+        match &link.step {
+            Step::Property { key, .. } => {
+                if let Value::Map(map) = target {
+                    self.enter_part(map, key.as_str());
+                    let found = Rc::make_mut(map).change_at(key, |part| self.follow(part, rest, operands, is_place));
+                    return match found {
+                        Some(result) => result,
+                        None => self.follow(&mut Value::Unit, rest, operands, false),
+                    };
+                }
+                let mut value = self.property(target, link, is_place)?;
+                let is_body = is_body(target, link);
+                self.is_constant |= is_body;
+                self.follow(&mut value, rest, operands, is_body)
+            }
+            Step::Index => {
+                let (index, operands) = first_of(operands);
+                if let (Value::Map(map), Some(key)) = (&*target, index.as_str()) {
+                    self.enter_part(map, key);
+                }
+                let found = match (&mut *target, &*index) {
+                    (Value::List(list), Value::Int(at)) => path::place(*at, list.len())
+                        .and_then(|at| Rc::make_mut(list).change(at, |part| self.follow(part, rest, operands, is_place))),
+                    (Value::Map(map), index) => {
+                        index.as_str().and_then(|key| Rc::make_mut(map).change(key, |part| self.follow(part, rest, operands, is_place)))
+                    }
+                    _ => None,
+                };
+                if let Some(result) = found {
+                    return result;
+                }
+                let mut value = match path::index(target, index) {
+                    Some(part) => part.into_value(),
+                    None => self.machine.slow(self.code, &link.node, &mut [target.clone(), index.clone()])?,
+                };
+                let changed_at = changes_part(rest, target, &value);
+                let result = self.follow(&mut value, rest, operands, false)?;
+                if let Some(position) = changed_at {
+                    self.machine.put_back(self.code, target, mem::take(index), value, position)?;
+                }
+                Ok(result)
+            }
+            Step::Method(method) => {
+                let (arguments, operands) = operands.split_at_mut(method.arguments);
+                let mut result = self.method(link, method, target, arguments, is_place)?;
+                self.go_on(&mut result, rest, operands)
+            }
+        }
+    }
+
+    /// Goes to a part of a map. What a constant got later is none.
+    #[inline(always)]
+    fn enter_part(&mut self, map: &Rc<Map>, key: &str) {
+        if self.is_constant && self.machine.additions.has(map, key) {
+            self.is_constant = false;
+        }
+    }
+
+    /// Reads a property of what is no map. Rhai fails where it is at a place and too large.
+    fn property(&mut self, value: &Value, link: &Link, is_place: bool) -> Outcome {
+        if let Step::Property { getter: Some(getter), .. } = &link.step
+            && (!is_place || value.is_allowed())
+            && let Some(method) = getter.property_of(value)
+            && let Ok(Some(value)) = (method.run)(&mut self.site(Position::NONE), &mut value.clone(), &mut [])
+        {
+            return Ok(value);
+        }
+        self.machine.slow(self.code, &link.node, &mut [value.clone()])
     }
 }
 
-/// Whether it is a text without characters, as is a part of a text whose range ends before it begins: put back, the text grows.
-pub(super) fn is_no_text(part: &Value) -> bool {
-    part.as_str() == Some("")
+/// Whether the body of the request is a constant to this run.
+pub(super) fn is_body_constant() -> bool {
+    context::with(|run| run.is_body_constant()).unwrap_or_default()
+}
+
+/// Whether a link asks the request for its body.
+fn is_body(value: &Value, link: &Link) -> bool {
+    match (value, &link.step) {
+        (Value::Other(value), Step::Property { key, .. }) if key.as_str() == BODY => variable::is_request(value) && is_body_constant(),
+        _ => false,
+    }
+}
+
+/// Returns where the first link stands, if it is a function of Rhai's after which a part of a text, a number or a blob comes back into it.
+fn changes_part(links: &[Link], whole: &Value, part: &Value) -> Option<Position> {
+    let Some(Link { step: Step::Method(method), .. }) = links.first() else { return None };
+    let is_copied = matches!(whole, Value::Short(_) | Value::Long(_) | Value::Int(_) | Value::Blob(_));
+    if !is_copied || method.word != Word::None || !method.functions.is_empty() {
+        return None;
+    }
+    let comes_back = match method.native.and_then(|native| native.of(part)).map(|native| native.effect) {
+        Some(native::Effect::Changes) => true,
+        Some(native::Effect::Holds) => is_no_text(part),
+        Some(native::Effect::Reads | native::Effect::Visits) => false,
+        None => !is_no_text(part),
+    };
+    comes_back.then_some(method.position)
+}
+
+/// Takes the next operand. There are as many as the links ask for.
+fn first_of(operands: &mut [Value]) -> (&mut Value, &mut [Value]) {
+    operands.split_first_mut().expect("each index has its operand")
 }
