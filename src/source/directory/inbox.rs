@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
@@ -24,15 +24,13 @@ pub(super) struct Inbox {
     is_overfull: Arc<AtomicBool>,
     /// Whether a file may be open for writing: only then matters who opens one.
     is_writing: Arc<AtomicBool>,
-    /// The number of the watch that reports.
-    watch: Arc<Mutex<u64>>,
 }
 
 impl Inbox {
     /// Makes one, and the end at which hints come out.
     pub fn new() -> (Self, Receiver<Hint>) {
         let (hints, received) = sync_channel(CAPACITY);
-        (Self { hints, is_overfull: Arc::default(), is_writing: Arc::default(), watch: Arc::default() }, received)
+        (Self { hints, is_overfull: Arc::default(), is_writing: Arc::default() }, received)
     }
 
     /// Puts a hint in without waiting.
@@ -44,23 +42,6 @@ impl Inbox {
         }
         if self.hints.try_send(hint).is_err() {
             self.is_overfull.store(true, Ordering::Release);
-        }
-    }
-
-    /// Returns what a new watch puts its hints in by. The threads of earlier watches may go on for a moment. What they tell is taken no
-    /// more, except that a file was closed: they would tell who writes to a file, and perhaps not who closes it.
-    pub fn of_new_watch(&self) -> impl Fn(Hint) + Clone + Send + 'static {
-        let number = {
-            let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
-            *watch += 1;
-            *watch
-        };
-        let inbox = self.clone();
-        move |hint| {
-            let watch = inbox.watch.lock().unwrap_or_else(PoisonError::into_inner);
-            if *watch == number || matches!(hint, Hint::File(_)) {
-                inbox.put(hint);
-            }
         }
     }
 
@@ -136,16 +117,5 @@ mod tests {
         inbox.put(Hint::All);
         assert!(inbox.was_overfull() && !inbox.was_overfull());
         assert_eq!(received.try_iter().count(), CAPACITY);
-    }
-
-    #[test]
-    fn of_an_earlier_watch_only_closings_are_heard() {
-        let (inbox, received) = Inbox::new();
-        let first = inbox.of_new_watch();
-        first(Hint::Hidden);
-        let second = inbox.of_new_watch();
-        [Hint::Root, Hint::Writing("a".into()), Hint::File("a".into())].into_iter().for_each(first);
-        second(Hint::All);
-        assert_eq!(received.try_iter().collect::<Vec<_>>(), [Hint::Hidden, Hint::File("a".into()), Hint::All]);
     }
 }

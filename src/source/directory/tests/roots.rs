@@ -1,6 +1,6 @@
 //! The root itself goes, comes, and leads elsewhere.
 
-use std::{fs, io::Write as _, os::unix::fs::symlink, path::Path, time::Duration};
+use std::{fs, os::unix::fs::symlink, path::Path, time::Duration};
 
 use super::*;
 
@@ -59,18 +59,6 @@ async fn a_root_replaced_by_another_is_watched() {
     lives(&mut watched).await;
     write(&old.join("a.rhai"), "nobody looks here");
     watched.nothing_until_a_marker().await;
-}
-
-#[tokio::test]
-async fn a_file_whose_closing_falls_between_two_watches_of_one_root_is_read() {
-    let settings = DirectorySettings { unclosed_for: Duration::from_millis(100), ..DirectorySettings::default() };
-    let mut watched = WatchedFolder::with(settings, &["a.rhai"]);
-    watched.until_settled().await;
-    let mut open = fs::File::create(watched.path("a.rhai")).unwrap();
-    open.write_all(b"whole").unwrap();
-    watched.source.inbox.put(Hint::Writing("a.rhai".into()));
-    watched.source.inbox.put(Hint::Root);
-    watched.until_files(&[("a.rhai", "whole")]).await;
 }
 
 #[tokio::test]

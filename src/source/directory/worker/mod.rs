@@ -126,8 +126,7 @@ impl Worker {
             Err(_) => return,
         }
         if !self.settings.force_polling {
-            let inbox = self.inbox.clone();
-            self.mount_watch = MountWatch::start(move |hint| inbox.put(hint)).ok();
+            self.mount_watch = MountWatch::start(self.sink()).ok();
         }
         while !self.is_stopped && !self.view.is_closed() {
             self.work();

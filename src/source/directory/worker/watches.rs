@@ -8,7 +8,7 @@ use super::Worker;
 use crate::{
     clock::{Clock as _, SystemClock, monotonic},
     source::directory::{
-        hint::NO_HANDLES,
+        hint::{Hint, NO_HANDLES},
         inbox::PendingLooks,
         mounts,
         view::Obstacle,
@@ -26,16 +26,11 @@ impl Worker {
         if !self.must_watch_anew && !is_time_to_retry && self.folder.is_some() && self.folder == RootFolder::of(&self.root).ok() {
             return Ok(false);
         }
+        self.must_watch_anew = false;
         self.watched_since = monotonic();
         self.watchers = [None, None];
-        let sink = self.inbox.of_new_watch();
-        // What the last watch has told is seen by the look that follows, except that a file is open for writing. Whether it is closed
-        // meanwhile is not reported.
-        self.take_all();
-        self.must_watch_anew = false;
-        self.state.writers.lost(monotonic() + self.settings.unclosed_for);
-        self.folder = None;
-        let way = self.reports(|| watch::way(&self.root, sink.clone()));
+        let before = self.folder.take();
+        let way = self.reports(|| watch::way(&self.root, self.sink()));
         let folder = match RootFolder::of(&self.root) {
             Ok(folder) => folder,
             Err(error) => {
@@ -43,7 +38,11 @@ impl Worker {
                 return Err(error);
             }
         };
-        let files = self.reports(|| watch::files(&folder, sink));
+        let files = self.reports(|| watch::files(&folder, self.sink()));
+        if files.is_err() || before.as_ref() != Some(&folder) {
+            // Who closes a file is not reported.
+            self.state.writers.lost(monotonic() + self.settings.unclosed_for);
+        }
         self.mounts = mounts::below(&folder.real);
         self.folder = Some(folder);
         self.set_trouble(way.as_ref().err().or(files.as_ref().err()).cloned());
@@ -53,6 +52,11 @@ impl Worker {
 
     fn reports(&self, watch: impl FnOnce() -> Result<RecommendedWatcher, String>) -> Result<RecommendedWatcher, String> {
         if self.settings.force_polling { Err(watch::CONFIGURED.into()) } else { watch() }
+    }
+
+    pub(super) fn sink(&self) -> impl Fn(Hint) + Clone + Send + 'static {
+        let inbox = self.inbox.clone();
+        move |hint| inbox.put(hint)
     }
 
     /// Changes between being told and looking every few seconds, and says so once.
