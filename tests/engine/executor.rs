@@ -87,8 +87,19 @@ fn a_run_that_is_not_as_fast_as_those_before_goes_on_elsewhere_and_can_be_cancel
             for _ in 0..100 {
                 light().await.unwrap();
             }
-            // A busy machine may have let it doubt for a moment, but it is known to be fast.
-            assert!(light().now_or_never().is_some(), "{script}");
+            // A busy machine may let it doubt for a moment, but it is known to be fast.
+            let mut is_fast = false;
+            for _ in 0..1_000 {
+                let mut next = light();
+                match (&mut next).now_or_never() {
+                    Some(_) => is_fast = true,
+                    None => drop(next.await.unwrap()),
+                }
+                if is_fast {
+                    break;
+                }
+            }
+            assert!(is_fast, "{script}");
             let mut heavy = executor.execute(functions[0].version, invocation("/?times=1", &[], ""), None);
             assert!((&mut heavy).now_or_never().is_none(), "{script}");
             assert_eq!(executor.usage().running.values().sum::<u32>(), 1, "it counts as one run");
