@@ -1,5 +1,6 @@
 //! Who may do what: scopes, and the functions that somebody may touch.
 
+pub mod admin;
 mod token;
 
 use std::{fmt, str::FromStr};

@@ -36,6 +36,8 @@ pub enum Action {
     TokenCreate,
     /// A token was made worthless.
     TokenRevoke,
+    /// The admin token is another.
+    AdminTokenRotate,
     /// Somebody signed in to the dashboard.
     SignIn,
     /// Somebody signed out.
@@ -72,7 +74,7 @@ pub enum Action {
 
 impl Action {
     /// Every one.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Found,
         Self::Save,
         Self::Push,
@@ -84,6 +86,7 @@ impl Action {
         Self::Resume,
         Self::TokenCreate,
         Self::TokenRevoke,
+        Self::AdminTokenRotate,
         Self::SignIn,
         Self::SignOut,
         Self::SecretSet,
@@ -116,6 +119,7 @@ impl Action {
             Self::Resume => "resume",
             Self::TokenCreate => "token_create",
             Self::TokenRevoke => "token_revoke",
+            Self::AdminTokenRotate => "admin_token_rotate",
             Self::SignIn => "sign_in",
             Self::SignOut => "sign_out",
             Self::SecretSet => "secret_set",

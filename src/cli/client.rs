@@ -65,6 +65,12 @@ impl Client {
         Self { agent, url: url.into(), token }
     }
 
+    /// Speaks to it, and waits no longer than this for an answer.
+    pub fn impatient(url: &str, token: Secret, patience: Duration) -> Self {
+        let agent = ureq::Agent::config_builder().timeout_global(Some(patience)).http_status_as_error(false).build().into();
+        Self { agent, ..Self::new(url, token) }
+    }
+
     /// Returns where the node answers.
     pub fn url(&self) -> &str {
         &self.url

@@ -9,6 +9,8 @@ pub enum Exit {
     Done,
     /// The functions are wrong.
     FunctionsWrong,
+    /// Something that a node needs is wrong.
+    NodeWrong,
     /// The node refuses the push.
     PushRefused,
 }
@@ -20,7 +22,7 @@ impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         match exit {
             Exit::Done => Self::SUCCESS,
-            Exit::FunctionsWrong | Exit::PushRefused => Self::from(1),
+            Exit::FunctionsWrong | Exit::NodeWrong | Exit::PushRefused => Self::from(1),
         }
     }
 }

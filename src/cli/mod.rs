@@ -13,6 +13,7 @@ mod definitions;
 mod deploy;
 mod dev;
 mod diff;
+mod doctor;
 mod event;
 mod executions;
 mod exit;
@@ -80,6 +81,8 @@ enum Command {
     Status(status::Status),
     /// Say whether a node serves; needs no token
     Health(health::Health),
+    /// Look at what a node needs, and say what is wrong and what to do
+    Doctor(doctor::Doctor),
     /// List the nodes on a database: who serves what, and how much each does
     Nodes(nodes::Nodes),
     /// List deployments, the newest first
@@ -174,6 +177,7 @@ impl Command {
             Self::Invoke(invoke) => invoke.run(),
             Self::Status(status) => status.run(),
             Self::Health(health) => health.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Nodes(nodes) => nodes.run(),
             Self::Deployments(deployments) => deployments.run(),
             Self::Diff(diff) => diff.run(),

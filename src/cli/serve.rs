@@ -33,10 +33,10 @@ impl Serve {
     }
 
     /// Reads the configuration; it is an author's if this says so, or an option does.
-    pub(super) fn config(self, dev: bool) -> anyhow::Result<Config> {
+    pub(super) fn config(&self, dev: bool) -> anyhow::Result<Config> {
         let overrides = Overrides {
-            listen: self.listen.map(|address| address.0),
-            admin_listen: self.admin_listen.map(|address| address.0),
+            listen: self.listen.as_ref().map(|address| address.0),
+            admin_listen: self.admin_listen.as_ref().map(|address| address.0),
             dev: self.dev || dev,
             ..self.configured.overrides()
         };

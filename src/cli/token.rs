@@ -1,11 +1,12 @@
 //! `picloud token`: who may use the node over HTTP. Works on the database, whether a node runs or not; or by a node elsewhere.
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{
     client::{Client, path_segment},
+    config_args::ConfigArgs,
     exit::Exit,
     output,
     records::{ListForm, Records},
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     access::{self, ADMIN, FunctionPrefix, Scope, TokenHash},
     api::tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
-    audit::{Actor, Origin},
+    audit::{Action, Actor, Origin},
     clock::{Clock, SystemClock},
     function::diagnostic::near_miss,
     node, user,
@@ -29,6 +30,8 @@ pub enum Token {
     List(List),
     /// Make a token worthless
     Revoke(Revoke),
+    /// Draw another admin token for the data folder here; the one before is worth nothing at once
+    RotateAdmin(RotateAdmin),
 }
 
 /// `picloud token create NAME`
@@ -72,12 +75,20 @@ pub struct Revoke {
     name: String,
 }
 
+/// `picloud token rotate-admin`
+#[derive(Debug, Args)]
+pub struct RotateAdmin {
+    #[command(flatten)]
+    configured: ConfigArgs,
+}
+
 impl Token {
     pub(super) fn run(self) -> anyhow::Result<Exit> {
         match self {
             Self::Create(create) => create.run(),
             Self::List(list) => list.run(),
             Self::Revoke(revoke) => revoke.run(),
+            Self::RotateAdmin(rotate) => rotate.run(),
         }
     }
 }
@@ -158,6 +169,31 @@ fn row(token: &TokenSummary) -> [String; 7] {
     ]
 }
 
+impl RotateAdmin {
+    fn run(self) -> anyhow::Result<Exit> {
+        let config = self.configured.load()?;
+        let data = &config.data;
+        match node::running(data) {
+            Some(running) => {
+                let token = node::admin_token(data).context("cannot read the admin token of the data folder")?;
+                Client::new(&running.url, token).post("/api/admin/rotate-admin-token", &json!({}))?;
+            }
+            None => {
+                node::rotate_admin_token(data)?;
+                let record = user().does(Action::AdminTokenRotate, SystemClock.now_us(), json!({}));
+                if let Err(error) = self.configured.with_writable_store(&config, async |store| Ok(store.record_audit(&record).await?)) {
+                    output::tell(format!("warning: it is not in the audit log: {error:#}"));
+                }
+            }
+        }
+        output::tell(format!(
+            "`{}` holds another admin token. The one before is worth nothing any more.",
+            node::admin_token_file(data).display()
+        ));
+        Ok(Exit::Done)
+    }
+}
+
 impl Revoke {
     fn run(self) -> anyhow::Result<Exit> {
         match self.node.named("revoke a token")? {
@@ -181,7 +217,8 @@ impl Revoke {
             let hint = match near {
                 _ if self.name == ADMIN => {
                     let file = node::admin_token_file(&config.data);
-                    format!("that of the data folder is another when the node starts without its file: `rm {}`", file.display())
+                    let again = configured.again();
+                    format!("`picloud token rotate-admin{again}` makes it worthless, and writes another to `{}`", file.display())
                 }
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "`picloud token list` lists the tokens".into(),

@@ -104,7 +104,8 @@ impl App {
         }
     }
 
-    async fn note(&self, actor: &Actor, action: Action, detail: Value) {
+    /// Puts what somebody did into the audit log, as far as the database can take it now.
+    pub(super) async fn note(&self, actor: &Actor, action: Action, detail: Value) {
         let record: Record = actor.does(action, self.ids.now_us(), detail);
         let store = self.store.borrow().clone();
         let why = match store {

@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{base::Base, data};
 use crate::{
+    access::admin::AdminToken,
     config::{Config, SourceConfig},
     http::{self, App, Auth, HttpSettings},
     source::git::backend::GitBackend,
@@ -44,7 +45,7 @@ impl Wiring<'_> {
     /// Returns what handlers of requests hold.
     pub fn app(self) -> anyhow::Result<App> {
         let Self { config, address, max_connections, base, store, sync, run_orders, hosted, stop } = self;
-        let admin_token = data::admin_token(&config.data)?;
+        let admin_token = AdminToken::read(data::admin_token_file(&config.data))?;
         Ok(App {
             settings: HttpSettings { max_connections, ..config.server.clone() },
             live: base.live.clone(),
@@ -61,7 +62,7 @@ impl Wiring<'_> {
             onsets: http::Onsets::default(),
             rankings: http::Rankings::default(),
             load: http::LoadMeter::new(base.started_us),
-            identity: data::identity(&admin_token),
+            identity: data::identity(&data::admin_token(&config.data)?),
             address,
             connections: TaskTracker::new(),
             limits: config.limits.clone(),

@@ -2,18 +2,17 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
     net::SocketAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    access,
+    access::{self, admin},
     clock::monotonic,
     config::Config,
     id::NodeNumber,
@@ -99,11 +98,7 @@ impl DataFolder {
         if path.exists() {
             return Ok(());
         }
-        // On a full disk there must be no token rather than an empty one.
-        let next = self.path.join(format!("{ADMIN_TOKEN}.next"));
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next)?;
-        writeln!(file, "{}", access::new_secret()?.expose())?;
-        fs::rename(&next, &path)?;
+        admin::draw(&path)?;
         tracing::info!("an admin token is in `{}`", path.display());
         Ok(())
     }
@@ -154,6 +149,24 @@ pub fn admin_token_file(data: &Path) -> PathBuf {
     data.join(ADMIN_TOKEN)
 }
 
+/// Draws another admin token for a data folder that no node uses.
+pub fn rotate_admin_token(data: &Path) -> anyhow::Result<()> {
+    let file = admin_token_file(data);
+    if !file.exists() {
+        bail!(
+            "there is no admin token in `{}`\n  hint: a node makes one when it starts; name its data folder with `--data`",
+            data.display()
+        );
+    }
+    // Held, so that no node starts meanwhile and goes on with the one before.
+    let folder = DataFolder::open(data)?;
+    admin::draw(&file).map_err(|error| anyhow!("cannot write `{}`: {error}", file.display()))?;
+    if folder.before == NodeEnd::InOrder {
+        folder.end_in_order();
+    }
+    Ok(())
+}
+
 /// Returns what tells a data folder from others, and nothing of its secret.
 pub fn identity(admin_token: &Secret) -> String {
     access::TokenHash::of(&format!("node {}", admin_token.expose())).as_str()[..8].to_owned()
@@ -161,7 +174,7 @@ pub fn identity(admin_token: &Secret) -> String {
 
 /// Returns the admin token of a data folder, for its owner.
 pub fn admin_token(data: &Path) -> std::io::Result<Secret> {
-    Ok(Secret::new(fs::read_to_string(admin_token_file(data))?.trim()))
+    admin::read(&admin_token_file(data))
 }
 
 /// Returns what the node that uses this data folder says about itself; `None` if none runs.

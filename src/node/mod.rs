@@ -27,7 +27,8 @@ use self::{
     tasks::Tasks,
 };
 pub use self::{
-    data::{Announcement, admin_token, admin_token_file, running},
+    data::{Announcement, admin_token, admin_token_file, rotate_admin_token, running},
+    files::wanted_files,
     once::execute_once,
 };
 use crate::{

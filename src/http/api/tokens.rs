@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Request, StatusCode, header};
+use serde_json::json;
 use utoipa_axum::routes;
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
         session::{SessionSummary, Whoami},
         tokens::{NewToken, TokenList, TokenOrder, TokenSummary},
     },
+    audit::Action,
     clock::rfc3339,
     http::{
         api::{asked::PathParams, openapi::Routes},
@@ -28,7 +30,7 @@ const MAX_ORDER_BYTES: usize = 16 * 1024;
 
 /// The routes of tokens.
 pub fn routes() -> Routes {
-    Routes::new().routes(routes!(tokens, create_token)).routes(routes!(revoke_token))
+    Routes::new().routes(routes!(tokens, create_token)).routes(routes!(revoke_token)).routes(routes!(rotate_admin_token))
 }
 
 /// Tells callers whose token they use, and what it allows.
@@ -99,6 +101,18 @@ async fn revoke_token(caller: Caller<Admin>, PathParams(name): PathParams<String
         return Err(Problem::UnknownToken(name));
     }
     grant.app.auth.revoked(&name);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Draws another admin token, which is in the data folder afterwards. The one before is worth nothing, and whoever signed in with it is signed out.
+#[utoipa::path(
+    post, path = "/api/admin/rotate-admin-token", tag = "tokens",
+    responses((status = 204, description = "The file `admin-token` of the data folder has another."))
+)]
+async fn rotate_admin_token(caller: Caller<Admin>) -> Result<StatusCode, Problem> {
+    let grant = caller.for_node()?;
+    grant.app.auth.rotate_admin().map_err(Problem::AdminTokenStays)?;
+    grant.app.note(&grant.actor(), Action::AdminTokenRotate, json!({})).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

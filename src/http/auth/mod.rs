@@ -8,6 +8,7 @@ mod sessions;
 mod tries;
 
 use std::{
+    io,
     net::IpAddr,
     sync::{Mutex, MutexGuard},
     time::Duration,
@@ -25,7 +26,7 @@ use sessions::Sessions;
 use tries::Tries;
 
 use crate::{
-    access::{self, Principal, Scope, Token, TokenHash},
+    access::{self, Principal, Scope, Token, TokenHash, admin::AdminToken},
     clock::{SharedClock, monotonic},
     function::topic::Topic,
     hex::Hex,
@@ -110,15 +111,14 @@ impl From<PermissionError> for Denial {
 
 /// Knows whose a token is.
 pub struct Auth {
-    /// The token in the data folder: works without a database. One that was emptied matches nothing, because nothing is no token.
-    admin: Secret,
+    admin: AdminToken,
     /// Where the other tokens are, once it has been reached.
     store: watch::Receiver<Option<Store>>,
     clock: SharedClock,
     known: KnownTokens,
     tries: Mutex<Tries>,
     sessions: Mutex<Sessions>,
-    /// Tells that this node has revoked a token, or that somebody has signed out.
+    /// Tells that this node has revoked a token or drawn another admin token, or that somebody has signed out.
     revocations: watch::Sender<()>,
 }
 
@@ -129,7 +129,7 @@ const ID_BYTES: usize = 32;
 
 impl Auth {
     /// Knows this token of the data folder, and those of the store.
-    pub fn new(admin: Secret, store: watch::Receiver<Option<Store>>, clock: SharedClock) -> Self {
+    pub fn new(admin: AdminToken, store: watch::Receiver<Option<Store>>, clock: SharedClock) -> Self {
         let (known, tries, sessions) = Default::default();
         Self { admin, store, clock, known, tries, sessions, revocations: watch::Sender::default() }
     }
@@ -195,6 +195,14 @@ impl Auth {
     pub fn revoked(&self, name: &str) {
         self.known.revoked(name);
         self.revocations.send_replace(());
+    }
+
+    /// Draws another admin token. Whoever came with the one before has to come again.
+    pub fn rotate_admin(&self) -> io::Result<()> {
+        self.admin.rotate()?;
+        self.sessions().end_all_of(&Holder::Admin);
+        self.revocations.send_replace(());
+        Ok(())
     }
 
     /// Tells when this node revokes a token, or somebody signs out, for answers that last.

@@ -46,6 +46,11 @@ impl Sessions {
         self.0.remove(&key(id))
     }
 
+    /// Ends those of one token.
+    pub fn end_all_of(&mut self, holder: &Holder) {
+        self.0.retain(|_, session| session.holder != *holder);
+    }
+
     /// Ends the oldest of these if there are so many.
     fn make_room(&mut self, most: usize, is_one: impl Fn(&Session) -> bool) {
         let counted = || self.0.iter().filter(|(_, session)| is_one(session));

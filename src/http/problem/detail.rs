@@ -56,6 +56,9 @@ impl Problem {
             Self::NotAdmitted(denied) => denied::to_caller(denied),
             Self::Denied(denied) => denied::to_operator(denied),
             Self::Git(refusal) => refusal.message(),
+            Self::AdminTokenStays(why) => {
+                format!("the admin token is as it was: its file in the data folder cannot be written: {why}\n  hint: let the user that PiCloud runs as write the folder")
+            }
             Self::NoWebhookSecret => {
                 "webhooks are off\n  hint: set `webhook_secret` in the section `[source]`, or PICLOUD_WEBHOOK_SECRET in the environment of the node".into()
             }

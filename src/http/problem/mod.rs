@@ -13,7 +13,7 @@ pub mod webhook;
 
 pub use detail::{how_to_keep, split};
 
-use std::borrow::Borrow;
+use std::{borrow::Borrow, io};
 
 use axum::response::IntoResponse;
 use http::Response;
@@ -90,6 +90,8 @@ pub enum Problem {
     Order(OrderError),
     /// What an operator sent is no order.
     BadOrder(String),
+    /// The admin token stays as it was, because its file cannot be written.
+    AdminTokenStays(io::Error),
     /// A webhook came, and nobody may send one.
     NoWebhookSecret,
     /// A webhook is not believed.

@@ -105,9 +105,10 @@ impl Problem {
             Self::Body(BodyError::Encoded(_))
             | Self::Git(GitRefusal::MediaType { .. } | GitRefusal::Encoding)
             | Self::Tar(TarError::NoTar { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Vault(VaultError::Key(_)) | Self::Git(GitRefusal::Failed) | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            Self::AdminTokenStays(_)
+            | Self::Vault(VaultError::Key(_))
+            | Self::Git(GitRefusal::Failed)
+            | Self::Upload(UploadError::Edit(EditError::Failed { .. })) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
             Self::Ended(Outcome::Failed | Outcome::Ok | Outcome::Rejected, _) => StatusCode::BAD_GATEWAY,
             Self::Broken(_)

@@ -92,6 +92,7 @@ fn problems() -> Vec<(Problem, u16)> {
         (Problem::Webhook(WebhookRefusal::Unsigned), 401),
         (Problem::Webhook(WebhookRefusal::WrongSignature), 401),
         (Problem::Webhook(WebhookRefusal::WrongTime), 401),
+        (Problem::AdminTokenStays(std::io::ErrorKind::StorageFull.into()), 500),
         (Problem::NoWebhookSecret, 403),
         (Problem::NotFound, 404),
         (Problem::NotOurs, 404),

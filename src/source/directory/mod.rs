@@ -35,8 +35,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::watch as channel;
 
-pub use self::settings::DirectorySettings;
 use self::{hint::Hint, inbox::Inbox, view::View};
+pub use self::{settings::DirectorySettings, watch::reports_changes};
 use super::{
     Source, SourceError,
     edit::{Edit, EditError},

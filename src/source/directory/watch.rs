@@ -52,11 +52,14 @@ impl RootFolder {
 pub(super) trait Sink: Fn(Hint) + Clone + Send + 'static {}
 impl<S: Fn(Hint) + Clone + Send + 'static> Sink for S {}
 
+/// Returns whether the file system of a folder reports what others change.
+pub fn reports_changes(folder: &Path) -> bool {
+    !rustix::fs::statfs(folder).is_ok_and(|found| SILENT_FILE_SYSTEMS.contains(&(found.f_type as u64 & 0xFFFF_FFFF)))
+}
+
 /// Watches what is in a root, until it is dropped.
 pub(super) fn files(folder: &RootFolder, sink: impl Sink) -> Result<RecommendedWatcher, String> {
-    if let Ok(found) = rustix::fs::statfs(&folder.real)
-        && SILENT_FILE_SYSTEMS.contains(&(found.f_type as u64 & 0xFFFF_FFFF))
-    {
+    if !reports_changes(&folder.real) {
         return Err(SILENT.into());
     }
     let root = folder.real.clone();

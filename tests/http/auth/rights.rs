@@ -273,6 +273,7 @@ fn every_operation_asks_for_its_scope_and_for_its_functions() {
         row("POST /api/admin/dead-letters/retry", Deploy, Shop, "/api/admin/dead-letters/retry", json!({ "function": "shop/on" }), &[200]),
         row("POST /api/admin/dead-letters/discard", Deploy, Whole, "/api/admin/dead-letters/discard", json!({ "all": true }), &[200]),
         row("POST /api/admin/dead-letters/discard", Deploy, Shop, "/api/admin/dead-letters/discard", json!({ "prefix": "shop/" }), &[200]),
+        row("POST /api/admin/rotate-admin-token", Admin, Whole, "/api/admin/rotate-admin-token", none(), &[204]),
     ];
     let described = ask(&node, &admin(&node), "GET", "/_picloud/openapi.json", &Value::Null).json();
     let methods = |item: &Value| item.as_object().unwrap().keys().map(|method| method.to_uppercase()).collect::<Vec<_>>();

@@ -50,6 +50,28 @@ impl<'a> Browser<'a> {
     }
 }
 
+#[test]
+fn another_admin_token_ends_what_the_one_before_began() {
+    let node = node(&[("a.rhai", "1")]).start();
+    let before = admin(&node);
+    let browser = Browser::sign_in(&node, &before);
+    let other = Browser::sign_in(&node, &token(&node, "other", "read", None));
+    let mut tail = Tail::at(&node, "/api/admin/status/tail", &format!("authorization: Bearer {before}"));
+    // A token of the scope `read` may not, and one that is good for some functions may not either.
+    assert_eq!(other.send("POST", "/api/admin/rotate-admin-token", &[ORIGIN]).status, 403);
+    let some = token(&node, "some", "admin", Some("shop"));
+    let some = format!("Bearer {some}");
+    assert_eq!(node.send("POST", "/api/admin/rotate-admin-token", &[("authorization", &some)], b"").status, 403);
+    assert_eq!((admin(&node), browser.get("/api/admin/status").status), (before.clone(), 200));
+
+    assert_eq!(browser.send("POST", "/api/admin/rotate-admin-token", &[ORIGIN]).status, 204);
+    assert_ne!(admin(&node), before);
+    assert!(std::iter::from_fn(|| tail.next()).any(|event| event.name == "ended"));
+    assert_eq!(node.send("GET", "/api/admin/status", &[("authorization", &format!("Bearer {before}"))], b"").status, 401);
+    assert_eq!((browser.get("/api/admin/status").status, other.get("/api/admin/status").status), (401, 200));
+    assert_eq!(Api::of(&node).get("/api/admin/status").status, 200);
+}
+
 fn a_session_is_good_for_what_its_token_is_until_somebody_signs_out(on: impl Fn(Setup) -> Setup) {
     let node = on(node(&[("shop/a.rhai", "1"), ("b.rhai", "1")])).start();
     let nobody = json!({ "who": null });

@@ -3,6 +3,7 @@
 mod addresses;
 mod check;
 mod dev;
+mod doctor;
 mod hidden;
 mod history;
 mod invoke;

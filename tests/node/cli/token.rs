@@ -1,6 +1,6 @@
 //! `picloud token`: who there is, who comes, who goes.
 
-use std::fs;
+use std::{fs, os::unix::fs::PermissionsExt};
 
 use serde_json::Value;
 
@@ -63,4 +63,40 @@ fn a_hint_names_the_node_that_was_named() {
     let create = ["token", "create", "ci", "--scope", "read", "--data", "its data"];
     folder.done(&create);
     assert!(folder.refused(2, &create).contains("`picloud token revoke ci --data 'its data'` first"));
+}
+
+#[test]
+fn the_admin_token_is_rotated_while_the_node_runs_and_when_it_does_not() {
+    let folder = Folder::project();
+    let said = folder.refused(2, &["token", "rotate-admin"]);
+    assert!(said.contains("there is no admin token in `") && said.contains("hint: a node makes one when it starts"), "{said}");
+    assert!(!folder.0.path().join(".picloud").exists());
+
+    let file = folder.0.path().join(".picloud/admin-token");
+    let token = || fs::read_to_string(&file).unwrap().trim().to_owned();
+    let mut node = Node::start(&folder);
+    let mut old = token();
+    for _ in 0..2 {
+        let output = folder.run(&["token", "rotate-admin"]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), output.stdout.is_empty()), (Some(0), true), "{said}");
+        assert!(said.contains("`.picloud/admin-token` holds another admin token") && !said.contains(&token()), "{said}");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let url = format!("http://{}", node.address);
+        for (secret, code) in [(old, 2), (token(), 0)] {
+            let asked = folder.command(&["sync", "--url", &url]).env("PICLOUD_TOKEN", secret).output().unwrap();
+            assert_eq!(asked.status.code(), Some(code), "{}", String::from_utf8_lossy(&asked.stderr));
+        }
+        old = token();
+    }
+    node.stop();
+    folder.done(&["token", "rotate-admin"]);
+    assert_ne!(token(), old);
+    node = Node::start(&folder);
+    folder.done(&["sync"]);
+    let actions: Vec<String> = (folder.json(&["audit", "--json", "--action", "admin_token_rotate"]).as_array().unwrap().iter())
+        .map(|entry| entry["who"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!((actions.len(), &*actions[1]), (3, "admin"), "{actions:?}");
+    node.stop();
 }

@@ -151,7 +151,7 @@ fn the_admin_token_is_changed_by_a_start_without_it() {
     Node::start(&folder).stop();
     let old = token();
     let told = folder.refused(2, &["token", "revoke", "admin"]);
-    let hint = "hint: that of the data folder is another when the node starts without its file: `rm .picloud/admin-token`";
+    let hint = "hint: `picloud token rotate-admin` makes it worthless, and writes another to `.picloud/admin-token`";
     assert!(told.contains("there is no token `admin`") && told.contains(hint), "{told}");
     std::fs::remove_file(folder.0.path().join(".picloud/admin-token")).unwrap();
     let node = Node::start(&folder);

@@ -589,6 +589,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/admin/rotate-admin-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Draws another admin token, which is in the data folder afterwards. The one before is worth nothing, and whoever signed in with it is signed out. */
+        post: operations["rotate_admin_token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/admin/routes": {
         parameters: {
             query?: never;
@@ -1095,7 +1112,7 @@ export interface components {
          * @description What was done.
          * @enum {string}
          */
-        Action: "found" | "save" | "push" | "pull" | "upload" | "rollback" | "unpin" | "suspend" | "resume" | "token_create" | "token_revoke" | "sign_in" | "sign_out" | "secret_set" | "secret_final" | "secret_remove" | "kv_set" | "kv_delete" | "schedule_run" | "schedule_pause" | "schedule_resume" | "event_emit" | "event_retry" | "event_discard" | "request_read" | "start" | "configure";
+        Action: "found" | "save" | "push" | "pull" | "upload" | "rollback" | "unpin" | "suspend" | "resume" | "token_create" | "token_revoke" | "admin_token_rotate" | "sign_in" | "sign_out" | "secret_set" | "secret_final" | "secret_remove" | "kv_set" | "kv_delete" | "schedule_run" | "schedule_pause" | "schedule_resume" | "event_emit" | "event_retry" | "event_discard" | "request_read" | "start" | "configure";
         /** @description A function that lost. */
         Alternative: {
             /** @description Its label. */
@@ -4789,6 +4806,35 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RollbackAnswer"];
                 };
+            };
+            /** @description It cannot be done: `detail` says why, and `hint` what to do. */
+            default: {
+                headers: {
+                    /** @description Seconds, where waiting helps. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_admin_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file `admin-token` of the data folder has another. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description It cannot be done: `detail` says why, and `hint` what to do. */
             default: {

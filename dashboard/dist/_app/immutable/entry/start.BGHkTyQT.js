@@ -1,1 +1,0 @@
-export{en as load_css,$t as start}from"../chunks/D32EhKdF.js";

@@ -1,0 +1,1 @@
+export{en as load_css,$t as start}from"../chunks/Dm1GnN4Y.js";

@@ -1,1 +1,0 @@
-export{Xt as component,Zt as universal}from"../chunks/D32EhKdF.js";

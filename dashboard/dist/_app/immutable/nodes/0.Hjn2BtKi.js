@@ -1,0 +1,1 @@
+export{Xt as component,Zt as universal}from"../chunks/Dm1GnN4Y.js";

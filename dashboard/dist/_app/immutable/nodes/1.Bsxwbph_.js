@@ -1,0 +1,1 @@
+export{Rt as component}from"../chunks/Dm1GnN4Y.js";

@@ -1,1 +1,0 @@
-export{Rt as component}from"../chunks/D32EhKdF.js";

@@ -1,1 +1,0 @@
-export{K as component}from"../chunks/D32EhKdF.js";
