@@ -2,16 +2,18 @@
 //! they show. Each page is a story in a folder of its own, which is the reader's home. A new page needs a line in the list below.
 //!
 //! In a `console` block a line with `$ ` is a command, and lines with `> ` go on with it. The lines after it are its output, if any are
-//! shown. A command without output must succeed. A block with `picloud serve` belongs to the terminal of the node, and Ctrl-C ends the
+//! shown. A command without output must succeed, and get no refusal. A block with `picloud serve` belongs to the terminal of the node, and Ctrl-C ends the
 //! node that runs there before. Every other block belongs to the other terminal. A terminal is opened in the folder of the other one.
 //!
 //! Ids, hashes, times, durations, sizes and tokens may differ. `…` stands for any text, and alone on a line for any lines. Of git, lines
 //! that it says by itself may be left out. An id or a hash that is shown stands for the real one in later commands. Ports 8080 and 8081 are free ones; `https://node.example.org` is the node, too. A command that
 //! only looks, or meets no function yet, is asked again until its output is as written, because a save or a record takes a moment.
 //!
+//! A block of Rhai is checked as a function of its own. It is known by its language, or as `text` with a front-matter.
+//!
 //! Comments, which readers do not see, say the rest. They stand alone before a block:
 //!
-//! - `<!-- not run: WHY -->`: the block is not run.
+//! - `<!-- not run: WHY -->`: the block is not run, or not checked.
 //! - `<!-- file: PATH -->`: the block is the content of this file.
 //! - `<!-- run`, lines as in a block, `-->`: they are run here. `$REPOSITORY` is the folder of the repository.
 

@@ -13,6 +13,8 @@ pub struct Command {
 pub enum Step {
     /// Commands of one block.
     Run(Vec<Command>),
+    /// A script that is not written to a place is checked by itself.
+    Check { line: usize, text: String },
     /// A file is written.
     Write { line: usize, path: String, text: String },
 }
@@ -34,12 +36,11 @@ pub fn steps(text: &str) -> Result<Vec<Step>, String> {
             let block: Vec<_> = lines.by_ref().take_while(|(line, _)| line.trim() != "```").collect();
             match (mark.take(), language) {
                 (None, "console") => steps.push(Step::Run(commands(&block)?)),
-                (Some(Mark::NotRun), "console") | (None, _) => {}
-                (Some(Mark::NotRun), _) => return Err(format!("line {number}: only `console` blocks are run")),
-                (Some(Mark::File(path)), _) => {
-                    let text = block.iter().map(|(line, _)| format!("{line}\n")).collect();
-                    steps.push(Step::Write { line: number, path, text });
-                }
+                (None, _) if is_script(language, &block) => steps.push(Step::Check { line: number, text: text_of(&block) }),
+                (Some(Mark::NotRun), _) if language == "console" || is_script(language, &block) => {}
+                (Some(Mark::NotRun), _) => return Err(format!("line {number}: only commands and scripts are run")),
+                (Some(Mark::File(path)), _) => steps.push(Step::Write { line: number, path, text: text_of(&block) }),
+                (None, _) => {}
             }
         } else if trimmed == "<!-- run" {
             let block: Vec<_> = lines.by_ref().take_while(|(line, _)| line.trim() != "-->").collect();
@@ -55,6 +56,15 @@ pub fn steps(text: &str) -> Result<Vec<Step>, String> {
         }
     }
     Ok(steps)
+}
+
+/// Returns whether a block is a script: by its language, or by its front-matter.
+fn is_script(language: &str, block: &[(&str, usize)]) -> bool {
+    language == "rhai" || (language == "text" && block.first().is_some_and(|(line, _)| *line == "+++"))
+}
+
+fn text_of(block: &[(&str, usize)]) -> String {
+    block.iter().map(|(line, _)| format!("{line}\n")).collect()
 }
 
 /// Returns the commands of a block.
@@ -80,7 +90,7 @@ fn commands(block: &[(&str, usize)]) -> Result<Vec<Command>, String> {
 #[test]
 fn a_page_is_read_as_steps() {
     let page = "Text.\n\n```console\n$ cat <<END\n> a\n>\n> END\na\n$ true\n```\n<!-- not run: it never ends -->\n\n```console\n$ yes\n```\n\
-                <!-- file: a.rhai -->\n```text\n\"hi\"\n```\n<!-- run\n$ ls \\\n  -l\n-->\n<!-- end -->\nText.\n";
+                <!-- file: a.rhai -->\n```text\n\"hi\"\n```\n<!-- run\n$ ls \\\n  -l\n-->\n<!-- end -->\nText.\n```rhai\n1\n```\n<!-- not run: a part -->\n```rhai\nx\n```\n";
     let command = |line, text: &str, output: &[&str]| Command {
         line,
         text: text.to_owned(),
@@ -90,6 +100,7 @@ fn a_page_is_read_as_steps() {
         Step::Run(vec![command(4, "cat <<END\na\n\nEND", &["a"]), command(9, "true", &[])]),
         Step::Write { line: 17, path: "a.rhai".into(), text: "\"hi\"\n".into() },
         Step::Run(vec![command(21, "ls \\\n  -l", &[])]),
+        Step::Check { line: 26, text: "1\n".into() },
     ];
     assert_eq!(steps(page).unwrap(), expected);
     assert!(steps("```console\n# reboot\n```\n").is_err(), "neither run nor marked");

@@ -43,6 +43,9 @@ const LOOKS: &[&str] = &[
 /// What callers get before a saved file is live.
 const NOT_YET: &str = "no function answers at this path";
 
+/// How a refusal of the node begins.
+const PROBLEM: &str = r#"{"type":"about:blank","#;
+
 /// Follows a page of the repository to its end.
 pub fn run(path: &str) {
     let text = fs::read_to_string(Path::new(REPOSITORY).join(path)).unwrap();
@@ -84,6 +87,7 @@ impl Reader {
                 commands.iter().for_each(|command| self.run_beside_node(command));
             }
             Step::Run(commands) => commands.iter().for_each(|command| self.run_elsewhere(command)),
+            Step::Check { line, text } => self.check(line, &text),
             Step::Write { line, path, text } => {
                 let text = format!("mkdir -p \"$(dirname '{path}')\" && cat > '{path}' <<'END OF FILE'\n{text}END OF FILE");
                 self.run_elsewhere(&Command { line, text, output: Vec::new() });
@@ -122,9 +126,26 @@ impl Reader {
         self.look_at(command, &printed);
     }
 
+    /// Checks a script in a project of its own.
+    fn check(&mut self, line: usize, script: &str) {
+        let name = match () {
+            () if script.contains("ctx.event") => "_events/example.rhai",
+            () if script.contains("[[schedule]]") => "_cron/example.rhai",
+            () => "example.rhai",
+        };
+        let project = self.home.path().join(format!(".example-{line}"));
+        let file = project.join("functions").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, script).unwrap();
+        fs::write(project.join("picloud.toml"), "[databases.app]\nurl = \"sqlite\"\n[databases.notes]\nurl = \"sqlite\"\n").unwrap();
+        let text = format!("(cd '{}' && picloud check)", project.display());
+        self.run_elsewhere(&Command { line, text, output: Vec::new() });
+    }
+
     fn is_as_shown(&self, command: &Command, printed: &Printed) -> bool {
         match command.output.is_empty() {
-            true => printed.is_success,
+            // `curl` succeeds with every answer.
+            true => printed.is_success && !printed.text.contains(PROBLEM),
             false => compare::is_as_shown(&command.text, &command.output, &self.with_shown(&printed.text)),
         }
     }
