@@ -30,6 +30,7 @@ mod kept_request;
 mod kv;
 mod login;
 mod logs;
+mod man;
 mod nodes;
 mod output;
 mod project;
@@ -49,6 +50,7 @@ mod target;
 mod token;
 mod top;
 mod usage;
+mod version;
 
 use std::process::ExitCode;
 
@@ -59,7 +61,7 @@ use crate::config::ConfigError;
 
 /// Turns a folder of .rhai files into live HTTP endpoints.
 #[derive(Debug, Parser)]
-#[command(name = "picloud", version, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "picloud", version = version::text(), propagate_version = true, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -160,6 +162,9 @@ enum Command {
         /// Which shell
         shell: clap_complete::Shell,
     },
+    /// Write pages for `man`, one for each command; packages do
+    #[command(hide = true)]
+    Man(man::Man),
     /// Print this, or the help of a command
     Help {
         /// Which: `token create`
@@ -217,6 +222,7 @@ impl Command {
                 output::raw(&script);
                 Ok(Exit::Done)
             }
+            Self::Man(man) => man.run(Cli::command()),
             Self::Help { command } => usage::help(Cli::command(), &command),
         }
     }

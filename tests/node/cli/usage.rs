@@ -162,3 +162,28 @@ fn the_admin_token_is_changed_by_a_start_without_it() {
         assert_eq!(asked.status.code(), Some(code), "{}", String::from_utf8_lossy(&asked.stderr));
     }
 }
+
+#[test]
+fn there_is_a_page_for_man_of_every_command() {
+    let folder = Folder::empty();
+    let written = folder.done(&["man", "pages"]);
+    let pages: Vec<String> =
+        std::fs::read_dir(folder.0.path().join("pages")).unwrap().map(|page| page.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(written, format!("wrote {} pages into pages\n", pages.len()));
+    for name in ["picloud.1", "picloud-serve.1", "picloud-token-create.1"] {
+        assert!(pages.contains(&name.to_owned()), "{name}: {pages:?}");
+    }
+    // Those that only programs call have none.
+    assert!(!pages.contains(&"picloud-hook.1".to_owned()));
+    let read = |name: &str| std::fs::read_to_string(folder.0.path().join("pages").join(name)).unwrap();
+    assert!(read("picloud.1").contains(".SH EXIT STATUS"));
+    assert!(read("picloud-serve.1").contains("PICLOUD_LISTEN"));
+    folder.write("file", "");
+    assert!(folder.refused(2, &["man", "file"]).contains("error: cannot write into `file`"));
+}
+
+#[test]
+fn the_version_begins_with_that_of_the_package() {
+    let version = Folder::empty().done(&["--version"]);
+    assert!(version.starts_with(concat!("picloud ", env!("CARGO_PKG_VERSION"))), "{version}");
+}
