@@ -56,6 +56,7 @@ pages! {
     operations: "docs/operations.md",
     performance: "docs/performance.md",
     questions: "docs/README.md",
+    releases: "docs/releases.md",
     reliability: "docs/reliability.md",
     routing: "docs/routing.md",
     schedules: "docs/schedules.md",
