@@ -19,6 +19,7 @@
 
 mod compare;
 mod keys;
+mod links;
 mod page;
 mod story;
 mod terminal;
