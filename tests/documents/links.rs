@@ -1,4 +1,4 @@
-//! Links of the pages to files of the repository, and to headings in them.
+//! Links of the pages to files of the repository and to headings in them, and files that comments name.
 
 use std::{
     collections::BTreeSet,
@@ -31,6 +31,22 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_does_the_same_as_a_block_that_is_not_run_is_there() {
+    static NAMED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(?:tests|scripts)/[\w/.-]*\w").unwrap());
+    let mut found = 0;
+    for page in PAGES {
+        let text = read(Path::new(page));
+        for reason in text.lines().filter(|line| line.starts_with("<!-- not run: ")) {
+            for name in NAMED.find_iter(reason).map(|name| name.as_str()) {
+                found += 1;
+                assert!(Path::new(REPOSITORY).join(name).exists(), "{page}: there is no `{name}`");
+            }
+        }
+    }
+    assert!(found > 10, "reasons have another form");
 }
 
 fn read(path: &Path) -> String {
