@@ -8,7 +8,7 @@ use regex::Regex;
 static MASKS: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     let masks = [
         (r"\bpicloud_[0-9a-f]*(?:…|[0-9a-f]{16})", "TOKEN"),
-        (r"\bpicloud \d+\.\d+\.\d+", "picloud VERSION"),
+        (r"\bpicloud \d+\.\d+\.\d+(?:-dev)?", "picloud VERSION"),
         (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z", "TIME"),
         (r"\b\d{4}-\d\d-\d\d\b", "DATE"),
         (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
