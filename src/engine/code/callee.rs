@@ -75,9 +75,9 @@ impl Machine<'_> {
         self.units.iter().find(|code| code.number == number)
     }
 
-    /// Whether a function takes arguments beside those that it is curried with.
-    pub(super) fn takes_some(&self, function: &Function) -> bool {
-        let of = |target: Target| Some(self.unit(target.unit)?.functions[target.function].parameters > function.curried().len());
+    /// Whether a function takes more than so many arguments beside those that it is curried with.
+    pub(super) fn takes_more(&self, function: &Function, than: usize) -> bool {
+        let of = |target: Target| Some(self.unit(target.unit)?.functions[target.function].parameters > function.curried().len() + than);
         function.target.and_then(of).unwrap_or(false)
     }
 }

@@ -104,8 +104,11 @@ impl Method {
         match self.native.and_then(|native| native.of(value)).map(|method| method.effect) {
             Some(native::Effect::Reads) => false,
             Some(native::Effect::Holds) => is_no_text(value),
-            // A closure without parameters of its own may change elements through `this`.
-            Some(native::Effect::Visits) => !matches!(arguments.first(), Some(Value::Function(function)) if machine.takes_some(function)),
+            // Without a parameter for the element, a closure may change it through `this`. Of a map's entries it gets the keys first.
+            Some(native::Effect::Visits) => {
+                let before = usize::from(matches!(value, Value::Map(_)));
+                !matches!(arguments.first(), Some(Value::Function(function)) if machine.takes_more(function, before))
+            }
             Some(native::Effect::Changes) | None => true,
         }
     }
