@@ -6,3 +6,4 @@ mod faults;
 mod kit;
 mod lifecycle;
 mod secrets;
+mod upgrade;
