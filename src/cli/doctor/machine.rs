@@ -97,17 +97,23 @@ pub fn data(config: &Config) -> Finding {
     match statvfs(path).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) {
         Ok(free) if free < NO_ROOM => Finding::error(
             PART,
-            format!("only {} are free on the disk of `{shown}`", Size(free)),
+            format!("only {} are free on the disk of `{shown}`", whole(free)),
             "make room: without it nothing is recorded",
         ),
         Ok(free) if free < LITTLE_ROOM => Finding::warning(
             PART,
-            format!("only {} are free on the disk of `{shown}`", Size(free)),
+            format!("only {} are free on the disk of `{shown}`", whole(free)),
             "make room, or keep less: section `[retention]`",
         ),
-        Ok(free) => Finding::ok(PART, format!("`{shown}`, {} free", Size(free))),
+        Ok(free) => Finding::ok(PART, format!("`{shown}`, {} free", whole(free))),
         Err(error) => Finding::ok(PART, format!("`{shown}`; how much is free is not known: {error}")),
     }
+}
+
+/// Rounds down to MiB, or to GiB where there are many.
+fn whole(bytes: u64) -> Size {
+    let unit = if bytes < 10 << 30 { 1 << 20 } else { 1 << 30 };
+    Size(bytes / unit * unit)
 }
 
 /// Looks for git, where functions come from a repository.
