@@ -33,8 +33,10 @@ pub struct Dev {
     serve: Serve,
 }
 
-/// Between two looks whether the node has begun, and before a stream is asked for again.
+/// Between two looks whether the node has begun.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Before a stream is asked for again that the node did not give.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The width of the first word of a line.
 const WORD: usize = 8;
@@ -62,8 +64,8 @@ fn watch(config: &Config) {
     greet(config, &url);
     let requests = config.clone();
     let address = url.clone();
-    let _ = thread::Builder::new().name("dev".into()).spawn(move || Terminal::new(&requests, &address).map(Terminal::tell_requests));
-    let _ = Terminal::new(config, &url).map(Terminal::tell_changes);
+    let _ = thread::Builder::new().name("dev".into()).spawn(move || Terminal { config: &requests, url: &address }.tell_requests());
+    Terminal { config, url: &url }.tell_changes();
 }
 
 /// Says where what is.
@@ -95,7 +97,7 @@ fn below(said: &str) {
     }
 }
 
-/// What of the status as it changes is shown.
+/// The part of an event about a deployment that is shown.
 #[derive(Deserialize)]
 struct DecisionEvent {
     id: DeploymentId,
@@ -105,20 +107,20 @@ struct DecisionEvent {
 /// The author's terminal.
 struct Terminal<'c> {
     config: &'c Config,
-    client: Client,
+    url: &'c str,
 }
 
-impl<'c> Terminal<'c> {
-    fn new(config: &'c Config, url: &str) -> Option<Self> {
-        let token = node::admin_token(&config.data).ok()?;
-        Some(Self { config, client: Client::new(url, token) })
+impl Terminal<'_> {
+    /// Speaks to the node with the admin token of this moment, which may be another than before.
+    fn client(&self) -> Option<Client> {
+        Some(Client::new(self.url, node::admin_token(&self.config.data).ok()?))
     }
 
     /// Calls with each event of a stream, until the node has ended.
     fn each_event(&self, path: &str, mut tell: impl FnMut(&str, Value)) {
         while node::running(&self.config.data).is_some() {
-            let Ok(Some(mut events)) = self.client.events(path, None) else {
-                thread::sleep(PAUSE);
+            let Some(Ok(Some(mut events))) = self.client().map(|client| client.events(path, None)) else {
+                thread::sleep(AGAIN);
                 continue;
             };
             while let Ok(Some(event)) = events.read() {
@@ -175,7 +177,8 @@ impl<'c> Terminal<'c> {
     }
 
     fn tell_deployment(&self, id: DeploymentId) {
-        let Ok(deployment) = self.client.read::<WithTime<Deployment>>(&format!("/api/admin/deployments/{id}")) else { return };
+        let read = |client: Client| client.read::<WithTime<Deployment>>(&format!("/api/admin/deployments/{id}")).ok();
+        let Some(deployment) = self.client().and_then(read) else { return };
         let changes: Vec<String> = deployment.record.changes.iter().map(change).collect();
         let took = micros(deployment.record.took_us.unsigned_abs());
         match &*changes {

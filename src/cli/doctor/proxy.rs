@@ -21,7 +21,7 @@ impl FromStr for ProxyUrl {
     }
 }
 
-/// Asks through the proxy for what every node answers, and for what only operators should reach.
+/// Asks through the proxy for what every node answers, and compares it with the answer of the node here.
 pub fn proxy(config: &Config, running: Option<&Announcement>, ProxyUrl(url): &ProxyUrl) -> Vec<Finding> {
     let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false).build().into();
     let readiness = |url: &str| {

@@ -49,6 +49,24 @@ fn an_author_sees_what_goes_live_what_is_wrong_and_what_is_asked() {
 }
 
 #[test]
+fn an_author_goes_on_seeing_runs_when_the_admin_token_is_another() {
+    let folder = Folder::project();
+    let node = folder.dev(&[]);
+    folder.told("live      2 functions");
+    folder.done(&["token", "rotate-admin"]);
+    // Between the streams of the one token and of the other, nothing is shown.
+    let mut round = 0;
+    let seen = |part: &str| fs::read_to_string(folder.0.path().join("told")).unwrap().contains(part);
+    wait(|| {
+        round += 1;
+        node.get(&format!("/users/{round}"));
+        folder.write("functions/greet.rhai", &round.to_string());
+        (seen("GET /users/") && seen(" greet (")).then_some(())
+    });
+    node.stop();
+}
+
+#[test]
 fn a_name_from_outside_does_not_speak_to_the_terminal() {
     let folder = Folder::project();
     folder.write("functions/say/[word].get.rhai", "log::info(ctx.request.params.word); 1");
