@@ -11,7 +11,7 @@ use super::{
     client::Client,
     exit::Exit,
     findings::finding,
-    output::{Style, count, micros, painted, styled},
+    output::{Style, column, count, micros, painted, styled},
     serve::Serve,
 };
 use crate::{
@@ -84,10 +84,7 @@ fn greet(config: &Config, url: &str) {
 fn row(colour: Option<Style>, word: &str, said: &str) {
     let now = rfc3339(SystemClock.now_us());
     let now = now.get(11..19).unwrap_or_default();
-    // Padded before it is coloured, because colours have a width too.
-    let padded = format!("{word:<WORD$}");
-    let word = colour.map_or_else(|| padded.clone().into(), |colour| styled(colour, &padded));
-    painted(format!("{now}Z  {word}  {said}"));
+    painted(format!("{now}Z  {}  {said}", column(colour, word, WORD)));
 }
 
 /// Prints what belongs to the line before.

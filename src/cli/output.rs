@@ -83,6 +83,12 @@ pub fn styled(style: Style, text: &str) -> Cow<'_, str> {
     paint(style, text, &io::stdout())
 }
 
+/// Returns a word that is so wide on a terminal, with a style or without: colours have no width there.
+pub fn column(style: Option<Style>, word: &str, width: usize) -> String {
+    let padded = format!("{word:<width$}");
+    style.map_or_else(|| padded.clone(), |style| styled(style, &padded).into_owned())
+}
+
 fn paint<'a>(style: Style, text: &'a str, to: &impl IsTerminal) -> Cow<'a, str> {
     if !has_colours(to) {
         return text.into();

@@ -12,7 +12,7 @@ use serde::Serialize;
 use self::proxy::ProxyUrl;
 use super::{
     exit::Exit,
-    output::{self, Style, styled},
+    output::{self, Style},
     serve::Serve,
 };
 use crate::shown::Shown;
@@ -84,10 +84,7 @@ impl Finding {
             Level::Warning => ("warning", Some(Style::Yellow)),
             Level::Error => ("error", Some(Style::Red)),
         };
-        // Padded before it is coloured, because colours have a width too.
-        let padded = format!("{word:<7}");
-        let word = style.map_or_else(|| padded.clone().into(), |style| styled(style, &padded));
-        output::painted(format!("{word}  {:<9}  {}", self.part, Shown::inline(&self.says)));
+        output::painted(format!("{}  {:<9}  {}", output::column(style, word, 7), self.part, Shown::inline(&self.says)));
         if let Some(hint) = &self.hint {
             output::painted(format!("{:20}hint: {}", "", Shown::inline(hint)));
         }

@@ -24,9 +24,7 @@ pub fn text(client: &Client, status: &NodeStatus, config: &Config) -> String {
 
 fn row(name: &str, value: &str) -> String {
     let lines: Vec<String> = value.lines().map(|line| Shown::inline(line).to_string()).collect();
-    // Padded before it is coloured, because colours have a width too.
-    let padded = format!("{name:<9}");
-    let name = if TROUBLE.contains(&name) { output::styled(Style::Yellow, &padded) } else { padded.into() };
+    let name = output::column(TROUBLE.contains(&name).then_some(Style::Yellow), name, 9);
     format!("{name} {}", lines.join("\n          "))
 }
 
